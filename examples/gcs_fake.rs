@@ -1,4 +1,5 @@
-//! Runs the fake of Google Cloud Storage that the tests use as a process of its own, for `conformance/run backends`.
+//! Runs the fake of Google Cloud Storage that the tests use as a process of its own, for `conformance/run
+//! backends`.
 //!
 //! It prints its address, and serves until its standard input ends.
 

@@ -1,5 +1,5 @@
-//! The layers of `src/lib.rs`, held to: this file is their table, `architecture/drivers.rs` that of drivers and of what they share. Between
-//! crates the compiler sees to it as well.
+//! The layers of `src/lib.rs`, held to: this file is their table, `architecture/drivers.rs` that of drivers
+//! and of what they share. Between crates the compiler sees to it as well.
 
 #[path = "architecture/circles.rs"]
 mod circles;
@@ -22,8 +22,8 @@ use std::{
     path::Path,
 };
 
-/// Which top-level modules each may use, and no more. Bottom first: a row names only rows above it. A new name in a row is a
-/// decision, not a repair.
+/// Which top-level modules each may use, and no more. Bottom first: a row names only rows above it. A new
+/// name in a row is a decision, not a repair.
 const LAYERS: &[(&str, &[&str])] = &[
     // The vocabulary.
     ("model", &[]),
@@ -143,9 +143,15 @@ fn the_table_lists_every_module_once_and_points_down_only() {
     // Modules lie in crates of several, or are crates.
     let several = |before: &str| before.is_empty();
     let (libraries, alone): (Vec<_>, Vec<_>) = roots().into_iter().partition(|(_, before)| several(before));
-    let texts: Vec<String> = libraries.iter().map(|(root, _)| fs::read_to_string(root.join("lib.rs")).expect("a library")).collect();
-    let mut declared: BTreeSet<&str> =
-        texts.iter().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let texts: Vec<String> = libraries
+        .iter()
+        .map(|(root, _)| fs::read_to_string(root.join("lib.rs")).expect("a library"))
+        .collect();
+    let mut declared: BTreeSet<&str> = texts
+        .iter()
+        .flat_map(|text| text.lines())
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .collect();
     declared.extend(alone.iter().map(|(_, before)| before.trim_end_matches('/')));
     let listed: Vec<&str> = LAYERS.iter().map(|(module, _)| *module).collect();
     assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), declared);
@@ -166,7 +172,8 @@ fn modules_use_only_what_the_table_lets_them() {
         let uses = allowed.get(module).unwrap_or_else(|| panic!("{} is in no layer", source.path));
         for used in of_crate(&source.code) {
             // In a crate of one module, `crate::` leads to its own folders.
-            let is_own = used == module || sources.iter().any(|source| source.is_in(&format!("{module}/{used}")));
+            let is_own =
+                used == module || sources.iter().any(|source| source.is_in(&format!("{module}/{used}")));
             // A name that is no module is a macro or a re-export of the crate's root.
             if !is_own && allowed.contains_key(used.as_str()) && !uses.contains(&used.as_str()) {
                 wrong.push(format!("{}: {module} must not use {used}", source.path));
@@ -184,7 +191,8 @@ fn a_crate_with_a_home_is_used_only_there() {
             let path = format!("{name}::");
             let named = source.code.match_indices(&path).any(|(at, _)| {
                 // Neither the end of a longer name nor a module of ours.
-                !source.code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == ':')
+                !source.code[..at]
+                    .ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == ':')
             });
             if named && !homes.iter().any(|home| source.is_in(home)) {
                 wrong.push(format!("{}: {name} belongs to {}", source.path, homes.join(", ")));
@@ -196,7 +204,11 @@ fn a_crate_with_a_home_is_used_only_there() {
 
 #[test]
 fn every_file_says_first_what_it_is() {
-    let silent: Vec<_> = sources().into_iter().filter(|source| !source.text.starts_with("//! ")).map(|source| source.path).collect();
+    let silent: Vec<_> = sources()
+        .into_iter()
+        .filter(|source| !source.text.starts_with("//! "))
+        .map(|source| source.path)
+        .collect();
     assert!(silent.is_empty(), "{silent:?}");
 }
 
@@ -213,7 +225,10 @@ fn no_file_is_longer_than_one_concept() {
 /// The targets of a Makefile, and what each needs first.
 fn chores(makefile: &str) -> BTreeMap<&str, BTreeSet<&str>> {
     let rules = makefile.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase()));
-    rules.filter_map(|line| line.split_once(':')).map(|(target, needed)| (target, needed.split_whitespace().collect())).collect()
+    rules
+        .filter_map(|line| line.split_once(':'))
+        .map(|(target, needed)| (target, needed.split_whitespace().collect()))
+        .collect()
 }
 
 #[test]
@@ -222,13 +237,24 @@ fn every_chore_is_part_of_make_test_or_of_make_test_all() {
     let makefile = fs::read_to_string(path).expect("the Makefile");
     let chores = chores(&makefile);
     let mut tested = BTreeSet::from(["test"]);
-    while let Some(more) = chores.keys().find(|name| !tested.contains(*name) && tested.iter().any(|chore| chores[chore].contains(*name))) {
+    while let Some(more) = chores
+        .keys()
+        .find(|name| !tested.contains(*name) && tested.iter().any(|chore| chores[chore].contains(*name)))
+    {
         tested.insert(more);
     }
-    let left: BTreeSet<&str> =
-        chores.keys().copied().filter(|name| !tested.contains(name) && !matches!(*name, "run" | "ci" | "test-all")).collect();
-    let recipe: BTreeSet<&str> = makefile.lines().filter_map(|line| line.strip_prefix("\t$(MAKE) ")).collect();
-    assert!(recipe.is_subset(&left), "test-all runs what test does, or nobody knows: {:?}", recipe.difference(&left));
+    let left: BTreeSet<&str> = chores
+        .keys()
+        .copied()
+        .filter(|name| !tested.contains(name) && !matches!(*name, "run" | "ci" | "test-all"))
+        .collect();
+    let recipe: BTreeSet<&str> =
+        makefile.lines().filter_map(|line| line.strip_prefix("\t$(MAKE) ")).collect();
+    assert!(
+        recipe.is_subset(&left),
+        "test-all runs what test does, or nobody knows: {:?}",
+        recipe.difference(&left)
+    );
     // A chore that another one needs runs with it.
     let with_another = |name: &&&str| recipe.iter().any(|chore| chores[chore].contains(**name));
     let missing: Vec<_> = left.difference(&recipe).filter(|name| !with_another(name)).collect();

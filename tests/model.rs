@@ -1,7 +1,7 @@
 //! Random operations against every driver and against a naive model, with restarts in between.
 //!
-//! `PROPTEST_CASES=1000 cargo test --test model` looks longer than CI does. A failure prints the shrunken operations:
-//! they become a named test in `model/regressions.rs`.
+//! `PROPTEST_CASES=1000 cargo test --test model` looks longer than CI does. A failure prints the shrunken
+//! operations: they become a named test in `model/regressions.rs`.
 
 #[path = "model/naive.rs"]
 mod naive;
@@ -23,12 +23,21 @@ use support::files::Quirks;
 /// As many cases as the environment asks for, else as many as CI has time for.
 fn check(driver: Driver, cases: u32) {
     let asked = std::env::var_os("PROPTEST_CASES").map(|_| ProptestConfig::default().cases);
-    let config =
-        ProptestConfig { cases: asked.unwrap_or(cases), failure_persistence: None, max_shrink_iters: 400, ..ProptestConfig::default() };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let result = TestRunner::new(config).run(&prop::collection::vec(operation::random(), 1..40), |operations| {
-        runtime.block_on(run::compare(driver, operations)).map_err(TestCaseError::fail)
-    });
+    let config = ProptestConfig {
+        cases: asked.unwrap_or(cases),
+        failure_persistence: None,
+        max_shrink_iters: 400,
+        ..ProptestConfig::default()
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let result = TestRunner::new(config)
+        .run(&prop::collection::vec(operation::random(), 1..40), |operations| {
+            runtime.block_on(run::compare(driver, operations)).map_err(TestCaseError::fail)
+        });
     result.unwrap_or_else(|failure| panic!("{failure}"));
 }
 

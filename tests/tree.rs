@@ -1,5 +1,5 @@
-//! S3 upon files in folders: what the store contract cannot see. What others do behind our back, what a process that is
-//! killed leaves, and what it costs.
+//! S3 upon files in folders: what the store contract cannot see. What others do behind our back, what a
+//! process that is killed leaves, and what it costs.
 
 #[path = "tree/bytes.rs"]
 mod bytes;
@@ -54,16 +54,23 @@ async fn open(
     directory: &TempDir,
     is_new: bool,
 ) -> (Arc<dyn Catalog>, Arc<dyn Backend>, BucketRecord, OpenedBucket) {
-    let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory.path(), Durability::Relaxed).expect("opens"));
-    let settings = TreeSettings { dir: directory.path().join("spool"), spool_size: 256 << 20, durability: Durability::Relaxed };
-    let backend: Arc<dyn Backend> = Arc::new(TreeBackend::open(files, settings, catalog.clone()).expect("opens"));
+    let catalog: Arc<dyn Catalog> =
+        Arc::new(SqliteCatalog::open(directory.path(), Durability::Relaxed).expect("opens"));
+    let settings = TreeSettings {
+        dir: directory.path().join("spool"),
+        spool_size: 256 << 20,
+        durability: Durability::Relaxed,
+    };
+    let backend: Arc<dyn Backend> =
+        Arc::new(TreeBackend::open(files, settings, catalog.clone()).expect("opens"));
     let name = BucketName::parse("photos").expect("a name");
     let record = match catalog.bucket(&name).await.expect("answers") {
         Some(record) => record,
         None => {
             let owner = Owner { id: "o".into(), display_name: "o".into() };
             let (created, place) = (Timestamp::now(), name.to_string());
-            let bucket = NewBucket { name, owner, created, tenant: Default::default(), backend: "b".into(), place };
+            let bucket =
+                NewBucket { name, owner, created, tenant: Default::default(), backend: "b".into(), place };
             let record = catalog.create_bucket(bucket).await.expect("is made");
             if is_new {
                 backend.create(&record).await.expect("is made");
@@ -82,14 +89,16 @@ impl Bed {
 
     async fn upon(files: MemoryFiles, is_new: bool) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let (catalog, backend, record, OpenedBucket { store, upkeep, .. }) = open(Arc::new(files.clone()), &directory, is_new).await;
+        let (catalog, backend, record, OpenedBucket { store, upkeep, .. }) =
+            open(Arc::new(files.clone()), &directory, is_new).await;
         Self { files, directory, catalog, backend, record, store, upkeep }
     }
 
     /// What was under way never ends; what the catalog has is all there is.
     async fn kill(self) -> Self {
         self.catalog.close().await.expect("closes");
-        let (catalog, backend, record, opened) = open(Arc::new(self.files.clone()), &self.directory, true).await;
+        let (catalog, backend, record, opened) =
+            open(Arc::new(self.files.clone()), &self.directory, true).await;
         let OpenedBucket { store, upkeep, .. } = opened;
         Self { catalog, backend, record, store, upkeep, ..self }
     }
@@ -104,7 +113,8 @@ impl Bed {
 
     /// The body, and the user's note that came with it.
     async fn get(&self, name: &str) -> Result<(Bytes, Option<String>), StoreErrorKind> {
-        let reply = self.store.get(key(name).current(), GetRequest::default()).await.map_err(|error| error.kind())?;
+        let reply =
+            self.store.get(key(name).current(), GetRequest::default()).await.map_err(|error| error.kind())?;
         let note = reply.info.attributes.user.get("note").cloned();
         let body = match reply.body {
             ObjectBody::Full(bytes) => bytes,
@@ -171,7 +181,8 @@ async fn keys_that_differ_in_case_are_objects_of_their_own_where_their_names_wou
     let files: Vec<_> = bed.files.all().into_iter().map(|(path, _)| path).collect();
     let natural = ["photos/A", "photos/B/x", "photos/Taken/x", "photos/ü"];
     let apart = [".cw~da/.cw~fx", ".cw~db/.cw~fx", ".cw~dtaken/.cw~fx", ".cw~d%C3%9C/.cw~fy", ".cw~fa"];
-    let mut expected: Vec<_> = natural.map(str::to_owned).into_iter().chain(apart.map(|path| format!("photos/{path}"))).collect();
+    let mut expected: Vec<_> =
+        natural.map(str::to_owned).into_iter().chain(apart.map(|path| format!("photos/{path}"))).collect();
     expected.sort();
     assert_eq!(files, expected);
     for look in 0..3 {
@@ -284,7 +295,11 @@ async fn killed(quirks: Quirks, stop: Stop, change: impl AsyncFn(&Bed)) -> [(Vec
         let mut read = Vec::new();
         for name in ["a", "a/b"] {
             if let Ok((body, note)) = bed.get(name).await {
-                assert_eq!(note.as_deref().map(str::as_bytes), Some(&*body), "{stop:?}: the body and what came with it");
+                assert_eq!(
+                    note.as_deref().map(str::as_bytes),
+                    Some(&*body),
+                    "{stop:?}: the body and what came with it"
+                );
                 read.push(format!("{name}={}", String::from_utf8_lossy(&body)));
             }
         }
@@ -442,5 +457,8 @@ async fn a_walk_that_was_cut_short_goes_on_where_it_was() {
         (progress.counts(), bed.list().await.into_iter().map(|(key, ..)| key).collect::<Vec<_>>())
     };
     assert_eq!(walk().await, (Counts { folders: 3, objects: 2, changed: 2 }, vec!["left/b".to_owned()]));
-    assert_eq!(walk().await, (Counts { folders: 3, objects: 2, changed: 1 }, vec!["done/a".to_owned(), "left/b".to_owned()]));
+    assert_eq!(
+        walk().await,
+        (Counts { folders: 3, objects: 2, changed: 1 }, vec!["done/a".to_owned(), "left/b".to_owned()])
+    );
 }

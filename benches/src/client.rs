@@ -1,7 +1,8 @@
 //! The S3 calls the benchmark makes, over one connection.
 //!
-//! Owns: the request heads, the rule that any status but 2xx is an error carrying the server's own words. Does not own: framing
-//! (`connection`), signatures (`sigv4`). Invariant: keys use only unreserved characters and `/`, so paths need no encoding.
+//! Owns: the request heads, the rule that any status but 2xx is an error carrying the server's own words.
+//! Does not own: framing (`connection`), signatures (`sigv4`). Invariant: keys use only unreserved characters
+//! and `/`, so paths need no encoding.
 
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
@@ -92,7 +93,8 @@ impl Client {
         }
     }
 
-    /// One page of ListObjectsV2. `query` holds further parameters, encoded, and all of them sorting behind `list-type`.
+    /// One page of ListObjectsV2. `query` holds further parameters, encoded, and all of them sorting behind
+    /// `list-type`.
     pub fn list(&mut self, bucket: &str, query: &str) -> Result<listing::Page> {
         let mut body = Vec::new();
         let query = canonical(query);
@@ -121,11 +123,13 @@ impl Client {
         self.plain("PUT", path, &query, body).map(|reply| reply.etag)
     }
 
-    /// Returns the ETag of the finished object. S3 may send 200 and put an error in the body, so the body decides.
+    /// Returns the ETag of the finished object. S3 may send 200 and put an error in the body, so the body
+    /// decides.
     pub fn complete_multipart(&mut self, path: &str, upload: &str, etags: &[String]) -> Result<String> {
         let mut parts = String::from("<CompleteMultipartUpload>");
         for (index, etag) in etags.iter().enumerate() {
-            let _ = write!(parts, "<Part><PartNumber>{}</PartNumber><ETag>\"{etag}\"</ETag></Part>", index + 1);
+            let _ =
+                write!(parts, "<Part><PartNumber>{}</PartNumber><ETag>\"{etag}\"</ETag></Part>", index + 1);
         }
         parts.push_str("</CompleteMultipartUpload>");
         let query = format!("uploadId={}", encode(upload));
@@ -182,7 +186,8 @@ fn accept(call: &Call, reply: &Reply, body: &[u8]) -> Result<()> {
         return Ok(());
     }
     let body = String::from_utf8_lossy(body).into_owned();
-    Err(Refused { call: format!("{} {}?{}", call.method, call.path, call.query), status: reply.status, body }.into())
+    Err(Refused { call: format!("{} {}?{}", call.method, call.path, call.query), status: reply.status, body }
+        .into())
 }
 
 /// Adds `list-type=2` and sorts, as the signature wants it.
@@ -197,7 +202,9 @@ fn canonical(query: &str) -> String {
 pub fn encode(value: &str) -> String {
     value.bytes().fold(String::with_capacity(value.len()), |mut text, byte| {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => text.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                text.push(char::from(byte))
+            }
             _ => {
                 let _ = write!(text, "%{byte:02X}");
             }

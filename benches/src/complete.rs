@@ -1,7 +1,7 @@
 //! `complete`: what CompleteMultipartUpload costs when a large upload came in uniform parts.
 //!
-//! Owns: the upload in shuffled order, the figures around Complete, the check of what came out.
-//! Invariant: the finished object is read back whole and compared, so a Complete that is fast because it is wrong fails.
+//! Owns: the upload in shuffled order, the figures around Complete, the check of what came out. Invariant:
+//! the finished object is read back whole and compared, so a Complete that is fast because it is wrong fails.
 
 use std::sync::Mutex;
 use std::time::Instant;

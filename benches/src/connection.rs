@@ -1,7 +1,9 @@
-//! One keep-alive HTTP/1.1 connection that blocks: the cheapest client there is, so that the two cores go to the server.
+//! One keep-alive HTTP/1.1 connection that blocks: the cheapest client there is, so that the two cores go to
+//! the server.
 //!
-//! Owns: the socket, framing of requests and replies (content-length and chunked). Does not own: signing, or what a status means.
-//! Invariant: after `exchange` returns Ok the reply has been read to its end, so the connection is ready for the next request.
+//! Owns: the socket, framing of requests and replies (content-length and chunked). Does not own: signing, or
+//! what a status means. Invariant: after `exchange` returns Ok the reply has been read to its end, so the
+//! connection is ready for the next request.
 
 use std::io::{IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -44,10 +46,12 @@ impl Connection {
         Self { address, stream: None, buffer: vec![0; BUFFER].into_boxed_slice(), start: 0, end: 0 }
     }
 
-    /// Opens the socket now rather than with the first request, so that its cost stays out of the first latency.
+    /// Opens the socket now rather than with the first request, so that its cost stays out of the first
+    /// latency.
     pub fn connect(&mut self) -> Result<()> {
         if self.stream.is_none() {
-            let stream = TcpStream::connect(self.address).with_context(|| format!("connect to {}", self.address))?;
+            let stream =
+                TcpStream::connect(self.address).with_context(|| format!("connect to {}", self.address))?;
             stream.set_nodelay(true)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             stream.set_write_timeout(Some(PATIENCE))?;
@@ -57,7 +61,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends one request and reads its reply wholly. After an error the connection is dropped; the next call opens a new one.
+    /// Sends one request and reads its reply wholly. After an error the connection is dropped; the next call
+    /// opens a new one.
     pub fn exchange(&mut self, head: &[u8], body: &[u8], has_body: bool, sink: Sink) -> Result<Reply> {
         self.connect()?;
         let outcome = self.try_exchange(head, body, has_body, sink);
@@ -67,8 +72,15 @@ impl Connection {
         outcome.map(|(reply, _)| reply)
     }
 
-    fn try_exchange(&mut self, head: &[u8], body: &[u8], has_body: bool, sink: Sink) -> Result<(Reply, bool)> {
-        // A server may refuse and close while the body is on its way: its reply says why, so it is read before the write error counts.
+    fn try_exchange(
+        &mut self,
+        head: &[u8],
+        body: &[u8],
+        has_body: bool,
+        sink: Sink,
+    ) -> Result<(Reply, bool)> {
+        // A server may refuse and close while the body is on its way: its reply says why, so it is read
+        // before the write error counts.
         let sent = self.send(head, body);
         let (reply, framing, keep) = match (self.read_head(has_body), sent) {
             (Ok(head), Ok(())) => head,
@@ -88,7 +100,8 @@ impl Connection {
 
     fn send(&mut self, head: &[u8], body: &[u8]) -> Result<()> {
         let stream = self.stream.as_mut().context("not connected")?;
-        // One system call for head and body of a small request: two would be two segments and two wake-ups of the server.
+        // One system call for head and body of a small request: two would be two segments and two wake-ups of
+        // the server.
         let sent = stream.write_vectored(&[IoSlice::new(head), IoSlice::new(body)]).context("send")?;
         if sent < head.len() {
             stream.write_all(&head[sent..]).context("send head")?;
@@ -163,7 +176,9 @@ impl Connection {
     fn read_line(&mut self) -> Result<String> {
         loop {
             if let Some(length) = self.buffer[self.start..self.end].iter().position(|byte| *byte == b'\n') {
-                let line = String::from_utf8_lossy(&self.buffer[self.start..self.start + length]).trim_end().to_owned();
+                let line = String::from_utf8_lossy(&self.buffer[self.start..self.start + length])
+                    .trim_end()
+                    .to_owned();
                 self.start += length + 1;
                 return Ok(line);
             }
@@ -197,8 +212,12 @@ fn describe(response: &httparse::Response, has_body: bool) -> Result<(Reply, Fra
             () if header.name.eq_ignore_ascii_case("content-length") => {
                 length = Some(value.parse().with_context(|| format!("content-length {value:?}"))?);
             }
-            () if header.name.eq_ignore_ascii_case("transfer-encoding") => chunked = value.eq_ignore_ascii_case("chunked"),
-            () if header.name.eq_ignore_ascii_case("connection") => keep = !value.eq_ignore_ascii_case("close"),
+            () if header.name.eq_ignore_ascii_case("transfer-encoding") => {
+                chunked = value.eq_ignore_ascii_case("chunked")
+            }
+            () if header.name.eq_ignore_ascii_case("connection") => {
+                keep = !value.eq_ignore_ascii_case("close")
+            }
             () if header.name.eq_ignore_ascii_case("etag") => reply.etag = value.trim_matches('"').to_owned(),
             () => {}
         }

@@ -1,8 +1,9 @@
-//! `crash`: kill -9 under writers, restart over the same data, and hold the server to every acknowledgement it gave.
+//! `crash`: kill -9 under writers, restart over the same data, and hold the server to every acknowledgement
+//! it gave.
 //!
 //! Owns: writers, the moment of the kill, the inspection afterwards. Does not own: what is legal (`history`).
-//! Invariants: only connection errors after the kill are excused; an object is judged by all of its bytes, its ETag and its place in
-//! the listing; anything seen that is not legal is printed and fails the run.
+//! Invariants: only connection errors after the kill are excused; an object is judged by all of its bytes,
+//! its ETag and its place in the listing; anything seen that is not legal is printed and fails the run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -49,7 +50,14 @@ struct Counts {
 pub fn run(options: &Options) -> Result<Report> {
     let kind = options.server()?;
     let data = Directory::new(&options.programs.work)?;
-    let start = || Server::start_over(&options.programs, kind, Directory::new(&options.programs.work)?, data.path().to_owned());
+    let start = || {
+        Server::start_over(
+            &options.programs,
+            kind,
+            Directory::new(&options.programs.work)?,
+            data.path().to_owned(),
+        )
+    };
     let mut server = start()?;
     server.client().create_bucket(BUCKET)?;
     let mut random = Random::new(options.seed);
@@ -64,14 +72,25 @@ pub fn run(options: &Options) -> Result<Report> {
         counts.temporary_left += left_after_cleaning(data.path());
         let last = round + 1 == options.rounds;
         inspect(&server, &mut history, last, &mut counts)?;
-        eprintln!("round {}: {} acknowledged so far, {} violations", round + 1, counts.acknowledged, counts.violations);
+        eprintln!(
+            "round {}: {} acknowledged so far, {} violations",
+            round + 1,
+            counts.acknowledged,
+            counts.violations
+        );
     }
     let status = server.stop()?;
     Ok(report(options, &counts, history.keys().count(), status.code()))
 }
 
 /// Takes the history and gives it back, so that nobody reads it while writers add to it.
-fn write_until_killed(server: &mut Server, history: History, writers: usize, random: &mut Random, counts: &mut Counts) -> Result<History> {
+fn write_until_killed(
+    server: &mut Server,
+    history: History,
+    writers: usize,
+    random: &mut Random,
+    counts: &mut Counts,
+) -> Result<History> {
     let target = ACKNOWLEDGED.start + random.below(ACKNOWLEDGED.end - ACKNOWLEDGED.start);
     let seeds: Vec<u64> = (0..writers).map(|_| random.next()).collect();
     // Where between two acknowledgements the kill falls is left to chance too.
@@ -98,7 +117,8 @@ fn write_until_killed(server: &mut Server, history: History, writers: usize, ran
         acknowledged.extend(receiver);
         counts.acknowledged += acknowledged.len() as u64;
         counts.deletes += acknowledged.iter().filter(|shape| **shape == Shape::Absent).count() as u64;
-        counts.multiparts += acknowledged.iter().filter(|shape| matches!(shape, Shape::Multipart { .. })).count() as u64;
+        counts.multiparts +=
+            acknowledged.iter().filter(|shape| matches!(shape, Shape::Multipart { .. })).count() as u64;
         for thread in threads {
             match thread.join() {
                 Ok(outcome) => outcome?,
@@ -131,7 +151,9 @@ fn write(
                 locked()?.acknowledge(&key, version.id);
                 let _ = acknowledged.send(shape);
             }
-            Err(error) if killed.load(Ordering::SeqCst) && error.downcast_ref::<Refused>().is_none() => return Ok(()),
+            Err(error) if killed.load(Ordering::SeqCst) && error.downcast_ref::<Refused>().is_none() => {
+                return Ok(());
+            }
             Err(error) => return Err(error),
         }
     }
@@ -155,14 +177,16 @@ fn apply(client: &mut Client, key: &str, version: &Version) -> Result<()> {
         Shape::Multipart { .. } => {
             let upload = client.create_multipart(&path)?;
             let parts = version.parts().into_iter().enumerate();
-            let etags: Vec<String> =
-                parts.map(|(index, bytes)| client.upload_part(&path, &upload, index + 1, &bytes)).collect::<Result<_>>()?;
+            let etags: Vec<String> = parts
+                .map(|(index, bytes)| client.upload_part(&path, &upload, index + 1, &bytes))
+                .collect::<Result<_>>()?;
             client.complete_multipart(&path, &upload, &etags).map(drop)
         }
     }
 }
 
-/// Reads every key that was touched (all keys in the last round) and compares the whole bucket with its listing.
+/// Reads every key that was touched (all keys in the last round) and compares the whole bucket with its
+/// listing.
 fn inspect(server: &Server, history: &mut History, everything: bool, counts: &mut Counts) -> Result<()> {
     let mut client = server.client();
     let mut listed = list(&mut client, counts)?;
@@ -182,7 +206,8 @@ fn inspect(server: &Server, history: &mut History, everything: bool, counts: &mu
             Ok((version, etag)) => {
                 counts.open_seen += u64::from(!version.acknowledged());
                 let size = version.parts().iter().map(|part| part.len() as u64).sum();
-                let expected = (version.shape != Shape::Absent).then(|| Entry { key: key.clone(), size, etag });
+                let expected =
+                    (version.shape != Shape::Absent).then(|| Entry { key: key.clone(), size, etag });
                 if entry != expected {
                     violation(counts, &format!("{key}: listed as {entry:?}, read as {expected:?}"));
                 }
@@ -209,7 +234,8 @@ fn read(client: &mut Client, key: &str, legal: &[Version]) -> Result<Result<(Ver
         let absent = legal.iter().find(|version| version.shape == Shape::Absent);
         return Ok(absent.map(|version| (*version, String::new())).ok_or_else(|| "lost".to_owned()));
     };
-    let same = legal.iter().find(|version| version.shape != Shape::Absent && version.parts().concat() == body);
+    let same =
+        legal.iter().find(|version| version.shape != Shape::Absent && version.parts().concat() == body);
     let Some(version) = same else {
         return Ok(Err(format!("{} bytes that are no legal version", body.len())));
     };

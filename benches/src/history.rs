@@ -1,8 +1,9 @@
 //! What was asked of a key, what was acknowledged, and so what may be seen of it after a crash.
 //!
-//! Owns: versions, their content, the rule that decides which of them are legal. Does not own: sending or reading anything.
-//! Invariant (linearizability of one register): a version may be seen unless another one that was acknowledged began after it ended.
-//! A version that was never acknowledged has no end, so it may always be seen, or not be seen, but only whole.
+//! Owns: versions, their content, the rule that decides which of them are legal. Does not own: sending or
+//! reading anything. Invariant (linearizability of one register): a version may be seen unless another one
+//! that was acknowledged began after it ended. A version that was never acknowledged has no end, so it may
+//! always be seen, or not be seen, but only whole.
 
 use std::collections::BTreeMap;
 
@@ -90,7 +91,8 @@ impl History {
     /// To be called after the reply has been read.
     pub fn acknowledge(&mut self, key: &str, id: u64) {
         self.clock += 1;
-        let version = self.keys.get_mut(key).and_then(|versions| versions.iter_mut().find(|version| version.id == id));
+        let version =
+            self.keys.get_mut(key).and_then(|versions| versions.iter_mut().find(|version| version.id == id));
         if let Some(version) = version {
             version.ended = Some(self.clock);
         }
@@ -109,14 +111,18 @@ impl History {
     pub fn legal(&self, key: &str) -> Vec<Version> {
         let versions = self.keys.get(key).map_or(&[][..], Vec::as_slice);
         let overtaken = |version: &Version| {
-            version.ended.is_some_and(|ended| versions.iter().any(|other| other.ended.is_some() && other.started > ended))
+            version.ended.is_some_and(|ended| {
+                versions.iter().any(|other| other.ended.is_some() && other.started > ended)
+            })
         };
         versions.iter().filter(|version| !overtaken(version)).copied().collect()
     }
 
-    /// After a crash nothing is under way any more: what is seen then is all there is, whether or not it was acknowledged.
+    /// After a crash nothing is under way any more: what is seen then is all there is, whether or not it was
+    /// acknowledged.
     pub fn settle(&mut self, key: &str, seen: Version) {
-        self.keys.insert(key.to_owned(), vec![Version { ended: Some(seen.ended.unwrap_or(self.clock)), ..seen }]);
+        self.keys
+            .insert(key.to_owned(), vec![Version { ended: Some(seen.ended.unwrap_or(self.clock)), ..seen }]);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reads the XML of ListObjectsV2 as far as the benchmark and the crash test need it.
 //!
-//! Owns: entries, common prefixes, the continuation token. Does not own: XML in general; the servers under test write plain elements,
-//! and a listing without the expected elements is an error, not an empty page.
+//! Owns: entries, common prefixes, the continuation token. Does not own: XML in general; the servers under
+//! test write plain elements, and a listing without the expected elements is an error, not an empty page.
 
 use anyhow::{Context, Result};
 
@@ -20,7 +20,8 @@ pub struct Page {
 }
 
 pub fn parse(xml: &str) -> Result<Page> {
-    between(xml, "<ListBucketResult", "</ListBucketResult>").with_context(|| format!("not a listing: {xml:.300}"))?;
+    between(xml, "<ListBucketResult", "</ListBucketResult>")
+        .with_context(|| format!("not a listing: {xml:.300}"))?;
     let truncated = between(xml, "<IsTruncated>", "</IsTruncated>") == Some("true");
     let token = between(xml, "<NextContinuationToken>", "</NextContinuationToken>").map(unescape);
     let token = if truncated { Some(token.context("a truncated listing without a token")?) } else { None };
@@ -37,7 +38,8 @@ fn entry(xml: &str) -> Result<Entry> {
     Ok(Entry {
         key: field("Key")?,
         size: field("Size")?.parse().context("Size of an entry")?,
-        // Not every server under test lists ETags; the crash test compares this field, so that nothing is excused there.
+        // Not every server under test lists ETags; the crash test compares this field, so that nothing is
+        // excused there.
         etag: field("ETag").map(|etag| etag.trim_matches('"').to_owned()).unwrap_or_default(),
     })
 }
@@ -48,7 +50,11 @@ pub fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
 }
 
 pub fn unescape(text: &str) -> String {
-    text.replace("&quot;", "\"").replace("&#34;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    text.replace("&quot;", "\"")
+        .replace("&#34;", "\"")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
 }
 
 #[cfg(test)]

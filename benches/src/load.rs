@@ -1,7 +1,8 @@
 //! Drives one operation over many connections and times it.
 //!
-//! Owns: the threads, the tickets that number requests, latencies. Does not own: what an operation does, or what it costs the server.
-//! Invariant: one failed request fails the whole slice; nothing that was refused is ever counted as work done.
+//! Owns: the threads, the tickets that number requests, latencies. Does not own: what an operation does, or
+//! what it costs the server. Invariant: one failed request fails the whole slice; nothing that was refused is
+//! ever counted as work done.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Barrier, Mutex};
@@ -40,7 +41,8 @@ impl Seen {
     /// The latency in milliseconds that this share of the requests did not exceed.
     pub fn percentile(&mut self, share: f64) -> f64 {
         self.latencies.sort_unstable();
-        let rank = ((self.latencies.len() as f64 * share).ceil() as usize).clamp(1, self.latencies.len().max(1));
+        let rank =
+            ((self.latencies.len() as f64 * share).ceil() as usize).clamp(1, self.latencies.len().max(1));
         self.latencies.get(rank - 1).map_or(0.0, |micros| f64::from(*micros) / 1e3)
     }
 }
@@ -49,7 +51,13 @@ impl Seen {
 pub type Operation<'a> = &'a (dyn Fn(&mut Client, u64) -> Result<u64> + Sync);
 
 /// Runs `operation` on `connections` new connections. Request numbers count up from `first` without a gap.
-pub fn drive(server: &Server, connections: usize, until: Until, first: u64, operation: Operation) -> Result<Seen> {
+pub fn drive(
+    server: &Server,
+    connections: usize,
+    until: Until,
+    first: u64,
+    operation: Operation,
+) -> Result<Seen> {
     let ticket = AtomicU64::new(first);
     let failed = AtomicBool::new(false);
     let total = Mutex::new(Seen::default());

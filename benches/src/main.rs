@@ -1,7 +1,7 @@
 //! `causeway-bench`: measures an S3 server from outside.
 //!
-//! Owns: choosing the command and the exit status. 0: ran; 1: a goal was missed under `--check`, or a request failed or an object was
-//! wrong, which nothing excuses.
+//! Owns: choosing the command and the exit status. 0: ran; 1: a goal was missed under `--check`, or a request
+//! failed or an object was wrong, which nothing excuses.
 
 mod client;
 mod complete;

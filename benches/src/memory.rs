@@ -1,7 +1,7 @@
 //! `memory`: how much memory the server holds when idle, and when many clients move large objects at once.
 //!
-//! Owns: the three loads and their goals. Invariant: every byte read back is compared with what was written, so a server cannot be
-//! small by dropping data.
+//! Owns: the three loads and their goals. Invariant: every byte read back is compared with what was written,
+//! so a server cannot be small by dropping data.
 
 use anyhow::{Context, Result, ensure};
 
@@ -30,9 +30,14 @@ pub fn run(options: &Options) -> Result<Report> {
         0 => get(client, number),
         _ => put(client, number + clients as u64),
     };
-    let loads: [(&str, Operation); 3] = [("all put", &put), ("all get", &get), ("half put, half get", &mixed)];
+    let loads: [(&str, Operation); 3] =
+        [("all put", &put), ("all get", &get), ("half put, half get", &mixed)];
     let mut table = Table {
-        title: format!("{clients} clients, objects of {} MiB, {}", options.mebibytes, server.kind.durability()),
+        title: format!(
+            "{clients} clients, objects of {} MiB, {}",
+            options.mebibytes,
+            server.kind.durability()
+        ),
         columns: ["load", "seconds", "MiB/s", "peak RSS MiB", "RSS after MiB"].map(String::from).into(),
         rows: Vec::new(),
     };

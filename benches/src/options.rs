@@ -1,6 +1,7 @@
 //! The command line.
 //!
-//! Owns: flags, their defaults and the help text. Invariant: an unknown command, flag or value is an error before anything starts.
+//! Owns: flags, their defaults and the help text. Invariant: an unknown command, flag or value is an error
+//! before anything starts.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -95,7 +96,9 @@ impl Options {
                 Long("connections") => options.connections = list(&parser.value()?.string()?, number)?,
                 Long("rounds") => options.rounds = parser.value()?.parse()?,
                 Long("seconds") => options.slice = Duration::from_secs_f64(parser.value()?.parse()?),
-                Long("tasks") => options.tasks = list(&parser.value()?.string()?, |name| Ok(name.to_owned()))?,
+                Long("tasks") => {
+                    options.tasks = list(&parser.value()?.string()?, |name| Ok(name.to_owned()))?
+                }
                 Long("keys") => options.keys = list(&parser.value()?.string()?, number)?,
                 Long("size") => options.mebibytes = parser.value()?.parse()?,
                 Long("part") => options.part_mebibytes = parser.value()?.parse()?,
@@ -163,7 +166,10 @@ fn command(name: &str) -> Result<Command> {
 }
 
 fn kind(name: &str) -> Result<Kind> {
-    Kind::ALL.into_iter().find(|kind| kind.name() == name).with_context(|| format!("no server {name:?}; see --help"))
+    Kind::ALL
+        .into_iter()
+        .find(|kind| kind.name() == name)
+        .with_context(|| format!("no server {name:?}; see --help"))
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T> {

@@ -1,7 +1,8 @@
 //! What the kernel counts about a server and all processes below it.
 //!
-//! Owns: CPU time, resident memory, bytes written, read from /proc. Does not own: starting or stopping anything.
-//! Invariant: CPU time of threads and children that have exited and been waited for is included, so differences never shrink.
+//! Owns: CPU time, resident memory, bytes written, read from /proc. Does not own: starting or stopping
+//! anything. Invariant: CPU time of threads and children that have exited and been waited for is included, so
+//! differences never shrink.
 
 use std::collections::HashSet;
 use std::fs;
@@ -13,7 +14,8 @@ use anyhow::{Context, Result};
 #[derive(Debug, Clone, Copy)]
 pub struct Tree(pub u32);
 
-/// Bytes a process tree handed to the kernel: `characters` by any write call, `storage` by dirtying pages of files.
+/// Bytes a process tree handed to the kernel: `characters` by any write call, `storage` by dirtying pages of
+/// files.
 #[derive(Debug, Clone, Copy)]
 pub struct Written {
     pub characters: u64,
@@ -26,9 +28,15 @@ impl Tree {
         let mut ticks = 0;
         for pid in self.members()? {
             let stat = read(pid, "stat")?;
-            // Fields 14 to 17: utime, stime, cutime, cstime. The command name, field 2, may hold blanks: count from its closing parenthesis.
+            // Fields 14 to 17: utime, stime, cutime, cstime. The command name, field 2, may hold blanks:
+            // count from its closing parenthesis.
             let after = stat.rsplit_once(')').context("no command in stat")?.1;
-            ticks += after.split_whitespace().skip(11).take(4).filter_map(|field| field.parse::<u64>().ok()).sum::<u64>();
+            ticks += after
+                .split_whitespace()
+                .skip(11)
+                .take(4)
+                .filter_map(|field| field.parse::<u64>().ok())
+                .sum::<u64>();
         }
         // SAFETY: sysconf only reads a constant of the system.
         let per_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).context("clock ticks")?;
@@ -47,7 +55,8 @@ impl Tree {
     /// Lets the next `peak_rss` speak of what comes now only.
     pub fn forget_peak(self) -> Result<()> {
         for pid in self.members()? {
-            fs::write(format!("/proc/{pid}/clear_refs"), "5").with_context(|| format!("clear_refs of {pid}"))?;
+            fs::write(format!("/proc/{pid}/clear_refs"), "5")
+                .with_context(|| format!("clear_refs of {pid}"))?;
         }
         Ok(())
     }
@@ -78,7 +87,13 @@ impl Tree {
             .collect();
         loop {
             let before = members.len();
-            members.extend(parents.iter().filter(|(_, parent)| members.contains(parent)).map(|(pid, _)| *pid).collect::<Vec<_>>());
+            members.extend(
+                parents
+                    .iter()
+                    .filter(|(_, parent)| members.contains(parent))
+                    .map(|(pid, _)| *pid)
+                    .collect::<Vec<_>>(),
+            );
             if members.len() == before {
                 return Ok(members);
             }
@@ -92,7 +107,8 @@ fn parent_of(pid: u32) -> Option<u32> {
 }
 
 fn read(pid: u32, file: &str) -> Result<String> {
-    fs::read_to_string(format!("/proc/{pid}/{file}")).with_context(|| format!("/proc/{pid}/{file}: has the server died?"))
+    fs::read_to_string(format!("/proc/{pid}/{file}"))
+        .with_context(|| format!("/proc/{pid}/{file}: has the server died?"))
 }
 
 fn field(text: &str, name: &str) -> Option<u64> {

@@ -1,6 +1,8 @@
-//! What a run prints: tables, and the goals of the project with what was measured, as text or as one JSON document.
+//! What a run prints: tables, and the goals of the project with what was measured, as text or as one JSON
+//! document.
 //!
-//! Owns: layout and the verdict on a goal. Does not own: any figure. Invariant: with `--json` standard output holds JSON only.
+//! Owns: layout and the verdict on a goal. Does not own: any figure. Invariant: with `--json` standard output
+//! holds JSON only.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -94,16 +96,25 @@ impl Report {
 
 impl Table {
     fn text(&self) -> String {
-        let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(Cell::text).collect()).collect();
+        let rows: Vec<Vec<String>> =
+            self.rows.iter().map(|row| row.iter().map(Cell::text).collect()).collect();
         let widths: Vec<usize> = (0..self.columns.len())
-            .map(|column| rows.iter().map(|row| row[column].len()).chain([self.columns[column].len()]).max().unwrap_or(0))
+            .map(|column| {
+                rows.iter()
+                    .map(|row| row[column].len())
+                    .chain([self.columns[column].len()])
+                    .max()
+                    .unwrap_or(0)
+            })
             .collect();
-        let left: Vec<bool> =
-            (0..self.columns.len()).map(|column| self.rows.iter().any(|row| matches!(row[column], Cell::Text(_)))).collect();
+        let left: Vec<bool> = (0..self.columns.len())
+            .map(|column| self.rows.iter().any(|row| matches!(row[column], Cell::Text(_))))
+            .collect();
         let line = |cells: &[String]| {
             let mut text = String::new();
             for ((cell, width), left) in cells.iter().zip(&widths).zip(&left) {
-                let _ = if *left { write!(text, "{cell:<width$}  ") } else { write!(text, "{cell:>width$}  ") };
+                let _ =
+                    if *left { write!(text, "{cell:<width$}  ") } else { write!(text, "{cell:>width$}  ") };
             }
             text.trim_end().to_owned() + "\n"
         };
@@ -116,7 +127,14 @@ impl Table {
         let rows: Vec<Value> = self
             .rows
             .iter()
-            .map(|row| self.columns.iter().cloned().zip(row.iter().map(Cell::value)).collect::<serde_json::Map<_, _>>().into())
+            .map(|row| {
+                self.columns
+                    .iter()
+                    .cloned()
+                    .zip(row.iter().map(Cell::value))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()
+            })
             .collect();
         json!({ "title": self.title, "rows": rows })
     }
@@ -145,6 +163,8 @@ fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|pair| pair.1));
+    let model = processors
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|pair| pair.1));
     format!("{cores} cores ({}), Linux {}", model.unwrap_or("unknown"), kernel.trim())
 }

@@ -1,10 +1,12 @@
 //! `scale`: what one page of a listing, one GET and one PUT cost the server in a small and in a large bucket.
 //!
 //! Owns: filling the buckets, the cases, the ratio of large to small. Does not own: load or CPU accounting.
-//! Invariant: no case changes how many keys a bucket has, so the first row and the last speak of the same bucket.
+//! Invariant: no case changes how many keys a bucket has, so the first row and the last speak of the same
+//! bucket.
 //!
-//! Keys are `FFFF/NNNN` in 1000 folders whatever their number: a page by delimiter then has 1000 prefixes in the small bucket
-//! (one key each) and in the large one (many keys each), so a server that reads all keys of a folder to name it once is found out.
+//! Keys are `FFFF/NNNN` in 1000 folders whatever their number: a page by delimiter then has 1000 prefixes in
+//! the small bucket (one key each) and in the large one (many keys each), so a server that reads all keys of
+//! a folder to name it once is found out.
 
 use std::time::{Duration, Instant};
 
@@ -73,7 +75,8 @@ pub fn run(options: &Options) -> Result<Report> {
         buckets.push(Bucket { server, keys: *keys });
     }
     report.tables.push(filled);
-    let mut costs = table("Cost by number of keys", &["operation", "keys", "requests", "p50 ms", "p99 ms", "CPU us/req"]);
+    let mut costs =
+        table("Cost by number of keys", &["operation", "keys", "requests", "p50 ms", "p99 ms", "CPU us/req"]);
     for (case, name) in CASES {
         let rows = measure(&buckets, case, options).context(name)?;
         let small = rows.first().map_or(0.0, micros);
@@ -136,12 +139,17 @@ fn measure(buckets: &[Bucket], case: Case, options: &Options) -> Result<Vec<Row>
 fn request(client: &mut Client, case: Case, keys: u64, number: u64) -> Result<u64> {
     let any = || path(Random::new(number).below(keys));
     let body = content::of_size(OBJECT);
-    let list = |client: &mut Client, query: &str| client.list_bytes(&format!("/{BUCKET}"), query).map(|reply| reply.length);
+    let list = |client: &mut Client, query: &str| {
+        client.list_bytes(&format!("/{BUCKET}"), query).map(|reply| reply.length)
+    };
     match case {
         Case::FirstPage => list(client, "list-type=2&max-keys=1000"),
-        // A small bucket has no full page behind its middle, and half a page would cost half: there it is the first page again.
+        // A small bucket has no full page behind its middle, and half a page would cost half: there it is the
+        // first page again.
         Case::MiddlePage if keys < 2 * FOLDERS => list(client, "list-type=2&max-keys=1000&start-after=0"),
-        Case::MiddlePage => list(client, &format!("list-type=2&max-keys=1000&start-after={:04}", FOLDERS / 2)),
+        Case::MiddlePage => {
+            list(client, &format!("list-type=2&max-keys=1000&start-after={:04}", FOLDERS / 2))
+        }
         Case::ByDelimiter => list(client, "delimiter=%2F&list-type=2&max-keys=1000"),
         Case::Get => client.get(&any(), &mut |_| {}).map(|reply| reply.length),
         Case::Overwrite => client.put(&any(), body).map(|_| OBJECT as u64),
@@ -168,5 +176,9 @@ fn micros(row: &Row) -> f64 {
 }
 
 fn table(title: &str, columns: &[&str]) -> Table {
-    Table { title: title.into(), columns: columns.iter().map(|column| (*column).to_owned()).collect(), rows: Vec::new() }
+    Table {
+        title: title.into(),
+        columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+        rows: Vec::new(),
+    }
 }

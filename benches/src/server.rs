@@ -1,4 +1,5 @@
-//! The servers under test: how each is started on a free port over its own directory, what its durability is, and how it ends.
+//! The servers under test: how each is started on a free port over its own directory, what its durability is,
+//! and how it ends.
 //!
 //! Owns: child processes and their directories; both are gone when a `Server` is dropped, whatever happened.
 //! Does not own: measuring. Invariant: only processes started here are ever signalled.
@@ -33,7 +34,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 5] = [Self::CausewayStrict, Self::CausewayRelaxed, Self::Rclone, Self::S3sFs, Self::Nginx];
+    pub const ALL: [Self; 5] =
+        [Self::CausewayStrict, Self::CausewayRelaxed, Self::Rclone, Self::S3sFs, Self::Nginx];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -115,19 +117,25 @@ impl Server {
     /// Starts a server over data that is there already.
     pub fn start_over(programs: &Programs, kind: Kind, home: Directory, data: PathBuf) -> Result<Self> {
         fs::create_dir_all(&data)?;
-        let credentials = Credentials { access: "benchmark".into(), secret: "a-secret-of-the-benchmark".into() };
+        let credentials =
+            Credentials { access: "benchmark".into(), secret: "a-secret-of-the-benchmark".into() };
         let log = home.path().join("log");
         let address_file = home.path().join("address");
         let (mut command, announced) = match kind {
-            Kind::CausewayStrict => (causeway(programs, &credentials, &data, &address_file, "strict"), &address_file),
-            Kind::CausewayRelaxed => (causeway(programs, &credentials, &data, &address_file, "relaxed"), &address_file),
+            Kind::CausewayStrict => {
+                (causeway(programs, &credentials, &data, &address_file, "strict"), &address_file)
+            }
+            Kind::CausewayRelaxed => {
+                (causeway(programs, &credentials, &data, &address_file, "relaxed"), &address_file)
+            }
             Kind::Rclone => (rclone(programs, &credentials, &data), &log),
             Kind::S3sFs => (s3s_fs(programs, &credentials, &data), &log),
             Kind::Nginx => (nginx(programs, &home, &data, &address_file)?, &address_file),
         };
         let output = File::create(&log)?;
         command.stdout(output.try_clone()?).stderr(output);
-        // SAFETY: prctl is async-signal-safe, and the closure touches nothing else. The server dies with the thread that started it.
+        // SAFETY: prctl is async-signal-safe, and the closure touches nothing else. The server dies with the
+        // thread that started it.
         unsafe {
             command.pre_exec(|| match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) {
                 0 => Ok(()),
@@ -187,7 +195,11 @@ impl Server {
                 }
             }
             if Instant::now() > deadline {
-                bail!("{} is not ready after {START_LIMIT:?}:\n{}", self.kind.name(), fs::read_to_string(log)?);
+                bail!(
+                    "{} is not ready after {START_LIMIT:?}:\n{}",
+                    self.kind.name(),
+                    fs::read_to_string(log)?
+                );
             }
             std::thread::sleep(POLL);
         }
@@ -196,19 +208,34 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // nginx's workers are not its own children's problem: a killed master would leave them, a terminated one does not.
+        // nginx's workers are not its own children's problem: a killed master would leave them, a terminated
+        // one does not.
         if matches!(self.child.try_wait(), Ok(None)) && (self.kind != Kind::Nginx || self.stop().is_err()) {
             let _ = self.kill();
         }
     }
 }
 
-fn causeway(programs: &Programs, credentials: &Credentials, data: &Path, address: &Path, durability: &str) -> Command {
+fn causeway(
+    programs: &Programs,
+    credentials: &Credentials,
+    data: &Path,
+    address: &Path,
+    durability: &str,
+) -> Command {
     // A killed server leaves its address file, and a stale address must not be taken for the new one.
     let _ = fs::remove_file(address);
     let mut command = Command::new(&programs.causeway);
     command
-        .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--durability", durability])
+        .args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+            "--durability",
+            durability,
+        ])
         .arg("--data")
         .arg(data)
         .arg("--address-file")
@@ -239,7 +266,8 @@ fn s3s_fs(programs: &Programs, credentials: &Credentials, data: &Path) -> Comman
     command
 }
 
-/// nginx cannot choose a port itself: one that is free now is free a moment later too, or the start fails and says so.
+/// nginx cannot choose a port itself: one that is free now is free a moment later too, or the start fails and
+/// says so.
 fn nginx(programs: &Programs, home: &Directory, files: &Path, address: &Path) -> Result<Command> {
     let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let home = home.path().display();
@@ -264,7 +292,8 @@ fn nginx(programs: &Programs, home: &Directory, files: &Path, address: &Path) ->
 fn announced_addresses(kind: Kind, text: &str) -> Option<Vec<SocketAddr>> {
     match kind {
         Kind::CausewayStrict | Kind::CausewayRelaxed => {
-            let addresses: Vec<SocketAddr> = text.lines().filter_map(|line| line.trim().parse().ok()).collect();
+            let addresses: Vec<SocketAddr> =
+                text.lines().filter_map(|line| line.trim().parse().ok()).collect();
             (addresses.len() == 2 && text.ends_with('\n')).then_some(addresses)
         }
         Kind::Nginx => Some(vec![text.trim().parse().ok()?]),

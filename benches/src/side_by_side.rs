@@ -1,8 +1,8 @@
 //! `run`: the same operations against every server, in turns, within one run.
 //!
-//! Owns: the operations, the order of the turns, the goals relative to rclone. Does not own: how servers start or load is driven.
-//! Invariant: a row's figures come from slices interleaved with those of the rows it is compared with, so that whatever else the
-//! machine does falls on all of them.
+//! Owns: the operations, the order of the turns, the goals relative to rclone. Does not own: how servers
+//! start or load is driven. Invariant: a row's figures come from slices interleaved with those of the rows it
+//! is compared with, so that whatever else the machine does falls on all of them.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -41,7 +41,8 @@ struct Task {
     name: &'static str,
     verb: Verb,
     size: usize,
-    /// Objects read in turn, or keys written in turn; a write ring larger than a slice means that every write is of a new key.
+    /// Objects read in turn, or keys written in turn; a write ring larger than a slice means that every write
+    /// is of a new key.
     ring: u64,
     /// The highest CPU time per request relative to rclone that issue 2 allows.
     goal: Option<f64>,
@@ -82,11 +83,20 @@ pub fn run(options: &Options) -> Result<Report> {
         for connections in &options.connections {
             let mut rows: Vec<Row> = servers.iter().map(|_| Row::default()).collect();
             for server in servers.iter().filter(|server| applies(task, server.kind)) {
-                warm(server, task, *connections, options).with_context(|| format!("{} against {}", task.name, server.kind.name()))?;
+                warm(server, task, *connections, options)
+                    .with_context(|| format!("{} against {}", task.name, server.kind.name()))?;
             }
             for round in 0..options.rounds {
-                for (server, row) in servers.iter().zip(&mut rows).filter(|(server, _)| applies(task, server.kind)) {
-                    eprintln!("{} on {connections}: {} ({}/{})", task.name, server.kind.name(), round + 1, options.rounds);
+                for (server, row) in
+                    servers.iter().zip(&mut rows).filter(|(server, _)| applies(task, server.kind))
+                {
+                    eprintln!(
+                        "{} on {connections}: {} ({}/{})",
+                        task.name,
+                        server.kind.name(),
+                        round + 1,
+                        options.rounds
+                    );
                     slice(server, task, *connections, options, row)
                         .with_context(|| format!("{} against {}", task.name, server.kind.name()))?;
                 }
@@ -107,8 +117,16 @@ fn start(options: &Options) -> Result<Vec<Server>> {
     let mut servers: Vec<Server> = Vec::new();
     for kind in Kind::ALL.into_iter().filter(|kind| options.servers.contains(kind)) {
         // nginx reads what a server with the native layout wrote: Causeway's own files where it takes part.
-        let files = servers.iter().filter(|server| server.kind != Kind::CausewayStrict).map(|server| server.data.clone()).next();
-        let files = if kind == Kind::Nginx { Some(files.context("nginx needs another server to write its files")?) } else { None };
+        let files = servers
+            .iter()
+            .filter(|server| server.kind != Kind::CausewayStrict)
+            .map(|server| server.data.clone())
+            .next();
+        let files = if kind == Kind::Nginx {
+            Some(files.context("nginx needs another server to write its files")?)
+        } else {
+            None
+        };
         servers.push(Server::start(&options.programs, kind, files.as_deref())?);
     }
     Ok(servers)
@@ -119,8 +137,11 @@ fn prepare(server: &Server, tasks: &[&Task]) -> Result<()> {
     for bucket in [READ, WRITE, LISTED] {
         client.create_bucket(bucket)?;
     }
-    let mut read: Vec<(usize, u64)> =
-        tasks.iter().filter(|task| matches!(task.verb, Verb::Get | Verb::Head)).map(|task| (task.size, task.ring)).collect();
+    let mut read: Vec<(usize, u64)> = tasks
+        .iter()
+        .filter(|task| matches!(task.verb, Verb::Get | Verb::Head))
+        .map(|task| (task.size, task.ring))
+        .collect();
     read.dedup();
     for (size, ring) in read {
         for number in 0..ring {
@@ -142,7 +163,12 @@ fn verify(server: &Server, tasks: &[&Task]) -> Result<()> {
         let (reply, body) = client.fetch(&read_path(task.size, 0))?.context("no such object")?;
         ensure!(body == content::of_size(task.size), "{}: other bytes than those written", task.name);
         let etag = hex(&Md5::digest(&body));
-        ensure!(!server.kind.writes() || reply.etag == etag, "{}: ETag {} instead of {etag}", task.name, reply.etag);
+        ensure!(
+            !server.kind.writes() || reply.etag == etag,
+            "{}: ETag {} instead of {etag}",
+            task.name,
+            reply.etag
+        );
     }
     if server.kind.writes() && tasks.iter().any(|task| task.verb == Verb::List) {
         let page = client.list(LISTED, "max-keys=1000")?;
@@ -178,7 +204,8 @@ fn request(client: &mut Client, task: &Task, connections: usize, number: u64) ->
         Verb::Head => client.head(&read_path(task.size, place)).map(|_| 0),
         Verb::List => client.list_bytes(&format!("/{LISTED}"), "list-type=2&max-keys=1000").map(|_| 0),
         Verb::Put => {
-            // Writers of different numbers of connections must not share new keys, or the later ones would overwrite.
+            // Writers of different numbers of connections must not share new keys, or the later ones would
+            // overwrite.
             let path = format!("/{WRITE}/{}/{connections}/{:02x}/{place}", task.size, place % 64);
             client.put(&path, content::of_size(task.size)).map(|_| task.size as u64)
         }
@@ -194,7 +221,11 @@ fn request(client: &mut Client, task: &Task, connections: usize, number: u64) ->
 fn settle(work: &std::path::Path) -> Result<()> {
     let directory = File::open(work)?;
     // SAFETY: the descriptor is open for the length of the call.
-    ensure!(unsafe { libc::syncfs(directory.as_raw_fd()) } == 0, "syncfs: {}", std::io::Error::last_os_error());
+    ensure!(
+        unsafe { libc::syncfs(directory.as_raw_fd()) } == 0,
+        "syncfs: {}",
+        std::io::Error::last_os_error()
+    );
     Ok(())
 }
 
@@ -211,16 +242,30 @@ fn micros_per_request(row: &Row) -> f64 {
 }
 
 fn columns() -> Vec<String> {
-    ["operation", "conns", "server", "durability", "requests", "req/s", "MiB/s", "p50 ms", "p99 ms", "CPU us/req", "CPU ms/MiB", "peak MiB"]
-        .map(String::from)
-        .into()
+    [
+        "operation",
+        "conns",
+        "server",
+        "durability",
+        "requests",
+        "req/s",
+        "MiB/s",
+        "p50 ms",
+        "p99 ms",
+        "CPU us/req",
+        "CPU ms/MiB",
+        "peak MiB",
+    ]
+    .map(String::from)
+    .into()
 }
 
 fn cells(task: &Task, connections: usize, kind: Kind, row: &mut Row) -> Vec<Cell> {
     let (median, high) = (row.seen.percentile(0.50), row.seen.percentile(0.99));
     let seconds = row.seen.elapsed.as_secs_f64();
     let mebibytes = row.seen.bytes as f64 / MIB as f64;
-    let per_mebibyte = |figure: f64, decimals| if row.seen.bytes > 0 { Cell::Figure(figure, decimals) } else { Cell::Empty };
+    let per_mebibyte =
+        |figure: f64, decimals| if row.seen.bytes > 0 { Cell::Figure(figure, decimals) } else { Cell::Empty };
     vec![
         Cell::Text(task.name.into()),
         Cell::Figure(connections as f64, 0),
@@ -249,7 +294,8 @@ fn relative(tasks: &[&Task], options: &Options, servers: &[Server], figures: &Fi
     for task in tasks {
         for connections in &options.connections {
             let rclone = figures.get(&(task.name, *connections, Kind::Rclone));
-            let ratio = |server: &Server| match (figures.get(&(task.name, *connections, server.kind)), rclone) {
+            let ratio = |server: &Server| match (figures.get(&(task.name, *connections, server.kind)), rclone)
+            {
                 (Some(figure), Some(rclone)) => Cell::Figure(figure / rclone, 3),
                 _ => Cell::Empty,
             };
@@ -266,8 +312,11 @@ fn goals(tasks: &[&Task], options: &Options, figures: &Figures) -> Vec<Goal> {
     for task in tasks {
         for connections in &options.connections {
             let of = |kind| figures.get(&(task.name, *connections, kind));
-            if let (Some(limit), Some(ours), Some(rclone)) = (task.goal, of(Kind::CausewayRelaxed), of(Kind::Rclone)) {
-                let what = format!("{} on {connections}: CPU per request, causeway-relaxed / rclone", task.name);
+            if let (Some(limit), Some(ours), Some(rclone)) =
+                (task.goal, of(Kind::CausewayRelaxed), of(Kind::Rclone))
+            {
+                let what =
+                    format!("{} on {connections}: CPU per request, causeway-relaxed / rclone", task.name);
                 goals.push(Goal { what, limit, measured: ours / rclone, unit: "x" });
             }
         }

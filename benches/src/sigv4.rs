@@ -1,15 +1,17 @@
 //! Signs requests with AWS Signature Version 4, header form.
 //!
-//! Owns: the canonical request, the signing key and its daily cache. Does not own: which headers a request carries beyond the three
-//! that are always signed, nor the encoding of paths and queries (both arrive encoded, the query sorted).
-//! Invariant: exactly `host`, `x-amz-content-sha256` and `x-amz-date` are signed, which is what every server accepts for plain calls.
+//! Owns: the canonical request, the signing key and its daily cache. Does not own: which headers a request
+//! carries beyond the three that are always signed, nor the encoding of paths and queries (both arrive
+//! encoded, the query sorted). Invariant: exactly `host`, `x-amz-content-sha256` and `x-amz-date` are signed,
+//! which is what every server accepts for plain calls.
 
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ring::{digest, hmac};
 
-/// The payload is not hashed: the benchmark measures the server, and a client-side SHA-256 of every body would take its CPU.
+/// The payload is not hashed: the benchmark measures the server, and a client-side SHA-256 of every body
+/// would take its CPU.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 const SIGNED_HEADERS: &str = "host;x-amz-content-sha256;x-amz-date";
 const REGION: &str = "us-east-1";
@@ -51,7 +53,14 @@ impl Signer {
         let day = &date[..8];
         let canonical = format!(
             "{}\n{}\n{}\nhost:{}\nx-amz-content-sha256:{}\nx-amz-date:{}\n\n{}\n{}",
-            request.method, request.path, request.query, request.host, request.payload, date, SIGNED_HEADERS, request.payload
+            request.method,
+            request.path,
+            request.query,
+            request.host,
+            request.payload,
+            date,
+            SIGNED_HEADERS,
+            request.payload
         );
         let scope = format!("{day}/{REGION}/s3/aws4_request");
         let hash = digest::digest(&digest::SHA256, canonical.as_bytes());
@@ -76,9 +85,9 @@ impl Signer {
 
 fn derive(secret: &str, day: &str) -> hmac::Key {
     let first = hmac::Key::new(hmac::HMAC_SHA256, format!("AWS4{secret}").as_bytes());
-    [day, REGION, "s3", "aws4_request"]
-        .iter()
-        .fold(first, |key, part| hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref()))
+    [day, REGION, "s3", "aws4_request"].iter().fold(first, |key, part| {
+        hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref())
+    })
 }
 
 pub fn hex(bytes: &[u8]) -> String {
@@ -112,8 +121,17 @@ mod tests {
     const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     fn signature_of(query: &str) -> String {
-        let credentials = Credentials { access: "AKIAIOSFODNN7EXAMPLE".into(), secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into() };
-        let request = Unsigned { method: "GET", host: "examplebucket.s3.amazonaws.com", path: "/", query, payload: EMPTY };
+        let credentials = Credentials {
+            access: "AKIAIOSFODNN7EXAMPLE".into(),
+            secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into(),
+        };
+        let request = Unsigned {
+            method: "GET",
+            host: "examplebucket.s3.amazonaws.com",
+            path: "/",
+            query,
+            payload: EMPTY,
+        };
         let signed = Signer::new(credentials).sign(&request, UNIX_EPOCH + Duration::from_secs(1_369_353_600));
         assert_eq!(signed.date, "20130524T000000Z");
         signed.authorization.rsplit('=').next().unwrap_or_default().to_owned()
@@ -121,8 +139,14 @@ mod tests {
 
     #[test]
     fn signatures_equal_the_examples_of_the_s3_documentation() {
-        assert_eq!(signature_of("lifecycle="), "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
-        assert_eq!(signature_of("max-keys=2&prefix=J"), "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
+        assert_eq!(
+            signature_of("lifecycle="),
+            "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"
+        );
+        assert_eq!(
+            signature_of("max-keys=2&prefix=J"),
+            "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Decoding of `aws-chunked`: however a body is cut into frames, it means the same, and never more than was declared.
+//! Decoding of `aws-chunked`: however a body is cut into frames, it means the same, and never more than was
+//! declared.
 
 #![no_main]
 

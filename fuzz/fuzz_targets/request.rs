@@ -22,12 +22,16 @@ impl Keys for Alice {
     fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
         let owner = Owner { id: "alice".into(), display_name: "alice".into() };
         let identity = Identity { access_key: AccessKey("AKID".into()), role: Role::Admin, owner };
-        (access_key == "AKID").then(|| (Arc::new(identity), Secret::new("a secret that the fuzzer does not know")))
+        (access_key == "AKID")
+            .then(|| (Arc::new(identity), Secret::new("a secret that the fuzzer does not know")))
     }
 }
 
 static EDGE: LazyLock<Edge> = LazyLock::new(|| {
-    Edge::new(EdgeSettings { domains: vec!["s3.example.com".to_owned()], ..EdgeSettings::default() }, Arc::new(Alice))
+    Edge::new(
+        EdgeSettings { domains: vec!["s3.example.com".to_owned()], ..EdgeSettings::default() },
+        Arc::new(Alice),
+    )
 });
 
 fuzz_target!(|input: (&str, &str, Vec<(&str, &[u8])>)| {
@@ -40,7 +44,8 @@ fuzz_target!(|input: (&str, &str, Vec<(&str, &[u8])>)| {
     let Ok(request) = builder.body(Full::new(Bytes::new())) else { return };
     // 2026-01-02T03:04:05Z
     let at = Timestamp::from_millis(1_767_323_045_000);
-    let arrival = Arrival { id: RequestId("id".into()), at, peer: Ipv4Addr::LOCALHOST.into(), is_secure: false };
+    let arrival =
+        Arrival { id: RequestId("id".into()), at, peer: Ipv4Addr::LOCALHOST.into(), is_secure: false };
     if let Ok(Admitted::Request(request)) = EDGE.admit(request, arrival) {
         assert!(request.context.principal.identity().is_none());
         assert!(!request.context.presigned && !request.headers.contains_key("authorization"));

@@ -9,7 +9,8 @@ fn write(element: &Element, writer: &mut Writer) {
     if element.children.is_empty() {
         writer.text(&element.name, &element.text);
     } else {
-        writer.element(&element.name, |writer| element.children.iter().for_each(|child| write(child, writer)));
+        writer
+            .element(&element.name, |writer| element.children.iter().for_each(|child| write(child, writer)));
     }
 }
 
@@ -23,7 +24,9 @@ fn leaf_text_only(mut element: Element) -> Element {
 }
 
 fuzz_target!(|document: &[u8]| {
-    for root in ["Delete", "CompleteMultipartUpload", "Tagging", "CreateBucketConfiguration", "AccessControlPolicy"] {
+    for root in
+        ["Delete", "CompleteMultipartUpload", "Tagging", "CreateBucketConfiguration", "AccessControlPolicy"]
+    {
         let Ok(element) = xml::parse(document, root) else { continue };
         let element = leaf_text_only(element);
         let mut writer = Writer::document();

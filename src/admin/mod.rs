@@ -125,9 +125,12 @@ impl Admin {
             true => (StatusCode::SERVICE_UNAVAILABLE, "unreachable"),
             false => (StatusCode::OK, "ready"),
         };
-        let unreachable: serde_json::Map<_, _> = unreachable.backends.into_iter().map(|(name, why)| (name, why.into())).collect();
-        let out: serde_json::Map<_, _> = self.metrics.replicas.out().into_iter().map(|(name, why)| (name, why.into())).collect();
-        let low: serde_json::Map<_, _> = self.metrics.storages.low().into_iter().map(|(name, free)| (name, free.into())).collect();
+        let unreachable: serde_json::Map<_, _> =
+            unreachable.backends.into_iter().map(|(name, why)| (name, why.into())).collect();
+        let out: serde_json::Map<_, _> =
+            self.metrics.replicas.out().into_iter().map(|(name, why)| (name, why.into())).collect();
+        let low: serde_json::Map<_, _> =
+            self.metrics.storages.low().into_iter().map(|(name, free)| (name, free.into())).collect();
         let mut ready = serde_json::json!({ "status": status, "version": env!("CARGO_PKG_VERSION") });
         for (name, told) in [("unreachable", unreachable), ("out", out), ("low_space", low)] {
             if !told.is_empty() {
@@ -139,7 +142,9 @@ impl Admin {
 
     fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
         let (status, kind, body) = match path {
-            _ if *method != Method::GET && *method != Method::HEAD => (StatusCode::METHOD_NOT_ALLOWED, "text/plain", String::new()),
+            _ if *method != Method::GET && *method != Method::HEAD => {
+                (StatusCode::METHOD_NOT_ALLOWED, "text/plain", String::new())
+            }
             "/-/health/live" => (StatusCode::OK, "application/json", health("live")),
             "/-/health/ready" => match self.phase() {
                 Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "application/json", health("starting")),
@@ -149,7 +154,11 @@ impl Admin {
                 }
                 Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "application/json", health("draining")),
             },
-            "/-/metrics" => (StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", self.metrics.text()),
+            "/-/metrics" => (
+                StatusCode::OK,
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                self.metrics.text(),
+            ),
             _ => (StatusCode::NOT_FOUND, "text/plain", String::new()),
         };
         let mut response = Response::new(Full::from(body));
@@ -185,7 +194,11 @@ mod tests {
 
     #[test]
     fn a_server_is_ready_as_long_as_one_backend_can_be_reached() {
-        let known = |name: &str, trouble: Option<&str>| Known { name: name.to_owned(), asked: None, trouble: trouble.map(str::to_owned) };
+        let known = |name: &str, trouble: Option<&str>| Known {
+            name: name.to_owned(),
+            asked: None,
+            trouble: trouble.map(str::to_owned),
+        };
         for (there, expected) in [(None, 200), (Some("unknown host"), 503)] {
             let metrics = Arc::<Metrics>::default();
             let all = vec![known("away", Some("refused")), known("there", there)];

@@ -21,9 +21,11 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Try out what a backend keeps of S3's promises, on objects that are removed again. Exit code 1 if anything failed.
+    /// Try out what a backend keeps of S3's promises, on objects that are removed again. Exit code 1 if
+    /// anything failed.
     ///
-    /// It is tried in the first configured bucket that the backend holds, or beside its buckets where that is possible.
+    /// It is tried in the first configured bucket that the backend holds, or beside its buckets where that is
+    /// possible.
     Probe {
         /// The backend's name in the configuration.
         name: String,
@@ -38,14 +40,15 @@ pub(super) enum Command {
     },
     /// Let a backend into a person's drive: the token that comes of it is stored sealed in the configuration.
     ///
-    /// The configuration names the application (client_id and client_secret) that you have registered with the provider.
+    /// The configuration names the application (client_id and client_secret) that you have registered with
+    /// the provider.
     Authorize {
         /// The backend's name in the configuration.
         name: String,
         #[command(flatten)]
         configuration: Configuration,
-        /// With a code to type on another device, instead of a browser on this one. Google then shows only files that the
-        /// application has made.
+        /// With a code to type on another device, instead of a browser on this one. Google then shows only
+        /// files that the application has made.
         #[arg(long)]
         device: bool,
     },
@@ -54,10 +57,13 @@ pub(super) enum Command {
 pub(super) fn run(command: Command) -> ExitCode {
     match command {
         Command::Authorize { name, configuration, device } => {
-            authorize(&name, &configuration, if device { Way::Device } else { Way::Browser }).unwrap_or_else(|code| code)
+            authorize(&name, &configuration, if device { Way::Device } else { Way::Browser })
+                .unwrap_or_else(|code| code)
         }
         Command::List { configuration, json } => list(&configuration, json),
-        Command::Probe { name, configuration, json, place } => probe(&name, &configuration, json, place.as_deref()),
+        Command::Probe { name, configuration, json, place } => {
+            probe(&name, &configuration, json, place.as_deref())
+        }
     }
 }
 
@@ -67,15 +73,19 @@ fn authorize(name: &str, configuration: &Configuration, way: Way) -> Result<Exit
     let tell = |telling| match telling {
         Telling::Page { authority, page } => {
             eprintln!("Open this page in a browser, where you agree with {authority}:\n\n{page}\n");
-            eprintln!("If that browser is on another machine, it will end at an address that it cannot reach: paste that here.");
+            eprintln!(
+                "If that browser is on another machine, it will end at an address that it cannot reach: paste that here."
+            );
         }
         Telling::Device { authority, page, user_code } => {
             eprintln!("Open {page} on any device, type {user_code}, and agree with {authority}.");
         }
     };
-    let token = wait(authorize::authorize(&settings, name, way, tell)).map_err(|error| fail(FAILED, error))?;
+    let token =
+        wait(authorize::authorize(&settings, name, way, tell)).map_err(|error| fail(FAILED, error))?;
     let path = configuration.path();
-    let edit = config::replace_secret(path, configuration.sources(None), name, authorize::KEY, token.expose());
+    let edit =
+        config::replace_secret(path, configuration.sources(None), name, authorize::KEY, token.expose());
     let made = edit.and_then(config::Edit::write).map_err(|error| match error {
         error @ EditError::Write { .. } => fail(FAILED, error),
         error => fail(SENSELESS, error),
@@ -90,7 +100,8 @@ fn list(configuration: &Configuration, as_json: bool) -> ExitCode {
         Ok(settings) => settings,
         Err(code) => return code,
     };
-    let buckets = |name: &str| settings.buckets.values().filter(|bucket| settings.backend_of(bucket) == name).count();
+    let buckets =
+        |name: &str| settings.buckets.values().filter(|bucket| settings.backend_of(bucket) == name).count();
     if as_json {
         let rows = settings.backends.iter().map(|(name, backend)| {
             json!({
@@ -109,7 +120,11 @@ fn list(configuration: &Configuration, as_json: bool) -> ExitCode {
         let (kind, location) = (backend.type_name().to_owned(), backend.location());
         vec![name.clone(), kind, location, buckets(name).to_string(), default.to_owned()]
     });
-    report::table(&["NAME", "TYPE", "WHERE", "BUCKETS", ""], &rows.collect::<Vec<_>>(), "there is no backend");
+    report::table(
+        &["NAME", "TYPE", "WHERE", "BUCKETS", ""],
+        &rows.collect::<Vec<_>>(),
+        "there is no backend",
+    );
     ExitCode::SUCCESS
 }
 

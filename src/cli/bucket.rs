@@ -49,8 +49,8 @@ pub(super) enum Command {
     },
     /// Compare what a bucket lists with its objects. Exit code 1 if anything differs, or cannot be read.
     ///
-    /// Caches are left out. Nothing is repaired: `replicate scrub` does that for buckets on several backends. A running server
-    /// does it. What lies in the storage and is not listed, a scan finds.
+    /// Caches are left out. Nothing is repaired: `replicate scrub` does that for buckets on several backends.
+    /// A running server does it. What lies in the storage and is not listed, a scan finds.
     Scrub {
         /// The bucket's name.
         name: String,
@@ -69,7 +69,8 @@ pub(super) enum Command {
     Add(Box<AddArguments>),
     /// Make a bucket of what lies on a backend already, and nobody made through S3.
     ///
-    /// Clients get nothing that was there before them: whoever creates a bucket of that name is refused. A running server does it.
+    /// Clients get nothing that was there before them: whoever creates a bucket of that name is refused. A
+    /// running server does it.
     Adopt {
         /// The name that clients will use.
         name: String,
@@ -78,10 +79,12 @@ pub(super) enum Command {
         /// The backend where it lies [default: that of buckets created through S3].
         #[arg(long, value_name = "NAME")]
         backend: Option<String>,
-        /// The bucket or container there, on backends that have such [default: that of the backend, or else NAME].
+        /// The bucket or container there, on backends that have such [default: that of the backend, or else
+        /// NAME].
         #[arg(long, value_name = "NAME")]
         remote: Option<String>,
-        /// The directory on the backend, or the prefix in the remote bucket [default: NAME, or all of a remote bucket].
+        /// The directory on the backend, or the prefix in the remote bucket [default: NAME, or all of a
+        /// remote bucket].
         #[arg(long, value_name = "PATH")]
         prefix: Option<String>,
         /// The access key of the identity that gets it [default: the first administrator].
@@ -114,9 +117,10 @@ pub(super) enum Command {
 pub(super) struct AddArguments {
     /// The name that clients will use.
     name: String,
-    /// Where it is: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, https://HOST/BUCKET/PREFIX, sftp://USER@HOST/FOLDER,
-    /// ftps:// or ftp://, davs:// or dav://, gdrive:FOLDER, onedrive:FOLDER, dropbox:FOLDER, the type of any other backend and
-    /// ':FOLDER', or a path.
+    /// Where it is: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX,
+    /// https://HOST/BUCKET/PREFIX, sftp://USER@HOST/FOLDER, ftps:// or ftp://, davs:// or dav://,
+    /// gdrive:FOLDER, onedrive:FOLDER, dropbox:FOLDER, the type of any other backend and ':FOLDER', or a
+    /// path.
     url: String,
     #[command(flatten)]
     configuration: Configuration,
@@ -129,10 +133,12 @@ pub(super) struct AddArguments {
     /// The region to sign for [default: what the URL or AWS_REGION says, or us-east-1].
     #[arg(long)]
     region: Option<String>,
-    /// The access key id; on Azure the account. Without it, credentials are looked for where the provider's own tools do.
+    /// The access key id; on Azure the account. Without it, credentials are looked for where the provider's
+    /// own tools do.
     #[arg(long, value_name = "KEY")]
     access_key: Option<String>,
-    /// The variable that holds the secret key. Without it, and without a file, it is asked for at the terminal.
+    /// The variable that holds the secret key. Without it, and without a file, it is asked for at the
+    /// terminal.
     #[arg(long, value_name = "VARIABLE")]
     secret_key_env: Option<String>,
     /// The file that holds the secret key.
@@ -179,9 +185,13 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Scan { name, place, json } => scan(name, &place, json),
         Command::Scrub { name, place, bytes, json } => scrub(name, &place, bytes, json),
         Command::Add(arguments) => add(*arguments),
-        Command::Adopt { name, place, backend, remote, prefix, owner } => adopt(name, &place, (backend, remote, prefix), owner),
+        Command::Adopt { name, place, backend, remote, prefix, owner } => {
+            adopt(name, &place, (backend, remote, prefix), owner)
+        }
         Command::Forget { name, place } => forget(&name, &place),
-        Command::Remove { name, configuration, data, with_backend } => remove(&name, &configuration, data, with_backend),
+        Command::Remove { name, configuration, data, with_backend } => {
+            remove(&name, &configuration, data, with_backend)
+        }
     };
     done.unwrap_or_else(|code| code)
 }
@@ -211,7 +221,9 @@ fn validate(name: &str, configuration: &Configuration, as_json: bool) -> Result<
 fn scan(bucket: String, place: &Place, as_json: bool) -> Result<ExitCode, ExitCode> {
     let settings = place.settings()?;
     let is_watched = !as_json && std::io::stderr().is_terminal();
-    let words = |Scanned { folders, objects, changed }| format!("{objects} objects in {folders} folders, {changed} were not as listed");
+    let words = |Scanned { folders, objects, changed }| {
+        format!("{objects} objects in {folders} folders, {changed} were not as listed")
+    };
     let hear = async |reply| {
         if let (Reply::Scanning(counts), true) = (reply, is_watched) {
             eprint!("\r{}", words(counts));
@@ -223,7 +235,9 @@ fn scan(bucket: String, place: &Place, as_json: bool) -> Result<ExitCode, ExitCo
         eprint!("\r\x1b[K");
     }
     match done.map_err(|error| fail(FAILED, error))? {
-        Done::Scanned(counts) if as_json => report::document(&json!({ "bucket": bucket, "indexed": true, "scanned": counts })),
+        Done::Scanned(counts) if as_json => {
+            report::document(&json!({ "bucket": bucket, "indexed": true, "scanned": counts }))
+        }
         Done::Scanned(counts) => say(&format!("bucket {bucket}: {}\n", words(counts))),
         _ if as_json => report::document(&json!({ "bucket": bucket, "indexed": false })),
         _ => say(&format!("bucket {bucket}: its storage lists itself, there is nothing to scan\n")),
@@ -262,7 +276,9 @@ fn scrub(bucket: String, place: &Place, bytes: bool, as_json: bool) -> Result<Ex
         _ => return Err(fail(FAILED, "the server answered something else")),
     };
     match as_json {
-        true => report::document(&json!({ "bucket": bucket, "bytes": bytes, "counts": counts, "findings": findings })),
+        true => report::document(
+            &json!({ "bucket": bucket, "bytes": bytes, "counts": counts, "findings": findings }),
+        ),
         false => say(&format!("bucket {bucket}: {}\n", scrubbed(&counts, bytes))),
     }
     Ok(if counts.differing + counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
@@ -276,14 +292,19 @@ fn adopt(
     owner: Option<String>,
 ) -> Result<ExitCode, ExitCode> {
     let settings = place.settings()?;
-    let owner = owner.map(|key| operate::owner(&settings, &key)).transpose().map_err(|error| fail(SENSELESS, error))?;
+    let owner = owner
+        .map(|key| operate::owner(&settings, &key))
+        .transpose()
+        .map_err(|error| fail(SENSELESS, error))?;
     let (backend, remote, prefix) = at;
     let prefix = prefix.map(|prefix| prefix.trim_matches('/').to_owned());
     let adoption = Adoption { bucket: bucket.clone(), backend, remote, prefix, owner };
     let done = wait(operate::ask(&settings, Request::Adopt(adoption), async |_| Ok(())));
     match done.map_err(|error| fail(FAILED, error))? {
         Done::Adopted { backend, place, owner } => {
-            say(&format!("'{place}' on backend '{backend}' is bucket {bucket} now, and belongs to {owner}\n"));
+            say(&format!(
+                "'{place}' on backend '{backend}' is bucket {bucket} now, and belongs to {owner}\n"
+            ));
             Ok(ExitCode::SUCCESS)
         }
         _ => Err(fail(FAILED, "the server answered something else")),
@@ -293,22 +314,29 @@ fn adopt(
 fn forget(name: &str, place: &Place) -> Result<ExitCode, ExitCode> {
     let settings = place.settings()?;
     if settings.buckets.keys().any(|known| known.as_str() == name) {
-        return Err(fail(SENSELESS, format_args!("bucket '{name}' is in the configuration: 'causeway bucket remove' takes it out")));
+        return Err(fail(
+            SENSELESS,
+            format_args!("bucket '{name}' is in the configuration: 'causeway bucket remove' takes it out"),
+        ));
     }
-    let memory = DataMemory::open(&settings).map_err(|error| fail(FAILED, format_args!("{error}: stop it first; nothing was changed")))?;
+    let memory = DataMemory::open(&settings)
+        .map_err(|error| fail(FAILED, format_args!("{error}: stop it first; nothing was changed")))?;
     let Some(memory) = memory else { return Err(fail(FAILED, format_args!("there is no bucket '{name}'"))) };
     if !wait(memory.knows(name)).map_err(|error| fail(FAILED, error))? {
         return Err(fail(FAILED, format_args!("there is no bucket '{name}'")));
     }
     let words = wait(memory.forget(name)).map_err(|error| fail(FAILED, error))?;
-    let lines = [format!("bucket '{name}' is forgotten; its objects stay where they are")].into_iter().chain(words);
+    let lines =
+        [format!("bucket '{name}' is forgotten; its objects stay where they are")].into_iter().chain(words);
     say(&(lines.collect::<Vec<_>>().join("\n") + "\n"));
     Ok(ExitCode::SUCCESS)
 }
 
 fn scrubbed(counts: &ScrubCounts, bytes: bool) -> String {
     let ScrubCounts { objects, bytes: read, differing, failed, changed, unverified } = counts;
-    let mut words = format!("{objects} objects looked at, {differing} differ, {failed} failed, {changed} changed meanwhile");
+    let mut words = format!(
+        "{objects} objects looked at, {differing} differ, {failed} failed, {changed} changed meanwhile"
+    );
     if bytes {
         words += &format!(", {read} bytes read, {unverified} objects have nothing to tell their bytes by");
     }
@@ -322,7 +350,8 @@ fn refused(error: EditError) -> ExitCode {
 }
 
 fn add(arguments: AddArguments) -> Result<ExitCode, ExitCode> {
-    let (path, create, check) = (arguments.configuration.path().to_owned(), arguments.create, !arguments.no_check);
+    let (path, create, check) =
+        (arguments.configuration.path().to_owned(), arguments.create, !arguments.no_check);
     let sources = arguments.configuration.sources(arguments.data.as_deref());
     let addition = addition(arguments)?;
     let added = config::add(&path, sources, &addition).map_err(refused)?;
@@ -340,7 +369,10 @@ fn add(arguments: AddArguments) -> Result<ExitCode, ExitCode> {
             fail(FAILED, format_args!("making {directory}: {error}"))
         })?,
         (Some(directory), false) if !directory.is_dir() => {
-            return Err(fail(FAILED, format_args!("there is no directory {}: --create makes it", directory.display())));
+            return Err(fail(
+                FAILED,
+                format_args!("there is no directory {}: --create makes it", directory.display()),
+            ));
         }
         (None, true) => {
             wait(inspect::create(settings, name)).map_err(failed)?;
@@ -357,7 +389,10 @@ fn add(arguments: AddArguments) -> Result<ExitCode, ExitCode> {
             ));
         }
         (None, false) if check && !wait(inspect::is_there(settings, name)).map_err(failed)? => {
-            return Err(fail(FAILED, format_args!("there is no folder at {}: --create makes it", addition.url)));
+            return Err(fail(
+                FAILED,
+                format_args!("there is no folder at {}: --create makes it", addition.url),
+            ));
         }
         _ => {}
     }
@@ -365,7 +400,10 @@ fn add(arguments: AddArguments) -> Result<ExitCode, ExitCode> {
         let found = wait(inspect::bucket(settings, name)).map_err(failed)?;
         report::inspected(&found);
         if !found.report.is_sound() {
-            return Err(fail(FAILED, format_args!("bucket '{name}' was not added: nothing was written to {}", path.display())));
+            return Err(fail(
+                FAILED,
+                format_args!("bucket '{name}' was not added: nothing was written to {}", path.display()),
+            ));
         }
     }
 
@@ -391,12 +429,14 @@ fn addition(arguments: AddArguments) -> Result<Addition, ExitCode> {
         (None, Some(file)) => Some(SecretSource::File(file)),
         // On Azure, an account alone is enough; elsewhere both or neither must be given.
         (None, None) if arguments.access_key.is_some() => {
-            let typed = prompt::secret("secret key").map_err(|error| fail(FAILED, format_args!("asking for the secret key: {error}")))?;
+            let typed = prompt::secret("secret key")
+                .map_err(|error| fail(FAILED, format_args!("asking for the secret key: {error}")))?;
             typed.map(SecretSource::Typed)
         }
         (None, None) => None,
     };
-    let variables = arguments.secret_env.into_iter().map(|(key, variable)| (key, SecretSource::Environment(variable)));
+    let variables =
+        arguments.secret_env.into_iter().map(|(key, variable)| (key, SecretSource::Environment(variable)));
     let files = arguments.secret_file.into_iter().map(|(key, file)| (key, SecretSource::File(file.into())));
     Ok(Addition {
         bucket: arguments.name,
@@ -413,18 +453,30 @@ fn addition(arguments: AddArguments) -> Result<Addition, ExitCode> {
     })
 }
 
-fn remove(name: &str, configuration: &Configuration, data: Option<String>, with_backend: bool) -> Result<ExitCode, ExitCode> {
+fn remove(
+    name: &str,
+    configuration: &Configuration,
+    data: Option<String>,
+    with_backend: bool,
+) -> Result<ExitCode, ExitCode> {
     let (path, sources) = (configuration.path(), configuration.sources(data.as_deref()));
     let removed = config::remove(path, sources, name, with_backend).map_err(refused)?;
     // Held until everything is done, so that no server starts in between.
-    let memory = DataMemory::open(removed.edit.settings())
-        .map_err(|error| fail(FAILED, format_args!("{error}: stop it first, or it goes on serving the bucket; nothing was changed")))?;
+    let memory = DataMemory::open(removed.edit.settings()).map_err(|error| {
+        fail(
+            FAILED,
+            format_args!("{error}: stop it first, or it goes on serving the bucket; nothing was changed"),
+        )
+    })?;
     let mut words = vec![format!("removed bucket '{name}'; its data stay where they are")];
     words.extend(with_backend.then(|| format!("removed backend '{}'", removed.backend)));
     words.extend(removed.edit.write().map_err(refused)?);
     if let Some(memory) = memory {
         let forgotten = wait(memory.forget(name));
-        words.extend(forgotten.map_err(|error| fail(FAILED, format_args!("{} is written, but {error}", path.display())))?);
+        words.extend(
+            forgotten
+                .map_err(|error| fail(FAILED, format_args!("{} is written, but {error}", path.display())))?,
+        );
     }
     written(path, words);
     Ok(ExitCode::SUCCESS)

@@ -27,7 +27,8 @@ pub(super) enum Command {
     },
     /// Bring an exported catalog into a data directory, while no server uses it.
     ///
-    /// Nothing is changed if a line makes no sense, or if a bucket is elsewhere. The next start looks through every bucket.
+    /// Nothing is changed if a line makes no sense, or if a bucket is elsewhere. The next start looks through
+    /// every bucket.
     Import {
         /// What `causeway catalog export` wrote.
         file: PathBuf,
@@ -65,7 +66,9 @@ impl Place {
 pub(super) fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Export { file, place } => export(&file, &place),
-        Command::Import { file, replace, place } => import(&file, if replace { Clash::Replace } else { Clash::Keep }, &place),
+        Command::Import { file, replace, place } => {
+            import(&file, if replace { Clash::Replace } else { Clash::Keep }, &place)
+        }
         Command::Rebuild { place } => rebuild(&place),
     };
     done.unwrap_or_else(|code| code)
@@ -90,7 +93,11 @@ fn export(file: &Path, place: &Place) -> Result<ExitCode, ExitCode> {
 fn import(file: &Path, clash: Clash, place: &Place) -> Result<ExitCode, ExitCode> {
     let settings = place.settings()?;
     let imported = wait(operate::import(&settings, file, clash)).map_err(|error| fail(FAILED, error))?;
-    let kept = if imported.kept > 0 { format!(", {} were there and were kept", imported.kept) } else { String::new() };
+    let kept = if imported.kept > 0 {
+        format!(", {} were there and were kept", imported.kept)
+    } else {
+        String::new()
+    };
     say(&format!("imported {} buckets and {} objects{kept}\n", imported.buckets, imported.objects));
     Ok(ExitCode::SUCCESS)
 }
@@ -99,7 +106,9 @@ fn rebuild(place: &Place) -> Result<ExitCode, ExitCode> {
     let settings = place.settings()?;
     let mut failures = 0;
     let hear = async |bucket: &str, scanned: Result<Option<Scanned>, String>| match scanned {
-        Ok(Some(Scanned { folders, objects, .. })) => say(&format!("bucket {bucket}: {objects} objects in {folders} folders\n")),
+        Ok(Some(Scanned { folders, objects, .. })) => {
+            say(&format!("bucket {bucket}: {objects} objects in {folders} folders\n"))
+        }
         Ok(None) => say(&format!("bucket {bucket}: its storage lists itself\n")),
         Err(error) => {
             failures += 1;

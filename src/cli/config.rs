@@ -22,7 +22,8 @@ pub(super) fn check(configuration: &Configuration) -> ExitCode {
 pub(super) fn seal(key: &str, configuration: &Configuration) -> ExitCode {
     let read = prompt::secret("secret").and_then(|typed| match typed {
         Some(secret) => Ok(secret),
-        None => std::io::read_to_string(std::io::stdin()).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()),
+        None => std::io::read_to_string(std::io::stdin())
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned()),
     });
     let secret = match read {
         Ok(secret) => secret,

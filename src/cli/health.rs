@@ -23,7 +23,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             say("ready\n");
             ExitCode::SUCCESS
         }
-        Ok(answer) => fail(FAILED, format_args!("not ready: {}", answer.lines().last().unwrap_or("no answer"))),
+        Ok(answer) => {
+            fail(FAILED, format_args!("not ready: {}", answer.lines().last().unwrap_or("no answer")))
+        }
         Err(error) => fail(FAILED, format_args!("no answer from {}: {error}", arguments.address)),
     }
 }

@@ -48,7 +48,11 @@ fn ask(Arguments { name, bucket, place, json }: Arguments) -> Result<ExitCode, E
     }
     let now = Timestamp::now();
     let rows: Vec<_> = jobs.iter().map(|job| row(job, now)).collect();
-    report::table(&["job", "of", "state", "since", "next", "progress", "error"], &rows, "there are no such jobs now");
+    report::table(
+        &["job", "of", "state", "since", "next", "progress", "error"],
+        &rows,
+        "there are no such jobs now",
+    );
     if left_out > 0 {
         say(&format!("{left_out} more jobs are not shown: name a job, or a bucket with --bucket\n"));
     }
@@ -57,7 +61,8 @@ fn ask(Arguments { name, bucket, place, json }: Arguments) -> Result<ExitCode, E
 
 fn document(job: &JobState) -> Value {
     let time = |time: Option<Timestamp>| time.map(Timestamp::iso8601);
-    let progress: serde_json::Map<String, Value> = job.progress.iter().map(|(name, count)| (name.clone(), json!(count))).collect();
+    let progress: serde_json::Map<String, Value> =
+        job.progress.iter().map(|(name, count)| (name.clone(), json!(count))).collect();
     json!({
         "job": job.job,
         "bucket": job.bucket,

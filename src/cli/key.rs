@@ -7,9 +7,11 @@ use std::process::ExitCode;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Add an identity beside those of the configuration. It is in force at once, and stays so after a restart.
+    /// Add an identity beside those of the configuration. It is in force at once, and stays so after a
+    /// restart.
     ///
-    /// The secret key is printed once and cannot be shown again. A key that the configuration has is refused: the configuration wins.
+    /// The secret key is printed once and cannot be shown again. A key that the configuration has is refused:
+    /// the configuration wins.
     Add {
         /// The access key. Without it, one is made up.
         #[arg(value_name = "ACCESS_KEY")]
@@ -56,9 +58,8 @@ fn policy(text: &str) -> Result<Role, String> {
 
 pub(super) fn run(command: Command) -> ExitCode {
     let done = match command {
-        Command::Add { access_key, policy, name, secret_env, to } => {
-            secret(secret_env).and_then(|secret_key| ask(&to, Key::Add { access_key, secret_key, policy, name }))
-        }
+        Command::Add { access_key, policy, name, secret_env, to } => secret(secret_env)
+            .and_then(|secret_key| ask(&to, Key::Add { access_key, secret_key, policy, name })),
         Command::List { to } => ask(&to, Key::List),
         Command::Remove { access_key, to } => ask(&to, Key::Remove { access_key }),
     };
@@ -75,7 +76,8 @@ fn secret(variable: Option<String>) -> Result<Option<Hidden>, ExitCode> {
 
 fn ask(to: &To, key: Key) -> Result<ExitCode, ExitCode> {
     let settings = to.place.settings()?;
-    let done = wait(operate::ask(&settings, Request::Key(key), async |_| Ok(()))).map_err(|error| fail(FAILED, error))?;
+    let done = wait(operate::ask(&settings, Request::Key(key), async |_| Ok(())))
+        .map_err(|error| fail(FAILED, error))?;
     if let Done::Keyed(keyed) = done {
         if to.json { report::document(&document(&keyed)) } else { tell(keyed) }
     }

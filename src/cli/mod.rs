@@ -37,9 +37,10 @@ struct Arguments {
 enum Command {
     /// Serve S3 until stopped.
     ///
-    /// Without any option and without a file causeway.toml: at 127.0.0.1:9000, from the directory ./causeway-data, with credentials
-    /// that are made up once and printed. CAUSEWAY_ROOT_USER and CAUSEWAY_ROOT_PASSWORD set them instead. SIGHUP makes it read its
-    /// configuration again: identities, buckets, new backends and certificates change without a restart.
+    /// Without any option and without a file causeway.toml: at 127.0.0.1:9000, from the directory
+    /// ./causeway-data, with credentials that are made up once and printed. CAUSEWAY_ROOT_USER and
+    /// CAUSEWAY_ROOT_PASSWORD set them instead. SIGHUP makes it read its configuration again: identities,
+    /// buckets, new backends and certificates change without a restart.
     Serve(serve::Arguments),
     /// Ask a running server whether it is ready: exit code 0 if so, 1 if not.
     Health(health::Arguments),
@@ -58,7 +59,8 @@ enum Command {
     /// Look after buckets that are on several backends.
     #[command(subcommand)]
     Replicate(replicate::Command),
-    /// Show what a running server does in the background: the state of each job, its last run, its next one, and why it failed.
+    /// Show what a running server does in the background: the state of each job, its last run, its next one,
+    /// and why it failed.
     Jobs(jobs::Arguments),
     /// Look at a configuration without starting anything.
     #[command(subcommand)]
@@ -159,7 +161,9 @@ const SENSELESS: u8 = 2;
 
 /// The environment variables that are valid text. Others cannot be settings of Causeway.
 fn environment() -> std::collections::BTreeMap<String, String> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::{io::IsTerminal, process::ExitCode};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Show the replicas of a bucket, and what each of them lacks. Exit code 1 if any lacks something, or is out.
+    /// Show the replicas of a bucket, and what each of them lacks. Exit code 1 if any lacks something, or is
+    /// out.
     Status {
         #[command(flatten)]
         of: Of,
@@ -23,7 +24,8 @@ pub(super) enum Command {
     },
     /// Compare what the replicas list with what they should have, and repair what differs.
     ///
-    /// Objects that others put there are counted and left alone: `causeway bucket scan` takes them in. Interrupted, another scrub begins anew; what was repaired stays so.
+    /// Objects that others put there are counted and left alone: `causeway bucket scan` takes them in.
+    /// Interrupted, another scrub begins anew; what was repaired stays so.
     Scrub {
         #[command(flatten)]
         of: Of,
@@ -33,7 +35,8 @@ pub(super) enum Command {
     },
     /// Add a replica on another backend, and fill it from the others.
     ///
-    /// Interrupted, the server goes on; asking again shows how far it is. Add the backend to the configuration, too.
+    /// Interrupted, the server goes on; asking again shows how far it is. Add the backend to the
+    /// configuration, too.
     Add {
         #[command(flatten)]
         of: Of,
@@ -90,13 +93,16 @@ const LACKS: usize = 10_000;
 
 fn ask(of: &Of, what: Replicate) -> Result<ExitCode, ExitCode> {
     let settings = of.place.settings()?;
-    let (shows_progress, tells_keys) = (std::io::stderr().is_terminal(), what == Replicate::Status { keys: true });
+    let (shows_progress, tells_keys) =
+        (std::io::stderr().is_terminal(), what == Replicate::Status { keys: true });
     let mut lacks: Vec<Lack> = Vec::new();
     let hear = async |reply| {
         match reply {
             Reply::Lacks(lack) if of.json && lacks.len() < LACKS => lacks.push(lack),
             // Quoted, and with control characters escaped: a client may choose any key.
-            Reply::Lacks(Lack { backend, key, why }) if !of.json => say(&format!("{backend} lacks {key:?}: {why}\n")),
+            Reply::Lacks(Lack { backend, key, why }) if !of.json => {
+                say(&format!("{backend} lacks {key:?}: {why}\n"))
+            }
             Reply::Replicating(counts) if shows_progress && !tells_keys => eprint!("\r{}  ", words(&counts)),
             _ => {}
         }
@@ -112,11 +118,18 @@ fn ask(of: &Of, what: Replicate) -> Result<ExitCode, ExitCode> {
         _ => return Err(fail(FAILED, "the server answered something else")),
     };
     if let Some(counts) = replicated.counts.filter(|counts| counts.unreachable > 0 && !of.json) {
-        let out = replicated.replicas.iter().filter_map(|replica| Some(format!("{}: {}", replica.backend, replica.down.as_ref()?)));
+        let out = replicated
+            .replicas
+            .iter()
+            .filter_map(|replica| Some(format!("{}: {}", replica.backend, replica.down.as_ref()?)));
         let out = out.collect::<Vec<_>>().join("; ");
         return Err(fail(
             FAILED,
-            format!("bucket '{}': not all replicas could be looked through ({out}); of the others: {}", of.name, words(&counts)),
+            format!(
+                "bucket '{}': not all replicas could be looked through ({out}); of the others: {}",
+                of.name,
+                words(&counts)
+            ),
         ));
     }
     if of.json {
@@ -128,16 +141,30 @@ fn ask(of: &Of, what: Replicate) -> Result<ExitCode, ExitCode> {
     } else {
         show(&replicated);
     }
-    let is_well = replicated.replicas.iter().all(|replica| replica.down.is_none() && replica.seeded && replica.pending == 0)
+    let is_well = replicated
+        .replicas
+        .iter()
+        .all(|replica| replica.down.is_none() && replica.seeded && replica.pending == 0)
         && replicated.counts.is_none_or(|counts| counts.failed == 0 && counts.unreachable == 0);
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-fn words(ReplicationCounts { objects, adopted, strangers, differing, copied, failed, unreachable }: &ReplicationCounts) -> String {
-    let strangers =
-        if *strangers > 0 { format!(", {strangers} that nobody knows: 'causeway bucket scan' takes them in") } else { String::new() };
-    let unreachable = if *unreachable > 0 { format!(", {unreachable} replicas could not be looked through") } else { String::new() };
-    format!("{objects} objects looked at, {adopted} new, {differing} differed, {copied} copied, {failed} left{strangers}{unreachable}")
+fn words(
+    ReplicationCounts { objects, adopted, strangers, differing, copied, failed, unreachable }: &ReplicationCounts,
+) -> String {
+    let strangers = if *strangers > 0 {
+        format!(", {strangers} that nobody knows: 'causeway bucket scan' takes them in")
+    } else {
+        String::new()
+    };
+    let unreachable = if *unreachable > 0 {
+        format!(", {unreachable} replicas could not be looked through")
+    } else {
+        String::new()
+    };
+    format!(
+        "{objects} objects looked at, {adopted} new, {differing} differed, {copied} copied, {failed} left{strangers}{unreachable}"
+    )
 }
 
 fn show(Replicated { replicas, counts }: &Replicated) {
@@ -154,7 +181,10 @@ fn show(Replicated { replicas, counts }: &Replicated) {
     report::table(&["backend", "place", "lacks", "state"], &rows, "there are no replicas");
     for replica in replicas.iter().filter(|replica| replica.down.is_none()) {
         for operate::Trouble { why, since, objects, example, next } in &replica.troubles {
-            say(&format!("{}: {objects} objects since {since}, '{example}' among them: {why}; {next}\n", replica.backend));
+            say(&format!(
+                "{}: {objects} objects since {since}, '{example}' among them: {why}; {next}\n",
+                replica.backend
+            ));
         }
     }
     if let Some(counts) = counts {

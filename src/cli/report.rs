@@ -18,7 +18,8 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>], none: &str) {
     let mut text = String::new();
     let headings = headings.iter().map(|heading| (*heading).to_owned()).collect();
     for row in std::iter::once(&headings).chain(rows) {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         let _ = writeln!(text, "{}", cells.join("  ").trim_end());
     }
     say(&text);
@@ -32,16 +33,30 @@ pub(super) fn document(value: &Value) {
 pub(super) fn inspected(found: &Inspected) {
     let report = &found.report;
     let width = report.steps.iter().map(|step| step.step.chars().count()).max().unwrap_or_default();
-    let mut text = format!("backend {}, in {}\n", found.backend, if found.place.is_empty() { "all of it" } else { &found.place });
+    let mut text = format!(
+        "backend {}, in {}\n",
+        found.backend,
+        if found.place.is_empty() { "all of it" } else { &found.place }
+    );
     for step in &report.steps {
         let _ = writeln!(text, "{:<6}  {:<width$}  {}", step.outcome, step.step, step.words);
     }
     if !report.promises.is_empty() {
-        let promises: Vec<String> = report.promises.iter().map(|(name, value)| format!("{} {value}", name.replace('_', " "))).collect();
+        let promises: Vec<String> = report
+            .promises
+            .iter()
+            .map(|(name, value)| format!("{} {value}", name.replace('_', " ")))
+            .collect();
         let _ = writeln!(text, "clients are promised: {}", promises.join(", "));
     }
     let count = |outcome| report.count(outcome);
-    let _ = write!(text, "{} ok, {} no, {} failed", count(Outcome::Ok), count(Outcome::No), count(Outcome::Failed));
+    let _ = write!(
+        text,
+        "{} ok, {} no, {} failed",
+        count(Outcome::Ok),
+        count(Outcome::No),
+        count(Outcome::Failed)
+    );
     text += if report.complete { "\n" } else { "; the rest was not tried\n" };
     say(&text);
 }

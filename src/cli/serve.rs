@@ -19,7 +19,8 @@ pub(super) struct Arguments {
     /// Where everything is kept, unless the configuration names other backends [default: ./causeway-data].
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
-    /// Where to serve S3: 127.0.0.1:9000, localhost:9000, or :9000 for every address; may be repeated [default: 127.0.0.1:9000].
+    /// Where to serve S3: 127.0.0.1:9000, localhost:9000, or :9000 for every address; may be repeated
+    /// [default: 127.0.0.1:9000].
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Vec<String>,
     /// Where to serve health and metrics [default: 127.0.0.1:9001].
@@ -28,7 +29,8 @@ pub(super) struct Arguments {
     /// Write the addresses to this file once S3 is served: S3 on the first line, admin on the second.
     #[arg(long, value_name = "FILE")]
     address_file: Option<String>,
-    /// What an acknowledged write survives: strict also power loss, relaxed a killed server only [default: strict].
+    /// What an acknowledged write survives: strict also power loss, relaxed a killed server only [default:
+    /// strict].
     #[arg(long, value_name = "strict|relaxed")]
     durability: Option<String>,
     /// How the log looks [default: human].
@@ -48,7 +50,9 @@ impl Arguments {
             ("--durability", "server.durability", &self.durability),
             ("--log-format", "server.log_format", &self.log_format),
         ];
-        let said = |(name, key, value): (_, _, &Option<String>)| value.clone().map(|value| Flag { name, key, value });
+        let said = |(name, key, value): (_, _, &Option<String>)| {
+            value.clone().map(|value| Flag { name, key, value })
+        };
         flags.into_iter().filter_map(said).collect()
     }
 }
@@ -108,7 +112,12 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
 fn again(arguments: Arguments, sources: Sources) -> server::Load {
     let used = OnceLock::new();
     Arc::new(move || {
-        let file = sources.file.as_ref().or_else(|| used.get()).cloned().or_else(|| arguments.configuration.sources(None).file);
+        let file = sources
+            .file
+            .as_ref()
+            .or_else(|| used.get())
+            .cloned()
+            .or_else(|| arguments.configuration.sources(None).file);
         let settings = Settings::load(&Sources { file: file.clone(), ..sources.clone() })?;
         if let Some(file) = file {
             // The value is the same if it was set before.

@@ -34,14 +34,22 @@ pub(super) async fn adopt(buckets: &Buckets, adoption: Adoption) -> Result<Done,
         return Err("there is no administrator to own it: name an identity with --owner".to_owned());
     };
     let Some(backend) = backend.or_else(|| buckets.default_backend()) else {
-        return Err("the configuration names no default backend: name the one where the bucket lies with --backend".to_owned());
+        return Err(
+            "the configuration names no default backend: name the one where the bucket lies with --backend"
+                .to_owned(),
+        );
     };
     let at = buckets.backend(&backend).map_err(failed)?;
-    let place = at.place_at(&parsed, remote.as_deref(), prefix.as_deref()).map_err(|error| failed(error.into()))?;
+    let place =
+        at.place_at(&parsed, remote.as_deref(), prefix.as_deref()).map_err(|error| failed(error.into()))?;
     let created = Timestamp::now();
     let bucket = NewBucket { name: parsed, owner, created, tenant: Default::default(), backend, place };
     let adopted = buckets.adopt(bucket).await.map_err(failed)?;
     let record = &adopted.record().bucket;
     tracing::info!(bucket = %record.name, backend = record.backend, place = record.place, owner = %record.owner.display_name, "a bucket was adopted");
-    Ok(Done::Adopted { backend: record.backend.clone(), place: record.place.clone(), owner: record.owner.display_name.to_string() })
+    Ok(Done::Adopted {
+        backend: record.backend.clone(),
+        place: record.place.clone(),
+        owner: record.owner.display_name.to_string(),
+    })
 }

@@ -23,7 +23,11 @@ pub(super) async fn export(catalog: &dyn Catalog, replies: &mpsc::Sender<Reply>)
     let mut counted = End::default();
     let mut after: Option<BucketName> = None;
     loop {
-        let query = BucketsQuery { after: after.as_ref().map(ToString::to_string), limit: PAGE, ..Default::default() };
+        let query = BucketsQuery {
+            after: after.as_ref().map(ToString::to_string),
+            limit: PAGE,
+            ..Default::default()
+        };
         let page = catalog.buckets(query).await?;
         after = page.buckets.last().map(|record| record.bucket.name.clone());
         for record in page.buckets {

@@ -42,13 +42,20 @@ pub enum ImportError {
 }
 
 /// Whether every row makes sense, and no bucket is at another location here.
-pub async fn check(catalog: &dyn Catalog, rows: impl Iterator<Item = Result<Row, RowError>>) -> Result<(), ImportError> {
+pub async fn check(
+    catalog: &dyn Catalog,
+    rows: impl Iterator<Item = Result<Row, RowError>>,
+) -> Result<(), ImportError> {
     for row in rows {
         if let Row::Bucket(bucket) = row?
             && let Some(known) = catalog.bucket(&bucket.name).await?
             && (known.bucket.backend != bucket.backend || known.bucket.place != bucket.place)
         {
-            return Err(ImportError::Elsewhere { name: bucket.name, place: known.bucket.place, backend: known.bucket.backend });
+            return Err(ImportError::Elsewhere {
+                name: bucket.name,
+                place: known.bucket.place,
+                backend: known.bucket.backend,
+            });
         }
     }
     Ok(())
@@ -92,17 +99,26 @@ pub async fn import(
 }
 
 fn changed(why: impl Into<String>) -> CatalogError {
-    CatalogError::new(CatalogErrorKind::Internal, format!("the rows changed while they were read: {}", why.into()))
+    CatalogError::new(
+        CatalogErrorKind::Internal,
+        format!("the rows changed while they were read: {}", why.into()),
+    )
 }
 
 /// A row found by a HEAD of the file is replaced by a row with data from a client, even if known rows are
 /// kept: otherwise a HEAD of an object before the import would lose its metadata.
 fn gives_way(known: &ObjectRow, imported: &ObjectRow) -> bool {
-    let is_guess = |row: &ObjectRow| row.intended.is_none() && row.stands.as_deref().is_some_and(tree::is_guess);
+    let is_guess =
+        |row: &ObjectRow| row.intended.is_none() && row.stands.as_deref().is_some_and(tree::is_guess);
     is_guess(known) && !is_guess(imported)
 }
 
-async fn write(catalog: &dyn Catalog, clash: Clash, imported: &mut Imported, batch: Vec<(BucketId, ObjectRow)>) -> Result<(), ImportError> {
+async fn write(
+    catalog: &dyn Catalog,
+    clash: Clash,
+    imported: &mut Imported,
+    batch: Vec<(BucketId, ObjectRow)>,
+) -> Result<(), ImportError> {
     let writing = stream::iter(batch).map(async |(bucket, row)| {
         if clash == Clash::Keep
             && let Some(known) = catalog.object(bucket, &row.key).await?

@@ -21,7 +21,11 @@ pub struct JobsQuery {
     pub bucket: Option<String>,
 }
 
-pub(super) async fn jobs(buckets: &Buckets, query: JobsQuery, replies: &mpsc::Sender<Reply>) -> Result<Done, String> {
+pub(super) async fn jobs(
+    buckets: &Buckets,
+    query: JobsQuery,
+    replies: &mpsc::Sender<Reply>,
+) -> Result<Done, String> {
     let JobsQuery { job, bucket } = query;
     if let Some(job) = job.as_deref().filter(|job| KINDS.iter().all(|kind| kind.name != *job)) {
         let known: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();

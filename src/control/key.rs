@@ -58,12 +58,17 @@ pub(super) async fn answer(identities: &AddedIdentities, key: Key) -> Result<Key
         Key::Add { access_key, secret_key, policy, name } => {
             let access_key = access_key.map(|key| AccessKey(key.into()));
             let secret_key = secret_key.map(|Hidden(secret)| Secret::new(secret));
-            let added = identities.add(Addition { access_key, secret_key, role: policy, name }).await.map_err(failed)?;
+            let added = identities
+                .add(Addition { access_key, secret_key, role: policy, name })
+                .await
+                .map_err(failed)?;
             tracing::info!(access_key = %added.access_key, policy = added.role.as_str(), "an identity was added");
             let secret_key = Hidden(added.secret_key.expose().to_owned());
             Ok(Keyed::Added { access_key: added.access_key.to_string(), secret_key, policy: added.role })
         }
-        Key::List => Ok(Keyed::Listed(identities.list().await.map_err(failed)?.into_iter().map(listed).collect())),
+        Key::List => {
+            Ok(Keyed::Listed(identities.list().await.map_err(failed)?.into_iter().map(listed).collect()))
+        }
         Key::Remove { access_key } => {
             identities.remove(&AccessKey(access_key.as_str().into())).await.map_err(failed)?;
             tracing::info!(access_key, "an identity was removed");
@@ -83,7 +88,8 @@ mod tests {
     #[test]
     fn a_request_with_a_secret_goes_through_the_socket_and_into_no_log() {
         let secret_key = Some(Hidden("hunter2".to_owned()));
-        let add = Key::Add { access_key: Some("bob".to_owned()), secret_key, policy: Role::ReadOnly, name: None };
+        let add =
+            Key::Add { access_key: Some("bob".to_owned()), secret_key, policy: Role::ReadOnly, name: None };
         let line = serde_json::to_string(&add).expect("written");
         assert!(line.contains("hunter2"));
         assert_eq!(serde_json::from_str::<Key>(&line).expect("read"), add);

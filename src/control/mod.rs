@@ -109,15 +109,23 @@ const TURN: Duration = Duration::from_secs(10);
 const AHEAD: usize = 64;
 
 /// Answers a request. Dropping the receiver ends the work.
-pub fn answer(buckets: Arc<Buckets>, identities: Arc<AddedIdentities>, request: Request) -> mpsc::Receiver<Reply> {
+pub fn answer(
+    buckets: Arc<Buckets>,
+    identities: Arc<AddedIdentities>,
+    request: Request,
+) -> mpsc::Receiver<Reply> {
     let (replies, receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
         let work = async {
             match request {
                 Request::Scan { bucket } => scan::scan(&buckets, &bucket, &replies).await,
-                Request::Scrub { bucket, bytes } => scrub::scrub(&buckets, &bucket, bytes, &replies).await.map(Done::Scrubbed),
+                Request::Scrub { bucket, bytes } => {
+                    scrub::scrub(&buckets, &bucket, bytes, &replies).await.map(Done::Scrubbed)
+                }
                 Request::Adopt(adoption) => adopt::adopt(&buckets, adoption).await,
-                Request::Replicate { bucket, what } => replicate::replicate(&buckets, &bucket, what, &replies).await.map(Done::Replicated),
+                Request::Replicate { bucket, what } => {
+                    replicate::replicate(&buckets, &bucket, what, &replies).await.map(Done::Replicated)
+                }
                 Request::Key(key) => key::answer(&identities, key).await.map(Done::Keyed),
                 Request::Jobs(query) => jobs::jobs(&buckets, query, &replies).await,
                 Request::Export => {

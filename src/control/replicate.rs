@@ -44,14 +44,22 @@ pub struct Replicated {
     pub counts: Option<ReplicationCounts>,
 }
 
-pub(super) async fn replicate(buckets: &Buckets, name: &str, what: Replicate, replies: &mpsc::Sender<Reply>) -> Result<Replicated, String> {
+pub(super) async fn replicate(
+    buckets: &Buckets,
+    name: &str,
+    what: Replicate,
+    replies: &mpsc::Sender<Reply>,
+) -> Result<Replicated, String> {
     let failed = |error: BucketError| format!("bucket '{name}': {}", Chain(&error));
     let parsed = BucketName::parse(name).map_err(|error| format!("bucket '{name}': {error}"))?;
     let bucket = buckets.get(&parsed).await.map_err(failed)?;
     let record = bucket.record();
     let backend = buckets.backend(&record.bucket.backend).map_err(failed)?;
     let Some(replication) = backend.replication() else {
-        return Err(format!("bucket '{name}' is on backend '{}', which is not replicated", record.bucket.backend));
+        return Err(format!(
+            "bucket '{name}' is on backend '{}', which is not replicated",
+            record.bucket.backend
+        ));
     };
     let so_far = Mutex::new(ReplicationCounts::default());
     let tell = |counts| *so_far.lock().unwrap_or_else(PoisonError::into_inner) = counts;

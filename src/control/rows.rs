@@ -96,7 +96,10 @@ impl BucketRow {
         let Self { tenant, name, owner, created, documents, backend, place, acl, location } = self;
         let of_format_1 = [document::<Acl>(&acl), document::<Location>(&location.into())];
         let documents = documents.into_iter().map(|(kind, body)| NewDocument { kind, body });
-        (NewBucket { tenant, name, owner, created, backend, place }, of_format_1.into_iter().flatten().chain(documents).collect())
+        (
+            NewBucket { tenant, name, owner, created, backend, place },
+            of_format_1.into_iter().flatten().chain(documents).collect(),
+        )
     }
 }
 
@@ -106,7 +109,8 @@ impl ObjectLine {
     }
 
     pub(super) fn row(self) -> Result<ObjectRow, String> {
-        let key = ObjectKey::new(self.key.as_str()).map_err(|error| format!("the key '{}': {error}", self.key))?;
+        let key =
+            ObjectKey::new(self.key.as_str()).map_err(|error| format!("the key '{}': {error}", self.key))?;
         Ok(ObjectRow { key, stands: self.stands, intended: self.intended })
     }
 }
@@ -131,20 +135,25 @@ pub struct Rows<R> {
 
 impl<R: BufRead> Rows<R> {
     pub fn begin(lines: R) -> Result<Self, RowError> {
-        let mut rows = Self { lines, line: 0, buckets: HashSet::new(), counted: End::default(), ended: false };
+        let mut rows =
+            Self { lines, line: 0, buckets: HashSet::new(), counted: End::default(), ended: false };
         let header = rows.next_line()?.ok_or_else(|| rows.wrong("the file is empty"))?;
         match serde_json::from_slice::<Header>(&header) {
             Ok(Header { causeway_catalog: OLDEST..=VERSION }) => Ok(rows),
-            Ok(Header { causeway_catalog }) => {
-                Err(rows.wrong(format_args!("format {causeway_catalog} is not known here: this Causeway reads {OLDEST} to {VERSION}")))
-            }
+            Ok(Header { causeway_catalog }) => Err(rows.wrong(format_args!(
+                "format {causeway_catalog} is not known here: this Causeway reads {OLDEST} to {VERSION}"
+            ))),
             Err(_) => Err(rows.wrong("this is no exported catalog")),
         }
     }
 
     fn next_row(&mut self) -> Result<Option<Row>, RowError> {
         let Some(line) = self.next_line()? else {
-            return if self.ended { Ok(None) } else { Err(self.wrong("the file ends here, but is not whole")) };
+            return if self.ended {
+                Ok(None)
+            } else {
+                Err(self.wrong("the file ends here, but is not whole"))
+            };
         };
         if self.ended {
             return Err(self.wrong("there is more after the end"));
@@ -160,14 +169,18 @@ impl<R: BufRead> Rows<R> {
             Row::Object(object) => {
                 self.counted.objects += 1;
                 if !self.buckets.contains(&object.bucket) {
-                    return Err(self.wrong(format_args!("bucket '{}' did not come before its objects", object.bucket)));
+                    return Err(self
+                        .wrong(format_args!("bucket '{}' did not come before its objects", object.bucket)));
                 }
                 object.clone().row().map_err(|why| self.wrong(why))?;
             }
             Row::End(end) => {
                 self.ended = true;
                 if *end != self.counted {
-                    return Err(self.wrong(format_args!("rows are missing: {:?} were announced, {:?} are there", end, self.counted)));
+                    return Err(self.wrong(format_args!(
+                        "rows are missing: {:?} were announced, {:?} are there",
+                        end, self.counted
+                    )));
                 }
             }
         }
@@ -202,8 +215,7 @@ impl<R: BufRead> Iterator for Rows<R> {
 mod tests {
     use super::*;
 
-    const BUCKET: &str =
-        r#"{"bucket":{"name":"photos","owner":{"id":"i","display_name":"d"},"created":1,"documents":{},"backend":"b","place":"p"}}"#;
+    const BUCKET: &str = r#"{"bucket":{"name":"photos","owner":{"id":"i","display_name":"d"},"created":1,"documents":{},"backend":"b","place":"p"}}"#;
     const OBJECT: &str = r#"{"object":{"bucket":"photos","key":"a","stands":"x","intended":null}}"#;
 
     fn read(lines: &[&str]) -> Result<usize, String> {
@@ -218,7 +230,8 @@ mod tests {
         let row: BucketRow = serde_json::from_str(line).expect("read");
         let (bucket, documents) = row.bucket();
         assert!(bucket.tenant.is_default());
-        let kinds: Vec<_> = documents.iter().map(|document| (document.kind.as_str(), document.body.as_str())).collect();
+        let kinds: Vec<_> =
+            documents.iter().map(|document| (document.kind.as_str(), document.body.as_str())).collect();
         assert_eq!(kinds, [("acl", "public-read"), ("location", "EU")]);
         let written = serde_json::to_string(&BucketRow::new(bucket, Documents::default())).expect("written");
         assert!(!written.contains("acl") && !written.contains("tenant"), "{written}");
@@ -236,7 +249,10 @@ mod tests {
         let cases: [(&[&str], &str); 7] = [
             (&[], "line 1: the file is empty"),
             (&["{}"], "line 1: this is no exported catalog"),
-            (&[r#"{"causeway_catalog":3}"#], "line 1: format 3 is not known here: this Causeway reads 1 to 2"),
+            (
+                &[r#"{"causeway_catalog":3}"#],
+                "line 1: format 3 is not known here: this Causeway reads 1 to 2",
+            ),
             (&[header, BUCKET], "line 3: the file ends here, but is not whole"),
             (&[header, OBJECT], "line 2: bucket 'photos' did not come before"),
             (&[header, BUCKET, BUCKET], "line 3: bucket 'photos' is there twice"),

@@ -14,14 +14,24 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-pub(super) async fn scan(buckets: &Buckets, name: &str, replies: &mpsc::Sender<Reply>) -> Result<Done, String> {
+pub(super) async fn scan(
+    buckets: &Buckets,
+    name: &str,
+    replies: &mpsc::Sender<Reply>,
+) -> Result<Done, String> {
     let failed = |error: BucketError| format!("bucket '{name}': {}", Chain(&error));
     let parsed = BucketName::parse(name).map_err(|error| format!("bucket '{name}': {error}"))?;
     let bucket = buckets.get(&parsed).await.map_err(failed)?;
     let subject = Subject::Bucket { id: bucket.id(), name: parsed };
-    let job = buckets.workers().begin(&kind::SCAN, subject, TURN).await.map_err(|failure| format!("bucket '{name}': {failure}"))?;
+    let job = buckets
+        .workers()
+        .begin(&kind::SCAN, subject, TURN)
+        .await
+        .map_err(|failure| format!("bucket '{name}': {failure}"))?;
     let Some(job) = job else {
-        return Err(format!("bucket '{name}' is being scanned already: 'causeway jobs scan' shows how far that is"));
+        return Err(format!(
+            "bucket '{name}' is being scanned already: 'causeway jobs scan' shows how far that is"
+        ));
     };
     let done = tokio::select! {
         biased;

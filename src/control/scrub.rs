@@ -21,14 +21,25 @@ use tokio::{
 /// Maximum number of findings that wait for the reader: a slow reader slows the scrub down.
 const AHEAD: usize = 16;
 
-pub(super) async fn scrub(buckets: &Buckets, name: &str, bytes: bool, replies: &mpsc::Sender<Reply>) -> Result<ScrubCounts, String> {
+pub(super) async fn scrub(
+    buckets: &Buckets,
+    name: &str,
+    bytes: bool,
+    replies: &mpsc::Sender<Reply>,
+) -> Result<ScrubCounts, String> {
     let failed = |error: BucketError| format!("bucket '{name}': {}", Chain(&error));
     let parsed = BucketName::parse(name).map_err(|error| format!("bucket '{name}': {error}"))?;
     let bucket = buckets.get(&parsed).await.map_err(failed)?;
     let subject = Subject::Bucket { id: bucket.id(), name: parsed };
-    let job = buckets.workers().begin(&kind::SCRUB, subject, TURN).await.map_err(|failure| format!("bucket '{name}': {failure}"))?;
+    let job = buckets
+        .workers()
+        .begin(&kind::SCRUB, subject, TURN)
+        .await
+        .map_err(|failure| format!("bucket '{name}': {failure}"))?;
     let Some(job) = job else {
-        return Err(format!("bucket '{name}' is being scrubbed already: 'causeway jobs scrub' shows how far that is"));
+        return Err(format!(
+            "bucket '{name}' is being scrubbed already: 'causeway jobs scrub' shows how far that is"
+        ));
     };
     let done = tokio::select! {
         biased;
@@ -39,7 +50,12 @@ pub(super) async fn scrub(buckets: &Buckets, name: &str, bytes: bool, replies: &
     done
 }
 
-async fn look(bucket: &Bucket, bytes: bool, run: &Run, replies: &mpsc::Sender<Reply>) -> Result<ScrubCounts, StoreError> {
+async fn look(
+    bucket: &Bucket,
+    bytes: bool,
+    run: &Run,
+    replies: &mpsc::Sender<Reply>,
+) -> Result<ScrubCounts, StoreError> {
     // A cache would answer instead of the storage.
     let store = bucket.uncached().clone();
     let depth = if bytes { Depth::Bytes } else { Depth::Records };
@@ -72,7 +88,9 @@ async fn look(bucket: &Bucket, bytes: bool, run: &Run, replies: &mpsc::Sender<Re
 }
 
 fn count(run: &Run, ScrubCounts { objects, bytes, differing, failed, .. }: ScrubCounts) {
-    for (what, count) in [("objects", objects), ("bytes", bytes), ("differing", differing), ("failed", failed)] {
+    for (what, count) in
+        [("objects", objects), ("bytes", bytes), ("differing", differing), ("failed", failed)]
+    {
         run.set(what, count);
     }
 }

@@ -93,7 +93,11 @@ fn remove(dir: &Path) -> io::Result<()> {
     }
 }
 
-async fn converse(mut stream: UnixStream, buckets: Arc<Buckets>, identities: Arc<AddedIdentities>) -> io::Result<()> {
+async fn converse(
+    mut stream: UnixStream,
+    buckets: Arc<Buckets>,
+    identities: Arc<AddedIdentities>,
+) -> io::Result<()> {
     let (reading, mut writing) = stream.split();
     let mut reading = BufReader::new(reading);
     let mut line = String::new();
@@ -105,7 +109,8 @@ async fn converse(mut stream: UnixStream, buckets: Arc<Buckets>, identities: Arc
         }
         Err(error) => {
             let (replies, receiver) = mpsc::channel(1);
-            let _ = replies.try_send(Reply::Failed(format!("this server does not know the request: {error}")));
+            let _ =
+                replies.try_send(Reply::Failed(format!("this server does not know the request: {error}")));
             receiver
         }
     };
@@ -129,7 +134,9 @@ async fn converse(mut stream: UnixStream, buckets: Arc<Buckets>, identities: Arc
 
 /// Sends a request to the server that holds a directory. `None` means that no server holds it.
 pub async fn ask(dir: &Path, request: &Request) -> io::Result<Option<mpsc::Receiver<Reply>>> {
-    let absent = |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
+    let absent = |error: &io::Error| {
+        matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+    };
     let place = match Place::open(dir) {
         Err(error) if absent(&error) => return Ok(None),
         place => place?,

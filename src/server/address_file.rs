@@ -9,16 +9,20 @@ use std::{net::SocketAddr, path::Path};
 pub(super) fn check(path: Option<&Path>) -> Result<(), StartError> {
     let Some(path) = path else { return Ok(()) };
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if parent.is_dir() { Ok(()) } else { Err(StartError::new(format!("the address file {}: no such directory", path.display()))) }
+    if parent.is_dir() {
+        Ok(())
+    } else {
+        Err(StartError::new(format!("the address file {}: no such directory", path.display())))
+    }
 }
 
 pub(super) fn write(path: Option<&Path>, s3: SocketAddr, admin: SocketAddr) -> Result<(), StartError> {
     let Some(path) = path else { return Ok(()) };
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
-    std::fs::write(&new, format!("{s3}\n{admin}\n"))
-        .and_then(|()| std::fs::rename(&new, path))
-        .map_err(|error| StartError::because(format_args!("writing the address file {}", path.display()), error))
+    std::fs::write(&new, format!("{s3}\n{admin}\n")).and_then(|()| std::fs::rename(&new, path)).map_err(
+        |error| StartError::because(format_args!("writing the address file {}", path.display()), error),
+    )
 }
 
 /// A server that has stopped has no address.

@@ -39,7 +39,12 @@ fn failed(error: StoreError) -> StartError {
     StartError::because("authorizing", error)
 }
 
-pub async fn authorize(settings: &Settings, name: &str, way: Way, tell: impl Fn(Telling)) -> Result<Secret, StartError> {
+pub async fn authorize(
+    settings: &Settings,
+    name: &str,
+    way: Way,
+    tell: impl Fn(Telling),
+) -> Result<Secret, StartError> {
     let Some(backend) = settings.backends.get(name) else {
         return Err(StartError::new(format!("the configuration has no backend '{name}'")));
     };
@@ -49,13 +54,20 @@ pub async fn authorize(settings: &Settings, name: &str, way: Way, tell: impl Fn(
     match way {
         Way::Device => {
             let device = authorization.device().await.map_err(failed)?;
-            tell(Telling::Device { authority, page: device.page.clone(), user_code: device.user_code.clone() });
+            tell(Telling::Device {
+                authority,
+                page: device.page.clone(),
+                user_code: device.user_code.clone(),
+            });
             authorization.typed(device).await.map_err(failed)
         }
         Way::Browser => {
             let listener = TcpListener::bind("127.0.0.1:0").await;
-            let listener = listener.map_err(|error| StartError::because("listening for the browser", error))?;
-            let address = listener.local_addr().map_err(|error| StartError::because("listening for the browser", error))?;
+            let listener =
+                listener.map_err(|error| StartError::because("listening for the browser", error))?;
+            let address = listener
+                .local_addr()
+                .map_err(|error| StartError::because("listening for the browser", error))?;
             let redirect = format!("http://{address}");
             tell(Telling::Page { authority, page: authorization.page(&redirect) });
             let mut typed = typed();
@@ -108,7 +120,11 @@ async fn came_back(mut stream: TcpStream) -> Option<String> {
 }
 
 fn asking(name: &str, backend: &config::Backend) -> Result<Asking, StartError> {
-    let needs = |key: &str| StartError::new(format!("backend.{name}.{key} is missing: it is that of the application you have registered"));
+    let needs = |key: &str| {
+        StartError::new(format!(
+            "backend.{name}.{key} is missing: it is that of the application you have registered"
+        ))
+    };
     match backend {
         config::Backend::Gdrive(gdrive) => Ok(Asking {
             authority: "Google",
@@ -116,14 +132,18 @@ fn asking(name: &str, backend: &config::Backend) -> Result<Asking, StartError> {
             tokens: gdrive.token_endpoint.clone(),
             devices: Some(gdrive.device_endpoint.clone()),
             client_id: gdrive.client_id.clone().ok_or_else(|| needs("client_id"))?,
-            client_secret: Some(gdrive.client_secret.as_ref().ok_or_else(|| needs("client_secret"))?.secret.clone()),
+            client_secret: Some(
+                gdrive.client_secret.as_ref().ok_or_else(|| needs("client_secret"))?.secret.clone(),
+            ),
             scope: crate::drivers::gdrive::SCOPE.to_owned(),
             device_scope: crate::drivers::gdrive::DEVICE_SCOPE.to_owned(),
             extra: &[("access_type", "offline"), ("prompt", "consent")],
             wire: backends::gdrive_wire(gdrive),
         }),
         config::Backend::Onedrive(onedrive) => {
-            let at = |what| backends::microsoft(onedrive, what).map_err(|error| StartError::new(error.to_string()));
+            let at = |what| {
+                backends::microsoft(onedrive, what).map_err(|error| StartError::new(error.to_string()))
+            };
             Ok(Asking {
                 authority: "Microsoft",
                 page: at("authorize")?,
@@ -149,6 +169,9 @@ fn asking(name: &str, backend: &config::Backend) -> Result<Asking, StartError> {
             extra: &[("token_access_type", "offline")],
             wire: backends::dropbox_wire(dropbox),
         }),
-        _ => Err(StartError::new(format!("a backend of type '{}' is not authorized by a person", backend.type_name()))),
+        _ => Err(StartError::new(format!(
+            "a backend of type '{}' is not authorized by a person",
+            backend.type_name()
+        ))),
     }
 }

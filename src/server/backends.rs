@@ -74,14 +74,20 @@ pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
         config::Backend::Sftp(sftp) => opening.tree(SftpFiles::open(self::sftp(sftp)?)?)?,
         config::Backend::Gdrive(gdrive) => opening.tree(GdriveFiles::new(self::gdrive(gdrive)?)?)?,
         config::Backend::Dropbox(dropbox) => opening.tree(DropboxFiles::new(self::dropbox(dropbox)?)?)?,
-        config::Backend::Onedrive(onedrive) => opening.tree(OnedriveFiles::new(self::onedrive(onedrive, opening.dir())?)?)?,
+        config::Backend::Onedrive(onedrive) => {
+            opening.tree(OnedriveFiles::new(self::onedrive(onedrive, opening.dir())?)?)?
+        }
         config::Backend::Webdav(webdav) => opening.tree(WebdavFiles::new(self::webdav(webdav)?)?)?,
         config::Backend::Ftp(ftp) => opening.tree(FtpFiles::open(self::ftp(ftp))?)?,
         config::Backend::Faulty(faulty) => Arc::new(self::faulty(faulty, &opening)?),
-        config::Backend::Replicated(replicated) => {
-            Arc::new(ReplicatedBackend::open(self::replicated(replicated, &opening), catalog, opening.workers)?)
+        config::Backend::Replicated(replicated) => Arc::new(ReplicatedBackend::open(
+            self::replicated(replicated, &opening),
+            catalog,
+            opening.workers,
+        )?),
+        config::Backend::Service(service) => {
+            opening.tree(OpenDalFiles::open(self::service(service, &opening))?)?
         }
-        config::Backend::Service(service) => opening.tree(OpenDalFiles::open(self::service(service, &opening))?)?,
     })
 }
 
@@ -99,7 +105,8 @@ impl Opening<'_> {
     /// Builds S3 on top of files in folders.
     fn tree(&self, files: impl Files) -> Result<Arc<dyn Backend>, StoreError> {
         let server = &self.settings.server;
-        let settings = TreeSettings { dir: self.dir(), spool_size: server.spool_size.0, durability: server.durability };
+        let settings =
+            TreeSettings { dir: self.dir(), spool_size: server.spool_size.0, durability: server.durability };
         Ok(Arc::new(TreeBackend::open(Arc::new(files), settings, self.catalog.clone())?))
     }
 }
@@ -108,15 +115,19 @@ fn s3(s3: &config::S3Backend) -> Result<S3Settings, StoreError> {
     let credentials = match (s3.anonymous, keys(&s3.access_key, &s3.secret_key)?) {
         (true, None) => Credentials::Anonymous,
         (true, Some(_)) => return Err(senseless("anonymous = true and an access_key exclude each other")),
-        (false, Some((access_key, secret_key))) => {
-            Credentials::Keys { access_key, secret_key, session_token: s3.session_token.as_ref().map(|token| token.secret.clone()) }
-        }
+        (false, Some((access_key, secret_key))) => Credentials::Keys {
+            access_key,
+            secret_key,
+            session_token: s3.session_token.as_ref().map(|token| token.secret.clone()),
+        },
         (false, None) => Credentials::Found { profile: s3.profile.clone() },
     };
     Ok(S3Settings {
         dialect: Dialect::S3,
         virtual_hosts: match s3.addressing {
-            Addressing::Auto => s3.endpoint.as_ref().is_none_or(|endpoint| endpoint.host().ends_with(".amazonaws.com")),
+            Addressing::Auto => {
+                s3.endpoint.as_ref().is_none_or(|endpoint| endpoint.host().ends_with(".amazonaws.com"))
+            }
             Addressing::Path => false,
             Addressing::Virtual => true,
         },
@@ -133,16 +144,21 @@ fn s3(s3: &config::S3Backend) -> Result<S3Settings, StoreError> {
 
 fn gcs(gcs: &config::GcsBackend) -> Result<S3Settings, StoreError> {
     let secret = |setting: &config::SecretSetting| setting.secret.clone();
-    let (dialect, credentials) = match (gcs.anonymous, keys(&gcs.access_key, &gcs.secret_key)?, &gcs.credentials, &gcs.access_token) {
-        (true, None, None, None) => (Dialect::Gcs, Credentials::Anonymous),
-        (false, Some((access_key, secret_key)), None, None) => {
-            (Dialect::S3, Credentials::Keys { access_key, secret_key, session_token: None })
-        }
-        (false, None, Some(json), None) => (Dialect::Gcs, Credentials::Google(secret(json))),
-        (false, None, None, Some(token)) => (Dialect::Gcs, Credentials::GoogleToken(secret(token))),
-        (false, None, None, None) => (Dialect::Gcs, Credentials::Found { profile: None }),
-        _ => return Err(senseless("of anonymous, access_key, access_token and credentials only one can be used")),
-    };
+    let (dialect, credentials) =
+        match (gcs.anonymous, keys(&gcs.access_key, &gcs.secret_key)?, &gcs.credentials, &gcs.access_token) {
+            (true, None, None, None) => (Dialect::Gcs, Credentials::Anonymous),
+            (false, Some((access_key, secret_key)), None, None) => {
+                (Dialect::S3, Credentials::Keys { access_key, secret_key, session_token: None })
+            }
+            (false, None, Some(json), None) => (Dialect::Gcs, Credentials::Google(secret(json))),
+            (false, None, None, Some(token)) => (Dialect::Gcs, Credentials::GoogleToken(secret(token))),
+            (false, None, None, None) => (Dialect::Gcs, Credentials::Found { profile: None }),
+            _ => {
+                return Err(senseless(
+                    "of anonymous, access_key, access_token and credentials only one can be used",
+                ));
+            }
+        };
     Ok(S3Settings {
         dialect,
         virtual_hosts: false,
@@ -159,7 +175,8 @@ fn gcs(gcs: &config::GcsBackend) -> Result<S3Settings, StoreError> {
 }
 
 fn azblob(azblob: &config::AzblobBackend) -> AzblobSettings {
-    let secret = |setting: &Option<config::SecretSetting>| setting.as_ref().map(|setting| setting.secret.clone());
+    let secret =
+        |setting: &Option<config::SecretSetting>| setting.as_ref().map(|setting| setting.secret.clone());
     AzblobSettings {
         connection_string: secret(&azblob.connection_string),
         account: azblob.account.clone(),
@@ -170,23 +187,35 @@ fn azblob(azblob: &config::AzblobBackend) -> AzblobSettings {
         tenant_id: azblob.tenant_id.clone(),
         client_id: azblob.client_id.clone(),
         client_secret: secret(&azblob.client_secret),
-        wire: wire(azblob.timeout, azblob.connect_timeout, azblob.attempts, azblob.max_requests, azblob.ca_file.as_deref()),
+        wire: wire(
+            azblob.timeout,
+            azblob.connect_timeout,
+            azblob.attempts,
+            azblob.max_requests,
+            azblob.ca_file.as_deref(),
+        ),
         ..AzblobSettings::default()
     }
 }
 
 fn sftp(sftp: &config::SftpBackend) -> Result<SftpSettings, StoreError> {
-    let secret = |setting: &Option<config::SecretSetting>| setting.as_ref().map(|setting| setting.secret.clone());
+    let secret =
+        |setting: &Option<config::SecretSetting>| setting.as_ref().map(|setting| setting.secret.clone());
     let host_keys = match (&sftp.host_key, &sftp.known_hosts, std::env::home_dir()) {
         (Some(_), Some(_), _) => return Err(senseless("host_key and known_hosts exclude each other")),
         (Some(pins), None, _) if pins.0.is_empty() => HostKeys::Any,
         (Some(pins), None, _) => HostKeys::Pinned(pins.0.clone()),
         (None, Some(path), _) => HostKeys::KnownHosts(path.clone()),
         (None, None, Some(home)) => HostKeys::KnownHosts(home.join(".ssh/known_hosts")),
-        (None, None, None) => return Err(senseless("known_hosts or host_key is missing: there is no home directory to look in")),
+        (None, None, None) => {
+            return Err(senseless(
+                "known_hosts or host_key is missing: there is no home directory to look in",
+            ));
+        }
     };
     let is_told = sftp.password.is_some() || sftp.private_key.is_some();
-    let agent = || std::env::var_os("SSH_AUTH_SOCK").filter(|socket| !is_told && !socket.is_empty()).map(Into::into);
+    let agent =
+        || std::env::var_os("SSH_AUTH_SOCK").filter(|socket| !is_told && !socket.is_empty()).map(Into::into);
     Ok(SftpSettings {
         host: sftp.host.clone(),
         port: sftp.port.0,
@@ -209,7 +238,9 @@ fn webdav(webdav: &config::WebdavBackend) -> Result<WebdavSettings, StoreError> 
     let secret = |setting: &config::SecretSetting| setting.secret.clone();
     let access = match (&webdav.user, &webdav.password, &webdav.token) {
         (None, None, None) => Access::Anonymous,
-        (Some(user), Some(password), None) => Access::Basic { user: user.clone(), password: secret(password) },
+        (Some(user), Some(password), None) => {
+            Access::Basic { user: user.clone(), password: secret(password) }
+        }
         (None, None, Some(token)) => Access::Bearer(secret(token)),
         (_, _, Some(_)) => return Err(senseless("of token and user only one can be used")),
         _ => return Err(senseless("user and password go together")),
@@ -218,21 +249,34 @@ fn webdav(webdav: &config::WebdavBackend) -> Result<WebdavSettings, StoreError> 
         url: webdav.url.clone(),
         access,
         escapes_marks: webdav.escapes_marks,
-        wire: wire(webdav.timeout, webdav.connect_timeout, webdav.attempts, webdav.max_requests, webdav.ca_file.as_deref()),
+        wire: wire(
+            webdav.timeout,
+            webdav.connect_timeout,
+            webdav.attempts,
+            webdav.max_requests,
+            webdav.ca_file.as_deref(),
+        ),
     })
 }
 
 fn gdrive(gdrive: &config::GdriveBackend) -> Result<GdriveSettings, StoreError> {
     let secret = |setting: &config::SecretSetting| setting.secret.clone();
-    let grant = match (&gdrive.client_id, &gdrive.client_secret, &gdrive.refresh_token, &gdrive.service_account) {
-        (Some(client_id), Some(client_secret), Some(refresh_token), None) => Grant::Refresh {
-            client_id: client_id.clone(),
-            client_secret: Some(secret(client_secret)),
-            refresh_token: secret(refresh_token),
-        },
-        (None, None, None, Some(key)) => Grant::ServiceAccount { key: secret(key), subject: gdrive.subject.clone() },
-        _ => return Err(senseless("either client_id, client_secret and refresh_token are needed, or service_account alone")),
-    };
+    let grant =
+        match (&gdrive.client_id, &gdrive.client_secret, &gdrive.refresh_token, &gdrive.service_account) {
+            (Some(client_id), Some(client_secret), Some(refresh_token), None) => Grant::Refresh {
+                client_id: client_id.clone(),
+                client_secret: Some(secret(client_secret)),
+                refresh_token: secret(refresh_token),
+            },
+            (None, None, None, Some(key)) => {
+                Grant::ServiceAccount { key: secret(key), subject: gdrive.subject.clone() }
+            }
+            _ => {
+                return Err(senseless(
+                    "either client_id, client_secret and refresh_token are needed, or service_account alone",
+                ));
+            }
+        };
     Ok(GdriveSettings {
         endpoint: gdrive.endpoint.clone(),
         token_endpoint: gdrive.token_endpoint.clone(),
@@ -249,9 +293,11 @@ fn onedrive(onedrive: &config::OnedriveBackend, dir: PathBuf) -> Result<Onedrive
     let secret = |setting: &config::SecretSetting| setting.secret.clone();
     let client_id = onedrive.client_id.clone();
     let grant = match (&onedrive.refresh_token, &onedrive.client_secret) {
-        (Some(token), client_secret) => {
-            Grant::Refresh { client_id, client_secret: client_secret.as_ref().map(secret), refresh_token: secret(token) }
-        }
+        (Some(token), client_secret) => Grant::Refresh {
+            client_id,
+            client_secret: client_secret.as_ref().map(secret),
+            refresh_token: secret(token),
+        },
         (None, Some(client_secret)) => Grant::Client { client_id, client_secret: secret(client_secret) },
         (None, None) => return Err(senseless("either refresh_token or client_secret is needed")),
     };
@@ -274,11 +320,18 @@ pub(super) fn microsoft(onedrive: &config::OnedriveBackend, what: &str) -> Resul
 }
 
 pub(super) fn onedrive_wire(onedrive: &config::OnedriveBackend) -> WireSettings {
-    wire(onedrive.timeout, onedrive.connect_timeout, onedrive.attempts, onedrive.max_requests, onedrive.ca_file.as_deref())
+    wire(
+        onedrive.timeout,
+        onedrive.connect_timeout,
+        onedrive.attempts,
+        onedrive.max_requests,
+        onedrive.ca_file.as_deref(),
+    )
 }
 
 fn dropbox(dropbox: &config::DropboxBackend) -> Result<DropboxSettings, StoreError> {
-    let refresh_token = dropbox.refresh_token.as_ref().ok_or_else(|| senseless("refresh_token is missing"))?;
+    let refresh_token =
+        dropbox.refresh_token.as_ref().ok_or_else(|| senseless("refresh_token is missing"))?;
     Ok(DropboxSettings {
         endpoint: dropbox.endpoint.clone(),
         content_endpoint: dropbox.content_endpoint.clone(),
@@ -292,11 +345,23 @@ fn dropbox(dropbox: &config::DropboxBackend) -> Result<DropboxSettings, StoreErr
 }
 
 pub(super) fn dropbox_wire(dropbox: &config::DropboxBackend) -> WireSettings {
-    wire(dropbox.timeout, dropbox.connect_timeout, dropbox.attempts, dropbox.max_requests, dropbox.ca_file.as_deref())
+    wire(
+        dropbox.timeout,
+        dropbox.connect_timeout,
+        dropbox.attempts,
+        dropbox.max_requests,
+        dropbox.ca_file.as_deref(),
+    )
 }
 
 pub(super) fn gdrive_wire(gdrive: &config::GdriveBackend) -> WireSettings {
-    wire(gdrive.timeout, gdrive.connect_timeout, gdrive.attempts, gdrive.max_requests, gdrive.ca_file.as_deref())
+    wire(
+        gdrive.timeout,
+        gdrive.connect_timeout,
+        gdrive.attempts,
+        gdrive.max_requests,
+        gdrive.ca_file.as_deref(),
+    )
 }
 
 fn ftp(ftp: &config::FtpBackend) -> FtpSettings {
@@ -338,7 +403,11 @@ fn faulty(faulty: &config::FaultyBackend, opening: &Opening<'_>) -> Result<Fault
         stale_list: faulty.stale_list.0,
     };
     let (backend, below) = (opening.name, &faulty.backend);
-    tracing::warn!(backend, below, "this backend fails on purpose, as its settings say: it is for trials, not for data that matters");
+    tracing::warn!(
+        backend,
+        below,
+        "this backend fails on purpose, as its settings say: it is for trials, not for data that matters"
+    );
     Ok(FaultyBackend::new(opening.part(below)?, Faults::new(faulty.seed as u64, plan)))
 }
 
@@ -365,7 +434,11 @@ fn replicated(replicated: &config::ReplicatedBackend, opening: &Opening<'_>) -> 
 fn service(service: &config::ServiceBackend, opening: &Opening<'_>) -> OpenDalSettings {
     if service.service.evidence == Evidence::Never {
         let (backend, kind) = (opening.name, service.service.name);
-        tracing::warn!(backend, r#type = kind, "this type of backend was never run against its service: try it out before you trust it");
+        tracing::warn!(
+            backend,
+            r#type = kind,
+            "this type of backend was never run against its service: try it out before you trust it"
+        );
     }
     OpenDalSettings {
         service: service.service,
@@ -375,11 +448,20 @@ fn service(service: &config::ServiceBackend, opening: &Opening<'_>) -> OpenDalSe
         rate: service.rate.and_then(|rate| u32::try_from(rate).ok()),
         spool: opening.spool.join(opening.name).join("drafts"),
         spool_size: opening.settings.server.spool_size.0,
-        wire: wire(service.timeout, service.connect_timeout, service.attempts, service.max_requests, service.ca_file.as_deref()),
+        wire: wire(
+            service.timeout,
+            service.connect_timeout,
+            service.attempts,
+            service.max_requests,
+            service.ca_file.as_deref(),
+        ),
     }
 }
 
-fn keys(access: &Option<String>, secret: &Option<config::SecretSetting>) -> Result<Option<(String, crate::model::Secret)>, StoreError> {
+fn keys(
+    access: &Option<String>,
+    secret: &Option<config::SecretSetting>,
+) -> Result<Option<(String, crate::model::Secret)>, StoreError> {
     match (access, secret) {
         (Some(access), Some(secret)) => Ok(Some((access.clone(), secret.secret.clone()))),
         (None, None) => Ok(None),
@@ -395,7 +477,13 @@ fn told(promise: Promise) -> Option<bool> {
     }
 }
 
-fn wire(timeout: Duration, connect_timeout: Duration, attempts: usize, max_requests: usize, ca_file: Option<&Path>) -> WireSettings {
+fn wire(
+    timeout: Duration,
+    connect_timeout: Duration,
+    attempts: usize,
+    max_requests: usize,
+    ca_file: Option<&Path>,
+) -> WireSettings {
     let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
     WireSettings { timeout, connect_timeout, attempts, max_requests, ca_file: ca_file.map(Path::to_owned) }
 }

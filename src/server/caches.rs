@@ -39,11 +39,15 @@ impl Caches {
             let directory = server.data_cache_dir.clone().unwrap_or_else(|| data.own().join("cache"));
             let opened = DataCache::open(DataSettings {
                 memory: server.data_cache_memory.map_or(0, |size| size.0),
-                disk: server.data_cache_disk.filter(|size| size.0 > 0).map(|size| (size.0, directory.clone())),
+                disk: server
+                    .data_cache_disk
+                    .filter(|size| size.0 > 0)
+                    .map(|size| (size.0, directory.clone())),
                 max_object: server.data_cache_max_object.0,
             });
-            let opened =
-                opened.map_err(|error| StartError::because(format_args!("opening the data cache in {}", directory.display()), error))?;
+            let opened = opened.map_err(|error| {
+                StartError::because(format_args!("opening the data cache in {}", directory.display()), error)
+            })?;
             self.0.data.get_or_init(|| opened);
         }
         Ok(())
@@ -51,7 +55,10 @@ impl Caches {
 
     /// Backends as buckets see them.
     pub(super) fn above_all(&self, settings: &Settings, backends: Opened) -> Opened {
-        backends.into_iter().map(|(name, backend)| (name.clone(), self.above(settings, &name, backend))).collect()
+        backends
+            .into_iter()
+            .map(|(name, backend)| (name.clone(), self.above(settings, &name, backend)))
+            .collect()
     }
 
     /// The backend as buckets see it: without a cache, the backend itself.

@@ -94,7 +94,10 @@ impl Door {
             http,
             tls,
             patience,
-            last_patience: Patience { idle: patience.idle.min(last_patience), head: patience.head.min(last_patience) },
+            last_patience: Patience {
+                idle: patience.idle.min(last_patience),
+                head: patience.head.min(last_patience),
+            },
             handler,
             guests: Guests::new(max_connections, metrics.clone()),
             peers: Peers::new(server),
@@ -105,13 +108,19 @@ impl Door {
     }
 
     /// Accepts on every listener until the server stops. The tracker ends when the last connection has ended.
-    pub(super) fn open(self: Arc<Self>, listeners: Vec<TcpListener>) -> Result<(Vec<SocketAddr>, TaskTracker), StartError> {
-        let address = |listener: &TcpListener| listener.local_addr().map_err(|error| StartError::because("the S3 listener", error));
+    pub(super) fn open(
+        self: Arc<Self>,
+        listeners: Vec<TcpListener>,
+    ) -> Result<(Vec<SocketAddr>, TaskTracker), StartError> {
+        let address = |listener: &TcpListener| {
+            listener.local_addr().map_err(|error| StartError::because("the S3 listener", error))
+        };
         let addresses = listeners.iter().map(address).collect::<Result<_, _>>()?;
         let connections = self.connections.clone();
         for listener in listeners {
             let door = self.clone();
-            connections.spawn(async move { door.stop.clone().run_until_cancelled(door.accept(listener)).await });
+            connections
+                .spawn(async move { door.stop.clone().run_until_cancelled(door.accept(listener)).await });
         }
         connections.close();
         // Continues while the server stops, and ends with the process.
@@ -133,7 +142,14 @@ impl Door {
                     };
                     let guest = self.guests.welcome(place, of_peer);
                     let stop = Stop { token: self.stop.clone(), last_patience: self.last_patience.idle };
-                    let line = Line::new(address, self.tls.is_some(), peer, self.peers.clone(), guest.activity.clone(), stop);
+                    let line = Line::new(
+                        address,
+                        self.tls.is_some(),
+                        peer,
+                        self.peers.clone(),
+                        guest.activity.clone(),
+                        stop,
+                    );
                     self.connections.spawn(self.welcome(stream, line, guest));
                 }
                 // Out of descriptors or memory: a connection that ends makes room. A peer that disconnected
@@ -147,7 +163,12 @@ impl Door {
         }
     }
 
-    fn welcome(&self, stream: TcpStream, line: Line, guest: Guest) -> impl Future<Output = ()> + Send + 'static {
+    fn welcome(
+        &self,
+        stream: TcpStream,
+        line: Line,
+        guest: Guest,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let (mut http, handler, stop) = (self.http.clone(), self.handler.clone(), self.stop.child_token());
         http.http2().max_concurrent_streams(line.peer.streams_of_a_connection());
         let (patience, last_patience) = (self.patience, self.last_patience);
@@ -156,10 +177,19 @@ impl Door {
             // Replies are written in one piece; waiting for more data only delays them.
             let _ = stream.set_nodelay(true);
             let address = line.address;
-            let conversation = Conversation { http, handler, patience, last_patience, line, leave: guest.leave.clone(), stop };
+            let conversation = Conversation {
+                http,
+                handler,
+                patience,
+                last_patience,
+                line,
+                leave: guest.leave.clone(),
+                stop,
+            };
             let Some(tls) = tls else { return conversation.hold(stream).await };
             let too_late = conversation.too_late_to_begin();
-            let handshake = guest.leave.run_until_cancelled(tokio::time::timeout(patience.head, tls.accept(stream)));
+            let handshake =
+                guest.leave.run_until_cancelled(tokio::time::timeout(patience.head, tls.accept(stream)));
             tokio::select! {
                 biased;
                 made = handshake => match made {

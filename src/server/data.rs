@@ -32,17 +32,21 @@ pub(super) struct DataDirectory {
 impl DataDirectory {
     pub(super) fn take(path: &Path) -> Result<Self, StartError> {
         let own = Self::own_of(path);
-        let failed = |error: std::io::Error| StartError::because(format_args!("the data directory {}", path.display()), error);
+        let failed = |error: std::io::Error| {
+            StartError::because(format_args!("the data directory {}", path.display()), error)
+        };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
         match std::fs::DirBuilder::new().mode(0o700).create(&own) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(failed(error)),
             _ => {}
         }
-        let directory = rustix::fs::open(&own, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        let directory =
+            rustix::fs::open(&own, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
         let private = directory.and_then(|directory| keep_private(directory, &own));
         private.map_err(|error| failed(error.into()))?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
-        let lock = rustix::fs::open(own.join("lock"), flags, Mode::RUSR | Mode::WUSR).map_err(|error| failed(error.into()))?;
+        let lock = rustix::fs::open(own.join("lock"), flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|error| failed(error.into()))?;
         let mut lock = File::from(lock);
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
@@ -50,8 +54,15 @@ impl DataDirectory {
                 let mut holder = String::new();
                 let _ = lock.read_to_string(&mut holder);
                 let holder = holder.trim();
-                let by = if holder.is_empty() { "another server".to_owned() } else { format!("another server (process {holder})") };
-                return Err(StartError::in_use(format!("the data directory {} is in use by {by}", path.display())));
+                let by = if holder.is_empty() {
+                    "another server".to_owned()
+                } else {
+                    format!("another server (process {holder})")
+                };
+                return Err(StartError::in_use(format!(
+                    "the data directory {} is in use by {by}",
+                    path.display()
+                )));
             }
             Err(error) => return Err(failed(error.into())),
         }
@@ -79,7 +90,8 @@ impl DataDirectory {
         let mut generated = None;
         let mut known = configured(settings);
         if known.is_empty() {
-            let root = generated_root(&self.own).map_err(|error| StartError::because("generating credentials", error))?;
+            let root = generated_root(&self.own)
+                .map_err(|error| StartError::because("generating credentials", error))?;
             let (access_key, secret_key) = (root.access_key.clone(), root.secret_key.clone());
             known.push(Credential { access_key, secret_key, role: Role::Admin, name: None });
             generated = Some(root);
@@ -116,7 +128,9 @@ impl KnownCredentials {
 
     /// The lines that show generated credentials to a person at a terminal. They are never logged.
     pub(super) fn announcement(&self) -> String {
-        let words = |root: &RootCredentials| format!("access key: {}\nsecret key: {}\n", root.access_key, root.secret_key.expose());
+        let words = |root: &RootCredentials| {
+            format!("access key: {}\nsecret key: {}\n", root.access_key, root.secret_key.expose())
+        };
         self.generated().map(words).unwrap_or_default()
     }
 }

@@ -56,8 +56,10 @@ pub(super) async fn build(
     let usual = Pace { stall: server.body_timeout, ..Pace::default() };
     let paces = Paces { usual, last: usual.within(connection::last_patience(server)), stop: stop.clone() };
     let only_region = server.only_region().map(str::to_owned);
-    let s3_settings = s3::Settings { region: server.region_name().to_owned(), any_region: only_region.is_none() };
-    let edge_settings = EdgeSettings { domains, paces, region: only_region, signature_v2: server.signature_v2 };
+    let s3_settings =
+        s3::Settings { region: server.region_name().to_owned(), any_region: only_region.is_none() };
+    let edge_settings =
+        EdgeSettings { domains, paces, region: only_region, signature_v2: server.signature_v2 };
     let edge = Edge::new(edge_settings, keys);
     let service = Service::new(stack.buckets.clone(), s3_settings);
     let jobs = JobSettings {
@@ -85,17 +87,20 @@ pub(super) async fn stack(
     caches: Caches,
 ) -> Result<Stack, StartError> {
     let catalog = SqliteCatalog::open(data.own(), settings.server.durability);
-    let catalog: Arc<dyn Catalog> = Arc::new(catalog.map_err(|error| StartError::because("opening the catalog", error))?);
+    let catalog: Arc<dyn Catalog> =
+        Arc::new(catalog.map_err(|error| StartError::because("opening the catalog", error))?);
     let limits = Arc::new(LimitsInForce::of(settings));
     let workers = Workers::alone(catalog.clone());
     let of_all = OfAll { catalog: catalog.clone(), workers: workers.clone(), limits: &limits, data };
-    let NewBackends { opened, limits: of_backends, problems } = open_backends(settings, &settings.order, &Opened::new(), of_all);
+    let NewBackends { opened, limits: of_backends, problems } =
+        open_backends(settings, &settings.order, &Opened::new(), of_all);
     if !problems.is_empty() {
         return Err(StartError::all(problems));
     }
     limits.add(of_backends);
     let setup = setup(settings, &known.credentials, caches.above_all(settings, opened.clone()));
-    let wanted = settle::check(settings, &known.credentials, &setup, &*catalog).await.map_err(StartError::all)?;
+    let wanted =
+        settle::check(settings, &known.credentials, &setup, &*catalog).await.map_err(StartError::all)?;
     let buckets = Arc::new(Buckets::with_workers(catalog, setup, workers));
     let settled = settle::settle(&buckets, &wanted).await.map_err(|(_, error)| error)?;
     settle::open(&buckets, &wanted, &settled).await?;
@@ -121,7 +126,12 @@ pub(super) struct OfAll<'s> {
 }
 
 /// Opens backends, each after its limits and its parts, in addition to those that are already `open`.
-pub(super) fn open_backends(settings: &Settings, names: &[String], open: &Opened, of_all: OfAll<'_>) -> NewBackends {
+pub(super) fn open_backends(
+    settings: &Settings,
+    names: &[String],
+    open: &Opened,
+    of_all: OfAll<'_>,
+) -> NewBackends {
     let OfAll { catalog, workers, limits, data } = of_all;
     let (mut new, mut all) = (NewBackends::default(), open.clone());
     let spool = settings.server.spool.clone().unwrap_or_else(|| data.own().join("spool"));
@@ -130,7 +140,14 @@ pub(super) fn open_backends(settings: &Settings, names: &[String], open: &Opened
         if backend.over().iter().any(|part| !all.contains_key(*part)) {
             continue;
         }
-        let opening = Opening { settings, name, spool: &spool, catalog: catalog.clone(), workers: workers.clone(), opened: &all };
+        let opening = Opening {
+            settings,
+            name,
+            spool: &spool,
+            catalog: catalog.clone(),
+            workers: workers.clone(),
+            opened: &all,
+        };
         let limited = backends::open(backend, opening)
             .map_err(|error| StartError::because(format_args!("opening backend '{name}'"), error))
             .and_then(|opened| limits.upon(name, opened, settings.layers.get(name), data));
@@ -164,5 +181,10 @@ fn grants(settings: &Settings, credentials: &Credentials, bucket: &config::Bucke
         Grant::ReadOnly => Right::Read,
         Grant::ReadWrite => Right::Write,
     };
-    Grants::new(bucket.grants().iter().filter_map(|(name, grant)| Some((owner(settings, credentials, name)?, right(grant)))))
+    Grants::new(
+        bucket
+            .grants()
+            .iter()
+            .filter_map(|(name, grant)| Some((owner(settings, credentials, name)?, right(grant)))),
+    )
 }

@@ -52,7 +52,12 @@ pub(super) struct Guest {
 
 impl Guests {
     pub(super) fn new(places: usize, metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { places: Arc::new(Semaphore::new(places)), present: Mutex::default(), next: AtomicU64::new(0), metrics })
+        Arc::new(Self {
+            places: Arc::new(Semaphore::new(places)),
+            present: Mutex::default(),
+            next: AtomicU64::new(0),
+            metrics,
+        })
     }
 
     /// Returns a place; if there is none, an idle connection is asked to close.
@@ -75,10 +80,11 @@ impl Guests {
     pub(super) fn ask_one_to_leave(&self) {
         let now = Instant::now();
         let present = self.present();
-        let idle = present.values().filter(|(_, leave)| !leave.is_cancelled()).filter_map(|(activity, leave)| {
-            let since = activity.idle_since().filter(|since| *since + IDLE <= now)?;
-            Some(((activity.has_asked(), since), leave))
-        });
+        let idle =
+            present.values().filter(|(_, leave)| !leave.is_cancelled()).filter_map(|(activity, leave)| {
+                let since = activity.idle_since().filter(|since| *since + IDLE <= now)?;
+                Some(((activity.has_asked(), since), leave))
+            });
         if let Some((_, leave)) = idle.min_by_key(|(order, _)| *order) {
             leave.cancel();
         }
@@ -89,7 +95,11 @@ impl Guests {
         self.present().values().flat_map(|(activity, _)| still::replies(activity, long)).collect()
     }
 
-    pub(super) fn welcome(self: &Arc<Self>, place: OwnedSemaphorePermit, of_peer: OwnedSemaphorePermit) -> Guest {
+    pub(super) fn welcome(
+        self: &Arc<Self>,
+        place: OwnedSemaphorePermit,
+        of_peer: OwnedSemaphorePermit,
+    ) -> Guest {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (activity, leave) = (Activity::begin(), CancellationToken::new());
         self.present().insert(number, (activity.clone(), leave.clone()));

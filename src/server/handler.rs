@@ -33,13 +33,22 @@ pub(super) struct Handler {
 }
 
 impl Handler {
-    pub(super) fn new(edge: Edge, service: Service, limits: Arc<LimitsInForce>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        edge: Edge,
+        service: Service,
+        limits: Arc<LimitsInForce>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self { edge, service, limits, metrics, ids: RequestIds::new() }
     }
 
     /// An error refuses the stream. Its client may send the request again, on another connection or later
     /// (RFC 9113, 8.7).
-    pub(super) async fn answer<B>(&self, request: Request<B>, line: &Line) -> Result<http::Response<Recorded>, h2::Error>
+    pub(super) async fn answer<B>(
+        &self,
+        request: Request<B>,
+        line: &Line,
+    ) -> Result<http::Response<Recorded>, h2::Error>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
@@ -50,7 +59,8 @@ impl Handler {
             self.metrics.overload.inc();
             return Err(h2::Reason::REFUSED_STREAM.into());
         };
-        let mut record = Record::begin(&request, id.clone(), line.address, place.clone(), self.metrics.clone());
+        let mut record =
+            Record::begin(&request, id.clone(), line.address, place.clone(), self.metrics.clone());
         let (head, has_body) = (head_size(&request), !request.body().is_end_stream());
         let mut request = request.map(|body| Counted::new(body, &mut record));
         let reply = Reply::to(&mut request, id.clone());
@@ -84,7 +94,9 @@ impl Handler {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             line.activity.leaves_unread();
         }
-        if let (false, Some(held), Some(length)) = (has_body, &mut reserved, response.body().size_hint().exact()) {
+        if let (false, Some(held), Some(length)) =
+            (has_body, &mut reserved, response.body().size_hint().exact())
+        {
             Place::fit(held, length);
         }
         if response.status().is_client_error() || response.status().is_server_error() {
@@ -93,7 +105,13 @@ impl Handler {
         Ok(record.answered(response, reserved))
     }
 
-    async fn serve<B>(&self, request: Request<Counted<B>>, arrival: Arrival, record: &mut Record, place: &Place) -> Response
+    async fn serve<B>(
+        &self,
+        request: Request<Counted<B>>,
+        arrival: Arrival,
+        record: &mut Record,
+        place: &Place,
+    ) -> Response
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
@@ -123,7 +141,8 @@ impl Handler {
 
 /// The approximate memory of a request's head.
 fn head_size<B>(request: &Request<B>) -> usize {
-    let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let headers: usize =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     headers + request.uri().path().len() + request.uri().query().map_or(0, str::len)
 }
 
@@ -177,12 +196,20 @@ mod tests {
     fn line(configuration: &Sources, is_secure: bool) -> Line {
         let peers = Peers::new(&Settings::load(configuration).expect("settings").server);
         let stop = Stop { token: CancellationToken::new(), last_patience: Duration::ZERO };
-        Line::new(([127, 0, 0, 1], 1).into(), is_secure, peers.of([127, 0, 0, 1].into()), peers, Activity::begin(), stop)
+        Line::new(
+            ([127, 0, 0, 1], 1).into(),
+            is_secure,
+            peers.of([127, 0, 0, 1].into()),
+            peers,
+            Activity::begin(),
+            stop,
+        )
     }
 
     #[test]
     fn a_client_speaks_tls_with_us_or_with_a_trusted_proxy_that_says_so() {
-        let proxies = Flag { name: "--test", key: "server.trusted_proxies", value: "127.0.0.1/32".to_owned() };
+        let proxies =
+            Flag { name: "--test", key: "server.trusted_proxies", value: "127.0.0.1/32".to_owned() };
         let trusting = Sources { flags: vec![proxies], ..Sources::default() };
         let mut headers = http::HeaderMap::new();
         headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
@@ -226,6 +253,9 @@ mod tests {
         let body = String::from_utf8_lossy(&body);
         assert!(body.contains("<Code>InternalError</Code>") && body.contains(&id), "{body}");
         let text = metrics.text();
-        assert!(text.contains("causeway_panics_total 1") && text.contains("causeway_requests_in_flight 0"), "{text}");
+        assert!(
+            text.contains("causeway_panics_total 1") && text.contains("causeway_requests_in_flight 0"),
+            "{text}"
+        );
     }
 }

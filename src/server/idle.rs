@@ -86,9 +86,11 @@ pub(super) enum Verdict {
 
 impl Activity {
     pub(super) fn begin() -> Arc<Self> {
-        let (in_work, multiplexed, left_unread) = (AtomicU32::new(0), AtomicBool::new(false), AtomicBool::new(false));
+        let (in_work, multiplexed, left_unread) =
+            (AtomicU32::new(0), AtomicBool::new(false), AtomicBool::new(false));
         let (asked, replies) = (AtomicBool::new(false), Mutex::default());
-        let (silent_since, head_since, stalled_since) = (AtomicU64::new(0), AtomicU64::new(NEVER), AtomicU64::new(NEVER));
+        let (silent_since, head_since, stalled_since) =
+            (AtomicU64::new(0), AtomicU64::new(NEVER), AtomicU64::new(NEVER));
         Arc::new(Self {
             begun: Instant::now(),
             in_work,
@@ -268,7 +270,11 @@ impl<I> Watched<I> {
 }
 
 impl<I: Read + Unpin> Read for Watched<I> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
         if polled.is_ready() {
             self.activity.heard();
@@ -297,7 +303,11 @@ impl<I: Write + Unpin> Write for Watched<I> {
         self.io.is_write_vectored()
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
         self.wrote(polled)
     }
@@ -376,7 +386,10 @@ mod tests {
         let _work = activity.request(None);
         io.write_all(&[0; 16]).await.expect("room");
         assert_eq!(over(&activity, NONE, LONG), None);
-        assert!(tokio::time::timeout(Duration::from_millis(5), io.write_all(&[0; 16])).await.is_err(), "a full pipe");
+        assert!(
+            tokio::time::timeout(Duration::from_millis(5), io.write_all(&[0; 16])).await.is_err(),
+            "a full pipe"
+        );
         assert_eq!(over(&activity, NONE, LONG), Some("the peer took nothing"));
         peer.read_exact(&mut [0; 16]).await.expect("bytes");
         io.write_all(&[0; 16]).await.expect("room again");

@@ -41,9 +41,14 @@ pub async fn backend(settings: &Settings, name: &str, place: Option<&str>) -> Re
     let found = async {
         let place = match place {
             Some(place) => visit.within(place.trim_matches('/').to_owned())?,
-            None if settings.below(configured).shared().is_some() || !settings.below(configured).is_object_store() => visit.beside_all()?,
+            None if settings.below(configured).shared().is_some()
+                || !settings.below(configured).is_object_store() =>
+            {
+                visit.beside_all()?
+            }
             None => {
-                let mut held = settings.buckets.iter().filter(|(_, bucket)| settings.backend_of(bucket) == name);
+                let mut held =
+                    settings.buckets.iter().filter(|(_, bucket)| settings.backend_of(bucket) == name);
                 let Some((bucket, _)) = held.next() else {
                     return Err(StartError::new(format!(
                         "backend '{name}' holds no bucket of the configuration to try it in: name one of its buckets or containers \
@@ -100,10 +105,13 @@ pub async fn create(settings: &Settings, name: &str) -> Result<(), StartError> {
         let place = visit.place_of(&name)?;
         // Object stores create a whole bucket; in a location, the part before the prefix comes first.
         let is_object_store = settings.below(known(settings, backend)?).is_object_store();
-        let remote = if is_object_store { place.shown.split('/').next().unwrap_or_default() } else { &place.shown };
+        let remote =
+            if is_object_store { place.shown.split('/').next().unwrap_or_default() } else { &place.shown };
         let record = visit.record(remote.to_owned()).await?;
         let made = visit.backend.create(&record).await;
-        made.map_err(|error| StartError::because(format_args!("making {remote} on backend '{backend}'"), error))
+        made.map_err(|error| {
+            StartError::because(format_args!("making {remote} on backend '{backend}'"), error)
+        })
     };
     let made = made.await;
     visit.end().await;
@@ -115,7 +123,8 @@ pub async fn create(settings: &Settings, name: &str) -> Result<(), StartError> {
 pub async fn is_there(settings: &Settings, name: &str) -> Result<bool, StartError> {
     let (name, backend) = known_bucket(settings, name)?;
     let below = settings.below(known(settings, backend)?);
-    if below.is_object_store() || matches!(below, config::Backend::Memory(_) | config::Backend::Replicated(_)) {
+    if below.is_object_store() || matches!(below, config::Backend::Memory(_) | config::Backend::Replicated(_))
+    {
         return Ok(true);
     }
     let visit = Visit::begin(settings, backend).await?;
@@ -123,7 +132,9 @@ pub async fn is_there(settings: &Settings, name: &str) -> Result<bool, StartErro
         let place = visit.place_of(&name)?;
         let record = visit.record(place.shown.clone()).await?;
         let found = visit.backend.found(&record).await;
-        found.map_err(|error| StartError::because(format_args!("looking for '{}' on backend '{backend}'", place.shown), error))
+        found.map_err(|error| {
+            StartError::because(format_args!("looking for '{}' on backend '{backend}'", place.shown), error)
+        })
     };
     let found = found.await;
     visit.end().await;
@@ -136,7 +147,10 @@ fn known_bucket<'s>(settings: &'s Settings, name: &str) -> Result<(BucketName, &
         Some((name, bucket)) => Ok((name.clone(), settings.backend_of(bucket))),
         None => {
             let known: Vec<_> = settings.buckets.keys().map(BucketName::as_str).collect();
-            Err(StartError::new(format!("the configuration has no bucket '{name}'; it has {}", listed(&known))))
+            Err(StartError::new(format!(
+                "the configuration has no bucket '{name}'; it has {}",
+                listed(&known)
+            )))
         }
     }
 }
@@ -171,22 +185,26 @@ struct Visit<'s> {
 impl<'s> Visit<'s> {
     async fn begin(settings: &'s Settings, name: &'s str) -> Result<Self, StartError> {
         let configured = known(settings, name)?;
-        let scratch = Scratch::make().map_err(|error| StartError::because("making a temporary directory", error))?;
+        let scratch =
+            Scratch::make().map_err(|error| StartError::because("making a temporary directory", error))?;
         let catalog = SqliteCatalog::open(&scratch.0, Durability::Relaxed);
-        let catalog: Arc<dyn Catalog> = Arc::new(catalog.map_err(|error| StartError::because("opening a temporary catalog", error))?);
+        let catalog: Arc<dyn Catalog> =
+            Arc::new(catalog.map_err(|error| StartError::because("opening a temporary catalog", error))?);
         let (workers, mut opened) = (Workers::alone(catalog.clone()), HashMap::new());
         for (name, part) in settings.parts_of(name) {
             let (spool, catalog, workers) = (&scratch.0.join("spool"), catalog.clone(), workers.clone());
             let opening = Opening { settings, name, spool, catalog, workers, opened: &opened };
             let backend = backends::open(part, opening).map_err(|error| match (part, error.kind()) {
-                (config::Backend::Fs(_), StoreErrorKind::Unavailable) => {
-                    StartError::new(format!("backend '{name}' is in use: {error}; it can be tried out once that process has stopped"))
-                }
+                (config::Backend::Fs(_), StoreErrorKind::Unavailable) => StartError::new(format!(
+                    "backend '{name}' is in use: {error}; it can be tried out once that process has stopped"
+                )),
                 _ => StartError::because(format_args!("opening backend '{name}'"), error),
             })?;
             opened.insert(name.clone(), backend);
         }
-        let Some(backend) = opened.remove(name) else { return Err(StartError::new(format!("there is no backend '{name}'"))) };
+        let Some(backend) = opened.remove(name) else {
+            return Err(StartError::new(format!("there is no backend '{name}'")));
+        };
         Ok(Self {
             settings,
             name,
@@ -212,7 +230,8 @@ impl<'s> Visit<'s> {
             return Ok(Place { tried: shown.clone(), shown });
         }
         let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|error| StartError::new(format!("there is no randomness: {error}")))?;
+        getrandom::fill(&mut random)
+            .map_err(|error| StartError::new(format!("there is no randomness: {error}")))?;
         let own = format!(".causeway-trial-{}", hex::encode(random));
         Ok(Place { tried: if shown.is_empty() { own } else { format!("{shown}/{own}") }, shown })
     }
@@ -223,7 +242,11 @@ impl<'s> Visit<'s> {
     }
 
     async fn record(&self, place: String) -> Result<BucketRecord, StartError> {
-        let known = self.catalog.bucket(&trial_name()).await.map_err(|error| StartError::because("the temporary catalog", error))?;
+        let known = self
+            .catalog
+            .bucket(&trial_name())
+            .await
+            .map_err(|error| StartError::because("the temporary catalog", error))?;
         if let Some(record) = known {
             return Ok(record);
         }
@@ -244,16 +267,23 @@ impl<'s> Visit<'s> {
 
     /// A location in a foreign format is not a bucket, whatever access it allows.
     async fn refuse_foreign(&self, place: &str) -> Result<(), StartError> {
-        let failed = |error: StoreError| StartError::because(format_args!("looking at '{place}' on backend '{}'", self.name), error);
+        let failed = |error: StoreError| {
+            StartError::because(format_args!("looking at '{place}' on backend '{}'", self.name), error)
+        };
         let record = BucketRecord::new(BucketId(0), self.trial(place.to_owned()));
         match self.backend.foreign_format(&record).await.map_err(failed)? {
-            Some(words) => Err(StartError::new(format!("'{place}' on backend '{}' cannot be a bucket: {words}", self.name))),
+            Some(words) => Err(StartError::new(format!(
+                "'{place}' on backend '{}' cannot be a bucket: {words}",
+                self.name
+            ))),
             None => Ok(()),
         }
     }
 
     async fn try_out(&self, place: Place, depth: Depth) -> Result<Inspected, StartError> {
-        let failed = |error: StoreError| StartError::because(format_args!("opening '{}' on backend '{}'", place.shown, self.name), error);
+        let failed = |error: StoreError| {
+            StartError::because(format_args!("opening '{}' on backend '{}'", place.shown, self.name), error)
+        };
         let record = self.record(place.tried.clone()).await?;
         // Installed before the first request: an interrupt that ended the process would leave what the probe
         // has written.

@@ -51,19 +51,32 @@ type Limiters = HashMap<String, (Limits, Arc<Limiter>)>;
 
 impl OfClients {
     fn of(settings: &Settings, before: &Self) -> Self {
-        let limits =
-            |upload: Option<config::ByteRate>, download: Option<config::ByteRate>, requests: Option<config::Count>, concurrency| {
-                let (upload, download) = (upload.map(|rate| rate.0), download.map(|rate| rate.0));
-                Limits { upload, download, requests: requests.map(|rate| rate.0), concurrency }
-            };
+        let limits = |upload: Option<config::ByteRate>,
+                      download: Option<config::ByteRate>,
+                      requests: Option<config::Count>,
+                      concurrency| {
+            let (upload, download) = (upload.map(|rate| rate.0), download.map(|rate| rate.0));
+            Limits { upload, download, requests: requests.map(|rate| rate.0), concurrency }
+        };
         let buckets = settings.buckets.iter().map(|(name, bucket)| {
-            (name.as_str(), limits(bucket.upload_rate, bucket.download_rate, bucket.request_rate, bucket.concurrency))
+            (
+                name.as_str(),
+                limits(bucket.upload_rate, bucket.download_rate, bucket.request_rate, bucket.concurrency),
+            )
         });
         let identities = settings.identities.iter().map(|identity| {
-            let limits = limits(identity.upload_rate, identity.download_rate, identity.request_rate, identity.concurrency);
+            let limits = limits(
+                identity.upload_rate,
+                identity.download_rate,
+                identity.request_rate,
+                identity.concurrency,
+            );
             (identity.access_key.as_str(), limits)
         });
-        Self { buckets: limiters(buckets, &before.buckets), identities: limiters(identities, &before.identities) }
+        Self {
+            buckets: limiters(buckets, &before.buckets),
+            identities: limiters(identities, &before.identities),
+        }
     }
 }
 
@@ -113,7 +126,8 @@ impl LimitsInForce {
             config::AtBudget::Stop => AtBudget::Stop,
             config::AtBudget::Avoid => AtBudget::Avoid,
         };
-        let (requests, download) = (layers.monthly_requests.map(|count| count.0), layers.monthly_download.map(|size| size.0));
+        let (requests, download) =
+            (layers.monthly_requests.map(|count| count.0), layers.monthly_download.map(|size| size.0));
         let has_budget = requests.is_some() || download.is_some();
         if limits == Limits::default() && !has_budget {
             return Ok((backend, None));
@@ -122,7 +136,10 @@ impl LimitsInForce {
         let budget = match has_budget {
             true => {
                 let ledger = self.ledger(data)?;
-                Some((ledger.account(name, Budget { requests, download, at_budget }, Timestamp::now()), ledger))
+                Some((
+                    ledger.account(name, Budget { requests, download, at_budget }, Timestamp::now()),
+                    ledger,
+                ))
             }
             false => None,
         };
@@ -155,7 +172,11 @@ impl LimitsInForce {
     /// Waits for the request's turn.
     pub(super) async fn admit(&self, request: &Request) -> Result<Admitted, S3Error> {
         let clients = self.clients();
-        let identity = request.context.principal.identity().and_then(|identity| clients.identities.get(identity.access_key.as_str()));
+        let identity = request
+            .context
+            .principal
+            .identity()
+            .and_then(|identity| clients.identities.get(identity.access_key.as_str()));
         let bucket = request.target.bucket.as_deref().and_then(|name| clients.buckets.get(name));
         let mut admitted = Admitted::default();
         for (_, limiter) in [identity, bucket].into_iter().flatten() {
@@ -170,13 +191,23 @@ impl LimitsInForce {
             let throttled = limiter.throttled();
             let used = account.map(|account| account.used());
             let (refused, waited) = (throttled.refused, throttled.waited);
-            Limited { scope, name: name.to_owned(), refused, waited, used: used.map(|used| (used.requests, used.download)) }
+            Limited {
+                scope,
+                name: name.to_owned(),
+                refused,
+                waited,
+                used: used.map(|used| (used.requests, used.download)),
+            }
         };
         let clients = self.clients();
         let backends = self.backends.lock().unwrap_or_else(PoisonError::into_inner);
-        let backends = backends.iter().map(|OfBackend { name, limiter, account }| limited("backend", name, limiter, account.as_ref()));
-        let buckets = clients.buckets.iter().map(|(name, (_, limiter))| limited("bucket", name, limiter, None));
-        let identities = clients.identities.iter().map(|(name, (_, limiter))| limited("identity", name, limiter, None));
+        let backends = backends
+            .iter()
+            .map(|OfBackend { name, limiter, account }| limited("backend", name, limiter, account.as_ref()));
+        let buckets =
+            clients.buckets.iter().map(|(name, (_, limiter))| limited("bucket", name, limiter, None));
+        let identities =
+            clients.identities.iter().map(|(name, (_, limiter))| limited("identity", name, limiter, None));
         backends.chain(buckets).chain(identities).collect()
     }
 }
@@ -188,7 +219,10 @@ pub(super) struct Admitted(Vec<(Arc<Limiter>, Slot)>);
 impl Admitted {
     /// The request, with its body at the permitted rate.
     pub(super) fn request(&self, request: Request) -> Request {
-        self.0.iter().fold(request, |request, (limiter, _)| Request { payload: limiter.upload(request.payload), ..request })
+        self.0.iter().fold(request, |request, (limiter, _)| Request {
+            payload: limiter.upload(request.payload),
+            ..request
+        })
     }
 
     /// The reply, at the permitted rate. The request is in progress until its last byte.

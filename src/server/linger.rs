@@ -26,7 +26,8 @@ use tokio::time::{Instant, Sleep};
 
 const LONGEST: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(3);
-/// Clients that read no reply before they have sent their whole body send parts of this size at most, in practice.
+/// Clients that read no reply before they have sent their whole body send parts of this size at most, in
+/// practice.
 const MOST: u64 = 64 << 20;
 const PIECE: usize = 16 << 10;
 
@@ -86,7 +87,11 @@ impl Drain {
 }
 
 impl<I: Read + Unpin> Read for Lingering<I> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
@@ -116,7 +121,11 @@ impl<I: Read + Write + Unpin> Write for Lingering<I> {
         self.io.is_write_vectored()
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
     }
 }

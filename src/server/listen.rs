@@ -46,7 +46,10 @@ impl Listeners {
                 bind_all(&[Address::Socket(SocketAddr::new(ADMIN.ip(), 0))])
             })?,
         };
-        let address = admin.first().ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable)).and_then(TcpListener::local_addr);
+        let address = admin
+            .first()
+            .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))
+            .and_then(TcpListener::local_addr);
         let admin_address = address.map_err(|error| StartError::because("the admin listener", error))?;
         Ok(Self { s3, admin, admin_address })
     }
@@ -59,7 +62,9 @@ struct Wanted<'a> {
 }
 
 fn bind_all(configured: &[Address]) -> Result<Vec<TcpListener>, StartError> {
-    let failed = |configured: &Address, error: io::Error| StartError::because(format_args!("listening on {configured}"), error);
+    let failed = |configured: &Address, error: io::Error| {
+        StartError::because(format_args!("listening on {configured}"), error)
+    };
     let wanted = |configured| {
         let addresses = resolve(configured).map_err(|error| failed(configured, error))?;
         Ok(Wanted { configured, addresses })
@@ -72,7 +77,9 @@ fn bind_all(configured: &[Address]) -> Result<Vec<TcpListener>, StartError> {
         for address in addresses {
             // `[::]` accepts IPv4 connections too, unless an IPv4 address of the same port is configured
             // itself.
-            let only_v6 = all.iter().any(|other| other.is_ipv4() && other.port() == address.port() && address.port() != 0);
+            let only_v6 = all
+                .iter()
+                .any(|other| other.is_ipv4() && other.port() == address.port() && address.port() != 0);
             match bind(*address, only_v6 && !matches!(configured, Address::Any(_))) {
                 Ok(listener) => bound.push(listener),
                 // A name, or every address, may include a protocol that this machine does not have.
@@ -96,7 +103,9 @@ fn bind_all(configured: &[Address]) -> Result<Vec<TcpListener>, StartError> {
 fn resolve(configured: &Address) -> io::Result<Vec<SocketAddr>> {
     match configured {
         Address::Socket(address) => Ok(vec![*address]),
-        Address::Any(port) => Ok(vec![(Ipv6Addr::UNSPECIFIED, *port).into(), (Ipv4Addr::UNSPECIFIED, *port).into()]),
+        Address::Any(port) => {
+            Ok(vec![(Ipv6Addr::UNSPECIFIED, *port).into(), (Ipv4Addr::UNSPECIFIED, *port).into()])
+        }
         Address::Named(host, port) => {
             let mut addresses: Vec<SocketAddr> = Vec::new();
             for address in (host.as_str(), *port).to_socket_addrs()? {
@@ -148,7 +157,12 @@ pub(super) fn raise_descriptor_limit(server: &Server) -> usize {
         return server.max_connections;
     }
     let connections = server.max_connections.min(usize::try_from(allowed / 2).unwrap_or(usize::MAX).max(1));
-    tracing::warn!(allowed, wanted, connections, "the system allows fewer open files than max_connections and max_requests need");
+    tracing::warn!(
+        allowed,
+        wanted,
+        connections,
+        "the system allows fewer open files than max_connections and max_requests need"
+    );
     connections
 }
 
@@ -170,7 +184,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_without_an_address_is_told() {
-        let error = bind_all(&[Address::Named("no-such-host.invalid".to_owned(), 0)]).expect_err("no address");
+        let error =
+            bind_all(&[Address::Named("no-such-host.invalid".to_owned(), 0)]).expect_err("no address");
         assert!(error.to_string().starts_with("listening on no-such-host.invalid:0: "), "{error}");
     }
 
@@ -189,7 +204,8 @@ mod tests {
     #[tokio::test]
     async fn a_connection_has_from_its_listener_how_much_may_wait_unsent() {
         let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), false).expect("a port");
-        let _client = std::net::TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
+        let _client =
+            std::net::TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
         let (accepted, _) = listener.accept().await.expect("a connection");
         assert_eq!(socket2::SockRef::from(&accepted).tcp_notsent_lowat().expect("the system tells"), UNSENT);
     }

@@ -41,15 +41,23 @@ impl DataMemory {
         let memory = match Self::open(settings) {
             Ok(None) => return Ok(None),
             Ok(Some(memory)) => memory,
-            Err(error) => return Ok(Some(format!("whether a client has made a bucket '{name}' cannot be told: {error}"))),
+            Err(error) => {
+                return Ok(Some(format!(
+                    "whether a client has made a bucket '{name}' cannot be told: {error}"
+                )));
+            }
         };
-        let parsed = BucketName::parse(name).map_err(|error| StartError::because(format_args!("bucket '{name}'"), error))?;
+        let parsed = BucketName::parse(name)
+            .map_err(|error| StartError::because(format_args!("bucket '{name}'"), error))?;
         let Some((name, configured)) = settings.buckets.get_key_value(&parsed) else { return Ok(None) };
         let known = memory.catalog.bucket(name).await.map_err(failed)?;
         let mut places = all_places(&memory.catalog, &HashMap::new()).await.map_err(failed)?;
         memory.close().await?;
         let Some(record) = known else {
-            let own = settings.places_of(name, configured).into_iter().map(|(backend, place)| BackendPlace { backend, place });
+            let own = settings
+                .places_of(name, configured)
+                .into_iter()
+                .map(|(backend, place)| BackendPlace { backend, place });
             places.extend(own.map(|place| (name.clone(), place)));
             return match Homes::new(settings.homes()).clash(places) {
                 Some(clash) => Err(StartError::new(format!("{clash}: each would show the other's objects"))),
@@ -73,14 +81,17 @@ impl DataMemory {
 
     /// Forgets a bucket, so that the next start does not serve it. Returns text about what was lost.
     pub async fn forget(self, name: &str) -> Result<Option<String>, StartError> {
-        let name = BucketName::parse(name).map_err(|error| StartError::because(format_args!("bucket '{name}'"), error))?;
+        let name = BucketName::parse(name)
+            .map_err(|error| StartError::because(format_args!("bucket '{name}'"), error))?;
         let mut words = None;
         if let Some(record) = self.catalog.bucket(&name).await.map_err(failed)? {
             let request = ListUploadsRequest { limit: 1000, ..Default::default() };
             let uploads = self.catalog.list_uploads(record.id, request).await.map_err(failed)?.entries.len();
             self.catalog.delete_bucket(record.id).await.map_err(failed)?;
             if uploads > 0 {
-                words = Some(format!("{uploads} unfinished uploads are forgotten; their parts stay where they are, too"));
+                words = Some(format!(
+                    "{uploads} unfinished uploads are forgotten; their parts stay where they are, too"
+                ));
             }
         }
         self.close().await?;

@@ -91,7 +91,11 @@ pub fn prepare(settings: &Settings) -> Result<Prepared, StartError> {
         if let config::Backend::Fs(fs) = backend
             && minio::is_drive(&fs.root)
         {
-            return Err(StartError::new(format!("backend '{name}' at {}: {}", fs.root.display(), minio::WORDS)));
+            return Err(StartError::new(format!(
+                "backend '{name}' at {}: {}",
+                fs.root.display(),
+                minio::WORDS
+            )));
         }
     }
     Ok(Prepared { tls: Tls::from_settings(&settings.server)? })
@@ -117,16 +121,22 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     let known = data.credentials(&settings)?;
     let credentials = Arc::new(CredentialsInForce::new(known.credentials.clone()));
     let stop = CancellationToken::new();
-    let Graph { edge, service, stack, jobs } = graph::build(&settings, &known, credentials.clone(), &data, stop.clone()).await?;
+    let Graph { edge, service, stack, jobs } =
+        graph::build(&settings, &known, credentials.clone(), &data, stop.clone()).await?;
     let Stack { buckets, limits, .. } = stack.clone();
-    let identities = Arc::new(AddedIdentities::new(buckets.catalog().clone(), data.own(), credentials.clone()));
+    let identities =
+        Arc::new(AddedIdentities::new(buckets.catalog().clone(), data.own(), credentials.clone()));
     let read = identities.refresh().await;
     read.map_err(|error| StartError::because("reading the identities that were added at run time", error))?;
     watch(&metrics, &buckets, &limits, &data);
-    tokio::spawn(stop.clone().run_until_cancelled_owned(sizes::count(buckets.catalog().clone(), metrics.sizes.clone())));
+    tokio::spawn(
+        stop.clone()
+            .run_until_cancelled_owned(sizes::count(buckets.catalog().clone(), metrics.sizes.clone())),
+    );
     stack.caches.tell(&metrics);
     let handler = Arc::new(Handler::new(edge, service, limits, metrics.clone()));
-    let door = Arc::new(Door::new(server, max_connections, tls.clone(), handler, metrics.clone(), stop.clone()));
+    let door =
+        Arc::new(Door::new(server, max_connections, tls.clone(), handler, metrics.clone(), stop.clone()));
     let (s3, connections) = door.open(listeners.s3)?;
     let operators = operators(&data, &buckets, identities, stop.clone());
 
@@ -134,8 +144,15 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     announce(&settings, &s3, listeners.admin_address, tls.is_some(), &known);
     address_file::write(server.address_file.as_deref(), s3[0], listeners.admin_address)?;
 
-    let in_force = reload::InForce { settings: settings.clone(), is_generated: known.generated().is_some(), tls, credentials, stack };
-    let reloading = Reloading { load, in_force, data: data.clone(), metrics, jobs: jobs.clone(), stop: stop.clone() };
+    let in_force = reload::InForce {
+        settings: settings.clone(),
+        is_generated: known.generated().is_some(),
+        tls,
+        credentials,
+        stack,
+    };
+    let reloading =
+        Reloading { load, in_force, data: data.clone(), metrics, jobs: jobs.clone(), stop: stop.clone() };
     jobs.spawn(reloading.serve(hang_up));
 
     stopping.wait().await;
@@ -153,7 +170,8 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     };
     if in_time {
         // Backends that consist of others may have tasks to end in them.
-        let (above, below): (Vec<_>, Vec<_>) = buckets.backends().into_iter().partition(|(_, backend)| backend.replication().is_some());
+        let (above, below): (Vec<_>, Vec<_>) =
+            buckets.backends().into_iter().partition(|(_, backend)| backend.replication().is_some());
         for (name, backend) in above.into_iter().chain(below) {
             if let Err(error) = backend.close().await {
                 tracing::error!(backend = name, %error, "closing a backend failed");
@@ -161,7 +179,10 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
         }
     } else {
         // Interrupted requests may still write: the next start has to check, as after a crash.
-        tracing::warn!(connections = connections.len(), "requests were cut off: they took longer than the drain timeout");
+        tracing::warn!(
+            connections = connections.len(),
+            "requests were cut off: they took longer than the drain timeout"
+        );
     }
     if let Err(error) = buckets.catalog().close().await {
         tracing::error!(%error, "closing the catalog failed");
@@ -196,7 +217,9 @@ fn watch(metrics: &Metrics, buckets: &Arc<Buckets>, limits: &Arc<LimitsInForce>,
     metrics.backends.read_by(move || {
         let known = |(name, backend): (String, Arc<dyn Backend>)| {
             let (asked, trouble) = match backend.traffic() {
-                Some(Traffic { requests, repeats, failures, trouble }) => (Some(Asked { requests, repeats, failures }), trouble),
+                Some(Traffic { requests, repeats, failures, trouble }) => {
+                    (Some(Asked { requests, repeats, failures }), trouble)
+                }
                 None => (None, no_replica_answers(&*backend)),
             };
             Known { name, asked, trouble }
@@ -240,10 +263,17 @@ fn watch_storages(metrics: &Metrics, buckets: &Arc<Buckets>, data: &DataDirector
 }
 
 /// Answers operators until `stop`. A server without this still serves S3.
-fn operators(data: &DataDirectory, buckets: &Arc<Buckets>, identities: Arc<AddedIdentities>, stop: CancellationToken) -> TaskTracker {
+fn operators(
+    data: &DataDirectory,
+    buckets: &Arc<Buckets>,
+    identities: Arc<AddedIdentities>,
+    stop: CancellationToken,
+) -> TaskTracker {
     let operators = TaskTracker::new();
     match control::socket::Listener::bind(data.own()) {
-        Ok(listener) => drop(operators.spawn(stop.run_until_cancelled_owned(listener.serve(buckets.clone(), identities)))),
+        Ok(listener) => {
+            drop(operators.spawn(stop.run_until_cancelled_owned(listener.serve(buckets.clone(), identities))))
+        }
         Err(error) => tracing::warn!(%error, "commands like 'bucket scan' will not reach this server"),
     }
     operators.close();
@@ -251,7 +281,13 @@ fn operators(data: &DataDirectory, buckets: &Arc<Buckets>, identities: Arc<Added
 }
 
 /// What a person at a terminal needs. It is never logged, because it may contain the generated secret.
-fn announce(settings: &Settings, s3: &[std::net::SocketAddr], admin: std::net::SocketAddr, tls: bool, known: &KnownCredentials) {
+fn announce(
+    settings: &Settings,
+    s3: &[std::net::SocketAddr],
+    admin: std::net::SocketAddr,
+    tls: bool,
+    known: &KnownCredentials,
+) {
     let mut text = format!("Causeway {}\n", env!("CARGO_PKG_VERSION"));
     for address in s3 {
         text += &format!("listening on {}://{address}\n", if tls { "https" } else { "http" });

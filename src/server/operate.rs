@@ -22,8 +22,8 @@ pub use crate::{
     work::{JobState, State},
 };
 pub use control::{
-    Adoption, Clash, Done, Finding, Header, Hidden, Imported, JobsQuery, Key, Keyed, ListedKey, Replicate, Replicated, Reply, Request, Row,
-    Scanned, ScrubCounts,
+    Adoption, Clash, Done, Finding, Header, Hidden, Imported, JobsQuery, Key, Keyed, ListedKey, Replicate,
+    Replicated, Reply, Request, Row, Scanned, ScrubCounts,
 };
 use std::{
     fs::File,
@@ -49,7 +49,9 @@ pub async fn ask(
     let begun = Instant::now();
     loop {
         let asked = socket::ask(&own, &request).await;
-        let asked = asked.map_err(|error| StartError::because(format_args!("asking the server that uses {}", path.display()), error))?;
+        let asked = asked.map_err(|error| {
+            StartError::because(format_args!("asking the server that uses {}", path.display()), error)
+        })?;
         if let Some(replies) = asked {
             return drain(replies, hear).await;
         }
@@ -76,11 +78,15 @@ pub async fn ask(
 /// The owner that an identity of the configuration is.
 pub fn owner(settings: &Settings, access_key: &str) -> Result<Owner, StartError> {
     let known = Credentials::new(data::configured(settings));
-    let unknown = || StartError::new(format!("the configuration has no identity with the access key '{access_key}'"));
+    let unknown =
+        || StartError::new(format!("the configuration has no identity with the access key '{access_key}'"));
     known.find(access_key).map(|(identity, _)| identity.owner.clone()).ok_or_else(unknown)
 }
 
-async fn drain(mut replies: Receiver<Reply>, mut hear: impl AsyncFnMut(Reply) -> Result<(), StartError>) -> Result<Done, StartError> {
+async fn drain(
+    mut replies: Receiver<Reply>,
+    mut hear: impl AsyncFnMut(Reply) -> Result<(), StartError>,
+) -> Result<Done, StartError> {
     while let Some(reply) = replies.recv().await {
         match reply {
             Reply::Done(done) => return Ok(done),
@@ -93,9 +99,15 @@ async fn drain(mut replies: Receiver<Reply>, mut hear: impl AsyncFnMut(Reply) ->
 
 /// Imports an exported catalog into a data directory that no server uses. The next start rebuilds the index.
 pub async fn import(settings: &Settings, file: &Path, clash: Clash) -> Result<Imported, StartError> {
-    let failed = |error: &(dyn std::error::Error + 'static)| StartError::new(format!("importing {}: {}", file.display(), Chain(error)));
-    let rows =
-        || File::open(file).map_err(RowError::from).and_then(|file| Rows::begin(BufReader::new(file))).map_err(|error| failed(&error));
+    let failed = |error: &(dyn std::error::Error + 'static)| {
+        StartError::new(format!("importing {}: {}", file.display(), Chain(error)))
+    };
+    let rows = || {
+        File::open(file)
+            .map_err(RowError::from)
+            .and_then(|file| Rows::begin(BufReader::new(file)))
+            .map_err(|error| failed(&error))
+    };
     let data = DataDirectory::take(&settings.server.data)?;
     let catalog = open_catalog(&data)?;
     let checked = control::check(&catalog, rows()?).await.map_err(|error| failed(&error));
@@ -110,7 +122,8 @@ pub async fn import(settings: &Settings, file: &Path, clash: Clash) -> Result<Im
 }
 
 fn open_catalog(data: &DataDirectory) -> Result<SqliteCatalog, StartError> {
-    SqliteCatalog::open(data.own(), Durability::Strict).map_err(|error| StartError::because("opening the catalog", error))
+    SqliteCatalog::open(data.own(), Durability::Strict)
+        .map_err(|error| StartError::because("opening the catalog", error))
 }
 
 async fn close_catalog(catalog: SqliteCatalog) -> Result<(), StartError> {
@@ -118,7 +131,10 @@ async fn close_catalog(catalog: SqliteCatalog) -> Result<(), StartError> {
 }
 
 /// Rebuilds the index of every bucket, from storage and catalog. No server may run.
-pub async fn rebuild(settings: &Settings, mut hear: impl AsyncFnMut(&str, Result<Option<Scanned>, String>)) -> Result<(), StartError> {
+pub async fn rebuild(
+    settings: &Settings,
+    mut hear: impl AsyncFnMut(&str, Result<Option<Scanned>, String>),
+) -> Result<(), StartError> {
     let data = DataDirectory::take(&settings.server.data)?;
     forget_index(&data)?;
     let visit = Visit::of(settings, data).await?;
@@ -162,13 +178,19 @@ impl Visit {
     async fn begin(settings: &Settings, request: &Request) -> Result<Self, StartError> {
         let path = &settings.server.data;
         if *request == Request::Export && !DataDirectory::was_taken(path) {
-            return Err(StartError::new(format!("no server ever used {}: there is nothing to export", path.display())));
+            return Err(StartError::new(format!(
+                "no server ever used {}: there is nothing to export",
+                path.display()
+            )));
         }
         if let Request::Jobs(_) = request {
             if DataDirectory::was_taken(path) {
                 DataDirectory::take(path)?;
             }
-            return Err(StartError::new(format!("no server uses {}: jobs run only while one does", path.display())));
+            return Err(StartError::new(format!(
+                "no server uses {}: jobs run only while one does",
+                path.display()
+            )));
         }
         Self::of(settings, DataDirectory::take(path)?).await
     }
@@ -181,7 +203,11 @@ impl Visit {
         Ok(Self { buckets, identities, _data: data })
     }
 
-    async fn ask(&self, request: Request, hear: impl AsyncFnMut(Reply) -> Result<(), StartError>) -> Result<Done, StartError> {
+    async fn ask(
+        &self,
+        request: Request,
+        hear: impl AsyncFnMut(Reply) -> Result<(), StartError>,
+    ) -> Result<Done, StartError> {
         drain(control::answer(self.buckets.clone(), self.identities.clone(), request), hear).await
     }
 

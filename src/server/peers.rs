@@ -89,13 +89,19 @@ impl Peers {
 
     /// The peer for which a request was made that arrived on a connection of `peer`, from `address`: the last
     /// address that is no trusted proxy.
-    pub(super) fn behind(self: &Arc<Self>, peer: &Arc<Peer>, address: IpAddr, headers: &HeaderMap) -> (Arc<Peer>, IpAddr) {
+    pub(super) fn behind(
+        self: &Arc<Self>,
+        peer: &Arc<Peer>,
+        address: IpAddr,
+        headers: &HeaderMap,
+    ) -> (Arc<Peer>, IpAddr) {
         if peer.address.is_some() {
             return (peer.clone(), address);
         }
         let lines = headers.get_all(FORWARDED).into_iter().rev().filter_map(|line| line.to_str().ok());
         let hops = lines.flat_map(|line| line.rsplit(',')).take(HOPS);
-        let client = hops.map_while(|hop| hop.trim().parse::<IpAddr>().ok()).find(|hop| !self.trusted.contain(*hop));
+        let client =
+            hops.map_while(|hop| hop.trim().parse::<IpAddr>().ok()).find(|hop| !self.trusted.contain(*hop));
         client.map_or_else(|| (peer.clone(), address), |client| (self.at(client), client))
     }
 
@@ -198,7 +204,10 @@ mod tests {
     use crate::config::{Flag, Settings, Sources};
 
     fn peers(settings: &[(&'static str, &str)]) -> Arc<Peers> {
-        let flags = settings.iter().map(|(key, value)| Flag { name: "--test", key, value: (*value).to_owned() }).collect();
+        let flags = settings
+            .iter()
+            .map(|(key, value)| Flag { name: "--test", key, value: (*value).to_owned() })
+            .collect();
         Peers::new(&Settings::load(&Sources { flags, ..Default::default() }).expect("settings").server)
     }
 
@@ -212,7 +221,10 @@ mod tests {
         let peer = peers.of(address("192.0.2.1"));
         let held: Vec<_> = (0..3).map_while(|_| peer.connect()).collect();
         assert_eq!(held.len(), 2);
-        assert!(peers.of(address("::ffff:192.0.2.1")).connect().is_none(), "the same address, written otherwise");
+        assert!(
+            peers.of(address("::ffff:192.0.2.1")).connect().is_none(),
+            "the same address, written otherwise"
+        );
         assert!(peers.of(address("192.0.2.2")).connect().is_some());
         drop(held);
         assert!(peer.connect().is_some());
@@ -259,7 +271,8 @@ mod tests {
         headers.append(FORWARDED, "10.0.0.2".parse().expect("a value"));
         let (proxy, stranger) = (peers.of(address("10.0.0.1")), peers.of(address("192.0.2.1")));
         assert!(proxy.address.is_none() && stranger.address.is_some());
-        let behind = |peer: &Arc<Peer>, own: &str, headers: &HeaderMap| peers.behind(peer, address(own), headers);
+        let behind =
+            |peer: &Arc<Peer>, own: &str, headers: &HeaderMap| peers.behind(peer, address(own), headers);
         let (peer, client) = behind(&proxy, "10.0.0.1", &headers);
         assert!(Arc::ptr_eq(&peer, &peers.of(address("198.51.100.7"))) && client == address("198.51.100.7"));
         let (peer, client) = behind(&stranger, "192.0.2.1", &headers);

@@ -208,7 +208,8 @@ impl Place {
     /// Notes what a reply of this length holds, so that it can be ended for others if it is not read; `None`
     /// means that the length is unknown.
     pub(super) fn holds(&self, length: Option<u64>) {
-        let bytes = length.and_then(|length| usize::try_from(length).ok()).map_or(REPLY, |length| length.min(REPLY));
+        let bytes =
+            length.and_then(|length| usize::try_from(length).ok()).map_or(REPLY, |length| length.min(REPLY));
         let holding = (bytes > 0).then(|| Holding { memory: self.memory().clone(), bytes });
         match &self.progress {
             Some(progress) => progress.holds(holding),

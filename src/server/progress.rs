@@ -151,7 +151,8 @@ mod tests {
         assert_eq!(still(&progress), Some(SECOND), "the head");
         progress.asked();
         assert_eq!(still(&progress), None, "our turn");
-        let pieces = [progress.piece(Bytes::from_static(b"a"), ()), progress.piece(Bytes::from_static(b"b"), ())];
+        let pieces =
+            [progress.piece(Bytes::from_static(b"a"), ()), progress.piece(Bytes::from_static(b"b"), ())];
         tokio::time::advance(SECOND).await;
         progress.asked();
         assert_eq!(still(&progress), Some(SECOND), "our turn, but there are pieces to be taken");

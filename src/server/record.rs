@@ -68,7 +68,13 @@ struct Names {
 }
 
 impl Record {
-    pub(super) fn begin<B>(request: &Request<B>, id: RequestId, address: SocketAddr, place: Arc<Place>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn begin<B>(
+        request: &Request<B>,
+        id: RequestId,
+        address: SocketAddr,
+        place: Arc<Place>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             begun: Instant::now(),
             id,
@@ -97,7 +103,11 @@ impl Record {
     }
 
     /// Records the bytes of the reply as they are sent; each counts until it is gone.
-    pub(super) fn answered(mut self, mut response: s3::Response, reserved: Option<Held>) -> http::Response<Recorded> {
+    pub(super) fn answered(
+        mut self,
+        mut response: s3::Response,
+        reserved: Option<Held>,
+    ) -> http::Response<Recorded> {
         self.status = response.status().as_u16();
         self.error = response.extensions_mut().remove();
         response.map(|body| {
@@ -107,7 +117,14 @@ impl Record {
             if let Some(progress) = self.place.progress() {
                 progress.offered();
             }
-            Recorded { body, record: self, _reserved: reserved, rest: Bytes::new(), excess: None, ended: false }
+            Recorded {
+                body,
+                record: self,
+                _reserved: reserved,
+                rest: Bytes::new(),
+                excess: None,
+                ended: false,
+            }
         })
     }
 
@@ -196,7 +213,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Counted<B> {
     type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         let (Poll::Ready(frame), Some(arrival)) = (&polled, &self.arrival) else { return polled };
         if let Some(Ok(frame)) = frame
@@ -261,7 +281,8 @@ impl Recorded {
                 return Poll::Ready(Some(Ok(Frame::data(self.record.place.piece(piece)))));
             }
             if self.ended {
-                let sent = self.record.place.progress().map_or(Poll::Ready(()), |progress| progress.poll_sent(cx));
+                let sent =
+                    self.record.place.progress().map_or(Poll::Ready(()), |progress| progress.poll_sent(cx));
                 return sent.map(|()| None);
             }
             match ready!(self.poll_below(cx)) {

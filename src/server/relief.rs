@@ -144,6 +144,10 @@ mod tests {
         let replies = [&small, &large, &large, &large].map(Reply::new);
         tokio::time::advance(STILL).await;
         make_room(vec![large.clone()], still(&replies));
-        assert_eq!(ended(&replies), [false, true, true, false], "its own give way, until it has less than is left");
+        assert_eq!(
+            ended(&replies),
+            [false, true, true, false],
+            "its own give way, until it has less than is left"
+        );
     }
 }

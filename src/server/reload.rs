@@ -118,7 +118,13 @@ impl Reloading {
         tokio::task::block_in_place(|| graph::open_backends(next, added, opened, of_all))
     }
 
-    async fn take_effect(&mut self, next: Settings, known: KnownCredentials, prepared: Prepared, new: NewBackends) -> Result<(), Problems> {
+    async fn take_effect(
+        &mut self,
+        next: Settings,
+        known: KnownCredentials,
+        prepared: Prepared,
+        new: NewBackends,
+    ) -> Result<(), Problems> {
         let Stack { buckets, limits, caches, opened } = self.in_force.stack.clone();
         let mut all = opened;
         all.extend(new.opened.clone());
@@ -138,7 +144,11 @@ impl Reloading {
         let mut backends = before.backends.clone();
         backends.extend(caches.above_all(&next, new.opened));
         // New buckets need their backends. Only the owners among the rights change before the end.
-        buckets.replace(Setup { backends: backends.clone(), homes: candidate.homes.clone(), ..(*before).clone() });
+        buckets.replace(Setup {
+            backends: backends.clone(),
+            homes: candidate.homes.clone(),
+            ..(*before).clone()
+        });
         let settled = match settle::settle(&buckets, &wanted).await {
             Ok(settled) => settled,
             Err((settled, error)) => {

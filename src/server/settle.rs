@@ -50,7 +50,9 @@ pub(super) async fn check(
 
 /// Each bucket at its location, and why others have none.
 fn placed(settings: &Settings, credentials: &Credentials, setup: &Setup) -> (Vec<Wanted>, Vec<StartError>) {
-    let Some(steward) = credentials.steward() else { return (Vec::new(), vec![StartError::new("there is no identity")]) };
+    let Some(steward) = credentials.steward() else {
+        return (Vec::new(), vec![StartError::new("there is no identity")]);
+    };
     let (mut all, mut problems) = (Vec::new(), Vec::new());
     for (name, configured) in &settings.buckets {
         let backend = settings.backend_of(configured);
@@ -96,9 +98,14 @@ pub(super) async fn settle(buckets: &Buckets, wanted: &[Wanted]) -> Result<Settl
     Ok(settled)
 }
 
-async fn settle_one(buckets: &Buckets, Wanted { bucket, named }: &Wanted, settled: &mut Settled) -> Result<(), StartError> {
+async fn settle_one(
+    buckets: &Buckets,
+    Wanted { bucket, named }: &Wanted,
+    settled: &mut Settled,
+) -> Result<(), StartError> {
     let name = &bucket.name;
-    let Some(known) = buckets.catalog().bucket(name).await.map_err(|error| failed(name, error.into()))? else {
+    let Some(known) = buckets.catalog().bucket(name).await.map_err(|error| failed(name, error.into()))?
+    else {
         settled.made.push(name.clone());
         unless_denied(name, buckets.ensure(bucket.clone()).await).map_err(|error| failed(name, error))?;
         return Ok(());
@@ -146,8 +153,10 @@ pub(super) async fn adopt(buckets: &Buckets) -> Result<(), StartError> {
         tracing::warn!(bucket = %record.bucket.name, backend = record.bucket.backend, "a bucket is on a backend that is not configured");
     }
     let Some(default) = &setup.default_backend else { return Ok(()) };
-    let backend = setup.backend(default).map_err(|error| StartError::because("the default backend", error))?;
-    let found = backend.discover().await.map_err(|error| StartError::because("looking for buckets", error))?;
+    let backend =
+        setup.backend(default).map_err(|error| StartError::because("the default backend", error))?;
+    let found =
+        backend.discover().await.map_err(|error| StartError::because("looking for buckets", error))?;
     for name in found {
         if known.iter().any(|record| record.bucket.name == name) {
             continue;
@@ -158,7 +167,9 @@ pub(super) async fn adopt(buckets: &Buckets) -> Result<(), StartError> {
         };
         let place = backend.place_for(&name);
         match unless_denied(&name, buckets.ensure(new_bucket(&name, owner, default, place)).await) {
-            Ok(Some(_)) => tracing::info!(bucket = %name, owner = %owner.display_name, "adopted a bucket that was there already"),
+            Ok(Some(_)) => {
+                tracing::info!(bucket = %name, owner = %owner.display_name, "adopted a bucket that was there already")
+            }
             Ok(None) => {}
             // It is inside a bucket of the configuration, or contains one.
             Err(BucketError::PlaceTaken(_)) => {}
@@ -180,7 +191,10 @@ fn failed(name: &BucketName, error: BucketError) -> StartError {
 
 /// Requests for a bucket whose location denies access are refused until access is granted. All others are
 /// served.
-fn unless_denied(name: &BucketName, opened: Result<Arc<Bucket>, BucketError>) -> Result<Option<Arc<Bucket>>, BucketError> {
+fn unless_denied(
+    name: &BucketName,
+    opened: Result<Arc<Bucket>, BucketError>,
+) -> Result<Option<Arc<Bucket>>, BucketError> {
     match opened {
         Err(BucketError::Store(error)) if error.kind() == StoreErrorKind::AccessDenied => {
             tracing::warn!(bucket = %name, %error, "a bucket cannot be entered: it is refused, and all others are served");
@@ -217,18 +231,33 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let catalog = SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("a catalog");
         let memory: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
-        let buckets = Buckets::of(Arc::new(catalog), Setup { backends: [("memory".to_owned(), memory)].into(), ..Setup::default() });
+        let buckets = Buckets::of(
+            Arc::new(catalog),
+            Setup { backends: [("memory".to_owned(), memory)].into(), ..Setup::default() },
+        );
         let first = [wanted("old", "old", Some("alice")), wanted("clients", "theirs", None)];
         settle(&buckets, &first).await.expect("made");
 
         // A client created the last one at another location, after the check.
-        let second = [wanted("old", "old", Some("bob")), wanted("fresh", "fresh", None), wanted("clients", "clients", None)];
+        let second = [
+            wanted("old", "old", Some("bob")),
+            wanted("fresh", "fresh", None),
+            wanted("clients", "clients", None),
+        ];
         let (settled, error) = settle(&buckets, &second).await.expect_err("a bucket does not move");
         assert!(error.to_string().contains("bucket 'clients' is at 'theirs'"), "{error}");
-        let owned = async |text: &str| buckets.get(&name(text)).await.map(|bucket| bucket.owner().display_name.to_string()).ok();
-        assert_eq!((owned("old").await.as_deref(), owned("fresh").await.as_deref()), (Some("bob"), Some("root")));
+        let owned = async |text: &str| {
+            buckets.get(&name(text)).await.map(|bucket| bucket.owner().display_name.to_string()).ok()
+        };
+        assert_eq!(
+            (owned("old").await.as_deref(), owned("fresh").await.as_deref()),
+            (Some("bob"), Some("root"))
+        );
         settled.undo(&buckets).await;
         assert_eq!((owned("old").await.as_deref(), owned("fresh").await), (Some("alice"), None));
-        assert_eq!(buckets.catalog().bucket(&name("old")).await.expect("read").expect("there").bucket.owner, owner("alice"));
+        assert_eq!(
+            buckets.catalog().bucket(&name("old")).await.expect("read").expect("there").bucket.owner,
+            owner("alice")
+        );
     }
 }

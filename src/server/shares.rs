@@ -136,7 +136,8 @@ mod tests {
         assert!(share.try_take().is_some(), "three are in work, and five are left");
         drop(held);
         tokio::time::advance(2 * LOOK).await;
-        let served = waiting.iter_mut().filter_map(|waiter| waiter.as_mut().now_or_never()).collect::<Vec<_>>();
+        let served =
+            waiting.iter_mut().filter_map(|waiter| waiter.as_mut().now_or_never()).collect::<Vec<_>>();
         assert_eq!(served.len(), 4);
     }
 

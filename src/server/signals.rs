@@ -14,7 +14,8 @@ pub(super) struct Stopping {
 /// it is read count as one.
 pub(super) fn install() -> Result<(Stopping, Signal), StartError> {
     let listen = |kind| signal(kind).map_err(|error| StartError::because("listening for signals", error));
-    let stopping = Stopping { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? };
+    let stopping =
+        Stopping { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? };
     Ok((stopping, listen(SignalKind::hangup())?))
 }
 

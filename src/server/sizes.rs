@@ -18,13 +18,19 @@ pub(super) async fn count(catalog: Arc<dyn Catalog>, sizes: Sizes) {
         let begun = Instant::now();
         match catalog.bucket_sizes(MOST_BUCKETS).await {
             Ok(found) => {
-                let size = |size: BucketSize| Size { bucket: size.name.to_string(), objects: size.objects, bytes: size.bytes };
+                let size = |size: BucketSize| Size {
+                    bucket: size.name.to_string(),
+                    objects: size.objects,
+                    bytes: size.bytes,
+                };
                 let told = found.largest.into_iter().map(size).collect();
                 sizes.set(Counted { at: begun.into_std(), sizes: told, others: found.others });
             }
             Err(error) if error.kind() == CatalogErrorKind::Closed => return,
             // The metric of the age shows how old the last count is.
-            Err(error) => tracing::warn!(%error, "the sizes of buckets could not be counted; it is tried again"),
+            Err(error) => {
+                tracing::warn!(%error, "the sizes of buckets could not be counted; it is tried again")
+            }
         }
         tokio::time::sleep(INTERVAL.max(begun.elapsed() * REST)).await;
     }

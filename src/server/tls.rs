@@ -45,21 +45,26 @@ impl fmt::Debug for Tls {
 }
 
 fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, StartError> {
-    let of_certificate =
-        |error: Box<dyn std::error::Error>| StartError::because(format_args!("server.tls_cert {}", certificate.display()), error);
-    let chain: Vec<_> =
-        CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect).map_err(|error| of_certificate(Box::from(error)))?;
+    let of_certificate = |error: Box<dyn std::error::Error>| {
+        StartError::because(format_args!("server.tls_cert {}", certificate.display()), error)
+    };
+    let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .map_err(|error| of_certificate(Box::from(error)))?;
     if chain.is_empty() {
         return Err(of_certificate(Box::from("there is no certificate in it")));
     }
-    let key_der =
-        PrivateKeyDer::from_pem_file(key).map_err(|error| StartError::because(format_args!("server.tls_key {}", key.display()), error))?;
+    let key_der = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| StartError::because(format_args!("server.tls_key {}", key.display()), error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key_der));
     let mut config = config.map_err(|error| {
-        StartError::because(format_args!("server.tls_cert {} with server.tls_key {}", certificate.display(), key.display()), error)
+        StartError::because(
+            format_args!("server.tls_cert {} with server.tls_key {}", certificate.display(), key.display()),
+            error,
+        )
     })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))

@@ -50,7 +50,8 @@ impl Backends {
     pub fn unreachable(&self) -> Unreachable {
         let all = self.all();
         let count = all.len();
-        let backends: Vec<_> = all.into_iter().filter_map(|known| Some((known.name, known.trouble?))).collect();
+        let backends: Vec<_> =
+            all.into_iter().filter_map(|known| Some((known.name, known.trouble?))).collect();
         Unreachable { are_all: !backends.is_empty() && backends.len() == count, backends }
     }
 
@@ -68,15 +69,22 @@ impl fmt::Debug for Backends {
 type Column = (&'static str, &'static str, fn(&Asked) -> u64);
 
 const COLUMNS: [Column; 3] = [
-    ("backend_requests", "Requests sent to a storage, repeats among them, by backend", |asked| asked.requests),
+    ("backend_requests", "Requests sent to a storage, repeats among them, by backend", |asked| {
+        asked.requests
+    }),
     ("backend_repeats", "Requests sent to a storage once more, by backend", |asked| asked.repeats),
-    ("backend_failures", "Requests to a storage that got no reply: it was away or too slow, by backend", |asked| asked.failures),
+    (
+        "backend_failures",
+        "Requests to a storage that got no reply: it was away or too slow, by backend",
+        |asked| asked.failures,
+    ),
 ];
 
 impl Collector for Backends {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         let all = self.all();
-        let asked: Vec<_> = all.iter().filter_map(|known| Some((known.name.as_str(), known.asked?))).collect();
+        let asked: Vec<_> =
+            all.iter().filter_map(|known| Some((known.name.as_str(), known.asked?))).collect();
         if asked.is_empty() {
             return Ok(());
         }

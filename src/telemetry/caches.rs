@@ -58,12 +58,22 @@ impl Collector for Caches {
             let help = "Questions to a cache, by backend, bucket, what was asked, and whether it was known";
             let mut metric = encoder.encode_descriptor("cache_requests", help, None, MetricType::Counter)?;
             for Asked { backend, bucket, kind, outcome, times } in &asked {
-                let labels = [("backend", &**backend), ("bucket", bucket.as_str()), ("kind", *kind), ("outcome", *outcome)];
+                let labels = [
+                    ("backend", &**backend),
+                    ("bucket", bucket.as_str()),
+                    ("kind", *kind),
+                    ("outcome", *outcome),
+                ];
                 ConstCounter::new(*times).encode(metric.encode_family(&labels)?)?;
             }
         }
         if !bytes.is_empty() {
-            let mut metric = encoder.encode_descriptor("cache_size_bytes", "Bytes kept, by what is kept", None, MetricType::Gauge)?;
+            let mut metric = encoder.encode_descriptor(
+                "cache_size_bytes",
+                "Bytes kept, by what is kept",
+                None,
+                MetricType::Gauge,
+            )?;
             for (what, bytes) in bytes {
                 let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
                 ConstGauge::new(bytes).encode(metric.encode_family(&[("what", what)])?)?;

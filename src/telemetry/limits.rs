@@ -45,7 +45,8 @@ impl Collector for InForce {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         let Some(read) = self.0.get() else { return Ok(()) };
         let all = read();
-        let labels = |limited: &'_ Limited| [("scope", limited.scope.to_owned()), ("name", limited.name.clone())];
+        let labels =
+            |limited: &'_ Limited| [("scope", limited.scope.to_owned()), ("name", limited.name.clone())];
         if all.is_empty() {
             return Ok(());
         }
@@ -55,11 +56,14 @@ impl Collector for InForce {
             ConstCounter::new(limited.refused).encode(metric.encode_family(&labels(limited))?)?;
         }
         let help = "Time that requests and bodies waited because of a limit, by what is limited";
-        let mut metric = encoder.encode_descriptor("throttle_waited", help, Some(&Unit::Seconds), MetricType::Counter)?;
+        let mut metric =
+            encoder.encode_descriptor("throttle_waited", help, Some(&Unit::Seconds), MetricType::Counter)?;
         for limited in &all {
-            ConstCounter::new(limited.waited.as_secs_f64()).encode(metric.encode_family(&labels(limited))?)?;
+            ConstCounter::new(limited.waited.as_secs_f64())
+                .encode(metric.encode_family(&labels(limited))?)?;
         }
-        let budgets: Vec<_> = all.iter().filter_map(|limited| Some((limited.name.as_str(), limited.used?))).collect();
+        let budgets: Vec<_> =
+            all.iter().filter_map(|limited| Some((limited.name.as_str(), limited.used?))).collect();
         if budgets.is_empty() {
             return Ok(());
         }
@@ -69,7 +73,8 @@ impl Collector for InForce {
             ConstGauge::new(gauge(*requests)).encode(metric.encode_family(&[("backend", *name)])?)?;
         }
         let help = "Downloads of this month's budget that are used, by backend";
-        let mut metric = encoder.encode_descriptor("budget_download", help, Some(&Unit::Bytes), MetricType::Gauge)?;
+        let mut metric =
+            encoder.encode_descriptor("budget_download", help, Some(&Unit::Bytes), MetricType::Gauge)?;
         for (name, (_, download)) in &budgets {
             ConstGauge::new(gauge(*download)).encode(metric.encode_family(&[("backend", *name)])?)?;
         }

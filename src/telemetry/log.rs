@@ -54,9 +54,13 @@ pub fn start(format: Format, levels: &str) {
                 name => write!(line, "{name}={}", Plain(format_args!("{value:?}"))),
             });
             let ansi = io::stderr().is_terminal();
-            registry.with(layer().with_writer(io::stderr).with_ansi(ansi).fmt_fields(fields.delimited(" "))).try_init()
+            registry
+                .with(layer().with_writer(io::stderr).with_ansi(ansi).fmt_fields(fields.delimited(" ")))
+                .try_init()
         }
-        Format::Json => registry.with(layer().with_writer(|| PlainJson(io::stderr())).json().flatten_event(true)).try_init(),
+        Format::Json => registry
+            .with(layer().with_writer(|| PlainJson(io::stderr())).json().flatten_event(true))
+            .try_init(),
     };
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -67,7 +71,8 @@ pub fn start(format: Format, levels: &str) {
 /// Whether a character could make a line look like another, or like several: control characters (including
 /// terminal commands), line ends, and characters that change the direction of text.
 fn is_deceptive(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Text from outside on one line of the log: deceptive characters are escaped as in Rust. Error messages of
@@ -104,7 +109,11 @@ impl<W: io::Write> io::Write for PlainJson<W> {
                 let mut plain = String::with_capacity(line.len() + 16);
                 for c in text.chars() {
                     // All of them have four digits at most.
-                    let _ = if !c.is_ascii() && is_deceptive(c) { write!(plain, "\\u{:04x}", u32::from(c)) } else { plain.write_char(c) };
+                    let _ = if !c.is_ascii() && is_deceptive(c) {
+                        write!(plain, "\\u{:04x}", u32::from(c))
+                    } else {
+                        plain.write_char(c)
+                    };
                 }
                 self.0.write_all(plain.as_bytes())?;
             }

@@ -4,7 +4,10 @@
 //! the configuration. Nothing that a client can choose is a label, with two exceptions that give their
 //! reasons: see `caches` and `sizes`.
 
-use super::{backends::Backends, caches::Caches, limits::InForce, process::Process, replicas::Replicas, sizes::Sizes, storages::Storages};
+use super::{
+    backends::Backends, caches::Caches, limits::InForce, process::Process, replicas::Replicas, sizes::Sizes,
+    storages::Storages,
+};
 use crate::model::Timestamp;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -127,14 +130,23 @@ impl Metrics {
         let registry = all.sub_registry_with_prefix("causeway");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running version", build);
-        registry.register("requests", "Requests answered, by S3 operation and class of status", self.requests.clone());
+        registry.register(
+            "requests",
+            "Requests answered, by S3 operation and class of status",
+            self.requests.clone(),
+        );
         registry.register_with_unit(
             "request_duration",
             "From the head of a request to the last byte of its reply, by S3 operation",
             Unit::Seconds,
             self.durations.clone(),
         );
-        registry.register_with_unit("received", "Bytes of request bodies", Unit::Bytes, self.bytes_in.clone());
+        registry.register_with_unit(
+            "received",
+            "Bytes of request bodies",
+            Unit::Bytes,
+            self.bytes_in.clone(),
+        );
         registry.register_with_unit("sent", "Bytes of reply bodies", Unit::Bytes, self.bytes_out.clone());
         registry.register("requests_in_flight", "Requests in work now", self.in_flight.clone());
         registry.register(
@@ -161,7 +173,11 @@ impl Metrics {
             self.connections_refused.clone(),
         );
         registry.register("connections_accepted", "S3 connections accepted", self.connections_total.clone());
-        registry.register("config_reloads", "Times that the configuration was read again, by what came of it", self.reloads.clone());
+        registry.register(
+            "config_reloads",
+            "Times that the configuration was read again, by what came of it",
+            self.reloads.clone(),
+        );
         registry.register(
             "config_last_reload_successful",
             "Whether the configuration was right when it was last read: 0 if the one before stays in force",

@@ -17,12 +17,22 @@ impl Collector for Process {
         if let Some(bytes) = resident_bytes() {
             let gauge = ConstGauge::new(bytes);
             let help = "Resident memory of the process in bytes";
-            gauge.encode(encoder.encode_descriptor("process_resident_memory_bytes", help, None, gauge_type())?)?;
+            gauge.encode(encoder.encode_descriptor(
+                "process_resident_memory_bytes",
+                help,
+                None,
+                gauge_type(),
+            )?)?;
         }
         if let Some(seconds) = cpu_seconds() {
             let counter = ConstCounter::new(seconds);
             let help = "User and system CPU time of the process in seconds";
-            counter.encode(encoder.encode_descriptor("process_cpu_seconds", help, None, counter_type())?)?;
+            counter.encode(encoder.encode_descriptor(
+                "process_cpu_seconds",
+                help,
+                None,
+                counter_type(),
+            )?)?;
         }
         if let Some(open) = open_files() {
             let gauge = ConstGauge::new(open);
@@ -48,7 +58,8 @@ fn resident_bytes() -> Option<i64> {
     Some(pages * i64::try_from(rustix::param::page_size()).ok()?)
 }
 
-/// Fields 14 and 15 of `stat` are user and system time in ticks; the second field, in brackets, may hold blanks.
+/// Fields 14 and 15 of `stat` are user and system time in ticks; the second field, in brackets, may hold
+/// blanks.
 fn cpu_seconds() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/self/stat").ok()?;
     let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);

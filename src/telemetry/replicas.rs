@@ -35,7 +35,8 @@ impl Replicas {
 
     /// Backends that are out, and why.
     pub fn out(&self) -> Vec<(String, String)> {
-        let mut out: Vec<_> = self.all().into_iter().filter_map(|replica| Some((replica.replica, replica.out?))).collect();
+        let mut out: Vec<_> =
+            self.all().into_iter().filter_map(|replica| Some((replica.replica, replica.out?))).collect();
         out.sort();
         out.dedup_by(|next, before| next.0 == before.0);
         out
@@ -62,13 +63,18 @@ impl Collector for Replicas {
         let mut metric = encoder.encode_descriptor("replica_up", help, None, MetricType::Gauge)?;
         for Replica { backend, replica, out, .. } in &all {
             let up = ConstGauge::new(i64::from(out.is_none()));
-            up.encode(metric.encode_family(&[("backend", backend.as_str()), ("replica", replica.as_str())])?)?;
+            up.encode(
+                metric.encode_family(&[("backend", backend.as_str()), ("replica", replica.as_str())])?,
+            )?;
         }
         let help = "Objects that a replica lacks because their last repair failed: 'causeway replicate status' says why";
-        let mut metric = encoder.encode_descriptor("replica_failing_objects", help, None, MetricType::Gauge)?;
+        let mut metric =
+            encoder.encode_descriptor("replica_failing_objects", help, None, MetricType::Gauge)?;
         for Replica { backend, replica, failing, .. } in &all {
             let failing = ConstGauge::new(i64::try_from(*failing).unwrap_or(i64::MAX));
-            failing.encode(metric.encode_family(&[("backend", backend.as_str()), ("replica", replica.as_str())])?)?;
+            failing.encode(
+                metric.encode_family(&[("backend", backend.as_str()), ("replica", replica.as_str())])?,
+            )?;
         }
         Ok(())
     }

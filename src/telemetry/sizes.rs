@@ -58,7 +58,12 @@ impl Collector for Sizes {
             }
         }
         let help = "Buckets whose size is counted and not told, because they are not among the 1,000 largest";
-        gauge(others as u64).encode(encoder.encode_descriptor("bucket_sizes_left_out", help, None, MetricType::Gauge)?)?;
+        gauge(others as u64).encode(encoder.encode_descriptor(
+            "bucket_sizes_left_out",
+            help,
+            None,
+            MetricType::Gauge,
+        )?)?;
         let help = "Seconds since the sizes of buckets were counted";
         let age = ConstGauge::new(at.elapsed().as_secs_f64());
         age.encode(encoder.encode_descriptor("bucket_sizes_age_seconds", help, None, MetricType::Gauge)?)
@@ -69,9 +74,11 @@ impl Collector for Sizes {
 type Column = (&'static str, &'static str, fn(&Size) -> u64);
 
 const COLUMNS: [Column; 2] = [
-    ("bucket_objects", "Objects that a bucket lists, for the 1,000 largest buckets whose listings come from the key index", |size| {
-        size.objects
-    }),
+    (
+        "bucket_objects",
+        "Objects that a bucket lists, for the 1,000 largest buckets whose listings come from the key index",
+        |size| size.objects,
+    ),
     (
         "bucket_bytes",
         "Bytes of the objects that a bucket lists, for the 1,000 largest buckets whose listings come from the key index",
@@ -88,7 +95,11 @@ mod tests {
         let metrics = Metrics::default();
         assert!(!metrics.text().contains("causeway_bucket_"));
         let size = |bucket: &str, objects, bytes| Size { bucket: bucket.to_owned(), objects, bytes };
-        metrics.sizes.set(Counted { at: Instant::now(), sizes: vec![size("photos", 3, 7000), size("empty", 0, 0)], others: 2 });
+        metrics.sizes.set(Counted {
+            at: Instant::now(),
+            sizes: vec![size("photos", 3, 7000), size("empty", 0, 0)],
+            others: 2,
+        });
         let text = metrics.text();
         for line in [
             "causeway_bucket_objects{bucket=\"photos\"} 3",
@@ -98,7 +109,9 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
         }
-        let age = text.lines().find_map(|line| line.strip_prefix("causeway_bucket_sizes_age_seconds ")?.parse::<f64>().ok());
+        let age = text
+            .lines()
+            .find_map(|line| line.strip_prefix("causeway_bucket_sizes_age_seconds ")?.parse::<f64>().ok());
         assert!(age.is_some_and(|age| (0.0..60.0).contains(&age)), "{text}");
     }
 }

@@ -43,7 +43,10 @@ impl Storages {
     pub fn low(&self) -> Vec<(String, u64)> {
         let low = |storage: Storage| {
             let room = storage.room.filter(|room| room.low)?;
-            Some((storage.backend.map_or_else(|| "data directory".to_owned(), |name| format!("backend {name}")), room.free))
+            Some((
+                storage.backend.map_or_else(|| "data directory".to_owned(), |name| format!("backend {name}")),
+                room.free,
+            ))
         };
         self.all().into_iter().filter_map(low).collect()
     }
@@ -65,7 +68,8 @@ impl Collector for Storages {
         let gauge = |number: u64| ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX));
         for (data, name, help, value) in ROOMS {
             let rooms = all.iter().filter(|storage| storage.backend.is_none() == data);
-            let rooms: Vec<_> = rooms.filter_map(|storage| Some((storage.backend.as_deref(), storage.room?))).collect();
+            let rooms: Vec<_> =
+                rooms.filter_map(|storage| Some((storage.backend.as_deref(), storage.room?))).collect();
             if rooms.is_empty() {
                 continue;
             }
@@ -75,16 +79,19 @@ impl Collector for Storages {
                 continue;
             }
             for (backend, room) in rooms {
-                gauge(value(room)).encode(metric.encode_family(&[("backend", backend.unwrap_or_default())])?)?;
+                gauge(value(room))
+                    .encode(metric.encode_family(&[("backend", backend.unwrap_or_default())])?)?;
             }
         }
-        let backends = all.iter().filter_map(|storage| Some((storage.backend.as_deref()?, storage.unreadable)));
+        let backends =
+            all.iter().filter_map(|storage| Some((storage.backend.as_deref()?, storage.unreadable)));
         let backends: Vec<_> = backends.collect();
         if backends.is_empty() {
             return Ok(());
         }
         let help = "Files and folders that were met and cannot be read, by backend: each is refused alone";
-        let mut metric = encoder.encode_descriptor("backend_unreadable_entries", help, None, MetricType::Gauge)?;
+        let mut metric =
+            encoder.encode_descriptor("backend_unreadable_entries", help, None, MetricType::Gauge)?;
         for (backend, unreadable) in backends {
             gauge(unreadable).encode(metric.encode_family(&[("backend", backend)])?)?;
         }
@@ -97,12 +104,23 @@ impl Collector for Storages {
 type Column = (bool, &'static str, &'static str, fn(Room) -> u64);
 
 const ROOMS: [Column; 4] = [
-    (true, "data_free_bytes", "Room for the catalog and for parts of uploads in the data directory", |room| room.free),
-    (true, "data_space_low", "Whether the data directory has less room than a twentieth of its file system and 1 GiB", |room| {
-        u64::from(room.low)
-    }),
+    (
+        true,
+        "data_free_bytes",
+        "Room for the catalog and for parts of uploads in the data directory",
+        |room| room.free,
+    ),
+    (
+        true,
+        "data_space_low",
+        "Whether the data directory has less room than a twentieth of its file system and 1 GiB",
+        |room| u64::from(room.low),
+    ),
     (false, "backend_free_bytes", "Room on the local disk of a backend", |room| room.free),
-    (false, "backend_space_low", "Whether a backend on local disk has less room than a twentieth of its file system and 1 GiB", |room| {
-        u64::from(room.low)
-    }),
+    (
+        false,
+        "backend_space_low",
+        "Whether a backend on local disk has less room than a twentieth of its file system and 1 GiB",
+        |room| u64::from(room.low),
+    ),
 ];

@@ -12,10 +12,13 @@ fn circles(uses: &Uses) -> Vec<Vec<&str>> {
     for (from, to) in uses.keys() {
         next.entry(from).or_default().push(to);
     }
-    let reached: BTreeMap<&str, BTreeSet<&str>> = next.keys().map(|from| (*from, reached(from, &next))).collect();
+    let reached: BTreeMap<&str, BTreeSet<&str>> =
+        next.keys().map(|from| (*from, reached(from, &next))).collect();
     let leads = |from: &str, to: &str| reached.get(from).is_some_and(|reached| reached.contains(to));
     let in_circles = next.keys().copied().filter(|module| leads(module, module));
-    let circle = |module: &str| in_circles.clone().filter(|other| leads(module, other) && leads(other, module)).collect::<Vec<_>>();
+    let circle = |module: &str| {
+        in_circles.clone().filter(|other| leads(module, other) && leads(other, module)).collect::<Vec<_>>()
+    };
     in_circles.clone().map(circle).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
@@ -46,18 +49,23 @@ fn told(circle: &[&str], uses: &Uses) -> String {
 fn no_files_import_each_other_in_a_circle() {
     let uses = modules::uses();
     let circles = circles(uses);
-    let new: Vec<String> =
-        circles.iter().filter(|circle| !CIRCLES_LEFT.contains(&circle.as_slice())).map(|circle| told(circle, uses)).collect();
+    let new: Vec<String> = circles
+        .iter()
+        .filter(|circle| !CIRCLES_LEFT.contains(&circle.as_slice()))
+        .map(|circle| told(circle, uses))
+        .collect();
     assert!(new.is_empty(), "move what is shared into a file below both:\n{}", new.join("\n"));
-    let gone: Vec<_> = CIRCLES_LEFT.iter().filter(|row| !circles.iter().any(|circle| circle == *row)).collect();
+    let gone: Vec<_> =
+        CIRCLES_LEFT.iter().filter(|row| !circles.iter().any(|circle| circle == *row)).collect();
     assert!(gone.is_empty(), "no circles any more, so remove the rows: {gone:?}");
 }
 
 #[test]
 fn circles_are_found_whole_and_apart() {
-    let uses: Uses = [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d"), ("d", "e"), ("e", "d"), ("f", "a"), ("e", "g")]
-        .map(|(from, to)| ((from.to_owned(), to.to_owned()), BTreeSet::from([format!("super::{to}")])))
-        .into();
+    let uses: Uses =
+        [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d"), ("d", "e"), ("e", "d"), ("f", "a"), ("e", "g")]
+            .map(|(from, to)| ((from.to_owned(), to.to_owned()), BTreeSet::from([format!("super::{to}")])))
+            .into();
     assert_eq!(circles(&uses), [vec!["a", "b", "c"], vec!["d", "e"]]);
     assert_eq!(told(&["d", "e"], &uses), "d, e:\n    d uses e: super::e\n    e uses d: super::d");
 }

@@ -1,4 +1,5 @@
-//! What lies in `drivers` and `backend`, held to this table: a driver uses what drivers share, and never another driver.
+//! What lies in `drivers` and `backend`, held to this table: a driver uses what drivers share, and never
+//! another driver.
 
 use super::{
     modules::{self, Uses},
@@ -6,8 +7,8 @@ use super::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Which shared modules of `backend` each module in `backend` and each driver uses, and no more. Bottom first: a row names only rows
-/// above it. The contract itself, which stands in `backend/lib.rs`, is for all.
+/// Which shared modules of `backend` each module in `backend` and each driver uses, and no more. Bottom
+/// first: a row names only rows above it. The contract itself, which stands in `backend/lib.rs`, is for all.
 const SHARED: &[(&str, &[&str])] = &[
     ("backend/changes", &[]),
     ("backend/codec", &[]),
@@ -69,7 +70,15 @@ const SHARED: &[(&str, &[&str])] = &[
     ),
     (
         "drivers/dropbox",
-        &["backend/codec", "backend/pages", "backend/traffic", "backend/claims", "backend/tree", "backend/wire", "backend/oauth"],
+        &[
+            "backend/codec",
+            "backend/pages",
+            "backend/traffic",
+            "backend/claims",
+            "backend/tree",
+            "backend/wire",
+            "backend/oauth",
+        ],
     ),
     (
         "drivers/fs",
@@ -88,7 +97,17 @@ const SHARED: &[(&str, &[&str])] = &[
             "backend/uploads",
         ],
     ),
-    ("drivers/ftp", &["backend/codec", "backend/locks", "backend/pages", "backend/traffic", "backend/tree", "backend/wire"]),
+    (
+        "drivers/ftp",
+        &[
+            "backend/codec",
+            "backend/locks",
+            "backend/pages",
+            "backend/traffic",
+            "backend/tree",
+            "backend/wire",
+        ],
+    ),
     (
         "drivers/gdrive",
         &[
@@ -104,9 +123,27 @@ const SHARED: &[(&str, &[&str])] = &[
     ),
     (
         "drivers/onedrive",
-        &["backend/codec", "backend/pages", "backend/traffic", "backend/claims", "backend/tree", "backend/wire", "backend/oauth"],
+        &[
+            "backend/codec",
+            "backend/pages",
+            "backend/traffic",
+            "backend/claims",
+            "backend/tree",
+            "backend/wire",
+            "backend/oauth",
+        ],
     ),
-    ("drivers/opendal", &["backend/codec", "backend/locks", "backend/pages", "backend/traffic", "backend/tree", "backend/wire"]),
+    (
+        "drivers/opendal",
+        &[
+            "backend/codec",
+            "backend/locks",
+            "backend/pages",
+            "backend/traffic",
+            "backend/tree",
+            "backend/wire",
+        ],
+    ),
     (
         "drivers/s3",
         &[
@@ -124,14 +161,24 @@ const SHARED: &[(&str, &[&str])] = &[
     ("drivers/sftp", &["backend/codec", "backend/pages", "backend/traffic", "backend/tree", "backend/wire"]),
     (
         "drivers/webdav",
-        &["backend/codec", "backend/pages", "backend/traffic", "backend/watches", "backend/claims", "backend/tree", "backend/wire"],
+        &[
+            "backend/codec",
+            "backend/pages",
+            "backend/traffic",
+            "backend/watches",
+            "backend/claims",
+            "backend/tree",
+            "backend/wire",
+        ],
     ),
 ];
 
 /// From each module in `backend` and each driver to those in these two folders that it uses.
 pub fn within(uses: &Uses) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut within: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (from, to) in uses.keys().filter_map(|(from, to)| Some((room(from)?, room(to)?))).filter(|(from, to)| from != to) {
+    for (from, to) in
+        uses.keys().filter_map(|(from, to)| Some((room(from)?, room(to)?))).filter(|(from, to)| from != to)
+    {
         within.entry(from).or_default().insert(to);
     }
     within
@@ -139,7 +186,8 @@ pub fn within(uses: &Uses) -> BTreeMap<&str, BTreeSet<&str>> {
 
 /// `drivers/s3` of `drivers/s3/store`.
 fn room(place: &str) -> Option<&str> {
-    let (folder, below) = place.split_once('/').filter(|(folder, _)| matches!(*folder, "drivers" | "backend"))?;
+    let (folder, below) =
+        place.split_once('/').filter(|(folder, _)| matches!(*folder, "drivers" | "backend"))?;
     let name = below.split('/').next()?;
     Some(&place[..folder.len() + 1 + name.len()])
 }
@@ -147,7 +195,8 @@ fn room(place: &str) -> Option<&str> {
 #[test]
 fn the_table_of_drivers_points_down_only_and_no_row_names_a_driver() {
     let sources = sources();
-    let places: BTreeSet<&str> = sources.iter().filter_map(|source| room(source.path.trim_end_matches(".rs"))).collect();
+    let places: BTreeSet<&str> =
+        sources.iter().filter_map(|source| room(source.path.trim_end_matches(".rs"))).collect();
     let rooms: BTreeSet<&str> = places.into_iter().filter(|room| !room.ends_with("/lib")).collect();
     let listed: Vec<&str> = SHARED.iter().map(|(room, _)| *room).collect();
     assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), rooms);
@@ -165,9 +214,14 @@ fn drivers_and_what_they_share_use_what_the_table_says() {
     let within = within(modules::uses());
     let mut wrong = Vec::new();
     for (room, listed) in SHARED {
-        let (listed, used) = (listed.iter().copied().collect(), within.get(room).cloned().unwrap_or_default());
+        let (listed, used) =
+            (listed.iter().copied().collect(), within.get(room).cloned().unwrap_or_default());
         wrong.extend(used.difference(&listed).map(|used| format!("{room} must not use {used}")));
-        wrong.extend(listed.difference(&used).map(|unused| format!("{room} does not use {unused} any more: take it out of the row")));
+        wrong.extend(
+            listed
+                .difference(&used)
+                .map(|unused| format!("{room} does not use {unused} any more: take it out of the row")),
+        );
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }

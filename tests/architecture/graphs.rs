@@ -17,21 +17,29 @@ type Graph<'m> = BTreeMap<&'m str, BTreeSet<&'m str>>;
 fn of_the_top(uses: &Uses) -> Graph<'_> {
     let top = |place: &'_ str| place.split('/').next().map_or(0, str::len);
     let mut graph = Graph::new();
-    for (from, to) in uses.keys().map(|(from, to)| (&from[..top(from)], &to[..top(to)])).filter(|(from, to)| from != to) {
+    for (from, to) in
+        uses.keys().map(|(from, to)| (&from[..top(from)], &to[..top(to)])).filter(|(from, to)| from != to)
+    {
         graph.entry(from).or_default().insert(to);
     }
     graph
 }
 
-/// The graph without the arrows that follow from others: with a way from `a` to `c` by `b`, none from `a` to `c`.
+/// The graph without the arrows that follow from others: with a way from `a` to `c` by `b`, none from `a` to
+/// `c`.
 fn reduced<'m>(graph: &Graph<'m>) -> Graph<'m> {
-    let follows = |from: &str, to: &str| graph[from].iter().any(|middle| *middle != to && leads(graph, middle, to));
-    let keep = |from: &&'m str, all: &BTreeSet<&'m str>| (*from, all.iter().copied().filter(|to| !follows(from, to)).collect());
+    let follows =
+        |from: &str, to: &str| graph[from].iter().any(|middle| *middle != to && leads(graph, middle, to));
+    let keep = |from: &&'m str, all: &BTreeSet<&'m str>| {
+        (*from, all.iter().copied().filter(|to| !follows(from, to)).collect())
+    };
     graph.iter().map(|(from, all)| keep(from, all)).collect()
 }
 
 fn leads(graph: &Graph, from: &str, to: &str) -> bool {
-    graph.get(from).is_some_and(|next| next.contains(to) || next.iter().any(|middle| leads(graph, middle, to)))
+    graph
+        .get(from)
+        .is_some_and(|next| next.contains(to) || next.iter().any(|middle| leads(graph, middle, to)))
 }
 
 fn mermaid(graph: &Graph) -> String {
@@ -46,7 +54,9 @@ fn mermaid(graph: &Graph) -> String {
 /// The document with `text` between the mark and the next end.
 fn with_block(document: &str, mark: &str, text: &str) -> String {
     let begin = format!("<!-- {mark}: generated -->\n");
-    let (before, rest) = document.split_once(&begin).unwrap_or_else(|| panic!("the document has no line '{}'", begin.trim_end()));
+    let (before, rest) = document
+        .split_once(&begin)
+        .unwrap_or_else(|| panic!("the document has no line '{}'", begin.trim_end()));
     let (_, after) = rest.split_once("<!-- end -->").expect("an end behind the mark");
     format!("{before}{begin}{text}<!-- end -->{after}")
 }
@@ -58,14 +68,18 @@ fn the_graphs_of_the_documentation_are_those_of_the_imports() {
     let actual = fs::read_to_string(&path).expect("the document");
     let words = "An arrow that follows from others is left out. The whole table is";
     let top = format!("{words} `LAYERS` in `tests/architecture.rs`.\n\n{}", mermaid(&of_the_top(uses)));
-    let backend = format!("{words} `SHARED` in `tests/architecture/drivers.rs`.\n\n{}", mermaid(&within(uses)));
+    let backend =
+        format!("{words} `SHARED` in `tests/architecture/drivers.rs`.\n\n{}", mermaid(&within(uses)));
     let expected = with_block(&actual, "graph of modules", &top);
     let expected = with_block(&expected, "graph of backend", &backend);
     if std::env::var_os("CAUSEWAY_BLESS").is_some() {
         fs::write(&path, &expected).expect("written");
         return;
     }
-    assert!(actual == expected, "docs/architecture.md is out of date: CAUSEWAY_BLESS=1 cargo test --test architecture graphs");
+    assert!(
+        actual == expected,
+        "docs/architecture.md is out of date: CAUSEWAY_BLESS=1 cargo test --test architecture graphs"
+    );
 }
 
 #[test]
@@ -77,5 +91,8 @@ fn an_arrow_that_follows_from_others_is_left_out() {
 #[test]
 fn a_block_is_written_between_its_mark_and_the_next_end() {
     let document = "a\n<!-- x: generated -->\nold\n<!-- end -->\nb\n<!-- end -->\n";
-    assert_eq!(with_block(document, "x", "new\n"), "a\n<!-- x: generated -->\nnew\n<!-- end -->\nb\n<!-- end -->\n");
+    assert_eq!(
+        with_block(document, "x", "new\n"),
+        "a\n<!-- x: generated -->\nnew\n<!-- end -->\nb\n<!-- end -->\n"
+    );
 }

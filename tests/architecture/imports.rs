@@ -1,6 +1,7 @@
 //! Reads which paths a file of source code names: in `use` trees, and in the code itself.
 //!
-//! Does not own which file a path leads to (`modules`). Good for code that rustfmt has seen, not for all of Rust.
+//! Does not own which file a path leads to (`modules`). Good for code that rustfmt has seen, not for all of
+//! Rust.
 
 /// The names of a path, from left to right.
 pub type Names = Vec<String>;
@@ -56,10 +57,14 @@ fn tree(text: &str, before: &[String], imports: &mut Vec<Import>) {
     if let Some((head, group)) = text.split_once('{') {
         let before = joined(before, head);
         let group = group.rsplit_once('}').map_or(group, |(group, _)| group);
-        items(group).into_iter().filter(|item| !item.trim().is_empty()).for_each(|item| tree(item, &before, imports));
+        items(group)
+            .into_iter()
+            .filter(|item| !item.trim().is_empty())
+            .for_each(|item| tree(item, &before, imports));
         return;
     }
-    let (path, alias) = text.split_once(" as ").map_or((text, None), |(path, alias)| (path, Some(alias.trim())));
+    let (path, alias) =
+        text.split_once(" as ").map_or((text, None), |(path, alias)| (path, Some(alias.trim())));
     let mut path = joined(before, path);
     let is_glob = path.last().is_some_and(|name| name == "*");
     // `a::{self}` is `a`; `use self::a` begins with it.
@@ -142,7 +147,8 @@ fn the_reader_of_imports_sees_what_the_compiler_sees() {
         fn g() -> impl Sized + use<'_> { used::<u8>(); super::h::i::<Vec<u8>>(); Z::new() }
     "#;
     let named = Named::read(&super::sources::code(text));
-    let imports: Vec<String> = named.imports.iter().map(|import| format!("{}={}", import.name, import.path.join("::"))).collect();
+    let imports: Vec<String> =
+        named.imports.iter().map(|import| format!("{}={}", import.name, import.path.join("::"))).collect();
     let expected = [
         "Key=crate::model::Key",
         "store=crate::store",

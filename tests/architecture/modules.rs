@@ -1,7 +1,7 @@
 //! Which file owns the names that another file uses.
 //!
-//! A module is a file, or a folder with the file that stands for it (`mod.rs`, `lib.rs`). Its place is its path in the crates, which all
-//! see one another's modules under the same names: `drivers/s3/store`.
+//! A module is a file, or a folder with the file that stands for it (`mod.rs`, `lib.rs`). Its place is its
+//! path in the crates, which all see one another's modules under the same names: `drivers/s3/store`.
 
 use super::{
     imports::{Import, Named, Names},
@@ -18,7 +18,8 @@ const LONGEST_CHAIN: usize = 8;
 /// The modules of all crates, and what each names.
 pub struct Modules {
     named: BTreeMap<Names, Named>,
-    /// The modules that are crates of their own: `crate` leads there, and from there to the modules of the crates below.
+    /// The modules that are crates of their own: `crate` leads there, and from there to the modules of the
+    /// crates below.
     alone: BTreeSet<String>,
 }
 
@@ -33,7 +34,11 @@ pub fn uses() -> &'static Uses {
 
 impl Modules {
     pub fn of(sources: &[Source]) -> Self {
-        let alone = sources.iter().filter_map(|source| source.path.strip_suffix("/lib.rs")).map(str::to_owned).collect();
+        let alone = sources
+            .iter()
+            .filter_map(|source| source.path.strip_suffix("/lib.rs"))
+            .map(str::to_owned)
+            .collect();
         let named = sources.iter().map(|source| (place(&source.path), Named::read(&source.code)));
         // The roots of programs, and of libraries of several modules, have no names of their own.
         Self { named: named.filter(|(place, _)| !place.is_empty()).collect(), alone }
@@ -69,16 +74,24 @@ impl Modules {
         Some(module)
     }
 
-    /// The path from the top. A path that begins with a name of the file's own, or of another crate, has none.
+    /// The path from the top. A path that begins with a name of the file's own, or of another crate, has
+    /// none.
     fn absolute(&self, path: &[String], at: &Names, chain: usize) -> Option<Names> {
         let (first, mut rest) = path.split_first()?;
         let mut base = match first.as_str() {
             _ if chain > LONGEST_CHAIN => return None,
             "crate" => {
                 let own = &at[..1];
-                let is_above = rest.first().is_some_and(|name| self.named.contains_key(std::slice::from_ref(name)));
-                let is_own = rest.first().is_some_and(|name| self.named.contains_key(&[own, std::slice::from_ref(name)].concat()));
-                if self.alone.contains(&own[0]) && (is_own || !is_above) { own.to_vec() } else { Names::new() }
+                let is_above =
+                    rest.first().is_some_and(|name| self.named.contains_key(std::slice::from_ref(name)));
+                let is_own = rest
+                    .first()
+                    .is_some_and(|name| self.named.contains_key(&[own, std::slice::from_ref(name)].concat()));
+                if self.alone.contains(&own[0]) && (is_own || !is_above) {
+                    own.to_vec()
+                } else {
+                    Names::new()
+                }
             }
             "self" => at.clone(),
             "super" => {
@@ -113,7 +126,8 @@ impl Modules {
 fn place(path: &str) -> Names {
     let mut place: Names = path.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
     let is_root = place.len() == 1 && matches!(place[0].as_str(), "lib" | "main");
-    let stands_for_folder = place.len() > 1 && place.last().is_some_and(|name| matches!(name.as_str(), "mod" | "lib"));
+    let stands_for_folder =
+        place.len() > 1 && place.last().is_some_and(|name| matches!(name.as_str(), "mod" | "lib"));
     if is_root || stands_for_folder {
         place.pop();
     }
@@ -126,15 +140,28 @@ fn a_name_is_followed_to_the_file_that_owns_it() {
         ("model/mod.rs", "pub use key::Key; mod key;"),
         ("model/key.rs", "pub struct Key;"),
         ("backend/lib.rs", "pub use wire::Wire; use causeway_core::model;"),
-        ("backend/wire/mod.rs", "mod reply; pub use reply::{Reply as Answer, Wire}; use crate::names; fn f() { names::of() }"),
+        (
+            "backend/wire/mod.rs",
+            "mod reply; pub use reply::{Reply as Answer, Wire}; use crate::names; fn f() { names::of() }",
+        ),
         ("backend/wire/reply.rs", "use super::{super::names::Name, send}; use crate::model::Key;"),
-        ("backend/names.rs", "use crate::wire::Answer; fn f() { crate::Wire::new(); self::g(); std::mem::drop(1) }"),
+        (
+            "backend/names.rs",
+            "use crate::wire::Answer; fn f() { crate::Wire::new(); self::g(); std::mem::drop(1) }",
+        ),
         ("drivers/lib.rs", ""),
-        ("drivers/s3/store.rs", "use crate::{backend::wire::{self, Wire}, s3}; fn f() { wire::reply::g(); s3::store::h() }"),
+        (
+            "drivers/s3/store.rs",
+            "use crate::{backend::wire::{self, Wire}, s3}; fn f() { wire::reply::g(); s3::store::h() }",
+        ),
         ("drivers/s3/mod.rs", "mod store; use crate::fs; fn f() { store::g() }"),
         ("drivers/fs.rs", "use crate::drivers::s3::store;"),
     ];
-    let source = |(path, code): (&str, &str)| Source { path: path.to_owned(), text: String::new(), code: code.to_owned() };
+    let source = |(path, code): (&str, &str)| Source {
+        path: path.to_owned(),
+        text: String::new(),
+        code: code.to_owned(),
+    };
     let uses = Modules::of(&files.map(source)).uses();
     let uses: Vec<String> = uses.keys().map(|(from, to)| format!("{from} {to}")).collect();
     let expected = [

@@ -28,21 +28,24 @@ impl Source {
     }
 }
 
-/// Folders of source code, and what the paths of their files begin with: a crate of one module is that module.
+/// Folders of source code, and what the paths of their files begin with: a crate of one module is that
+/// module.
 pub fn roots() -> Vec<(PathBuf, String)> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut roots = vec![(workspace.join("src"), String::new())];
     for folder in fs::read_dir(workspace.join("crates")).expect("crates") {
         let folder = folder.expect("an entry").path();
         let name = folder.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
-        let is_module = LAYERS.iter().any(|(module, _)| *module == name) && !folder.join("src").join(&name).exists();
+        let is_module =
+            LAYERS.iter().any(|(module, _)| *module == name) && !folder.join("src").join(&name).exists();
         roots.push((folder.join("src"), if is_module { format!("{name}/") } else { String::new() }));
     }
     roots
 }
 
 pub fn sources() -> Vec<Source> {
-    let sources: Vec<Source> = roots().into_iter().flat_map(|(root, before)| sources_in(root, &before)).collect();
+    let sources: Vec<Source> =
+        roots().into_iter().flat_map(|(root, before)| sources_in(root, &before)).collect();
     assert!(sources.len() > 100, "only {} files: is this the source tree?", sources.len());
     sources
 }
@@ -50,7 +53,8 @@ pub fn sources() -> Vec<Source> {
 fn sources_in(root: PathBuf, before: &str) -> Vec<Source> {
     let (mut folders, mut sources) = (vec![root.clone()], Vec::new());
     while let Some(folder) = folders.pop() {
-        let mut entries: Vec<PathBuf> = fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+        let mut entries: Vec<PathBuf> =
+            fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
         entries.sort();
         for path in entries {
             let is_test = path.file_stem().is_some_and(|name| name == "tests");
@@ -61,8 +65,17 @@ fn sources_in(root: PathBuf, before: &str) -> Vec<Source> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).expect("UTF-8");
-                let below = path.strip_prefix(&root).expect("below the root").to_str().expect("UTF-8").replace('\\', "/");
-                sources.push(Source { path: format!("{before}{below}"), code: code(before_tests(&text)), text });
+                let below = path
+                    .strip_prefix(&root)
+                    .expect("below the root")
+                    .to_str()
+                    .expect("UTF-8")
+                    .replace('\\', "/");
+                sources.push(Source {
+                    path: format!("{before}{below}"),
+                    code: code(before_tests(&text)),
+                    text,
+                });
             }
         }
     }
@@ -76,7 +89,8 @@ pub fn before_tests(text: &str) -> &str {
 /// Characters that would seem to begin a string.
 const QUOTES: [&str; 3] = ["'\"'", r#"'\"'"#, r"'\\'"];
 
-/// Code without comments and without what is in quotes. Good for code that rustfmt has seen, not for all of Rust.
+/// Code without comments and without what is in quotes. Good for code that rustfmt has seen, not for all of
+/// Rust.
 pub fn code(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -52,7 +52,8 @@ async fn a_small_object_is_written_read_and_removed_in_one_request_each() {
     assert_eq!(meter.spent().0, 1, "delete");
     put_if(&*store, "key", "x", if_absent()).await.expect("was absent");
     assert_eq!(meter.spent().0, 1, "put if absent");
-    let still = WriteConditions { if_match: Some(ETagMatch::OneOf(vec![etag_of(b"x")])), ..Default::default() };
+    let still =
+        WriteConditions { if_match: Some(ETagMatch::OneOf(vec![etag_of(b"x")])), ..Default::default() };
     put_if(&*store, "key", "y", still).await.expect("is still there");
     assert_eq!(meter.spent().0, 2, "put if still the same");
 }
@@ -65,9 +66,18 @@ async fn a_long_object_crosses_once_and_in_two_requests() {
     let (requests, sent) = meter.spent();
     assert_eq!(requests, 2);
     assert!(sent <= body.len() as u64 + HEADS, "{sent}");
-    assert_eq!(store.get(key("key").current(), Default::default()).await.expect("is there").span.len(), body.len() as u64);
-    let range = causeway::store::GetRequest { selection: Selection::Range(causeway::model::ByteRange::FromTo(5, 9)), ..Default::default() };
-    assert_eq!(collect(store.get(key("key").current(), range).await.expect("is there")).await.expect("readable"), body[5..10]);
+    assert_eq!(
+        store.get(key("key").current(), Default::default()).await.expect("is there").span.len(),
+        body.len() as u64
+    );
+    let range = causeway::store::GetRequest {
+        selection: Selection::Range(causeway::model::ByteRange::FromTo(5, 9)),
+        ..Default::default()
+    };
+    assert_eq!(
+        collect(store.get(key("key").current(), range).await.expect("is there")).await.expect("readable"),
+        body[5..10]
+    );
     assert_eq!(meter.spent().0, 2, "one for the whole, one for the range");
 }
 

@@ -15,10 +15,13 @@ fn account_sas(permissions: &str) -> String {
     let azurite = Upstream::azurite();
     let fields = [permissions, "b", "co", "", "2099-01-01T00:00:00Z", "", "https,http", "2021-12-02", ""];
     let text = format!("{}\n{}\n", azurite.access_key, fields.join("\n"));
-    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &STANDARD.decode(azurite.secret_key).expect("base64"));
+    let key =
+        ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &STANDARD.decode(azurite.secret_key).expect("base64"));
     let signature = STANDARD.encode(ring::hmac::sign(&key, text.as_bytes()));
     let signature = utf8_percent_encode(&signature, NON_ALPHANUMERIC);
-    format!("?sp={permissions}&ss=b&srt=co&se=2099-01-01T00%3A00%3A00Z&spr=https%2Chttp&sv=2021-12-02&sig={signature}")
+    format!(
+        "?sp={permissions}&ss=b&srt=co&se=2099-01-01T00%3A00%3A00Z&spr=https%2Chttp&sv=2021-12-02&sig={signature}"
+    )
 }
 
 /// Everything that signs in a way of its own.
@@ -34,7 +37,10 @@ async fn everything_works(settings: AzblobSettings) {
     let mut upload = Uploading::begin(&*store, "multi").await;
     upload.part(1, "x").await;
     upload.complete().await;
-    assert_eq!(names(&*store).await, ["a b//ä+%\u{1}", "copy of a b//ä+%\u{1}", "copy of short", "multi", "short"]);
+    assert_eq!(
+        names(&*store).await,
+        ["a b//ä+%\u{1}", "copy of a b//ä+%\u{1}", "copy of short", "multi", "short"]
+    );
     for name in names(&*store).await {
         delete(&*store, &name).await;
     }
@@ -53,10 +59,16 @@ async fn a_connection_string_is_enough() {
     let azurite = Upstream::azurite();
     let endpoint = endpoint(azurite.address).expect("an endpoint");
     let (account, key) = (azurite.access_key, azurite.secret_key);
-    let by_key = format!("DefaultEndpointsProtocol=http;AccountName={account};AccountKey={key};BlobEndpoint={endpoint};");
+    let by_key = format!(
+        "DefaultEndpointsProtocol=http;AccountName={account};AccountKey={key};BlobEndpoint={endpoint};"
+    );
     let by_sas = format!("BlobEndpoint={endpoint};SharedAccessSignature={}", account_sas("rwdlactf"));
     for text in [by_key, by_sas] {
-        everything_works(AzblobSettings { connection_string: Some(Secret::new(text)), ..AzblobSettings::default() }).await;
+        everything_works(AzblobSettings {
+            connection_string: Some(Secret::new(text)),
+            ..AzblobSettings::default()
+        })
+        .await;
     }
 }
 
@@ -67,7 +79,11 @@ async fn a_signature_that_may_only_read_writes_nothing_and_is_not_repeated_in_er
     raw::put_blob(&container, "key", &[], b"x");
     let sas = account_sas("rl");
     let address = Upstream::azurite().address;
-    let gateway = Gateway::with(AzblobSettings { sas: Some(Secret::new(sas.as_str())), account_key: None, ..settings(address) });
+    let gateway = Gateway::with(AzblobSettings {
+        sas: Some(Secret::new(sas.as_str())),
+        account_key: None,
+        ..settings(address)
+    });
     let store = gateway.open(&container).await;
     assert_eq!(read(&*store, "key").await, b"x");
     for error in [

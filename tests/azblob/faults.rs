@@ -1,4 +1,5 @@
-//! When the network or the storage fails: errors instead of half-written objects, resumed reads instead of short ones.
+//! When the network or the storage fails: errors instead of half-written objects, resumed reads instead of
+//! short ones.
 
 use crate::{
     client::*,
@@ -19,7 +20,8 @@ use causeway::{
 use std::sync::Arc;
 
 /// A store behind a proxy, and the same container past it.
-async fn apart() -> (Proxy, Arc<dyn causeway::store::Store>, Arc<dyn causeway::store::Store>, Gateway, Gateway) {
+async fn apart() -> (Proxy, Arc<dyn causeway::store::Store>, Arc<dyn causeway::store::Store>, Gateway, Gateway)
+{
     let proxy = Proxy::to(Upstream::azurite().address);
     let (container, behind, beside) = (new_container(), Gateway::behind(&proxy), Gateway::new());
     let (store, truth) = (behind.bucket(&container).await, beside.open(&container).await);
@@ -59,10 +61,15 @@ async fn a_storage_that_hangs_is_given_up_and_nothing_becomes_visible() {
     put(&*store, "key", "old").await;
     proxy.hang();
     for (name, size) in [("key", 3), ("key", 300_000), ("new", 300_000)] {
-        let result = store.put(&key(name), request(causeway::store::payload::Payload::from_bytes(bytes(1, size)))).await;
+        let result = store
+            .put(&key(name), request(causeway::store::payload::Payload::from_bytes(bytes(1, size))))
+            .await;
         assert_eq!(refused(result), StoreErrorKind::Unavailable);
     }
-    assert_eq!(refused(store.head(key("key").current(), &Default::default()).await), StoreErrorKind::Unavailable);
+    assert_eq!(
+        refused(store.head(key("key").current(), &Default::default()).await),
+        StoreErrorKind::Unavailable
+    );
     assert_eq!(read(&*truth, "key").await, b"old");
     assert_eq!(names(&*truth).await, ["key"]);
 }
@@ -122,7 +129,12 @@ async fn refused_credentials_are_an_internal_error_without_secrets() {
         account_key: Some(wrong.clone()),
         ..settings(Upstream::azurite().address)
     });
-    let error = stranger.open(&container).await.head(key("key").current(), &Default::default()).await.expect_err("is refused");
+    let error = stranger
+        .open(&container)
+        .await
+        .head(key("key").current(), &Default::default())
+        .await
+        .expect_err("is refused");
     assert_eq!(error.kind(), StoreErrorKind::Internal);
     let shown = format!("{error} {error:?}");
     assert!(shown.contains("refuses our credentials") && !shown.contains(wrong.expose()), "{shown}");
@@ -145,5 +157,10 @@ async fn a_short_object_that_is_replaced_while_its_reply_is_cut_is_read_anew() {
     put(&*truth, "key", new.clone()).await;
     proxy.resume();
     let (info, body) = reading.await.expect("no panic").expect("is read");
-    assert!(body == new && info.size == 90_000 && info.etag == etag_of(&new), "{} bytes of {}", body.len(), info.size);
+    assert!(
+        body == new && info.size == 90_000 && info.etag == etag_of(&new),
+        "{} bytes of {}",
+        body.len(),
+        info.size
+    );
 }

@@ -29,7 +29,11 @@ async fn listed(store: &dyn Store) -> Vec<(String, ETag)> {
 #[tokio::test]
 async fn a_foreign_blob_is_served_with_its_headers_metadata_and_md5() {
     let (container, _gateway, store) = foreign().await;
-    let headers = [("x-ms-blob-content-type", "text/csv"), ("x-ms-blob-cache-control", "no-store"), ("x-ms-meta-Author", "Ann  Other")];
+    let headers = [
+        ("x-ms-blob-content-type", "text/csv"),
+        ("x-ms-blob-cache-control", "no-store"),
+        ("x-ms-meta-Author", "Ann  Other"),
+    ];
     raw::put_blob(&container, "dir/file  name.csv", &headers, b"a;b");
     let (info, body) = get(&*store, "dir/file  name.csv", Default::default()).await.expect("is there");
     assert_eq!((&body[..], &info.etag), (&b"a;b"[..], &etag_of(b"a;b")));
@@ -59,7 +63,10 @@ async fn a_foreign_blob_of_unknown_md5_has_an_etag_that_is_none() {
     let info = head(&*store, "blocks").await;
     assert!(info.etag.as_str().ends_with("-0"), "{:?}", info.etag);
     assert_eq!(listed(&*store).await, [("blocks".to_owned(), info.etag.clone())]);
-    assert_eq!(refused(put_if(&*store, "blocks", "x", if_still(&etag_of(b"hello"))).await), StoreErrorKind::PreconditionFailed);
+    assert_eq!(
+        refused(put_if(&*store, "blocks", "x", if_still(&etag_of(b"hello"))).await),
+        StoreErrorKind::PreconditionFailed
+    );
     copy(&*store, "copy", &store, "blocks").await.expect("is copied");
     assert_eq!(head(&*store, "copy").await.etag, etag_of(b"hello"), "a copy has its MD5");
     put_if(&*store, "blocks", "ours", if_still(&info.etag)).await.expect("is still the one");
@@ -75,7 +82,10 @@ async fn a_record_that_was_left_on_other_bytes_does_not_count() {
     for theirs in ["them", "longer"] {
         raw::put_blob(&container, "key", &[("x-ms-meta-causeway", &record)], theirs.as_bytes());
         let (info, body) = get(&*store, "key", Default::default()).await.expect("is there");
-        assert_eq!((&body[..], &info.etag, info.checksum), (theirs.as_bytes(), &etag_of(theirs.as_bytes()), None));
+        assert_eq!(
+            (&body[..], &info.etag, info.checksum),
+            (theirs.as_bytes(), &etag_of(theirs.as_bytes()), None)
+        );
         assert_eq!(listed(&*store).await, [("key".to_owned(), info.etag)]);
     }
 }
@@ -97,7 +107,10 @@ async fn our_objects_are_what_azures_tools_expect() {
         use base64::{Engine, engine::general_purpose::STANDARD};
         let md5 = STANDARD.encode(etag_of(&body).as_md5().expect("is one"));
         let header = |name| seen.header(name);
-        assert_eq!((header("content-type"), header("content-encoding"), header("content-md5")), ("image/png", "gzip", md5.as_str()));
+        assert_eq!(
+            (header("content-type"), header("content-encoding"), header("content-md5")),
+            ("image/png", "gzip", md5.as_str())
+        );
         assert_eq!((header("x-ms-meta-mtime"), header("x-ms-meta-a_2db")), ("17", "=?utf-8?b?w6Q=?="));
     }
 }
@@ -114,18 +127,33 @@ async fn names_that_no_key_has_are_not_shown() {
     assert_eq!(read(&*store, ".causeway/mine").await, b"the client's");
     delete(&*store, ".causeway/mine").await;
     assert!(raw::blobs(&container).contains(&".causeway/mine".to_owned()), "ours is another");
-    let grouped = walk(&*store, ListRequest { limit: 10, delimiter: Some("/".into()), ..Default::default() }).await;
+    let grouped =
+        walk(&*store, ListRequest { limit: 10, delimiter: Some("/".into()), ..Default::default() }).await;
     assert_eq!(grouped, [ListEntry::CommonPrefix("a/".into())]);
 }
 
 #[tokio::test]
 async fn keys_that_azure_has_no_room_for_are_refused_and_nothing_is_written() {
     let (container, _gateway, store) = foreign().await;
-    for name in ["\0".repeat(1024), " ".repeat(1024), "/".repeat(1024), "y/".repeat(512), ".".repeat(1024), "y/".repeat(254)] {
-        let result = store.put(&key(&name), request(causeway::store::payload::Payload::from_bytes("x"))).await;
+    for name in [
+        "\0".repeat(1024),
+        " ".repeat(1024),
+        "/".repeat(1024),
+        "y/".repeat(512),
+        ".".repeat(1024),
+        "y/".repeat(254),
+    ] {
+        let result =
+            store.put(&key(&name), request(causeway::store::payload::Payload::from_bytes("x"))).await;
         assert_eq!(refused(result), StoreErrorKind::KeyTooLong, "{name:?}");
-        assert_eq!(refused(store.begin_upload(&key(&name), plain_upload()).await), StoreErrorKind::KeyTooLong);
-        assert_eq!(refused(store.head(key(&name).current(), &Default::default()).await), StoreErrorKind::NoSuchKey);
+        assert_eq!(
+            refused(store.begin_upload(&key(&name), plain_upload()).await),
+            StoreErrorKind::KeyTooLong
+        );
+        assert_eq!(
+            refused(store.head(key(&name).current(), &Default::default()).await),
+            StoreErrorKind::NoSuchKey
+        );
         delete(&*store, &name).await;
     }
     assert_eq!(raw::blobs(&container), Vec::<String>::new());
@@ -140,7 +168,13 @@ async fn blocks_that_another_writer_has_staged_are_no_object() {
     let gateway = Gateway::new();
     let store = gateway.bucket(&container).await;
     let stage = |name: &str, id: &str| {
-        let staged = raw::send("PUT", &format!("/{container}/{name}"), &[("comp", "block"), ("blockid", id)], &[], b"x");
+        let staged = raw::send(
+            "PUT",
+            &format!("/{container}/{name}"),
+            &[("comp", "block"), ("blockid", id)],
+            &[],
+            b"x",
+        );
         assert_eq!(staged.status, 201, "{}", staged.text());
     };
     // As long as ours: a killed gateway leaves such blocks.
@@ -150,9 +184,14 @@ async fn blocks_that_another_writer_has_staged_are_no_object() {
     // Azurite refuses Put Blob and Copy Blob as if there were one.
     put_if(&*store, "key", "new", if_absent()).await.expect("there is no object");
     assert_eq!(read(&*store, "key").await, b"new");
-    assert_eq!(refused(put_if(&*store, "key", "newer", if_absent()).await), StoreErrorKind::PreconditionFailed);
+    assert_eq!(
+        refused(put_if(&*store, "key", "newer", if_absent()).await),
+        StoreErrorKind::PreconditionFailed
+    );
     stage("copy", ours);
-    let copied = store.copy(&key("copy"), CopyRequest { conditions: if_absent(), ..copy_request(&store, "key") }).await;
+    let copied = store
+        .copy(&key("copy"), CopyRequest { conditions: if_absent(), ..copy_request(&store, "key") })
+        .await;
     copied.expect("there is no object");
     assert_eq!(read(&*store, "copy").await, b"new");
     // Azure takes no blocks of ids of another length beside them.

@@ -90,7 +90,11 @@ impl Gateway {
 
     /// One step of upkeep of a bucket that was made or opened before.
     pub async fn maintain(&self, name: &str) {
-        let record = self.catalog.bucket(&BucketName::parse(name).expect("a bucket name")).await.expect("the catalog answers");
+        let record = self
+            .catalog
+            .bucket(&BucketName::parse(name).expect("a bucket name"))
+            .await
+            .expect("the catalog answers");
         let opened = self.backend.open(&record.expect("is there")).await.expect("opens");
         opened.upkeep.maintain().await.expect("sweeps");
     }

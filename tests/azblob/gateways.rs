@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 async fn uploads_of_one_key_through_two_gateways_keep_their_parts() {
     let (container, one, two) = (new_container(), Gateway::new(), Gateway::new());
     let (here, there) = (one.bucket(&container).await, two.open(&container).await);
-    let (mut first, mut second) = (Uploading::begin(&*here, "key").await, Uploading::begin(&*there, "key").await);
+    let (mut first, mut second) =
+        (Uploading::begin(&*here, "key").await, Uploading::begin(&*there, "key").await);
     first.part(1, large(0)).await;
     second.part(1, large(1)).await;
     first.part(2, "first").await;
@@ -37,14 +38,19 @@ async fn of_32_writers_through_two_gateways_that_want_the_key_absent_one_wins() 
         let writers: Vec<_> = (0..32u64)
             .map(|n| {
                 let (store, name) = (stores[n as usize % 2].clone(), name.clone());
-                tokio::spawn(async move { put_if(&*store, &name, bytes(n, size + n as usize), if_absent()).await })
+                tokio::spawn(
+                    async move { put_if(&*store, &name, bytes(n, size + n as usize), if_absent()).await },
+                )
             })
             .collect();
         let mut winners = Vec::new();
         for writer in writers {
             match writer.await.expect("no panic") {
                 Ok(written) => winners.push(written.etag),
-                Err(error) => assert!(matches!(error.kind(), StoreErrorKind::PreconditionFailed | StoreErrorKind::Conflict), "{error}"),
+                Err(error) => assert!(
+                    matches!(error.kind(), StoreErrorKind::PreconditionFailed | StoreErrorKind::Conflict),
+                    "{error}"
+                ),
             }
         }
         assert_eq!(winners, [etag_of(&read(&*stores[0], &name).await)]);
@@ -82,8 +88,10 @@ async fn long_objects_written_at_once_to_one_key_all_succeed_and_one_stands_whol
     let (container, one, two) = (new_container(), Gateway::new(), Gateway::new());
     let stores = [one.bucket(&container).await, two.open(&container).await];
     for round in 0..4u64 {
-        let bodies: BTreeMap<_, _> =
-            (0..6u64).map(|n| bytes(10 * round + n, 400_000 + n as usize)).map(|body| (etag_of(&body).as_str().to_owned(), body)).collect();
+        let bodies: BTreeMap<_, _> = (0..6u64)
+            .map(|n| bytes(10 * round + n, 400_000 + n as usize))
+            .map(|body| (etag_of(&body).as_str().to_owned(), body))
+            .collect();
         let writers: Vec<_> = bodies
             .values()
             .cloned()
@@ -97,7 +105,11 @@ async fn long_objects_written_at_once_to_one_key_all_succeed_and_one_stands_whol
             writer.await.expect("all succeed");
         }
         let (info, body) = get(&*stores[0], "key", Default::default()).await.expect("is there");
-        assert_eq!(bodies.get(info.etag.as_str()).map(|body| &body[..]), Some(&body[..]), "what stands is one of them");
+        assert_eq!(
+            bodies.get(info.etag.as_str()).map(|body| &body[..]),
+            Some(&body[..]),
+            "what stands is one of them"
+        );
     }
 }
 
@@ -112,7 +124,9 @@ async fn a_counter_swapped_through_two_gateways_loses_no_step() {
             while done < 10 {
                 let (info, body) = get(&*store, "counter", Default::default()).await.expect("is there");
                 let count: usize = String::from_utf8(body).expect("a text").parse().expect("a number");
-                done += usize::from(put_if(&*store, "counter", (count + 1).to_string(), if_still(&info.etag)).await.is_ok());
+                done += usize::from(
+                    put_if(&*store, "counter", (count + 1).to_string(), if_still(&info.etag)).await.is_ok(),
+                );
             }
         })
     });

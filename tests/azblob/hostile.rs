@@ -9,7 +9,9 @@ use std::{sync::Arc, time::Duration};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn before(script: impl Fn(&Asked) -> Said + Send + Sync + 'static) -> (Hostile, Gateway, Arc<dyn Store>) {
+async fn before(
+    script: impl Fn(&Asked) -> Said + Send + Sync + 'static,
+) -> (Hostile, Gateway, Arc<dyn Store>) {
     let hostile = Hostile::start(script);
     let gateway = Gateway::with(settings(hostile.address()));
     let store = gateway.open("hostile").await;
@@ -28,8 +30,10 @@ fn page(names: &[&str], next: &str) -> String {
 }
 
 async fn list(store: &dyn Store, after: Option<&str>) -> causeway::store::Result<Vec<String>> {
-    let request = ListRequest { limit: 2, prefix: "p/".into(), after: after.map(str::to_owned), ..Default::default() };
-    let page = tokio::time::timeout(PATIENCE, store.list(request)).await.expect("a listing comes to an end")?;
+    let request =
+        ListRequest { limit: 2, prefix: "p/".into(), after: after.map(str::to_owned), ..Default::default() };
+    let page =
+        tokio::time::timeout(PATIENCE, store.list(request)).await.expect("a listing comes to an end")?;
     Ok(page.entries.iter().map(|entry| entry.name().to_owned()).collect())
 }
 
@@ -37,7 +41,8 @@ async fn list(store: &dyn Store, after: Option<&str>) -> causeway::store::Result
 async fn markers_that_lead_in_a_circle_are_followed_once() {
     for circle in [1usize, 2, 7] {
         // With nothing that was asked for on any page.
-        let (hostile, _gateway, store) = before(move |asked| Said::new(200, page(&["q/x"], &format!("m{}", asked.nth % circle)))).await;
+        let (hostile, _gateway, store) =
+            before(move |asked| Said::new(200, page(&["q/x"], &format!("m{}", asked.nth % circle)))).await;
         for after in [None, Some("p/a")] {
             let error = list(&*store, after).await.expect_err("it never ends");
             assert_eq!(error.kind(), StoreErrorKind::Broken);
@@ -48,6 +53,7 @@ async fn markers_that_lead_in_a_circle_are_followed_once() {
 
 #[tokio::test]
 async fn more_than_was_asked_for_is_not_passed_on() {
-    let (_hostile, _gateway, store) = before(|_| Said::new(200, page(&["p/c", "q", "p/a", "p/b", "p/a", "a"], ""))).await;
+    let (_hostile, _gateway, store) =
+        before(|_| Said::new(200, page(&["p/c", "q", "p/a", "p/b", "p/a", "a"], ""))).await;
     assert_eq!(list(&*store, None).await.expect("a page"), ["p/a", "p/b"]);
 }

@@ -27,7 +27,10 @@ async fn a_container_is_made_with_its_bucket_and_goes_with_it() {
     delete(&*store, "key").await;
     assert!(gateway.backend.remove(&record).await.expect("answers"));
     assert!(gateway.backend.remove(&record).await.expect("answers"), "removing it again is harmless");
-    assert_eq!(refused(store.head(key("key").current(), &Default::default()).await), StoreErrorKind::Unavailable);
+    assert_eq!(
+        refused(store.head(key("key").current(), &Default::default()).await),
+        StoreErrorKind::Unavailable
+    );
     let late = store.put(&key("key"), request(causeway::store::payload::Payload::from_bytes("x"))).await;
     assert_eq!(refused(late), StoreErrorKind::Unavailable);
 }
@@ -43,12 +46,20 @@ async fn a_container_of_others_is_neither_taken_nor_removed() {
     put(&*store, "key", "x").await;
     delete(&*store, "key").await;
     assert!(gateway.backend.remove(&record).await.expect("answers"));
-    assert_eq!(raw::send("HEAD", &format!("/{container}"), &[("restype", "container")], &[], b"").status, 200, "it stays");
+    assert_eq!(
+        raw::send("HEAD", &format!("/{container}"), &[("restype", "container")], &[], b"").status,
+        200,
+        "it stays"
+    );
     let other = Gateway::new();
     let taken = new_container();
     put(&*other.bucket(&taken).await, "private", "x").await;
     let record = gateway.record("another", &taken).await;
-    assert_eq!(refused(gateway.backend.create(&record).await), StoreErrorKind::Conflict, "nor one of another gateway that is in use");
+    assert_eq!(
+        refused(gateway.backend.create(&record).await),
+        StoreErrorKind::Conflict,
+        "nor one of another gateway that is in use"
+    );
 }
 
 #[tokio::test]
@@ -56,7 +67,9 @@ async fn a_bucket_whose_name_azure_does_not_take_has_a_container_of_another_name
     let gateway = Gateway::new();
     for name in ["with.dots", "with--hyphens"] {
         let name = format!("{name}-{}", new_container());
-        let record = gateway.record(&name, &gateway.backend.place_for(&BucketName::parse(&name).expect("a name"))).await;
+        let record = gateway
+            .record(&name, &gateway.backend.place_for(&BucketName::parse(&name).expect("a name")))
+            .await;
         gateway.backend.create(&record).await.expect("is made");
         let store = gateway.backend.open(&record).await.expect("opens").store;
         put(&*store, "key", "x").await;
@@ -70,9 +83,13 @@ async fn a_bucket_whose_name_azure_does_not_take_has_a_container_of_another_name
 async fn buckets_share_a_container_by_their_prefixes_and_do_not_see_each_other() {
     let container = new_container();
     raw::create_container(&container);
-    let gateway = Gateway::with(AzblobSettings { shared: Some(container.clone()), ..settings(Upstream::azurite().address) });
+    let gateway = Gateway::with(AzblobSettings {
+        shared: Some(container.clone()),
+        ..settings(Upstream::azurite().address)
+    });
     let place = |name: &str| gateway.backend.place_for(&BucketName::parse(name).expect("a name"));
-    let records = [gateway.record("one", &place("one")).await, gateway.record("one-more", &place("one-more")).await];
+    let records =
+        [gateway.record("one", &place("one")).await, gateway.record("one-more", &place("one-more")).await];
     let mut stores = Vec::new();
     for record in &records {
         gateway.backend.create(record).await.expect("is made");
@@ -96,13 +113,20 @@ async fn buckets_share_a_container_by_their_prefixes_and_do_not_see_each_other()
     }
     copy(&**two, "from one", one, "a").await.expect("is copied");
     assert_eq!(read(&**two, "from one").await, b"0 a");
-    assert!(raw::blobs(&container).iter().all(|name| name.starts_with("one/") || name.starts_with("one-more/")));
+    assert!(
+        raw::blobs(&container).iter().all(|name| name.starts_with("one/") || name.starts_with("one-more/"))
+    );
     for name in names(&**one).await {
         delete(&**one, &name).await;
     }
     assert!(gateway.backend.remove(&records[0]).await.expect("answers"));
-    assert_eq!(list(&**two, ListRequest { limit: 100, ..Default::default() }).await.entries.len(), 8, "the other stays");
-    let too_long = two.put(&key(&"x".repeat(1020)), request(causeway::store::payload::Payload::from_bytes("x"))).await;
+    assert_eq!(
+        list(&**two, ListRequest { limit: 100, ..Default::default() }).await.entries.len(),
+        8,
+        "the other stays"
+    );
+    let too_long =
+        two.put(&key(&"x".repeat(1020)), request(causeway::store::payload::Payload::from_bytes("x"))).await;
     assert_eq!(refused(too_long), StoreErrorKind::KeyTooLong);
 }
 
@@ -128,7 +152,9 @@ async fn a_complete_that_was_published_before_a_crash_is_answered_alike_and_publ
     // What the catalog is after a crash between publishing and remembering it.
     let before = tempfile::tempdir().expect("a directory");
     gateway.catalog.close().await.expect("is closed");
-    for entry in std::fs::read_dir(gateway.directory.path()).expect("a folder").map(|entry| entry.expect("an entry")) {
+    for entry in
+        std::fs::read_dir(gateway.directory.path()).expect("a folder").map(|entry| entry.expect("an entry"))
+    {
         if entry.file_type().expect("a type").is_file() {
             std::fs::copy(entry.path(), before.path().join(entry.file_name())).expect("is copied");
         }
@@ -140,10 +166,16 @@ async fn a_complete_that_was_published_before_a_crash_is_answered_alike_and_publ
 
     let crashed = Gateway::over(before, settings(Upstream::azurite().address));
     let store = crashed.open(&container).await;
-    let again = Uploading { store: &*store, key: upload.key.clone(), id: upload.id.clone(), done: upload.done.clone() };
+    let again = Uploading {
+        store: &*store,
+        key: upload.key.clone(),
+        id: upload.id.clone(),
+        done: upload.done.clone(),
+    };
     assert_eq!(again.complete().await, written);
     assert_eq!(again.complete().await, written, "and is remembered now");
-    let open = store.list_uploads(ListUploadsRequest { limit: 10, ..Default::default() }).await.expect("lists");
+    let open =
+        store.list_uploads(ListUploadsRequest { limit: 10, ..Default::default() }).await.expect("lists");
     assert!(open.entries.is_empty());
     assert!(read(&*store, "key").await == [&large(0)[..], b"end"].concat());
 }
@@ -155,7 +187,10 @@ async fn what_is_left_over_is_swept_and_nothing_else() {
     let gateway = Gateway::with(at_once);
     let store = gateway.bucket(&container).await;
     let much = || Attributes {
-        tags: TagSet::new((0..10).map(|n| Tag { key: n.to_string(), value: "\u{10348}".repeat(256) }).collect()).expect("valid tags"),
+        tags: TagSet::new(
+            (0..10).map(|n| Tag { key: n.to_string(), value: "\u{10348}".repeat(256) }).collect(),
+        )
+        .expect("valid tags"),
         ..Default::default()
     };
     for name in ["kept", "replaced", "deleted"] {
@@ -183,7 +218,10 @@ async fn what_is_left_over_is_swept_and_nothing_else() {
     raw::put_blob(&container, ".causeway/uploads/4567", &[], b"of another gateway");
     careful.open(&container).await;
     careful.maintain("bucket").await;
-    assert!(raw::blobs(&container).contains(&".causeway/uploads/4567".to_owned()), "what is young may be somebody's");
+    assert!(
+        raw::blobs(&container).contains(&".causeway/uploads/4567".to_owned()),
+        "what is young may be somebody's"
+    );
 }
 
 #[tokio::test]
@@ -192,7 +230,10 @@ async fn facts_that_metadata_has_no_room_for_survive_copies_and_changes() {
     let store = gateway.bucket(&container).await;
     let attributes = Attributes {
         user: (0..680).map(|n| (format!("{n:x}"), "ä".to_owned())).collect(),
-        tags: TagSet::new((0..10).map(|n| Tag { key: n.to_string(), value: "\u{10348}".repeat(256) }).collect()).expect("valid tags"),
+        tags: TagSet::new(
+            (0..10).map(|n| Tag { key: n.to_string(), value: "\u{10348}".repeat(256) }).collect(),
+        )
+        .expect("valid tags"),
         ..Default::default()
     };
     let written = put_with(&*store, "key", "x", attributes.clone()).await;
@@ -204,7 +245,10 @@ async fn facts_that_metadata_has_no_room_for_survive_copies_and_changes() {
         let reply = store.get(key(name).current(), Default::default()).await.expect("is there");
         assert_eq!((reply.info.attributes.user, reply.info.tag_count), (attributes.user.clone(), 10));
         let info = head(&*store, name).await;
-        assert_eq!((info.attributes, info.etag, info.checksum), (attributes.clone(), written.etag.clone(), written.checksum.clone()));
+        assert_eq!(
+            (info.attributes, info.etag, info.checksum),
+            (attributes.clone(), written.etag.clone(), written.checksum.clone())
+        );
     }
     assert!(matches!(written.checksum, Some(ObjectChecksum { parts: 0, .. })));
 }

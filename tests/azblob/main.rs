@@ -1,5 +1,6 @@
-//! The Azure Blob driver before Azurite: what it costs, what happens between two gateways and when the network fails, and
-//! blobs that others wrote. That it keeps the store's contract is tested in `store_contract`.
+//! The Azure Blob driver before Azurite: what it costs, what happens between two gateways and when the
+//! network fails, and blobs that others wrote. That it keeps the store's contract is tested in
+//! `store_contract`.
 
 #[path = "../contract/client.rs"]
 #[allow(dead_code)]

@@ -1,4 +1,5 @@
-//! Azure's own clients, as far as these tests need one: requests signed with the account's key, one per connection.
+//! Azure's own clients, as far as these tests need one: requests signed with the account's key, one per
+//! connection.
 
 use crate::support::upstream::Upstream;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -28,12 +29,22 @@ impl RawReply {
 }
 
 /// `path` is `/container/blob`, not yet encoded; `query` and `headers` are as they are.
-pub fn send(method: &str, path: &str, query: &[(&str, &str)], headers: &[(&str, &str)], body: &[u8]) -> RawReply {
+pub fn send(
+    method: &str,
+    path: &str,
+    query: &[(&str, &str)],
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> RawReply {
     let azurite = Upstream::azurite();
     let account = azurite.access_key;
     let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let path = format!("/{account}/{}", path.trim_start_matches('/').split('/').map(encode).collect::<Vec<_>>().join("/"));
-    let mut all: BTreeMap<String, String> = headers.iter().map(|(name, value)| (name.to_lowercase(), (*value).to_owned())).collect();
+    let path = format!(
+        "/{account}/{}",
+        path.trim_start_matches('/').split('/').map(encode).collect::<Vec<_>>().join("/")
+    );
+    let mut all: BTreeMap<String, String> =
+        headers.iter().map(|(name, value)| (name.to_lowercase(), (*value).to_owned())).collect();
     all.insert("x-ms-date".into(), httpdate::fmt_http_date(std::time::SystemTime::now()));
     all.insert("x-ms-version".into(), "2021-12-02".into());
     let length = if body.is_empty() { String::new() } else { body.len().to_string() };
@@ -66,9 +77,11 @@ pub fn send(method: &str, path: &str, query: &[(&str, &str)], headers: &[(&str, 
     let signature = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &key), text.as_bytes());
     all.insert("authorization".into(), format!("SharedKey {account}:{}", STANDARD.encode(signature)));
 
-    let pairs: Vec<_> = sorted.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    let pairs: Vec<_> =
+        sorted.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
     let target = if pairs.is_empty() { path } else { format!("{path}?{}", pairs.join("&")) };
-    let mut request = format!("{method} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", azurite.address);
+    let mut request =
+        format!("{method} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", azurite.address);
     request += &format!("content-length: {}\r\n", body.len());
     for (name, value) in &all {
         request += &format!("{name}: {value}\r\n");
@@ -80,8 +93,13 @@ pub fn send(method: &str, path: &str, query: &[(&str, &str)], headers: &[(&str, 
     let end = reply.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
     let head = String::from_utf8_lossy(&reply[..end]).into_owned();
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    let header = |line: &str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
-    RawReply { status, headers: head.lines().skip(1).filter_map(header).collect(), body: reply[end + 4..].to_vec() }
+    let header =
+        |line: &str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
+    RawReply {
+        status,
+        headers: head.lines().skip(1).filter_map(header).collect(),
+        body: reply[end + 4..].to_vec(),
+    }
 }
 
 pub fn create_container(name: &str) {
@@ -99,5 +117,10 @@ pub fn blobs(container: &str) -> Vec<String> {
     let query = [("restype", "container"), ("comp", "list"), ("include", "uncommittedblobs")];
     let reply = send("GET", &format!("/{container}"), &query, &[], b"");
     assert_eq!(reply.status, 200, "{}", reply.text());
-    reply.text().split("<Name>").skip(1).filter_map(|rest| Some(rest.split_once("</Name>")?.0.to_owned())).collect()
+    reply
+        .text()
+        .split("<Name>")
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once("</Name>")?.0.to_owned()))
+        .collect()
 }

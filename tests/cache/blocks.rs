@@ -1,4 +1,5 @@
-//! Bytes that are kept: always those of the version that is there, asked of the storage once, and only in whole blocks.
+//! Bytes that are kept: always those of the version that is there, asked of the storage once, and only in
+//! whole blocks.
 
 use super::{
     client::{bytes, collect, get, key, put, read, read_range, refused},
@@ -74,13 +75,20 @@ async fn play(bed: &Bed, steps: Vec<Step>) -> Result<(), TestCaseError> {
                 now = bytes(seed, len);
                 put(&*bed.below, "a", now.clone()).await;
             }
-            Step::Read { from, len } => match read_range(&*bed.store, "a", ByteRange::FromTo(from as u64, (from + len - 1) as u64)).await {
-                Ok(read) => prop_assert!(read == now[from..now.len().min(from + len)], "{from} {len}"),
-                Err(error) => {
-                    prop_assert_eq!(error.kind(), StoreErrorKind::InvalidRange { size: now.len() as u64 });
-                    prop_assert!(from >= now.len());
+            Step::Read { from, len } => {
+                match read_range(&*bed.store, "a", ByteRange::FromTo(from as u64, (from + len - 1) as u64))
+                    .await
+                {
+                    Ok(read) => prop_assert!(read == now[from..now.len().min(from + len)], "{from} {len}"),
+                    Err(error) => {
+                        prop_assert_eq!(
+                            error.kind(),
+                            StoreErrorKind::InvalidRange { size: now.len() as u64 }
+                        );
+                        prop_assert!(from >= now.len());
+                    }
                 }
-            },
+            }
             Step::Whole => prop_assert!(read(&*bed.store, "a").await == now),
         }
     }
@@ -89,15 +97,28 @@ async fn play(bed: &Bed, steps: Vec<Step>) -> Result<(), TestCaseError> {
 
 #[test]
 fn what_is_read_are_the_bytes_of_the_object_that_is_there() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let config = ProptestConfig { cases: 32, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() };
-    let result = TestRunner::new(config).run(&(any::<u8>(), prop::collection::vec(step(), 1..16)), |(kind, steps)| {
-        let directory = tempfile::tempdir().expect("a directory");
-        // Memory that is soon full, disk that is soon full, both.
-        let disk = (kind % 3 > 0).then(|| (5 * MIB as u64, directory.path().join("cache")));
-        let memory = if kind % 3 == 1 { 0 } else { 3 * MIB as u64 };
-        runtime.block_on(async { play(&Bed::of_bytes(DataSettings { memory, disk, max_object: 3 * MIB as u64 }).await, steps).await })
-    });
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let config = ProptestConfig {
+        cases: 32,
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        ..ProptestConfig::default()
+    };
+    let result =
+        TestRunner::new(config).run(&(any::<u8>(), prop::collection::vec(step(), 1..16)), |(kind, steps)| {
+            let directory = tempfile::tempdir().expect("a directory");
+            // Memory that is soon full, disk that is soon full, both.
+            let disk = (kind % 3 > 0).then(|| (5 * MIB as u64, directory.path().join("cache")));
+            let memory = if kind % 3 == 1 { 0 } else { 3 * MIB as u64 };
+            runtime.block_on(async {
+                play(&Bed::of_bytes(DataSettings { memory, disk, max_object: 3 * MIB as u64 }).await, steps)
+                    .await
+            })
+        });
     result.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
@@ -157,7 +178,10 @@ async fn bytes_are_never_stale() {
     bed.watch.fail(StoreErrorKind::Unavailable);
     let head = bed.store.head(key("a").current(), &Default::default()).await.expect("a head");
     assert_eq!(head.notes.cache, Some(CacheUse::Stale));
-    assert_eq!(refused(bed.store.get(key("a").current(), GetRequest::default()).await), StoreErrorKind::Unavailable);
+    assert_eq!(
+        refused(bed.store.get(key("a").current(), GetRequest::default()).await),
+        StoreErrorKind::Unavailable
+    );
 }
 
 #[tokio::test]
@@ -196,7 +220,9 @@ async fn bytes_go_on_to_the_reader_before_a_block_is_whole() {
     let ObjectBody::Stream(mut body) = reply.body else { panic!("not all of it can be there") };
     assert_eq!(body.next().await.expect("a frame").expect("comes"), whole[..FRAME]);
     // Who comes later reads along.
-    let ObjectBody::Stream(mut later) = bed.store.get(key("a").current(), GetRequest::default()).await.expect("begins").body else {
+    let ObjectBody::Stream(mut later) =
+        bed.store.get(key("a").current(), GetRequest::default()).await.expect("begins").body
+    else {
         panic!("not all of it can be there")
     };
     assert_eq!(later.next().await.expect("a frame").expect("comes"), whole[..FRAME]);
@@ -236,7 +262,9 @@ async fn a_reader_who_goes_away_ends_what_is_fetched_for_him() {
 
 #[tokio::test]
 async fn a_reply_that_is_torn_leaves_whole_blocks_or_nothing() {
-    for (how, frames) in [(Tear::Fails, 0), (Tear::JustEnds, 0), (Tear::Fails, 5), (Tear::JustEnds, 20), (Tear::Fails, 31)] {
+    for (how, frames) in
+        [(Tear::Fails, 0), (Tear::JustEnds, 0), (Tear::Fails, 5), (Tear::JustEnds, 20), (Tear::Fails, 31)]
+    {
         let bed = Bed::of_bytes(in_memory(16 * MIB)).await;
         let whole = bytes(1, 2 * MIB + 5);
         put(&*bed.below, "a", whole.clone()).await;
@@ -250,7 +278,11 @@ async fn a_reply_that_is_torn_leaves_whole_blocks_or_nothing() {
         for block in 0..3 {
             let expected = if block < kept { HIT } else { MISS };
             let (read, used) = used(&*bed.store, "a", range(block * MIB, 5)).await;
-            assert_eq!((&read[..], used), (&whole[block * MIB..block * MIB + 5], expected), "{how:?} {frames} {block}");
+            assert_eq!(
+                (&read[..], used),
+                (&whole[block * MIB..block * MIB + 5], expected),
+                "{how:?} {frames} {block}"
+            );
         }
         assert_eq!(read(&*bed.store, "a").await, whole);
     }
@@ -330,7 +362,11 @@ async fn a_reader_that_reads_along_with_a_shorter_fetch_has_the_rest_secured_too
     bed.watch.hold_frames();
     bed.watch.let_frames(1);
     let a = key("a");
-    let part = bed.store.get(a.current(), GetRequest { selection: range(0, MIB), ..Default::default() }).await.expect("begins");
+    let part = bed
+        .store
+        .get(a.current(), GetRequest { selection: range(0, MIB), ..Default::default() })
+        .await
+        .expect("begins");
     let whole = bed.store.get(a.current(), GetRequest::default()).await.expect("begins");
     put(&*bed.below, "a", new).await;
     bed.watch.let_frames(1000);
@@ -384,7 +420,10 @@ async fn who_reads_on_is_read_ahead_for() {
     }
     bed.watch.asked("get");
     for step in 2..6 {
-        assert_eq!(used(&*bed.store, "a", range(step * MIB, 100)).await, (whole[step * MIB..step * MIB + 100].to_vec(), HIT));
+        assert_eq!(
+            used(&*bed.store, "a", range(step * MIB, 100)).await,
+            (whole[step * MIB..step * MIB + 100].to_vec(), HIT)
+        );
     }
 }
 
@@ -419,7 +458,8 @@ async fn buckets_and_counts_are_told_apart() {
     for _ in 0..3 {
         read(&*bed.store, "a").await;
     }
-    let counts: Vec<_> = data.counts().into_iter().map(|count| (count.kind.as_str(), count.outcome, count.times)).collect();
+    let counts: Vec<_> =
+        data.counts().into_iter().map(|count| (count.kind.as_str(), count.outcome, count.times)).collect();
     assert_eq!(counts, [("data", CacheUse::Hit, 2), ("data", CacheUse::Miss, 1)]);
     let same: Arc<dyn Store> = bed.backend.open(&bed.record).await.expect("opens").store;
     assert_eq!(used(&*same, "a", Selection::Whole).await.1, HIT);

@@ -20,7 +20,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::advance;
 
 async fn head(store: &dyn Store, name: &str) -> (u64, Option<CacheUse>) {
-    let info = store.head(key(name).current(), &Default::default()).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    let info = store
+        .head(key(name).current(), &Default::default())
+        .await
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
     (info.size, info.notes.cache)
 }
 
@@ -83,7 +86,9 @@ async fn conditions_are_judged_by_what_is_kept() {
     let same = ReadConditions { if_none_match: tag(&written.etag), ..Default::default() };
     let other = ReadConditions { if_match: tag(&ETag::opaque("other")), ..Default::default() };
     let get = async |conditions: &ReadConditions| {
-        bed.store.get(key("a").current(), GetRequest { conditions: conditions.clone(), ..Default::default() }).await
+        bed.store
+            .get(key("a").current(), GetRequest { conditions: conditions.clone(), ..Default::default() })
+            .await
     };
     head(&*bed.store, "a").await;
     bed.watch.asked("head");
@@ -100,9 +105,18 @@ async fn conditions_are_judged_by_what_is_kept() {
 #[tokio::test]
 async fn what_is_known_to_be_missing_is_not_read() {
     let bed = Bed::new().await;
-    assert_eq!(refused(bed.store.get(key("a").current(), Default::default()).await), StoreErrorKind::NoSuchKey);
-    assert_eq!(refused(bed.store.get(key("a").current(), Default::default()).await), StoreErrorKind::NoSuchKey);
-    assert_eq!(refused(bed.store.describe(key("a").current(), &Default::default()).await), StoreErrorKind::NoSuchKey);
+    assert_eq!(
+        refused(bed.store.get(key("a").current(), Default::default()).await),
+        StoreErrorKind::NoSuchKey
+    );
+    assert_eq!(
+        refused(bed.store.get(key("a").current(), Default::default()).await),
+        StoreErrorKind::NoSuchKey
+    );
+    assert_eq!(
+        refused(bed.store.describe(key("a").current(), &Default::default()).await),
+        StoreErrorKind::NoSuchKey
+    );
     assert_eq!((bed.watch.asked("get"), bed.watch.asked("head"), bed.watch.asked("describe")), (1, 0, 0));
 }
 
@@ -120,9 +134,13 @@ async fn tags_are_known_only_once_they_were_asked_for() {
     let bed = Bed::new().await;
     let tags = TagSet::new(vec![Tag { key: "k".into(), value: "v".into() }]).expect("tags");
     put_with(&*bed.below, "a", "x", Attributes { tags: tags.clone(), ..Default::default() }).await;
-    let part = GetRequest { selection: Selection::Part(PartNumber::new(1).expect("a number")), ..Default::default() };
+    let part = GetRequest {
+        selection: Selection::Part(PartNumber::new(1).expect("a number")),
+        ..Default::default()
+    };
     bed.store.get(key("a").current(), part).await.map(drop).expect("is read");
-    let described = async || bed.store.describe(key("a").current(), &Default::default()).await.expect("is described");
+    let described =
+        async || bed.store.describe(key("a").current(), &Default::default()).await.expect("is described");
     assert_eq!(described().await.attributes.tags, tags);
     assert_eq!(described().await.notes.cache, HIT);
     // Who knows more knows what a head says, and a reading of the same object takes nothing of it away.
@@ -145,7 +163,10 @@ async fn a_reading_that_meets_another_object_ends_what_was_known() {
     // That it is gone, too.
     listed(&*bed.store).await;
     bed.below.delete(key("a").current(), &Default::default()).await.expect("is deleted");
-    assert_eq!(refused(bed.store.get(key("a").current(), Default::default()).await), StoreErrorKind::NoSuchKey);
+    assert_eq!(
+        refused(bed.store.get(key("a").current(), Default::default()).await),
+        StoreErrorKind::NoSuchKey
+    );
     assert_eq!(listed(&*bed.store).await, (0, MISS));
 }
 
@@ -171,7 +192,8 @@ async fn what_a_driver_may_have_learned_ends_what_was_known() {
 #[tokio::test]
 async fn a_walk_ends_what_was_known_if_it_found_anything() {
     let directory = tempfile::tempdir().expect("a directory");
-    let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory.path(), Durability::Relaxed).expect("the catalog opens"));
+    let catalog: Arc<dyn Catalog> =
+        Arc::new(SqliteCatalog::open(directory.path(), Durability::Relaxed).expect("the catalog opens"));
     let settings = FsSettings::new(directory.path().join("root"), Durability::Relaxed);
     let below = Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"));
     let freshness = Freshness { ttl: TTL, stale: None };

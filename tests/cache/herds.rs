@@ -14,7 +14,12 @@ use tokio::task::JoinSet;
 const HERD: usize = 500;
 
 /// Asks as often at once, and lets the first of them wait at the storage until all have come.
-async fn herd<T: Send + 'static>(store: &Arc<dyn Store>, ask: impl AsyncFn(Arc<dyn Store>) -> T, bed: &Bed, call: &'static str) -> Vec<T> {
+async fn herd<T: Send + 'static>(
+    store: &Arc<dyn Store>,
+    ask: impl AsyncFn(Arc<dyn Store>) -> T,
+    bed: &Bed,
+    call: &'static str,
+) -> Vec<T> {
     let mut held = bed.watch.hold(call, Side::Before);
     let (mut asking, mut done) = (Vec::new(), Vec::new());
     for _ in 0..HERD {
@@ -36,7 +41,9 @@ async fn herd<T: Send + 'static>(store: &Arc<dyn Store>, ask: impl AsyncFn(Arc<d
 async fn heads_of_one_object_at_once_ask_the_storage_once() {
     let bed = Bed::new().await;
     put(&*bed.below, "a", "bytes").await;
-    let ask = async |store: Arc<dyn Store>| store.head(key("a").current(), &Default::default()).await.map(|info| info.size);
+    let ask = async |store: Arc<dyn Store>| {
+        store.head(key("a").current(), &Default::default()).await.map(|info| info.size)
+    };
     for size in herd(&bed.store, ask, &bed, "head").await {
         assert_eq!(size.expect("a head"), 5);
     }
@@ -46,7 +53,9 @@ async fn heads_of_one_object_at_once_ask_the_storage_once() {
 #[tokio::test]
 async fn heads_of_what_is_not_there_ask_the_storage_once() {
     let bed = Bed::new().await;
-    let ask = async |store: Arc<dyn Store>| store.head(key("a").current(), &Default::default()).await.map(|info| info.size);
+    let ask = async |store: Arc<dyn Store>| {
+        store.head(key("a").current(), &Default::default()).await.map(|info| info.size)
+    };
     for answer in herd(&bed.store, ask, &bed, "head").await {
         assert_eq!(refused(answer), StoreErrorKind::NoSuchKey);
     }
@@ -69,7 +78,9 @@ async fn all_who_wait_hear_of_the_same_failure_and_it_is_not_kept() {
     let bed = Bed::new().await;
     put(&*bed.below, "a", "bytes").await;
     bed.watch.fail(StoreErrorKind::Unavailable);
-    let ask = async |store: Arc<dyn Store>| store.head(key("a").current(), &Default::default()).await.map(|info| info.size);
+    let ask = async |store: Arc<dyn Store>| {
+        store.head(key("a").current(), &Default::default()).await.map(|info| info.size)
+    };
     for answer in herd(&bed.store, ask, &bed, "head").await {
         assert_eq!(refused(answer), StoreErrorKind::Unavailable);
     }
@@ -85,7 +96,9 @@ async fn a_herd_on_many_threads_asks_the_storage_once() {
     let mut herd = JoinSet::new();
     for _ in 0..HERD {
         let store = bed.store.clone();
-        herd.spawn(async move { store.head(key("a").current(), &Default::default()).await.expect("a head").notes.cache });
+        herd.spawn(async move {
+            store.head(key("a").current(), &Default::default()).await.expect("a head").notes.cache
+        });
     }
     let used = herd.join_all().await;
     assert!(used.contains(&Some(CacheUse::Miss)));

@@ -18,7 +18,8 @@ const HIT: Option<CacheUse> = Some(CacheUse::Hit);
 const MISS: Option<CacheUse> = Some(CacheUse::Miss);
 
 fn open(directory: &Path) -> Arc<DataCache> {
-    let settings = DataSettings { memory: 0, disk: Some((8 * MIB as u64, directory.to_owned())), max_object: 8 << 20 };
+    let settings =
+        DataSettings { memory: 0, disk: Some((8 * MIB as u64, directory.to_owned())), max_object: 8 << 20 };
     DataCache::open(settings).expect("opens")
 }
 
@@ -76,7 +77,9 @@ async fn the_directory_can_be_deleted_at_any_time() {
     let (bed, _data, whole) = kept(&cache).await;
     fs::remove_dir_all(&cache).expect("is deleted");
     assert_eq!(read(&*bed.store, "a").await, whole);
-    while !cache.exists() || files(&cache).iter().filter(|path| !path.to_string_lossy().contains("draft")).count() < 3 {
+    while !cache.exists()
+        || files(&cache).iter().filter(|path| !path.to_string_lossy().contains("draft")).count() < 3
+    {
         yield_now().await;
     }
     bed.watch.asked("get");
@@ -114,8 +117,10 @@ async fn a_block_that_is_not_what_was_written_is_read_anew() {
 async fn a_block_under_the_name_of_another_is_not_taken_for_it() {
     let directory = tempfile::tempdir().expect("a directory");
     let (bed, _data, whole) = kept(directory.path()).await;
-    let mut large: Vec<_> =
-        files(directory.path()).into_iter().filter(|path| fs::metadata(path).expect("a file").len() > MIB as u64).collect();
+    let mut large: Vec<_> = files(directory.path())
+        .into_iter()
+        .filter(|path| fs::metadata(path).expect("a file").len() > MIB as u64)
+        .collect();
     let (one, other) = (large.pop().expect("a block"), large.pop().expect("a block"));
     let (first, second) = (fs::read(&one).expect("a block"), fs::read(&other).expect("a block"));
     fs::write(&one, second).expect("is written");
@@ -154,7 +159,12 @@ async fn the_disk_stays_within_its_bound() {
     }
     // As much is written as fits, and files are what is counted.
     written(&data, 4 * MIB).await;
-    let on_disk = || files(directory.path()).iter().map(|path| fs::metadata(path).map_or(0, |file| file.len())).sum::<u64>();
+    let on_disk = || {
+        files(directory.path())
+            .iter()
+            .map(|path| fs::metadata(path).map_or(0, |file| file.len()))
+            .sum::<u64>()
+    };
     while on_disk() > 8 * MIB as u64 {
         data.sizes();
         yield_now().await;

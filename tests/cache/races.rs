@@ -12,7 +12,11 @@ use futures_util::poll;
 use std::time::Duration;
 
 async fn etag(store: &dyn Store, name: &str) -> ETag {
-    store.head(key(name).current(), &Default::default()).await.unwrap_or_else(|error| panic!("{name}: {error}")).etag
+    store
+        .head(key(name).current(), &Default::default())
+        .await
+        .unwrap_or_else(|error| panic!("{name}: {error}"))
+        .etag
 }
 
 fn page() -> ListRequest {
@@ -154,7 +158,10 @@ async fn a_write_the_storage_did_not_answer_is_not_taken_for_undone() {
     put(&*bed.below, "a", "old").await;
     etag(&*bed.store, "a").await;
     bed.watch.fail(StoreErrorKind::Unavailable);
-    assert_eq!(refused(bed.store.put(&key("a"), request(Payload::from_bytes("new"))).await), StoreErrorKind::Unavailable);
+    assert_eq!(
+        refused(bed.store.put(&key("a"), request(Payload::from_bytes("new"))).await),
+        StoreErrorKind::Unavailable
+    );
     bed.watch.fail(None);
     etag(&*bed.store, "a").await;
     put(&*bed.below, "a", "new").await;
@@ -165,7 +172,12 @@ async fn a_write_the_storage_did_not_answer_is_not_taken_for_undone() {
 async fn every_write_is_seen_at_once() {
     let bed = Bed::new().await;
     let store = &*bed.store;
-    let absent = async || assert_eq!(refused(store.head(key("a").current(), &Default::default()).await), StoreErrorKind::NoSuchKey);
+    let absent = async || {
+        assert_eq!(
+            refused(store.head(key("a").current(), &Default::default()).await),
+            StoreErrorKind::NoSuchKey
+        )
+    };
     absent().await;
     assert!(listed(store).await.is_empty());
 
@@ -178,7 +190,10 @@ async fn every_write_is_seen_at_once() {
     assert_eq!(etag(store, "a").await, etag_of(b"copied"));
 
     store.update(key("a").current(), Change::Acl(CannedAcl::PublicRead)).await.expect("is changed");
-    assert_eq!(store.head(key("a").current(), &Default::default()).await.expect("a head").attributes.acl, CannedAcl::PublicRead);
+    assert_eq!(
+        store.head(key("a").current(), &Default::default()).await.expect("a head").attributes.acl,
+        CannedAcl::PublicRead
+    );
 
     delete(store, "a").await;
     absent().await;

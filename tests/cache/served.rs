@@ -16,7 +16,9 @@ async fn replies_say_how_they_were_had() {
     let server = Server::configured("", "[backend.disk]\ntype = 'memory'\nmetadata_ttl = '1m'\n");
     let client = server.client();
     let (bucket, raw) = (server.bucket(&client).await, server.raw());
-    let used = |method: &str, target: String| raw.request(method, target).send().header("x-cache").map(str::to_owned);
+    let used = |method: &str, target: String| {
+        raw.request(method, target).send().header("x-cache").map(str::to_owned)
+    };
     let twice = |method: &str, target: String| (used(method, target.clone()), used(method, target));
     let (miss, hit) = (Some("miss".to_owned()), Some("hit".to_owned()));
     put(&client, &bucket, "a", "bytes").await;
@@ -30,10 +32,15 @@ async fn replies_say_how_they_were_had() {
     assert_eq!(get(&client, &bucket, "a").await, Some(b"other".to_vec()));
     let etag = raw.request("HEAD", format!("/{bucket}/a")).send().header("etag").expect("an etag").to_owned();
     let again = raw.get(format!("/{bucket}/a")).header("if-none-match", etag.clone()).send();
-    assert_eq!((again.status, again.header("x-cache"), again.header("etag")), (304, Some("hit"), Some(etag.as_str())));
+    assert_eq!(
+        (again.status, again.header("x-cache"), again.header("etag")),
+        (304, Some("hit"), Some(etag.as_str()))
+    );
 
     let text = metrics(&server);
-    let count = format!("causeway_cache_requests_total{{backend=\"disk\",bucket=\"{bucket}\",kind=\"list\",outcome=\"hit\"}} ");
+    let count = format!(
+        "causeway_cache_requests_total{{backend=\"disk\",bucket=\"{bucket}\",kind=\"list\",outcome=\"hit\"}} "
+    );
     assert!(text.lines().any(|line| line.starts_with(&count)), "{text}");
     assert!(text.contains("causeway_cache_size_bytes{what=\"metadata\"} "), "{text}");
     client.delete_object().bucket(&bucket).key("a").send().await.expect("is deleted");
@@ -43,8 +50,10 @@ async fn replies_say_how_they_were_had() {
 
 #[tokio::test]
 async fn bytes_are_kept_where_the_settings_say() {
-    let server =
-        Server::configured("data_cache_disk = '64MiB'\ndata_cache_memory = '4MiB'", "[backend.disk]\ntype = 'memory'\ndata_cache = true\n");
+    let server = Server::configured(
+        "data_cache_disk = '64MiB'\ndata_cache_memory = '4MiB'",
+        "[backend.disk]\ntype = 'memory'\ndata_cache = true\n",
+    );
     let client = server.client();
     let (bucket, raw) = (server.bucket(&client).await, server.raw());
     put(&client, &bucket, "a", "0123456789").await;
@@ -57,7 +66,9 @@ async fn bytes_are_kept_where_the_settings_say() {
     put(&client, &bucket, "a", "abc").await;
     assert_eq!(read("bytes=1-"), ("bc".to_owned(), Some("miss".to_owned())));
     let text = metrics(&server);
-    let count = format!("causeway_cache_requests_total{{backend=\"disk\",bucket=\"{bucket}\",kind=\"data\",outcome=\"hit\"}} 1");
+    let count = format!(
+        "causeway_cache_requests_total{{backend=\"disk\",bucket=\"{bucket}\",kind=\"data\",outcome=\"hit\"}} 1"
+    );
     assert!(text.lines().any(|line| line == count), "{text}");
     assert!(text.contains("causeway_cache_size_bytes{what=\"data in memory\"} "), "{text}");
     assert!(server.data().join(".causeway/cache/blocks-1").is_dir());

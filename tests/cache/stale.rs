@@ -25,7 +25,10 @@ async fn old() -> Bed {
     put(&*bed.below, "a", "1").await;
     bed.store.describe(key("a").current(), &Default::default()).await.expect("is described");
     list(&*bed.store, page()).await;
-    assert_eq!(refused(bed.store.head(key("b").current(), &Default::default()).await), StoreErrorKind::NoSuchKey);
+    assert_eq!(
+        refused(bed.store.head(key("b").current(), &Default::default()).await),
+        StoreErrorKind::NoSuchKey
+    );
     advance(TTL).await;
     bed
 }
@@ -59,13 +62,21 @@ async fn a_client_that_has_it_already_may_hear_so_from_what_is_stale() {
     bed.watch.fail(StoreErrorKind::Unavailable);
     let tag = || Some(ETagMatch::OneOf(vec![etag.clone()]));
     let has_it = ReadConditions { if_none_match: tag(), ..Default::default() };
-    let get = async |conditions| bed.store.get(key("a").current(), GetRequest { conditions, ..Default::default() }).await;
+    let get = async |conditions| {
+        bed.store.get(key("a").current(), GetRequest { conditions, ..Default::default() }).await
+    };
     assert_eq!(refused(get(has_it).await), StoreErrorKind::NotModified);
     // Bytes are not kept here, and a 412 may decide over a copy.
-    assert_eq!(refused(get(ReadConditions { if_match: tag(), ..Default::default() }).await), StoreErrorKind::Unavailable);
+    assert_eq!(
+        refused(get(ReadConditions { if_match: tag(), ..Default::default() }).await),
+        StoreErrorKind::Unavailable
+    );
     let other = ReadConditions { if_match: Some(ETagMatch::parse("other")), ..Default::default() };
     assert_eq!(refused(get(other).await), StoreErrorKind::Unavailable);
-    assert_eq!(refused(read_range(&*bed.store, "a", ByteRange::FromTo(0, 0)).await), StoreErrorKind::Unavailable);
+    assert_eq!(
+        refused(read_range(&*bed.store, "a", ByteRange::FromTo(0, 0)).await),
+        StoreErrorKind::Unavailable
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,7 +101,10 @@ async fn nothing_that_a_write_depends_on_is_stale() {
     let bed = old().await;
     bed.watch.fail(StoreErrorKind::Unavailable);
     // A copy takes its tags from there.
-    assert_eq!(refused(bed.store.describe(key("a").current(), &Default::default()).await), StoreErrorKind::Unavailable);
+    assert_eq!(
+        refused(bed.store.describe(key("a").current(), &Default::default()).await),
+        StoreErrorKind::Unavailable
+    );
     assert_eq!(refused(copy(&*bed.store, "c", &bed.store, "a").await), StoreErrorKind::Unavailable);
 }
 
@@ -98,7 +112,10 @@ async fn nothing_that_a_write_depends_on_is_stale() {
 async fn nothing_from_before_a_write_of_ours_is_ever_stale() {
     let bed = old().await;
     bed.watch.fail(StoreErrorKind::Unavailable);
-    assert_eq!(refused(bed.store.put(&key("a"), request(Payload::from_bytes("22"))).await), StoreErrorKind::Unavailable);
+    assert_eq!(
+        refused(bed.store.put(&key("a"), request(Payload::from_bytes("22"))).await),
+        StoreErrorKind::Unavailable
+    );
     assert_eq!(refused(head(&bed, "a").await), StoreErrorKind::Unavailable);
     assert_eq!(refused(bed.store.list(page()).await), StoreErrorKind::Unavailable);
 }

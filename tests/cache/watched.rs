@@ -8,8 +8,9 @@ use causeway::{
     catalog::{BucketId, BucketRecord, NewBucket},
     model::{BucketName, ObjectAddress, ObjectInfo, ObjectKey, Owner, PartNumber, Timestamp, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply, GetRequest, Layer, ListPage,
-        ListRequest, ListUploadsRequest, NativeSource, ObjectBody, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply,
+        GetRequest, Layer, ListPage, ListRequest, ListUploadsRequest, NativeSource, ObjectBody, PartWritten,
+        PartsPage, PutRequest, Result, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         error::StoreErrorKind,
         payload::Payload,
@@ -84,7 +85,13 @@ pub enum Tear {
 impl Default for Watch {
     fn default() -> Self {
         let frames = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
-        Self { asked: Mutex::default(), gates: Mutex::default(), failing: Mutex::default(), frames, torn: Mutex::default() }
+        Self {
+            asked: Mutex::default(),
+            gates: Mutex::default(),
+            failing: Mutex::default(),
+            frames,
+            torn: Mutex::default(),
+        }
     }
 }
 
@@ -114,7 +121,8 @@ impl Watch {
                 }
             }
         }
-        let mut frames: Vec<_> = all.chunks(FRAME).map(|frame| Some(Ok(Bytes::copy_from_slice(frame)))).collect();
+        let mut frames: Vec<_> =
+            all.chunks(FRAME).map(|frame| Some(Ok(Bytes::copy_from_slice(frame)))).collect();
         if let Some((whole, how)) = self.torn.lock().expect("no panic").take() {
             frames.truncate(whole);
             match how {
@@ -236,19 +244,42 @@ impl Layer for WatchedStore {
         watched!(self.begin_upload(key, request))
     }
 
-    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+    async fn put_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        payload: Payload,
+    ) -> Result<PartWritten> {
         watched!(self.put_part(key, upload, number, payload))
     }
 
-    async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
+    async fn copy_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        request: CopyPartRequest,
+    ) -> Result<PartWritten> {
         watched!(self.copy_part(key, upload, number, request))
     }
 
-    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+    async fn list_parts(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Result<PartsPage> {
         watched!(self.list_parts(key, upload, after, limit))
     }
 
-    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+    async fn complete_upload(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         watched!(self.complete_upload(key, upload, request))
     }
 
@@ -350,8 +381,12 @@ impl Bed {
         let below = memory.open(&record).await.expect("opens").store;
         let cache = MetadataCache::new(1 << 20);
         let watched = Arc::new(WatchedBackend { below: memory, watch: watch.clone() });
-        let backend: Arc<dyn Backend> =
-            Arc::new(CachedBackend::new(watched, "nas", freshness.map(|freshness| (cache.clone(), freshness)), data));
+        let backend: Arc<dyn Backend> = Arc::new(CachedBackend::new(
+            watched,
+            "nas",
+            freshness.map(|freshness| (cache.clone(), freshness)),
+            data,
+        ));
         let OpenedBucket { store, upkeep, .. } = backend.open(&record).await.expect("opens");
         Self { watch, below, store, upkeep, backend, cache, record }
     }

@@ -8,7 +8,9 @@ use causeway::{
 };
 use std::{sync::Arc, time::Duration};
 
-pub async fn what_was_called_before_closing_is_committed_and_what_comes_later_fails(catalog: Arc<dyn Catalog>) {
+pub async fn what_was_called_before_closing_is_committed_and_what_comes_later_fails(
+    catalog: Arc<dyn Catalog>,
+) {
     let id = bucket(&*catalog, "photos").await.id;
     let one = upload_id("one");
     let early: Vec<_> = (0..200).map(|n| catalog.index(id, put(&format!("{n}"), 1))).collect();
@@ -25,7 +27,11 @@ pub async fn what_was_called_before_closing_is_committed_and_what_comes_later_fa
     is_closed(catalog.update_bucket(id, Expected::Any, BucketChange::Owner(owner("bob"))).await);
     is_closed(catalog.delete_bucket(id).await);
     is_closed(catalog.documents(id).await);
-    is_closed(catalog.set_document(id, Expected::Any, NewDocument { kind: "acl".into(), body: String::new() }).await);
+    is_closed(
+        catalog
+            .set_document(id, Expected::Any, NewDocument { kind: "acl".into(), body: String::new() })
+            .await,
+    );
     is_closed(catalog.delete_document(id, "acl", Expected::Any).await);
     is_closed(catalog.identities().await);
     is_closed(catalog.remove_identity(&AccessKey("alice".into()), Expected::Any).await);

@@ -1,7 +1,9 @@
 //! Promises on the documents of buckets.
 
 use super::sample::{bucket, name, new_bucket};
-use causeway::catalog::{BucketsQuery, Catalog, CatalogErrorKind, Document, Documents, Expected, NewDocument, NewReplica, Revision};
+use causeway::catalog::{
+    BucketsQuery, Catalog, CatalogErrorKind, Document, Documents, Expected, NewDocument, NewReplica, Revision,
+};
 use std::sync::Arc;
 
 pub fn document(kind: &str, body: &str) -> NewDocument {
@@ -29,7 +31,8 @@ pub async fn documents_are_found_as_they_were_set_and_move_one_revision(catalog:
     assert_eq!(all.all.iter().map(|document| document.kind.as_str()).collect::<Vec<_>>(), ["acl", "policy"]);
     assert_eq!(catalog.delete_document(id, "missing", Expected::Any).await.expect("there is none"), None);
     assert_eq!(catalog.documents_revision(id).await.expect("read"), Some(last));
-    let gone = catalog.delete_document(id, "policy", Expected::Any).await.expect("deleted").expect("there was one");
+    let gone =
+        catalog.delete_document(id, "policy", Expected::Any).await.expect("deleted").expect("there was one");
     assert!(gone > last);
     assert_eq!(catalog.document(id, "policy").await.expect("read"), None);
     assert_eq!((of(id).await.revision, of(id).await.all.len()), (gone, 1));
@@ -38,7 +41,9 @@ pub async fn documents_are_found_as_they_were_set_and_move_one_revision(catalog:
 
 pub async fn a_document_is_swapped_only_for_what_was_read(catalog: Arc<dyn Catalog>) {
     let id = bucket(&*catalog, "photos").await.id;
-    let swap = async |expected, body| catalog.set_document(id, expected, document("acl", body)).await.map_err(|error| error.kind());
+    let swap = async |expected, body| {
+        catalog.set_document(id, expected, document("acl", body)).await.map_err(|error| error.kind())
+    };
     let first = swap(Expected::ABSENT, "one").await.expect("there was none");
     assert_eq!(swap(Expected::ABSENT, "two").await, Err(CatalogErrorKind::Conflict));
     // The change of another document is none of this one.
@@ -61,12 +66,18 @@ pub async fn a_bucket_is_made_with_its_first_documents_and_takes_them_with_it(ca
     let made = catalog.create_bucket_apart(new_bucket("photos"), first, Vec::new()).await.expect("a bucket");
     let revision = made.documents.revision;
     assert!(revision > Revision::NONE);
-    assert_eq!(made.documents.all, [stored("acl", "public-read", revision), stored("location", "EU", revision)]);
+    assert_eq!(
+        made.documents.all,
+        [stored("acl", "public-read", revision), stored("location", "EU", revision)]
+    );
     assert_eq!(catalog.bucket(&name("photos")).await.expect("read"), Some(made.clone()));
     let replica = NewReplica { backend: "disk".into(), place: "there".into() };
     let replica = catalog.add_replica(made.id, replica).await.expect("a replica").id;
     assert_eq!(catalog.documents(replica).await.expect("read"), Some(Documents::default()));
-    let refused = catalog.set_document(replica, Expected::Any, document("acl", "private")).await.expect_err("a replica has none");
+    let refused = catalog
+        .set_document(replica, Expected::Any, document("acl", "private"))
+        .await
+        .expect_err("a replica has none");
     assert_eq!(refused.kind(), CatalogErrorKind::NotFound);
     catalog.delete_bucket(made.id).await.expect("deleted");
     assert_eq!(catalog.documents(made.id).await.expect("read"), None);
@@ -79,7 +90,11 @@ pub async fn buckets_are_listed_with_the_documents_that_were_asked_for(catalog: 
     let first = vec![document("location", "EU"), document("acl", "public-read")];
     let made = catalog.create_bucket_apart(new_bucket("photos"), first, Vec::new()).await.expect("a bucket");
     let list = async |documents: Vec<&'static str>| {
-        catalog.buckets(BucketsQuery { documents, limit: 9, ..Default::default() }).await.expect("a page").buckets
+        catalog
+            .buckets(BucketsQuery { documents, limit: 9, ..Default::default() })
+            .await
+            .expect("a page")
+            .buckets
     };
     let kinds = |all: &[Document]| all.iter().map(|document| document.kind.clone()).collect::<Vec<_>>();
     assert_eq!(list(vec!["acl", "location"]).await, [made.clone(), plain.clone()]);

@@ -1,11 +1,13 @@
-//! Stored formats: what any version ever wrote is read by every later one. The files in `tests/golden` are only ever added to.
+//! Stored formats: what any version ever wrote is read by every later one. The files in `tests/golden` are
+//! only ever added to.
 
 use super::sample::{bucket, completed, key, name, new_bucket, number, owner, part, row, upload, upload_id};
 use super::sqlite::open;
 use causeway::{
     catalog::{
-        BucketId, BucketSize, BucketSizes, BucketsQuery, Catalog, Document, Documents, Expected, IndexRow, LeftPlace, NewBucket, ObjectRow,
-        PartRecord, ReplicaRecord, Revision, WhichObjects, sqlite::SqliteCatalog,
+        BucketId, BucketSize, BucketSizes, BucketsQuery, Catalog, Document, Documents, Expected, IndexRow,
+        LeftPlace, NewBucket, ObjectRow, PartRecord, ReplicaRecord, Revision, WhichObjects,
+        sqlite::SqliteCatalog,
     },
     model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, Timestamp},
 };
@@ -23,17 +25,25 @@ fn write(dir: &Path, truth: &str, index: &str) {
 async fn check_photos(catalog: &SqliteCatalog, location: &str) -> BucketId {
     let photos = catalog.bucket(&name("photos")).await.expect("read").expect("a bucket");
     assert_eq!(photos.bucket, new_bucket("photos"));
-    let document = |kind: &str, body: &str| Document { kind: kind.into(), body: body.into(), revision: Revision(1) };
+    let document =
+        |kind: &str, body: &str| Document { kind: kind.into(), body: body.into(), revision: Revision(1) };
     let all = vec![document("acl", "public-read"), document("location", "eu-west-1")];
     assert_eq!(photos.documents, Documents { revision: Revision(1), all });
     let id = photos.id;
-    let begun = causeway::catalog::UploadRecord { location: location.into(), ..upload(id, "one", "a//b", 17) };
+    let begun =
+        causeway::catalog::UploadRecord { location: location.into(), ..upload(id, "one", "a//b", 17) };
     assert_eq!(catalog.upload(id, &upload_id("one")).await.expect("read"), Some(begun));
     let bare = PartRecord { checksum: None, ..part(10_000, "there") };
     assert_eq!(catalog.parts(id, &upload_id("one"), 0, 9).await.expect("read"), [part(1, "here"), bare]);
-    assert_eq!(catalog.completed_upload(id, &upload_id("two")).await.expect("read"), Some(completed("é", 50)));
+    assert_eq!(
+        catalog.completed_upload(id, &upload_id("two")).await.expect("read"),
+        Some(completed("é", 50))
+    );
     let spec = ChecksumSpec { algorithm: ChecksumAlgorithm::Sha1, kind: ChecksumKind::Composite };
-    let rows = [row("a", 1), IndexRow { etag: ETag::multipart([1; 16], 12), checksum: Some(spec), ..row("é", 5 << 40) }];
+    let rows = [
+        row("a", 1),
+        IndexRow { etag: ETag::multipart([1; 16], 12), checksum: Some(spec), ..row("é", 5 << 40) },
+    ];
     assert_eq!(catalog.index_rows(id, None, 9).await.expect("rows"), rows);
     assert_eq!(catalog.index_lookup(id, vec![key("a")]).await.expect("rows"), [Some(row("a", 1))]);
     assert_eq!(catalog.index_versions(id, None, 9).await.expect("rows"), []);
@@ -64,22 +74,38 @@ async fn files_of_format_version_6_are_read_with_replicas_objects_and_places_lef
         let plain = catalog.bucket(&name("plain")).await.expect("read").expect("a bucket");
         let created = Timestamp::from_millis(1_700_000_000_456);
         let (backend, place) = ("safe".to_owned(), "safe/plain".to_owned());
-        assert_eq!(plain.bucket, NewBucket { owner: owner("bob"), created, backend, place, ..new_bucket("plain") });
+        assert_eq!(
+            plain.bucket,
+            NewBucket { owner: owner("bob"), created, backend, place, ..new_bucket("plain") }
+        );
         assert_eq!(plain.documents, Documents::default());
-        let bobs = catalog.buckets(BucketsQuery { owner: Some("bob".into()), limit: 9, ..Default::default() }).await.expect("a page");
+        let bobs = catalog
+            .buckets(BucketsQuery { owner: Some("bob".into()), limit: 9, ..Default::default() })
+            .await
+            .expect("a page");
         assert_eq!(bobs.buckets, std::slice::from_ref(&plain));
 
         let replica = |id, backend: &str, rank| {
             let (seeded, refilled, unmade) = (backend == "disk", backend == "lake", backend == "nas");
             let place = format!("{backend}/plain");
-            ReplicaRecord { id: BucketId(id), backend: backend.into(), place, rank, seeded, refilled, unmade, revision: Revision(1) }
+            ReplicaRecord {
+                id: BucketId(id),
+                backend: backend.into(),
+                place,
+                rank,
+                seeded,
+                refilled,
+                unmade,
+                revision: Revision(1),
+            }
         };
         let replicas = [replica(5, "nas", -1), replica(3, "disk", 0), replica(4, "lake", 1)];
         assert_eq!(catalog.replicas(plain.id).await.expect("read"), replicas);
 
         let text = |text: &str| Some(text.to_owned());
         let object = |of: &str, stands, intended| ObjectRow { key: key(of), stands, intended };
-        let rows = [object("B", text("1"), None), object("a", None, text("2")), object("a/", text("3"), text("4"))];
+        let rows =
+            [object("B", text("1"), None), object("a", None, text("2")), object("a/", text("3"), text("4"))];
         assert_eq!(catalog.objects(photos, None, 9, WhichObjects::All).await.expect("rows"), rows);
         assert_eq!(catalog.objects(photos, None, 9, WhichObjects::Unsettled).await.expect("rows"), rows[1..]);
         for (id, says) in [(plain.id, "5"), (BucketId(3), "6")] {
@@ -94,14 +120,23 @@ async fn files_of_format_version_6_are_read_with_replicas_objects_and_places_lef
         assert_eq!(stale.len(), 1);
         assert_eq!(catalog.state(plain.id, "scan").await.expect("read").as_deref(), Some("complete"));
         let sizes = catalog.bucket_sizes(9).await.expect("read").largest;
-        assert_eq!(sizes.iter().map(|size| (size.objects, size.bytes)).collect::<Vec<_>>(), [(2, (5 << 40) + 1), (0, 0)]);
+        assert_eq!(
+            sizes.iter().map(|size| (size.objects, size.bytes)).collect::<Vec<_>>(),
+            [(2, (5 << 40) + 1), (0, 0)]
+        );
 
         // What the older format had rows of goes on being changed.
         if start == 0 {
             let stored = catalog.object(photos, &key("a")).await.expect("read").expect("a row");
-            let again = catalog.set_object(photos, Expected::Exactly(stored.revision), stored.row).await.expect("swapped");
+            let again = catalog
+                .set_object(photos, Expected::Exactly(stored.revision), stored.row)
+                .await
+                .expect("swapped");
             assert_ne!(again, stored.revision);
-            catalog.put_part(photos, &upload_id("one"), PartRecord { number: number(1), ..part(1, "here") }).await.expect("put");
+            catalog
+                .put_part(photos, &upload_id("one"), PartRecord { number: number(1), ..part(1, "here") })
+                .await
+                .expect("put");
         }
         let fresh = bucket(&catalog, &format!("fresh-{start}")).await;
         assert!(fresh.id > BucketId(9), "ids of deleted buckets are not given out again: {:?}", fresh.id);

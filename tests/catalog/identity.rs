@@ -9,7 +9,13 @@ use std::sync::Arc;
 fn identity(access_key: &str, role: Role) -> NewIdentity {
     let name = (role != Role::ReadOnly).then(|| format!("the one called {access_key}"));
     let tenant = TenantId::parse("acme").expect("a tenant");
-    NewIdentity { tenant, access_key: AccessKey(access_key.into()), role, name, sealed_secret: format!("v1:{access_key}") }
+    NewIdentity {
+        tenant,
+        access_key: AccessKey(access_key.into()),
+        role,
+        name,
+        sealed_secret: format!("v1:{access_key}"),
+    }
 }
 
 pub async fn identities_are_found_as_they_were_set_and_move_one_revision(catalog: Arc<dyn Catalog>) {
@@ -24,7 +30,9 @@ pub async fn identities_are_found_as_they_were_set_and_move_one_revision(catalog
         all.push(IdentityRecord { identity, revision });
     }
     assert_eq!(catalog.identities().await.expect("read"), Identities { revision: last, all: all.clone() });
-    assert!(!catalog.remove_identity(&AccessKey("Alice".into()), Expected::Any).await.expect("there is none"));
+    assert!(
+        !catalog.remove_identity(&AccessKey("Alice".into()), Expected::Any).await.expect("there is none")
+    );
     assert_eq!(catalog.identities_revision().await.expect("read"), last);
     assert!(catalog.remove_identity(&AccessKey("bob".into()), Expected::Any).await.expect("removed"));
     all.remove(1);
@@ -34,14 +42,24 @@ pub async fn identities_are_found_as_they_were_set_and_move_one_revision(catalog
 }
 
 pub async fn an_identity_is_swapped_only_for_what_was_read(catalog: Arc<dyn Catalog>) {
-    let set = async |expected, role| catalog.set_identity(identity("alice", role), expected).await.map_err(|error| error.kind());
+    let set = async |expected, role| {
+        catalog.set_identity(identity("alice", role), expected).await.map_err(|error| error.kind())
+    };
     let first = set(Expected::ABSENT, Role::ReadOnly).await.expect("added");
     assert_eq!(set(Expected::ABSENT, Role::Admin).await, Err(CatalogErrorKind::Conflict));
     let second = set(Expected::Exactly(first), Role::ReadWrite).await.expect("changed");
     assert_eq!(set(Expected::Exactly(first), Role::Admin).await, Err(CatalogErrorKind::Conflict));
-    let late = catalog.remove_identity(&AccessKey("alice".into()), Expected::Exactly(first)).await.expect_err("too late");
+    let late = catalog
+        .remove_identity(&AccessKey("alice".into()), Expected::Exactly(first))
+        .await
+        .expect_err("too late");
     assert_eq!(late.kind(), CatalogErrorKind::Conflict);
-    assert!(catalog.remove_identity(&AccessKey("alice".into()), Expected::Exactly(second)).await.expect("removed"));
+    assert!(
+        catalog
+            .remove_identity(&AccessKey("alice".into()), Expected::Exactly(second))
+            .await
+            .expect("removed")
+    );
     let again = set(Expected::ABSENT, Role::ReadWrite).await.expect("added");
     assert!(again > second, "no revision comes back");
 }

@@ -26,7 +26,10 @@ pub async fn a_row_comes_back_as_it_was_put(catalog: Arc<dyn Catalog>) {
             ..row("a//b/../", 1)
         },
         IndexRow { etag: ETag::opaque("not-known-yet"), ..row(&"k".repeat(MAX_KEY_BYTES), 5 << 40) },
-        IndexRow { checksum: spec(ChecksumAlgorithm::Crc64Nvme, ChecksumKind::FullObject), ..row("é\u{10ffff}", 3) },
+        IndexRow {
+            checksum: spec(ChecksumAlgorithm::Crc64Nvme, ChecksumKind::FullObject),
+            ..row("é\u{10ffff}", 3)
+        },
     ];
     for row in &rows {
         catalog.index(id, put(row.key.as_str(), 99)).await.expect("indexed");
@@ -73,7 +76,10 @@ pub async fn concurrent_changes_are_all_made(catalog: Arc<dyn Catalog>) {
             for n in 0..40 {
                 catalog.index(id, put(&format!("{task:02}/{n:02}"), n)).await.expect("indexed");
                 // Whoever was told of a commit sees it.
-                assert!(catalog.index_lookup(id, vec![key(&format!("{task:02}/{n:02}"))]).await.expect("rows")[0].is_some());
+                assert!(
+                    catalog.index_lookup(id, vec![key(&format!("{task:02}/{n:02}"))]).await.expect("rows")[0]
+                        .is_some()
+                );
             }
         })
     });
@@ -85,7 +91,24 @@ pub async fn concurrent_changes_are_all_made(catalog: Arc<dyn Catalog>) {
 
 pub async fn keys_are_listed_in_the_order_of_their_bytes(catalog: Arc<dyn Catalog>) {
     let id = bucket(&*catalog, "photos").await.id;
-    let mut names = ["b", "B", "a", "a/", "a/b", "a0", "a-", "é", "z", "\u{1}", "a\u{0}b", "\u{ffff}", "\u{10000}", "~", "10", "9"];
+    let mut names = [
+        "b",
+        "B",
+        "a",
+        "a/",
+        "a/b",
+        "a0",
+        "a-",
+        "é",
+        "z",
+        "\u{1}",
+        "a\u{0}b",
+        "\u{ffff}",
+        "\u{10000}",
+        "~",
+        "10",
+        "9",
+    ];
     for name in names {
         catalog.index(id, put(name, 1)).await.expect("indexed");
     }
@@ -98,7 +121,8 @@ pub async fn rows_are_read_above_a_key_and_looked_up_in_the_order_asked(catalog:
     for name in ["c", "a", "d", "b"] {
         catalog.index(id, put(name, 1)).await.expect("indexed");
     }
-    let rows = async |after: Option<&str>, limit| catalog.index_rows(id, after.map(key), limit).await.expect("rows");
+    let rows =
+        async |after: Option<&str>, limit| catalog.index_rows(id, after.map(key), limit).await.expect("rows");
     assert_eq!(rows(None, 2).await, [row("a", 1), row("b", 1)]);
     assert_eq!(rows(Some("b"), 2).await, [row("c", 1), row("d", 1)]);
     assert_eq!(rows(Some("bb"), 1).await, [row("c", 1)]);

@@ -34,7 +34,10 @@ pub async fn a_lease_has_one_holder_until_it_runs_out(two: Two) {
 
 pub async fn a_lease_that_was_released_or_lost_is_neither_renewed_nor_released(two: Two) {
     let released = acquire(&two.one, "scan", "one").await.expect("nobody has it");
-    assert!(two.other.release_lease(&released).await.expect("answers"), "whoever has it may release it through any process");
+    assert!(
+        two.other.release_lease(&released).await.expect("answers"),
+        "whoever has it may release it through any process"
+    );
     assert!(!two.one.release_lease(&released).await.expect("answers"));
     assert_eq!(renew(&two.one, &released).await, None);
 

@@ -1,4 +1,5 @@
-//! The catalog in memory that tests run over: it promises what the others do, or what is tested over it says nothing.
+//! The catalog in memory that tests run over: it promises what the others do, or what is tested over it says
+//! nothing.
 
 #[path = "../support/ledger/mod.rs"]
 pub mod double;

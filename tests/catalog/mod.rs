@@ -100,8 +100,9 @@ macro_rules! contract {
 }
 pub(crate) use contract;
 
-/// Two processes that have one catalog open, as far as one test process can have them: they share its files, and no memory of the
-/// driver's. `$fresh` gives both, the clock that they go by, and something that keeps them alive.
+/// Two processes that have one catalog open, as far as one test process can have them: they share its files,
+/// and no memory of the driver's. `$fresh` gives both, the clock that they go by, and something that keeps
+/// them alive.
 macro_rules! shared_contract {
     ($fresh:path) => {
         $crate::catalog::shared_contract!($fresh;

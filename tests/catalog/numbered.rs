@@ -17,7 +17,8 @@ fn orders(n: usize) -> Vec<Vec<usize>> {
     if n == 0 {
         return vec![Vec::new()];
     }
-    let longer = |shorter: Vec<usize>| (0..n).map(move |at| [&shorter[..at], &[n - 1], &shorter[at..]].concat());
+    let longer =
+        |shorter: Vec<usize>| (0..n).map(move |at| [&shorter[..at], &[n - 1], &shorter[at..]].concat());
     orders(n - 1).into_iter().flat_map(longer).collect()
 }
 
@@ -40,7 +41,11 @@ pub async fn numbered_changes_end_alike_in_whatever_order_they_arrive(two: Two) 
                 }
             }
             let found = two.one.index_rows(id, None, 9).await.expect("rows");
-            assert_eq!(found, last.map(|size| row("a", size)).into_iter().collect::<Vec<_>>(), "{changes:?} as {order:?}");
+            assert_eq!(
+                found,
+                last.map(|size| row("a", size)).into_iter().collect::<Vec<_>>(),
+                "{changes:?} as {order:?}"
+            );
             let sizes = two.other.bucket_sizes(usize::MAX).await.expect("read").largest;
             let size = sizes.iter().find(|size| size.name.as_str() == format!("bucket-{at}-{n}"));
             let counted = size.map_or((0, 0), |size| (size.objects, size.bytes));

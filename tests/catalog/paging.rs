@@ -31,7 +31,11 @@ fn cases() -> impl Strategy<Value = Case> {
     let request = ("[ab/]{0,2}", prop::option::of(key()), prop::option::of("(/|a|b/|é)"), 1usize..7)
         .prop_map(|(prefix, after, delimiter, limit)| ListRequest { prefix, after, delimiter, limit });
     let changes = prop::collection::vec((key(), any::<bool>()), 0..20);
-    (prop::collection::vec(key(), 0..40), request, changes).prop_map(|(keys, request, changes)| Case { keys, request, changes })
+    (prop::collection::vec(key(), 0..40), request, changes).prop_map(|(keys, request, changes)| Case {
+        keys,
+        request,
+        changes,
+    })
 }
 
 pub async fn pages_agree_with_a_model_while_keys_come_and_go(catalog: Arc<dyn Catalog>) {
@@ -44,7 +48,11 @@ pub async fn pages_agree_with_a_model_while_keys_come_and_go(catalog: Arc<dyn Ca
         })
     };
     #[allow(clippy::result_large_err)] // proptest's own, with the failing case in it.
-    block_in_place(|| TestRunner::new(Config { failure_persistence: None, ..Config::default() }).run(&cases(), run).expect("agree"));
+    block_in_place(|| {
+        TestRunner::new(Config { failure_persistence: None, ..Config::default() })
+            .run(&cases(), run)
+            .expect("agree")
+    });
 }
 
 async fn check(catalog: &dyn Catalog, bucket: BucketId, case: Case) -> Result<(), TestCaseError> {
@@ -93,7 +101,8 @@ fn naive(model: &BTreeMap<String, u64>, request: &ListRequest) -> Shown {
             None => names.insert(key.clone(), Some(*size)),
         };
     }
-    let mut above = names.into_iter().filter(|(name, _)| request.after.as_ref().is_none_or(|after| name > after));
+    let mut above =
+        names.into_iter().filter(|(name, _)| request.after.as_ref().is_none_or(|after| name > after));
     let page = above.by_ref().take(request.limit).collect();
     (page, above.next().is_some())
 }

@@ -3,8 +3,8 @@
 use super::sample::{self, bucket, key, new_bucket, put};
 use causeway::{
     catalog::{
-        BucketChange, BucketId, BucketsQuery, Catalog, CatalogErrorKind, Expected, LeftPlace, NewReplica, ObjectRow, ReplicaChange,
-        ReplicaRecord, WhichObjects,
+        BucketChange, BucketId, BucketsQuery, Catalog, CatalogErrorKind, Expected, LeftPlace, NewReplica,
+        ObjectRow, ReplicaChange, ReplicaRecord, WhichObjects,
     },
     model::Timestamp,
     store::{ListRequest, ListUploadsRequest},
@@ -27,26 +27,46 @@ async fn backends(catalog: &dyn Catalog, of: BucketId) -> Vec<String> {
 async fn fill(catalog: &dyn Catalog, bucket: BucketId) {
     catalog.index(bucket, put("a", 1)).await.expect("indexed");
     catalog.set_state(bucket, "scan", Some("half".into())).await.expect("set");
-    catalog.set_object(bucket, Expected::Any, ObjectRow { key: key("a"), stands: Some("1".into()), intended: None }).await.expect("set");
+    catalog
+        .set_object(
+            bucket,
+            Expected::Any,
+            ObjectRow { key: key("a"), stands: Some("1".into()), intended: None },
+        )
+        .await
+        .expect("set");
     for upload in ["one", "two"] {
         catalog.begin_upload(sample::upload(bucket, upload, "b", 5)).await.expect("begun");
         catalog.put_part(bucket, &sample::upload_id(upload), sample::part(1, "here")).await.expect("put");
     }
-    catalog.finish_upload(bucket, &sample::upload_id("two"), sample::completed("b", 9)).await.expect("finished");
+    catalog
+        .finish_upload(bucket, &sample::upload_id("two"), sample::completed("b", 9))
+        .await
+        .expect("finished");
 }
 
 /// How much there is of each kind.
 async fn held(catalog: &dyn Catalog, bucket: BucketId) -> [usize; 8] {
     let (one, two) = (sample::upload_id("one"), sample::upload_id("two"));
     [
-        catalog.list(bucket, ListRequest { limit: 9, ..Default::default() }).await.expect("a page").entries.len(),
+        catalog
+            .list(bucket, ListRequest { limit: 9, ..Default::default() })
+            .await
+            .expect("a page")
+            .entries
+            .len(),
         catalog.index_rows(bucket, None, 9).await.expect("rows").len(),
         catalog.state(bucket, "scan").await.expect("read").iter().count(),
         catalog.objects(bucket, None, 9, WhichObjects::All).await.expect("rows").len(),
         catalog.upload(bucket, &one).await.expect("read").iter().count(),
         catalog.parts(bucket, &one, 0, 9).await.expect("read").len(),
         catalog.completed_upload(bucket, &two).await.expect("read").iter().count(),
-        catalog.list_uploads(bucket, ListUploadsRequest { limit: 9, ..Default::default() }).await.expect("a page").entries.len(),
+        catalog
+            .list_uploads(bucket, ListUploadsRequest { limit: 9, ..Default::default() })
+            .await
+            .expect("a page")
+            .entries
+            .len(),
     ]
 }
 
@@ -55,13 +75,31 @@ pub async fn a_replica_is_found_as_it_was_added_until_it_has_everything(catalog:
     let added = add(&*catalog, id, "disk").await;
     let NewReplica { backend, place } = new("disk");
     let ReplicaRecord { id: own, rank, revision, .. } = added;
-    assert_eq!(added, ReplicaRecord { id: own, backend, place, rank, revision, seeded: false, refilled: false, unmade: false });
+    assert_eq!(
+        added,
+        ReplicaRecord {
+            id: own,
+            backend,
+            place,
+            rank,
+            revision,
+            seeded: false,
+            refilled: false,
+            unmade: false
+        }
+    );
     assert_eq!(catalog.replicas(id).await.expect("read"), std::slice::from_ref(&added));
     assert_eq!(catalog.replicas(other).await.expect("read"), []);
     let read = Expected::Exactly(revision);
     let revision = catalog.update_replica(added.id, read, ReplicaChange::Seeded).await.expect("changed");
-    assert_eq!(catalog.replicas(id).await.expect("read"), [ReplicaRecord { seeded: true, revision, ..added }]);
-    for late in [catalog.update_replica(own, read, ReplicaChange::Unmade).await.err(), catalog.renew_replica(own, read).await.err()] {
+    assert_eq!(
+        catalog.replicas(id).await.expect("read"),
+        [ReplicaRecord { seeded: true, revision, ..added }]
+    );
+    for late in [
+        catalog.update_replica(own, read, ReplicaChange::Unmade).await.err(),
+        catalog.renew_replica(own, read).await.err(),
+    ] {
         assert_eq!(late.map(|error| error.kind()), Some(CatalogErrorKind::Conflict));
     }
 }
@@ -89,7 +127,9 @@ pub async fn replicas_come_in_order_of_rank_and_the_newest_ranks_last(catalog: A
         added.push(add(&*catalog, id, backend).await);
     }
     assert_eq!(backends(&*catalog, id).await, ["c", "a", "b"]);
-    for (first, expected) in [(2, ["b", "c", "a"]), (1, ["a", "b", "c"]), (1, ["a", "b", "c"]), (0, ["c", "a", "b"])] {
+    for (first, expected) in
+        [(2, ["b", "c", "a"]), (1, ["a", "b", "c"]), (1, ["a", "b", "c"]), (0, ["c", "a", "b"])]
+    {
         catalog.update_replica(added[first].id, Expected::Any, ReplicaChange::First).await.expect("changed");
         assert_eq!(backends(&*catalog, id).await, expected);
     }
@@ -113,26 +153,45 @@ pub async fn a_replica_is_no_bucket_to_whoever_lists_or_makes_buckets(catalog: A
         assert_eq!(catalog.bucket(&sample::name(name)).await.expect("read"), None);
         catalog.create_bucket(new_bucket(name)).await.expect("the name is free");
     }
-    catalog.update_bucket(record.id, Expected::Any, BucketChange::Owner(sample::owner("bob"))).await.expect("changed");
+    catalog
+        .update_bucket(record.id, Expected::Any, BucketChange::Owner(sample::owner("bob")))
+        .await
+        .expect("changed");
     assert_eq!(catalog.replicas(record.id).await.expect("read").len(), 3);
 }
 
-pub async fn a_renewed_replica_knows_nothing_of_what_was_before_and_keeps_its_rank(catalog: Arc<dyn Catalog>) {
+pub async fn a_renewed_replica_knows_nothing_of_what_was_before_and_keeps_its_rank(
+    catalog: Arc<dyn Catalog>,
+) {
     let id = bucket(&*catalog, "photos").await.id;
     let (mut disk, mut lake) = (add(&*catalog, id, "disk").await, add(&*catalog, id, "lake").await);
     for replica in [&mut disk, &mut lake] {
-        replica.revision = catalog.update_replica(replica.id, Expected::Any, ReplicaChange::Seeded).await.expect("changed");
+        replica.revision =
+            catalog.update_replica(replica.id, Expected::Any, ReplicaChange::Seeded).await.expect("changed");
         replica.seeded = true;
         fill(&*catalog, replica.id).await;
     }
     let fresh = catalog.renew_replica(disk.id, Expected::Any).await.expect("renewed");
     assert_ne!(fresh.id, disk.id);
-    assert_eq!(fresh, ReplicaRecord { id: fresh.id, revision: fresh.revision, refilled: true, seeded: false, ..disk.clone() });
+    assert_eq!(
+        fresh,
+        ReplicaRecord {
+            id: fresh.id,
+            revision: fresh.revision,
+            refilled: true,
+            seeded: false,
+            ..disk.clone()
+        }
+    );
     assert_eq!(catalog.replicas(id).await.expect("read"), [fresh.clone(), lake.clone()]);
     assert_eq!((held(&*catalog, disk.id).await, held(&*catalog, fresh.id).await), ([0; 8], [0; 8]));
     assert_eq!(held(&*catalog, lake.id).await, [1; 8]);
-    let revision = catalog.update_replica(fresh.id, Expected::Any, ReplicaChange::Seeded).await.expect("changed");
-    assert_eq!(catalog.replicas(id).await.expect("read")[0], ReplicaRecord { seeded: true, refilled: false, revision, ..fresh.clone() });
+    let revision =
+        catalog.update_replica(fresh.id, Expected::Any, ReplicaChange::Seeded).await.expect("changed");
+    assert_eq!(
+        catalog.replicas(id).await.expect("read")[0],
+        ReplicaRecord { seeded: true, refilled: false, revision, ..fresh.clone() }
+    );
     for no_replica in [id, disk.id] {
         let error = catalog.renew_replica(no_replica, Expected::Any).await.expect_err("no replica");
         assert_eq!(error.kind(), CatalogErrorKind::NotFound);
@@ -140,7 +199,11 @@ pub async fn a_renewed_replica_knows_nothing_of_what_was_before_and_keeps_its_ra
 }
 
 pub async fn a_left_place_is_known_until_it_is_forgotten(catalog: Arc<dyn Catalog>) {
-    let left = |backend: &str| LeftPlace { backend: backend.into(), place: "photos".into(), bucket: sample::name("photos") };
+    let left = |backend: &str| LeftPlace {
+        backend: backend.into(),
+        place: "photos".into(),
+        bucket: sample::name("photos"),
+    };
     for backend in ["lake", "disk", "disk"] {
         catalog.leave_place(left(backend)).await.expect("written down");
     }
@@ -203,8 +266,11 @@ pub async fn a_removed_replica_takes_only_its_own_with_it(catalog: Arc<dyn Catal
 
 pub async fn replicas_go_with_their_bucket_and_all_that_is_known_of_them(catalog: Arc<dyn Catalog>) {
     let (id, other) = (bucket(&*catalog, "photos").await.id, bucket(&*catalog, "others").await.id);
-    let (disk, lake, others) =
-        (add(&*catalog, id, "disk").await.id, add(&*catalog, id, "lake").await.id, add(&*catalog, other, "disk").await);
+    let (disk, lake, others) = (
+        add(&*catalog, id, "disk").await.id,
+        add(&*catalog, id, "lake").await.id,
+        add(&*catalog, other, "disk").await,
+    );
     for bucket in [id, disk, lake, others.id] {
         fill(&*catalog, bucket).await;
     }
@@ -236,6 +302,9 @@ pub async fn uploads_of_replicas_are_never_stale(catalog: Arc<dyn Catalog>) {
     }
     // They end with the upload that they are part of, and fill no page of those that do not.
     for limit in [1, 9] {
-        assert_eq!(catalog.stale_uploads(Timestamp::from_millis(99), limit).await.expect("read"), std::slice::from_ref(&ours));
+        assert_eq!(
+            catalog.stale_uploads(Timestamp::from_millis(99), limit).await.expect("read"),
+            std::slice::from_ref(&ours)
+        );
     }
 }

@@ -1,10 +1,13 @@
 //! Values to store.
 
 use causeway::{
-    catalog::{BucketId, BucketRecord, Catalog, CompletedUpload, IndexChange, IndexRow, NewBucket, PartRecord, UploadRecord},
+    catalog::{
+        BucketId, BucketRecord, Catalog, CompletedUpload, IndexChange, IndexRow, NewBucket, PartRecord,
+        UploadRecord,
+    },
     model::{
-        Attributes, BucketName, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum, ObjectKey, Owner,
-        PartNumber, Tag, TagSet, Timestamp, UploadId,
+        Attributes, BucketName, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag,
+        ObjectChecksum, ObjectKey, Owner, PartNumber, Tag, TagSet, Timestamp, UploadId,
     },
     store::Written,
 };

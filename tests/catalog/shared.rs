@@ -5,7 +5,9 @@ use super::{
     sample::{self, bucket, completed, key, name, new_bucket, owner, put, row},
 };
 use causeway::{
-    catalog::{BucketChange, Catalog, CatalogErrorKind, Expected, NewReplica, ObjectRow, ReplicaChange, Revision},
+    catalog::{
+        BucketChange, Catalog, CatalogErrorKind, Expected, NewReplica, ObjectRow, ReplicaChange, Revision,
+    },
     model::Timestamp,
 };
 use futures_util::future::join_all;
@@ -45,7 +47,10 @@ pub async fn what_one_has_committed_the_other_reads(two: Two) {
     let made = bucket(&*two.one, "photos").await;
     assert_eq!(two.other.bucket(&name("photos")).await.expect("read"), Some(made.clone()));
     two.other.set_document(made.id, Expected::Any, document("acl", "public-read")).await.expect("set");
-    assert_eq!(two.one.document(made.id, "acl").await.expect("read").map(|document| document.body).as_deref(), Some("public-read"));
+    assert_eq!(
+        two.one.document(made.id, "acl").await.expect("read").map(|document| document.body).as_deref(),
+        Some("public-read")
+    );
     two.one.index(made.id, put("a", 1)).await.expect("indexed");
     two.other.index(made.id, put("b", 1)).await.expect("indexed");
     for catalog in two.both() {
@@ -62,7 +67,8 @@ pub async fn a_name_that_both_create_is_one_bucket(two: Two) {
     for n in 0..16 {
         let of = format!("bucket-{n}");
         let made = join_all(two.both().map(|catalog| catalog.create_bucket(new_bucket(&of)))).await;
-        let kinds: Vec<_> = made.iter().filter_map(|made| made.as_ref().err().map(|error| error.kind())).collect();
+        let kinds: Vec<_> =
+            made.iter().filter_map(|made| made.as_ref().err().map(|error| error.kind())).collect();
         assert_eq!(kinds, [CatalogErrorKind::Exists]);
         ids.extend(made.into_iter().flatten().map(|record| record.id));
     }
@@ -80,18 +86,32 @@ pub async fn of_two_who_have_read_the_same_one_writes(two: Two) {
     let object = two.one.set_object(made.id, Expected::ABSENT, text("1")).await.expect("set");
     for _ in 0..8 {
         let writes = [
+            join_all(two.both().map(|catalog| {
+                catalog.update_bucket(
+                    made.id,
+                    Expected::Exactly(made.revision),
+                    BucketChange::Owner(owner("bob")),
+                )
+            }))
+            .await,
+            join_all(two.both().map(|catalog| {
+                catalog.update_replica(replica.id, Expected::Exactly(replica.revision), ReplicaChange::Seeded)
+            }))
+            .await,
             join_all(
-                two.both()
-                    .map(|catalog| catalog.update_bucket(made.id, Expected::Exactly(made.revision), BucketChange::Owner(owner("bob")))),
+                two.both().map(|catalog| {
+                    catalog.set_document(made.id, Expected::ABSENT, document("acl", "private"))
+                }),
             )
             .await,
             join_all(
-                two.both().map(|catalog| catalog.update_replica(replica.id, Expected::Exactly(replica.revision), ReplicaChange::Seeded)),
+                two.both().map(|catalog| catalog.set_object(made.id, Expected::Exactly(object), text("2"))),
             )
             .await,
-            join_all(two.both().map(|catalog| catalog.set_document(made.id, Expected::ABSENT, document("acl", "private")))).await,
-            join_all(two.both().map(|catalog| catalog.set_object(made.id, Expected::Exactly(object), text("2")))).await,
-            join_all(two.both().map(|catalog| catalog.set_object_version(made.id, 1, Expected::ABSENT, text("2")))).await,
+            join_all(
+                two.both().map(|catalog| catalog.set_object_version(made.id, 1, Expected::ABSENT, text("2"))),
+            )
+            .await,
         ];
         for (what, outcomes) in writes.into_iter().enumerate() {
             let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
@@ -102,7 +122,10 @@ pub async fn of_two_who_have_read_the_same_one_writes(two: Two) {
     }
     let stored = two.one.object(made.id, &key("a")).await.expect("read").expect("a row");
     assert_eq!(stored.row, text("2"));
-    assert_eq!(two.one.bucket(&name("photos")).await.expect("read").expect("a bucket").bucket.owner, owner("bob"));
+    assert_eq!(
+        two.one.bucket(&name("photos")).await.expect("read").expect("a bucket").bucket.owner,
+        owner("bob")
+    );
     assert!(two.other.replicas(made.id).await.expect("read")[0].seeded);
 }
 
@@ -141,7 +164,8 @@ pub async fn an_upload_that_both_finish_ends_once(two: Two) {
         let upload = sample::upload_id(&format!("u{n}"));
         two.one.begin_upload(sample::upload(id, upload.as_str(), "a", 1)).await.expect("begun");
         two.other.put_part(id, &upload, sample::part(1, "here")).await.expect("put");
-        let ended = join_all(two.both().map(|catalog| catalog.finish_upload(id, &upload, completed("a", 9)))).await;
+        let ended =
+            join_all(two.both().map(|catalog| catalog.finish_upload(id, &upload, completed("a", 9)))).await;
         assert_eq!(ended.iter().filter(|ended| ended.is_ok()).count(), 1);
         assert_eq!(two.other.completed_upload(id, &upload).await.expect("read"), Some(completed("a", 9)));
     }

@@ -7,7 +7,13 @@ use std::sync::Arc;
 /// Name, objects and bytes of the largest buckets.
 async fn sizes(catalog: &dyn Catalog, limit: usize) -> (Vec<(String, u64, u64)>, usize) {
     let BucketSizes { largest, others } = catalog.bucket_sizes(limit).await.expect("read");
-    (largest.into_iter().map(|BucketSize { name, objects, bytes }| (name.to_string(), objects, bytes)).collect(), others)
+    (
+        largest
+            .into_iter()
+            .map(|BucketSize { name, objects, bytes }| (name.to_string(), objects, bytes))
+            .collect(),
+        others,
+    )
 }
 
 async fn index(catalog: &dyn Catalog, bucket: BucketId, changes: impl IntoIterator<Item = IndexChange>) {
@@ -53,10 +59,12 @@ pub async fn no_sum_of_sizes_overflows(catalog: Arc<dyn Catalog>) {
 pub async fn the_largest_buckets_are_told_and_the_others_counted(catalog: Arc<dyn Catalog>) {
     for (name, sizes) in [("few", &[7, 1][..]), ("many", &[1; 8]), ("large", &[100]), ("small", &[1])] {
         let id = bucket(&*catalog, name).await.id;
-        index(&*catalog, id, sizes.iter().enumerate().map(|(at, size)| put(&format!("key {at}"), *size))).await;
+        index(&*catalog, id, sizes.iter().enumerate().map(|(at, size)| put(&format!("key {at}"), *size)))
+            .await;
     }
-    let all: Vec<_> =
-        [("large", 1, 100), ("many", 8, 8), ("few", 2, 8), ("small", 1, 1)].map(|(name, n, size)| (name.to_owned(), n, size)).into();
+    let all: Vec<_> = [("large", 1, 100), ("many", 8, 8), ("few", 2, 8), ("small", 1, 1)]
+        .map(|(name, n, size)| (name.to_owned(), n, size))
+        .into();
     assert_eq!(sizes(&*catalog, 9).await, (all.clone(), 0));
     assert_eq!(sizes(&*catalog, 2).await, (all[..2].to_vec(), 2));
     assert_eq!(sizes(&*catalog, 0).await, (Vec::new(), 4));

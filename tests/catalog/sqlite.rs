@@ -31,7 +31,8 @@ fn two() -> (Two, TempDir) {
     let clock = HeldClock::default();
     let open = || -> Arc<dyn Catalog> {
         let clock = clock.clone();
-        let catalog = SqliteCatalog::open_by(dir.path(), Durability::Relaxed, Clock::new(move || clock.now()));
+        let catalog =
+            SqliteCatalog::open_by(dir.path(), Durability::Relaxed, Clock::new(move || clock.now()));
         Arc::new(catalog.expect("opens"))
     };
     (Two { one: open(), other: open(), clock: clock.clone() }, dir)
@@ -78,7 +79,8 @@ async fn closed() -> TempDir {
 }
 
 fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<_> = fs::read_dir(dir).expect("lists").map(|entry| entry.expect("an entry").path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(dir).expect("lists").map(|entry| entry.expect("an entry").path()).collect();
     files.sort();
     files
 }
@@ -91,14 +93,22 @@ async fn files_are_readable_by_their_owner_alone() {
     let files = files(dir.path());
     assert!(files.len() > 2, "the logs are there too");
     for file in files {
-        assert_eq!(file.metadata().expect("a file").permissions().mode() & 0o777, 0o600, "{}", file.display());
+        assert_eq!(
+            file.metadata().expect("a file").permissions().mode() & 0o777,
+            0o600,
+            "{}",
+            file.display()
+        );
     }
 }
 
 #[tokio::test]
 async fn closing_leaves_the_two_files_and_the_reserve_and_no_log() {
     let dir = closed().await;
-    assert_eq!(files(dir.path()), ["catalog.sqlite", "index.sqlite", "reserve"].map(|file| dir.path().join(file)));
+    assert_eq!(
+        files(dir.path()),
+        ["catalog.sqlite", "index.sqlite", "reserve"].map(|file| dir.path().join(file))
+    );
 }
 
 #[tokio::test]
@@ -128,14 +138,21 @@ async fn an_index_in_which_a_reader_meets_damage_is_begun_anew_by_the_next_start
     let id = catalog.bucket(&name("photos")).await.expect("read").expect("a bucket").id;
     damage(&path);
     let error = catalog.index_rows(id, None, 9000).await.expect_err("it is damaged");
-    assert!(error.to_string().contains("index.sqlite is damaged") && error.to_string().contains("restart"), "{error}");
+    assert!(
+        error.to_string().contains("index.sqlite is damaged") && error.to_string().contains("restart"),
+        "{error}"
+    );
     // Whether it can be closed well does not matter.
     let _ = catalog.close().await;
     let catalog = open(dir.path());
     assert_eq!(catalog.index_rows(id, None, 9).await.expect("rows"), []);
     catalog.index(id, put("b", 1)).await.expect("indexed");
     catalog.close().await.expect("closed");
-    assert_eq!(open(dir.path()).index_rows(id, None, 9).await.expect("rows"), [row("b", 1)], "and not again by the one after it");
+    assert_eq!(
+        open(dir.path()).index_rows(id, None, 9).await.expect("rows"),
+        [row("b", 1)],
+        "and not again by the one after it"
+    );
 }
 
 #[tokio::test]
@@ -143,7 +160,9 @@ async fn a_database_of_something_else_is_refused_and_left_alone() {
     for file in ["catalog.sqlite", "index.sqlite"] {
         let dir = TempDir::new().expect("a directory");
         let path = dir.path().join(file);
-        Connection::open(&path).and_then(|db| db.execute_batch("CREATE TABLE recipes (soup TEXT)")).expect("made");
+        Connection::open(&path)
+            .and_then(|db| db.execute_batch("CREATE TABLE recipes (soup TEXT)"))
+            .expect("made");
         let before = fs::read(&path).expect("read");
         let error = refusal(dir.path());
         assert_eq!(error.kind(), CatalogErrorKind::Unavailable);
@@ -156,7 +175,8 @@ async fn a_database_of_something_else_is_refused_and_left_alone() {
 async fn a_damaged_truth_is_an_error_and_left_alone() {
     let dir = closed().await;
     let path = dir.path().join("catalog.sqlite");
-    fs::write(&path, "this is no database, and it is long enough to be seen as none: ".repeat(100)).expect("written");
+    fs::write(&path, "this is no database, and it is long enough to be seen as none: ".repeat(100))
+        .expect("written");
     let before = fs::read(&path).expect("read");
     let error = refusal(dir.path());
     assert_eq!(error.kind(), CatalogErrorKind::Unavailable);
@@ -176,19 +196,25 @@ async fn a_log_without_its_truth_is_an_error() {
 
 #[tokio::test]
 async fn a_damaged_missing_or_newer_index_is_begun_anew() {
-    let garbage = |path: &Path| fs::write(path, "no database, but long enough to be taken for one ".repeat(100)).expect("written");
+    let garbage = |path: &Path| {
+        fs::write(path, "no database, but long enough to be taken for one ".repeat(100)).expect("written")
+    };
     let bad_tables = |path: &Path| {
         let db = Connection::open(path).expect("opens");
         db.execute_batch("DROP TABLE keys; DROP TABLE key_versions; DROP TABLE deletions; DROP TABLE state; DROP TABLE sizes")
             .expect("dropped");
     };
-    let truncated = |path: &Path| fs::File::options().write(true).open(path).and_then(|file| file.set_len(5000)).expect("truncated");
+    let truncated = |path: &Path| {
+        fs::File::options().write(true).open(path).and_then(|file| file.set_len(5000)).expect("truncated")
+    };
     let missing = |path: &Path| {
         fs::remove_file(path).expect("removed");
         // Its log stays behind and must not be taken for that of the new file.
         fs::write(path.with_extension("sqlite-wal"), [7; 5000]).expect("written");
     };
-    let newer = |path: &Path| Connection::open(path).and_then(|db| db.pragma_update(None, "user_version", 4711)).expect("changed");
+    let newer = |path: &Path| {
+        Connection::open(path).and_then(|db| db.pragma_update(None, "user_version", 4711)).expect("changed")
+    };
     let harms: [&dyn Fn(&Path); 6] = [&garbage, &bad_tables, &truncated, &missing, &newer, &damage];
     for (n, harm) in harms.into_iter().enumerate() {
         let dir = closed().await;

@@ -36,7 +36,8 @@ fn whatever_was_committed_is_there_after_a_kill() {
         runtime.block_on(async {
             let catalog = open(dir.path());
             let id = catalog.bucket(&name("photos")).await.expect("read").expect("a bucket").id;
-            let keys = acknowledged.iter().filter_map(|ack| ack.strip_prefix("key ")).map(key).collect::<Vec<_>>();
+            let keys =
+                acknowledged.iter().filter_map(|ack| ack.strip_prefix("key ")).map(key).collect::<Vec<_>>();
             let found = catalog.index_lookup(id, keys.clone()).await.expect("rows");
             for (key, found) in keys.iter().zip(found) {
                 assert_eq!(found, Some(row(key.as_str(), 1)));
@@ -75,7 +76,8 @@ fn run_and_kill(dir: &Path, enough: usize) -> Vec<String> {
 }
 
 fn write_until_killed(dir: &Path) {
-    let acknowledge = |what: String| std::io::stdout().write_all(format!("ack {what}\n").as_bytes()).expect("written");
+    let acknowledge =
+        |what: String| std::io::stdout().write_all(format!("ack {what}\n").as_bytes()).expect("written");
     Runtime::new().expect("a runtime").block_on(async {
         let catalog = Arc::new(SqliteCatalog::open(dir, Durability::Strict).expect("opens"));
         let id = match catalog.create_bucket(new_bucket("photos")).await {
@@ -158,7 +160,11 @@ async fn what_a_deleted_bucket_left_in_the_index_is_swept_after_the_next_start()
 async fn a_truth_restored_from_before_a_bucket_gives_its_id_to_no_other() {
     let dir = TempDir::new().expect("a directory");
     let catalog = open(dir.path());
-    let ids = [bucket(&catalog, "one").await.id, bucket(&catalog, "two").await.id, bucket(&catalog, "three").await.id];
+    let ids = [
+        bucket(&catalog, "one").await.id,
+        bucket(&catalog, "two").await.id,
+        bucket(&catalog, "three").await.id,
+    ];
     for id in ids {
         catalog.index(id, put("a", 1)).await.expect("indexed");
     }

@@ -15,7 +15,9 @@ const TTL: Duration = Duration::from_secs(30);
 /// A gateway upon a shared catalog, and what kills it.
 fn gateway(ledger: &Ledger, owner: &str, began: Instant) -> (LeaseTurns, CancellationToken) {
     let (killed, pause) = (CancellationToken::new(), Arc::new(|| Duration::ZERO));
-    let clock = Clock::new(move || Timestamp::from_millis(i64::try_from(began.elapsed().as_millis()).expect("not long")));
+    let clock = Clock::new(move || {
+        Timestamp::from_millis(i64::try_from(began.elapsed().as_millis()).expect("not long"))
+    });
     let catalog = LedgerCatalog::open(ledger.clone(), killed.clone(), pause.clone(), pause).by(clock);
     (LeaseTurns::new(Arc::new(catalog), owner.to_owned(), TTL), killed)
 }

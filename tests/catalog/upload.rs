@@ -117,7 +117,12 @@ pub async fn aborting_says_whether_there_was_one(catalog: Arc<dyn Catalog>) {
 }
 
 /// As a client pages: `key upload` or `prefix`.
-async fn pages(catalog: &dyn Catalog, bucket: BucketId, mut request: ListUploadsRequest, mut between: impl AsyncFnMut()) -> Vec<String> {
+async fn pages(
+    catalog: &dyn Catalog,
+    bucket: BucketId,
+    mut request: ListUploadsRequest,
+    mut between: impl AsyncFnMut(),
+) -> Vec<String> {
     let mut shown = Vec::new();
     loop {
         let page = catalog.list_uploads(bucket, request.clone()).await.expect("a page");
@@ -126,7 +131,8 @@ async fn pages(catalog: &dyn Catalog, bucket: BucketId, mut request: ListUploads
             match entry {
                 UploadEntry::Upload(info) => {
                     shown.push(format!("{} {}", info.key, info.upload));
-                    (request.key_marker, request.upload_marker) = (Some(info.key.as_str().into()), Some(info.upload));
+                    (request.key_marker, request.upload_marker) =
+                        (Some(info.key.as_str().into()), Some(info.upload));
                 }
                 UploadEntry::CommonPrefix(prefix) => {
                     (request.key_marker, request.upload_marker) = (Some(prefix.clone()), None);
@@ -143,7 +149,15 @@ async fn pages(catalog: &dyn Catalog, bucket: BucketId, mut request: ListUploads
 
 pub async fn uploads_are_listed_by_key_then_age_then_id_whatever_the_page(catalog: Arc<dyn Catalog>) {
     let (id, other) = (bucket(&*catalog, "photos").await.id, bucket(&*catalog, "others").await.id);
-    let begun = [("u9", "a", 1), ("u1", "a", 2), ("u0", "a", 2), ("u5", "a/b", 9), ("u6", "a/c", 1), ("u2", "é", 1), ("u7", "b", 3)];
+    let begun = [
+        ("u9", "a", 1),
+        ("u1", "a", 2),
+        ("u0", "a", 2),
+        ("u5", "a/b", 9),
+        ("u6", "a/c", 1),
+        ("u2", "é", 1),
+        ("u7", "b", 3),
+    ];
     for (name, key, initiated) in begun {
         catalog.begin_upload(upload(id, name, key, initiated)).await.expect("begun");
     }
@@ -155,16 +169,30 @@ pub async fn uploads_are_listed_by_key_then_age_then_id_whatever_the_page(catalo
         assert_eq!(list(request()).await, all, "{limit}");
         let grouped = list(ListUploadsRequest { delimiter: Some("/".into()), ..request() }).await;
         assert_eq!(grouped, ["a u9", "a u0", "a u1", "a/", "b u7", "é u2"], "{limit}");
-        assert_eq!(list(ListUploadsRequest { prefix: "a/".into(), ..request() }).await, ["a/b u5", "a/c u6"], "{limit}");
-        assert_eq!(list(ListUploadsRequest { key_marker: Some("a".into()), ..request() }).await, all[3..], "{limit}");
+        assert_eq!(
+            list(ListUploadsRequest { prefix: "a/".into(), ..request() }).await,
+            ["a/b u5", "a/c u6"],
+            "{limit}"
+        );
+        assert_eq!(
+            list(ListUploadsRequest { key_marker: Some("a".into()), ..request() }).await,
+            all[3..],
+            "{limit}"
+        );
     }
     let page = catalog.list_uploads(id, ListUploadsRequest::default()).await.expect("a page");
     assert!(page.entries.is_empty() && !page.truncated);
-    let page = catalog.list_uploads(id, ListUploadsRequest { prefix: "b".into(), limit: 1, ..Default::default() }).await.expect("a page");
+    let page = catalog
+        .list_uploads(id, ListUploadsRequest { prefix: "b".into(), limit: 1, ..Default::default() })
+        .await
+        .expect("a page");
     let Some(UploadEntry::Upload(info)) = page.entries.first() else { panic!("an upload") };
     let begun = upload(id, "u7", "b", 3);
     assert_eq!((&info.key, &info.upload, &info.initiator), (&begun.key, &begun.upload, &begun.initiator));
-    assert_eq!((info.initiated, info.checksum, info.explicit_checksum), (begun.initiated, begun.checksum, begun.explicit_checksum));
+    assert_eq!(
+        (info.initiated, info.checksum, info.explicit_checksum),
+        (begun.initiated, begun.checksum, begun.explicit_checksum)
+    );
 }
 
 pub async fn an_upload_that_ends_between_pages_makes_none_be_missed(catalog: Arc<dyn Catalog>) {
@@ -183,11 +211,18 @@ pub async fn an_upload_that_ends_between_pages_makes_none_be_missed(catalog: Arc
 
 pub async fn stale_uploads_come_oldest_first(catalog: Arc<dyn Catalog>) {
     let (id, other) = (bucket(&*catalog, "photos").await.id, bucket(&*catalog, "others").await.id);
-    let begun = [upload(id, "u1", "a", 30), upload(other, "u2", "b", 10), upload(id, "u3", "c", 40), upload(id, "u4", "d", 20)];
+    let begun = [
+        upload(id, "u1", "a", 30),
+        upload(other, "u2", "b", 10),
+        upload(id, "u3", "c", 40),
+        upload(id, "u4", "d", 20),
+    ];
     for record in &begun {
         catalog.begin_upload(record.clone()).await.expect("begun");
     }
-    let stale = async |before, limit| catalog.stale_uploads(Timestamp::from_millis(before), limit).await.expect("read");
+    let stale = async |before, limit| {
+        catalog.stale_uploads(Timestamp::from_millis(before), limit).await.expect("read")
+    };
     assert_eq!(stale(40, 9).await, [begun[1].clone(), begun[3].clone(), begun[0].clone()]);
     assert_eq!(stale(41, 2).await, [begun[1].clone(), begun[3].clone()]);
     assert_eq!(stale(10, 9).await, []);
@@ -196,9 +231,11 @@ pub async fn stale_uploads_come_oldest_first(catalog: Arc<dyn Catalog>) {
 pub async fn many_endings_are_forgotten_in_one_call(catalog: Arc<dyn Catalog>) {
     let id = bucket(&*catalog, "photos").await.id;
     let names: Vec<_> = (0..2500).map(|n| upload_id(&format!("u{n}"))).collect();
-    let begun = join_all(names.iter().map(|name| catalog.begin_upload(upload(id, name.as_str(), "a", 1)))).await;
+    let begun =
+        join_all(names.iter().map(|name| catalog.begin_upload(upload(id, name.as_str(), "a", 1)))).await;
     begun.into_iter().collect::<Result<(), _>>().expect("begun");
-    let finished = join_all((0..).zip(&names).map(|(n, name)| catalog.finish_upload(id, name, completed("a", n)))).await;
+    let finished =
+        join_all((0..).zip(&names).map(|(n, name)| catalog.finish_upload(id, name, completed("a", n)))).await;
     finished.into_iter().collect::<Result<(), _>>().expect("finished");
     catalog.forget_completed(Timestamp::from_millis(2499)).await.expect("forgotten");
     let left = join_all(names.iter().map(|name| catalog.completed_upload(id, name))).await;
@@ -222,10 +259,14 @@ pub async fn one_failing_change_spoils_none_of_its_neighbours(catalog: Arc<dyn C
         }
     }));
     for (n, outcome) in outcomes.await.into_iter().enumerate() {
-        let expected = [Some(CatalogErrorKind::Exists), None, None, Some(CatalogErrorKind::NotFound), None, None][n % 6];
+        let expected =
+            [Some(CatalogErrorKind::Exists), None, None, Some(CatalogErrorKind::NotFound), None, None][n % 6];
         assert_eq!(outcome.err().map(|error| error.kind()), expected, "{n}");
     }
-    let page = catalog.list_uploads(id, ListUploadsRequest { limit: 1000, ..Default::default() }).await.expect("a page");
+    let page = catalog
+        .list_uploads(id, ListUploadsRequest { limit: 1000, ..Default::default() })
+        .await
+        .expect("a page");
     assert_eq!(page.entries.len(), 101);
     assert_eq!(catalog.parts(id, &upload_id("one"), 0, 1000).await.expect("read").len(), 100);
     catalog.index(id, put("a", 1)).await.expect("indexed");

@@ -59,9 +59,15 @@ pub async fn versions_change_nothing_of_what_list_shows(catalog: Arc<dyn Catalog
     put_all(&*catalog, id, &[version("a", 7, false), version("b", 8, true), version("c", 1, false)]).await;
     assert_eq!(keys(&*catalog, id).await, ["a", "c"]);
     assert_eq!(catalog.index_rows(id, None, 9).await.expect("rows"), [current.clone(), row("c", 1)]);
-    assert_eq!(catalog.index_lookup(id, ["b", "a"].map(key).to_vec()).await.expect("rows"), [None, Some(current)]);
+    assert_eq!(
+        catalog.index_lookup(id, ["b", "a"].map(key).to_vec()).await.expect("rows"),
+        [None, Some(current)]
+    );
     let sizes = catalog.bucket_sizes(9).await.expect("read").largest;
-    assert_eq!(sizes.iter().map(|BucketSize { objects, bytes, .. }| (*objects, *bytes)).collect::<Vec<_>>(), [(2, 4)]);
+    assert_eq!(
+        sizes.iter().map(|BucketSize { objects, bytes, .. }| (*objects, *bytes)).collect::<Vec<_>>(),
+        [(2, 4)]
+    );
     catalog.index(id, IndexChange::DeleteVersion(key("c"), 1)).await.expect("deleted");
     assert_eq!(keys(&*catalog, id).await, ["a", "c"]);
 }

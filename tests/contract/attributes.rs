@@ -7,7 +7,8 @@ use causeway::{
 };
 
 pub fn tags(pairs: &[(&str, &str)]) -> TagSet {
-    TagSet::new(pairs.iter().map(|(key, value)| Tag { key: (*key).into(), value: (*value).into() }).collect()).expect("valid tags")
+    TagSet::new(pairs.iter().map(|(key, value)| Tag { key: (*key).into(), value: (*value).into() }).collect())
+        .expect("valid tags")
 }
 
 fn keeps_acls(store: &dyn Store) -> bool {
@@ -32,7 +33,11 @@ pub fn every(store: &dyn Store) -> Attributes {
         user: [("a", "1"), ("empty", ""), ("odd.name-1", "wert ✓"), ("blanks", "a  b"), ("quotes", "\"'\\")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
-        tags: if keeps_tags(store) { tags(&[("b+c/d=e", "x:y@z _."), ("empty", ""), ("project", "blau")]) } else { TagSet::default() },
+        tags: if keeps_tags(store) {
+            tags(&[("b+c/d=e", "x:y@z _."), ("empty", ""), ("project", "blau")])
+        } else {
+            TagSet::default()
+        },
         acl: if keeps_acls(store) { CannedAcl::PublicRead } else { CannedAcl::Private },
         // Most storage has neither: `tests/s3_backend` has those that do.
         storage_class: None,
@@ -49,7 +54,11 @@ pub async fn every_attribute_is_kept(storage: &Storage) {
         assert_eq!((info.tag_count, info.attributes), (attributes.tags.len(), attributes));
     }
     put(store, "key", "x").await;
-    assert_eq!(head(store, "key").await.attributes, Attributes::default(), "nothing is left of an overwritten object");
+    assert_eq!(
+        head(store, "key").await.attributes,
+        Attributes::default(),
+        "nothing is left of an overwritten object"
+    );
 }
 
 pub async fn the_largest_attributes_s3_allows_are_kept(storage: &Storage) {
@@ -59,9 +68,14 @@ pub async fn the_largest_attributes_s3_allows_are_kept(storage: &Storage) {
     let value = if storage.is_remote() { "v".repeat(2047) } else { "ä".repeat(1023) + "a" };
     let one = [("n".to_owned(), value)];
     for user in [many.collect(), one.into()] {
-        let tags = (0..10).map(|n| Tag { key: format!("{n}{}", "ж".repeat(127)), value: "\u{10348}".repeat(256) }).collect();
+        let tags = (0..10)
+            .map(|n| Tag { key: format!("{n}{}", "ж".repeat(127)), value: "\u{10348}".repeat(256) })
+            .collect();
         let attributes = Attributes { user, tags: TagSet::new(tags).expect("at the limits"), ..every(store) };
-        assert_eq!(attributes.user.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>(), MAX_USER_METADATA);
+        assert_eq!(
+            attributes.user.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>(),
+            MAX_USER_METADATA
+        );
         put_with(store, "key", "x", attributes.clone()).await;
         assert_eq!(head(store, "key").await.attributes, attributes);
         store.update(key("key").current(), Change::Tags(TagSet::default())).await.expect("shrinks");
@@ -82,9 +96,17 @@ pub async fn tags_and_acl_change_without_a_new_object(storage: &Storage) {
         expected.attributes.tags = tags;
         assert_eq!(head(store, "key").await, expected);
     }
-    for acl in [CannedAcl::Private, CannedAcl::PublicReadWrite, CannedAcl::AuthenticatedRead, CannedAcl::BucketOwnerFullControl] {
+    for acl in [
+        CannedAcl::Private,
+        CannedAcl::PublicReadWrite,
+        CannedAcl::AuthenticatedRead,
+        CannedAcl::BucketOwnerFullControl,
+    ] {
         if acl != CannedAcl::Private && !keeps_acls(store) {
-            assert_eq!(refused(store.update(key("key").current(), Change::Acl(acl)).await), StoreErrorKind::AclNotSupported);
+            assert_eq!(
+                refused(store.update(key("key").current(), Change::Acl(acl)).await),
+                StoreErrorKind::AclNotSupported
+            );
             continue;
         }
         store.update(key("key").current(), Change::Acl(acl)).await.expect("is changed");
@@ -114,8 +136,10 @@ pub async fn an_update_of_a_multipart_object_keeps_its_parts(storage: &Storage) 
 
 pub async fn an_update_of_nothing_is_refused(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
-    for change in [Change::Tags(TagSet::default()), Change::Acl(if keeps_acls(store) { CannedAcl::PublicRead } else { CannedAcl::Private })]
-    {
+    for change in [
+        Change::Tags(TagSet::default()),
+        Change::Acl(if keeps_acls(store) { CannedAcl::PublicRead } else { CannedAcl::Private }),
+    ] {
         assert_eq!(refused(store.update(key("key").current(), change).await), StoreErrorKind::NoSuchKey);
     }
     assert_absent(store, "key").await;
@@ -127,7 +151,10 @@ pub async fn changes_of_tags_and_acl_at_once_both_stand(storage: &Storage) {
     for round in 0..10 {
         put(&*bucket, "key", round.to_string()).await;
         let (one, two) = (bucket.clone(), bucket.clone());
-        let tagging = tokio::spawn(async move { one.update(key("key").current(), Change::Tags(tags(&[("a", "b")]))).await });
+        let tagging =
+            tokio::spawn(
+                async move { one.update(key("key").current(), Change::Tags(tags(&[("a", "b")]))).await },
+            );
         let opening = tokio::spawn(async move { two.update(key("key").current(), Change::Acl(acl)).await });
         tagging.await.expect("no panic").expect("is changed");
         opening.await.expect("no panic").expect("is changed");

@@ -27,11 +27,14 @@ async fn given_up<T>(operation: impl Future<Output = T>, patience: usize) -> Opt
     None
 }
 
-/// What was begun may go on without its client for a while: until the listing and the object agree, and do so again
-/// with what the key then holds.
+/// What was begun may go on without its client for a while: until the listing and the object agree, and do so
+/// again with what the key then holds.
 async fn settled(store: &dyn Store, name: &str) -> Option<(String, Vec<u8>, Attributes)> {
     for _ in 0..2_000 {
-        let listed = list(store, ListRequest { prefix: name.to_owned(), limit: 1, ..Default::default() }).await.entries.pop();
+        let listed = list(store, ListRequest { prefix: name.to_owned(), limit: 1, ..Default::default() })
+            .await
+            .entries
+            .pop();
         let found = get(store, name, Default::default()).await.ok();
         match (listed, found) {
             (None, None) => return None,
@@ -64,7 +67,10 @@ pub async fn a_put_given_up_leaves_the_old_or_the_new(storage: &Storage) {
                     assert_eq!((etag.as_str(), attributes), (etag_of(&new).as_str(), Attributes::default()));
                 }
                 Some((_, body, attributes)) => {
-                    assert!(done.is_none() && old.is_some_and(|old| old.as_bytes() == body), "neither old nor new");
+                    assert!(
+                        done.is_none() && old.is_some_and(|old| old.as_bytes() == body),
+                        "neither old nor new"
+                    );
                     assert_eq!(attributes, every(store));
                 }
                 None => assert!(done.is_none() && old.is_none()),
@@ -98,7 +104,10 @@ pub async fn an_update_given_up_leaves_the_old_tags_or_the_new(storage: &Storage
         let done = given_up(store.update(key.current(), Change::Tags(new.clone())), patience).await;
         let (_, body, attributes) = settled(store, &name).await.expect("is there");
         assert_eq!(body, b"x");
-        assert!(attributes == Attributes { tags: new.clone(), ..every(store) } || (done.is_none() && attributes == every(store)));
+        assert!(
+            attributes == Attributes { tags: new.clone(), ..every(store) }
+                || (done.is_none() && attributes == every(store))
+        );
         store.update(key.current(), Change::Tags(new)).await.expect("can be tried again");
     }
 }
@@ -109,7 +118,13 @@ pub async fn a_part_given_up_can_be_sent_again(storage: &Storage) {
         let mut upload = Uploading::begin(store, &format!("key/{n}")).await;
         upload.part(1, bytes(1, 200_000)).await;
         let again = bytes(2, 150_000 + n);
-        drop(given_up(store.put_part(&upload.key, &upload.id, number(1), Payload::from_bytes(again.clone())), patience).await);
+        drop(
+            given_up(
+                store.put_part(&upload.key, &upload.id, number(1), Payload::from_bytes(again.clone())),
+                patience,
+            )
+            .await,
+        );
         upload.part(1, again.clone()).await;
         upload.complete().await;
         assert!(read(store, upload.key.as_str()).await == again);

@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use causeway::{
     model::{
-        Attributes, ByteRange, Checksum, ChecksumAlgorithm, ChecksumHasher, ETag, ObjectInfo, ObjectKey, Owner, PartNumber, Timestamp,
-        UploadId,
+        Attributes, ByteRange, Checksum, ChecksumAlgorithm, ChecksumHasher, ETag, ObjectInfo, ObjectKey,
+        Owner, PartNumber, Timestamp, UploadId,
     },
     store::{
-        BeginUpload, CompletePart, CompleteUpload, CopyRequest, CopySource, Deleted, GetReply, GetRequest, ListEntry, ListPage,
-        ListRequest, ObjectBody, PartWritten, PutRequest, Result, Selection, Store, Written,
+        BeginUpload, CompletePart, CompleteUpload, CopyRequest, CopySource, Deleted, GetReply, GetRequest,
+        ListEntry, ListPage, ListRequest, ObjectBody, PartWritten, PutRequest, Result, Selection, Store,
+        Written,
         condition::{ETagMatch, WriteConditions},
         error::{StoreError, StoreErrorKind},
         payload::{Announced, Payload, PayloadError},
@@ -86,12 +87,25 @@ pub async fn put(store: &dyn Store, name: &str, bytes: impl Into<Bytes>) -> Writ
     written.unwrap_or_else(|error| panic!("putting {name:?}: {error}"))
 }
 
-pub async fn put_if(store: &dyn Store, name: &str, bytes: impl Into<Bytes>, conditions: WriteConditions) -> Result<Written> {
+pub async fn put_if(
+    store: &dyn Store,
+    name: &str,
+    bytes: impl Into<Bytes>,
+    conditions: WriteConditions,
+) -> Result<Written> {
     store.put(&key(name), PutRequest { conditions, ..request(Payload::from_bytes(bytes)) }).await
 }
 
-pub async fn put_with(store: &dyn Store, name: &str, bytes: impl Into<Bytes>, attributes: Attributes) -> Written {
-    store.put(&key(name), PutRequest { attributes, ..request(Payload::from_bytes(bytes)) }).await.expect("is put")
+pub async fn put_with(
+    store: &dyn Store,
+    name: &str,
+    bytes: impl Into<Bytes>,
+    attributes: Attributes,
+) -> Written {
+    store
+        .put(&key(name), PutRequest { attributes, ..request(Payload::from_bytes(bytes)) })
+        .await
+        .expect("is put")
 }
 
 pub fn if_absent() -> WriteConditions {
@@ -144,8 +158,8 @@ pub async fn head(store: &dyn Store, name: &str) -> ObjectInfo {
     info
 }
 
-/// Storage whose clock we do not share tells times to the second, and of a write perhaps only when it answered: on a busy
-/// machine that takes a while.
+/// Storage whose clock we do not share tells times to the second, and of a write perhaps only when it
+/// answered: on a busy machine that takes a while.
 #[track_caller]
 pub fn assert_same_time(a: Timestamp, b: Timestamp) {
     let whole = |time: Timestamp| time.millis() % 1000 == 0;
@@ -161,8 +175,16 @@ pub fn is_same_moment(a: Timestamp, b: Timestamp) -> bool {
 
 /// Nothing there, by whatever way one looks.
 pub async fn assert_absent(store: &dyn Store, name: &str) {
-    assert_eq!(refused(store.head(key(name).current(), &Default::default()).await), StoreErrorKind::NoSuchKey, "HEAD of {name:?}");
-    assert_eq!(refused(store.get(key(name).current(), GetRequest::default()).await), StoreErrorKind::NoSuchKey, "GET of {name:?}");
+    assert_eq!(
+        refused(store.head(key(name).current(), &Default::default()).await),
+        StoreErrorKind::NoSuchKey,
+        "HEAD of {name:?}"
+    );
+    assert_eq!(
+        refused(store.get(key(name).current(), GetRequest::default()).await),
+        StoreErrorKind::NoSuchKey,
+        "GET of {name:?}"
+    );
     assert!(!names(store).await.contains(&name.to_owned()), "{name:?} is listed");
 }
 
@@ -177,7 +199,11 @@ pub async fn list(store: &dyn Store, request: ListRequest) -> ListPage {
 
 /// Every key, in the order listed, page by page.
 pub async fn names(store: &dyn Store) -> Vec<String> {
-    walk(store, ListRequest { limit: 7, ..Default::default() }).await.iter().map(|entry| entry.name().to_owned()).collect()
+    walk(store, ListRequest { limit: 7, ..Default::default() })
+        .await
+        .iter()
+        .map(|entry| entry.name().to_owned())
+        .collect()
 }
 
 /// Every page of a listing.
@@ -199,7 +225,12 @@ pub async fn copy(target: &dyn Store, to: &str, source: &Arc<dyn Store>, from: &
 }
 
 pub fn copy_request(source: &Arc<dyn Store>, from: &str) -> CopyRequest {
-    CopyRequest { source: copy_source(source, from), attributes: Default::default(), conditions: Default::default(), checksum: None }
+    CopyRequest {
+        source: copy_source(source, from),
+        attributes: Default::default(),
+        conditions: Default::default(),
+        checksum: None,
+    }
 }
 
 pub fn copy_source(source: &Arc<dyn Store>, from: &str) -> CopySource {
@@ -239,7 +270,11 @@ impl<'s> Uploading<'s> {
     }
 
     pub async fn part(&mut self, n: u16, bytes: impl Into<Bytes>) -> PartWritten {
-        let written = self.store.put_part(&self.key, &self.id, number(n), Payload::from_bytes(bytes)).await.expect("a part is put");
+        let written = self
+            .store
+            .put_part(&self.key, &self.id, number(n), Payload::from_bytes(bytes))
+            .await
+            .expect("a part is put");
         self.sent(n, &written);
         written
     }
@@ -252,7 +287,12 @@ impl<'s> Uploading<'s> {
     }
 
     pub fn request(&self) -> CompleteUpload {
-        CompleteUpload { parts: self.done.clone(), conditions: Default::default(), checksum: None, size: None }
+        CompleteUpload {
+            parts: self.done.clone(),
+            conditions: Default::default(),
+            checksum: None,
+            size: None,
+        }
     }
 
     pub async fn try_complete(&self, request: CompleteUpload) -> Result<Written> {
@@ -274,7 +314,9 @@ pub struct Dripping(mpsc::Sender<std::result::Result<Bytes, PayloadError>>);
 impl Dripping {
     pub fn body(announced: Announced) -> (Self, Payload) {
         let (sender, receiver) = mpsc::channel(1);
-        let frames = futures_util::stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+        let frames = futures_util::stream::unfold(receiver, |mut receiver| async move {
+            Some((receiver.recv().await?, receiver))
+        });
         (Self(sender), Payload::from_stream(frames, announced))
     }
 

@@ -23,7 +23,9 @@ pub async fn of_32_writers_that_want_the_key_absent_one_wins(storage: &Storage) 
         let writers: Vec<_> = (0..32u64)
             .map(|n| {
                 let (store, name) = (bucket.clone(), name.clone());
-                tokio::spawn(async move { put_if(&*store, &name, bytes(n, 3000 + n as usize), if_absent()).await })
+                tokio::spawn(
+                    async move { put_if(&*store, &name, bytes(n, 3000 + n as usize), if_absent()).await },
+                )
             })
             .collect();
         let mut winners: Vec<Written> = Vec::new();
@@ -53,7 +55,9 @@ pub async fn a_counter_swapped_by_its_etag_loses_no_step(storage: &Storage) {
                     let count: usize = String::from_utf8(body).expect("a text").parse().expect("a number");
                     match put_if(&*store, "counter", (count + 1).to_string(), if_still(&info.etag)).await {
                         Ok(_) => done += 1,
-                        Err(error) => assert!(matches!(error.kind(), PreconditionFailed | Conflict), "{error}"),
+                        Err(error) => {
+                            assert!(matches!(error.kind(), PreconditionFailed | Conflict), "{error}")
+                        }
                     }
                 }
             })
@@ -102,7 +106,8 @@ pub async fn a_key_emptied_while_the_body_came_is_absent(storage: &Storage) {
 pub async fn an_object_replaced_while_the_body_came_does_not_match(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
     let old = put(store, "key", "old").await;
-    let result = put_while(storage, if_still(&old.etag), async |store| drop(put(store, "key", "quick").await)).await;
+    let result =
+        put_while(storage, if_still(&old.etag), async |store| drop(put(store, "key", "quick").await)).await;
     assert!(matches!(refused(result), PreconditionFailed | Conflict));
     assert_eq!(read(store, "key").await, b"quick");
 }
@@ -114,7 +119,10 @@ pub async fn write_conditions_look_at_the_object_that_is_there(storage: &Storage
     let old = put_if(store, "key", "old", if_absent()).await.expect("was absent");
     assert_eq!(refused(put_if(store, "key", "new", if_absent()).await), PreconditionFailed);
     assert_eq!(refused(put_if(store, "key", "new", if_still(&etag_of(b"new"))).await), PreconditionFailed);
-    let unless_old = WriteConditions { if_none_match: Some(ETagMatch::OneOf(vec![old.etag.clone()])), ..Default::default() };
+    let unless_old = WriteConditions {
+        if_none_match: Some(ETagMatch::OneOf(vec![old.etag.clone()])),
+        ..Default::default()
+    };
     assert_eq!(refused(put_if(store, "key", "new", unless_old).await), PreconditionFailed);
     let any = WriteConditions { if_match: Some(ETagMatch::Any), ..Default::default() };
     put_if(store, "key", "newer", any).await.expect("is there");
@@ -132,11 +140,23 @@ pub async fn a_conditional_delete_removes_only_what_it_means(storage: &Storage) 
         change(&mut conditions);
         conditions
     };
-    for wrong in [if_still(&etag_of(b"other")), conditions(&|c| c.size = Some(5)), conditions(&|c| c.last_modified = Some(earlier))] {
-        assert_eq!(refused(store.delete(key("key").current(), &wrong).await), PreconditionFailed, "{wrong:?}");
+    for wrong in [
+        if_still(&etag_of(b"other")),
+        conditions(&|c| c.size = Some(5)),
+        conditions(&|c| c.last_modified = Some(earlier)),
+    ] {
+        assert_eq!(
+            refused(store.delete(key("key").current(), &wrong).await),
+            PreconditionFailed,
+            "{wrong:?}"
+        );
         assert_eq!(read(store, "key").await, b"four");
     }
-    let right = WriteConditions { size: Some(4), last_modified: Some(written.last_modified), ..if_still(&written.etag) };
+    let right = WriteConditions {
+        size: Some(4),
+        last_modified: Some(written.last_modified),
+        ..if_still(&written.etag)
+    };
     store.delete(key("key").current(), &right).await.expect("is the one");
     assert_absent(store, "key").await;
     assert_eq!(refused(store.delete(key("key").current(), &right).await), NoSuchKey);
@@ -166,7 +186,8 @@ pub async fn of_many_conditional_deletes_one_wins(storage: &Storage) {
 pub async fn read_conditions_hold_for_head_and_get(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
     let written = put(store, "key", "x").await;
-    let (this, other) = (ETagMatch::OneOf(vec![written.etag.clone()]), ETagMatch::OneOf(vec![etag_of(b"other")]));
+    let (this, other) =
+        (ETagMatch::OneOf(vec![written.etag.clone()]), ETagMatch::OneOf(vec![etag_of(b"other")]));
     let shifted = |by: i64| Some(Timestamp::from_millis(written.last_modified.millis() + by));
     let none = ReadConditions::default;
     let cases = [
@@ -183,7 +204,9 @@ pub async fn read_conditions_hold_for_head_and_get(storage: &Storage) {
     for (conditions, expected) in cases {
         let head = store.head(key("key").current(), &conditions).await;
         assert_eq!(head.err().map(kind), expected, "HEAD {conditions:?}");
-        let get = store.get(key("key").current(), GetRequest { conditions: conditions.clone(), ..Default::default() }).await;
+        let get = store
+            .get(key("key").current(), GetRequest { conditions: conditions.clone(), ..Default::default() })
+            .await;
         assert_eq!(get.err().map(kind), expected, "GET {conditions:?}");
         if !conditions.is_empty() {
             let absent = store.head(key("absent").current(), &conditions).await;
@@ -194,7 +217,10 @@ pub async fn read_conditions_hold_for_head_and_get(storage: &Storage) {
 
 pub async fn a_conditional_put_of_nothing_is_a_put(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
-    store.put(&key("lock"), PutRequest { conditions: if_absent(), ..request(Payload::from_bytes("")) }).await.expect("is taken");
+    store
+        .put(&key("lock"), PutRequest { conditions: if_absent(), ..request(Payload::from_bytes("")) })
+        .await
+        .expect("is taken");
     assert!(matches!(refused(put_if(store, "lock", "", if_absent()).await), PreconditionFailed));
     delete(store, "lock").await;
     put_if(store, "lock", "", if_absent()).await.expect("is free again");
@@ -207,7 +233,10 @@ struct Ending {
 }
 
 impl BodySource for Ending {
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<std::result::Result<Bytes, PayloadError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Bytes, PayloadError>>> {
         Poll::Ready(self.frames.pop().map(Ok))
     }
 
@@ -217,7 +246,12 @@ impl BodySource for Ending {
 }
 
 fn ending(body: &Bytes, conditions: WriteConditions) -> Payload {
-    let arrived = Arrived { size: body.len() as u64, md5: etag_of(body).as_md5(), checksum: None, conditions: Some(conditions) };
+    let arrived = Arrived {
+        size: body.len() as u64,
+        md5: etag_of(body).as_md5(),
+        checksum: None,
+        conditions: Some(conditions),
+    };
     Payload::foretold(Ending { frames: vec![body.clone()], arrived }, Default::default())
 }
 
@@ -230,7 +264,10 @@ pub async fn conditions_that_come_with_the_end_of_a_body_are_those_that_count(st
     for (name, len) in [("short", 100), ("long", 300_000)] {
         let [first, second, third] = [1, 2, 3].map(|seed| bytes(seed, len));
         // What the write began with would be refused, and is not asked.
-        let late = |body: &Bytes, conditions| PutRequest { conditions: if_still(&etag_of(b"?")), ..request(ending(body, conditions)) };
+        let late = |body: &Bytes, conditions| PutRequest {
+            conditions: if_still(&etag_of(b"?")),
+            ..request(ending(body, conditions))
+        };
         store.put(&key(name), late(&first, if_absent())).await.expect("is absent");
         let taken = store.put(&key(name), late(&second, if_absent())).await;
         assert_eq!(taken.err().map(kind), Some(PreconditionFailed), "{name}");

@@ -24,7 +24,10 @@ pub async fn a_copy_has_the_bytes_metadata_and_tags_of_its_source_but_not_its_ac
         let info = head(&*store, &to).await;
         assert_eq!((info.size, info.etag), (body.len() as u64, written.etag));
         assert_same_time(info.last_modified, written.last_modified);
-        assert_eq!(info.attributes, Attributes { acl: CannedAcl::Private, website_redirect: None, ..every(&*store) });
+        assert_eq!(
+            info.attributes,
+            Attributes { acl: CannedAcl::Private, website_redirect: None, ..every(&*store) }
+        );
         assert_eq!(read(&*store, &to).await, body);
         assert_eq!(head(&*store, name).await.attributes, every(&*store), "the source stays as it is");
     }
@@ -33,9 +36,14 @@ pub async fn a_copy_has_the_bytes_metadata_and_tags_of_its_source_but_not_its_ac
 pub async fn directives_replace_metadata_and_tags_each_by_itself(storage: &Storage) {
     let store = storage.bucket("bucket").await;
     put_with(&*store, "source", "x", every(&*store)).await;
-    let metadata = Attributes { content_type: Some("image/png".into()), tags: tags(&[("not", "these")]), ..Default::default() };
+    let metadata = Attributes {
+        content_type: Some("image/png".into()),
+        tags: tags(&[("not", "these")]),
+        ..Default::default()
+    };
     let replaced = || Some(metadata.clone());
-    let plain = |attributes: Attributes| Attributes { acl: CannedAcl::Private, website_redirect: None, ..attributes };
+    let plain =
+        |attributes: Attributes| Attributes { acl: CannedAcl::Private, website_redirect: None, ..attributes };
     let cases = [
         (
             CopyAttributes { metadata: replaced(), ..Default::default() },
@@ -46,7 +54,12 @@ pub async fn directives_replace_metadata_and_tags_each_by_itself(storage: &Stora
             Attributes { tags: tags(&[("n", "1")]), ..plain(every(&*store)) },
         ),
         (
-            CopyAttributes { metadata: replaced(), tags: Some(Default::default()), acl: every(&*store).acl, ..Default::default() },
+            CopyAttributes {
+                metadata: replaced(),
+                tags: Some(Default::default()),
+                acl: every(&*store).acl,
+                ..Default::default()
+            },
             Attributes { tags: Default::default(), acl: every(&*store).acl, ..metadata.clone() },
         ),
     ];
@@ -63,7 +76,10 @@ pub async fn a_copy_onto_itself_changes_its_metadata_alone(storage: &Storage) {
     let before = put_with(&*store, "key", body.clone(), every(&*store)).await;
     let metadata = Attributes { content_type: Some("image/png".into()), ..Default::default() };
     let attributes = CopyAttributes { metadata: Some(metadata.clone()), ..Default::default() };
-    let written = store.copy(&key("key"), CopyRequest { attributes, ..copy_request(&store, "key") }).await.expect("is copied");
+    let written = store
+        .copy(&key("key"), CopyRequest { attributes, ..copy_request(&store, "key") })
+        .await
+        .expect("is copied");
     assert_eq!(written.etag, before.etag);
     let (info, got) = get(&*store, "key", Default::default()).await.expect("is there");
     assert_eq!(info.attributes, Attributes { tags: every(&*store).tags, ..metadata });
@@ -115,7 +131,8 @@ pub async fn a_copy_keeps_or_changes_the_checksum_algorithm(storage: &Storage) {
 pub async fn a_copy_of_a_multipart_object_is_a_plain_one(storage: &Storage) {
     let store = storage.bucket("bucket").await;
     let checksum = ChecksumSpec { algorithm: ChecksumAlgorithm::Sha256, kind: ChecksumKind::Composite };
-    let request = BeginUpload { attributes: every(&*store), checksum, explicit_checksum: true, ..plain_upload() };
+    let request =
+        BeginUpload { attributes: every(&*store), checksum, explicit_checksum: true, ..plain_upload() };
     let mut upload = Uploading::begin_with(&*store, "multi", request).await;
     upload.part(1, large(0)).await;
     upload.part(2, "end").await;
@@ -124,7 +141,10 @@ pub async fn a_copy_of_a_multipart_object_is_a_plain_one(storage: &Storage) {
     let written = copy(&*store, "plain", &store, "multi").await.expect("is copied");
     assert_eq!(written.etag, etag_of(&whole));
     let sum = written.checksum.expect("the source had one");
-    assert_eq!((sum.kind, sum.checksum), (ChecksumKind::FullObject, checksum_of(ChecksumAlgorithm::Sha256, &whole)));
+    assert_eq!(
+        (sum.kind, sum.checksum),
+        (ChecksumKind::FullObject, checksum_of(ChecksumAlgorithm::Sha256, &whole))
+    );
     let info = head(&*store, "plain").await;
     assert!(info.parts.is_empty());
     assert_eq!(info.attributes.user, every(&*store).user);
@@ -134,16 +154,18 @@ pub async fn a_copy_of_a_multipart_object_is_a_plain_one(storage: &Storage) {
 pub async fn conditions_of_a_copy_look_at_source_and_target(storage: &Storage) {
     let store = storage.bucket("bucket").await;
     let source = put(&*store, "source", "x").await;
-    let (this, other) = (Some(ETagMatch::OneOf(vec![source.etag.clone()])), Some(ETagMatch::OneOf(vec![etag_of(b"other")])));
+    let (this, other) =
+        (Some(ETagMatch::OneOf(vec![source.etag.clone()])), Some(ETagMatch::OneOf(vec![etag_of(b"other")])));
     let target = key("target");
     let with = |conditions| {
         let mut request = copy_request(&store, "source");
         request.source.conditions = conditions;
         store.copy(&target, request)
     };
-    for wrong in
-        [ReadConditions { if_match: other, ..Default::default() }, ReadConditions { if_none_match: this.clone(), ..Default::default() }]
-    {
+    for wrong in [
+        ReadConditions { if_match: other, ..Default::default() },
+        ReadConditions { if_none_match: this.clone(), ..Default::default() },
+    ] {
         assert_eq!(refused(with(wrong).await), PreconditionFailed);
         assert_absent(&*store, "target").await;
     }
@@ -188,7 +210,8 @@ pub async fn a_part_is_copied_whole_or_by_range(storage: &Storage) {
         let cuts = [Some(ByteRange::FromTo(7, LARGE as u64 + 6)), None, Some(ByteRange::FromTo(0, 0))];
         for (n, range) in (1..).zip(cuts) {
             let request = CopyPartRequest { source: copy_source(source, "source"), range };
-            let written = store.copy_part(&upload.key, &upload.id, number(n), request).await.expect("is copied");
+            let written =
+                store.copy_part(&upload.key, &upload.id, number(n), request).await.expect("is copied");
             upload.sent(n, &written);
         }
         upload.complete().await;
@@ -210,7 +233,10 @@ pub async fn a_part_copy_beyond_its_source_is_refused(storage: &Storage) {
     assert_eq!(refused(result), NoSuchKey);
     let mut failing = with(None, "source");
     failing.source.conditions.if_none_match = Some(ETagMatch::Any);
-    assert_eq!(refused(store.copy_part(&upload.key, &upload.id, number(1), failing).await), PreconditionFailed);
+    assert_eq!(
+        refused(store.copy_part(&upload.key, &upload.id, number(1), failing).await),
+        PreconditionFailed
+    );
     assert!(store.list_parts(&upload.key, &upload.id, 0, 10).await.expect("is there").parts.is_empty());
     upload.abort().await.expect("is there");
     let late = store.copy_part(&upload.key, &upload.id, number(1), with(None, "source")).await;

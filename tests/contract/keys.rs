@@ -194,7 +194,11 @@ pub fn strange() -> BTreeSet<String> {
 
 async fn assert_holds(store: &dyn Store, keys: &BTreeSet<String>) {
     assert_eq!(
-        walk(store, ListRequest { limit: 50, ..Default::default() }).await.iter().map(|e| e.name()).collect::<Vec<_>>(),
+        walk(store, ListRequest { limit: 50, ..Default::default() })
+            .await
+            .iter()
+            .map(|e| e.name())
+            .collect::<Vec<_>>(),
         keys.iter().collect::<Vec<_>>()
     );
     for key in keys {
@@ -293,7 +297,8 @@ pub async fn neighbours_come_and_go_without_disturbing_each_other(storage: &Stor
 
 pub async fn uploads_to_strange_keys_end_as_any_other(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
-    let keys = ["..", "a//b", "x/", "/", "a\0b", ".causeway/x", "\u{1}", &"/".repeat(1024), &"x".repeat(1024)];
+    let keys =
+        ["..", "a//b", "x/", "/", "a\0b", ".causeway/x", "\u{1}", &"/".repeat(1024), &"x".repeat(1024)];
     let keys: Vec<&str> = keys.into_iter().filter(|key| storage.has_room_for(key)).collect();
     for &name in &keys {
         let mut upload = Uploading::begin(store, name).await;

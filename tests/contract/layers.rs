@@ -7,8 +7,8 @@ use crate::contract::{
 use causeway::{
     model::{ObjectAddress, ObjectKey, PartNumber, UploadId},
     store::{
-        CopyPartRequest, GetReply, GetRequest, Layer, PartWritten, PutRequest, Result, Store, Written, error::StoreErrorKind::NoSuchKey,
-        payload::Payload,
+        CopyPartRequest, GetReply, GetRequest, Layer, PartWritten, PutRequest, Result, Store, Written,
+        error::StoreErrorKind::NoSuchKey, payload::Payload,
     },
 };
 use std::sync::{
@@ -39,7 +39,13 @@ impl Layer for Counting {
         self.below.put(key, request).await
     }
 
-    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+    async fn put_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        payload: Payload,
+    ) -> Result<PartWritten> {
         self.written.fetch_add(1, Relaxed);
         self.below.put_part(key, upload, number, payload).await
     }
@@ -82,7 +88,10 @@ async fn copies_pass_through_a_layer_that_says_nothing_of_them() {
     let storage = Storage::open(Driver::Fs(causeway::store::Durability::Relaxed)).await;
     let (below, layer) = layered(&storage).await;
     let (above, target): (Arc<dyn Store>, _) = (layer.clone(), ObjectKey::new("upload").expect("a key"));
-    below.put(&ObjectKey::new("source").expect("a key"), request(Payload::from_bytes("bytes"))).await.expect("is put");
+    below
+        .put(&ObjectKey::new("source").expect("a key"), request(Payload::from_bytes("bytes")))
+        .await
+        .expect("is put");
     copy(&*above, "within", &above, "source").await.expect("is copied");
     assert_eq!(layer.passed(), (1, 1), "within the layer");
     copy(&*below, "out", &above, "source").await.expect("is copied");

@@ -39,7 +39,8 @@ fn naive(request: &ListRequest) -> Vec<String> {
     let mut names = BTreeSet::new();
     for key in KEYS.iter().filter(|key| key.starts_with(&request.prefix)) {
         let rest = &key[request.prefix.len()..];
-        let group = request.delimiter.as_ref().and_then(|delimiter| Some(rest.find(delimiter)? + delimiter.len()));
+        let group =
+            request.delimiter.as_ref().and_then(|delimiter| Some(rest.find(delimiter)? + delimiter.len()));
         names.insert(group.map_or(*key, |end| &key[..request.prefix.len() + end]).to_owned());
     }
     names.into_iter().filter(|name| request.after.as_ref().is_none_or(|after| name > after)).collect()
@@ -61,10 +62,18 @@ pub async fn every_listing_is_what_the_documentation_says(storage: &Storage) {
                 let expected = naive(&request);
                 let page = list(store, request.clone()).await;
                 assert!(!page.truncated);
-                assert_eq!(page.entries.iter().map(ListEntry::name).collect::<Vec<_>>(), expected, "{request:?}");
+                assert_eq!(
+                    page.entries.iter().map(ListEntry::name).collect::<Vec<_>>(),
+                    expected,
+                    "{request:?}"
+                );
                 for limit in [1, 3] {
                     let pages = walk(store, ListRequest { limit, ..request.clone() }).await;
-                    assert_eq!(pages.iter().map(ListEntry::name).collect::<Vec<_>>(), expected, "{limit} at a time: {request:?}");
+                    assert_eq!(
+                        pages.iter().map(ListEntry::name).collect::<Vec<_>>(),
+                        expected,
+                        "{limit} at a time: {request:?}"
+                    );
                 }
             }
         }
@@ -78,10 +87,16 @@ pub async fn a_page_is_truncated_only_if_there_is_more(storage: &Storage) {
     for name in ["a", "b/1", "b/2"] {
         put(store, name, "").await;
     }
-    for (limit, delimiter, count, truncated) in
-        [(3, None, 3, false), (2, None, 2, true), (2, Some("/"), 2, false), (1, Some("/"), 1, true), (0, None, 0, false)]
-    {
-        let page = list(store, ListRequest { limit, delimiter: delimiter.map(str::to_owned), ..Default::default() }).await;
+    for (limit, delimiter, count, truncated) in [
+        (3, None, 3, false),
+        (2, None, 2, true),
+        (2, Some("/"), 2, false),
+        (1, Some("/"), 1, true),
+        (0, None, 0, false),
+    ] {
+        let page =
+            list(store, ListRequest { limit, delimiter: delimiter.map(str::to_owned), ..Default::default() })
+                .await;
         assert_eq!((page.entries.len(), page.truncated), (count, truncated), "{limit} {delimiter:?}");
     }
 }
@@ -100,7 +115,10 @@ pub async fn an_entry_says_what_head_says(storage: &Storage) {
         let info = head(store, listed.key.as_str()).await;
         assert_eq!((listed.size, listed.etag), (info.size, info.etag));
         assert!(is_same_moment(listed.last_modified, info.last_modified));
-        assert_eq!(listed.checksum.map(|sum| (sum.algorithm, sum.kind)), info.checksum.map(|sum| (sum.algorithm(), sum.kind)));
+        assert_eq!(
+            listed.checksum.map(|sum| (sum.algorithm, sum.kind)),
+            info.checksum.map(|sum| (sum.algorithm(), sum.kind))
+        );
     }
 }
 
@@ -175,7 +193,10 @@ pub async fn keys_written_while_one_lists_do_not_disturb_the_others(storage: &St
     };
     while !writer.is_finished() {
         let seen = names(&*bucket).await;
-        assert_eq!(seen.iter().filter(|name| name.ends_with("stable")).collect::<Vec<_>>(), stable.iter().collect::<Vec<_>>());
+        assert_eq!(
+            seen.iter().filter(|name| name.ends_with("stable")).collect::<Vec<_>>(),
+            stable.iter().collect::<Vec<_>>()
+        );
     }
     writer.await.expect("no panic");
     assert_eq!(names(&*bucket).await, stable);

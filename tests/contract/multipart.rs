@@ -11,7 +11,8 @@ use causeway::{
     store::{
         BeginUpload, CompleteUpload, Keeping, PartWritten, Result, Selection, Store,
         error::StoreErrorKind::{
-            Conflict, EntityTooSmall, InvalidPart, InvalidPartNumber, InvalidRequest, NoSuchKey, NoSuchUpload, PreconditionFailed,
+            Conflict, EntityTooSmall, InvalidPart, InvalidPartNumber, InvalidRequest, NoSuchKey,
+            NoSuchUpload, PreconditionFailed,
         },
         payload::{Announced, Payload, PayloadError},
     },
@@ -59,7 +60,8 @@ async fn assert_becomes(store: &dyn Store, sent: &[(u16, Bytes)]) {
         assert!(body == *part, "part {n}");
         let end = start + part.len() as u64;
         if end < info.size && start > 0 {
-            let across = read_range(store, "key", ByteRange::FromTo(start - 1, end)).await.expect("lies inside");
+            let across =
+                read_range(store, "key", ByteRange::FromTo(start - 1, end)).await.expect("lies inside");
             assert!(across == whole[start as usize - 1..=end as usize], "across part {n}");
         }
         start = end;
@@ -86,7 +88,11 @@ pub async fn part_numbers_may_have_gaps(storage: &Storage) {
 pub async fn parts_may_have_any_sizes(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
     let sized = |seed, len| bytes(seed, len);
-    assert_becomes(store, &[(1, sized(1, LARGE + 1)), (2, sized(2, LARGE)), (3, sized(3, LARGE + 100)), (4, sized(4, 1))]).await;
+    assert_becomes(
+        store,
+        &[(1, sized(1, LARGE + 1)), (2, sized(2, LARGE)), (3, sized(3, LARGE + 100)), (4, sized(4, 1))],
+    )
+    .await;
     assert_becomes(store, &[(1, large(0)), (2, sized(5, LARGE + 7)), (3, large(1))]).await;
     // The last is the largest; the last comes first.
     assert_becomes(store, &[(2, sized(6, 2 * LARGE)), (1, large(0))]).await;
@@ -121,7 +127,8 @@ pub async fn parts_that_are_not_named_are_left_out(storage: &Storage) {
         }
         upload.done.retain(|part| part.number != number(left_out));
         upload.complete().await;
-        let expected = (1..=3).filter(|n| *n != left_out).map(|n| large(n as usize - 1)).collect::<Vec<_>>().concat();
+        let expected =
+            (1..=3).filter(|n| *n != left_out).map(|n| large(n as usize - 1)).collect::<Vec<_>>().concat();
         assert!(read(store, "key").await == expected, "without part {left_out}");
         assert!(store.capabilities().parts == Keeping::NotKept || head(store, "key").await.parts.len() == 2);
     }
@@ -135,7 +142,9 @@ pub async fn parts_come_at_once(storage: &Storage) {
         .map(|n| {
             let (store, key, id) = (bucket.clone(), upload.key.clone(), upload.id.clone());
             let body = if n == 5 { bytes(8, 77) } else { large(n as usize % 4) };
-            tokio::spawn(async move { (n, store.put_part(&key, &id, number(n), Payload::from_bytes(body)).await) })
+            tokio::spawn(
+                async move { (n, store.put_part(&key, &id, number(n), Payload::from_bytes(body)).await) },
+            )
         })
         .collect();
     for part in sending {
@@ -162,7 +171,11 @@ pub async fn of_one_part_sent_many_times_at_once_one_stands_wholly(storage: &Sto
     }
     let page = bucket.list_parts(&upload.key, &upload.id, 0, 10).await.expect("is there");
     let [listed] = &page.parts[..] else { panic!("{:?}", page.parts) };
-    let written = causeway::store::PartWritten { etag: listed.etag.clone(), checksum: None, last_modified: listed.last_modified };
+    let written = causeway::store::PartWritten {
+        etag: listed.etag.clone(),
+        checksum: None,
+        last_modified: listed.last_modified,
+    };
     upload.sent(1, &written);
     upload.complete().await;
     let body = read(&*bucket, "key").await;
@@ -187,8 +200,11 @@ pub async fn the_key_holds_what_it_held_until_the_upload_completes(storage: &Sto
 
 pub async fn uploads_of_one_key_do_not_disturb_each_other(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
-    let (mut one, mut two, mut three) =
-        (Uploading::begin(store, "key").await, Uploading::begin(store, "key").await, Uploading::begin(store, "key").await);
+    let (mut one, mut two, mut three) = (
+        Uploading::begin(store, "key").await,
+        Uploading::begin(store, "key").await,
+        Uploading::begin(store, "key").await,
+    );
     one.part(1, "one").await;
     two.part(1, large(2)).await;
     three.part(1, "three").await;
@@ -227,12 +243,19 @@ pub async fn an_upload_belongs_to_its_key(storage: &Storage) {
     let mut upload = Uploading::begin(store, "key").await;
     upload.part(1, "x").await;
     let other = key("other");
-    assert_eq!(refused(store.put_part(&other, &upload.id, number(1), Payload::from_bytes("y")).await), NoSuchUpload);
+    assert_eq!(
+        refused(store.put_part(&other, &upload.id, number(1), Payload::from_bytes("y")).await),
+        NoSuchUpload
+    );
     assert_eq!(refused(store.list_parts(&other, &upload.id, 0, 10).await), NoSuchUpload);
     assert_eq!(refused(store.complete_upload(&other, &upload.id, upload.request()).await), NoSuchUpload);
     assert_eq!(refused(store.abort_upload(&other, &upload.id).await), NoSuchUpload);
     upload.complete().await;
-    assert_eq!(refused(store.complete_upload(&other, &upload.id, upload.request()).await), NoSuchUpload, "nor when it has ended");
+    assert_eq!(
+        refused(store.complete_upload(&other, &upload.id, upload.request()).await),
+        NoSuchUpload,
+        "nor when it has ended"
+    );
     assert_eq!(names(store).await, ["key"]);
 }
 
@@ -245,7 +268,10 @@ pub async fn a_repeated_complete_is_answered_alike(storage: &mut Storage) {
         let written = upload.complete().await;
         assert_eq!(upload.try_complete(upload.request()).await.expect("again"), written);
         let conditional = CompleteUpload { conditions: if_absent(), ..upload.request() };
-        assert_eq!(upload.try_complete(conditional).await.expect("the condition held when it was published"), written);
+        assert_eq!(
+            upload.try_complete(conditional).await.expect("the condition held when it was published"),
+            written
+        );
         let late = store.put_part(&upload.key, &upload.id, number(3), Payload::from_bytes("late")).await;
         assert_eq!(refused(late), NoSuchUpload);
         assert_eq!(refused(upload.abort().await), NoSuchUpload);
@@ -269,7 +295,8 @@ pub async fn of_many_completes_at_once_all_are_answered_alike(storage: &Storage)
     upload.part(2, "end").await;
     let completing: Vec<_> = (0..6)
         .map(|_| {
-            let (store, key, id, request) = (bucket.clone(), upload.key.clone(), upload.id.clone(), upload.request());
+            let (store, key, id, request) =
+                (bucket.clone(), upload.key.clone(), upload.id.clone(), upload.request());
             tokio::spawn(async move { store.complete_upload(&key, &id, request).await })
         })
         .collect();
@@ -301,7 +328,10 @@ pub async fn a_complete_that_is_refused_leaves_the_upload_as_it_was(storage: &St
     assert_eq!(refused(upload.try_complete(wrong_size).await), InvalidRequest);
     assert_absent(store, "key").await;
     assert_eq!(store.list_parts(&upload.key, &upload.id, 0, 10).await.expect("is there").parts.len(), 2);
-    upload.try_complete(changed(&|request| request.size = Some(2 * LARGE as u64))).await.expect("is completed");
+    upload
+        .try_complete(changed(&|request| request.size = Some(2 * LARGE as u64)))
+        .await
+        .expect("is completed");
     assert!(read(store, "key").await == [large(0), large(1)].concat());
 }
 
@@ -346,27 +376,37 @@ pub async fn a_part_whose_body_fails_leaves_the_one_before(storage: &Storage) {
     upload.part(1, large(0)).await;
     upload.part(2, "end").await;
     let bad = |body: Bytes| {
-        let announced = Announced { md5: Some([0; 16]), length: Some(body.len() as u64), ..Default::default() };
+        let announced =
+            Announced { md5: Some([0; 16]), length: Some(body.len() as u64), ..Default::default() };
         Payload::from_stream(futures_util::stream::iter([Ok(body)]), announced)
     };
     for (n, body) in [(1, large(1)), (2, bytes(1, 40)), (3, large(2)), (1, bytes(2, 9))] {
         let result = bucket.put_part(&upload.key, &upload.id, number(n), bad(body)).await;
-        assert!(matches!(payload_refused(result), PayloadError::Md5Mismatch { announced, .. } if announced == [0; 16]));
+        assert!(
+            matches!(payload_refused(result), PayloadError::Md5Mismatch { announced, .. } if announced == [0; 16])
+        );
     }
     let cut = Payload::from_stream(
         futures_util::stream::iter([Ok(large(3)), Err(PayloadError::Disconnected)]),
         Announced { length: Some(2 * LARGE as u64), ..Default::default() },
     );
-    assert_eq!(payload_refused(bucket.put_part(&upload.key, &upload.id, number(1), cut).await), PayloadError::Disconnected);
+    assert_eq!(
+        payload_refused(bucket.put_part(&upload.key, &upload.id, number(1), cut).await),
+        PayloadError::Disconnected
+    );
     let listed = bucket.list_parts(&upload.key, &upload.id, 0, 10).await.expect("is there").parts;
-    assert_eq!(listed.iter().map(|part| (part.number.get(), part.size)).collect::<Vec<_>>(), [(1, LARGE as u64), (2, 3)]);
+    assert_eq!(
+        listed.iter().map(|part| (part.number.get(), part.size)).collect::<Vec<_>>(),
+        [(1, LARGE as u64), (2, 3)]
+    );
     upload.complete().await;
     assert!(read(&*bucket, "key").await == [&large(0)[..], b"end"].concat());
 }
 
 pub async fn a_part_on_its_way_when_the_upload_ends_changes_nothing(storage: &Storage) {
     let bucket = storage.bucket("bucket").await;
-    // One that is sent again, one that is new and lies behind the object's end, and one between parts that are there.
+    // One that is sent again, one that is new and lies behind the object's end, and one between parts that
+    // are there.
     for (late, last) in [(1, 2), (3, 2), (2, 3)] {
         let mut upload = Uploading::begin(&*bucket, "key").await;
         upload.part(1, large(0)).await;
@@ -425,7 +465,10 @@ pub async fn an_upload_goes_on_after_a_restart(storage: &mut Storage) {
         let mut upload = Uploading { store, key, id, done };
         upload.part(2, large(1)).await;
         upload.complete().await;
-        assert!(read(store, "key").await == [&large(0)[..], &large(1)[..], b"end"].concat(), "after {stop:?}");
+        assert!(
+            read(store, "key").await == [&large(0)[..], &large(1)[..], b"end"].concat(),
+            "after {stop:?}"
+        );
         assert_eq!(head(store, "key").await.attributes, every(store));
         delete(store, "key").await;
     }
@@ -438,6 +481,9 @@ pub async fn a_part_number_the_object_does_not_have_is_refused(storage: &Storage
     upload.part(5, "end").await;
     upload.complete().await;
     for n in [1, 3, 6] {
-        assert_eq!(refused(get(store, "key", Selection::Part(number(n))).await), InvalidPartNumber { parts: 2 });
+        assert_eq!(
+            refused(get(store, "key", Selection::Part(number(n))).await),
+            InvalidPartNumber { parts: 2 }
+        );
     }
 }

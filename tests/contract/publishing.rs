@@ -29,7 +29,11 @@ pub async fn what_was_put_is_read_back(storage: &Storage) {
         assert_same_time(info.last_modified, written.last_modified);
         assert!(info.parts.is_empty());
         if let Some(sum) = info.checksum {
-            assert_eq!(sum.checksum, checksum_of(sum.algorithm(), &body), "an unasked checksum is right as well");
+            assert_eq!(
+                sum.checksum,
+                checksum_of(sum.algorithm(), &body),
+                "an unasked checksum is right as well"
+            );
         }
     }
 }
@@ -108,7 +112,9 @@ pub async fn a_reader_keeps_the_object_it_began_with_when_it_is_deleted(storage:
 
 pub async fn a_body_that_fails_leaves_nothing(storage: &Storage) {
     let bucket = storage.bucket("bucket").await;
-    for (error, frames) in [(PayloadError::Disconnected, vec![]), (PayloadError::SignatureMismatch, vec![bytes(1, BIG)])] {
+    for (error, frames) in
+        [(PayloadError::Disconnected, vec![]), (PayloadError::SignatureMismatch, vec![bytes(1, BIG)])]
+    {
         let (body, payload) = Dripping::body(Announced { length: Some(BIG as u64), ..Default::default() });
         let writer = bucket.clone();
         let writing = tokio::spawn(async move { writer.put(&key("dir/new"), request(payload)).await });
@@ -123,14 +129,19 @@ pub async fn a_body_that_fails_leaves_nothing(storage: &Storage) {
 
 pub async fn a_body_that_is_not_what_was_announced_leaves_nothing(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
-    let zero = |algorithm: ChecksumAlgorithm| Checksum::new(algorithm, &vec![0; algorithm.length()]).expect("of that length");
+    let zero = |algorithm: ChecksumAlgorithm| {
+        Checksum::new(algorithm, &vec![0; algorithm.length()]).expect("of that length")
+    };
     let sha256 = ring::digest::digest(&ring::digest::SHA256, b"hello");
     let mut cases = vec![
         (Announced { length: Some(4), ..Default::default() }, PayloadError::Incomplete),
         (Announced { length: Some(6), ..Default::default() }, PayloadError::Incomplete),
         (
             Announced { sha256: Some([1; 32]), ..Default::default() },
-            PayloadError::Sha256Mismatch { announced: [1; 32], computed: sha256.as_ref().try_into().expect("32 bytes") },
+            PayloadError::Sha256Mismatch {
+                announced: [1; 32],
+                computed: sha256.as_ref().try_into().expect("32 bytes"),
+            },
         ),
         (
             Announced { md5: Some([1; 16]), ..Default::default() },
@@ -143,10 +154,15 @@ pub async fn a_body_that_is_not_what_was_announced_leaves_nothing(storage: &Stor
     }
     put(store, "old", "old").await;
     for (announced, error) in cases {
-        let again =
-            Announced { length: announced.length, sha256: announced.sha256, md5: announced.md5, checksum: announced.checksum.clone() };
+        let again = Announced {
+            length: announced.length,
+            sha256: announced.sha256,
+            md5: announced.md5,
+            checksum: announced.checksum.clone(),
+        };
         for (name, announced) in [("new", announced), ("old", again)] {
-            let frames = futures_util::stream::iter([Ok(Bytes::from_static(b"he")), Ok(Bytes::from_static(b"llo"))]);
+            let frames =
+                futures_util::stream::iter([Ok(Bytes::from_static(b"he")), Ok(Bytes::from_static(b"llo"))]);
             let result = store.put(&key(name), request(Payload::from_stream(frames, announced))).await;
             assert_eq!(payload_refused(result), error);
         }
@@ -159,7 +175,8 @@ pub async fn a_writer_that_goes_away_leaves_nothing(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
     put(store, "old", "old").await;
     for name in ["new", "old"] {
-        let (body, payload) = Dripping::body(Announced { length: Some(BIG as u64 + 1), ..Default::default() });
+        let (body, payload) =
+            Dripping::body(Announced { length: Some(BIG as u64 + 1), ..Default::default() });
         let target = key(name);
         let feed = async {
             body.send(bytes(1, BIG)).await;
@@ -196,10 +213,13 @@ pub async fn the_last_of_many_writers_of_one_key_stands_wholly(storage: &Storage
         .map(|seed| {
             let store = bucket.clone();
             tokio::spawn(async move {
-                // Where many write at once a storage may answer 5xx (moto does). Nobody else can know that sending it again is harmless, so
-                // it is for the client.
+                // Where many write at once a storage may answer 5xx (moto does). Nobody else can know that
+                // sending it again is harmless, so it is for the client.
                 for _ in 0..9 {
-                    if let Ok(written) = store.put(&key("key"), request(Payload::from_bytes(bytes(seed, 20_000 + seed as usize)))).await {
+                    if let Ok(written) = store
+                        .put(&key("key"), request(Payload::from_bytes(bytes(seed, 20_000 + seed as usize))))
+                        .await
+                    {
                         return written;
                     }
                 }
@@ -216,7 +236,9 @@ pub async fn the_last_of_many_writers_of_one_key_stands_wholly(storage: &Storage
     assert_eq!((etag_of(&body), body.len() as u64), (info.etag.clone(), info.size));
     let page = list(&*bucket, causeway::store::ListRequest { limit: 10, ..Default::default() }).await;
     match &page.entries[..] {
-        [causeway::store::ListEntry::Object(listed)] => assert_eq!((&listed.etag, listed.size), (&info.etag, info.size)),
+        [causeway::store::ListEntry::Object(listed)] => {
+            assert_eq!((&listed.etag, listed.size), (&info.etag, info.size))
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -273,7 +295,11 @@ pub async fn acknowledged_objects_are_there_after_a_restart(storage: &mut Storag
             let info = head(store, name).await;
             assert_eq!(info.etag, object.etag, "{name}");
             assert_same_time(info.last_modified, object.last_modified);
-            assert_eq!((info.checksum, info.attributes), (object.checksum.clone(), super::attributes::every(store)), "{name}");
+            assert_eq!(
+                (info.checksum, info.attributes),
+                (object.checksum.clone(), super::attributes::every(store)),
+                "{name}"
+            );
             assert_eq!(read(store, name).await, body, "{name}");
         }
         assert_absent(store, "gone").await;
@@ -284,7 +310,9 @@ pub async fn a_condition_that_fails_leaves_nothing_of_the_body(storage: &Storage
     let store = &*storage.bucket("bucket").await;
     put(store, "key", "old").await;
     let target = key("key");
-    let refused_put = |conditions| store.put(&target, PutRequest { conditions, ..request(Payload::from_bytes(bytes(1, BIG))) });
+    let refused_put = |conditions| {
+        store.put(&target, PutRequest { conditions, ..request(Payload::from_bytes(bytes(1, BIG))) })
+    };
     assert_eq!(refused(refused_put(if_absent()).await), StoreErrorKind::PreconditionFailed);
     assert_eq!(refused(refused_put(if_still(&etag_of(b"other"))).await), StoreErrorKind::PreconditionFailed);
     assert_eq!(read(store, "key").await, b"old");

@@ -18,11 +18,21 @@ pub async fn a_range_yields_exactly_its_bytes(storage: &Storage) {
             let got = read_range(store, "key", FromTo(from, to)).await.expect("lies inside");
             assert!(got == body[from as usize..=to as usize], "{from}-{to}");
         }
-        assert!(read_range(store, "key", From(from)).await.expect("lies inside") == body[from as usize..], "{from}-");
+        assert!(
+            read_range(store, "key", From(from)).await.expect("lies inside") == body[from as usize..],
+            "{from}-"
+        );
         let last = from + 1;
-        assert!(read_range(store, "key", Suffix(last)).await.expect("lies inside") == body[(len - last) as usize..], "-{last}");
+        assert!(
+            read_range(store, "key", Suffix(last)).await.expect("lies inside")
+                == body[(len - last) as usize..],
+            "-{last}"
+        );
     }
-    assert!(read_range(store, "key", FromTo(len - 3, u64::MAX)).await.expect("is clipped") == body[(len - 3) as usize..]);
+    assert!(
+        read_range(store, "key", FromTo(len - 3, u64::MAX)).await.expect("is clipped")
+            == body[(len - 3) as usize..]
+    );
     assert!(read_range(store, "key", Suffix(u64::MAX)).await.expect("is clipped") == body);
 }
 
@@ -30,9 +40,16 @@ pub async fn a_range_beyond_the_end_is_refused_with_the_size(storage: &Storage) 
     let store = &*storage.bucket("bucket").await;
     put(store, "key", "hello").await;
     put(store, "empty", "").await;
-    for (name, size, ranges) in [("key", 5, vec![From(5), FromTo(5, 9), Suffix(0)]), ("empty", 0, vec![From(0), FromTo(0, 0), Suffix(1)])] {
+    for (name, size, ranges) in [
+        ("key", 5, vec![From(5), FromTo(5, 9), Suffix(0)]),
+        ("empty", 0, vec![From(0), FromTo(0, 0), Suffix(1)]),
+    ] {
         for range in ranges {
-            assert_eq!(refused(read_range(store, name, range).await), StoreErrorKind::InvalidRange { size }, "{name} {range:?}");
+            assert_eq!(
+                refused(read_range(store, name, range).await),
+                StoreErrorKind::InvalidRange { size },
+                "{name} {range:?}"
+            );
         }
     }
     assert_eq!(refused(read_range(store, "absent", From(0)).await), StoreErrorKind::NoSuchKey);
@@ -43,7 +60,10 @@ pub async fn part_one_of_a_plain_object_is_the_whole(storage: &Storage) {
     put(store, "key", "hello").await;
     let (info, body) = get(store, "key", Selection::Part(number(1))).await.expect("is there");
     assert_eq!((info.size, &body[..]), (5, &b"hello"[..]));
-    assert!(matches!(refused(get(store, "key", Selection::Part(number(2))).await), StoreErrorKind::InvalidPartNumber { .. }));
+    assert!(matches!(
+        refused(get(store, "key", Selection::Part(number(2))).await),
+        StoreErrorKind::InvalidPartNumber { .. }
+    ));
 }
 
 pub async fn many_read_at_once_and_each_gets_its_own(storage: &Storage) {

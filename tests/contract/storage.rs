@@ -1,5 +1,5 @@
-//! The storages that the suites run against: each driver with its directory and catalog, which can be stopped and
-//! opened again.
+//! The storages that the suites run against: each driver with its directory and catalog, which can be stopped
+//! and opened again.
 
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
@@ -120,7 +120,9 @@ impl Driver {
 
     fn stacked(self, below: Arc<dyn Backend>, directory: &Path) -> Arc<dyn Backend> {
         let Self::Cached(beneath) = self else { return below };
-        let bytes = |memory, disk| DataCache::open(DataSettings { memory, disk, max_object: 64 << 20 }).expect("opens");
+        let bytes = |memory, disk| {
+            DataCache::open(DataSettings { memory, disk, max_object: 64 << 20 }).expect("opens")
+        };
         let data = match beneath {
             Beneath::Memory => Some(bytes(3 << 20, None)),
             Beneath::Fs => None,
@@ -193,24 +195,35 @@ impl Open {
             Driver::Fs(durability) => durability,
             _ => Durability::Relaxed,
         };
-        let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory, durability).expect("the catalog opens"));
+        let catalog: Arc<dyn Catalog> =
+            Arc::new(SqliteCatalog::open(directory, durability).expect("the catalog opens"));
         let mut parts = Vec::new();
         let backend: Arc<dyn Backend> = match driver.beneath() {
             Driver::Memory => Arc::new(MemoryBackend::new()),
             Driver::Limited => {
-                let limits = Limits { upload: Some(1 << 40), download: Some(1 << 40), requests: Some(1 << 40), concurrency: Some(1000) };
+                let limits = Limits {
+                    upload: Some(1 << 40),
+                    download: Some(1 << 40),
+                    requests: Some(1 << 40),
+                    concurrency: Some(1000),
+                };
                 Arc::new(LimitedBackend::new(Arc::new(MemoryBackend::new()), Limiter::new(limits), None))
             }
-            Driver::Faulty => Arc::new(FaultyBackend::new(Arc::new(MemoryBackend::new()), Faults::new(1, Plan::default()))),
+            Driver::Faulty => {
+                Arc::new(FaultyBackend::new(Arc::new(MemoryBackend::new()), Faults::new(1, Plan::default())))
+            }
             Driver::Fs(durability) => {
                 let settings = FsSettings::new(directory.join("root"), durability);
                 Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"))
             }
-            Driver::Replicated(replicas) => replicated(replicas, catalog.clone(), directory, upstream, &mut parts),
+            Driver::Replicated(replicas) => {
+                replicated(replicas, catalog.clone(), directory, upstream, &mut parts)
+            }
             _ => upstream.expect("is there").open(catalog.clone(), directory),
         };
         let backend = driver.stacked(backend, directory);
-        let is_shared = |remote: &&Remote| matches!(remote, Remote::S3(_) | Remote::Gcs(_) | Remote::Azblob(_));
+        let is_shared =
+            |remote: &&Remote| matches!(remote, Remote::S3(_) | Remote::Gcs(_) | Remote::Azblob(_));
         let shared = upstream.filter(is_shared).map(|_| NEXT.fetch_add(1, Ordering::Relaxed));
         Self { catalog, backend, buckets: Mutex::default(), shared, parts }
     }
@@ -253,9 +266,15 @@ impl Remote {
         let (dialect, endpoint, credentials) = match self {
             Self::S3(upstream) => {
                 let (access_key, secret_key) = (upstream.access_key.into(), Secret::new(upstream.secret_key));
-                (Dialect::S3, upstream.endpoint(), Credentials::Keys { access_key, secret_key, session_token: None })
+                (
+                    Dialect::S3,
+                    upstream.endpoint(),
+                    Credentials::Keys { access_key, secret_key, session_token: None },
+                )
             }
-            Self::Gcs(fake) => (Dialect::Gcs, fake.endpoint(), Credentials::GoogleToken(Secret::new(fake.token()))),
+            Self::Gcs(fake) => {
+                (Dialect::Gcs, fake.endpoint(), Credentials::GoogleToken(Secret::new(fake.token())))
+            }
             Self::Several(..) => unreachable!("opened one by one"),
             Self::Files(files) => return tree(Arc::new(files.clone()), catalog, directory),
             Self::Sftp(server) => return tree(Arc::new(server.files()), catalog, directory),
@@ -264,11 +283,17 @@ impl Remote {
             Self::Onedrive(drive) => return tree(Arc::new(drive.files()), catalog, directory),
             Self::Dropbox(dropbox) => return tree(Arc::new(dropbox.files()), catalog, directory),
             Self::Ftp(place) => return tree(Arc::new(place.files()), catalog, directory),
-            Self::B2(fake) => return tree(Arc::new(b2::driver(fake, &directory.join("drafts"))), catalog, directory),
+            Self::B2(fake) => {
+                return tree(Arc::new(b2::driver(fake, &directory.join("drafts"))), catalog, directory);
+            }
             Self::Swift(server) => {
                 // One test's own, and the same after a restart.
                 let root = directory.file_name().expect("a name").to_string_lossy().into_owned();
-                return tree(Arc::new(clouds::swift(&server.endpoint(), &root, &directory.join("drafts"))), catalog, directory);
+                return tree(
+                    Arc::new(clouds::swift(&server.endpoint(), &root, &directory.join("drafts"))),
+                    catalog,
+                    directory,
+                );
             }
             Self::Azblob(azurite) => {
                 let settings = AzblobSettings {
@@ -297,7 +322,8 @@ impl Remote {
 }
 
 fn tree(files: Arc<dyn Files>, catalog: Arc<dyn Catalog>, directory: &Path) -> Arc<dyn Backend> {
-    let settings = TreeSettings { dir: directory.join("spool"), spool_size: 1 << 30, durability: Durability::Relaxed };
+    let settings =
+        TreeSettings { dir: directory.join("spool"), spool_size: 1 << 30, durability: Durability::Relaxed };
     Arc::new(TreeBackend::open(files, settings, catalog).expect("the backend opens"))
 }
 
@@ -330,7 +356,10 @@ fn replicated(
         write: WritePolicy::Quorum(2),
         read: ReadPolicy::Ordered,
     };
-    Arc::new(ReplicatedBackend::open(settings, catalog.clone(), Workers::alone(catalog)).expect("the backend opens"))
+    Arc::new(
+        ReplicatedBackend::open(settings, catalog.clone(), Workers::alone(catalog))
+            .expect("the backend opens"),
+    )
 }
 
 impl Storage {
@@ -356,7 +385,12 @@ impl Storage {
                 Some(Remote::Several(MemoryFiles::new(Quirks::Sftp), Box::new(Remote::Gcs(FakeGcs::start()))))
             }
         };
-        Self { driver, open: Some(Open::new(driver, directory.path(), upstream.as_ref())), directory, upstream }
+        Self {
+            driver,
+            open: Some(Open::new(driver, directory.path(), upstream.as_ref())),
+            directory,
+            upstream,
+        }
     }
 
     /// The bucket of this name, made when it is asked for first.
@@ -410,8 +444,9 @@ impl Storage {
         self.upstream.is_some()
     }
 
-    /// Whether the storage has room for a key. Azure takes 1,024 characters, of which some are written as several, and 254
-    /// segments. Servers over file systems take paths of 4,096 bytes: an empty segment is 5 of them. Drive has 100 levels.
+    /// Whether the storage has room for a key. Azure takes 1,024 characters, of which some are written as
+    /// several, and 254 segments. Servers over file systems take paths of 4,096 bytes: an empty segment is 5
+    /// of them. Drive has 100 levels.
     pub fn has_room_for(&self, key: &str) -> bool {
         const TOO_LONG: [&str; 2] = ["\0", " "];
         let endless = |piece: &&str| key.len() > 1000 && key.starts_with(&piece.repeat(300));
@@ -420,24 +455,44 @@ impl Storage {
             Driver::Azblob => fits,
             // pyftpdlib takes commands of 2,048 bytes.
             Driver::Ftp => {
-                let escaped: usize =
-                    key.chars().map(|c| if c.is_control() || " %".contains(c) { 3 * c.len_utf8() } else { c.len_utf8() }).sum();
-                escaped + escaped / 40 + 5 * key.split('/').filter(|segment| segment.trim() != *segment || segment.len() < 3).count() < 1800
+                let escaped: usize = key
+                    .chars()
+                    .map(|c| if c.is_control() || " %".contains(c) { 3 * c.len_utf8() } else { c.len_utf8() })
+                    .sum();
+                escaped
+                    + escaped / 40
+                    + 5 * key
+                        .split('/')
+                        .filter(|segment| segment.trim() != *segment || segment.len() < 3)
+                        .count()
+                    < 1800
             }
             // 400 characters a path; a folded name may be told apart by some more.
             Driver::Onedrive => {
-                let written = |c: char| if c.is_ascii_alphanumeric() || "/-_".contains(c) { 1 } else { 3 * c.len_utf8() };
+                let written = |c: char| {
+                    if c.is_ascii_alphanumeric() || "/-_".contains(c) { 1 } else { 3 * c.len_utf8() }
+                };
                 key.chars().map(written).sum::<usize>() + 16 * key.split('/').count() < 360
             }
             Driver::Drive => key.split('/').count() < 95,
-            // Names have 1,024 bytes with the root before them, on B2 250 of them between slashes; escaped, keys are longer.
+            // Names have 1,024 bytes with the root before them, on B2 250 of them between slashes; escaped,
+            // keys are longer.
             Driver::B2 | Driver::Swift => {
-                let escaped = |segment: &str| segment.trim() != segment || segment.is_empty() || segment.contains(['\\', '%']);
-                let longer = key.split('/').filter(|segment| escaped(segment) || segment.contains(char::is_control)).count();
+                let escaped = |segment: &str| {
+                    segment.trim() != segment || segment.is_empty() || segment.contains(['\\', '%'])
+                };
+                let longer = key
+                    .split('/')
+                    .filter(|segment| escaped(segment) || segment.contains(char::is_control))
+                    .count();
                 let fits = self.driver == Driver::Swift || key.split('/').all(|segment| segment.len() <= 240);
-                fits && key.len() + 8 * longer < 900 && !key.contains(&"\0".repeat(100)) && !key.contains(&" ".repeat(100))
+                fits && key.len() + 8 * longer < 900
+                    && !key.contains(&"\0".repeat(100))
+                    && !key.contains(&" ".repeat(100))
             }
-            Driver::Sftp | Driver::Webdav => key.len() + 5 * key.split('/').filter(|segment| segment.is_empty()).count() < 3800,
+            Driver::Sftp | Driver::Webdav => {
+                key.len() + 5 * key.split('/').filter(|segment| segment.is_empty()).count() < 3800
+            }
             _ => true,
         }
     }

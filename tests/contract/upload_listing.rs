@@ -67,7 +67,10 @@ pub async fn uploads_are_listed_by_key_and_time_page_by_page(storage: &Storage) 
         let upload = Uploading::begin(store, key).await;
         begun.insert((key.to_owned(), Some(upload.id)));
     }
-    let whole = store.list_uploads(ListUploadsRequest { limit: 1000, ..Default::default() }).await.expect("a listing");
+    let whole = store
+        .list_uploads(ListUploadsRequest { limit: 1000, ..Default::default() })
+        .await
+        .expect("a listing");
     let expected: Vec<_> = whole.entries.iter().map(name).collect();
     assert_eq!(expected.iter().cloned().collect::<BTreeSet<_>>(), begun);
     let order = |entry: &UploadEntry| match entry {
@@ -76,16 +79,30 @@ pub async fn uploads_are_listed_by_key_and_time_page_by_page(storage: &Storage) 
     };
     assert!(whole.entries.is_sorted_by_key(order), "{:?}", whole.entries);
     for limit in [1, 2, 3, 9, 10] {
-        assert_eq!(all_uploads(store, ListUploadsRequest { limit, ..Default::default() }).await, expected, "{limit} at a time");
+        assert_eq!(
+            all_uploads(store, ListUploadsRequest { limit, ..Default::default() }).await,
+            expected,
+            "{limit} at a time"
+        );
         let of_b = ListUploadsRequest { prefix: "b/".into(), limit, ..Default::default() };
         assert_eq!(all_uploads(store, of_b).await, expected[3..6], "{limit} at a time");
         let grouped = ListUploadsRequest { delimiter: Some("/".into()), limit, ..Default::default() };
         let mut by_group = expected[..3].to_vec();
-        by_group.extend([("b/".to_owned(), None), expected[6].clone(), ("d/".to_owned(), None), expected[8].clone()]);
+        by_group.extend([
+            ("b/".to_owned(), None),
+            expected[6].clone(),
+            ("d/".to_owned(), None),
+            expected[8].clone(),
+        ]);
         assert_eq!(all_uploads(store, grouped).await, by_group, "{limit} at a time");
     }
-    let after = |key: &str| ListUploadsRequest { key_marker: Some(key.into()), limit: 100, ..Default::default() };
-    assert_eq!(all_uploads(store, after("a")).await, expected[3..], "a key marker alone leaves out all of its key");
+    let after =
+        |key: &str| ListUploadsRequest { key_marker: Some(key.into()), limit: 100, ..Default::default() };
+    assert_eq!(
+        all_uploads(store, after("a")).await,
+        expected[3..],
+        "a key marker alone leaves out all of its key"
+    );
     assert_eq!(all_uploads(store, after("b/0")).await, expected[3..]);
     assert_eq!(all_uploads(store, after("zz")).await, expected[8..]);
     assert!(all_uploads(store, ListUploadsRequest::default()).await.is_empty());
@@ -93,12 +110,16 @@ pub async fn uploads_are_listed_by_key_and_time_page_by_page(storage: &Storage) 
 
 pub async fn uploads_that_have_ended_are_not_listed(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
-    let (mut completed, aborted, left) =
-        (Uploading::begin(store, "a").await, Uploading::begin(store, "a").await, Uploading::begin(store, "a").await);
+    let (mut completed, aborted, left) = (
+        Uploading::begin(store, "a").await,
+        Uploading::begin(store, "a").await,
+        Uploading::begin(store, "a").await,
+    );
     completed.part(1, "x").await;
     completed.complete().await;
     aborted.abort().await.expect("is there");
-    let page = store.list_uploads(ListUploadsRequest { limit: 10, ..Default::default() }).await.expect("a listing");
+    let page =
+        store.list_uploads(ListUploadsRequest { limit: 10, ..Default::default() }).await.expect("a listing");
     let [UploadEntry::Upload(info)] = &page.entries[..] else { panic!("{:?}", page.entries) };
     assert_eq!((&info.key, &info.upload, &info.initiator), (&left.key, &left.id, &plain_upload().initiator));
     assert_eq!((info.checksum, info.explicit_checksum), (plain_upload().checksum, false));

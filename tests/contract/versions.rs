@@ -1,9 +1,13 @@
-//! Addresses: a key alone, with the id of a version, or with `null`. No store keeps versions yet, and all answer alike.
+//! Addresses: a key alone, with the id of a version, or with `null`. No store keeps versions yet, and all
+//! answer alike.
 
 use super::{client::*, storage::Storage};
 use causeway::{
     model::{ObjectAddress, ObjectKey, VersionId},
-    store::{Change, CopyPartRequest, CopyRequest, CopySource, Keeping, Removal, Store, error::StoreErrorKind::NoSuchVersion},
+    store::{
+        Change, CopyPartRequest, CopyRequest, CopySource, Keeping, Removal, Store,
+        error::StoreErrorKind::NoSuchVersion,
+    },
 };
 use std::sync::Arc;
 
@@ -31,7 +35,11 @@ pub async fn a_version_that_is_not_there_is_no_such_version(storage: &Storage) {
         let (key, id) = (key(name), unknown());
         let address = ObjectAddress::new(&key, Some(&id));
         assert_eq!(refused(store.head(address, &Default::default()).await), NoSuchVersion, "HEAD of {name}");
-        assert_eq!(refused(store.describe(address, &Default::default()).await), NoSuchVersion, "describing {name}");
+        assert_eq!(
+            refused(store.describe(address, &Default::default()).await),
+            NoSuchVersion,
+            "describing {name}"
+        );
         assert_eq!(refused(store.get(address, Default::default()).await), NoSuchVersion, "GET of {name}");
         let change = Change::Tags(attributes.tags.clone());
         assert_eq!(refused(store.update(address, change).await), NoSuchVersion, "an update of {name}");
@@ -45,7 +53,11 @@ pub async fn a_version_that_is_not_there_is_no_such_version(storage: &Storage) {
     }
     assert_absent(store, "copy").await;
     let info = head(store, "there").await;
-    assert_eq!((read(store, "there").await, info.attributes), (b"x".to_vec(), attributes), "nothing happened to the object");
+    assert_eq!(
+        (read(store, "there").await, info.attributes),
+        (b"x".to_vec(), attributes),
+        "nothing happened to the object"
+    );
 }
 
 pub async fn null_is_the_current_object(storage: &Storage) {
@@ -67,7 +79,8 @@ pub async fn null_is_the_current_object(storage: &Storage) {
         store.update(address, Change::Tags(tags.clone())).await.expect("is changed");
         assert_eq!(head(store, "key").await.attributes.tags, tags);
     }
-    let copy = CopyRequest { source: source(&bucket, "key", VersionId::NULL), ..copy_request(&bucket, "key") };
+    let copy =
+        CopyRequest { source: source(&bucket, "key", VersionId::NULL), ..copy_request(&bucket, "key") };
     store.copy(&target(), copy).await.expect("is copied");
     assert_eq!(read(store, "copy").await, b"new");
     store.delete(address, &Default::default()).await.expect("is deleted");
@@ -79,14 +92,22 @@ pub async fn a_delete_says_what_it_did_as_far_as_the_storage_tells(storage: &Sto
     let (key, null, id) = (key("key"), VersionId::NULL, unknown());
     let written = put(store, "key", "x").await;
     let refusal = refused(store.delete(ObjectAddress::new(&key, Some(&id)), &Default::default()).await);
-    assert_eq!((refusal, read(store, "key").await), (NoSuchVersion, b"x".to_vec()), "another version is not the object");
-    let conditional = refused(store.delete(ObjectAddress::new(&key, Some(&id)), &if_still(&written.etag)).await);
+    assert_eq!(
+        (refusal, read(store, "key").await),
+        (NoSuchVersion, b"x".to_vec()),
+        "another version is not the object"
+    );
+    let conditional =
+        refused(store.delete(ObjectAddress::new(&key, Some(&id)), &if_still(&written.etag)).await);
     assert_eq!((conditional, read(store, "key").await), (NoSuchVersion, b"x".to_vec()));
     let there = delete(store, "key").await;
     assert_ne!(there.removal, Removal::Absent, "it was there");
     let gone = delete(store, "key").await;
     assert_ne!(gone.removal, Removal::Removed, "nothing was there");
-    let by_null = store.delete(ObjectAddress::new(&key, Some(&null)), &Default::default()).await.expect("nothing to delete");
+    let by_null = store
+        .delete(ObjectAddress::new(&key, Some(&null)), &Default::default())
+        .await
+        .expect("nothing to delete");
     assert_ne!(by_null.removal, Removal::Removed, "nothing was there");
     for deleted in [there, gone, by_null] {
         assert_eq!((deleted.marker, deleted.version), (false, None), "no versions are kept");

@@ -11,7 +11,10 @@ pub fn elements(reply: &RawReply, name: &str) -> Vec<String> {
 fn filled(keys: &[&str]) -> Gcs {
     let gcs = Gcs::start();
     for key in keys {
-        let target = format!("/bucket/{}", percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC));
+        let target = format!(
+            "/bucket/{}",
+            percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC)
+        );
         assert_eq!(gcs.put(&target, "x").status, 200, "{key}");
     }
     gcs
@@ -32,7 +35,10 @@ fn a_bucket_is_made_found_and_removed_once_it_is_empty() {
     assert_eq!(gcs.request("DELETE", "/other").send().failure(), (409, "BucketNotEmpty".into()));
     assert_eq!(gcs.request("DELETE", "/other/key").send().status, 204);
     assert_eq!(gcs.request("DELETE", "/other").send().status, 204);
-    assert_eq!((gcs.request("HEAD", "/other").send().status, gcs.request("HEAD", "/bucket").send().status), (404, 200));
+    assert_eq!(
+        (gcs.request("HEAD", "/other").send().status, gcs.request("HEAD", "/bucket").send().status),
+        (404, 200)
+    );
     assert_eq!(gcs.put("/other/key", "x").failure(), (404, "NoSuchBucket".into()));
 }
 
@@ -40,19 +46,22 @@ fn a_bucket_is_made_found_and_removed_once_it_is_empty() {
 fn both_listings_go_page_by_page_in_byte_order() {
     let keys = ["Z", "a", "a-b", "a/b", "a/c/d", "b/x", "z", "é", "日本"];
     let gcs = filled(&keys);
-    for (first, next, field) in
-        [("list-type=2&max-keys=2", "continuation-token", "NextContinuationToken"), ("max-keys=2", "marker", "NextMarker")]
-    {
+    for (first, next, field) in [
+        ("list-type=2&max-keys=2", "continuation-token", "NextContinuationToken"),
+        ("max-keys=2", "marker", "NextMarker"),
+    ] {
         let (mut found, mut target) = (Vec::new(), format!("/bucket?{first}&encoding-type=url"));
         loop {
             let page = gcs.get(&target);
             found.extend(elements(&page, "Key"));
             let Some(token) = page.element(field) else { break };
             assert_eq!(page.element("IsTruncated").as_deref(), Some("true"));
-            // Tokens are Base64 for URLs, markers come encoded: both go back as they are, but for the padding.
+            // Tokens are Base64 for URLs, markers come encoded: both go back as they are, but for the
+            // padding.
             target = format!("/bucket?{first}&encoding-type=url&{next}={}", token.replace('=', "%3D"));
         }
-        let found: Vec<_> = found.iter().map(|key| percent_encoding::percent_decode_str(key).decode_utf8_lossy()).collect();
+        let found: Vec<_> =
+            found.iter().map(|key| percent_encoding::percent_decode_str(key).decode_utf8_lossy()).collect();
         assert_eq!(found, keys, "{first}");
     }
 }
@@ -66,10 +75,16 @@ fn a_delimiter_rolls_up_and_pages_may_end_on_a_prefix() {
         (vec!["a".into(), "c".into()], vec![String::new(), "a/".into(), "b/".into()])
     );
     let page = gcs.get("/bucket?list-type=2&delimiter=/&max-keys=2");
-    assert_eq!((elements(&page, "Key"), elements(&page, "Prefix").last().cloned()), (vec!["a".to_owned()], Some("a/".to_owned())));
+    assert_eq!(
+        (elements(&page, "Key"), elements(&page, "Prefix").last().cloned()),
+        (vec!["a".to_owned()], Some("a/".to_owned()))
+    );
     let token = page.element("NextContinuationToken").expect("more").replace('=', "%3D");
     let rest = gcs.get(&format!("/bucket?list-type=2&delimiter=/&continuation-token={token}"));
-    assert_eq!((elements(&rest, "Key"), elements(&rest, "Prefix").last().cloned()), (vec!["c".to_owned()], Some("b/".to_owned())));
+    assert_eq!(
+        (elements(&rest, "Key"), elements(&rest, "Prefix").last().cloned()),
+        (vec!["c".to_owned()], Some("b/".to_owned()))
+    );
     assert_eq!(elements(&gcs.get("/bucket?list-type=2&prefix=a/&start-after=a/b"), "Key"), ["a/c"]);
 }
 
@@ -83,8 +98,13 @@ fn an_entry_says_generation_etag_and_size_and_odd_keys_need_the_encoding() {
         (elements(&encoded, "Key"), elements(&encoded, "EncodingType")),
         (vec!["a%01b".into(), "a%26b".into()], vec!["url".to_owned()])
     );
-    let generations: Vec<_> = ["/bucket/a%01b", "/bucket/a%26b"].map(|target| crate::gcs_objects::generation(&gcs.get(target))).into();
-    assert_eq!((elements(&plain, "Generation"), elements(&plain, "Size")), (generations, vec!["1".to_owned(); 2]));
+    let generations: Vec<_> = ["/bucket/a%01b", "/bucket/a%26b"]
+        .map(|target| crate::gcs_objects::generation(&gcs.get(target)))
+        .into();
+    assert_eq!(
+        (elements(&plain, "Generation"), elements(&plain, "Size")),
+        (generations, vec!["1".to_owned(); 2])
+    );
 }
 
 #[test]
@@ -106,7 +126,10 @@ fn the_json_listing_begins_with_a_name_and_shows_metadata() {
     assert_eq!(names(&page(&format!("delimiter=%2F&pageToken={token}"))), ["c"]);
     assert_eq!(names(&page("startOffset=a%2F2")), ["a/2", "b", "c"]);
     let item = &page("prefix=b")["items"][0];
-    assert_eq!((&item["metadata"], &item["size"]), (&serde_json::json!({ "colour": "blue" }), &serde_json::json!("1")));
+    assert_eq!(
+        (&item["metadata"], &item["size"]),
+        (&serde_json::json!({ "colour": "blue" }), &serde_json::json!("1"))
+    );
     assert_eq!(item["generation"].as_str(), Some(crate::gcs_objects::generation(&put).as_str()));
     assert_eq!(gcs.get("/storage/v1/b/absent/o").status, 404);
 }
@@ -114,7 +137,12 @@ fn the_json_listing_begins_with_a_name_and_shows_metadata() {
 #[test]
 fn more_than_8_kib_of_metadata_are_refused() {
     let gcs = Gcs::start();
-    let put = |length: usize| gcs.request("PUT", "/bucket/key").unsigned_header("x-goog-meta-m", "v".repeat(length)).body("x").send();
+    let put = |length: usize| {
+        gcs.request("PUT", "/bucket/key")
+            .unsigned_header("x-goog-meta-m", "v".repeat(length))
+            .body("x")
+            .send()
+    };
     assert_eq!(put(8191).status, 200);
     assert_eq!(put(8192).failure(), (400, "MetadataTooLarge".into()));
 }

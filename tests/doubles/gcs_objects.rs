@@ -27,7 +27,8 @@ impl Gcs {
     }
 
     pub fn request(&self, method: &str, target: &str) -> RawRequest {
-        self.anonymous(method, target).unsigned_header("authorization", format!("Bearer {}", self.fake.token()))
+        self.anonymous(method, target)
+            .unsigned_header("authorization", format!("Bearer {}", self.fake.token()))
     }
 
     pub fn get(&self, target: &str) -> RawReply {
@@ -57,7 +58,10 @@ fn an_object_comes_back_with_its_metadata_hashes_and_generation() {
     assert_eq!(hashes(&put), ["crc32c=4waSgw==", "md5=JfnnlDI7RTiF9RgfG2JNCw=="]);
     for method in ["GET", "HEAD"] {
         let got = gcs.request(method, "/bucket/a%20b").send();
-        assert_eq!((got.status, got.header("content-type"), got.header("x-goog-meta-colour")), (200, Some("text/x"), Some("blue")));
+        assert_eq!(
+            (got.status, got.header("content-type"), got.header("x-goog-meta-colour")),
+            (200, Some("text/x"), Some("blue"))
+        );
         assert_eq!((generation(&got), got.header("x-goog-metageneration")), (generation(&put), Some("1")));
         assert_eq!((hashes(&got), got.header("content-length")), (hashes(&put), Some("9")));
         assert_eq!(got.text(), if method == "GET" { "123456789" } else { "" });
@@ -73,18 +77,29 @@ fn who_has_no_token_or_an_old_one_is_refused() {
     gcs.fake.rotate_token();
     assert_eq!(old.send().status, 401);
     assert_eq!(gcs.get("/bucket").status, 200);
-    let given =
-        gcs.anonymous("GET", "/computeMetadata/v1/instance/service-accounts/default/token").unsigned_header("metadata-flavor", "Google");
+    let given = gcs
+        .anonymous("GET", "/computeMetadata/v1/instance/service-accounts/default/token")
+        .unsigned_header("metadata-flavor", "Google");
     assert!(given.send().text().contains(&format!("\"access_token\":\"{}\"", gcs.fake.token())));
 }
 
 #[test]
 fn the_two_families_of_headers_do_not_mix() {
     let gcs = Gcs::start();
-    let signed = || gcs.anonymous("PUT", "/bucket/key").unsigned_header("authorization", "AWS4-HMAC-SHA256 Credential=k, Signature=s");
-    let mixed = signed().unsigned_header("x-amz-date", "now").unsigned_header("x-goog-if-generation-match", "0").send();
+    let signed = || {
+        gcs.anonymous("PUT", "/bucket/key")
+            .unsigned_header("authorization", "AWS4-HMAC-SHA256 Credential=k, Signature=s")
+    };
+    let mixed = signed()
+        .unsigned_header("x-amz-date", "now")
+        .unsigned_header("x-goog-if-generation-match", "0")
+        .send();
     assert_eq!(mixed.failure(), (400, "ExcessHeaderValues".into()));
-    let put = signed().unsigned_header("x-amz-date", "now").unsigned_header("x-amz-meta-colour", "blue").body("x").send();
+    let put = signed()
+        .unsigned_header("x-amz-date", "now")
+        .unsigned_header("x-amz-meta-colour", "blue")
+        .body("x")
+        .send();
     assert_eq!(put.status, 200);
     assert_eq!(gcs.get("/bucket/key").header("x-goog-meta-colour"), Some("blue"));
     let copy = gcs.request("PUT", "/bucket/copy").unsigned_header("x-amz-copy-source", "bucket/key").send();
@@ -95,7 +110,10 @@ fn the_two_families_of_headers_do_not_mix() {
 fn generations_decide_whether_a_write_happens() {
     let gcs = Gcs::start();
     let conditional = |method: &str, wanted: &str| {
-        gcs.request(method, "/bucket/key").unsigned_header("x-goog-if-generation-match", wanted).body("new").send()
+        gcs.request(method, "/bucket/key")
+            .unsigned_header("x-goog-if-generation-match", wanted)
+            .body("new")
+            .send()
     };
     assert_eq!(conditional("PUT", "7").failure(), (412, "PreconditionFailed".into()));
     let first = generation(&conditional("PUT", "0"));
@@ -110,7 +128,8 @@ fn generations_decide_whether_a_write_happens() {
 #[test]
 fn of_32_writers_that_want_generation_0_one_wins() {
     let gcs = Gcs::start();
-    let request = gcs.request("PUT", "/bucket/key").unsigned_header("x-goog-if-generation-match", "0").body("mine");
+    let request =
+        gcs.request("PUT", "/bucket/key").unsigned_header("x-goog-if-generation-match", "0").body("mine");
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let writers: Vec<_> = (0..32).map(|_| scope.spawn(|| request.clone().send().status)).collect();
         writers.into_iter().map(|writer| writer.join().expect("a status")).collect()
@@ -123,11 +142,15 @@ fn of_32_writers_that_want_generation_0_one_wins() {
 fn etags_decide_reads_and_are_ignored_by_writes() {
     let gcs = Gcs::start();
     let etag = gcs.put("/bucket/key", "old").header("etag").expect("an etag").to_owned();
-    let read = |name: &str, value: &str| gcs.request("GET", "/bucket/key").unsigned_header(name, value).send();
+    let read =
+        |name: &str, value: &str| gcs.request("GET", "/bucket/key").unsigned_header(name, value).send();
     assert_eq!(read("if-match", &etag).status, 200);
     assert_eq!(read("if-match", "\"other\"").failure(), (412, "PreconditionFailed".into()));
     let unchanged = read("if-none-match", &etag);
-    assert_eq!((unchanged.status, unchanged.header("etag"), unchanged.body.len()), (304, Some(etag.as_str()), 0));
+    assert_eq!(
+        (unchanged.status, unchanged.header("etag"), unchanged.body.len()),
+        (304, Some(etag.as_str()), 0)
+    );
     assert_eq!(read("if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT").status, 304);
     assert_eq!(read("if-unmodified-since", "Thu, 01 Jan 2015 00:00:00 GMT").status, 412);
     let put = gcs.request("PUT", "/bucket/key").unsigned_header("if-none-match", "*").body("new").send();
@@ -145,7 +168,10 @@ fn ranges_yield_their_bytes() {
         ("bytes=8-99", "89", "bytes 8-9/10"),
     ] {
         let got = gcs.request("GET", "/bucket/key").unsigned_header("range", range).send();
-        assert_eq!((got.status, got.text().as_str(), got.header("content-range")), (206, body, Some(content_range)));
+        assert_eq!(
+            (got.status, got.text().as_str(), got.header("content-range")),
+            (206, body, Some(content_range))
+        );
     }
     let beyond = gcs.request("GET", "/bucket/key").unsigned_header("range", "bytes=10-").send();
     assert_eq!(beyond.failure(), (416, "InvalidRange".into()));
@@ -155,21 +181,30 @@ fn ranges_yield_their_bytes() {
 fn a_body_that_is_short_or_not_what_was_announced_stores_nothing() {
     let gcs = Gcs::start();
     let fake = gcs.fake.address();
-    let head =
-        format!("PUT /bucket/key HTTP/1.1\r\nhost: {fake}\r\nauthorization: Bearer {}\r\ncontent-length: 10\r\n\r\n", gcs.fake.token());
+    let head = format!(
+        "PUT /bucket/key HTTP/1.1\r\nhost: {fake}\r\nauthorization: Bearer {}\r\ncontent-length: 10\r\n\r\n",
+        gcs.fake.token()
+    );
     let mut stream = std::net::TcpStream::connect(fake).expect("a connection");
     std::io::Write::write_all(&mut stream, format!("{head}short").as_bytes()).expect("sent");
     stream.shutdown(std::net::Shutdown::Write).expect("half closed");
     let mut answer = Vec::new();
     let _ = std::io::Read::read_to_end(&mut stream, &mut answer);
     assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
-    for (name, value) in [("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="), ("x-goog-hash", "crc32c=AAAAAA=="), ("x-goog-hash", "md5=AAAA")] {
+    for (name, value) in [
+        ("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="),
+        ("x-goog-hash", "crc32c=AAAAAA=="),
+        ("x-goog-hash", "md5=AAAA"),
+    ] {
         let put = gcs.request("PUT", "/bucket/key").unsigned_header(name, value).body("x").send();
         assert_eq!(put.failure(), (400, "BadDigest".into()), "{name}: {value}");
     }
     assert_eq!(gcs.fake.object("bucket", "key"), None);
     assert_eq!(
-        gcs.request("PUT", "/bucket/key").unsigned_header("x-goog-hash", "crc32c=AAAAAA==,md5=1B2M2Y8AsgTpgAmY7PhCfg==").send().status,
+        gcs.request("PUT", "/bucket/key")
+            .unsigned_header("x-goog-hash", "crc32c=AAAAAA==,md5=1B2M2Y8AsgTpgAmY7PhCfg==")
+            .send()
+            .status,
         200
     );
 }
@@ -177,39 +212,62 @@ fn a_body_that_is_short_or_not_what_was_announced_stores_nothing() {
 #[test]
 fn a_copy_keeps_or_replaces_metadata_and_looks_at_both_generations() {
     let gcs = Gcs::start();
-    let put = gcs.request("PUT", "/bucket/a+b%25").body("x").unsigned_header("x-goog-meta-colour", "blue").send();
+    let put =
+        gcs.request("PUT", "/bucket/a+b%25").body("x").unsigned_header("x-goog-meta-colour", "blue").send();
     let copy = |target: &str, headers: &[(&str, &str)]| {
         let request = gcs.request("PUT", target).unsigned_header("x-goog-copy-source", "/bucket/a+b%25");
         headers.iter().fold(request, |request, (name, value)| request.unsigned_header(name, *value)).send()
     };
-    let made = copy("/bucket/copy", &[("x-goog-if-generation-match", "0"), ("x-goog-copy-source-if-generation-match", &generation(&put))]);
+    let made = copy(
+        "/bucket/copy",
+        &[("x-goog-if-generation-match", "0"), ("x-goog-copy-source-if-generation-match", &generation(&put))],
+    );
     assert_eq!((made.status, made.element("ETag").as_deref()), (200, put.header("etag")));
     assert_eq!(gcs.get("/bucket/copy").header("x-goog-meta-colour"), Some("blue"));
     assert_eq!(copy("/bucket/copy", &[("x-goog-if-generation-match", "0")]).status, 412);
     assert_eq!(copy("/bucket/copy", &[("x-goog-copy-source-if-generation-match", "1")]).status, 412);
     assert_eq!(copy("/bucket/a+b%25", &[]).failure(), (400, "InvalidArgument".into()));
-    let replaced = copy("/bucket/a+b%25", &[("x-goog-metadata-directive", "REPLACE"), ("x-goog-meta-size", "large")]);
+    let replaced =
+        copy("/bucket/a+b%25", &[("x-goog-metadata-directive", "REPLACE"), ("x-goog-meta-size", "large")]);
     assert_ne!(generation(&replaced), generation(&put));
     let got = gcs.get("/bucket/a+b%25");
-    assert_eq!((got.header("x-goog-meta-colour"), got.header("x-goog-meta-size"), got.text().as_str()), (None, Some("large"), "x"));
+    assert_eq!(
+        (got.header("x-goog-meta-colour"), got.header("x-goog-meta-size"), got.text().as_str()),
+        (None, Some("large"), "x")
+    );
 }
 
 #[test]
 fn what_is_not_offered_is_refused() {
     let gcs = Gcs::start();
     gcs.put("/bucket/key", "x");
-    for (method, target) in
-        [("PUT", "/bucket/key?tagging"), ("GET", "/bucket/key?acl"), ("GET", "/bucket?policy"), ("POST", "/bucket?delete")]
-    {
-        assert_eq!(gcs.request(method, target).send().failure(), (501, "NotImplemented".into()), "{method} {target}");
+    for (method, target) in [
+        ("PUT", "/bucket/key?tagging"),
+        ("GET", "/bucket/key?acl"),
+        ("GET", "/bucket?policy"),
+        ("POST", "/bucket?delete"),
+    ] {
+        assert_eq!(
+            gcs.request(method, target).send().failure(),
+            (501, "NotImplemented".into()),
+            "{method} {target}"
+        );
     }
     for name in [".", "..", "a%0Ab", ".well-known/acme-challenge/x", &"k".repeat(1025)] {
-        assert_eq!(gcs.put(&format!("/bucket/{name}"), "x").failure(), (400, "InvalidArgument".into()), "{name}");
+        assert_eq!(
+            gcs.put(&format!("/bucket/{name}"), "x").failure(),
+            (400, "InvalidArgument".into()),
+            "{name}"
+        );
     }
-    let zipped = gcs.request("PUT", "/bucket/zipped").unsigned_header("content-encoding", "gzip").body("x").send();
+    let zipped =
+        gcs.request("PUT", "/bucket/zipped").unsigned_header("content-encoding", "gzip").body("x").send();
     assert_eq!(zipped.status, 200);
     assert_eq!(gcs.get("/bucket/zipped").status, 501);
-    assert_eq!(gcs.request("GET", "/bucket/zipped").unsigned_header("accept-encoding", "gzip").send().text(), "x");
+    assert_eq!(
+        gcs.request("GET", "/bucket/zipped").unsigned_header("accept-encoding", "gzip").send().text(),
+        "x"
+    );
 }
 
 #[test]

@@ -9,12 +9,16 @@ use crate::{
 const PART: usize = 5 << 20;
 
 fn begin(gcs: &Gcs, key: &str) -> String {
-    let begun = gcs.request("POST", &format!("/bucket/{key}?uploads")).unsigned_header("content-type", "text/x").send();
+    let begun = gcs
+        .request("POST", &format!("/bucket/{key}?uploads"))
+        .unsigned_header("content-type", "text/x")
+        .send();
     begun.element("UploadId").expect("an id")
 }
 
 fn part(gcs: &Gcs, key: &str, upload: &str, number: u32, body: impl AsRef<[u8]>) -> String {
-    let part = gcs.request("PUT", &format!("/bucket/{key}?partNumber={number}&uploadId={upload}")).body(body).send();
+    let part =
+        gcs.request("PUT", &format!("/bucket/{key}?partNumber={number}&uploadId={upload}")).body(body).send();
     part.header("etag").expect("an etag").to_owned()
 }
 
@@ -45,7 +49,8 @@ fn parts_make_an_object_without_md5_whose_etag_is_no_formula() {
     );
     let hashes: Vec<_> = head.headers.iter().filter(|(name, _)| name == "x-goog-hash").collect();
     assert!(matches!(&hashes[..], [(_, crc)] if crc.starts_with("crc32c=")), "{hashes:?}");
-    let body = gcs.request("GET", "/bucket/key").unsigned_header("range", format!("bytes={}-", PART - 1)).send();
+    let body =
+        gcs.request("GET", "/bucket/key").unsigned_header("range", format!("bytes={}-", PART - 1)).send();
     assert_eq!(body.text(), "aend");
     assert_eq!(complete(&gcs, "key", &upload, &[(2, &first)]).failure(), (404, "NoSuchUpload".into()));
 }
@@ -55,8 +60,14 @@ fn a_complete_that_is_wrong_leaves_the_upload_as_it_was() {
     let gcs = Gcs::start();
     let upload = begin(&gcs, "key");
     let (one, two) = (part(&gcs, "key", &upload, 1, "small"), part(&gcs, "key", &upload, 2, "last"));
-    assert_eq!(complete(&gcs, "key", &upload, &[(1, &one), (2, &two)]).failure(), (400, "EntityTooSmall".into()));
-    assert_eq!(complete(&gcs, "key", &upload, &[(2, &two), (1, &one)]).failure(), (400, "InvalidPartOrder".into()));
+    assert_eq!(
+        complete(&gcs, "key", &upload, &[(1, &one), (2, &two)]).failure(),
+        (400, "EntityTooSmall".into())
+    );
+    assert_eq!(
+        complete(&gcs, "key", &upload, &[(2, &two), (1, &one)]).failure(),
+        (400, "InvalidPartOrder".into())
+    );
     assert_eq!(complete(&gcs, "key", &upload, &[(1, &two)]).failure(), (400, "InvalidPart".into()));
     assert_eq!(complete(&gcs, "other", &upload, &[(1, &one)]).failure(), (404, "NoSuchUpload".into()));
     assert_eq!(complete(&gcs, "key", &upload, &[]).failure(), (400, "MalformedXML".into()));
@@ -78,7 +89,8 @@ fn uploads_know_neither_preconditions_nor_copied_parts() {
         let refused = gcs.request(method, target).unsigned_header("x-goog-if-generation-match", "0").send();
         assert_eq!(refused.failure(), (400, "NotImplemented".into()), "{method} {target}");
     }
-    let copied = gcs.request("PUT", &targets[1].1).unsigned_header("x-goog-copy-source", "bucket/source").send();
+    let copied =
+        gcs.request("PUT", &targets[1].1).unsigned_header("x-goog-copy-source", "bucket/source").send();
     assert_eq!(copied.failure(), (501, "NotImplemented".into()));
 }
 
@@ -90,12 +102,21 @@ fn parts_and_uploads_are_listed_page_by_page_until_they_end() {
         part(&gcs, "b", &second, number, "x");
     }
     let page = gcs.get(&format!("/bucket/b?uploadId={second}&max-parts=2"));
-    assert_eq!((elements(&page, "PartNumber"), page.element("NextPartNumberMarker").as_deref()), (vec!["1".into(), "5".into()], Some("5")));
+    assert_eq!(
+        (elements(&page, "PartNumber"), page.element("NextPartNumberMarker").as_deref()),
+        (vec!["1".into(), "5".into()], Some("5"))
+    );
     let rest = gcs.get(&format!("/bucket/b?uploadId={second}&part-number-marker=5"));
-    assert_eq!((elements(&rest, "PartNumber"), rest.element("IsTruncated").as_deref()), (vec!["9".to_owned()], Some("false")));
+    assert_eq!(
+        (elements(&rest, "PartNumber"), rest.element("IsTruncated").as_deref()),
+        (vec!["9".to_owned()], Some("false"))
+    );
 
     let page = gcs.get("/bucket?uploads&max-uploads=1");
-    assert_eq!((elements(&page, "Key"), elements(&page, "UploadId")), (vec!["a".to_owned()], vec![first.clone()]));
+    assert_eq!(
+        (elements(&page, "Key"), elements(&page, "UploadId")),
+        (vec!["a".to_owned()], vec![first.clone()])
+    );
     let rest = gcs.get(&format!("/bucket?uploads&key-marker=a&upload-id-marker={first}"));
     assert_eq!(elements(&rest, "UploadId"), [second.as_str()]);
     assert_eq!(gcs.request("DELETE", &format!("/bucket/b?uploadId={second}")).send().status, 204);

@@ -1,4 +1,5 @@
-//! The stand-ins that other tests lean on, held to their word: a fake that is wrong makes every test before it worthless.
+//! The stand-ins that other tests lean on, held to their word: a fake that is wrong makes every test before
+//! it worthless.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -31,7 +31,9 @@ fn rest(mut stream: TcpStream) -> Vec<u8> {
 
 fn get(gcs: &Gcs, key: &str, connection: &str) -> String {
     let token = gcs.fake.token();
-    format!("GET /bucket/{key} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\nconnection: {connection}\r\n\r\n")
+    format!(
+        "GET /bucket/{key} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\nconnection: {connection}\r\n\r\n"
+    )
 }
 
 #[test]
@@ -39,9 +41,12 @@ fn requests_pass_and_are_counted_on_a_connection_that_is_kept() {
     let gcs = Gcs::start();
     let proxy = Proxy::to(gcs.fake.address());
     let token = gcs.fake.token();
-    let chunked = "transfer-encoding: chunked\r\n\r\n5;x=y\r\nGET /\r\n3\r\n\r\n\r\r\n0\r\ntrailer: x\r\n\r\n";
+    let chunked =
+        "transfer-encoding: chunked\r\n\r\n5;x=y\r\nGET /\r\n3\r\n\r\n\r\r\n0\r\ntrailer: x\r\n\r\n";
     let put = format!("PUT /bucket/key HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n{chunked}");
-    let sized = format!("PUT /bucket/two HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 12\r\n\r\nGET / HTTP\r\n");
+    let sized = format!(
+        "PUT /bucket/two HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 12\r\n\r\nGET / HTTP\r\n"
+    );
     let mut stream = connect(proxy.address());
     // Byte by byte: no piece is the size of anything.
     for byte in format!("{put}{sized}{}", get(&gcs, "key", "close")).bytes() {
@@ -51,7 +56,10 @@ fn requests_pass_and_are_counted_on_a_connection_that_is_kept() {
     assert!(answers.ends_with("GET /\r\n\r"), "{answers}");
     assert_eq!(proxy.requests(), 3);
     assert_eq!(gcs.fake.requests(), ["PUT /bucket/key", "PUT /bucket/two", "GET /bucket/key"]);
-    assert_eq!(proxy.bytes(Direction::Up), (put.len() + sized.len() + get(&gcs, "key", "close").len()) as u64);
+    assert_eq!(
+        proxy.bytes(Direction::Up),
+        (put.len() + sized.len() + get(&gcs, "key", "close").len()) as u64
+    );
     assert_eq!(proxy.bytes(Direction::Down), answers.len() as u64);
 }
 
@@ -67,7 +75,10 @@ fn what_is_no_http_passes_uncounted() {
     upstream.read_to_end(&mut heard).expect("all of it");
     upstream.write_all(b"bye").expect("sent");
     drop(upstream);
-    assert_eq!((heard.as_slice(), rest(client).as_slice(), proxy.requests()), (&b"\x16\x03\x01 hello"[..], &b"bye"[..], 0));
+    assert_eq!(
+        (heard.as_slice(), rest(client).as_slice(), proxy.requests()),
+        (&b"\x16\x03\x01 hello"[..], &b"bye"[..], 0)
+    );
 }
 
 #[test]
@@ -78,7 +89,10 @@ fn refused_connections_are_taken_again_on_the_same_port() {
     let open = connect(proxy.address());
     for _ in 0..3 {
         proxy.refuse();
-        assert_eq!(TcpStream::connect(proxy.address()).map(drop).map_err(|error| error.kind()), Err(ErrorKind::ConnectionRefused));
+        assert_eq!(
+            TcpStream::connect(proxy.address()).map(drop).map_err(|error| error.kind()),
+            Err(ErrorKind::ConnectionRefused)
+        );
         proxy.accept();
         let mut stream = connect(proxy.address());
         stream.write_all(get(&gcs, "key", "close").as_bytes()).expect("sent");
@@ -96,7 +110,10 @@ fn a_hanging_proxy_lets_nothing_through_until_it_resumes() {
     let mut stream = connect(proxy.address());
     stream.write_all(get(&gcs, "key", "close").as_bytes()).expect("sent");
     stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
-    assert!(matches!(stream.read(&mut [0; 1]).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)));
+    assert!(matches!(
+        stream.read(&mut [0; 1]).map_err(|error| error.kind()),
+        Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)
+    ));
     assert_eq!((proxy.requests(), gcs.fake.count("GET")), (0, 0));
     proxy.resume();
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");

@@ -10,7 +10,8 @@ use crate::{
 use std::time::Duration;
 
 fn put_and_get(upstream: &Upstream, bucket: &str) -> RawReply {
-    let raw = Raw::new(upstream.address, Who { access_key: upstream.access_key, secret_key: upstream.secret_key });
+    let raw =
+        Raw::new(upstream.address, Who { access_key: upstream.access_key, secret_key: upstream.secret_key });
     assert_eq!(raw.put(format!("/{bucket}"), "").send().status, 200);
     assert_eq!(raw.put(format!("/{bucket}/key"), "value").send().status, 200);
     raw.get(format!("/{bucket}/key")).send()
@@ -35,7 +36,9 @@ fn a_paused_upstream_answers_once_it_goes_on_and_a_killed_one_never() {
     let upstream = Upstream::new_causeway();
     let address = upstream.address;
     upstream.pause();
-    let waiting = std::thread::spawn(move || Raw::new(address, crate::support::ALICE).get("/").anonymous().send().status);
+    let waiting = std::thread::spawn(move || {
+        Raw::new(address, crate::support::ALICE).get("/").anonymous().send().status
+    });
     std::thread::sleep(Duration::from_millis(200));
     assert!(!waiting.is_finished());
     upstream.resume();

@@ -86,11 +86,13 @@ async fn a_torn_get_yields_some_right_bytes_and_then_an_error() {
     for frames in [1, 10] {
         for seed in 0..20 {
             let bed = Bed::seeded(seed, Plan::default()).await;
-            let sent: Vec<_> = bytes.chunks(bytes.len() / frames).map(|frame| Ok(frame.to_vec().into())).collect();
+            let sent: Vec<_> =
+                bytes.chunks(bytes.len() / frames).map(|frame| Ok(frame.to_vec().into())).collect();
             let payload = Payload::from_stream(futures_util::stream::iter(sent), Announced::default());
             bed.faulty.put(&client::key("a"), client::request(payload)).await.expect("is put");
             bed.faults.set(Plan::always(Kind::TornBody));
-            let reply = bed.faulty.get(client::key("a").current(), GetRequest::default()).await.expect("begins");
+            let reply =
+                bed.faulty.get(client::key("a").current(), GetRequest::default()).await.expect("begins");
             let ObjectBody::Stream(mut body) = reply.body else { panic!("a torn body comes in pieces") };
             let mut came = Vec::new();
             let error = loop {
@@ -100,7 +102,11 @@ async fn a_torn_get_yields_some_right_bytes_and_then_an_error() {
                 }
             };
             assert_eq!(error.kind(), StoreErrorKind::Unavailable);
-            assert!(!came.is_empty() && came.len() < bytes.len() && bytes.starts_with(&came), "{} bytes", came.len());
+            assert!(
+                !came.is_empty() && came.len() < bytes.len() && bytes.starts_with(&came),
+                "{} bytes",
+                came.len()
+            );
             assert_eq!(bed.content("a").await.as_deref(), Some(&bytes[..]));
         }
     }
@@ -115,9 +121,15 @@ async fn a_torn_put_leaves_what_was_there() {
     bed.faults.set(Plan::always(Kind::TornBody));
     for body in ["", "x", "a longer one"] {
         assert_eq!(kind(bed.put("a", body).await), UNAVAILABLE, "{body:?}");
-        let unannounced = Payload::from_stream(futures_util::stream::iter([Ok(body.into())]), Announced::default());
-        assert_eq!(kind(bed.faulty.put(&client::key("a"), client::request(unannounced)).await), UNAVAILABLE, "{body:?}");
-        let part = bed.faulty.put_part(&upload.key, &upload.id, client::number(1), Payload::from_bytes(body)).await;
+        let unannounced =
+            Payload::from_stream(futures_util::stream::iter([Ok(body.into())]), Announced::default());
+        assert_eq!(
+            kind(bed.faulty.put(&client::key("a"), client::request(unannounced)).await),
+            UNAVAILABLE,
+            "{body:?}"
+        );
+        let part =
+            bed.faulty.put_part(&upload.key, &upload.id, client::number(1), Payload::from_bytes(body)).await;
         assert_eq!(kind(part), UNAVAILABLE, "{body:?}");
     }
     // What has no body cannot be torn.
@@ -204,7 +216,10 @@ async fn every_call_takes_its_latency_and_some_jitter() {
         seen.push(begun.elapsed());
     }
     // Timers go by milliseconds.
-    assert!(seen.iter().all(|took| (latency..=latency + jitter + Duration::from_millis(1)).contains(took)), "{seen:?}");
+    assert!(
+        seen.iter().all(|took| (latency..=latency + jitter + Duration::from_millis(1)).contains(took)),
+        "{seen:?}"
+    );
     assert!(seen.iter().any(|took| *took != seen[0]));
 }
 
@@ -236,7 +251,10 @@ async fn a_copy_within_the_same_faults_is_one_call_and_from_others_is_read_throu
     here.put("a", "1").await.expect("is put");
     there.put("a", "2").await.expect("is put");
     client::copy(&*here.faulty, "b", &here.shared(), "a").await.expect("is copied");
-    assert_eq!((here.faults.counts().calls_of(Operation::Copy), here.faults.counts().calls_of(Operation::Get)), (1, 0));
+    assert_eq!(
+        (here.faults.counts().calls_of(Operation::Copy), here.faults.counts().calls_of(Operation::Get)),
+        (1, 0)
+    );
     client::copy(&*here.faulty, "c", &there.shared(), "a").await.expect("is copied");
     assert_eq!(there.faults.counts().calls_of(Operation::Get), 1);
     there.faults.set(Plan::down());
@@ -251,7 +269,11 @@ async fn a_range_is_torn_within_itself() {
     bed.put("a", client::bytes(1, 1000)).await.expect("is put");
     bed.faults.set(Plan::always(Kind::TornBody));
     let selection = Selection::Range(causeway::model::ByteRange::FromTo(100, 199));
-    let reply = bed.faulty.get(client::key("a").current(), GetRequest { selection, ..Default::default() }).await.expect("begins");
+    let reply = bed
+        .faulty
+        .get(client::key("a").current(), GetRequest { selection, ..Default::default() })
+        .await
+        .expect("begins");
     assert_eq!(reply.span.len(), 100);
     let ObjectBody::Stream(body) = reply.body else { panic!("a torn body comes in pieces") };
     let frames: Vec<_> = body.collect().await;

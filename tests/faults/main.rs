@@ -1,4 +1,5 @@
-//! The backend that fails on purpose: each kind of fault does what it says and nothing else, and the same seed does the same.
+//! The backend that fails on purpose: each kind of fault does what it says and nothing else, and the same
+//! seed does the same.
 
 #[path = "../contract/client.rs"]
 #[allow(dead_code)]

@@ -69,13 +69,25 @@ async fn another_seed_makes_another_schedule() {
 #[tokio::test(start_paused = true)]
 async fn a_storm_has_every_kind_of_fault_it_was_asked_for() {
     let (_, journal, ..) = run(3).await;
-    let kinds = [Kind::Down, Kind::Unavailable, Kind::Throttled, Kind::LostReply, Kind::Late, Kind::TornBody, Kind::StaleList];
+    let kinds = [
+        Kind::Down,
+        Kind::Unavailable,
+        Kind::Throttled,
+        Kind::LostReply,
+        Kind::Late,
+        Kind::TornBody,
+        Kind::StaleList,
+    ];
     for kind in kinds {
         assert!(journal.iter().any(|done| done.kind == Some(kind)), "{kind:?}");
     }
     assert!(journal.iter().all(|done| done.kind != Some(Kind::Hang)));
     assert!(journal.iter().enumerate().all(|(at, done)| done.call == at as u64), "in order");
-    assert!(journal.iter().any(|done| done.operation == Operation::Put && done.subject == "shared" && done.kind.is_none()));
+    assert!(
+        journal
+            .iter()
+            .any(|done| done.operation == Operation::Put && done.subject == "shared" && done.kind.is_none())
+    );
 }
 
 #[tokio::test]
@@ -91,8 +103,8 @@ async fn a_plan_changes_while_calls_go_on() {
     assert_eq!(bed.faults.counts().of(Kind::Down), 3);
 }
 
-/// One client alone: what may be there follows from what it was answered. An acknowledged write stands; what was refused did
-/// not happen; what was answered by nobody happened or did not, or will.
+/// One client alone: what may be there follows from what it was answered. An acknowledged write stands; what
+/// was refused did not happen; what was answered by nobody happened or did not, or will.
 #[tokio::test(start_paused = true)]
 async fn what_is_there_is_what_the_answers_allow() {
     let mut met = BTreeSet::new();

@@ -1,4 +1,5 @@
-//! What is particular to services that OpenDAL reaches: tokens that end, quotas, lost replies, large files, secrets.
+//! What is particular to services that OpenDAL reaches: tokens that end, quotas, lost replies, large files,
+//! secrets.
 
 use crate::{
     clouds::{
@@ -70,7 +71,9 @@ async fn a_full_storage_says_so_and_keeps_the_old_file() {
     let files: Storage = Arc::new(yandex::driver(&fake, spool.path()));
     put(&files, "a", b"old").await;
     fake.cloud.set_quota(1);
-    let Err(error) = draft(&files, "a", b"new").await.publish("a", false).await else { panic!("there is no room") };
+    let Err(error) = draft(&files, "a", b"new").await.publish("a", false).await else {
+        panic!("there is no room")
+    };
     assert_eq!(error.kind(), StoreErrorKind::StorageFull, "{error}");
     assert_eq!(get(&files, "a").await, Some(b"old".to_vec()));
 }
@@ -93,7 +96,11 @@ async fn a_large_file_goes_in_parts_under_its_own_name() {
     assert_eq!((count(&requests, "b2_start_large_file"), count(&requests, "b2_finish_large_file")), (1, 1));
     assert_eq!(count(&requests, "b2_get_upload_part_url"), 13);
     let there = fake.cloud.get(&format!("some/root/{name}")).expect("it is there");
-    assert!(there.len() == SIZE && there.slice(..1 << 20) == piece && there.slice(SIZE - 17..) == piece.slice(..17));
+    assert!(
+        there.len() == SIZE
+            && there.slice(..1 << 20) == piece
+            && there.slice(SIZE - 17..) == piece.slice(..17)
+    );
     // By its id, in place of the hash that it does not have.
     assert!(files.stat(name).await.expect("an answer").expect("a file").is_same(&stat));
     assert_eq!(fake.cloud.unfinished(), 0);
@@ -138,10 +145,14 @@ async fn a_small_file_costs_few_requests() {
 async fn names_that_are_too_long_are_refused_before_anything_is_sent() {
     let (fake, files, _spool) = b2();
     for name in ["x".repeat(251), format!("{}/k", "x".repeat(251)), vec!["x".repeat(100); 11].join("/")] {
-        let Err(error) = files.create(&crate::promises::name(), &name, None).await else { panic!("it is too long") };
+        let Err(error) = files.create(&crate::promises::name(), &name, None).await else {
+            panic!("it is too long")
+        };
         assert_eq!(error.kind(), StoreErrorKind::KeyTooLong);
         assert_eq!(files.stat(&name).await.expect("an answer"), None);
-        let Err(error) = draft(&files, "a", b"1").await.publish(&name, false).await else { panic!("it is too long") };
+        let Err(error) = draft(&files, "a", b"1").await.publish(&name, false).await else {
+            panic!("it is too long")
+        };
         assert_eq!(error.kind(), StoreErrorKind::KeyTooLong);
     }
     assert!(!fake.take_requests().iter().any(|request| request.contains("xxx")));
@@ -155,7 +166,10 @@ async fn what_the_service_is_asked_is_counted() {
     fake.fail("b2_list_file_names", 503, 1);
     files.stat("a").await.expect("an answer");
     let traffic = files.traffic().expect("it is another machine");
-    assert_eq!((traffic.requests, traffic.repeats, traffic.failures), (fake.take_requests().len() as u64, 1, 0));
+    assert_eq!(
+        (traffic.requests, traffic.repeats, traffic.failures),
+        (fake.take_requests().len() as u64, 1, 0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,7 +189,8 @@ async fn errors_hold_no_secrets() {
 async fn a_service_that_is_away_is_unavailable() {
     let spool = tempfile::tempdir().expect("a directory");
     let endpoint = B2::start().endpoint();
-    let options = [("bucket", "b"), ("bucket_id", "i"), ("application_key_id", "k"), ("application_key", "secret")];
+    let options =
+        [("bucket", "b"), ("bucket_id", "i"), ("application_key_id", "k"), ("application_key", "secret")];
     let files = clouds::driver("b2", &options, &[("api.backblazeb2.com", &endpoint)], spool.path());
     let files: Storage = Arc::new(files);
     assert_eq!(files.stat("a").await.expect_err("nobody is there").kind(), StoreErrorKind::Unavailable);
@@ -184,9 +199,12 @@ async fn a_service_that_is_away_is_unavailable() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_read_only_refuses_to_be_written() {
     let spool = tempfile::tempdir().expect("a directory");
-    let files: Storage = Arc::new(clouds::driver("webhdfs", &[("endpoint", "http://127.0.0.1:1")], &[], spool.path()));
+    let files: Storage =
+        Arc::new(clouds::driver("webhdfs", &[("endpoint", "http://127.0.0.1:1")], &[], spool.path()));
     assert!(files.service().read_only);
-    let Err(error) = files.create(&crate::promises::name(), "a", None).await else { panic!("it is read only") };
+    let Err(error) = files.create(&crate::promises::name(), "a", None).await else {
+        panic!("it is read only")
+    };
     assert_eq!(error.kind(), StoreErrorKind::NotImplemented);
     assert_eq!(files.remove("a").await.expect_err("it is read only").kind(), StoreErrorKind::NotImplemented);
 }
@@ -207,7 +225,10 @@ fn the_page_of_services_is_that_of_the_table() {
         std::fs::write(&path, page()).expect("a page");
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == page(), "docs/guide/services.md: `CAUSEWAY_BLESS=1 cargo test --test files page` writes it again");
+    assert!(
+        written == page(),
+        "docs/guide/services.md: `CAUSEWAY_BLESS=1 cargo test --test files page` writes it again"
+    );
     assert!(service("b2").is_some_and(|service| service.is_built), "the default build has it");
 }
 
@@ -238,7 +259,9 @@ async fn a_listing_without_end_is_an_error() {
         while entries.try_next().await?.is_some() {}
         Ok::<(), causeway::store::error::StoreError>(())
     };
-    let listed = tokio::time::timeout(std::time::Duration::from_secs(60), listing).await.expect("a listing comes to an end");
+    let listed = tokio::time::timeout(std::time::Duration::from_secs(60), listing)
+        .await
+        .expect("a listing comes to an end");
     let error = listed.expect_err("it never ends");
     assert_eq!(error.kind(), StoreErrorKind::Broken, "{error}");
     assert!(fake.take_requests().len() < 20, "it was not asked for ever");

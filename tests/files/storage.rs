@@ -64,8 +64,8 @@ pub enum Kind {
 
 /// Whether this promise is not tried on this server. Says so.
 pub fn excuses(kind: Kind, promise: &str) -> bool {
-    // Seen with rclone 1.74: a file that was moved into a folder which others remove just then, in vain, is "not available" for a
-    // moment afterwards.
+    // Seen with rclone 1.74: a file that was moved into a folder which others remove just then, in vain, is
+    // "not available" for a moment afterwards.
     let excused = kind == Kind::FtpOfRclone && promise == "folders_that_come_and_go_lose_no_file";
     if excused {
         println!("excused: rclone's view of folders lags behind");
@@ -101,27 +101,41 @@ impl Storage {
                 Self { files: Arc::new(drive.files()), _server: Box::new(drive) }
             }
             Kind::Library => {
-                let drive = FakeOnedrive::with(Quirks { replaces: false, encodes_paths: true, tells_hashes: false });
+                let drive =
+                    FakeOnedrive::with(Quirks { replaces: false, encodes_paths: true, tells_hashes: false });
                 Self { files: Arc::new(onedrive_library(&drive)), _server: Box::new(drive) }
             }
             Kind::Dropbox => {
                 let dropbox = FakeDropbox::start();
                 let settings = DropboxSettings { root: "objects of/everybody".into(), ..dropbox.settings() };
-                Self { files: Arc::new(DropboxFiles::new(settings).expect("settings")), _server: Box::new(dropbox) }
+                Self {
+                    files: Arc::new(DropboxFiles::new(settings).expect("settings")),
+                    _server: Box::new(dropbox),
+                }
             }
             Kind::B2 => Self::cloud(B2::start(), b2::driver),
             Kind::Pcloud => Self::cloud(Pcloud::start(), pcloud::driver),
             Kind::Swift => {
                 static NEXT: AtomicUsize = AtomicUsize::new(0);
                 let root = format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-                Self::cloud(Upstream::swift(), |server, spool| clouds::swift(&server.endpoint(), &root, spool))
+                Self::cloud(Upstream::swift(), |server, spool| {
+                    clouds::swift(&server.endpoint(), &root, spool)
+                })
             }
             Kind::Yandex => Self::cloud(Yandex::start(), yandex::driver),
             Kind::SharedDrive => {
                 let drive = FakeDrive::start();
                 let shared = Some(drive.share_drive("team"));
-                let settings = GdriveSettings { drive: shared, root: "objects of/everybody".into(), trash: false, ..drive.settings() };
-                Self { files: Arc::new(GdriveFiles::new(settings).expect("settings")), _server: Box::new(drive) }
+                let settings = GdriveSettings {
+                    drive: shared,
+                    root: "objects of/everybody".into(),
+                    trash: false,
+                    ..drive.settings()
+                };
+                Self {
+                    files: Arc::new(GdriveFiles::new(settings).expect("settings")),
+                    _server: Box::new(drive),
+                }
             }
         }
     }

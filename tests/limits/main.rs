@@ -113,7 +113,8 @@ async fn a_copy_within_a_backend_does_not_wait_for_itself() {
     client::copy(&*bed.store, "b", &bed.store, "a").await.expect("is copied");
     let mut upload = Uploading::begin(&*bed.store, "c").await;
     let part = causeway::store::CopyPartRequest { source: client::copy_source(&bed.store, "a"), range: None };
-    let part = bed.store.copy_part(&upload.key, &upload.id, client::number(1), part).await.expect("is copied");
+    let part =
+        bed.store.copy_part(&upload.key, &upload.id, client::number(1), part).await.expect("is copied");
     upload.sent(1, &part);
     upload.complete().await;
     assert_eq!((bed.get("b").await, bed.get("c").await), (Ok(b"1".to_vec()), Ok(b"1".to_vec())));
@@ -168,7 +169,11 @@ async fn a_budget_of_downloads_counts_bytes_that_were_read() {
     client::put(&*bed.store, "a", client::bytes(1, 100)).await;
     for read in 1..=4 {
         assert_eq!(bed.get("a").await.map(|bytes| bytes.len()), Ok(100));
-        assert_eq!((account.used().download, bed.backend.avoid()), (100 * read, read >= 3), "served all the same");
+        assert_eq!(
+            (account.used().download, bed.backend.avoid()),
+            (100 * read, read >= 3),
+            "served all the same"
+        );
     }
     bed.backend.close().await.expect("closes");
     let kept = std::fs::read_to_string(dir.path().join("budgets.json")).expect("is written");
@@ -178,11 +183,13 @@ async fn a_budget_of_downloads_counts_bytes_that_were_read() {
 #[tokio::test]
 async fn upkeep_reaches_the_driver_through_limits_and_faults() {
     let dir = tempfile::tempdir().expect("a directory");
-    let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("a catalog"));
+    let catalog: Arc<dyn Catalog> =
+        Arc::new(SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("a catalog"));
     let settings = FsSettings::new(dir.path().join("root"), Durability::Relaxed);
     let fs = Arc::new(FsBackend::open(settings, catalog.clone()).expect("opens"));
     let faults = Faults::new(1, Plan::default());
-    let backend = LimitedBackend::new(Arc::new(FaultyBackend::new(fs, faults.clone())), Limiter::new(ONE), None);
+    let backend =
+        LimitedBackend::new(Arc::new(FaultyBackend::new(fs, faults.clone())), Limiter::new(ONE), None);
     let record = catalog.create_bucket(bucket(&backend)).await.expect("a bucket");
     let OpenedBucket { store, upkeep, .. } = backend.open(&record).await.expect("opens");
     client::put(&*store, "a", "1").await;

@@ -1,5 +1,5 @@
-//! The model: what S3 says should happen, on plain maps. Deliberately simple, and independent of every driver and of
-//! the rules drivers share.
+//! The model: what S3 says should happen, on plain maps. Deliberately simple, and independent of every driver
+//! and of the rules drivers share.
 
 use causeway::{
     model::{Attributes, ByteRange, ETag, Timestamp},
@@ -100,7 +100,8 @@ impl Model {
         let mut shown = BTreeSet::new();
         for name in names.filter(|name| name.starts_with(prefix)) {
             let rest = &name[prefix.len()..];
-            let group = delimiter.and_then(|delimiter| rest.find(delimiter).map(|at| prefix.len() + at + delimiter.len()));
+            let group = delimiter
+                .and_then(|delimiter| rest.find(delimiter).map(|at| prefix.len() + at + delimiter.len()));
             shown.insert(name[..group.unwrap_or(name.len())].to_owned());
         }
         shown.retain(|name| after.is_none_or(|after| name.as_str() > after));

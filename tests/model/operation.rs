@@ -136,7 +136,10 @@ impl Operation {
     /// The key that it brings into being.
     pub fn writes(&self) -> Option<&str> {
         match self {
-            Self::Put { key, .. } | Self::Copy { to: key, .. } | Self::Begin { key, .. } | Self::Upload { key, .. } => Some(key),
+            Self::Put { key, .. }
+            | Self::Copy { to: key, .. }
+            | Self::Begin { key, .. }
+            | Self::Upload { key, .. } => Some(key),
             _ => None,
         }
     }
@@ -172,7 +175,8 @@ fn large_parts() -> impl Strategy<Value = Vec<(u16, Body)>> {
     let large = prop_oneof![3 => Just(LARGE), 1 => LARGE..LARGE + 5000].boxed();
     let front = prop::collection::btree_map(1u16..40, (any::<u8>(), large), 1..3);
     (front, 40u16..=10_000, any::<u8>(), 0usize..90_000).prop_flat_map(|(front, last, seed, len)| {
-        let mut parts: Vec<_> = front.into_iter().map(|(number, (seed, len))| (number, Body { seed, len })).collect();
+        let mut parts: Vec<_> =
+            front.into_iter().map(|(number, (seed, len))| (number, Body { seed, len })).collect();
         parts.push((last, Body { seed, len }));
         Just(parts).prop_shuffle()
     })

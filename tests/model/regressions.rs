@@ -16,7 +16,12 @@ async fn every_driver_agrees(operations: Vec<Operation>) {
 }
 
 fn put(key: &str) -> Operation {
-    Operation::Put { key: key.to_owned(), body: Body { seed: 0, len: 10 }, attributes: 0, condition: Condition::None }
+    Operation::Put {
+        key: key.to_owned(),
+        body: Body { seed: 0, len: 10 },
+        attributes: 0,
+        condition: Condition::None,
+    }
 }
 
 /// With an escape before it, a name of more than 250 bytes is no longer one name.

@@ -7,12 +7,13 @@ use crate::{
 };
 use causeway::{
     model::{
-        Attributes, ByteRange, CannedAcl, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ChecksumSpec, ETag, ObjectKey, Owner,
-        PartNumber, Tag, TagSet, Timestamp, UploadId,
+        Attributes, ByteRange, CannedAcl, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ChecksumSpec,
+        ETag, ObjectKey, Owner, PartNumber, Tag, TagSet, Timestamp, UploadId,
     },
     store::{
-        BeginUpload, Change, CompletePart, CompleteUpload, CopyAttributes, CopyPartRequest, CopyRequest, CopySource, GetRequest, Keeping,
-        ListEntry, ListRequest, ListUploadsRequest, ObjectBody, PutRequest, Selection, Store, UploadEntry, Written,
+        BeginUpload, Change, CompletePart, CompleteUpload, CopyAttributes, CopyPartRequest, CopyRequest,
+        CopySource, GetRequest, Keeping, ListEntry, ListRequest, ListUploadsRequest, ObjectBody, PutRequest,
+        Selection, Store, UploadEntry, Written,
         condition::{ETagMatch, WriteConditions},
         error::{StoreError, StoreErrorKind as Kind},
         payload::{Payload, PayloadError},
@@ -65,7 +66,9 @@ fn same_kind<T, U>(got: Result<T, StoreError>, expected: Result<U, Kind>) -> Res
         (Ok(got), Ok(expected)) => Ok(Some((got, expected))),
         (Err(got), Err(expected)) if got.kind() == expected => Ok(None),
         (Ok(_), Err(expected)) => Err(format!("succeeded, expected {expected:?}")),
-        (Err(got), expected) => Err(format!("failed with {:?} ({got}), expected {:?}", got.kind(), expected.err())),
+        (Err(got), expected) => {
+            Err(format!("failed with {:?} ({got}), expected {:?}", got.kind(), expected.err()))
+        }
     }
 }
 
@@ -86,9 +89,12 @@ fn bytes(body: Body) -> Vec<u8> {
 
 /// A body in a few frames, so that drivers have to put it together.
 fn payload(bytes: &[u8]) -> Payload {
-    let frames: Vec<Result<_, PayloadError>> =
-        bytes.chunks((bytes.len() / 3).max(1)).map(|frame| Ok(bytes::Bytes::copy_from_slice(frame))).collect();
-    let announced = causeway::store::payload::Announced { length: Some(bytes.len() as u64), ..Default::default() };
+    let frames: Vec<Result<_, PayloadError>> = bytes
+        .chunks((bytes.len() / 3).max(1))
+        .map(|frame| Ok(bytes::Bytes::copy_from_slice(frame)))
+        .collect();
+    let announced =
+        causeway::store::payload::Announced { length: Some(bytes.len() as u64), ..Default::default() };
     Payload::from_stream(futures_util::stream::iter(frames), announced)
 }
 
@@ -113,7 +119,9 @@ fn conditions(wants: &Wants) -> WriteConditions {
     match wants {
         Wants::Anything => WriteConditions::default(),
         Wants::Absent => WriteConditions { if_none_match: Some(ETagMatch::Any), ..Default::default() },
-        Wants::ETag(etag) => WriteConditions { if_match: Some(ETagMatch::OneOf(vec![etag.clone()])), ..Default::default() },
+        Wants::ETag(etag) => {
+            WriteConditions { if_match: Some(ETagMatch::OneOf(vec![etag.clone()])), ..Default::default() }
+        }
     }
 }
 
@@ -153,7 +161,11 @@ impl Run {
         match operation {
             Operation::Put { key: name, body, attributes: which, condition } => {
                 let (body, wants) = (bytes(body), self.wants(&name, condition));
-                let request = PutRequest { attributes: attributes(which), conditions: conditions(&wants), payload: payload(&body) };
+                let request = PutRequest {
+                    attributes: attributes(which),
+                    conditions: conditions(&wants),
+                    payload: payload(&body),
+                };
                 let got = store.put(&key(&name), request).await;
                 if let Some((written, ())) = same_kind(got, self.model.check(&name, &wants))? {
                     self.publish(&name, plain(body, attributes(which)), written)?;
@@ -163,7 +175,10 @@ impl Run {
             Operation::Get { key: name, range } => self.compare_read(&*store, &name, range).await,
             Operation::Delete { key: name, condition } => {
                 let wants = self.wants(&name, condition);
-                let (got, expected) = (store.delete(key(&name).current(), &conditions(&wants)).await, self.model.check(&name, &wants));
+                let (got, expected) = (
+                    store.delete(key(&name).current(), &conditions(&wants)).await,
+                    self.model.check(&name, &wants),
+                );
                 if self.storage.is_remote() && got.is_ok() && expected == Err(Kind::NoSuchKey) {
                     // Some storages say of what is not there that it is deleted, whatever the condition.
                     return Ok(());
@@ -176,15 +191,26 @@ impl Run {
             Operation::Copy { from, to, attributes: which, condition } => {
                 let wants = self.wants(&to, condition);
                 let replace = CopyAttributes { metadata: which.map(attributes), ..Default::default() };
-                let source = CopySource { store: store.clone(), key: key(&from), version: None, conditions: Default::default() };
-                let request = CopyRequest { source, attributes: replace, conditions: conditions(&wants), checksum: None };
+                let source = CopySource {
+                    store: store.clone(),
+                    key: key(&from),
+                    version: None,
+                    conditions: Default::default(),
+                };
+                let request = CopyRequest {
+                    source,
+                    attributes: replace,
+                    conditions: conditions(&wants),
+                    checksum: None,
+                };
                 let got = store.copy(&key(&to), request).await;
                 let source = self.model.objects.get(&from).cloned().ok_or(Kind::NoSuchKey);
                 let expected = source.and_then(|source| self.model.check(&to, &wants).map(|()| source));
                 if let Some((written, source)) = same_kind(got, expected)? {
                     let mut new = which.map_or_else(|| source.attributes.clone(), attributes);
                     (new.tags, new.acl) = (source.attributes.tags, CannedAcl::Private);
-                    let kept = self.storage.copies_keep_etags() && ETag::parse(&source.etag).as_md5().is_none();
+                    let kept =
+                        self.storage.copies_keep_etags() && ETag::parse(&source.etag).as_md5().is_none();
                     let new = plain(source.body, new);
                     self.publish(&to, if kept { Object { etag: source.etag, ..new } } else { new }, written)?;
                 }
@@ -210,15 +236,27 @@ impl Run {
             Operation::List { prefix, delimiter, after, limit } => {
                 let names = self.model.objects.keys().map(String::as_str);
                 let expected = Model::list(names, &prefix, delimiter.as_deref(), after.as_deref(), limit);
-                let page = store.list(ListRequest { prefix, after, delimiter, limit }).await.map_err(|e| e.to_string())?;
+                let page = store
+                    .list(ListRequest { prefix, after, delimiter, limit })
+                    .await
+                    .map_err(|e| e.to_string())?;
                 let shown = page.entries.iter().map(|entry| entry.name().to_owned()).collect();
                 same("the page", (shown, page.truncated), expected)
             }
-            Operation::Begin { key: name, attributes: which } => self.begin(&*store, name, attributes(which)).await.map(drop),
-            Operation::Part { upload, number: n, body } => self.put_part(&*store, upload, n, bytes(body)).await,
+            Operation::Begin { key: name, attributes: which } => {
+                self.begin(&*store, name, attributes(which)).await.map(drop)
+            }
+            Operation::Part { upload, number: n, body } => {
+                self.put_part(&*store, upload, n, bytes(body)).await
+            }
             Operation::CopyPart { upload, number: n, from, range } => {
                 let Some(id) = self.ids.get(upload) else { return Ok(()) };
-                let source = CopySource { store: store.clone(), key: key(&from), version: None, conditions: Default::default() };
+                let source = CopySource {
+                    store: store.clone(),
+                    key: key(&from),
+                    version: None,
+                    conditions: Default::default(),
+                };
                 let range = range.map(|(from, to)| ByteRange::FromTo(from, to));
                 let name = key(&self.model.uploads[upload].key);
                 let got = store.copy_part(&name, id, number(n), CopyPartRequest { source, range }).await;
@@ -231,7 +269,8 @@ impl Run {
                 });
                 // Which of two faults is named is not said anywhere.
                 if let (Err(got), false) = (&got, is_open)
-                    && (got.kind() == Kind::NoSuchUpload || inside.as_ref().is_err_and(|kind| *kind == got.kind()))
+                    && (got.kind() == Kind::NoSuchUpload
+                        || inside.as_ref().is_err_and(|kind| *kind == got.kind()))
                 {
                     return Ok(());
                 }
@@ -243,7 +282,9 @@ impl Run {
                 }
                 Ok(())
             }
-            Operation::Complete { upload, without, condition } => self.complete(&*store, upload, without, condition).await,
+            Operation::Complete { upload, without, condition } => {
+                self.complete(&*store, upload, without, condition).await
+            }
             Operation::Abort { upload } => {
                 let Some(id) = self.ids.get(upload) else { return Ok(()) };
                 let name = key(&self.model.uploads[upload].key);
@@ -254,8 +295,12 @@ impl Run {
                 }
                 Ok(())
             }
-            Operation::ListParts { upload, after, limit } => self.compare_parts(&*store, upload, after, limit).await,
-            Operation::ListUploads { prefix, delimiter, limit } => self.compare_uploads(&*store, prefix, delimiter, limit).await,
+            Operation::ListParts { upload, after, limit } => {
+                self.compare_parts(&*store, upload, after, limit).await
+            }
+            Operation::ListUploads { prefix, delimiter, limit } => {
+                self.compare_uploads(&*store, prefix, delimiter, limit).await
+            }
             Operation::Upload { key: name, parts, condition } => {
                 let upload = self.begin(&*store, name, attributes(2)).await?;
                 for (n, body) in parts {
@@ -274,7 +319,12 @@ impl Run {
         }
     }
 
-    async fn begin(&mut self, store: &dyn Store, name: String, attributes: Attributes) -> Result<usize, String> {
+    async fn begin(
+        &mut self,
+        store: &dyn Store,
+        name: String,
+        attributes: Attributes,
+    ) -> Result<usize, String> {
         let algorithm = ChecksumAlgorithm::Crc64Nvme;
         let request = BeginUpload {
             attributes: attributes.clone(),
@@ -300,29 +350,48 @@ impl Run {
         Ok(())
     }
 
-    async fn complete(&mut self, store: &dyn Store, upload: usize, without: u8, condition: Condition) -> Outcome {
+    async fn complete(
+        &mut self,
+        store: &dyn Store,
+        upload: usize,
+        without: u8,
+        condition: Condition,
+    ) -> Outcome {
         let Some(id) = self.ids.get(upload) else { return Ok(()) };
         let name = self.model.uploads[upload].key.clone();
         let wants = self.wants(&name, condition);
         let numbers = self.model.uploads[upload].parts.keys().copied().enumerate();
-        let chosen: Vec<u16> = numbers.filter(|(place, _)| *place > 7 || without & (1 << place) == 0).map(|(_, n)| n).collect();
-        let part =
-            |n: &u16| CompletePart { number: number(*n), etag: ETag::parse(&self.model.uploads[upload].parts[n].etag()), checksum: None };
-        let request =
-            CompleteUpload { parts: chosen.iter().map(part).collect(), conditions: conditions(&wants), checksum: None, size: None };
+        let chosen: Vec<u16> =
+            numbers.filter(|(place, _)| *place > 7 || without & (1 << place) == 0).map(|(_, n)| n).collect();
+        let part = |n: &u16| CompletePart {
+            number: number(*n),
+            etag: ETag::parse(&self.model.uploads[upload].parts[n].etag()),
+            checksum: None,
+        };
+        let request = CompleteUpload {
+            parts: chosen.iter().map(part).collect(),
+            conditions: conditions(&wants),
+            checksum: None,
+            size: None,
+        };
         let got = store.complete_upload(&key(&name), id, request).await;
         match &self.model.uploads[upload].end {
             Some(End::Aborted) => same_kind(got, Err::<(), _>(Kind::NoSuchUpload)).map(drop),
-            Some(End::Completed(written)) => same("the repeated answer", got.map_err(|error| error.kind()), Ok(written.clone())),
+            Some(End::Completed(written)) => {
+                same("the repeated answer", got.map_err(|error| error.kind()), Ok(written.clone()))
+            }
             None => {
-                let (object, condition) = (self.model.assemble(upload, &chosen), self.model.check(&name, &wants));
+                let (object, condition) =
+                    (self.model.assemble(upload, &chosen), self.model.check(&name, &wants));
                 // Which of two faults is named is not said anywhere.
                 if let (Err(got), Err(_), Err(unmet)) = (&got, &object, condition)
                     && got.kind() == unmet
                 {
                     return Ok(());
                 }
-                if let Some((written, object)) = same_kind(got, object.and_then(|object| condition.map(|()| object)))? {
+                if let Some((written, object)) =
+                    same_kind(got, object.and_then(|object| condition.map(|()| object)))?
+                {
                     self.model.uploads[upload].end = Some(End::Completed(written.clone()));
                     self.publish(&name, object, written)?;
                 }
@@ -352,15 +421,35 @@ impl Run {
         let Some(id) = self.ids.get(upload) else { return Ok(()) };
         let upload = &self.model.uploads[upload];
         let expected = if upload.end.is_none() { Ok(()) } else { Err(Kind::NoSuchUpload) };
-        let Some((page, ())) = same_kind(store.list_parts(&key(&upload.key), id, after, limit).await, expected)? else { return Ok(()) };
-        let mut all = upload.parts.range(after + 1..).map(|(n, part)| (*n, part.body.len() as u64, part.etag()));
-        let shown: Vec<_> = page.parts.iter().map(|part| (part.number.get(), part.size, part.etag.as_str().to_owned())).collect();
+        let Some((page, ())) =
+            same_kind(store.list_parts(&key(&upload.key), id, after, limit).await, expected)?
+        else {
+            return Ok(());
+        };
+        let mut all =
+            upload.parts.range(after + 1..).map(|(n, part)| (*n, part.body.len() as u64, part.etag()));
+        let shown: Vec<_> = page
+            .parts
+            .iter()
+            .map(|part| (part.number.get(), part.size, part.etag.as_str().to_owned()))
+            .collect();
         same("the parts", shown, all.by_ref().take(limit).collect())?;
         same("whether there are more parts", page.truncated, limit > 0 && all.next().is_some())
     }
 
-    async fn compare_uploads(&self, store: &dyn Store, prefix: String, delimiter: Option<String>, limit: usize) -> Outcome {
-        let request = ListUploadsRequest { prefix: prefix.clone(), delimiter: delimiter.clone(), limit, ..Default::default() };
+    async fn compare_uploads(
+        &self,
+        store: &dyn Store,
+        prefix: String,
+        delimiter: Option<String>,
+        limit: usize,
+    ) -> Outcome {
+        let request = ListUploadsRequest {
+            prefix: prefix.clone(),
+            delimiter: delimiter.clone(),
+            limit,
+            ..Default::default()
+        };
         let page = store.list_uploads(request).await.map_err(|error| error.to_string())?;
         let mut seen: Vec<&str> = Vec::new();
         for entry in &page.entries {
@@ -371,7 +460,15 @@ impl Run {
         }
         // As a listing, but that a key is shown as often as it has uploads.
         let mut expected = Vec::new();
-        for name in Model::list(self.model.open_uploads().map(|u| u.key.as_str()), &prefix, delimiter.as_deref(), None, usize::MAX).0 {
+        for name in Model::list(
+            self.model.open_uploads().map(|u| u.key.as_str()),
+            &prefix,
+            delimiter.as_deref(),
+            None,
+            usize::MAX,
+        )
+        .0
+        {
             let times = self.model.open_uploads().filter(|upload| upload.key == name).count();
             let is_group = delimiter.as_ref().is_some_and(|d| name[prefix.len()..].contains(d.as_str()));
             expected.extend(std::iter::repeat_n(name, if is_group { 1 } else { times }));
@@ -387,9 +484,14 @@ impl Run {
         let (mut listed, mut times) = (Vec::new(), BTreeMap::<String, Timestamp>::new());
         loop {
             let after = listed.last().map(|(name, ..): &(String, u64, String)| name.clone());
-            let page = store.list(ListRequest { after, limit: 10, ..Default::default() }).await.map_err(|e| e.to_string())?;
+            let page = store
+                .list(ListRequest { after, limit: 10, ..Default::default() })
+                .await
+                .map_err(|e| e.to_string())?;
             for entry in page.entries {
-                let ListEntry::Object(o) = entry else { return Err(format!("a group without a delimiter: {entry:?}")) };
+                let ListEntry::Object(o) = entry else {
+                    return Err(format!("a group without a delimiter: {entry:?}"));
+                };
                 times.insert(o.key.as_str().to_owned(), o.last_modified);
                 listed.push((o.key.as_str().to_owned(), o.size, o.etag.as_str().to_owned()));
             }
@@ -397,11 +499,14 @@ impl Run {
                 break;
             }
         }
-        let expected = self.model.objects.iter().map(|(name, o)| (name.clone(), o.body.len() as u64, o.etag.clone()));
+        let expected =
+            self.model.objects.iter().map(|(name, o)| (name.clone(), o.body.len() as u64, o.etag.clone()));
         same("the listing", listed, expected.collect())?;
         for (name, object) in &self.model.objects {
-            let info =
-                store.describe(key(name).current(), &Default::default()).await.map_err(|error| format!("heading {name:?}: {error}"))?;
+            let info = store
+                .describe(key(name).current(), &Default::default())
+                .await
+                .map_err(|error| format!("heading {name:?}: {error}"))?;
             same("the size", info.size, object.body.len() as u64)?;
             same("the ETag", info.etag.as_str(), &object.etag)?;
             // A storage with a clock of its own says when only afterwards.
@@ -410,9 +515,17 @@ impl Run {
             }
             // HEAD over HTTP tells seconds.
             let second = |time: Timestamp| time.seconds();
-            same("the time as listed", times.get(name).copied().map(second), Some(second(info.last_modified)))?;
+            same(
+                "the time as listed",
+                times.get(name).copied().map(second),
+                Some(second(info.last_modified)),
+            )?;
             same("the attributes", &info.attributes, &object.attributes)?;
-            same("the parts", info.parts.iter().map(|part| (part.number, part.size)).collect(), object.parts.clone())?;
+            same(
+                "the parts",
+                info.parts.iter().map(|part| (part.number, part.size)).collect(),
+                object.parts.clone(),
+            )?;
             self.compare_read(store, name, None).await?;
         }
         for upload in 0..self.ids.len() {

@@ -6,7 +6,8 @@ use causeway::{
     catalog::BucketRecord,
     model::{BucketName, ObjectAddress, ObjectInfo, ObjectKey, UploadId},
     store::{
-        Capabilities, Change, CompleteUpload, Deleted, GetReply, GetRequest, Layer, PutRequest, Result, Store, Written,
+        Capabilities, Change, CompleteUpload, Deleted, GetReply, GetRequest, Layer, PutRequest, Result,
+        Store, Written,
         condition::{Current, ReadConditions, WriteConditions},
     },
 };
@@ -20,7 +21,8 @@ pub enum Quirks {
     Early,
     /// As `Early`, and a body whose conditions do not hold is refused with its first byte.
     Strict,
-    /// Whoever looks at a key or changes it has the only connection until he is done, and every answer takes a while.
+    /// Whoever looks at a key or changes it has the only connection until he is done, and every answer takes
+    /// a while.
     Locked,
     /// Both: whoever sends a body has the connection from its first byte to its last.
     Locking,
@@ -53,7 +55,12 @@ impl Backend for Mannered {
         let is_slow = matches!(self.quirks, Quirks::Locked | Quirks::Locking);
         let connection = is_slow.then(|| self.connection.clone());
         let is_strict = self.quirks == Quirks::Strict;
-        let open = |below| Open { below, capabilities: self.capabilities(), connection: connection.clone(), is_strict };
+        let open = |below| Open {
+            below,
+            capabilities: self.capabilities(),
+            connection: connection.clone(),
+            is_strict,
+        };
         Ok(self.below.open(bucket).await?.behind(|below| Arc::new(open(below))))
     }
 
@@ -112,7 +119,11 @@ impl Layer for Open {
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
         if self.is_strict {
             let found = self.below.head(key.current(), &Default::default()).await.ok();
-            let current = found.as_ref().map(|info| Current { etag: &info.etag, size: info.size, last_modified: info.last_modified });
+            let current = found.as_ref().map(|info| Current {
+                etag: &info.etag,
+                size: info.size,
+                last_modified: info.last_modified,
+            });
             request.conditions.check(current)?;
         }
         self.alone(self.below.put(key, request)).await
@@ -126,7 +137,12 @@ impl Layer for Open {
         self.alone(self.below.update(address, change)).await
     }
 
-    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+    async fn complete_upload(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         self.alone(self.below.complete_upload(key, upload, request)).await
     }
 }

@@ -45,7 +45,9 @@ impl World {
         let directory = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
         let memories: Vec<_> = NAMES.iter().map(|_| Arc::new(MemoryBackend::new())).collect();
         let storages = memories.iter().map(|memory| memory.clone() as Arc<dyn Backend>).collect();
-        let faults = (0..NAMES.len() as u64).map(|n| Faults::new(seed.wrapping_mul(31).wrapping_add(n), Plan::default())).collect();
+        let faults = (0..NAMES.len() as u64)
+            .map(|n| Faults::new(seed.wrapping_mul(31).wrapping_add(n), Plan::default()))
+            .collect();
         Self {
             directory: directory.expect("a directory"),
             memories,
@@ -61,12 +63,16 @@ impl World {
 
     /// A gateway that starts now.
     pub async fn start(&self) -> Gateway {
-        let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(self.directory.path(), Durability::Relaxed).expect("a catalog"));
+        let catalog: Arc<dyn Catalog> =
+            Arc::new(SqliteCatalog::open(self.directory.path(), Durability::Relaxed).expect("a catalog"));
         let faulty = |(storage, faults): (&Arc<dyn Backend>, &Faults)| -> Arc<dyn Backend> {
             Arc::new(FaultyBackend::new(storage.clone(), faults.clone()))
         };
-        let backends: HashMap<String, Arc<dyn Backend>> =
-            NAMES.iter().map(|name| (*name).to_owned()).zip(self.storages.iter().zip(&self.faults).map(faulty)).collect();
+        let backends: HashMap<String, Arc<dyn Backend>> = NAMES
+            .iter()
+            .map(|name| (*name).to_owned())
+            .zip(self.storages.iter().zip(&self.faults).map(faulty))
+            .collect();
         let settings = ReplicatedSettings {
             name: "safe".into(),
             members: NAMES[..self.members].iter().map(|name| (*name).to_owned()).collect(),
@@ -75,14 +81,24 @@ impl World {
             read: self.read,
             scrub: self.scrub,
         };
-        let backend = Arc::new(ReplicatedBackend::open(settings, catalog.clone(), Workers::alone(catalog.clone())).expect("a backend"));
+        let backend = Arc::new(
+            ReplicatedBackend::open(settings, catalog.clone(), Workers::alone(catalog.clone()))
+                .expect("a backend"),
+        );
         let name = BucketName::parse("bucket").expect("a name");
         let record = match catalog.bucket(&name).await.expect("answers") {
             Some(record) => record,
             None => {
                 let owner = Owner { id: "owner".into(), display_name: "owner".into() };
                 let (created, place) = (Timestamp::now(), backend.place_for(&name));
-                let new = NewBucket { name, owner, created, tenant: Default::default(), backend: "safe".into(), place };
+                let new = NewBucket {
+                    name,
+                    owner,
+                    created,
+                    tenant: Default::default(),
+                    backend: "safe".into(),
+                    place,
+                };
                 let record = catalog.create_bucket(new).await.expect("a bucket");
                 if !self.adopts {
                     backend.create(&record).await.expect("is made");
@@ -149,7 +165,13 @@ impl Gateway {
 
     /// What each member lacks.
     pub async fn lacks(&self) -> Vec<u64> {
-        self.replication().status(&self.record).await.expect("answers").iter().map(|replica| replica.pending + replica.in_flight).collect()
+        self.replication()
+            .status(&self.record)
+            .await
+            .expect("answers")
+            .iter()
+            .map(|replica| replica.pending + replica.in_flight)
+            .collect()
     }
 
     /// Waits until one member alone lacks anything.
@@ -161,15 +183,22 @@ impl Gateway {
 
     /// Waits until every replica had everything once.
     pub async fn filled(&self) {
-        while self.replication().status(&self.record).await.expect("answers").iter().any(|replica| !replica.seeded) {
+        while self
+            .replication()
+            .status(&self.record)
+            .await
+            .expect("answers")
+            .iter()
+            .any(|replica| !replica.seeded)
+        {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     }
 
     /// Waits until nothing is left to do, which nobody asked for.
     pub async fn settled(&self) {
-        // A year and more by the clock of most tests, which runs ahead of the catalog's threads, and a minute by theirs: whoever is
-        // not done by then never is.
+        // A year and more by the clock of most tests, which runs ahead of the catalog's threads, and a minute
+        // by theirs: whoever is not done by then never is.
         let begun = std::time::Instant::now();
         let mut rest = std::time::Duration::from_millis(20);
         for polls in 0.. {
@@ -184,7 +213,8 @@ impl Gateway {
                 rest = rest.mul_f64(1.5);
             }
         }
-        let rows = self.catalog.objects(self.record.id, None, 100, WhichObjects::Unsettled).await.expect("answers");
+        let rows =
+            self.catalog.objects(self.record.id, None, 100, WhichObjects::Unsettled).await.expect("answers");
         panic!("replicas never agree: {rows:#?}; {:?}", self.repair().await);
     }
 }

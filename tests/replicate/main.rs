@@ -1,4 +1,5 @@
-//! Replicated buckets over backends that fail: what a client sees, what replicas hold in the end, and what operators can do.
+//! Replicated buckets over backends that fail: what a client sees, what replicas hold in the end, and what
+//! operators can do.
 
 // Each test target uses its own share of this module.
 #[allow(dead_code)]

@@ -61,7 +61,11 @@ async fn a_replica_is_removed_only_if_enough_have_everything_without_it() {
     gateway.remove("d").await.expect("three are left");
     put(&*gateway.store, "key", "y").await;
     gateway.settled().await;
-    assert_eq!(world.held(&gateway, 3, "key").await.as_deref(), Some(&b"x"[..]), "what was there stays there");
+    assert_eq!(
+        world.held(&gateway, 3, "key").await.as_deref(),
+        Some(&b"x"[..]),
+        "what was there stays there"
+    );
     let gateway = world.restart(gateway).await;
     assert_eq!(gateway.lacks().await.len(), 3);
 }
@@ -117,7 +121,9 @@ async fn until_one_replica_was_looked_through_a_listing_is_told_to_come_back() {
     gateway.settled().await;
     // The records are lost, and no replica tells more than what it lists.
     let world = World { directory: tempfile::tempdir().expect("a directory"), adopts: true, ..world };
-    world.faults.iter().for_each(|faults| faults.set(Plan::always(Kind::Unavailable).on(Operations::of(&[Operation::Head]))));
+    world.faults.iter().for_each(|faults| {
+        faults.set(Plan::always(Kind::Unavailable).on(Operations::of(&[Operation::Head])))
+    });
     let gateway = world.start().await;
     let all = || ListRequest { limit: 10, ..Default::default() };
     let refused = gateway.store.list(all()).await.expect_err("nobody knows what there is");

@@ -83,9 +83,21 @@ async fn a_long_body_goes_over_whatever_was_decided_while_it_came() {
             }
             let slow = Slow::begin(&gateway).await;
             match case {
-                "a swap" => drop(put_if(&*gateway.store, "key", "won", if_still(&etag_of(b"old"))).await.expect("is still old")),
-                "a creation" => drop(put_if(&*gateway.store, "key", "won", if_absent()).await.expect("is absent")),
-                "a deletion" => drop(gateway.store.delete(key("key").current(), &Default::default()).await.expect("is deleted")),
+                "a swap" => drop(
+                    put_if(&*gateway.store, "key", "won", if_still(&etag_of(b"old")))
+                        .await
+                        .expect("is still old"),
+                ),
+                "a creation" => {
+                    drop(put_if(&*gateway.store, "key", "won", if_absent()).await.expect("is absent"))
+                }
+                "a deletion" => drop(
+                    gateway
+                        .store
+                        .delete(key("key").current(), &Default::default())
+                        .await
+                        .expect("is deleted"),
+                ),
                 _ => tagged(&gateway).await,
             }
             gateway.settled().await;
@@ -93,7 +105,10 @@ async fn a_long_body_goes_over_whatever_was_decided_while_it_came() {
             assert_eq!(written.etag, etag_of(&Slow::all()));
             // What was acknowledged last stands: nobody who looked at the key before saw anything of it.
             assert_eq!(read(&*gateway.store, "key").await, Ok(Some(Slow::all())), "{case}, {early}");
-            assert!(held_by_all(&world, &gateway).await.iter().all(|held| *held == Some(Slow::all())), "{case}, {early}");
+            assert!(
+                held_by_all(&world, &gateway).await.iter().all(|held| *held == Some(Slow::all())),
+                "{case}, {early}"
+            );
         }
     }
 }
@@ -126,18 +141,28 @@ async fn a_long_body_that_comes_too_late_for_its_storages_is_refused_if_anybody_
         }
         let slow = Slow::begin(&gateway).await;
         match case {
-            "a swap" => drop(put_if(&*gateway.store, "key", "won", if_still(&etag_of(b"old"))).await.expect("is still old")),
-            "a creation" => drop(put_if(&*gateway.store, "key", "won", if_absent()).await.expect("is absent")),
+            "a swap" => drop(
+                put_if(&*gateway.store, "key", "won", if_still(&etag_of(b"old")))
+                    .await
+                    .expect("is still old"),
+            ),
+            "a creation" => {
+                drop(put_if(&*gateway.store, "key", "won", if_absent()).await.expect("is absent"))
+            }
             _ => {
                 tagged(&gateway).await;
-                // Tags leave the ETag as it was, which is all that a storage is told: only another object is in the way.
+                // Tags leave the ETag as it was, which is all that a storage is told: only another object is
+                // in the way.
                 put(&*gateway.store, "key", "won").await;
             }
         }
         gateway.settled().await;
         let refused = slow.end().await.expect_err("no order explains that it was written");
         assert_eq!(refused.kind(), StoreErrorKind::Busy, "{case}");
-        assert!(held_by_all(&world, &gateway).await.iter().all(|held| held.as_deref() == Some(b"won")), "{case}");
+        assert!(
+            held_by_all(&world, &gateway).await.iter().all(|held| held.as_deref() == Some(b"won")),
+            "{case}"
+        );
     }
 }
 
@@ -166,7 +191,11 @@ async fn half_refused(world: &World, gateway: &Gateway) {
     world.faults[0].set(Plan::always(Kind::Unavailable).on(only_put));
     world.faults[1].set(Plan::always(Kind::Unavailable).on(only_put));
     world.faults[2].set(Plan::hanging().on(only_put));
-    let refused = gateway.store.put(&key("key"), request(Payload::from_bytes("refused"))).await.expect_err("two replicas refuse it");
+    let refused = gateway
+        .store
+        .put(&key("key"), request(Payload::from_bytes("refused")))
+        .await
+        .expect_err("two replicas refuse it");
     assert_eq!(refused.kind(), StoreErrorKind::Unavailable);
     world.faults[0].heal();
     world.faults[1].heal();
@@ -186,7 +215,10 @@ async fn a_refused_write_that_lands_later_does_not_outlive_a_deletion() {
         let (deleted, ()) = tokio::join!(gateway.store.delete(name.current(), &unconditional), lands);
         deleted.expect("is deleted");
         assert!(held_by_all(&world, &gateway).await.iter().all(Option::is_none), "{write:?}");
-        assert!(gateway.backend.remove(&gateway.record).await.expect("answers"), "{write:?}: the bucket is empty");
+        assert!(
+            gateway.backend.remove(&gateway.record).await.expect("answers"),
+            "{write:?}: the bucket is empty"
+        );
     }
 }
 
@@ -201,7 +233,11 @@ async fn a_refused_write_that_lands_after_it_was_found_to_have_failed_is_taken_b
         }
         half_refused(&world, &gateway).await;
         let before = before.map(|body| body.as_bytes().to_vec());
-        assert_eq!(read(&*gateway.store, "key").await, Ok(before.clone()), "two have answered that they did not take it");
+        assert_eq!(
+            read(&*gateway.store, "key").await,
+            Ok(before.clone()),
+            "two have answered that they did not take it"
+        );
         world.faults[2].heal();
         // By the clock of this test, which stands still while anybody has something to do: it has landed.
         tokio::time::sleep(Duration::from_secs(10)).await;
@@ -219,7 +255,11 @@ async fn a_write_need_not_wait_for_the_end_of_one_that_it_supersedes() {
     // Nobody answers whether it was written.
     let unheard = Plan::always(Kind::LostReply).on(Operations::of(&[Operation::Put]));
     world.faults.iter().for_each(|faults| faults.set(unheard.clone()));
-    gateway.store.put(&key("key"), request(Payload::from_bytes("perhaps"))).await.expect_err("nobody says so");
+    gateway
+        .store
+        .put(&key("key"), request(Payload::from_bytes("perhaps")))
+        .await
+        .expect_err("nobody says so");
     // Two can be written, and say nothing about what they hold: not by themselves.
     world.heal();
     world.faults[2].set(Plan::down());
@@ -239,7 +279,12 @@ async fn an_older_version_is_not_deleted_when_those_that_had_the_newer_one_lost_
     put(&*gateway.store, "key", "newer").await;
     gateway.settled_but(2).await;
     for member in 0..2 {
-        world.below(&gateway, member).await.delete(key("key").current(), &Default::default()).await.expect("memory takes it");
+        world
+            .below(&gateway, member)
+            .await
+            .delete(key("key").current(), &Default::default())
+            .await
+            .expect("memory takes it");
     }
     // Nobody knows what the third has.
     assert_eq!(read(&*gateway.store, "key").await, Err(StoreErrorKind::Unavailable));
@@ -269,15 +314,22 @@ async fn a_long_body_on_storage_that_locks_its_key_until_the_end_holds_up_no_oth
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_body_that_a_storage_refuses_early_is_answered_as_overtaken_and_not_as_if_the_storage_were_away() {
+async fn a_long_body_that_a_storage_refuses_early_is_answered_as_overtaken_and_not_as_if_the_storage_were_away()
+ {
     let mut world = World { write: WritePolicy::All, members: 2, ..World::new(9) };
     world.storages[1] = Mannered::storage(Quirks::Strict);
     let gateway = world.start().await;
     put(&*gateway.store, "key", "old").await;
     gateway.settled().await;
-    // The storage holds something else than the record says: as if another change had come between the look and the body.
+    // The storage holds something else than the record says: as if another change had come between the look
+    // and the body.
     let below = world.below(&gateway, 1).await;
-    let long = || Payload::from_stream(futures_util::stream::iter((0..100).map(|n| Ok(bytes(n, LONG)))), Default::default());
+    let long = || {
+        Payload::from_stream(
+            futures_util::stream::iter((0..100).map(|n| Ok(bytes(n, LONG)))),
+            Default::default(),
+        )
+    };
     for (conditions, expected) in [
         (Default::default(), StoreErrorKind::Busy),
         (if_still(&etag_of(b"old")), StoreErrorKind::Conflict),
@@ -290,7 +342,9 @@ async fn a_long_body_that_a_storage_refuses_early_is_answered_as_overtaken_and_n
         // It is found out by itself that the storage is not as it should be.
         let begun = std::time::Instant::now();
         // By a clock that goes on while the catalog's threads work: this test's own does not.
-        while world.held(&gateway, 1, "key").await.as_deref() != Some(b"old") && begun.elapsed() < Duration::from_secs(60) {
+        while world.held(&gateway, 1, "key").await.as_deref() != Some(b"old")
+            && begun.elapsed() < Duration::from_secs(60)
+        {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         assert_eq!(world.held(&gateway, 1, "key").await.as_deref(), Some(&b"old"[..]));
@@ -306,7 +360,8 @@ async fn a_reader_that_waits_for_a_writer_does_not_keep_what_the_writer_waits_fo
     let gateway = world.start().await;
     put(&*gateway.store, "key", "0").await;
     gateway.settled().await;
-    // Readers find out how long answers take: from then on they ask the slower one too before it has answered.
+    // Readers find out how long answers take: from then on they ask the slower one too before it has
+    // answered.
     for _ in 0..40 {
         read(&*gateway.store, "key").await.expect("is read");
     }
@@ -347,9 +402,14 @@ async fn a_listing_shows_nothing_whose_deletion_was_acknowledged_though_the_inde
     while read(&*gateway.store, "key").await != Ok(None) {
         tokio::task::yield_now().await;
     }
-    gateway.store.delete(key("key").current(), &Default::default()).await.expect("there is nothing to delete any more");
+    gateway
+        .store
+        .delete(key("key").current(), &Default::default())
+        .await
+        .expect("there is nothing to delete any more");
     let store = gateway.store.clone();
-    let mut listing = tokio::spawn(async move { store.list(ListRequest { limit: 10, ..Default::default() }).await });
+    let mut listing =
+        tokio::spawn(async move { store.list(ListRequest { limit: 10, ..Default::default() }).await });
     let page = match tokio::time::timeout(Duration::from_millis(500), &mut listing).await {
         Ok(page) => page,
         // It waits for the index.

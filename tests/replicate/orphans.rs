@@ -1,5 +1,5 @@
-//! Nothing stays of uploads that nobody will complete: neither what an abort left on a member that was away, nor what a member began
-//! too late, nor what a killed gateway had begun.
+//! Nothing stays of uploads that nobody will complete: neither what an abort left on a member that was away,
+//! nor what a member began too late, nor what a killed gateway had begun.
 
 use super::{
     client::Uploading,
@@ -19,7 +19,14 @@ async fn there(world: &World, gateway: &Gateway) -> usize {
     let mut sum = 0;
     for member in 0..3 {
         let request = ListUploadsRequest { limit: 1000, ..Default::default() };
-        sum += world.below(gateway, member).await.list_uploads(request).await.expect("memory answers").entries.len();
+        sum += world
+            .below(gateway, member)
+            .await
+            .list_uploads(request)
+            .await
+            .expect("memory answers")
+            .entries
+            .len();
     }
     sum
 }

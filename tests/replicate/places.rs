@@ -1,4 +1,5 @@
-//! Places of replicas: buckets are made and removed while a member hangs, and a member that lost its place is filled again.
+//! Places of replicas: buckets are made and removed while a member hangs, and a member that lost its place is
+//! filled again.
 
 use super::{
     client::{bytes, key, put},
@@ -29,7 +30,8 @@ async fn objects(gateway: &Gateway) {
 /// Waits until a replica holds every object.
 async fn filled(world: &World, gateway: &Gateway, member: usize) {
     for n in 0..OBJECTS {
-        while world.held(gateway, member, &format!("key{n:02}")).await.as_deref() != Some(&bytes(n, 100)[..]) {
+        while world.held(gateway, member, &format!("key{n:02}")).await.as_deref() != Some(&bytes(n, 100)[..])
+        {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -51,8 +53,11 @@ async fn a_replica_that_hangs_delays_neither_a_new_bucket_nor_what_happens_in_it
         put(&*gateway.store, &format!("key{n}"), "x").await;
         assert_eq!(read(&*gateway.store, "none").await, Ok(None));
     }
-    let asked: Vec<_> =
-        world.faults[1].journal().into_iter().filter(|done| done.subject.starts_with("key") || done.subject == "none").collect();
+    let asked: Vec<_> = world.faults[1]
+        .journal()
+        .into_iter()
+        .filter(|done| done.subject.starts_with("key") || done.subject == "none")
+        .collect();
     assert!(asked.is_empty(), "it was asked about keys though it is known to hang: {asked:?}");
     world.heal();
     gateway.filled().await;
@@ -95,12 +100,16 @@ async fn a_bucket_that_is_removed_while_the_place_of_a_replica_is_made_leaves_no
         tokio::time::sleep(Duration::from_millis(delay)).await;
         assert!(gateway.backend.remove(&gateway.record).await.expect("two are enough"), "{delay}");
         gateway.catalog.delete_bucket(gateway.record.id).await.expect("is forgotten");
-        // Whatever makes the place has made it by then. The catalog's threads, which may have to be waited for, have another clock.
+        // Whatever makes the place has made it by then. The catalog's threads, which may have to be waited
+        // for, have another clock.
         tokio::time::sleep(Duration::from_secs(60)).await;
         let begun = std::time::Instant::now();
         for member in 0..3 {
             while !is_empty(&world, member).await {
-                assert!(begun.elapsed() < Duration::from_secs(20), "replica {member}, removed after {delay} ms");
+                assert!(
+                    begun.elapsed() < Duration::from_secs(20),
+                    "replica {member}, removed after {delay} ms"
+                );
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
@@ -171,7 +180,11 @@ async fn two_replicas_that_lost_their_places_are_filled_from_the_third() {
     filled(&world, &gateway, 0).await;
     filled(&world, &gateway, 2).await;
     for n in 0..OBJECTS {
-        assert_eq!(read(&*gateway.store, &format!("key{n:02}")).await, Ok(Some(bytes(n, 100).to_vec())), "{n}");
+        assert_eq!(
+            read(&*gateway.store, &format!("key{n:02}")).await,
+            Ok(Some(bytes(n, 100).to_vec())),
+            "{n}"
+        );
     }
 }
 
@@ -214,7 +227,11 @@ async fn while_all_places_are_gone_nothing_is_given_up() {
     objects(&gateway).await;
     world.memories.iter().take(3).for_each(|memory| memory.lose_everything());
     tokio::time::sleep(Duration::from_secs(600)).await;
-    let rows = gateway.catalog.objects(gateway.record.id, None, 100, causeway::catalog::WhichObjects::All).await.expect("answers");
+    let rows = gateway
+        .catalog
+        .objects(gateway.record.id, None, 100, causeway::catalog::WhichObjects::All)
+        .await
+        .expect("answers");
     assert_eq!(rows.len() as u64, OBJECTS);
     assert!(gateway.status().await.iter().all(|replica| replica.seeded), "none counts as new");
 }
@@ -233,7 +250,8 @@ fn create(text: &str) -> CreateBucket {
 
 /// Buckets on a backend with faults, and on one without.
 async fn buckets(directory: &std::path::Path, faults: &Faults) -> Arc<Buckets> {
-    let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory, Durability::Relaxed).expect("a catalog"));
+    let catalog: Arc<dyn Catalog> =
+        Arc::new(SqliteCatalog::open(directory, Durability::Relaxed).expect("a catalog"));
     let memory = || Arc::new(causeway::backend::memory::MemoryBackend::new()) as Arc<dyn Backend>;
     let other = NewBucket {
         name: name("other"),

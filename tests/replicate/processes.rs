@@ -1,4 +1,5 @@
-//! Replicas on three kinds of storage, in processes of their own: one is stopped amid traffic, and the gateway is killed.
+//! Replicas on three kinds of storage, in processes of their own: one is stopped amid traffic, and the
+//! gateway is killed.
 
 use super::support::{ALICE, Server, sshd::Sshd, upstream::Upstream};
 use aws_sdk_s3::{Client, primitives::ByteStream};
@@ -60,11 +61,24 @@ impl Three {
 
 async fn put(client: &Client, bucket: &str, key: &str, body: &[u8]) {
     let body = ByteStream::from(body.to_vec());
-    client.put_object().bucket(bucket).key(key).body(body).send().await.unwrap_or_else(|error| panic!("putting {key}: {error:?}"));
+    client
+        .put_object()
+        .bucket(bucket)
+        .key(key)
+        .body(body)
+        .send()
+        .await
+        .unwrap_or_else(|error| panic!("putting {key}: {error:?}"));
 }
 
 async fn get(client: &Client, bucket: &str, key: &str) -> Vec<u8> {
-    let reply = client.get_object().bucket(bucket).key(key).send().await.unwrap_or_else(|error| panic!("getting {key}: {error:?}"));
+    let reply = client
+        .get_object()
+        .bucket(bucket)
+        .key(key)
+        .send()
+        .await
+        .unwrap_or_else(|error| panic!("getting {key}: {error:?}"));
     reply.body.collect().await.unwrap_or_else(|error| panic!("reading {key}: {error}")).to_vec()
 }
 
@@ -108,12 +122,20 @@ async fn a_replica_stopped_amid_traffic_fails_no_request_and_is_repaired_without
     let (a, b, c, ()) = tokio::join!(traffic(1), traffic(2), traffic(3), director);
     three.settled(&bucket).await;
     let counts = three.scrub(&bucket);
-    assert_eq!((&counts["differing"], &counts["copied"], &counts["failed"]), (&0.into(), &0.into(), &0.into()), "{counts}");
+    assert_eq!(
+        (&counts["differing"], &counts["copied"], &counts["failed"]),
+        (&0.into(), &0.into(), &0.into()),
+        "{counts}"
+    );
     let disk = three.gateway.data().parent().expect("a directory").join("disk").join(&bucket);
     let nas = three.nas.root().join(&bucket);
     for (key, n) in a.into_iter().chain(b).chain(c) {
         for place in [&disk, &nas] {
-            assert!(std::fs::read(place.join(&key)).expect("a file") == body(n), "{key} in {}", place.display());
+            assert!(
+                std::fs::read(place.join(&key)).expect("a file") == body(n),
+                "{key} in {}",
+                place.display()
+            );
         }
     }
 }
@@ -127,7 +149,12 @@ async fn a_gateway_killed_amid_writes_keeps_every_one_it_acknowledged() {
     let acknowledged = AtomicU64::new(0);
     let writing = async {
         for n in 0.. {
-            let put = client.put_object().bucket(&bucket).key(format!("k{n:04}")).body(ByteStream::from(body(n))).send();
+            let put = client
+                .put_object()
+                .bucket(&bucket)
+                .key(format!("k{n:04}"))
+                .body(ByteStream::from(body(n)))
+                .send();
             if put.await.is_err() {
                 return;
             }

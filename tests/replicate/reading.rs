@@ -22,7 +22,9 @@ const POLICIES: [ReadPolicy; 3] = [ReadPolicy::Ordered, ReadPolicy::Fastest, Rea
 #[tokio::test(start_paused = true)]
 async fn no_read_fails_while_one_replica_answers() {
     for policy in POLICIES {
-        for plan in [Plan::down(), Plan::hanging(), Plan::always(Kind::Throttled), Plan::always(Kind::TornBody)] {
+        for plan in
+            [Plan::down(), Plan::hanging(), Plan::always(Kind::Throttled), Plan::always(Kind::TornBody)]
+        {
             let world = World { read: policy, ..World::new(1) };
             let gateway = world.start().await;
             let body = bytes(7, 3 << 20);
@@ -32,7 +34,11 @@ async fn no_read_fails_while_one_replica_answers() {
                 world.faults[member].set(plan.clone());
             }
             for _ in 0..10 {
-                assert_eq!(read(&*gateway.store, "key").await, Ok(Some(body.to_vec())), "{policy:?}, {plan:?}");
+                assert_eq!(
+                    read(&*gateway.store, "key").await,
+                    Ok(Some(body.to_vec())),
+                    "{policy:?}, {plan:?}"
+                );
             }
         }
     }
@@ -77,13 +83,20 @@ async fn a_replica_that_only_lists_is_not_taken_for_well() {
 
 #[tokio::test(start_paused = true)]
 async fn an_object_that_is_replaced_while_it_is_read_is_read_as_it_is_then_though_a_replica_is_away() {
-    for (away, member) in [Plan::down(), Plan::hanging()].into_iter().flat_map(|away| (0..3).map(move |member| (away.clone(), member))) {
+    for (away, member) in [Plan::down(), Plan::hanging()]
+        .into_iter()
+        .flat_map(|away| (0..3).map(move |member| (away.clone(), member)))
+    {
         let world = World::new(4);
         let gateway = world.start().await;
         put(&*gateway.store, "key", "old").await;
         gateway.settled().await;
         for faults in &world.faults {
-            faults.set(Plan { operations: Operations::READS, latency: Duration::from_millis(500), ..Plan::default() });
+            faults.set(Plan {
+                operations: Operations::READS,
+                latency: Duration::from_millis(500),
+                ..Plan::default()
+            });
         }
         world.faults[member].set(Plan { operations: Operations::READS, ..away });
         let replace = async {
@@ -92,7 +105,10 @@ async fn an_object_that_is_replaced_while_it_is_read_is_read_as_it_is_then_thoug
         };
         let (seen, ()) = tokio::join!(read(&*gateway.store, "key"), replace);
         // Whichever comes first; the clock of this test runs ahead of the catalog's threads.
-        assert!(seen.is_ok_and(|seen| seen.is_some_and(|seen| [&b"old"[..], b"new"].contains(&&seen[..]))), "replica {member}");
+        assert!(
+            seen.is_ok_and(|seen| seen.is_some_and(|seen| [&b"old"[..], b"new"].contains(&&seen[..]))),
+            "replica {member}"
+        );
         assert_eq!(read(&*gateway.store, "key").await, Ok(Some(b"new".to_vec())), "replica {member}");
     }
 }
@@ -121,7 +137,9 @@ async fn first(world: &World, gateway: &Gateway) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn a_hedged_read_asks_another_replica_before_the_first_is_overdue() {
-    for (policy, is_hedged) in [(ReadPolicy::Ordered, false), (ReadPolicy::Fastest, false), (ReadPolicy::Hedged, true)] {
+    for (policy, is_hedged) in
+        [(ReadPolicy::Ordered, false), (ReadPolicy::Fastest, false), (ReadPolicy::Hedged, true)]
+    {
         let world = World { read: policy, ..World::new(7) };
         let gateway = world.start().await;
         put(&*gateway.store, "key", "x").await;
@@ -169,7 +187,11 @@ async fn ranges_and_conditions_are_those_of_the_object_and_not_of_a_replica() {
     let body = bytes(1, 100_000);
     put(&*gateway.store, "key", body.clone()).await;
     let selection = Selection::Range(causeway::model::ByteRange::FromTo(10, 60_009));
-    let reply = gateway.store.get(key("key").current(), GetRequest { selection, ..Default::default() }).await.expect("a range");
+    let reply = gateway
+        .store
+        .get(key("key").current(), GetRequest { selection, ..Default::default() })
+        .await
+        .expect("a range");
     assert_eq!((reply.span.start, reply.span.end, reply.info.size), (10, 60_010, 100_000));
     let replicas = reply.info.notes.replicas.expect("says where it is");
     assert_eq!(replicas.current.len() + replicas.pending.len(), 3);
@@ -183,12 +205,18 @@ async fn what_others_change_in_a_replica_is_never_served_and_is_set_right() {
     put(&*gateway.store, "gone", "here").await;
     gateway.settled().await;
     let below = world.below(&gateway, 0).await;
-    let wrong = PutRequest { attributes: Default::default(), conditions: Default::default(), payload: Payload::from_bytes("wrong") };
+    let wrong = PutRequest {
+        attributes: Default::default(),
+        conditions: Default::default(),
+        payload: Payload::from_bytes("wrong"),
+    };
     below.put(&key("key"), wrong).await.expect("memory takes it");
     below.delete(key("gone").current(), &Default::default()).await.expect("memory takes it");
     assert_eq!(read(&*gateway.store, "key").await, Ok(Some(b"right".to_vec())));
     assert_eq!(read(&*gateway.store, "gone").await, Ok(Some(b"here".to_vec())));
-    while world.held(&gateway, 0, "key").await.as_deref() != Some(b"right") || world.held(&gateway, 0, "gone").await.is_none() {
+    while world.held(&gateway, 0, "key").await.as_deref() != Some(b"right")
+        || world.held(&gateway, 0, "gone").await.is_none()
+    {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -202,7 +230,11 @@ async fn what_others_changed_in_every_replica_is_what_there_is() {
     gateway.settled().await;
     for member in 0..3 {
         let below = world.below(&gateway, member).await;
-        let theirs = PutRequest { attributes: Default::default(), conditions: Default::default(), payload: Payload::from_bytes("theirs") };
+        let theirs = PutRequest {
+            attributes: Default::default(),
+            conditions: Default::default(),
+            payload: Payload::from_bytes("theirs"),
+        };
         below.put(&key("key"), theirs).await.expect("memory takes it");
         below.delete(key("gone").current(), &Default::default()).await.expect("memory takes it");
     }
@@ -222,6 +254,10 @@ async fn a_listing_needs_no_replica() {
     }
     gateway.settled().await;
     world.faults.iter().for_each(|faults| faults.set(Plan::down().on(Operations::ALL)));
-    let page = gateway.store.list(causeway::store::ListRequest { limit: 10, ..Default::default() }).await.expect("is listed");
+    let page = gateway
+        .store
+        .list(causeway::store::ListRequest { limit: 10, ..Default::default() })
+        .await
+        .expect("is listed");
     assert_eq!(page.entries.len(), 5);
 }

@@ -27,7 +27,11 @@ async fn a_scrub_of_replicas_that_agree_finds_nothing() {
     gateway.settled().await;
     for how in [Scrub::Listing, Scrub::Bytes] {
         let counts = gateway.scrub(how).await;
-        assert_eq!((counts.objects, counts.differing, counts.copied, counts.failed), (3 * 49, 0, 0, 0), "{how:?}");
+        assert_eq!(
+            (counts.objects, counts.differing, counts.copied, counts.failed),
+            (3 * 49, 0, 0, 0),
+            "{how:?}"
+        );
     }
 }
 
@@ -41,10 +45,15 @@ async fn what_the_queue_and_a_scrub_come_to_at_once_is_sent_once() {
     gateway.settled().await;
     let below = world.below(&gateway, 2).await;
     for n in 0..50 {
-        below.delete(key(&format!("key{n:02}")).current(), &Default::default()).await.expect("memory takes it");
+        below
+            .delete(key(&format!("key{n:02}")).current(), &Default::default())
+            .await
+            .expect("memory takes it");
     }
     // Whoever looks at the storage sees for a while that the object is not there.
-    world.faults[2].set(Plan { latency: Duration::from_millis(50), ..Plan::default() }.on(Operations::of(&[Operation::Put])));
+    world.faults[2].set(
+        Plan { latency: Duration::from_millis(50), ..Plan::default() }.on(Operations::of(&[Operation::Put])),
+    );
     let before = world.faults[2].journal().len();
     tokio::join!(gateway.scrub(Scrub::Listing), gateway.scrub(Scrub::Listing), gateway.repair());
     gateway.settled().await;
@@ -88,13 +97,22 @@ async fn metadata_and_tags_come_with_a_repair() {
         user: [("name".to_owned(), "value".to_owned())].into(),
         ..Default::default()
     };
-    let request = PutRequest { attributes: attributes.clone(), conditions: Default::default(), payload: Payload::from_bytes("x") };
+    let request = PutRequest {
+        attributes: attributes.clone(),
+        conditions: Default::default(),
+        payload: Payload::from_bytes("x"),
+    };
     gateway.store.put(&key("key"), request).await.expect("is put");
     gateway.store.update(key("key").current(), Change::Tags(tags.clone())).await.expect("is changed");
     world.heal();
     gateway.settled().await;
     for member in 0..3 {
-        let info = world.below(&gateway, member).await.head(key("key").current(), &Default::default()).await.expect("is there");
+        let info = world
+            .below(&gateway, member)
+            .await
+            .head(key("key").current(), &Default::default())
+            .await
+            .expect("is there");
         assert_eq!(info.attributes, Attributes { tags: tags.clone(), ..attributes.clone() });
     }
 }

@@ -1,9 +1,10 @@
 //! Random operations and faults, by seed, against a model of what may be seen.
 //!
-//! A write that was acknowledged is what there is. One that failed may have taken effect, or may yet, until something else is
-//! acknowledged. Once it was seen, what was before it must not be seen again.
+//! A write that was acknowledged is what there is. One that failed may have taken effect, or may yet, until
+//! something else is acknowledged. Once it was seen, what was before it must not be seen again.
 //!
-//! `CAUSEWAY_SCHEDULES=10000 cargo test --test replicate schedules` looks longer than CI does; `CAUSEWAY_SCHEDULE=4711` runs one.
+//! `CAUSEWAY_SCHEDULES=10000 cargo test --test replicate schedules` looks longer than CI does;
+//! `CAUSEWAY_SCHEDULE=4711` runs one.
 
 use super::{
     client::{key, number},
@@ -36,7 +37,11 @@ fn seeds() -> Vec<u64> {
 }
 
 fn run(seed: u64, of: impl Fn(World) -> World) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
     let run = Run::new(seed, of(World::new(seed)));
     runtime.block_on(async {
         let task = tokio::spawn(run.all());
@@ -54,7 +59,13 @@ fn no_schedule_of_faults_loses_resurrects_or_mixes_anything() {
 
 #[test]
 fn nor_does_one_under_any_other_policies() {
-    let writes = [WritePolicy::First, WritePolicy::BestEffort, WritePolicy::All, WritePolicy::Quorum(1), WritePolicy::Quorum(3)];
+    let writes = [
+        WritePolicy::First,
+        WritePolicy::BestEffort,
+        WritePolicy::All,
+        WritePolicy::Quorum(1),
+        WritePolicy::Quorum(3),
+    ];
     let reads = [ReadPolicy::Hedged, ReadPolicy::Fastest, ReadPolicy::Ordered];
     for seed in seeds() {
         let (write, read) = (writes[seed as usize % writes.len()], reads[seed as usize % reads.len()]);
@@ -132,7 +143,14 @@ impl Run {
         let store = &*gateway.store;
         match self.random.below(25) {
             0..=5 => self.put(store, name, WriteConditions::default()).await,
-            6 => self.put(store, name, WriteConditions { if_none_match: Some(ETagMatch::Any), ..Default::default() }).await,
+            6 => {
+                self.put(
+                    store,
+                    name,
+                    WriteConditions { if_none_match: Some(ETagMatch::Any), ..Default::default() },
+                )
+                .await
+            }
             7 => self.upload(store, name).await,
             8..=9 => self.delete(store, name).await,
             10..=14 => self.read(store, name).await,
@@ -179,9 +197,11 @@ impl Run {
     async fn put(&mut self, store: &dyn Store, name: &'static str, conditions: WriteConditions) {
         let body = self.fresh();
         let conditional = !conditions.is_empty();
-        let frames: Vec<_> = body.chunks(20_000).map(|frame| Ok(bytes::Bytes::copy_from_slice(frame))).collect();
+        let frames: Vec<_> =
+            body.chunks(20_000).map(|frame| Ok(bytes::Bytes::copy_from_slice(frame))).collect();
         let payload = Payload::from_stream(futures_util::stream::iter(frames), Default::default());
-        let outcome = store.put(&key(name), PutRequest { attributes: Default::default(), conditions, payload }).await;
+        let outcome =
+            store.put(&key(name), PutRequest { attributes: Default::default(), conditions, payload }).await;
         self.noted(format!("put {name} {:?}", String::from_utf8_lossy(&body[..13])), &outcome);
         self.wrote(name, Some(body), outcome.map(drop), conditional);
     }
@@ -210,7 +230,8 @@ impl Run {
 
     /// Changes nothing of what is read.
     async fn tag(&mut self, store: &dyn Store, name: &'static str) {
-        let tags = TagSet::new(vec![Tag { key: "n".into(), value: self.written.to_string() }]).expect("valid");
+        let tags =
+            TagSet::new(vec![Tag { key: "n".into(), value: self.written.to_string() }]).expect("valid");
         let outcome = store.update(key(name).current(), Change::Tags(tags)).await;
         self.noted(format!("tag {name}"), &outcome);
     }
@@ -225,7 +246,9 @@ impl Run {
         let found = read(store, name).await;
         self.say(format!(
             "read {name}: {:?}",
-            found.as_ref().map(|body| body.as_ref().map(|body| String::from_utf8_lossy(&body[..13]).into_owned()))
+            found
+                .as_ref()
+                .map(|body| body.as_ref().map(|body| String::from_utf8_lossy(&body[..13]).into_owned()))
         ));
         if let Ok(found) = found {
             let may = self.may.get_mut(name).expect("a key");
@@ -251,14 +274,23 @@ impl Run {
 
     fn fault(&mut self) {
         let member = self.random.below(3) as usize;
-        let kinds = [Kind::Unavailable, Kind::Throttled, Kind::LostReply, Kind::TornBody, Kind::Late, Kind::Hang, Kind::StaleList];
+        let kinds = [
+            Kind::Unavailable,
+            Kind::Throttled,
+            Kind::LostReply,
+            Kind::TornBody,
+            Kind::Late,
+            Kind::Hang,
+            Kind::StaleList,
+        ];
         let plan = match self.random.below(6) {
             0 => Plan::down(),
             1 => Plan::hanging(),
             2 => Plan::default(),
             _ => {
                 let rate = self.random.pick(&[0.2, 0.5, 1.0]);
-                Plan { late_by: Duration::from_millis(500), ..Plan::default() }.with(self.random.pick(&kinds), rate)
+                Plan { late_by: Duration::from_millis(500), ..Plan::default() }
+                    .with(self.random.pick(&kinds), rate)
             }
         };
         self.say(format!("{member} meets {plan:?}"));
@@ -275,7 +307,9 @@ impl Run {
         gateway.scrub(Scrub::Listing).await;
         for name in KEYS {
             self.read(&*gateway.store, name).await;
-            let Ok(found) = read(&*gateway.store, name).await else { panic!("{name} cannot be read\n{:#?}", self.log) };
+            let Ok(found) = read(&*gateway.store, name).await else {
+                panic!("{name} cannot be read\n{:#?}", self.log)
+            };
             gateway.settled().await;
             for member in 0..3 {
                 let held = self.world.held(&gateway, member, name).await;
@@ -285,7 +319,8 @@ impl Run {
         }
         let counts = gateway.scrub(Scrub::Bytes).await;
         assert_eq!((counts.differing, counts.copied, counts.failed), (0, 0, 0), "\n{:#?}", self.log);
-        let page = gateway.store.list(ListRequest { limit: 100, ..Default::default() }).await.expect("is listed");
+        let page =
+            gateway.store.list(ListRequest { limit: 100, ..Default::default() }).await.expect("is listed");
         let mut expected = Vec::new();
         for name in KEYS {
             if read(&*gateway.store, name).await.expect("is read").is_some() {
@@ -300,7 +335,8 @@ impl Run {
 async fn upload(store: &dyn Store, name: &str, body: Vec<u8>) -> Result<()> {
     let owner = Owner { id: "owner".into(), display_name: "owner".into() };
     let checksum = ChecksumSpec { algorithm: ChecksumAlgorithm::Crc64Nvme, kind: ChecksumKind::FullObject };
-    let begin = BeginUpload { attributes: Default::default(), checksum, explicit_checksum: false, initiator: owner };
+    let begin =
+        BeginUpload { attributes: Default::default(), checksum, explicit_checksum: false, initiator: owner };
     let id = store.begin_upload(&key(name), begin).await?;
     let part = store.put_part(&key(name), &id, number(1), Payload::from_bytes(body)).await?;
     let parts = vec![CompletePart { number: number(1), etag: part.etag, checksum: None }];

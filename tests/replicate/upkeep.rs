@@ -1,4 +1,5 @@
-//! What goes on without being asked: scrubs, and what is said of replicas that cannot be given what they lack.
+//! What goes on without being asked: scrubs, and what is said of replicas that cannot be given what they
+//! lack.
 
 use super::{
     client::{bytes, key, put},
@@ -67,7 +68,10 @@ async fn a_replica_that_does_not_take_objects_says_why_since_when_and_what_comes
             break trouble.clone();
         }
     };
-    assert!(!trouble.why.is_empty() && trouble.example == "key0" && trouble.next.starts_with("repair is"), "{trouble:?}");
+    assert!(
+        !trouble.why.is_empty() && trouble.example == "key0" && trouble.next.starts_with("repair is"),
+        "{trouble:?}"
+    );
     world.heal();
     gateway.settled().await;
     while !gateway.status().await[1].troubles.is_empty() {

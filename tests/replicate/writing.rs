@@ -12,13 +12,22 @@ use causeway::{
 use std::time::Duration;
 
 fn request(body: &'static str) -> PutRequest {
-    PutRequest { attributes: Default::default(), conditions: Default::default(), payload: Payload::from_bytes(body) }
+    PutRequest {
+        attributes: Default::default(),
+        conditions: Default::default(),
+        payload: Payload::from_bytes(body),
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_quorum_is_enough_whatever_the_third_does_and_it_catches_up_by_itself() {
-    for plan in [Plan::down(), Plan::hanging(), Plan::always(Kind::Throttled), Plan::always(Kind::LostReply), Plan::always(Kind::TornBody)]
-    {
+    for plan in [
+        Plan::down(),
+        Plan::hanging(),
+        Plan::always(Kind::Throttled),
+        Plan::always(Kind::LostReply),
+        Plan::always(Kind::TornBody),
+    ] {
         for member in 0..3 {
             let world = World::new(1);
             let gateway = world.start().await;
@@ -30,12 +39,24 @@ async fn a_quorum_is_enough_whatever_the_third_does_and_it_catches_up_by_itself(
             gateway.store.delete(key("key").current(), &Default::default()).await.expect("is deleted");
             put(&*gateway.store, "key", "newest").await;
             assert_eq!(read(&*gateway.store, "key").await, Ok(Some(b"newest".to_vec())), "{plan:?}");
-            assert_eq!(read(&*gateway.store, "other").await, Ok(Some(bytes(1, 300_000).to_vec())), "{plan:?}");
+            assert_eq!(
+                read(&*gateway.store, "other").await,
+                Ok(Some(bytes(1, 300_000).to_vec())),
+                "{plan:?}"
+            );
             world.heal();
             gateway.settled().await;
             for member in 0..3 {
-                assert_eq!(world.held(&gateway, member, "key").await.as_deref(), Some(&b"newest"[..]), "{plan:?}");
-                assert_eq!(world.held(&gateway, member, "other").await.as_deref(), Some(&bytes(1, 300_000)[..]), "{plan:?}");
+                assert_eq!(
+                    world.held(&gateway, member, "key").await.as_deref(),
+                    Some(&b"newest"[..]),
+                    "{plan:?}"
+                );
+                assert_eq!(
+                    world.held(&gateway, member, "other").await.as_deref(),
+                    Some(&bytes(1, 300_000)[..]),
+                    "{plan:?}"
+                );
             }
         }
     }
@@ -51,11 +72,16 @@ async fn without_a_quorum_nothing_is_acknowledged_and_what_stands_is_still_read(
     world.faults[2].set(Plan::down());
     // Until the breakers know, and after.
     for _ in 0..8 {
-        let refused = gateway.store.put(&key("fresh"), request("new")).await.expect_err("one replica is no quorum");
+        let refused =
+            gateway.store.put(&key("fresh"), request("new")).await.expect_err("one replica is no quorum");
         assert_eq!(refused.kind(), StoreErrorKind::Unavailable);
     }
     assert_eq!(read(&*gateway.store, "key").await, Ok(Some(b"old".to_vec())));
-    let deleted = gateway.store.delete(key("key").current(), &Default::default()).await.expect_err("one replica is no quorum");
+    let deleted = gateway
+        .store
+        .delete(key("key").current(), &Default::default())
+        .await
+        .expect_err("one replica is no quorum");
     assert_eq!(deleted.kind(), StoreErrorKind::Unavailable);
 }
 
@@ -78,7 +104,11 @@ async fn all_means_all_first_means_one_and_best_effort_waits_for_none_that_is_la
         gateway.settled().await;
         if taken {
             for member in 0..3 {
-                assert_eq!(world.held(&gateway, member, "key").await.as_deref(), Some(&b"x"[..]), "{write:?}");
+                assert_eq!(
+                    world.held(&gateway, member, "key").await.as_deref(),
+                    Some(&b"x"[..]),
+                    "{write:?}"
+                );
             }
         }
     }

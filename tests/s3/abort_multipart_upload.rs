@@ -17,7 +17,9 @@ async fn an_aborted_upload_is_gone_and_the_object_untouched() {
     assert_eq!(failure(upload.complete(&[part]).send().await), is(404, "NoSuchUpload"));
     let parts = client.list_parts().bucket(&bucket).key("k").upload_id(&upload.id).send().await;
     assert_eq!(failure(parts), is(404, "NoSuchUpload"));
-    assert!(client.list_multipart_uploads().bucket(&bucket).send().await.expect("a list").uploads().is_empty());
+    assert!(
+        client.list_multipart_uploads().bucket(&bucket).send().await.expect("a list").uploads().is_empty()
+    );
     assert_eq!(get(&client, &bucket, "k").await.as_deref(), Some(&b"before"[..]));
 }
 
@@ -33,5 +35,8 @@ async fn only_who_may_write_aborts_an_upload_that_is_there() {
         let abort = client.abort_multipart_upload().bucket(&bucket).key(key).upload_id(id);
         assert_eq!(failure(abort.send().await), is(404, "NoSuchUpload"), "{key} {id}");
     }
-    assert_eq!(client.list_multipart_uploads().bucket(&bucket).send().await.expect("a list").uploads().len(), 1);
+    assert_eq!(
+        client.list_multipart_uploads().bucket(&bucket).send().await.expect("a list").uploads().len(),
+        1
+    );
 }

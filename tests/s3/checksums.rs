@@ -1,5 +1,5 @@
-//! The five checksums that S3 has since April 2026, through every operation that knows checksums. Clients that compute them are few:
-//! the requests are raw, and the values come from the reference implementations.
+//! The five checksums that S3 has since April 2026, through every operation that knows checksums. Clients
+//! that compute them are few: the requests are raw, and the values come from the reference implementations.
 
 use crate::support::{Server, get, is, raw::RawReply};
 
@@ -20,10 +20,20 @@ const KNOWN: [Known; 5] = [
         other: "z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==",
         composite: "BZKhBYT/q/llOfPXgNd2goxn2hq1sWnp6K7YOKrsye021J/xQjxV8BngUMZsYyT1NYi+iIlP703P/bdLmOKyAA==",
     },
-    Known { name: "MD5", sum: "XUFAKrxLKna5cZ2REBfFkg==", other: "1B2M2Y8AsgTpgAmY7PhCfg==", composite: "YhCSBogNOKQBCpjhEkOSSg==" },
+    Known {
+        name: "MD5",
+        sum: "XUFAKrxLKna5cZ2REBfFkg==",
+        other: "1B2M2Y8AsgTpgAmY7PhCfg==",
+        composite: "YhCSBogNOKQBCpjhEkOSSg==",
+    },
     Known { name: "XXHASH64", sum: "JseCfYifbaM=", other: "70bbN1HY6Zk=", composite: "wHwQM4qCWl0=" },
     Known { name: "XXHASH3", sum: "lVXoVVxi3P0=", other: "LQaABTjTlMI=", composite: "TgHCJrIzOAk=" },
-    Known { name: "XXHASH128", sum: "tenBrQcbPn/Hec+qXlI4GA==", other: "maoG0wFHmNhgAcMkRo1Jfw==", composite: "+R+iwBIUelCUt9Gj6395bQ==" },
+    Known {
+        name: "XXHASH128",
+        sum: "tenBrQcbPn/Hec+qXlI4GA==",
+        other: "maoG0wFHmNhgAcMkRo1Jfw==",
+        composite: "+R+iwBIUelCUt9Gj6395bQ==",
+    },
 ];
 
 fn header(name: &str) -> String {
@@ -38,7 +48,8 @@ async fn started() -> (Server, String) {
 
 /// What HEAD shows to a client that asks for checksums.
 fn shown(server: &Server, bucket: &str, name: &str) -> (Option<String>, Option<String>) {
-    let reply = server.raw().request("HEAD", format!("/{bucket}/k")).header("x-amz-checksum-mode", "ENABLED").send();
+    let reply =
+        server.raw().request("HEAD", format!("/{bucket}/k")).header("x-amz-checksum-mode", "ENABLED").send();
     told(&reply, name)
 }
 
@@ -64,7 +75,8 @@ async fn a_value_in_a_header_is_compared_and_shown_wherever_the_object_is() {
         assert_eq!(shown(&server, &bucket, name), full(sum));
         let read = raw.get(format!("/{bucket}/k")).header("x-amz-checksum-mode", "ENABLED").send();
         assert_eq!(told(&read, name), full(sum));
-        let attributes = raw.get(format!("/{bucket}/k?attributes")).header("x-amz-object-attributes", "Checksum").send();
+        let attributes =
+            raw.get(format!("/{bucket}/k?attributes")).header("x-amz-object-attributes", "Checksum").send();
         assert_eq!(attributes.element(&format!("Checksum{name}")).as_deref(), Some(sum));
         let list = raw.get(format!("/{bucket}?list-type=2")).send();
         assert_eq!(list.element("ChecksumAlgorithm").as_deref(), Some(name));
@@ -79,13 +91,15 @@ async fn a_value_behind_the_body_is_compared_and_an_algorithm_alone_is_computed(
     for Known { name, sum, other, .. } in KNOWN {
         let trailing = |value: &str| {
             let body = format!("5\r\nhello\r\n0\r\n{}:{value}\r\n\r\n", header(name));
-            let put = raw.put(format!("/{bucket}/k"), body).framed().header("x-amz-decoded-content-length", "5");
+            let put =
+                raw.put(format!("/{bucket}/k"), body).framed().header("x-amz-decoded-content-length", "5");
             put.header("x-amz-trailer", header(name)).header("x-amz-sdk-checksum-algorithm", name).send()
         };
         assert_eq!(trailing(other).failure(), is(400, "BadDigest"), "{name}");
         assert_eq!(get(&server.client(), &bucket, "k").await, None, "{name}");
         assert_eq!(told(&trailing(sum), name), full(sum));
-        let computed = raw.put(format!("/{bucket}/k"), "hello").header("x-amz-sdk-checksum-algorithm", name).send();
+        let computed =
+            raw.put(format!("/{bucket}/k"), "hello").header("x-amz-sdk-checksum-algorithm", name).send();
         assert_eq!(told(&computed, name), full(sum));
         assert_eq!(raw.request("DELETE", format!("/{bucket}/k")).send().status, 204);
     }
@@ -97,11 +111,17 @@ async fn a_copy_has_the_algorithm_that_it_is_asked_for_and_else_that_of_its_sour
     let raw = server.raw();
     assert_eq!(raw.put(format!("/{bucket}/source"), "hello").send().status, 200);
     for Known { name, sum, .. } in KNOWN {
-        let copy = |from: &str| raw.request("PUT", format!("/{bucket}/k")).header("x-amz-copy-source", format!("/{bucket}/{from}"));
+        let copy = |from: &str| {
+            raw.request("PUT", format!("/{bucket}/k"))
+                .header("x-amz-copy-source", format!("/{bucket}/{from}"))
+        };
         let copied = copy("source").header("x-amz-checksum-algorithm", name).send();
         assert_eq!(copied.element(&format!("Checksum{name}")).as_deref(), Some(sum));
         assert_eq!(shown(&server, &bucket, name), full(sum));
-        let again = raw.request("PUT", format!("/{bucket}/again")).header("x-amz-copy-source", format!("/{bucket}/k")).send();
+        let again = raw
+            .request("PUT", format!("/{bucket}/again"))
+            .header("x-amz-copy-source", format!("/{bucket}/k"))
+            .send();
         assert_eq!(again.element(&format!("Checksum{name}")).as_deref(), Some(sum));
     }
 }
@@ -118,10 +138,16 @@ async fn an_upload_has_the_checksum_of_its_parts_checksums_and_no_other() {
         assert_eq!(refused.failure(), is(400, "InvalidRequest"));
         assert!(refused.text().contains(&name.to_lowercase()), "{}", refused.text());
         let begun = begin().send();
-        assert_eq!((begun.header("x-amz-checksum-algorithm"), begun.header("x-amz-checksum-type")), (Some(name), Some("COMPOSITE")));
+        assert_eq!(
+            (begun.header("x-amz-checksum-algorithm"), begun.header("x-amz-checksum-type")),
+            (Some(name), Some("COMPOSITE"))
+        );
         let upload = begun.element("UploadId").expect("an id");
-        let part =
-            |value: &str| raw.put(format!("/{bucket}/k?partNumber=1&uploadId={upload}"), "hello").header(&header(name), value).send();
+        let part = |value: &str| {
+            raw.put(format!("/{bucket}/k?partNumber=1&uploadId={upload}"), "hello")
+                .header(&header(name), value)
+                .send()
+        };
         assert_eq!(part(other).failure(), is(400, "BadDigest"), "{name}");
         let sent = part(sum);
         assert_eq!(sent.header(&header(name)), Some(sum));
@@ -136,7 +162,8 @@ async fn an_upload_has_the_checksum_of_its_parts_checksums_and_no_other() {
         );
         let complete = |of_part: &str, of_all: String| {
             let etag = sent.header("etag").expect("an ETag");
-            let part = format!("<PartNumber>1</PartNumber><ETag>{etag}</ETag><{element}>{of_part}</{element}>");
+            let part =
+                format!("<PartNumber>1</PartNumber><ETag>{etag}</ETag><{element}>{of_part}</{element}>");
             let document = format!("<CompleteMultipartUpload><Part>{part}</Part></CompleteMultipartUpload>");
             raw.post(format!("/{bucket}/k?uploadId={upload}"), document).header(&header(name), of_all).send()
         };
@@ -144,8 +171,14 @@ async fn an_upload_has_the_checksum_of_its_parts_checksums_and_no_other() {
         assert_eq!(complete(sum, format!("{composite}-2")).failure(), is(400, "BadDigest"), "{name}");
         let completed = complete(sum, format!("{composite}-1"));
         assert_eq!(completed.element(&element), Some(format!("{composite}-1")), "{}", completed.text());
-        assert_eq!(shown(&server, &bucket, name), (Some(format!("{composite}-1")), Some("COMPOSITE".to_owned())));
-        let attributes = raw.get(format!("/{bucket}/k?attributes")).header("x-amz-object-attributes", "ObjectParts").send();
+        assert_eq!(
+            shown(&server, &bucket, name),
+            (Some(format!("{composite}-1")), Some("COMPOSITE".to_owned()))
+        );
+        let attributes = raw
+            .get(format!("/{bucket}/k?attributes"))
+            .header("x-amz-object-attributes", "ObjectParts")
+            .send();
         assert_eq!(attributes.element(&element).as_deref(), Some(sum), "{}", attributes.text());
     }
 }

@@ -14,8 +14,17 @@ use std::time::Duration;
 
 /// `from` with every kind of attribute.
 async fn put_adorned(client: &Client, bucket: &str) {
-    let put = client.put_object().bucket(bucket).key("from").body(ByteStream::from_static(b"hello")).content_type("text/plain");
-    let put = put.cache_control("no-store").metadata("colour", "blue").tagging("a=1").website_redirect_location("/there");
+    let put = client
+        .put_object()
+        .bucket(bucket)
+        .key("from")
+        .body(ByteStream::from_static(b"hello"))
+        .content_type("text/plain");
+    let put = put
+        .cache_control("no-store")
+        .metadata("colour", "blue")
+        .tagging("a=1")
+        .website_redirect_location("/there");
     put.acl(ObjectCannedAcl::PublicRead).send().await.expect("put");
 }
 
@@ -25,7 +34,14 @@ async fn a_copy_has_what_its_source_has_but_for_acl_and_redirect() {
     let client = server.client();
     let (bucket, other) = (server.bucket(&client).await, server.bucket(&client).await);
     put_adorned(&client, &bucket).await;
-    let copy = client.copy_object().bucket(&other).key("to").copy_source(format!("{bucket}/from")).send().await.expect("copied");
+    let copy = client
+        .copy_object()
+        .bucket(&other)
+        .key("to")
+        .copy_source(format!("{bucket}/from"))
+        .send()
+        .await
+        .expect("copied");
     let result = copy.copy_object_result().expect("a result");
     assert_eq!(result.e_tag(), Some("\"5d41402abc4b2a76b9719d911017c592\""));
     assert!(result.last_modified().is_some());
@@ -46,7 +62,12 @@ async fn directives_replace_metadata_and_tags_each_for_itself() {
     let bucket = server.bucket(&client).await;
     put_adorned(&client, &bucket).await;
     let copy = || client.copy_object().bucket(&bucket).key("to").copy_source(format!("/{bucket}/from"));
-    let replaced = copy().metadata_directive(MetadataDirective::Replace).content_type("a/b").metadata("size", "big").send().await;
+    let replaced = copy()
+        .metadata_directive(MetadataDirective::Replace)
+        .content_type("a/b")
+        .metadata("size", "big")
+        .send()
+        .await;
     replaced.expect("copied");
     let head = client.head_object().bucket(&bucket).key("to").send().await.expect("head");
     assert_eq!((head.content_type(), head.cache_control(), head.tag_count()), (Some("a/b"), None, Some(1)));
@@ -56,8 +77,15 @@ async fn directives_replace_metadata_and_tags_each_for_itself() {
     let head = client.head_object().bucket(&bucket).key("to").send().await.expect("head");
     assert_eq!((head.content_type(), head.tag_count()), (Some("text/plain"), Some(2)));
     for directive in ["x-amz-metadata-directive", "x-amz-tagging-directive"] {
-        let request = server.raw().put(format!("/{bucket}/to"), "").header("x-amz-copy-source", format!("{bucket}/from"));
-        assert_eq!(request.header(directive, "REPLACED").send().failure(), is(400, "InvalidArgument"), "{directive}");
+        let request = server
+            .raw()
+            .put(format!("/{bucket}/to"), "")
+            .header("x-amz-copy-source", format!("{bucket}/from"));
+        assert_eq!(
+            request.header(directive, "REPLACED").send().failure(),
+            is(400, "InvalidArgument"),
+            "{directive}"
+        );
     }
 }
 
@@ -69,7 +97,12 @@ async fn an_object_is_copied_onto_itself_only_to_change_it() {
     put_adorned(&client, &bucket).await;
     let copy = || client.copy_object().bucket(&bucket).key("from").copy_source(format!("{bucket}/from"));
     assert_eq!(failure(copy().send().await), is(400, "InvalidRequest"));
-    copy().metadata_directive(MetadataDirective::Replace).metadata("colour", "red").send().await.expect("changed");
+    copy()
+        .metadata_directive(MetadataDirective::Replace)
+        .metadata("colour", "red")
+        .send()
+        .await
+        .expect("changed");
     let head = client.head_object().bucket(&bucket).key("from").send().await.expect("head");
     assert_eq!(head.metadata().and_then(|all| all.get("colour")).map(String::as_str), Some("red"));
     assert_eq!(get(&client, &bucket, "from").await.as_deref(), Some(&b"hello"[..]));
@@ -106,14 +139,24 @@ async fn a_412_names_the_condition_that_was_broken() {
     let past = "Mon, 12 Oct 2009 17:50:30 GMT";
     for (headers, condition) in [
         (&[("x-amz-copy-source-if-match", other)][..], "x-amz-copy-source-If-Match"),
-        (&[("x-amz-copy-source-if-none-match", same), ("if-match", other)], "x-amz-copy-source-If-None-Match"),
+        (
+            &[("x-amz-copy-source-if-none-match", same), ("if-match", other)],
+            "x-amz-copy-source-If-None-Match",
+        ),
         (&[("x-amz-copy-source-if-unmodified-since", past)], "x-amz-copy-source-If-Unmodified-Since"),
         (&[("x-amz-copy-source-if-match", same), ("if-none-match", "*")], "If-None-Match"),
         (&[("if-match", other)], "If-Match"),
     ] {
-        let request = server.raw().put(format!("/{bucket}/to"), "").header("x-amz-copy-source", format!("{bucket}/from"));
-        let refused = headers.iter().fold(request, |request, (name, value)| request.header(name, *value)).send();
-        assert_eq!((refused.failure(), refused.element("Condition").as_deref()), (is(412, "PreconditionFailed"), Some(condition)));
+        let request = server
+            .raw()
+            .put(format!("/{bucket}/to"), "")
+            .header("x-amz-copy-source", format!("{bucket}/from"));
+        let refused =
+            headers.iter().fold(request, |request, (name, value)| request.header(name, *value)).send();
+        assert_eq!(
+            (refused.failure(), refused.element("Condition").as_deref()),
+            (is(412, "PreconditionFailed"), Some(condition))
+        );
     }
     assert_eq!(get(&client, &bucket, "to").await.as_deref(), Some(&b"there"[..]));
 }
@@ -133,13 +176,22 @@ async fn any_key_is_a_source() {
         ("ä/ö", "%C3%A4/%C3%B6"),
     ] {
         put(&client, &bucket, key, key).await;
-        let copy = client.copy_object().bucket(&bucket).key("to").copy_source(format!("{bucket}/{encoded}")).send().await;
+        let copy = client
+            .copy_object()
+            .bucket(&bucket)
+            .key("to")
+            .copy_source(format!("{bucket}/{encoded}"))
+            .send()
+            .await;
         copy.expect("copied");
         assert_eq!(get(&client, &bucket, "to").await.as_deref(), Some(key.as_bytes()), "{key}");
     }
     let copy = |source: String| client.copy_object().bucket(&bucket).key("to").copy_source(source).send();
     assert!(copy(format!("{bucket}/a+b?versionId=null")).await.is_ok());
-    assert_eq!(failure(copy(format!("{bucket}/a+b?versionId=v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA")).await), is(404, "NoSuchVersion"));
+    assert_eq!(
+        failure(copy(format!("{bucket}/a+b?versionId=v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA")).await),
+        is(404, "NoSuchVersion")
+    );
     assert_eq!(failure(copy(format!("{bucket}/a+b?versionId=junk")).await), is(400, "InvalidArgument"));
     assert_eq!(failure(copy(format!("{bucket}/missing")).await), is(404, "NoSuchKey"));
     assert_eq!(failure(copy("no-such-bucket/k".into()).await), is(404, "NoSuchBucket"));
@@ -156,7 +208,13 @@ async fn a_copy_has_the_checksum_asked_for_or_its_sources() {
     let copy = || client.copy_object().bucket(&bucket).key("to").copy_source(format!("{bucket}/from"));
     let kept = copy().send().await.expect("copied").copy_object_result.expect("a result");
     assert_eq!(kept.checksum_sha1(), written.checksum_sha1());
-    let asked = copy().checksum_algorithm(ChecksumAlgorithm::Crc32C).send().await.expect("copied").copy_object_result.expect("a result");
+    let asked = copy()
+        .checksum_algorithm(ChecksumAlgorithm::Crc32C)
+        .send()
+        .await
+        .expect("copied")
+        .copy_object_result
+        .expect("a result");
     assert_eq!((asked.checksum_crc32_c(), asked.checksum_sha1()), (Some("mnG7TA=="), None));
 }
 
@@ -171,10 +229,21 @@ async fn nobody_copies_what_they_may_not_read() {
     let smuggled = server.raw_of(BOB).put(format!("/{his}/k"), "").presigned(Duration::from_secs(60));
     assert_eq!(smuggled.unsigned_header("x-amz-copy-source", format!("/{hers}/k")).send().status, 403);
     assert_eq!(get(&bob, &his, "k").await, None);
-    alice.put_object_acl().bucket(&hers).key("k").acl(ObjectCannedAcl::AuthenticatedRead).send().await.expect("acl");
+    alice
+        .put_object_acl()
+        .bucket(&hers)
+        .key("k")
+        .acl(ObjectCannedAcl::AuthenticatedRead)
+        .send()
+        .await
+        .expect("acl");
     assert!(copy().await.is_ok());
-    let owner = server.raw_of(BOB).put(format!("/{his}/k"), "").header("x-amz-copy-source", format!("/{hers}/k"));
-    assert_eq!(owner.header("x-amz-source-expected-bucket-owner", "somebody").send().failure(), is(403, "AccessDenied"));
+    let owner =
+        server.raw_of(BOB).put(format!("/{his}/k"), "").header("x-amz-copy-source", format!("/{hers}/k"));
+    assert_eq!(
+        owner.header("x-amz-source-expected-bucket-owner", "somebody").send().failure(),
+        is(403, "AccessDenied")
+    );
 }
 
 /// MinIO locks what it copies: two copies that cross would wait for each other there.

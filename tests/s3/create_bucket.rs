@@ -12,7 +12,10 @@ async fn a_bucket_is_there_once_it_was_created() {
     let server = Server::start();
     let reply = server.raw().put("/first", "").send();
     assert_eq!((reply.status, reply.header("location")), (200, Some("/first")));
-    assert_eq!((reply.header("x-amz-bucket-region"), reply.header("x-amz-bucket-arn")), (Some("us-east-1"), Some("arn:aws:s3:::first")));
+    assert_eq!(
+        (reply.header("x-amz-bucket-region"), reply.header("x-amz-bucket-arn")),
+        (Some("us-east-1"), Some("arn:aws:s3:::first"))
+    );
     let body = "<CreateBucketConfiguration><LocationConstraint>eu-west-3</LocationConstraint></CreateBucketConfiguration>";
     assert_eq!(server.raw().put("/second", body).send().header("x-amz-bucket-region"), Some("eu-west-3"));
     server.client().head_bucket().bucket("first").send().await.expect("it is there");
@@ -22,10 +25,28 @@ async fn a_bucket_is_there_once_it_was_created() {
 async fn names_that_s3_refuses_are_invalid() {
     let server = Server::start();
     let raw = server.raw();
-    for name in ["a", "aa", "foo_bar", "foo-", "foo..bar", "foo.-bar", "Upper", "192.168.5.123", &"a".repeat(64), "_foo"] {
+    for name in [
+        "a",
+        "aa",
+        "foo_bar",
+        "foo-",
+        "foo..bar",
+        "foo.-bar",
+        "Upper",
+        "192.168.5.123",
+        &"a".repeat(64),
+        "_foo",
+    ] {
         assert_eq!(raw.put(format!("/{name}"), "").send().failure(), is(400, "InvalidBucketName"), "{name}");
     }
-    for name in ["photos-111122223333-us-east-1-an", "photos.mrap", "photos--x-s3", "photos--table-s3", "sthree-photos", "amzn-s3-demo-a"] {
+    for name in [
+        "photos-111122223333-us-east-1-an",
+        "photos.mrap",
+        "photos--x-s3",
+        "photos--table-s3",
+        "sthree-photos",
+        "amzn-s3-demo-a",
+    ] {
         assert_eq!(raw.put(format!("/{name}"), "").send().failure(), is(400, "InvalidBucketName"), "{name}");
     }
     for name in ["aaa.111", "aaa-111", "0aa", &"a".repeat(63)] {
@@ -76,7 +97,11 @@ fn a_bucket_that_the_storage_does_not_make_is_no_missing_key() {
         );
         let server = Server::configured("", &sections);
         let refused = server.raw().put("/first", "").send();
-        assert_eq!((refused.failure(), refused.element("Key")), (is(503, "ServiceUnavailable"), None), "{words}");
+        assert_eq!(
+            (refused.failure(), refused.element("Key")),
+            (is(503, "ServiceUnavailable"), None),
+            "{words}"
+        );
         assert_eq!(server.raw().request("HEAD", "/first").send().status, 404, "and there is no bucket");
     }
 }
@@ -101,7 +126,11 @@ async fn what_we_cannot_promise_of_a_bucket_is_refused() {
         ("x-amz-acl", "everyone", (400, "InvalidArgument")),
     ];
     for (name, value, (status, code)) in cases {
-        assert_eq!(raw.put("/first", "").header(name, value).send().failure(), is(status, code), "{name}: {value}");
+        assert_eq!(
+            raw.put("/first", "").header(name, value).send().failure(),
+            is(status, code),
+            "{name}: {value}"
+        );
     }
     let document = |inner: &str| format!("<CreateBucketConfiguration>{inner}</CreateBucketConfiguration>");
     for (body, (status, code)) in [

@@ -9,13 +9,23 @@ async fn an_upload_gives_its_object_all_it_was_begun_with() {
     let server = Server::start();
     let client = server.client();
     let bucket = server.bucket(&client).await;
-    let begin = client.create_multipart_upload().bucket(&bucket).key("k").content_type("text/plain").cache_control("no-store");
+    let begin = client
+        .create_multipart_upload()
+        .bucket(&bucket)
+        .key("k")
+        .content_type("text/plain")
+        .cache_control("no-store");
     let begin = begin.metadata("colour", "blue").tagging("a=1&b=2").acl(ObjectCannedAcl::PublicRead);
     let begun = begin.send().await.expect("begun");
     assert_eq!((begun.bucket(), begun.key()), (Some(bucket.as_str()), Some("k")));
     assert_eq!(get(&client, &bucket, "k").await, None);
-    let upload =
-        Upload { id: begun.upload_id.expect("an id"), client: client.clone(), bucket: bucket.clone(), key: "k".into(), algorithm: None };
+    let upload = Upload {
+        id: begun.upload_id.expect("an id"),
+        client: client.clone(),
+        bucket: bucket.clone(),
+        key: "k".into(),
+        algorithm: None,
+    };
     let part = upload.part(1, "hello").await;
     upload.complete(&[part]).send().await.expect("complete");
     let read = client.get_object().bucket(&bucket).key("k").send().await.expect("get");
@@ -53,7 +63,11 @@ async fn the_checksum_asked_for_is_confirmed_with_its_type() {
     }
     let plain = server.raw().post(format!("/{bucket}/k?uploads"), "").send();
     assert_eq!((plain.status, plain.header("x-amz-checksum-algorithm")), (200, None));
-    let unknown = server.raw().post(format!("/{bucket}/k?uploads"), "").header("x-amz-checksum-algorithm", "MD4").send();
+    let unknown = server
+        .raw()
+        .post(format!("/{bucket}/k?uploads"), "")
+        .header("x-amz-checksum-algorithm", "MD4")
+        .send();
     assert_eq!(unknown.failure(), is(400, "InvalidRequest"));
 }
 
@@ -72,7 +86,9 @@ async fn what_we_cannot_promise_begins_no_upload() {
         let reply = server.raw().post(format!("/{bucket}/k?uploads"), "").header(name, value).send();
         assert_eq!(reply.failure(), is(status, code), "{name}");
     }
-    assert!(client.list_multipart_uploads().bucket(&bucket).send().await.expect("a list").uploads().is_empty());
+    assert!(
+        client.list_multipart_uploads().bucket(&bucket).send().await.expect("a list").uploads().is_empty()
+    );
 }
 
 #[tokio::test]

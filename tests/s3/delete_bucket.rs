@@ -35,5 +35,8 @@ async fn a_bucket_of_the_same_name_begins_empty() {
 async fn only_its_owner_deletes_a_bucket() {
     let server = Server::start();
     let bucket = server.bucket(&server.client()).await;
-    assert_eq!(failure(server.client_of(BOB).delete_bucket().bucket(&bucket).send().await), is(403, "AccessDenied"));
+    assert_eq!(
+        failure(server.client_of(BOB).delete_bucket().bucket(&bucket).send().await),
+        is(403, "AccessDenied")
+    );
 }

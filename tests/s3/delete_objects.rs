@@ -22,15 +22,32 @@ async fn each_key_has_its_own_outcome_in_the_order_asked() {
         put(&client, &bucket, key, "hello").await;
     }
     let guarded = ObjectIdentifier::builder().key("keep").e_tag("\"other\"").build().expect("a key");
-    let version = ObjectIdentifier::builder().key("keep").version_id("v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA").build().expect("a key");
+    let version = ObjectIdentifier::builder()
+        .key("keep")
+        .version_id("v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA")
+        .build()
+        .expect("a key");
     let long = "k".repeat(1025);
     let objects = vec![object("b&<>"), guarded, object("missing"), version, object("a"), object(&long)];
     for quiet in [false, true] {
-        let reply = client.delete_objects().bucket(&bucket).delete(delete(objects.clone(), quiet)).send().await.expect("a reply");
+        let reply = client
+            .delete_objects()
+            .bucket(&bucket)
+            .delete(delete(objects.clone(), quiet))
+            .send()
+            .await
+            .expect("a reply");
         let deleted: Vec<_> = reply.deleted().iter().filter_map(|deleted| deleted.key()).collect();
         assert_eq!(deleted, if quiet { vec![] } else { vec!["b&<>", "missing", "a"] });
-        let errors: Vec<_> = reply.errors().iter().map(|error| (error.key().unwrap_or(""), error.code().unwrap_or(""))).collect();
-        assert_eq!(errors, [("keep", "PreconditionFailed"), ("keep", "NoSuchVersion"), (long.as_str(), "KeyTooLongError")]);
+        let errors: Vec<_> = reply
+            .errors()
+            .iter()
+            .map(|error| (error.key().unwrap_or(""), error.code().unwrap_or("")))
+            .collect();
+        assert_eq!(
+            errors,
+            [("keep", "PreconditionFailed"), ("keep", "NoSuchVersion"), (long.as_str(), "KeyTooLongError")]
+        );
     }
     assert_eq!(get(&client, &bucket, "a").await, None);
     assert_eq!(get(&client, &bucket, "b&<>").await, None);
@@ -47,7 +64,13 @@ async fn a_thousand_keys_go_at_once_and_no_more() {
     let over = client.delete_objects().bucket(&bucket).delete(delete(objects(1001), false)).send().await;
     assert_eq!(failure(over), is(400, "MalformedXML"));
     assert!(get(&client, &bucket, "k999").await.is_some());
-    let all = client.delete_objects().bucket(&bucket).delete(delete(objects(1000), false)).send().await.expect("deleted");
+    let all = client
+        .delete_objects()
+        .bucket(&bucket)
+        .delete(delete(objects(1000), false))
+        .send()
+        .await
+        .expect("deleted");
     assert_eq!((all.deleted().len(), all.errors().len()), (1000, 0));
     assert_eq!(get(&client, &bucket, "k999").await, None);
 }
@@ -62,7 +85,10 @@ async fn a_document_without_a_digest_or_with_a_wrong_one_deletes_nothing() {
     let document = "<Delete><Object><Key>k</Key></Object></Delete>";
     let request = || raw.post(format!("/{bucket}?delete"), document).unsigned_payload();
     assert_eq!(request().send().failure(), is(400, "InvalidRequest"));
-    assert_eq!(request().header("content-md5", STANDARD.encode(Md5::digest("other"))).send().failure(), is(400, "BadDigest"));
+    assert_eq!(
+        request().header("content-md5", STANDARD.encode(Md5::digest("other"))).send().failure(),
+        is(400, "BadDigest")
+    );
     let (deep, wide) = ("<Delete>".repeat(10_000), format!("<Delete>{}</Delete>", "<a/>".repeat(200_000)));
     for (document, code) in [
         (deep.as_str(), "MalformedXML"),

@@ -1,4 +1,5 @@
-//! The table of errors, `conformance/errors.toml`: each row is provoked on a real server, and no code is without a row.
+//! The table of errors, `conformance/errors.toml`: each row is provoked on a real server, and no code is
+//! without a row.
 
 use super::uploads::Upload;
 use crate::support::{ALICE, BOB, Server, Who, put, raw::RawRequest};
@@ -77,7 +78,12 @@ impl Scene {
         let upload = Upload::begin(&client, &bucket, "parts").await;
         upload.part(1, "part").await;
         let etag = upload.part(2, "part").await.e_tag.expect("an ETag").replace('"', "");
-        let variables = vec![("{bucket}", bucket), ("{upload}", upload.id), ("{etag}", etag), ("{long}", "k".repeat(1025))];
+        let variables = vec![
+            ("{bucket}", bucket),
+            ("{upload}", upload.id),
+            ("{etag}", etag),
+            ("{long}", "k".repeat(1025)),
+        ];
         Self { server, variables }
     }
 
@@ -93,9 +99,14 @@ impl Scene {
             Sender::Stranger => STRANGER,
             Sender::Impostor => IMPOSTOR,
         };
-        let mut request = self.server.raw_of(who).request(method, self.fill(target)).body(self.fill(&row.body));
-        request = row.headers.iter().fold(request, |request, (name, value)| request.header(name, self.fill(value)));
-        request = row.unsigned.iter().fold(request, |request, (name, value)| request.unsigned_header(name, self.fill(value)));
+        let mut request =
+            self.server.raw_of(who).request(method, self.fill(target)).body(self.fill(&row.body));
+        request =
+            row.headers.iter().fold(request, |request, (name, value)| request.header(name, self.fill(value)));
+        request = row
+            .unsigned
+            .iter()
+            .fold(request, |request, (name, value)| request.unsigned_header(name, self.fill(value)));
         if row.who == Sender::Anonymous {
             request = request.anonymous();
         }

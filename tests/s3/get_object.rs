@@ -27,7 +27,11 @@ async fn ranges_are_answered_with_their_bytes_and_place() {
         ("lines=1-2", 200, None, "0123456789"),
     ] {
         let reply = raw.get(format!("/{bucket}/k")).header("range", range).send();
-        assert_eq!((reply.status, reply.header("content-range"), reply.text().as_str()), (status, place, body), "{range}");
+        assert_eq!(
+            (reply.status, reply.header("content-range"), reply.text().as_str()),
+            (status, place, body),
+            "{range}"
+        );
         assert_eq!(reply.header("content-length"), Some(body.len().to_string().as_str()), "{range}");
     }
     let outside = raw.get(format!("/{bucket}/k")).header("range", "bytes=10-").send();
@@ -36,7 +40,10 @@ async fn ranges_are_answered_with_their_bytes_and_place() {
     let told = (outside.element("RangeRequested"), outside.element("ActualObjectSize"));
     assert_eq!(told, (Some("bytes=10-".to_owned()), Some("10".to_owned())));
     put(&client, &bucket, "empty", "").await;
-    assert_eq!(raw.get(format!("/{bucket}/empty")).header("range", "bytes=0-").send().failure(), is(416, "InvalidRange"));
+    assert_eq!(
+        raw.get(format!("/{bucket}/empty")).header("range", "bytes=0-").send().failure(),
+        is(416, "InvalidRange")
+    );
 }
 
 #[tokio::test]
@@ -47,7 +54,8 @@ async fn if_range_sends_the_whole_of_another_object() {
     put(&client, &bucket, "k", "hello").await;
     let raw = server.raw();
     let ask = |range: &str, validator: &str| {
-        let reply = raw.get(format!("/{bucket}/k")).header("range", range).header("if-range", validator).send();
+        let reply =
+            raw.get(format!("/{bucket}/k")).header("range", range).header("if-range", validator).send();
         (reply.status, reply.text())
     };
     let (same, other) = ("\"5d41402abc4b2a76b9719d911017c592\"", "\"00000000000000000000000000000000\"");
@@ -73,7 +81,8 @@ async fn parts_are_read_by_their_number() {
     let told = (beyond.element("PartNumberRequested"), beyond.element("ActualPartCount"));
     assert_eq!(told, (Some("3".to_owned()), Some("2".to_owned())));
     put(&client, &bucket, "single", "x").await;
-    let single = client.get_object().bucket(&bucket).key("single").part_number(1).send().await.expect("the whole");
+    let single =
+        client.get_object().bucket(&bucket).key("single").part_number(1).send().await.expect("the whole");
     assert_eq!((single.parts_count(), single.content_range()), (None, Some("bytes 0-0/1")));
     let raw = server.raw();
     assert_eq!(raw.get(format!("/{bucket}/k?partNumber=0")).send().failure(), is(400, "InvalidArgument"));
@@ -104,7 +113,9 @@ async fn conditions_decide_between_200_304_and_412() {
         (&[("if-match", same), ("if-unmodified-since", past)], 200),
         (&[("if-none-match", other), ("if-modified-since", future)], 200),
     ] {
-        let request = headers.iter().fold(raw.get(format!("/{bucket}/k")), |request, (name, value)| request.header(name, *value));
+        let request = headers
+            .iter()
+            .fold(raw.get(format!("/{bucket}/k")), |request, (name, value)| request.header(name, *value));
         let reply = request.send();
         assert_eq!(reply.status, status, "{headers:?}");
         if status == 304 {
@@ -139,12 +150,16 @@ async fn the_query_overrides_headers_but_not_for_anonymous_readers() {
         assert_eq!(reply.header(name), Some(value), "{name}");
     }
     assert_eq!(server.raw().get(format!("/{bucket}/k")).anonymous().send().text(), "x");
-    let anonymous = server.raw().get(format!("/{bucket}/k?response-content-type=text%2Fhtml")).anonymous().send();
+    let anonymous =
+        server.raw().get(format!("/{bucket}/k?response-content-type=text%2Fhtml")).anonymous().send();
     assert_eq!(anonymous.failure(), is(400, "InvalidRequest"));
     let split = server.raw().get(format!("/{bucket}/k?response-content-type=a%0D%0Ab:%20c")).send();
     assert_eq!(split.failure(), is(400, "InvalidArgument"));
     let unknown = server.raw().get(format!("/{bucket}/k?response-etag=x")).send();
-    assert_eq!((unknown.failure(), unknown.element("ArgumentName").as_deref()), (is(400, "InvalidArgument"), Some("response-etag")));
+    assert_eq!(
+        (unknown.failure(), unknown.element("ArgumentName").as_deref()),
+        (is(400, "InvalidArgument"), Some("response-etag"))
+    );
 }
 
 #[tokio::test]
@@ -155,9 +170,21 @@ async fn a_checksum_is_shown_when_asked_for_and_only_of_the_whole() {
     put(&client, &bucket, "k", "123456789").await;
     let plain = server.raw().get(format!("/{bucket}/k")).send();
     assert!(!plain.headers.iter().any(|(name, _)| name.starts_with("x-amz-checksum-")));
-    let asked = client.get_object().bucket(&bucket).key("k").checksum_mode(ChecksumMode::Enabled).send().await.expect("get");
+    let asked = client
+        .get_object()
+        .bucket(&bucket)
+        .key("k")
+        .checksum_mode(ChecksumMode::Enabled)
+        .send()
+        .await
+        .expect("get");
     assert_eq!(asked.checksum_crc32(), Some("y/Q5Jg=="));
-    let ranged = server.raw().get(format!("/{bucket}/k")).header("x-amz-checksum-mode", "ENABLED").header("range", "bytes=0-1").send();
+    let ranged = server
+        .raw()
+        .get(format!("/{bucket}/k"))
+        .header("x-amz-checksum-mode", "ENABLED")
+        .header("range", "bytes=0-1")
+        .send();
     assert!(!ranged.headers.iter().any(|(name, _)| name.starts_with("x-amz-checksum-")));
 }
 
@@ -167,8 +194,14 @@ async fn what_is_not_there_is_not_found() {
     let client = server.client();
     let bucket = server.bucket(&client).await;
     put(&client, &bucket, "k", "x").await;
-    assert_eq!(failure(client.get_object().bucket(&bucket).key("missing").send().await), is(404, "NoSuchKey"));
-    assert_eq!(failure(client.get_object().bucket("no-such-bucket").key("k").send().await), is(404, "NoSuchBucket"));
+    assert_eq!(
+        failure(client.get_object().bucket(&bucket).key("missing").send().await),
+        is(404, "NoSuchKey")
+    );
+    assert_eq!(
+        failure(client.get_object().bucket("no-such-bucket").key("k").send().await),
+        is(404, "NoSuchBucket")
+    );
     assert!(client.get_object().bucket(&bucket).key("k").version_id("null").send().await.is_ok());
     let version = |id: &str| server.raw().get(format!("/{bucket}/k?versionId={id}")).send();
     let unknown = version("v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA");
@@ -177,7 +210,10 @@ async fn what_is_not_there_is_not_found() {
         (is(404, "NoSuchVersion"), Some("v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA"))
     );
     let junk = version("junk");
-    assert_eq!((junk.failure(), junk.element("ArgumentName").as_deref()), (is(400, "InvalidArgument"), Some("versionId")));
+    assert_eq!(
+        (junk.failure(), junk.element("ArgumentName").as_deref()),
+        (is(400, "InvalidArgument"), Some("versionId"))
+    );
     let missing = server.raw().get(format!("/{bucket}/miss%20ing")).send();
     assert_eq!(missing.element("Key").as_deref(), Some("miss ing"));
     assert_eq!(missing.element("RequestId").as_deref(), missing.header("x-amz-request-id"));
@@ -203,7 +239,13 @@ async fn sub_resources_of_buckets_are_none_of_keys() {
     let client = server.client();
     let bucket = server.bucket(&client).await;
     put(&client, &bucket, "k", "x").await;
-    for (method, name) in [("GET", "uploads"), ("PUT", "uploads"), ("DELETE", "uploads"), ("GET", "versions"), ("PUT", "versions")] {
+    for (method, name) in [
+        ("GET", "uploads"),
+        ("PUT", "uploads"),
+        ("DELETE", "uploads"),
+        ("GET", "versions"),
+        ("PUT", "versions"),
+    ] {
         let refused = server.raw().request(method, format!("/{bucket}/k?{name}")).send();
         assert_eq!(refused.failure(), is(400, "InvalidRequest"), "{method} ?{name}");
     }
@@ -219,7 +261,14 @@ async fn unset_headers_have_their_defaults() {
     let reply = server.raw().get(format!("/{bucket}/k")).send();
     assert_eq!(reply.header("content-type"), Some("binary/octet-stream"));
     assert_eq!(reply.header("accept-ranges"), Some("bytes"));
-    for absent in ["cache-control", "content-encoding", "expires", "x-amz-tagging-count", "x-amz-mp-parts-count", "content-range"] {
+    for absent in [
+        "cache-control",
+        "content-encoding",
+        "expires",
+        "x-amz-tagging-count",
+        "x-amz-mp-parts-count",
+        "content-range",
+    ] {
         assert_eq!(reply.header(absent), None, "{absent}");
     }
 }
@@ -229,11 +278,16 @@ async fn expires_and_metadata_are_kept_verbatim() {
     let server = Server::start();
     let client = server.client();
     let bucket = server.bucket(&client).await;
-    let put = server.raw().put(format!("/{bucket}/k"), "x").header("expires", "whenever").header("x-amz-meta-a", "a  b=?");
+    let put = server
+        .raw()
+        .put(format!("/{bucket}/k"), "x")
+        .header("expires", "whenever")
+        .header("x-amz-meta-a", "a  b=?");
     assert_eq!(put.send().status, 200);
     let reply = server.raw().get(format!("/{bucket}/k")).send();
     assert_eq!((reply.header("expires"), reply.header("x-amz-meta-a")), (Some("whenever"), Some("a  b=?")));
-    let dated = client.put_object().bucket(&bucket).key("k").expires(DateTime::from_secs(4_000_000_000)).send();
+    let dated =
+        client.put_object().bucket(&bucket).key("k").expires(DateTime::from_secs(4_000_000_000)).send();
     dated.await.expect("put");
     let reply = server.raw().get(format!("/{bucket}/k")).send();
     assert_eq!(reply.header("expires"), Some("Tue, 02 Oct 2096 07:06:40 GMT"));
@@ -248,7 +302,8 @@ async fn metadata_outside_ascii_goes_out_as_encoded_words() {
     let shown = |value: &str| {
         let put = server.raw().put(format!("/{bucket}/k"), "x").header("x-amz-meta-a", value);
         assert_eq!(put.send().status, 200, "{value}");
-        let replies = ["GET", "HEAD"].map(|method| server.raw().request(method, format!("/{bucket}/k")).send());
+        let replies =
+            ["GET", "HEAD"].map(|method| server.raw().request(method, format!("/{bucket}/k")).send());
         let shown = replies.map(|reply| reply.header("x-amz-meta-a").map(str::to_owned));
         assert_eq!(shown[0], shown[1], "{value}");
         shown[0].clone().expect("a value")
@@ -275,16 +330,21 @@ async fn readers_are_those_whom_the_acl_names() {
     let (alice, bob) = (server.client_of(ALICE), server.client_of(BOB));
     let bucket = server.bucket(&alice).await;
     let raw = server.raw();
-    for (acl, other, anyone) in
-        [(ObjectCannedAcl::Private, 403, 403), (ObjectCannedAcl::AuthenticatedRead, 200, 403), (ObjectCannedAcl::PublicRead, 200, 200)]
-    {
+    for (acl, other, anyone) in [
+        (ObjectCannedAcl::Private, 403, 403),
+        (ObjectCannedAcl::AuthenticatedRead, 200, 403),
+        (ObjectCannedAcl::PublicRead, 200, 200),
+    ] {
         alice.put_object().bucket(&bucket).key("k").acl(acl.clone()).send().await.expect("put");
         let by_bob = bob.get_object().bucket(&bucket).key("k").send().await;
         assert_eq!(failure(by_bob).0, other, "{acl}");
         assert_eq!(raw.get(format!("/{bucket}/k")).anonymous().send().status, anyone, "{acl}");
     }
     // Who may not list may not learn what is missing either.
-    assert_eq!(failure(bob.get_object().bucket(&bucket).key("missing").send().await), is(403, "AccessDenied"));
+    assert_eq!(
+        failure(bob.get_object().bucket(&bucket).key("missing").send().await),
+        is(403, "AccessDenied")
+    );
 }
 
 #[tokio::test]

@@ -8,7 +8,10 @@ async fn an_acl_is_shown_as_its_grants() {
     let server = Server::start();
     let client = server.client();
     let bucket = server.bucket(&client).await;
-    let (all, users) = ("http://acs.amazonaws.com/groups/global/AllUsers", "http://acs.amazonaws.com/groups/global/AuthenticatedUsers");
+    let (all, users) = (
+        "http://acs.amazonaws.com/groups/global/AllUsers",
+        "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
+    );
     for (acl, groups) in [
         (ObjectCannedAcl::Private, &[][..]),
         (ObjectCannedAcl::BucketOwnerFullControl, &[]),
@@ -21,10 +24,14 @@ async fn an_acl_is_shown_as_its_grants() {
         let owner = shown.owner().and_then(|owner| owner.id()).expect("an owner");
         let grant = |grant: &aws_sdk_s3::types::Grant| {
             let grantee = grant.grantee().expect("a grantee");
-            (grantee.uri().or(grantee.id()).unwrap_or_default().to_owned(), grant.permission().cloned().expect("a permission"))
+            (
+                grantee.uri().or(grantee.id()).unwrap_or_default().to_owned(),
+                grant.permission().cloned().expect("a permission"),
+            )
         };
         let shown: Vec<_> = shown.grants().iter().map(grant).collect();
-        let mut expected: Vec<_> = groups.iter().map(|(uri, permission)| ((*uri).to_owned(), permission.clone())).collect();
+        let mut expected: Vec<_> =
+            groups.iter().map(|(uri, permission)| ((*uri).to_owned(), permission.clone())).collect();
         expected.push((owner.to_owned(), Permission::FullControl));
         assert_eq!(shown, expected, "{acl}");
     }
@@ -37,5 +44,8 @@ async fn only_the_owner_reads_an_acl() {
     let bucket = server.bucket(&alice).await;
     put(&alice, &bucket, "k", "x").await;
     assert_eq!(failure(bob.get_object_acl().bucket(&bucket).key("k").send().await), is(403, "AccessDenied"));
-    assert_eq!(failure(alice.get_object_acl().bucket(&bucket).key("missing").send().await), is(404, "NoSuchKey"));
+    assert_eq!(
+        failure(alice.get_object_acl().bucket(&bucket).key("missing").send().await),
+        is(404, "NoSuchKey")
+    );
 }

@@ -27,9 +27,16 @@ async fn what_is_asked_for_is_shown_and_nothing_else() {
     assert_eq!((size.object_size(), size.e_tag(), size.storage_class()), (Some(9), None, None));
     let raw = server.raw();
     assert_eq!(raw.get(format!("/{bucket}/k?attributes")).send().failure(), is(400, "InvalidRequest"));
-    let unknown = raw.get(format!("/{bucket}/k?attributes")).header("x-amz-object-attributes", "Colour").send();
+    let unknown =
+        raw.get(format!("/{bucket}/k?attributes")).header("x-amz-object-attributes", "Colour").send();
     assert_eq!(unknown.failure(), is(400, "InvalidArgument"));
-    let missing = client.get_object_attributes().bucket(&bucket).key("missing").object_attributes(ObjectAttributes::Etag).send().await;
+    let missing = client
+        .get_object_attributes()
+        .bucket(&bucket)
+        .key("missing")
+        .object_attributes(ObjectAttributes::Etag)
+        .send()
+        .await;
     assert_eq!(failure(missing), is(404, "NoSuchKey"));
 }
 
@@ -39,15 +46,34 @@ async fn parts_come_in_pages() {
     let client = server.client();
     let bucket = server.bucket(&client).await;
     put_two_parts(&client, &bucket, "k").await;
-    let ask = || client.get_object_attributes().bucket(&bucket).key("k").object_attributes(ObjectAttributes::ObjectParts);
+    let ask = || {
+        client
+            .get_object_attributes()
+            .bucket(&bucket)
+            .key("k")
+            .object_attributes(ObjectAttributes::ObjectParts)
+    };
     let parts = ask().send().await.expect("attributes").object_parts.expect("parts");
-    assert_eq!((parts.total_parts_count(), parts.is_truncated(), parts.max_parts()), (Some(2), Some(false), Some(1000)));
+    assert_eq!(
+        (parts.total_parts_count(), parts.is_truncated(), parts.max_parts()),
+        (Some(2), Some(false), Some(1000))
+    );
     assert_eq!(
         parts.parts().iter().map(|part| (part.part_number(), part.size())).collect::<Vec<_>>(),
         [(Some(1), Some(5 << 20)), (Some(2), Some(3))]
     );
     let first = ask().max_parts(1).send().await.expect("attributes").object_parts.expect("parts");
     assert_eq!((first.is_truncated(), first.next_part_number_marker()), (Some(true), Some("1")));
-    let second = ask().max_parts(1).part_number_marker("1").send().await.expect("attributes").object_parts.expect("parts");
-    assert_eq!((second.is_truncated(), second.parts().len(), second.parts()[0].part_number()), (Some(false), 1, Some(2)));
+    let second = ask()
+        .max_parts(1)
+        .part_number_marker("1")
+        .send()
+        .await
+        .expect("attributes")
+        .object_parts
+        .expect("parts");
+    assert_eq!(
+        (second.is_truncated(), second.parts().len(), second.parts()[0].part_number()),
+        (Some(false), 1, Some(2))
+    );
 }

@@ -11,7 +11,10 @@ async fn an_object_without_tags_has_an_empty_set() {
     put(&client, &bucket, "k", "x").await;
     let tags = client.get_object_tagging().bucket(&bucket).key("k").send().await.expect("tags");
     assert!(tags.tag_set().is_empty());
-    assert_eq!(failure(client.get_object_tagging().bucket(&bucket).key("missing").send().await), is(404, "NoSuchKey"));
+    assert_eq!(
+        failure(client.get_object_tagging().bucket(&bucket).key("missing").send().await),
+        is(404, "NoSuchKey")
+    );
 }
 
 #[tokio::test]
@@ -30,8 +33,23 @@ async fn an_acl_lets_nobody_read_tags_nor_count_nor_copy_them() {
     let server = Server::start();
     let client = server.client();
     let (bucket, bobs) = (server.bucket(&client).await, server.bucket(&server.client_of(BOB)).await);
-    client.put_object().bucket(&bucket).key("k").tagging("a=b").acl(ObjectCannedAcl::PublicRead).send().await.expect("put");
-    client.put_object().bucket(&bucket).key("plain").acl(ObjectCannedAcl::PublicRead).send().await.expect("put");
+    client
+        .put_object()
+        .bucket(&bucket)
+        .key("k")
+        .tagging("a=b")
+        .acl(ObjectCannedAcl::PublicRead)
+        .send()
+        .await
+        .expect("put");
+    client
+        .put_object()
+        .bucket(&bucket)
+        .key("plain")
+        .acl(ObjectCannedAcl::PublicRead)
+        .send()
+        .await
+        .expect("put");
     let (k, tagging) = (format!("/{bucket}/k"), format!("/{bucket}/k?tagging"));
     assert_eq!(server.raw().get(&k).anonymous().send().status, 200, "the object is public");
     assert_eq!(server.raw().get(&tagging).anonymous().send().failure(), is(403, "AccessDenied"));
@@ -44,7 +62,10 @@ async fn an_acl_lets_nobody_read_tags_nor_count_nor_copy_them() {
         assert_eq!(count(server.raw().request(method, &k)).as_deref(), Some("1"));
     }
     let copy = |from: &str, directive: &str| {
-        let copy = server.raw_of(BOB).put(format!("/{bobs}/copy"), "").header("x-amz-copy-source", format!("{bucket}/{from}"));
+        let copy = server
+            .raw_of(BOB)
+            .put(format!("/{bobs}/copy"), "")
+            .header("x-amz-copy-source", format!("{bucket}/{from}"));
         copy.header("x-amz-tagging-directive", directive).send()
     };
     assert_eq!(copy("k", "COPY").failure(), is(403, "AccessDenied"));

@@ -22,9 +22,13 @@ async fn head_says_what_get_says() {
         &[("x-amz-expected-bucket-owner", "somebody")],
     ] {
         let ask = |method: &str| {
-            let request = headers.iter().fold(raw.request(method, format!("/{bucket}/k")), |r, (name, value)| r.header(name, *value));
+            let request = headers
+                .iter()
+                .fold(raw.request(method, format!("/{bucket}/k")), |r, (name, value)| r.header(name, *value));
             let mut reply = request.send();
-            reply.headers.retain(|(name, _)| !matches!(name.as_str(), "date" | "x-amz-request-id" | "x-amz-id-2"));
+            reply
+                .headers
+                .retain(|(name, _)| !matches!(name.as_str(), "date" | "x-amz-request-id" | "x-amz-id-2"));
             reply
         };
         let (head, get) = (ask("HEAD"), ask("GET"));

@@ -22,7 +22,11 @@ async fn an_identity_sees_its_own_buckets_and_an_admin_all() {
     let hers = alice.list_buckets().send().await.expect("a list");
     assert_eq!(names(&hers), ["alice-1", "alice-2"]);
     assert_eq!(hers.continuation_token(), None);
-    assert!(hers.buckets().iter().all(|bucket| bucket.creation_date().is_some() && bucket.bucket_region() == Some("us-east-1")));
+    assert!(
+        hers.buckets()
+            .iter()
+            .all(|bucket| bucket.creation_date().is_some() && bucket.bucket_region() == Some("us-east-1"))
+    );
     assert!(hers.owner().and_then(|owner| owner.id()).is_some_and(|id| !id.is_empty()));
     assert_eq!(names(&bob.list_buckets().send().await.expect("a list")), ["bob-1"]);
     assert_eq!(names(&admin.list_buckets().send().await.expect("a list")), ["alice-1", "alice-2", "bob-1"]);
@@ -57,16 +61,26 @@ async fn buckets_are_filtered_by_region() {
     let client = server.client();
     let raw = server.raw();
     let create = |name: &str, location: &str| {
-        let body = format!("<CreateBucketConfiguration><LocationConstraint>{location}</LocationConstraint></CreateBucketConfiguration>");
+        let body = format!(
+            "<CreateBucketConfiguration><LocationConstraint>{location}</LocationConstraint></CreateBucketConfiguration>"
+        );
         assert_eq!(raw.put(format!("/{name}"), body).send().status, 200);
     };
     create("aaa", "eu-north-1");
     create("bbb", "ap-south-1");
     create("ccc", "eu-north-1");
-    let first = client.list_buckets().bucket_region("eu-north-1").max_buckets(1).send().await.expect("a page");
+    let first =
+        client.list_buckets().bucket_region("eu-north-1").max_buckets(1).send().await.expect("a page");
     assert_eq!(names(&first), ["aaa"]);
     let token = first.continuation_token().expect("there is more");
-    let second = client.list_buckets().bucket_region("eu-north-1").max_buckets(1).continuation_token(token).send().await.expect("a page");
+    let second = client
+        .list_buckets()
+        .bucket_region("eu-north-1")
+        .max_buckets(1)
+        .continuation_token(token)
+        .send()
+        .await
+        .expect("a page");
     assert_eq!(names(&second), ["ccc"]);
 }
 
@@ -84,9 +98,16 @@ async fn parameters_that_s3_refuses_are_invalid_arguments() {
     let server = Server::start();
     let client = server.client();
     for limit in [0, -1, 10_001] {
-        assert_eq!(failure(client.list_buckets().max_buckets(limit).send().await), is(400, "InvalidArgument"), "{limit}");
+        assert_eq!(
+            failure(client.list_buckets().max_buckets(limit).send().await),
+            is(400, "InvalidArgument"),
+            "{limit}"
+        );
     }
-    assert_eq!(failure(client.list_buckets().continuation_token("garbage").send().await), is(400, "InvalidArgument"));
+    assert_eq!(
+        failure(client.list_buckets().continuation_token("garbage").send().await),
+        is(400, "InvalidArgument")
+    );
 }
 
 #[tokio::test]

@@ -38,7 +38,10 @@ async fn objects_are_listed_in_byte_order_with_what_they_are() {
     assert_eq!(first.last_modified().map(|time| time.secs()), head.last_modified().map(|time| time.secs()));
     assert_eq!(first.storage_class().map(|class| class.as_str()), Some("STANDARD"));
     // The SDK adds this checksum unasked.
-    assert_eq!(first.checksum_algorithm().iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>(), ["CRC32"]);
+    assert_eq!(
+        first.checksum_algorithm().iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>(),
+        ["CRC32"]
+    );
     assert_eq!(first.checksum_type().map(|kind| kind.as_str()), Some("FULL_OBJECT"));
     assert!(first.owner().is_none());
     let owned = client.list_objects_v2().bucket(&bucket).fetch_owner(true).send().await.expect("a page");
@@ -57,7 +60,14 @@ async fn keys_are_grouped_by_any_delimiter() {
         ("", "+c", vec!["a", "a//d", "a/b", "a/b/c", "b", "b/é", "c/", "c/x"], vec!["b+c"]),
         ("z", "/", vec![], vec![]),
     ] {
-        let page = client.list_objects_v2().bucket(&bucket).prefix(prefix).delimiter(delimiter).send().await.expect("a page");
+        let page = client
+            .list_objects_v2()
+            .bucket(&bucket)
+            .prefix(prefix)
+            .delimiter(delimiter)
+            .send()
+            .await
+            .expect("a page");
         let mut sorted = expected_keys;
         sorted.sort_unstable();
         assert_eq!((keys(&page), prefixes(&page)), (sorted, expected_prefixes), "{prefix} {delimiter}");
@@ -74,7 +84,8 @@ async fn pages_of_any_size_add_up_to_the_whole() {
     let (client, bucket) = filled(&server).await;
     for delimiter in [None, Some("/"), Some("b")] {
         let list = |limit: i32, token: Option<String>| {
-            let request = client.list_objects_v2().bucket(&bucket).set_delimiter(delimiter.map(str::to_owned));
+            let request =
+                client.list_objects_v2().bucket(&bucket).set_delimiter(delimiter.map(str::to_owned));
             request.max_keys(limit).set_continuation_token(token).send()
         };
         let whole = list(1000, None).await.expect("a page");
@@ -111,7 +122,14 @@ async fn a_token_survives_a_restart_and_deletes_in_between() {
     }
     server.restart();
     let token = page.next_continuation_token().expect("there is more");
-    let rest = server.client().list_objects_v2().bucket(&bucket).continuation_token(token).send().await.expect("a page");
+    let rest = server
+        .client()
+        .list_objects_v2()
+        .bucket(&bucket)
+        .continuation_token(token)
+        .send()
+        .await
+        .expect("a page");
     assert_eq!(keys(&rest), ["b", "b+c d", "b/é", "c/", "c/x"]);
 }
 
@@ -157,11 +175,18 @@ async fn page_sizes_are_cut_to_a_thousand_and_nonsense_refused() {
     let server = Server::start();
     let (client, bucket) = filled(&server).await;
     let none = client.list_objects_v2().bucket(&bucket).max_keys(0).send().await.expect("a page");
-    assert_eq!((none.key_count(), none.is_truncated(), none.next_continuation_token()), (Some(0), Some(false), None));
+    assert_eq!(
+        (none.key_count(), none.is_truncated(), none.next_continuation_token()),
+        (Some(0), Some(false), None)
+    );
     let many = client.list_objects_v2().bucket(&bucket).max_keys(5000).send().await.expect("a page");
     assert_eq!(many.max_keys(), Some(1000));
     for query in ["max-keys=-1", "max-keys=blah", "max-keys=99999999999"] {
-        assert_eq!(server.raw().get(format!("/{bucket}?list-type=2&{query}")).send().failure(), is(400, "InvalidArgument"), "{query}");
+        assert_eq!(
+            server.raw().get(format!("/{bucket}?list-type=2&{query}")).send().failure(),
+            is(400, "InvalidArgument"),
+            "{query}"
+        );
     }
     for token in ["garbage", "AA", "%20", "AYA"] {
         let reply = server.raw().get(format!("/{bucket}?list-type=2&continuation-token={token}")).send();
@@ -175,13 +200,22 @@ async fn page_sizes_are_cut_to_a_thousand_and_nonsense_refused() {
 async fn optional_attributes_are_honoured_or_refused_by_name() {
     let server = Server::start();
     let (_, bucket) = filled(&server).await;
-    let list =
-        |attributes: &str| server.raw().get(format!("/{bucket}?list-type=2")).header("x-amz-optional-object-attributes", attributes).send();
+    let list = |attributes: &str| {
+        server
+            .raw()
+            .get(format!("/{bucket}?list-type=2"))
+            .header("x-amz-optional-object-attributes", attributes)
+            .send()
+    };
     let honoured = list("RestoreStatus");
     assert_eq!((honoured.status, honoured.element("RestoreStatus")), (200, None));
     let refused = list("Colour");
     assert_eq!(refused.failure(), is(501, "NotImplemented"));
-    assert!(refused.element("Message").is_some_and(|message| message.contains("x-amz-optional-object-attributes")));
+    assert!(
+        refused
+            .element("Message")
+            .is_some_and(|message| message.contains("x-amz-optional-object-attributes"))
+    );
 }
 
 #[tokio::test]
@@ -193,5 +227,8 @@ async fn a_bucket_is_listed_by_whom_its_acl_lets() {
     assert_eq!(anonymous().failure(), is(403, "AccessDenied"));
     client.put_bucket_acl().bucket(&bucket).acl(BucketCannedAcl::PublicRead).send().await.expect("set");
     assert_eq!(anonymous().status, 200);
-    assert_eq!(failure(client.list_objects_v2().bucket("no-such-bucket").send().await), is(404, "NoSuchBucket"));
+    assert_eq!(
+        failure(client.list_objects_v2().bucket("no-such-bucket").send().await),
+        is(404, "NoSuchBucket")
+    );
 }

@@ -19,11 +19,17 @@ async fn parts_are_listed_with_their_digests_page_by_page() {
     loop {
         let request = client.list_parts().bucket(&bucket).key("k").upload_id(&upload.id).max_parts(3);
         let page = request.set_part_number_marker(marker.clone()).send().await.expect("a page");
-        assert_eq!((page.bucket(), page.key(), page.upload_id()), (Some(bucket.as_str()), Some("k"), Some(upload.id.as_str())));
+        assert_eq!(
+            (page.bucket(), page.key(), page.upload_id()),
+            (Some(bucket.as_str()), Some("k"), Some(upload.id.as_str()))
+        );
         assert_eq!(page.checksum_algorithm(), Some(&ChecksumAlgorithm::Crc32C));
         assert_eq!(page.checksum_type().map(|kind| kind.as_str()), Some("COMPOSITE"));
         assert!(page.initiator().is_some() && page.owner().is_some());
-        assert_eq!((page.max_parts(), page.part_number_marker()), (Some(3), Some(marker.as_deref().unwrap_or("0"))));
+        assert_eq!(
+            (page.max_parts(), page.part_number_marker()),
+            (Some(3), Some(marker.as_deref().unwrap_or("0")))
+        );
         found.extend(page.parts().iter().map(|part| {
             assert!(part.checksum_crc32_c().is_some() && part.last_modified().is_some());
             (part.part_number().expect("a number"), part.size().expect("a size"))
@@ -63,6 +69,9 @@ async fn an_upload_is_known_by_its_key_and_id() {
     let bucket = server.bucket(&client).await;
     let upload = Upload::begin(&client, &bucket, "k").await;
     for (key, id) in [("other", upload.id.as_str()), ("k", "unknown")] {
-        assert_eq!(failure(client.list_parts().bucket(&bucket).key(key).upload_id(id).send().await), is(404, "NoSuchUpload"));
+        assert_eq!(
+            failure(client.list_parts().bucket(&bucket).key(key).upload_id(id).send().await),
+            is(404, "NoSuchUpload")
+        );
     }
 }

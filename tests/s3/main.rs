@@ -1,4 +1,5 @@
-//! One module per operation, against the real server: the AWS SDK for what it sends, raw requests for what it cannot.
+//! One module per operation, against the real server: the AWS SDK for what it sends, raw requests for what it
+//! cannot.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,5 +1,6 @@
-//! The table of operations beside the service model of the AWS SDK, `conformance/operations.toml`, and the table of what becomes of
-//! each header and parameter, `conformance/parameters.toml`. The latter's refusals are sent to a server by `conformance/tests`.
+//! The table of operations beside the service model of the AWS SDK, `conformance/operations.toml`, and the
+//! table of what becomes of each header and parameter, `conformance/parameters.toml`. The latter's refusals
+//! are sent to a server by `conformance/tests`.
 
 use causeway::s3::{Facts, Mark, Operation, Scope, reference};
 use serde::Deserialize;
@@ -73,7 +74,8 @@ struct Explained {
 
 /// Operation, place and name of everything in `conformance/parameters.toml`.
 fn parameters() -> BTreeSet<(String, String, String)> {
-    let table: Parameters = toml::from_str(include_str!("../../conformance/parameters.toml")).expect("a table");
+    let table: Parameters =
+        toml::from_str(include_str!("../../conformance/parameters.toml")).expect("a table");
     let mut found = BTreeSet::new();
     let mut add = |place: &str, name: &str, operations: &Set| {
         for operation in operations {
@@ -126,8 +128,12 @@ fn a_row_says_how_the_sdk_names_its_operation() {
             };
             match *mark {
                 Mark::Query(parameter) => assert!(is_sent(parameter), "{name}: {mark}"),
-                Mark::Either(parameter, other) => assert!(is_sent(parameter) && is_sent(other), "{name}: {mark}"),
-                Mark::Value(parameter, value) => assert!(fixed.contains(&(parameter, value)), "{name}: {mark}"),
+                Mark::Either(parameter, other) => {
+                    assert!(is_sent(parameter) && is_sent(other), "{name}: {mark}")
+                }
+                Mark::Value(parameter, value) => {
+                    assert!(fixed.contains(&(parameter, value)), "{name}: {mark}")
+                }
                 Mark::Header(header) => assert!(of_sdk.required.contains(header), "{name}: {mark}"),
             }
         }
@@ -150,11 +156,19 @@ fn each_header_and_parameter_of_an_operation_that_is_served_is_honoured_refused_
     let mut sent = BTreeSet::new();
     for facts in served() {
         let (name, of_sdk) = (facts.operation.as_str(), &model[facts.operation.as_str()]);
-        sent.extend(of_sdk.query.iter().map(|parameter| (name.to_owned(), "query".to_owned(), parameter.clone())));
-        sent.extend(of_sdk.headers.iter().map(|header| (name.to_owned(), "header".to_owned(), header.clone())));
+        sent.extend(
+            of_sdk.query.iter().map(|parameter| (name.to_owned(), "query".to_owned(), parameter.clone())),
+        );
+        sent.extend(
+            of_sdk.headers.iter().map(|header| (name.to_owned(), "header".to_owned(), header.clone())),
+        );
     }
     let listed = parameters();
-    assert_eq!(sent.difference(&listed).collect::<Vec<_>>(), Vec::<&_>::new(), "missing in conformance/parameters.toml");
+    assert_eq!(
+        sent.difference(&listed).collect::<Vec<_>>(),
+        Vec::<&_>::new(),
+        "missing in conformance/parameters.toml"
+    );
     assert_eq!(
         listed.difference(&sent).collect::<Vec<_>>(),
         Vec::<&_>::new(),
@@ -170,5 +184,8 @@ fn the_reference_of_operations_is_up_to_date() {
         std::fs::write(&path, &expected).expect("written");
     }
     let actual = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(actual == expected, "docs/operations.md is out of date: CAUSEWAY_BLESS=1 cargo test --test s3 operations");
+    assert!(
+        actual == expected,
+        "docs/operations.md is out of date: CAUSEWAY_BLESS=1 cargo test --test s3 operations"
+    );
 }

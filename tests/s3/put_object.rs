@@ -18,8 +18,16 @@ async fn an_object_comes_back_with_all_it_was_given() {
     let client = server.client();
     let bucket = server.bucket(&client).await;
     let put = client.put_object().bucket(&bucket).key("k").body(ByteStream::from_static(b"hello"));
-    let put = put.content_type("text/plain").cache_control("no-store").content_disposition("attachment").content_encoding("gzip");
-    let put = put.content_language("de").metadata("Colour", "blue").tagging("a=1&b=2").website_redirect_location("/there");
+    let put = put
+        .content_type("text/plain")
+        .cache_control("no-store")
+        .content_disposition("attachment")
+        .content_encoding("gzip");
+    let put = put
+        .content_language("de")
+        .metadata("Colour", "blue")
+        .tagging("a=1&b=2")
+        .website_redirect_location("/there");
     let written = put.send().await.expect("put");
     let read = client.get_object().bucket(&bucket).key("k").send().await.expect("get");
     assert_eq!(written.e_tag(), Some("\"5d41402abc4b2a76b9719d911017c592\""));
@@ -51,7 +59,14 @@ async fn every_checksum_algorithm_is_verified_and_shown() {
         let put = client.put_object().bucket(&bucket).key("k").checksum_algorithm(algorithm.clone());
         let written = put.body(ByteStream::from_static(b"hello")).send().await.expect("put");
         assert_eq!(written.checksum_type(), Some(&ChecksumType::FullObject), "{algorithm}");
-        let head = client.head_object().bucket(&bucket).key("k").checksum_mode(ChecksumMode::Enabled).send().await.expect("head");
+        let head = client
+            .head_object()
+            .bucket(&bucket)
+            .key("k")
+            .checksum_mode(ChecksumMode::Enabled)
+            .send()
+            .await
+            .expect("head");
         let of_put = [
             written.checksum_crc32(),
             written.checksum_crc32_c(),
@@ -59,8 +74,13 @@ async fn every_checksum_algorithm_is_verified_and_shown() {
             written.checksum_sha1(),
             written.checksum_sha256(),
         ];
-        let of_head =
-            [head.checksum_crc32(), head.checksum_crc32_c(), head.checksum_crc64_nvme(), head.checksum_sha1(), head.checksum_sha256()];
+        let of_head = [
+            head.checksum_crc32(),
+            head.checksum_crc32_c(),
+            head.checksum_crc64_nvme(),
+            head.checksum_sha1(),
+            head.checksum_sha256(),
+        ];
         assert_eq!(of_put.iter().flatten().count(), 1, "{algorithm}");
         assert_eq!(of_put, of_head, "{algorithm}");
     }
@@ -131,12 +151,18 @@ async fn a_checksum_that_is_none_is_told_from_one_that_is_wrong() {
         ("no base64", &[("x-amz-checksum-crc32", "nonsense!")]),
         ("too short", &[("x-amz-checksum-sha256", "AAAAAA==")]),
         ("two of them", &[("x-amz-checksum-crc32", "NhCmhg=="), ("x-amz-checksum-crc32c", "mnG7TA==")]),
-        ("another algorithm", &[("x-amz-sdk-checksum-algorithm", "SHA256"), ("x-amz-checksum-crc32", "NhCmhg==")]),
+        (
+            "another algorithm",
+            &[("x-amz-sdk-checksum-algorithm", "SHA256"), ("x-amz-checksum-crc32", "NhCmhg==")],
+        ),
         ("no algorithm", &[("x-amz-sdk-checksum-algorithm", "MD4")]),
         ("a trailer too", &[("x-amz-trailer", "x-amz-checksum-crc32"), ("x-amz-checksum-crc32", "NhCmhg==")]),
     ];
     for (name, headers) in cases {
-        let request = headers.iter().fold(raw.put(format!("/{bucket}/k"), "hello"), |request, (name, value)| request.header(name, *value));
+        let request =
+            headers.iter().fold(raw.put(format!("/{bucket}/k"), "hello"), |request, (name, value)| {
+                request.header(name, *value)
+            });
         assert_eq!(request.send().failure(), is(400, "InvalidRequest"), "{name}");
         assert_eq!(get(&client, &bucket, "k").await, None, "{name}");
     }
@@ -149,7 +175,9 @@ async fn a_body_in_chunks_is_whole_and_has_the_trailer_that_was_announced() {
     let client = server.client();
     let bucket = server.bucket(&client).await;
     let raw = server.raw();
-    let framed = |body: &str| raw.put(format!("/{bucket}/k"), body).framed().header("x-amz-decoded-content-length", "5");
+    let framed = |body: &str| {
+        raw.put(format!("/{bucket}/k"), body).framed().header("x-amz-decoded-content-length", "5")
+    };
     let with_trailer = |trailer: &str| {
         let body = format!("5\r\nhello\r\n0\r\n{trailer}\r\n");
         framed(&body).header("x-amz-trailer", "x-amz-checksum-crc32")
@@ -167,8 +195,16 @@ async fn a_body_in_chunks_is_whole_and_has_the_trailer_that_was_announced() {
         ("no trailer", with_trailer(""), (400, "MalformedTrailerError")),
         ("a trailer twice", with_trailer(&right.repeat(2)), (400, "MalformedTrailerError")),
         ("another trailer", with_trailer("x-amz-checksum-sha1:AAAA\r\n"), (400, "MalformedTrailerError")),
-        ("a trailer that nobody announced", framed(&format!("5\r\nhello\r\n0\r\n{right}\r\n")), (400, "MalformedTrailerError")),
-        ("a trailer that is no checksum", with_trailer("x-amz-checksum-crc32:nonsense\r\n"), (400, "InvalidRequest")),
+        (
+            "a trailer that nobody announced",
+            framed(&format!("5\r\nhello\r\n0\r\n{right}\r\n")),
+            (400, "MalformedTrailerError"),
+        ),
+        (
+            "a trailer that is no checksum",
+            with_trailer("x-amz-checksum-crc32:nonsense\r\n"),
+            (400, "InvalidRequest"),
+        ),
         ("a trailer that is wrong", with_trailer("x-amz-checksum-crc32:AAAAAA==\r\n"), (400, "BadDigest")),
     ];
     for (name, case, (status, code)) in cases {
@@ -192,7 +228,11 @@ async fn a_body_shorter_than_declared_is_rejected_and_leaves_nothing() {
     let raw = server.raw();
     let cut = raw.put(format!("/{bucket}/k"), "hello").content_length("9").half_close();
     assert_eq!(cut.send().failure(), is(400, "IncompleteBody"));
-    let lied = raw.put(format!("/{bucket}/k"), "hello").chunked(8).header("x-amz-decoded-content-length", "9").send();
+    let lied = raw
+        .put(format!("/{bucket}/k"), "hello")
+        .chunked(8)
+        .header("x-amz-decoded-content-length", "9")
+        .send();
     assert_eq!(lied.status / 100, 4, "{}", lied.text());
     assert_eq!(get(&client, &bucket, "k").await, None);
 }
@@ -215,7 +255,13 @@ async fn if_none_match_star_creates_and_never_replaces() {
     let client = server.client();
     let bucket = server.bucket(&client).await;
     let create = |body: &'static str| {
-        client.put_object().bucket(&bucket).key("k").if_none_match("*").body(ByteStream::from_static(body.as_bytes())).send()
+        client
+            .put_object()
+            .bucket(&bucket)
+            .key("k")
+            .if_none_match("*")
+            .body(ByteStream::from_static(body.as_bytes()))
+            .send()
     };
     assert!(create("first").await.is_ok());
     assert_eq!(failure(create("second").await), is(412, "PreconditionFailed"));
@@ -233,7 +279,12 @@ async fn of_32_concurrent_creators_one_wins() {
     for round in 0..10 {
         let key = format!("k{round}");
         let writers = (0..32).map(|writer| {
-            let put = client.put_object().bucket(&bucket).key(&key).if_none_match("*").body(writer.to_string().into_bytes().into());
+            let put = client
+                .put_object()
+                .bucket(&bucket)
+                .key(&key)
+                .if_none_match("*")
+                .body(writer.to_string().into_bytes().into());
             async move { (writer, put.send().await) }
         });
         let outcomes = futures_util::future::join_all(writers).await;
@@ -254,7 +305,15 @@ async fn if_match_replaces_only_what_the_client_knows() {
     let server = Server::start();
     let client = server.client();
     let bucket = server.bucket(&client).await;
-    let swap = |etag: &str| client.put_object().bucket(&bucket).key("k").if_match(etag).body(ByteStream::from_static(b"new")).send();
+    let swap = |etag: &str| {
+        client
+            .put_object()
+            .bucket(&bucket)
+            .key("k")
+            .if_match(etag)
+            .body(ByteStream::from_static(b"new"))
+            .send()
+    };
     assert_eq!(failure(swap("\"5d41402abc4b2a76b9719d911017c592\"").await), is(404, "NoSuchKey"));
     put(&client, &bucket, "k", "hello").await;
     assert_eq!(failure(swap("\"00000000000000000000000000000000\"").await), is(412, "PreconditionFailed"));
@@ -285,12 +344,20 @@ async fn what_we_cannot_promise_is_refused_and_nothing_stored() {
         ("x-amz-website-redirect-location", "there", (400, "InvalidRedirectLocation")),
     ];
     for (name, value, (status, code)) in cases {
-        assert_eq!(raw.put(format!("/{bucket}/k"), "x").header(name, value).send().failure(), is(status, code), "{name}: {value}");
+        assert_eq!(
+            raw.put(format!("/{bucket}/k"), "x").header(name, value).send().failure(),
+            is(status, code),
+            "{name}: {value}"
+        );
     }
     let big = raw.put(format!("/{bucket}/k"), "x").header("x-amz-meta-a", "v".repeat(2048)).send();
     assert_eq!(big.failure(), is(400, "MetadataTooLarge"));
     for query in ["retention", "legal-hold", "versionId=null", "unknown=1", "cors"] {
-        assert_eq!(raw.put(format!("/{bucket}/k?{query}"), "x").send().failure(), is(501, "NotImplemented"), "{query}");
+        assert_eq!(
+            raw.put(format!("/{bucket}/k?{query}"), "x").send().failure(),
+            is(501, "NotImplemented"),
+            "{query}"
+        );
     }
     assert_eq!(get(&client, &bucket, "k").await, None);
 }
@@ -300,7 +367,12 @@ async fn more_than_5_gib_are_refused_before_they_are_sent() {
     let server = Server::start();
     let client = server.client();
     let bucket = server.bucket(&client).await;
-    let reply = server.raw().put(format!("/{bucket}/k"), "").unsigned_payload().content_length(((5u64 << 30) + 1).to_string()).send();
+    let reply = server
+        .raw()
+        .put(format!("/{bucket}/k"), "")
+        .unsigned_payload()
+        .content_length(((5u64 << 30) + 1).to_string())
+        .send();
     assert_eq!(reply.failure(), is(400, "EntityTooLarge"));
     assert_eq!(reply.element("MaxSizeAllowed").as_deref(), Some("5368709120"));
 }
@@ -362,10 +434,16 @@ async fn only_those_who_may_write() {
     let (alice, bob) = (server.client_of(ALICE), server.client_of(BOB));
     let bucket = server.bucket(&alice).await;
     assert_eq!(failure(bob.put_object().bucket(&bucket).key("k").send().await), is(403, "AccessDenied"));
-    assert_eq!(server.raw().put(format!("/{bucket}/k"), "x").anonymous().send().failure(), is(403, "AccessDenied"));
+    assert_eq!(
+        server.raw().put(format!("/{bucket}/k"), "x").anonymous().send().failure(),
+        is(403, "AccessDenied")
+    );
     alice.put_bucket_acl().bucket(&bucket).acl(BucketCannedAcl::PublicReadWrite).send().await.expect("acl");
     assert_eq!(server.raw().put(format!("/{bucket}/k"), "x").anonymous().send().status, 200);
-    assert_eq!(failure(alice.put_object().bucket("no-such-bucket").key("k").send().await), is(404, "NoSuchBucket"));
+    assert_eq!(
+        failure(alice.put_object().bucket("no-such-bucket").key("k").send().await),
+        is(404, "NoSuchBucket")
+    );
 }
 
 #[tokio::test]

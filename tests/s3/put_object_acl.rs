@@ -12,7 +12,14 @@ async fn an_acl_opens_and_closes_an_object() {
     let before = client.head_object().bucket(&bucket).key("k").send().await.expect("head");
     let read = || server.raw().get(format!("/{bucket}/k")).anonymous().send().status;
     assert_eq!(read(), 403);
-    client.put_object_acl().bucket(&bucket).key("k").acl(ObjectCannedAcl::PublicRead).send().await.expect("acl");
+    client
+        .put_object_acl()
+        .bucket(&bucket)
+        .key("k")
+        .acl(ObjectCannedAcl::PublicRead)
+        .send()
+        .await
+        .expect("acl");
     assert_eq!(read(), 200);
     client.put_object_acl().bucket(&bucket).key("k").acl(ObjectCannedAcl::Private).send().await.expect("acl");
     assert_eq!(read(), 403);
@@ -41,7 +48,10 @@ async fn grants_that_we_do_not_keep_are_refused() {
     put(&alice, &bucket, "k", "x").await;
     let granted = alice.put_object_acl().bucket(&bucket).key("k").grant_read("id=\"somebody\"").send().await;
     assert_eq!(failure(granted), is(501, "NotImplemented"));
-    assert_eq!(server.raw().put(format!("/{bucket}/k?acl"), "").send().failure(), is(400, "MissingSecurityHeader"));
+    assert_eq!(
+        server.raw().put(format!("/{bucket}/k?acl"), "").send().failure(),
+        is(400, "MissingSecurityHeader")
+    );
     let theirs = bob.put_object_acl().bucket(&bucket).key("k").acl(ObjectCannedAcl::PublicRead).send().await;
     assert_eq!(failure(theirs), is(403, "AccessDenied"));
     assert_eq!(server.raw().get(format!("/{bucket}/k")).anonymous().send().status, 403);

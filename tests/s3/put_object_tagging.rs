@@ -16,7 +16,14 @@ async fn tags_replace_tags_and_leave_the_object_alone() {
     put(&client, &bucket, "k", "hello").await;
     let before = client.head_object().bucket(&bucket).key("k").send().await.expect("head");
     for tags in [&[("a", "1"), ("b&", "<2>")][..], &[("c", "")]] {
-        client.put_object_tagging().bucket(&bucket).key("k").tagging(tagging(tags)).send().await.expect("tagged");
+        client
+            .put_object_tagging()
+            .bucket(&bucket)
+            .key("k")
+            .tagging(tagging(tags))
+            .send()
+            .await
+            .expect("tagged");
         let read = client.get_object_tagging().bucket(&bucket).key("k").send().await.expect("tags");
         assert_eq!(read.tag_set(), tagging(tags).tag_set());
     }
@@ -31,17 +38,28 @@ async fn limits_of_s3_hold_and_refused_tags_change_nothing() {
     let client = server.client();
     let bucket = server.bucket(&client).await;
     put(&client, &bucket, "k", "hello").await;
-    let tag = |tags: &[(&str, &str)]| client.put_object_tagging().bucket(&bucket).key("k").tagging(tagging(tags)).send();
+    let tag = |tags: &[(&str, &str)]| {
+        client.put_object_tagging().bucket(&bucket).key("k").tagging(tagging(tags)).send()
+    };
     let names: Vec<_> = (0..11).map(|n| n.to_string()).collect();
     let eleven: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
     assert_eq!(failure(tag(&eleven).await), is(400, "InvalidTag"));
     assert_eq!(failure(tag(&[(&"k".repeat(129), "")]).await), is(400, "InvalidTag"));
     assert_eq!(failure(tag(&[("k", &"v".repeat(257))]).await), is(400, "InvalidTag"));
     assert_eq!(failure(tag(&[("k", "1"), ("k", "2")]).await), is(400, "InvalidTag"));
-    assert_eq!(server.raw().put(format!("/{bucket}/k?tagging"), "<Tagging>").send().failure(), is(400, "MalformedXML"));
+    assert_eq!(
+        server.raw().put(format!("/{bucket}/k?tagging"), "<Tagging>").send().failure(),
+        is(400, "MalformedXML")
+    );
     let head = client.head_object().bucket(&bucket).key("k").send().await.expect("head");
     assert_eq!(head.tag_count(), None);
-    let missing = client.put_object_tagging().bucket(&bucket).key("missing").tagging(tagging(&[("a", "b")])).send().await;
+    let missing = client
+        .put_object_tagging()
+        .bucket(&bucket)
+        .key("missing")
+        .tagging(tagging(&[("a", "b")]))
+        .send()
+        .await;
     assert_eq!(failure(missing), is(404, "NoSuchKey"));
 }
 
@@ -51,6 +69,7 @@ async fn only_the_owner_tags() {
     let (alice, bob) = (server.client_of(ALICE), server.client_of(BOB));
     let bucket = server.bucket(&alice).await;
     put(&alice, &bucket, "k", "x").await;
-    let theirs = bob.put_object_tagging().bucket(&bucket).key("k").tagging(tagging(&[("a", "b")])).send().await;
+    let theirs =
+        bob.put_object_tagging().bucket(&bucket).key("k").tagging(tagging(&[("a", "b")])).send().await;
     assert_eq!(failure(theirs), is(403, "AccessDenied"));
 }

@@ -37,7 +37,8 @@ async fn urls_that_are_presigned_by_version_2_are_served_until_they_expire() {
     let client = server.client();
     let bucket = server.bucket(&client).await;
     let path = format!("/{bucket}/a%20b");
-    let presigned = |method: &str, body: &str, holds| presigned_by_version_2(&server, method, &path, body, holds).send();
+    let presigned =
+        |method: &str, body: &str, holds| presigned_by_version_2(&server, method, &path, body, holds).send();
     assert_eq!(presigned("PUT", "hello", true).status, 200);
     assert_eq!(get(&client, &bucket, "a b").await.as_deref(), Some(&b"hello"[..]));
     let read = presigned("GET", "", true);
@@ -57,7 +58,10 @@ async fn version_2_is_accepted_as_far_as_the_settings_say() {
     assert_eq!(presigned_by_version_2(&server, "GET", &path, "", true).send().status, 200);
     let server = Server::configured("signature_v2 = \"off\"", "");
     assert_eq!(signed_by_version_2(&server, "GET", "/").send().failure(), is(400, "InvalidRequest"));
-    assert_eq!(presigned_by_version_2(&server, "GET", "/", "", true).send().failure(), is(400, "InvalidRequest"));
+    assert_eq!(
+        presigned_by_version_2(&server, "GET", "/", "", true).send().failure(),
+        is(400, "InvalidRequest")
+    );
 }
 
 #[tokio::test]
@@ -92,7 +96,9 @@ async fn a_region_in_the_settings_is_the_only_one_and_errors_name_it() {
     assert_eq!(refused.element("Region").as_deref(), Some("eu-north-1"));
 
     let create = |bucket: &str, location: &str| {
-        let body = format!("<CreateBucketConfiguration><LocationConstraint>{location}</LocationConstraint></CreateBucketConfiguration>");
+        let body = format!(
+            "<CreateBucketConfiguration><LocationConstraint>{location}</LocationConstraint></CreateBucketConfiguration>"
+        );
         raw.put(format!("/{bucket}"), body).region("eu-north-1").send()
     };
     assert_eq!(create("here", "eu-north-1").status, 200);

@@ -47,7 +47,8 @@ async fn a_part_that_is_not_as_announced_is_rejected_and_leaves_nothing() {
         ("short", request().content_length("9").half_close(), (400, "IncompleteBody")),
     ] {
         assert_eq!(request.send().failure(), is(status, code), "{name}");
-        let parts = client.list_parts().bucket(&bucket).key("k").upload_id(&upload.id).send().await.expect("a list");
+        let parts =
+            client.list_parts().bucket(&bucket).key("k").upload_id(&upload.id).send().await.expect("a list");
         assert!(parts.parts().is_empty(), "{name}");
     }
 }
@@ -60,13 +61,20 @@ async fn parts_that_cannot_be_are_refused() {
     let upload = Upload::begin(&client, &bucket, "k").await;
     let put = |target: String| server.raw().put(target, "x").send().failure();
     for number in ["0", "10001", "-1", "one", ""] {
-        assert_eq!(put(format!("{}&partNumber={number}", upload.target())), is(400, "InvalidArgument"), "{number}");
+        assert_eq!(
+            put(format!("{}&partNumber={number}", upload.target())),
+            is(400, "InvalidArgument"),
+            "{number}"
+        );
     }
     assert_eq!(put(upload.target()), is(400, "InvalidArgument"));
     assert_eq!(put(format!("/{bucket}/k?partNumber=1")), is(400, "InvalidArgument"));
     assert_eq!(put(format!("/{bucket}/k?partNumber=1&uploadId=unknown")), is(404, "NoSuchUpload"));
     assert_eq!(put(format!("/{bucket}/other?partNumber=1&uploadId={}", upload.id)), is(404, "NoSuchUpload"));
     let big = server.raw().put(upload.target() + "&partNumber=1", "").unsigned_payload();
-    assert_eq!(big.content_length(((5u64 << 30) + 1).to_string()).send().failure(), is(400, "EntityTooLarge"));
+    assert_eq!(
+        big.content_length(((5u64 << 30) + 1).to_string()).send().failure(),
+        is(400, "EntityTooLarge")
+    );
     assert_eq!(get(&client, &bucket, "k").await, None);
 }

@@ -57,7 +57,12 @@ async fn a_copied_part_has_the_checksum_of_its_upload() {
     let bucket = server.bucket(&client).await;
     put(&client, &bucket, "from", "hello").await;
     let upload = Upload::begin_with(&client, &bucket, "k", ChecksumAlgorithm::Sha256).await;
-    let result = copy(&upload, 1, format!("{bucket}/from")).send().await.expect("copied").copy_part_result.expect("a result");
+    let result = copy(&upload, 1, format!("{bucket}/from"))
+        .send()
+        .await
+        .expect("copied")
+        .copy_part_result
+        .expect("a result");
     assert_eq!(result.checksum_sha256(), Some("LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="));
     assert_eq!(result.e_tag(), Some("\"5d41402abc4b2a76b9719d911017c592\""));
 }
@@ -70,9 +75,15 @@ async fn ranges_must_lie_inside_the_source() {
     put(&client, &bucket, "from", "hello").await;
     let upload = Upload::begin(&client, &bucket, "k").await;
     let copy = |range: &str| copy(&upload, 1, format!("{bucket}/from")).copy_source_range(range).send();
-    let beyond = server.raw().put(upload.target() + "&partNumber=1", "").header("x-amz-copy-source", format!("{bucket}/from"));
+    let beyond = server
+        .raw()
+        .put(upload.target() + "&partNumber=1", "")
+        .header("x-amz-copy-source", format!("{bucket}/from"));
     let beyond = beyond.header("x-amz-copy-source-range", "bytes=0-21").send();
-    assert_eq!(beyond.element("Message").as_deref(), Some("Range specified is not valid for source object of size: 5"));
+    assert_eq!(
+        beyond.element("Message").as_deref(),
+        Some("Range specified is not valid for source object of size: 5")
+    );
     assert_eq!(beyond.element("ArgumentName").as_deref(), Some("x-amz-copy-source-range"));
     for range in [
         "bytes=0-21",
@@ -98,7 +109,11 @@ async fn sources_that_are_missing_or_not_as_wanted_are_refused() {
     let bucket = server.bucket(&client).await;
     put(&client, &bucket, "from", "hello").await;
     let upload = Upload::begin(&client, &bucket, "k").await;
-    let missing = server.raw().put(upload.target() + "&partNumber=1", "").header("x-amz-copy-source", format!("/{bucket}/gone")).send();
+    let missing = server
+        .raw()
+        .put(upload.target() + "&partNumber=1", "")
+        .header("x-amz-copy-source", format!("/{bucket}/gone"))
+        .send();
     assert_eq!((missing.failure(), missing.element("Key")), (is(404, "NoSuchKey"), Some("gone".to_owned())));
     assert_eq!(failure(copy(&upload, 1, "no-such-bucket/k").send().await), is(404, "NoSuchBucket"));
     assert_eq!(failure(copy(&upload, 1, "nonsense").send().await), is(400, "InvalidArgument"));
@@ -106,7 +121,10 @@ async fn sources_that_are_missing_or_not_as_wanted_are_refused() {
     let (same, other) = ("\"5d41402abc4b2a76b9719d911017c592\"", "\"00000000000000000000000000000000\"");
     assert_eq!(failure(source().copy_source_if_match(other).send().await), is(412, "PreconditionFailed"));
     assert_eq!(failure(source().copy_source_if_none_match(same).send().await), is(412, "PreconditionFailed"));
-    let changed = server.raw().put(upload.target() + "&partNumber=1", "").header("x-amz-copy-source", format!("{bucket}/from"));
+    let changed = server
+        .raw()
+        .put(upload.target() + "&partNumber=1", "")
+        .header("x-amz-copy-source", format!("{bucket}/from"));
     let changed = changed.header("x-amz-copy-source-if-none-match", same).send();
     assert_eq!(changed.element("Condition").as_deref(), Some("x-amz-copy-source-If-None-Match"));
     assert!(source().copy_source_if_match(same).send().await.is_ok());

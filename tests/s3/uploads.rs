@@ -29,14 +29,24 @@ impl Upload {
     }
 
     async fn begun(client: &Client, bucket: &str, key: &str, algorithm: Option<ChecksumAlgorithm>) -> Self {
-        let begin = client.create_multipart_upload().bucket(bucket).key(key).set_checksum_algorithm(algorithm.clone());
+        let begin = client
+            .create_multipart_upload()
+            .bucket(bucket)
+            .key(key)
+            .set_checksum_algorithm(algorithm.clone());
         let id = begin.send().await.expect("an upload").upload_id.expect("an id");
         Self { client: client.clone(), bucket: bucket.to_owned(), key: key.to_owned(), id, algorithm }
     }
 
     /// Sends a part, and what Complete has to say of it.
     pub async fn part(&self, number: i32, body: impl AsRef<[u8]>) -> CompletedPart {
-        let part = self.client.upload_part().bucket(&self.bucket).key(&self.key).upload_id(&self.id).part_number(number);
+        let part = self
+            .client
+            .upload_part()
+            .bucket(&self.bucket)
+            .key(&self.key)
+            .upload_id(&self.id)
+            .part_number(number);
         let part = part.set_checksum_algorithm(self.algorithm.clone());
         let part = part.body(body.as_ref().to_vec().into()).send().await.expect("a part");
         CompletedPart::builder()
@@ -53,9 +63,15 @@ impl Upload {
     pub fn complete(
         &self,
         parts: &[CompletedPart],
-    ) -> aws_sdk_s3::operation::complete_multipart_upload::builders::CompleteMultipartUploadFluentBuilder {
+    ) -> aws_sdk_s3::operation::complete_multipart_upload::builders::CompleteMultipartUploadFluentBuilder
+    {
         let list = CompletedMultipartUpload::builder().set_parts(Some(parts.to_vec())).build();
-        self.client.complete_multipart_upload().bucket(&self.bucket).key(&self.key).upload_id(&self.id).multipart_upload(list)
+        self.client
+            .complete_multipart_upload()
+            .bucket(&self.bucket)
+            .key(&self.key)
+            .upload_id(&self.id)
+            .multipart_upload(list)
     }
 
     /// Path and query of the upload, on the wire.

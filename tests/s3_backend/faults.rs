@@ -1,4 +1,5 @@
-//! When the network or the storage fails: errors instead of half-written objects, resumed reads instead of short ones.
+//! When the network or the storage fails: errors instead of half-written objects, resumed reads instead of
+//! short ones.
 
 use crate::{
     client::*,
@@ -64,7 +65,10 @@ async fn a_storage_that_hangs_is_given_up_and_nothing_becomes_visible() {
         let result = store.put(&key(name), request(Payload::from_bytes(bytes(1, size)))).await;
         assert_eq!(refused(result), StoreErrorKind::Unavailable);
     }
-    assert_eq!(refused(store.head(key("key").current(), &Default::default()).await), StoreErrorKind::Unavailable);
+    assert_eq!(
+        refused(store.head(key("key").current(), &Default::default()).await),
+        StoreErrorKind::Unavailable
+    );
     assert_eq!(read(&*truth, "key").await, b"old");
     assert_eq!(names(&*truth).await, ["key"]);
 }
@@ -118,10 +122,19 @@ async fn refused_credentials_are_an_internal_error_without_secrets() {
     let name = new_bucket();
     let _there = Gateway::at(address).bucket("bucket", &name).await;
     let wrong = "a-secret-that-is-not-the-right-one";
-    let credentials =
-        Credentials::Keys { access_key: Upstream::causeway().access_key.into(), secret_key: Secret::new(wrong), session_token: None };
+    let credentials = Credentials::Keys {
+        access_key: Upstream::causeway().access_key.into(),
+        secret_key: Secret::new(wrong),
+        session_token: None,
+    };
     let stranger = Gateway::with(S3Settings { credentials, ..settings(address) });
-    let error = stranger.open("bucket", &name).await.get(key("key").current(), Default::default()).await.err().expect("is refused");
+    let error = stranger
+        .open("bucket", &name)
+        .await
+        .get(key("key").current(), Default::default())
+        .await
+        .err()
+        .expect("is refused");
     assert_eq!(error.kind(), StoreErrorKind::Internal);
     let shown = format!("{error} {error:?} {:?}", stranger.backend);
     assert!(shown.contains("refuses our credentials") && !shown.contains(wrong), "{shown}");

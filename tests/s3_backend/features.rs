@@ -1,4 +1,5 @@
-//! Storages that have the quirks of MinIO or versitygw in one point or another: clients are answered as S3 answers.
+//! Storages that have the quirks of MinIO or versitygw in one point or another: clients are answered as S3
+//! answers.
 
 use crate::{
     client::*,
@@ -22,7 +23,8 @@ use causeway::{
 };
 use std::sync::Arc;
 
-const CRC32: ChecksumSpec = ChecksumSpec { algorithm: ChecksumAlgorithm::Crc32, kind: ChecksumKind::Composite };
+const CRC32: ChecksumSpec =
+    ChecksumSpec { algorithm: ChecksumAlgorithm::Crc32, kind: ChecksumKind::Composite };
 
 async fn bucket(quirks: Quirks) -> (Mannered, Gateway, Arc<dyn Store>) {
     let upstream = Mannered::before(Upstream::causeway().address, quirks);
@@ -67,17 +69,23 @@ async fn a_range_of_an_object_that_was_shorter_a_moment_ago_is_asked_for_again()
 
 #[tokio::test]
 async fn an_upload_is_completed_whatever_checksums_a_storage_wants_to_hear_of_again() {
-    let (_upstream, _gateway, store) = bucket(Quirks { strict_part_checksums: true, ..Default::default() }).await;
+    let (_upstream, _gateway, store) =
+        bucket(Quirks { strict_part_checksums: true, ..Default::default() }).await;
     for with_algorithm in [false, true] {
         for names_checksums in [false, true] {
             let mut upload = Uploading::begin_with(&*store, "key", begun(with_algorithm)).await;
-            let written = store.put_part(&upload.key, &upload.id, number(1), summed("part")).await.expect("a part is put");
+            let written = store
+                .put_part(&upload.key, &upload.id, number(1), summed("part"))
+                .await
+                .expect("a part is put");
             assert_eq!(written.checksum, Some(checksum_of(ChecksumAlgorithm::Crc32, b"part")));
             upload.sent(1, &written);
             let mut request = upload.request();
             request.parts[0].checksum = written.checksum.filter(|_| names_checksums);
             let completed = upload.try_complete(request).await;
-            completed.unwrap_or_else(|error| panic!("algorithm {with_algorithm}, names {names_checksums}: {error}"));
+            completed.unwrap_or_else(|error| {
+                panic!("algorithm {with_algorithm}, names {names_checksums}: {error}")
+            });
             assert_eq!(read(&*store, "key").await, b"part");
             delete(&*store, "key").await;
         }
@@ -86,10 +94,12 @@ async fn an_upload_is_completed_whatever_checksums_a_storage_wants_to_hear_of_ag
 
 #[tokio::test]
 async fn a_part_that_is_named_wrongly_is_refused_by_a_storage_with_wishes_of_its_own_too() {
-    let (_upstream, _gateway, store) = bucket(Quirks { strict_part_checksums: true, ..Default::default() }).await;
+    let (_upstream, _gateway, store) =
+        bucket(Quirks { strict_part_checksums: true, ..Default::default() }).await;
     for with_algorithm in [false, true] {
         let mut upload = Uploading::begin_with(&*store, "key", begun(with_algorithm)).await;
-        let written = store.put_part(&upload.key, &upload.id, number(1), summed("part")).await.expect("a part is put");
+        let written =
+            store.put_part(&upload.key, &upload.id, number(1), summed("part")).await.expect("a part is put");
         upload.sent(1, &written);
         let (mut other_sum, mut other_tag) = (upload.request(), upload.request());
         other_sum.parts[0].checksum = Some(checksum_of(ChecksumAlgorithm::Crc32, b"other"));
@@ -105,14 +115,17 @@ async fn a_part_that_is_named_wrongly_is_refused_by_a_storage_with_wishes_of_its
 
 #[tokio::test]
 async fn a_part_is_copied_through_the_gateway_where_the_storage_does_not_sum_it_up() {
-    let (upstream, _gateway, store) = bucket(Quirks { no_summed_part_copies: true, ..Default::default() }).await;
+    let (upstream, _gateway, store) =
+        bucket(Quirks { no_summed_part_copies: true, ..Default::default() }).await;
     put(&*store, "source", "copied").await;
     for with_algorithm in [false, true] {
         let mut upload = Uploading::begin_with(&*store, "key", begun(with_algorithm)).await;
         let before = upstream.requests().len();
         let request = CopyPartRequest { source: copy_source(&store, "source"), range: None };
         let copied = store.copy_part(&upload.key, &upload.id, number(1), request).await.expect("is copied");
-        let streamed = upstream.requests()[before..].iter().any(|request| request.starts_with("GET ") && request.ends_with("/source"));
+        let streamed = upstream.requests()[before..]
+            .iter()
+            .any(|request| request.starts_with("GET ") && request.ends_with("/source"));
         assert_eq!(streamed, with_algorithm, "what the storage does itself costs no bytes");
         upload.sent(1, &copied);
         upload.complete().await;
@@ -133,7 +146,8 @@ async fn requests_of_a_trial() -> usize {
 /// What lies in a remote bucket, as its storage lists it.
 fn remote_names(record: &BucketRecord) -> Vec<String> {
     let upstream = Upstream::causeway();
-    let raw = Raw::new(upstream.address, Who { access_key: upstream.access_key, secret_key: upstream.secret_key });
+    let raw =
+        Raw::new(upstream.address, Who { access_key: upstream.access_key, secret_key: upstream.secret_key });
     let text = raw.get(format!("/{}?list-type=2", record.bucket.place)).send().text();
     text.split("<Key>").skip(1).filter_map(|rest| Some(rest.split_once("</Key>")?.0.to_owned())).collect()
 }
@@ -147,7 +161,10 @@ async fn a_storage_that_goes_away_while_it_is_tried_is_tried_again_and_keeps_wha
         let record = gateway.record("bucket", &new_bucket()).await;
         gateway.backend.create(&record).await.expect("is made");
         let OpenedBucket { store, upkeep, .. } = gateway.backend.open(&record).await.expect("opens");
-        upstream.become_like(Quirks { away_from: Some(upstream.requests().len() + away_from), ..Default::default() });
+        upstream.become_like(Quirks {
+            away_from: Some(upstream.requests().len() + away_from),
+            ..Default::default()
+        });
         // Towards the end only what was tried on remains to be removed, which is no failure.
         failures += usize::from(upkeep.maintain().await.is_err());
         upstream.become_like(Quirks::default());
@@ -156,7 +173,11 @@ async fn a_storage_that_goes_away_while_it_is_tried_is_tried_again_and_keeps_wha
         assert_eq!(again, StoreErrorKind::PreconditionFailed, "away from request {away_from}");
         delete(&*store, "key").await;
         assert_eq!(names(&*store).await, [""; 0]);
-        assert!(gateway.backend.remove(&record).await.expect("answers"), "scratch objects keep no bucket: {:?}", remote_names(&record));
+        assert!(
+            gateway.backend.remove(&record).await.expect("answers"),
+            "scratch objects keep no bucket: {:?}",
+            remote_names(&record)
+        );
     }
     assert!(failures > 3, "it went away in the middle {failures} times");
 }
@@ -168,8 +189,13 @@ async fn a_scratch_object_that_a_killed_gateway_left_does_not_keep_a_bucket() {
     gateway.backend.create(&record).await.expect("is made");
     let store = gateway.backend.open(&record).await.expect("opens").store;
     let upstream = Upstream::causeway();
-    let raw = Raw::new(upstream.address, Who { access_key: upstream.access_key, secret_key: upstream.secret_key });
-    for name in [".causeway-probe-0123456789abcdef", "/.causeway-probe-0123456789abcdef", ".causeway-probe-0123456789abcdef//x"] {
+    let raw =
+        Raw::new(upstream.address, Who { access_key: upstream.access_key, secret_key: upstream.secret_key });
+    for name in [
+        ".causeway-probe-0123456789abcdef",
+        "/.causeway-probe-0123456789abcdef",
+        ".causeway-probe-0123456789abcdef//x",
+    ] {
         assert_eq!(raw.put(format!("/{}/{name}", record.bucket.place), "x").send().status, 200);
     }
     assert_eq!(names(&*store).await, [""; 0], "no client sees them");
@@ -198,10 +224,19 @@ async fn a_change_whose_answer_was_lost_is_not_made_a_second_time() {
     copy(&*store, "copied", &store, "source").await.expect("is copied");
     upstream.become_like(Quirks { loses_answers: true, ..Default::default() });
     let before = upstream.requests().len();
-    assert_eq!(refused(store.put(&key("key"), request(Payload::from_bytes("new"))).await), StoreErrorKind::Unavailable);
+    assert_eq!(
+        refused(store.put(&key("key"), request(Payload::from_bytes("new"))).await),
+        StoreErrorKind::Unavailable
+    );
     assert_eq!(refused(copy(&*store, "copied", &store, "key").await), StoreErrorKind::Unavailable);
-    assert_eq!(refused(store.delete(key("gone").current(), &Default::default()).await), StoreErrorKind::Unavailable);
-    let sent = upstream.requests()[before..].iter().filter(|request| !request.starts_with("GET ") && !request.starts_with("HEAD ")).count();
+    assert_eq!(
+        refused(store.delete(key("gone").current(), &Default::default()).await),
+        StoreErrorKind::Unavailable
+    );
+    let sent = upstream.requests()[before..]
+        .iter()
+        .filter(|request| !request.starts_with("GET ") && !request.starts_with("HEAD "))
+        .count();
     assert_eq!(sent, 3, "others may have changed the keys meanwhile: {:?}", &upstream.requests()[before..]);
     upstream.become_like(Quirks::default());
     assert_eq!(read(&*store, "key").await, b"new");

@@ -65,7 +65,8 @@ impl Gateway {
 
     pub fn with(settings: S3Settings) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory.path(), Durability::Relaxed).expect("the catalog opens"));
+        let catalog: Arc<dyn Catalog> =
+            Arc::new(SqliteCatalog::open(directory.path(), Durability::Relaxed).expect("the catalog opens"));
         let backend = S3Backend::open(settings, catalog.clone()).expect("the backend opens");
         Self { backend: Arc::new(backend), catalog, _directory: directory }
     }
@@ -91,7 +92,8 @@ impl Gateway {
 
     /// One step of upkeep of a bucket that was made or opened before.
     pub async fn maintain(&self, name: &str) {
-        let record = self.catalog.bucket(&BucketName::parse(name).expect("a bucket name")).await.expect("answers");
+        let record =
+            self.catalog.bucket(&BucketName::parse(name).expect("a bucket name")).await.expect("answers");
         let opened = self.backend.open(&record.expect("is there")).await.expect("opens");
         opened.upkeep.maintain().await.expect("is tended");
     }

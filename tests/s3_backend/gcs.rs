@@ -1,4 +1,5 @@
-//! The same driver before our fake of Google Cloud Storage: what it costs there, and what interrupts a Complete.
+//! The same driver before our fake of Google Cloud Storage: what it costs there, and what interrupts a
+//! Complete.
 
 use crate::{
     client::*,
@@ -37,7 +38,11 @@ async fn gateway() -> (FakeGcs, Gateway, Arc<dyn Store>) {
 }
 
 fn summed(body: Bytes, algorithm: ChecksumAlgorithm) -> Payload {
-    let announced = Announced { length: Some(body.len() as u64), checksum: AnnouncedChecksum::Algorithm(algorithm), ..Default::default() };
+    let announced = Announced {
+        length: Some(body.len() as u64),
+        checksum: AnnouncedChecksum::Algorithm(algorithm),
+        ..Default::default()
+    };
     Payload::from_stream(futures_util::stream::iter([Ok(body)]), announced)
 }
 
@@ -53,11 +58,18 @@ async fn a_small_object_is_one_request_with_its_tags_and_checksum() {
     store.put(&key("key"), small).await.expect("is put");
     put_if(&*store, "other", "x", if_absent()).await.expect("was absent");
     let info = head(&*store, "key").await;
-    assert_eq!((info.attributes.tags, info.checksum.map(|sum| sum.algorithm())), (tags(), Some(ChecksumAlgorithm::Sha256)));
+    assert_eq!(
+        (info.attributes.tags, info.checksum.map(|sum| sum.algorithm())),
+        (tags(), Some(ChecksumAlgorithm::Sha256))
+    );
     assert_eq!(read(&*store, "key").await, b"x");
     list(&*store, ListRequest { limit: 1000, ..Default::default() }).await;
     delete(&*store, "key").await;
-    let methods: Vec<String> = fake.take_requests().iter().map(|request| request.split(' ').next().unwrap_or("").to_owned()).collect();
+    let methods: Vec<String> = fake
+        .take_requests()
+        .iter()
+        .map(|request| request.split(' ').next().unwrap_or("").to_owned())
+        .collect();
     assert_eq!(methods, ["PUT", "PUT", "HEAD", "GET", "GET", "DELETE"]);
 }
 
@@ -109,7 +121,11 @@ async fn a_complete_interrupted_before_it_published_goes_on_when_it_is_repeated(
     assert_eq!(names(&*store).await, ["key"], "and what is staged is not shown");
     let mut other = upload.request();
     other.parts.remove(0);
-    assert_eq!(refused(upload.try_complete(other).await), StoreErrorKind::NoSuchUpload, "what was assembled is not of these parts");
+    assert_eq!(
+        refused(upload.try_complete(other).await),
+        StoreErrorKind::NoSuchUpload,
+        "what was assembled is not of these parts"
+    );
     let written = upload.complete().await;
     assert!(read(&*store, "key").await == [&large(0)[..], &large(1), b"end"].concat());
     assert_eq!((head(&*store, "key").await.parts.len(), &written), (3, &upload.complete().await));
@@ -126,7 +142,10 @@ async fn a_publication_whose_answer_was_lost_is_recognised() {
     fake.lose_answer_after(2);
     upload.try_complete(absent()).await.expect_err("nobody knows");
     let written = upload.try_complete(absent()).await.expect("it was we");
-    assert_eq!((read(&*store, "key").await, head(&*store, "key").await.etag), (b"multi".to_vec(), written.etag));
+    assert_eq!(
+        (read(&*store, "key").await, head(&*store, "key").await.etag),
+        (b"multi".to_vec(), written.etag)
+    );
     assert_eq!(fake.names(PLACE), ["key"]);
 }
 
@@ -192,7 +211,10 @@ async fn tags_change_the_metadata_and_neither_etag_nor_time() {
     later_than(before.last_modified).await;
     store.update(key("key").current(), Change::Tags(tags())).await.expect("is changed");
     let after = head(&*store, "key").await;
-    assert_eq!((&after.etag, after.last_modified, &after.parts), (&before.etag, before.last_modified, &before.parts));
+    assert_eq!(
+        (&after.etag, after.last_modified, &after.parts),
+        (&before.etag, before.last_modified, &before.parts)
+    );
     assert_eq!(after.attributes.tags, tags());
 }
 

@@ -1,4 +1,5 @@
-//! Storages that speak S3 and mean no good: pages that lead nowhere, parts without end, more than was asked for.
+//! Storages that speak S3 and mean no good: pages that lead nowhere, parts without end, more than was asked
+//! for.
 
 use crate::{
     client::*,
@@ -15,7 +16,9 @@ use std::{sync::Arc, time::Duration};
 /// Longer than any of these takes; reaching it is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn before(script: impl Fn(&Asked) -> Said + Send + Sync + 'static) -> (Hostile, Gateway, Arc<dyn Store>) {
+async fn before(
+    script: impl Fn(&Asked) -> Said + Send + Sync + 'static,
+) -> (Hostile, Gateway, Arc<dyn Store>) {
     let hostile = Hostile::start(script);
     let gateway = Gateway::at(hostile.address());
     let store = gateway.open("bucket", "hostile").await;
@@ -36,7 +39,8 @@ fn page(keys: &[&str], prefixes: &[&str], truncated: bool) -> String {
 }
 
 async fn list(store: &dyn Store, request: ListRequest) -> causeway::store::Result<(Vec<String>, bool)> {
-    let page = tokio::time::timeout(PATIENCE, store.list(request)).await.expect("a listing comes to an end")?;
+    let page =
+        tokio::time::timeout(PATIENCE, store.list(request)).await.expect("a listing comes to an end")?;
     Ok((page.entries.iter().map(|entry| entry.name().to_owned()).collect(), page.truncated))
 }
 
@@ -47,7 +51,10 @@ fn from(after: Option<&str>, prefix: &str) -> ListRequest {
 #[tokio::test]
 async fn a_storage_that_ignores_where_a_listing_is_to_go_on_is_not_asked_for_ever() {
     let (hostile, _gateway, store) = before(|_| Said::new(200, page(&["a", "b"], &[], true))).await;
-    assert_eq!(list(&*store, from(None, "")).await.expect("a page"), (vec!["a".to_owned(), "b".to_owned()], true));
+    assert_eq!(
+        list(&*store, from(None, "")).await.expect("a page"),
+        (vec!["a".to_owned(), "b".to_owned()], true)
+    );
     let asked = hostile.asked();
     let error = list(&*store, from(Some("b"), "")).await.expect_err("nothing new");
     assert_eq!(error.kind(), StoreErrorKind::Broken);
@@ -60,7 +67,10 @@ async fn pages_that_hold_nothing_and_go_on_for_ever_come_to_an_end() {
     // Each leads further, and none has anything that was asked for.
     let (_hostile, _gateway, store) = before(|asked| {
         let place = asked.query("start-after").unwrap_or_default();
-        let next = format!("{:08}", place.trim_start_matches(".causeway-probe-").parse::<u64>().unwrap_or_default() + 1);
+        let next = format!(
+            "{:08}",
+            place.trim_start_matches(".causeway-probe-").parse::<u64>().unwrap_or_default() + 1
+        );
         Said::new(200, page(&[&format!(".causeway-probe-{next}")], &[], asked.nth < 300))
     })
     .await;
@@ -71,8 +81,10 @@ async fn pages_that_hold_nothing_and_go_on_for_ever_come_to_an_end() {
 async fn a_page_that_is_truncated_and_empty_is_an_error_and_no_empty_listing() {
     for keys in [&[][..], &["elsewhere/x"]] {
         let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
-        let (_hostile, _gateway, store) =
-            before(move |_| Said::new(200, page(&keys.iter().map(String::as_str).collect::<Vec<_>>(), &[], true))).await;
+        let (_hostile, _gateway, store) = before(move |_| {
+            Said::new(200, page(&keys.iter().map(String::as_str).collect::<Vec<_>>(), &[], true))
+        })
+        .await;
         let error = list(&*store, from(None, "p/")).await.expect_err("no progress");
         assert_eq!(error.kind(), StoreErrorKind::Broken);
     }
@@ -81,7 +93,8 @@ async fn a_page_that_is_truncated_and_empty_is_an_error_and_no_empty_listing() {
 #[tokio::test]
 async fn what_was_not_asked_for_is_not_passed_on() {
     let keys = ["p/c", "p/a", "p/a", "p/b", "q/secret", "o"];
-    let (_hostile, _gateway, store) = before(move |_| Said::new(200, page(&keys, &["q/", "p/d/", "p/e/f/"], false))).await;
+    let (_hostile, _gateway, store) =
+        before(move |_| Said::new(200, page(&keys, &["q/", "p/d/", "p/e/f/"], false))).await;
     let all = |entries: &[&str]| entries.iter().map(|entry| (*entry).to_owned()).collect::<Vec<_>>();
     // More than two; keys outside of the prefix; groups that nobody asked for.
     assert_eq!(list(&*store, from(None, "p/")).await.expect("a page"), (all(&["p/a", "p/b"]), true));
@@ -92,11 +105,20 @@ async fn what_was_not_asked_for_is_not_passed_on() {
 
 #[tokio::test]
 async fn a_listing_that_is_garbage_or_without_end_is_an_error() {
-    for body in ["", "<", "not xml", "<ListBucketResult>", "<ListBucketResult><Contents/></ListBucketResult>", "<a><b></a>"] {
+    for body in [
+        "",
+        "<",
+        "not xml",
+        "<ListBucketResult>",
+        "<ListBucketResult><Contents/></ListBucketResult>",
+        "<a><b></a>",
+    ] {
         let (_hostile, _gateway, store) = before(move |_| Said::new(200, body)).await;
         assert!(list(&*store, from(None, "")).await.is_err(), "{body}");
     }
-    let endless = || std::iter::once(b"<ListBucketResult>".to_vec()).chain(std::iter::repeat_with(|| vec![b'x'; 64 << 10]));
+    let endless = || {
+        std::iter::once(b"<ListBucketResult>".to_vec()).chain(std::iter::repeat_with(|| vec![b'x'; 64 << 10]))
+    };
     let (_hostile, _gateway, store) = before(move |_| Said::pieces(200, endless())).await;
     assert!(list(&*store, from(None, "")).await.is_err());
 }
@@ -120,10 +142,16 @@ async fn what_a_silent_404_says_is_missing_is_what_was_asked_about() {
     let record = gateway.record("another", "another").await;
     let made = gateway.backend.create(&record).await.expect_err("nothing is made");
     assert_eq!(made.kind(), StoreErrorKind::Unavailable);
-    assert_eq!(list(&*store, from(None, "")).await.expect_err("no bucket").kind(), StoreErrorKind::Unavailable);
+    assert_eq!(
+        list(&*store, from(None, "")).await.expect_err("no bucket").kind(),
+        StoreErrorKind::Unavailable
+    );
     let begun = store.begin_upload(&key("key"), plain_upload()).await;
     assert_eq!(refused(begun), StoreErrorKind::Unavailable);
-    assert_eq!(refused(store.head(key("key").current(), &Default::default()).await), StoreErrorKind::NoSuchKey);
+    assert_eq!(
+        refused(store.head(key("key").current(), &Default::default()).await),
+        StoreErrorKind::NoSuchKey
+    );
     assert_eq!(refused(put_if(&*store, "key", "x", Default::default()).await), StoreErrorKind::Unavailable);
 }
 
@@ -139,7 +167,8 @@ async fn a_silent_404_to_a_part_is_about_its_upload() {
     assert_eq!(refused(page), StoreErrorKind::NoSuchUpload);
 }
 
-const BEGUN: &str = "<InitiateMultipartUploadResult><UploadId>theirs</UploadId></InitiateMultipartUploadResult>";
+const BEGUN: &str =
+    "<InitiateMultipartUploadResult><UploadId>theirs</UploadId></InitiateMultipartUploadResult>";
 
 fn parts(numbers: impl Iterator<Item = u64>) -> String {
     let part = |number| {
@@ -164,7 +193,8 @@ async fn a_list_of_parts_that_does_not_end_is_an_error() {
         let upload = Uploading::begin(&*store, "key").await;
         let mut after = 0;
         let ended = loop {
-            let page = tokio::time::timeout(PATIENCE, store.list_parts(&upload.key, &upload.id, after, 1000)).await;
+            let page =
+                tokio::time::timeout(PATIENCE, store.list_parts(&upload.key, &upload.id, after, 1000)).await;
             match page.expect("a page comes to an end") {
                 Ok(page) if page.truncated => {
                     let last = page.parts.last().expect("a page that goes on has parts").number.get();
@@ -181,7 +211,8 @@ async fn a_list_of_parts_that_does_not_end_is_an_error() {
 #[tokio::test]
 async fn the_parts_of_an_object_are_counted_and_not_gathered_for_ever() {
     let document = |numbers: std::ops::Range<u64>| {
-        let parts: String = numbers.map(|n| format!("<Part><PartNumber>{n}</PartNumber><Size>5</Size></Part>")).collect();
+        let parts: String =
+            numbers.map(|n| format!("<Part><PartNumber>{n}</PartNumber><Size>5</Size></Part>")).collect();
         format!(
             "<GetObjectAttributesResponse><ObjectParts><IsTruncated>true</IsTruncated>{parts}</ObjectParts></GetObjectAttributesResponse>"
         )
@@ -190,11 +221,14 @@ async fn the_parts_of_an_object_are_counted_and_not_gathered_for_ever() {
         let head = |body: &str| Said::new(200, body).header("last-modified", "Sun, 29 Nov 2026 00:00:00 GMT");
         match (asked.method.as_str(), asked.query("attributes")) {
             ("GET", Some(_)) => Said::new(200, document(1..1001)),
-            _ => head("").header("etag", "\"d41d8cd98f00b204e9800998ecf8427e-2\"").header("content-length", "0"),
+            _ => head("")
+                .header("etag", "\"d41d8cd98f00b204e9800998ecf8427e-2\"")
+                .header("content-length", "0"),
         }
     })
     .await;
-    let described = tokio::time::timeout(PATIENCE, store.describe(key("key").current(), &Default::default())).await;
+    let described =
+        tokio::time::timeout(PATIENCE, store.describe(key("key").current(), &Default::default())).await;
     assert!(described.expect("it comes to an end").is_err());
     assert!(hostile.asked() < 50, "{} requests", hostile.asked());
 }

@@ -7,7 +7,10 @@ use crate::{
 };
 use causeway::{
     model::{Attributes, Encryption, EncryptionAlgorithm, ObjectInfo, StorageClass},
-    store::{BeginUpload, CopyAttributes, CopyRequest, ListEntry, PutRequest, Store, error::StoreErrorKind, payload::Payload},
+    store::{
+        BeginUpload, CopyAttributes, CopyRequest, ListEntry, PutRequest, Store, error::StoreErrorKind,
+        payload::Payload,
+    },
 };
 use std::sync::Arc;
 
@@ -16,7 +19,12 @@ fn class(name: &str) -> Attributes {
 }
 
 fn kms() -> Attributes {
-    let encryption = Encryption { algorithm: EncryptionAlgorithm::Kms, key_id: Some("a-key".into()), context: None, bucket_key: true };
+    let encryption = Encryption {
+        algorithm: EncryptionAlgorithm::Kms,
+        key_id: Some("a-key".into()),
+        context: None,
+        bucket_key: true,
+    };
     Attributes { encryption: Some(encryption), ..Default::default() }
 }
 
@@ -33,11 +41,18 @@ async fn bucket(upstream: &Upstream) -> (Gateway, Arc<dyn Store>) {
 #[tokio::test]
 async fn an_object_has_the_class_and_the_encryption_it_was_put_with() {
     let (_gateway, store) = bucket(Upstream::moto()).await;
-    for (name, attributes) in [("plain", Attributes::default()), ("cold", class("STANDARD_IA")), ("sealed", kms())] {
+    for (name, attributes) in
+        [("plain", Attributes::default()), ("cold", class("STANDARD_IA")), ("sealed", kms())]
+    {
         put_with(&*store, name, "x", attributes.clone()).await;
-        assert_eq!(shown(&head(&*store, name).await), (attributes.storage_class, attributes.encryption), "{name}");
+        assert_eq!(
+            shown(&head(&*store, name).await),
+            (attributes.storage_class, attributes.encryption),
+            "{name}"
+        );
     }
-    let page = store.list(causeway::store::ListRequest { limit: 10, ..Default::default() }).await.expect("a page");
+    let page =
+        store.list(causeway::store::ListRequest { limit: 10, ..Default::default() }).await.expect("a page");
     let classes: Vec<_> = page
         .entries
         .iter()
@@ -52,12 +67,19 @@ async fn an_object_has_the_class_and_the_encryption_it_was_put_with() {
 #[tokio::test]
 async fn a_copy_has_its_own_class_and_encryption_and_not_those_of_its_source() {
     let (_gateway, store) = bucket(Upstream::moto()).await;
-    put_with(&*store, "source", "x", Attributes { encryption: kms().encryption, ..class("STANDARD_IA") }).await;
+    put_with(&*store, "source", "x", Attributes { encryption: kms().encryption, ..class("STANDARD_IA") })
+        .await;
     store.copy(&key("plain"), copy_request(&store, "source")).await.expect("is copied");
     assert_eq!(shown(&head(&*store, "plain").await), (None, None));
-    let attributes =
-        CopyAttributes { storage_class: StorageClass::parse("ONEZONE_IA"), encryption: kms().encryption, ..Default::default() };
-    store.copy(&key("other"), CopyRequest { attributes, ..copy_request(&store, "source") }).await.expect("is copied");
+    let attributes = CopyAttributes {
+        storage_class: StorageClass::parse("ONEZONE_IA"),
+        encryption: kms().encryption,
+        ..Default::default()
+    };
+    store
+        .copy(&key("other"), CopyRequest { attributes, ..copy_request(&store, "source") })
+        .await
+        .expect("is copied");
     assert_eq!(shown(&head(&*store, "other").await), (StorageClass::parse("ONEZONE_IA"), kms().encryption));
     assert_eq!(read(&*store, "other").await, b"x");
 }
@@ -65,7 +87,10 @@ async fn a_copy_has_its_own_class_and_encryption_and_not_those_of_its_source() {
 #[tokio::test]
 async fn an_upload_begins_with_them() {
     let (_gateway, store) = bucket(Upstream::moto()).await;
-    let attributes = Attributes { encryption: kms().encryption.map(|one| Encryption { bucket_key: false, ..one }), ..class("GLACIER_IR") };
+    let attributes = Attributes {
+        encryption: kms().encryption.map(|one| Encryption { bucket_key: false, ..one }),
+        ..class("GLACIER_IR")
+    };
     let begin = BeginUpload { attributes: attributes.clone(), ..plain_upload() };
     let mut uploading = Uploading::begin_with(&*store, "key", begin).await;
     uploading.part(1, "x").await;

@@ -16,7 +16,10 @@ async fn buckets_under_prefixes_of_one_remote_bucket_do_not_see_each_other() {
     let (remote, whole) = (new_bucket(), Gateway::at(address));
     let all = whole.bucket("whole", &remote).await;
     let shared = Gateway::with(S3Settings { shared: Some(remote.clone()), ..settings(address) });
-    let (one, two) = (shared.bucket("one", &format!("{remote}/one")).await, shared.bucket("two", &format!("{remote}/two")).await);
+    let (one, two) = (
+        shared.bucket("one", &format!("{remote}/one")).await,
+        shared.bucket("two", &format!("{remote}/two")).await,
+    );
     for name in ["../x", "a//b", "/", "a/b/c"] {
         put(&*one, name, name).await;
     }
@@ -25,8 +28,12 @@ async fn buckets_under_prefixes_of_one_remote_bucket_do_not_see_each_other() {
     assert_eq!(names(&*one).await, ["../x", "/", "a//b", "a/b/c"]);
     assert_eq!(names(&*two).await, ["a"]);
     assert_eq!(names(&*all).await, ["one/../x", "one//", "one/a//b", "one/a/b/c", "oneself", "two/a"]);
-    let request = ListRequest { prefix: "a/".into(), delimiter: Some("/".into()), limit: 1, ..Default::default() };
-    assert_eq!(walk(&*one, request).await.iter().map(|entry| entry.name().to_owned()).collect::<Vec<_>>(), ["a//", "a/b/"]);
+    let request =
+        ListRequest { prefix: "a/".into(), delimiter: Some("/".into()), limit: 1, ..Default::default() };
+    assert_eq!(
+        walk(&*one, request).await.iter().map(|entry| entry.name().to_owned()).collect::<Vec<_>>(),
+        ["a//", "a/b/"]
+    );
     assert_absent(&*one, "a").await;
     let long = "k".repeat(1024);
     assert_eq!(refused(put_if(&*one, &long, "x", Default::default()).await), StoreErrorKind::KeyTooLong);

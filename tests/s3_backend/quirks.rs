@@ -7,7 +7,10 @@ use crate::{
 };
 use causeway::{
     model::{Attributes, ByteRange, PartNumber, Span},
-    store::{CopyAttributes, CopyPartRequest, CopyRequest, GetRequest, Selection, Store, error::StoreErrorKind, payload::Payload},
+    store::{
+        CopyAttributes, CopyPartRequest, CopyRequest, GetRequest, Selection, Store, error::StoreErrorKind,
+        payload::Payload,
+    },
 };
 use std::sync::Arc;
 
@@ -51,7 +54,10 @@ async fn metadata_are_kept_and_copied_as_they_are_and_replaced_wholly() {
     store.copy(&key("copy"), copy_request(&store, "source")).await.expect("is copied");
     assert_eq!(head(&*store, "copy").await.attributes, described("blue"));
     let attributes = CopyAttributes { metadata: Some(Attributes::default()), ..Default::default() };
-    store.copy(&key("bare"), CopyRequest { attributes, ..copy_request(&store, "source") }).await.expect("is copied");
+    store
+        .copy(&key("bare"), CopyRequest { attributes, ..copy_request(&store, "source") })
+        .await
+        .expect("is copied");
     assert!(head(&*store, "bare").await.attributes.user.is_empty());
 }
 
@@ -62,7 +68,10 @@ async fn an_upload_is_answered_with_the_etag_its_object_has() {
     let mut upload = Uploading::begin(&*store, "key").await;
     upload.part(1, large(0)).await;
     let (two, source) = (PartNumber::new(2).expect("a number"), copy_source(&store, "source"));
-    let copied = store.copy_part(&upload.key, &upload.id, two, CopyPartRequest { source, range: None }).await.expect("is copied");
+    let copied = store
+        .copy_part(&upload.key, &upload.id, two, CopyPartRequest { source, range: None })
+        .await
+        .expect("is copied");
     upload.sent(2, &copied);
     let written = upload.complete().await;
     assert_eq!(head(&*store, "key").await.etag, written.etag);

@@ -1,4 +1,5 @@
-//! The newer checksums before storages that know them and storages that do not: passed on, or verified and forgotten.
+//! The newer checksums before storages that know them and storages that do not: passed on, or verified and
+//! forgotten.
 
 use crate::{
     client::*,
@@ -28,7 +29,8 @@ const NEWER: [ChecksumAlgorithm; 5] = [
 ];
 
 async fn bucket(old_checksums: bool) -> (Mannered, Gateway, Arc<dyn Store>) {
-    let upstream = Mannered::before(Upstream::causeway().address, Quirks { old_checksums, ..Default::default() });
+    let upstream =
+        Mannered::before(Upstream::causeway().address, Quirks { old_checksums, ..Default::default() });
     let gateway = Gateway::at(upstream.address());
     let store = gateway.bucket("bucket", &new_bucket()).await;
     (upstream, gateway, store)
@@ -40,7 +42,11 @@ fn announcing(body: &Bytes, checksum: AnnouncedChecksum) -> Payload {
 }
 
 fn begun(algorithm: ChecksumAlgorithm) -> BeginUpload {
-    BeginUpload { checksum: ChecksumSpec { algorithm, kind: ChecksumKind::Composite }, explicit_checksum: true, ..plain_upload() }
+    BeginUpload {
+        checksum: ChecksumSpec { algorithm, kind: ChecksumKind::Composite },
+        explicit_checksum: true,
+        ..plain_upload()
+    }
 }
 
 #[tokio::test]
@@ -52,12 +58,19 @@ async fn a_storage_that_knows_a_newer_checksum_keeps_it_and_is_asked_once() {
             let expected = Some(ObjectChecksum::full(checksum_of(algorithm, &body)));
             let payload = announcing(&body, AnnouncedChecksum::Algorithm(algorithm));
             let written = store.put(&key("key"), request(payload)).await.expect("is put");
-            assert_eq!((written.checksum, head(&*store, "key").await.checksum), (expected.clone(), expected), "{algorithm:?}");
+            assert_eq!(
+                (written.checksum, head(&*store, "key").await.checksum),
+                (expected.clone(), expected),
+                "{algorithm:?}"
+            );
         }
     }
     let requests = upstream.requests();
     let paths = requests.iter().filter_map(|request| request.split([' ', '?']).nth(1));
-    let tried: HashSet<&str> = paths.filter(|path| path.contains(".causeway-probe-")).map(|path| path.trim_end_matches("-copy")).collect();
+    let tried: HashSet<&str> = paths
+        .filter(|path| path.contains(".causeway-probe-"))
+        .map(|path| path.trim_end_matches("-copy"))
+        .collect();
     // One object for all that is tried out of every storage, and one for each algorithm.
     assert_eq!(tried.len(), 1 + NEWER.len(), "{tried:?}");
 }
@@ -69,7 +82,10 @@ async fn a_newer_checksum_that_the_storage_does_not_know_is_verified_and_forgott
         for body in [Bytes::from_static(b"short"), large(1)] {
             let right = checksum_of(algorithm, &body);
             let wrong = announcing(&body, AnnouncedChecksum::Header(checksum_of(algorithm, b"other")));
-            assert_eq!(payload_refused(store.put(&key("key"), request(wrong)).await), PayloadError::ChecksumMismatch(algorithm));
+            assert_eq!(
+                payload_refused(store.put(&key("key"), request(wrong)).await),
+                PayloadError::ChecksumMismatch(algorithm)
+            );
             assert_absent(&*store, "key").await;
             let payload = announcing(&body, AnnouncedChecksum::Header(right.clone()));
             let written = store.put(&key("key"), request(payload)).await.expect("is put");
@@ -80,9 +96,13 @@ async fn a_newer_checksum_that_the_storage_does_not_know_is_verified_and_forgott
         }
     }
     // The older ones are kept as before.
-    let payload = announcing(&Bytes::from_static(b"x"), AnnouncedChecksum::Algorithm(ChecksumAlgorithm::Sha256));
+    let payload =
+        announcing(&Bytes::from_static(b"x"), AnnouncedChecksum::Algorithm(ChecksumAlgorithm::Sha256));
     store.put(&key("key"), request(payload)).await.expect("is put");
-    assert_eq!(head(&*store, "key").await.checksum.map(|sum| sum.algorithm()), Some(ChecksumAlgorithm::Sha256));
+    assert_eq!(
+        head(&*store, "key").await.checksum.map(|sum| sum.algorithm()),
+        Some(ChecksumAlgorithm::Sha256)
+    );
 }
 
 #[tokio::test]
@@ -94,14 +114,29 @@ async fn uploads_and_copies_with_a_newer_checksum_work_where_the_storage_does_no
         let right = checksum_of(algorithm, &body);
         let mut upload = Uploading::begin_with(&*store, "key", begun(algorithm)).await;
         let copied = CopyPartRequest { source: copy_source(&store, "source"), range: None };
-        let copied = store.copy_part(&upload.key, &upload.id, number(1), copied).await.expect("a part is copied");
-        assert_eq!(copied.checksum, Some(right.clone()), "{algorithm:?}: the client names it when it completes the upload");
-        let sent = store.put_part(&upload.key, &upload.id, number(1), announcing(&body, AnnouncedChecksum::Header(right.clone()))).await;
+        let copied =
+            store.copy_part(&upload.key, &upload.id, number(1), copied).await.expect("a part is copied");
+        assert_eq!(
+            copied.checksum,
+            Some(right.clone()),
+            "{algorithm:?}: the client names it when it completes the upload"
+        );
+        let sent = store
+            .put_part(
+                &upload.key,
+                &upload.id,
+                number(1),
+                announcing(&body, AnnouncedChecksum::Header(right.clone())),
+            )
+            .await;
         let sent = sent.expect("a part is put");
         assert_eq!(sent.checksum, Some(right.clone()));
         upload.sent(1, &sent);
         // Nobody can compare it with the whole.
-        let announced = CompleteUpload { checksum: Some((algorithm, format!("{}-1", right.to_base64()))), ..upload.request() };
+        let announced = CompleteUpload {
+            checksum: Some((algorithm, format!("{}-1", right.to_base64()))),
+            ..upload.request()
+        };
         assert_eq!(refused(upload.try_complete(announced).await), StoreErrorKind::NotImplemented);
         let mut named = upload.request();
         named.parts[0].checksum = Some(right.clone());

@@ -56,12 +56,18 @@ const NONE: [u16; 7] = [403; 7];
 #[test]
 fn a_bucket_is_its_owners_and_of_those_whom_it_is_given_to_as_far_as_it_is_given() {
     let place = Place::new();
-    let server = serve(&place, "[bucket.photos]\nowner = 'alice'\naccess = { bob = 'readwrite', reader = 'readonly' }\n");
+    let server = serve(
+        &place,
+        "[bucket.photos]\nowner = 'alice'\naccess = { bob = 'readwrite', reader = 'readonly' }\n",
+    );
     assert_eq!(Raw::new(server.s3, ALICE).put("/photos/cat.jpg", "meow").send().status, 200);
     for (who, expected) in [(ALICE, ALL), (ROOT, ALL), (BOB, WRITES), (READER, READS), (EVE, NONE)] {
         assert_eq!(may(&server, who, "photos"), expected, "{}", who.access_key);
     }
-    assert_eq!(Raw::new(server.s3, BOB).request("DELETE", "/photos").send().failure(), is(403, "AccessDenied"));
+    assert_eq!(
+        Raw::new(server.s3, BOB).request("DELETE", "/photos").send().failure(),
+        is(403, "AccessDenied")
+    );
     // What was written belongs to the bucket, whoever wrote it.
     assert_eq!(Raw::new(server.s3, BOB).put("/photos/bob.jpg", "b").send().status, 200);
     assert_eq!(Raw::new(server.s3, ALICE).get("/photos/bob.jpg").send().text(), "b");
@@ -81,10 +87,23 @@ fn buckets_that_an_identity_may_read_are_in_its_list_page_by_page() {
     assert!(names(&server, EVE).is_empty());
     assert_eq!(names(&server, ROOT), ["aaa", "bbb", "ccc", "ddd"]);
     let first = Raw::new(server.s3, ALICE).get("/?max-buckets=2").send();
-    assert!(first.text().contains("<Name>bbb</Name>") && !first.text().contains("<Name>ddd</Name>"), "{}", first.text());
-    let token = first.element("ContinuationToken").expect("there is more").replace('+', "%2B").replace('=', "%3D").replace('/', "%2F");
+    assert!(
+        first.text().contains("<Name>bbb</Name>") && !first.text().contains("<Name>ddd</Name>"),
+        "{}",
+        first.text()
+    );
+    let token = first
+        .element("ContinuationToken")
+        .expect("there is more")
+        .replace('+', "%2B")
+        .replace('=', "%3D")
+        .replace('/', "%2F");
     let second = Raw::new(server.s3, ALICE).get(format!("/?continuation-token={token}&max-buckets=2")).send();
-    assert!(second.text().contains("<Name>ddd</Name>") && !second.text().contains("<Name>bbb</Name>"), "{}", second.text());
+    assert!(
+        second.text().contains("<Name>ddd</Name>") && !second.text().contains("<Name>bbb</Name>"),
+        "{}",
+        second.text()
+    );
 }
 
 #[test]
@@ -109,9 +128,18 @@ fn identities_that_are_not_there_or_cannot_have_it_are_errors_of_the_configurati
             ":22: bucket.photos.owner names the identity 'alcie', which is not configured; did you mean 'alice'?",
         ),
         ("[bucket.photos]\naccess = { bb = 'readonly' }\n", "bucket.photos.access names the identity 'bb'"),
-        ("[bucket.photos]\naccess = { reader = 'readwrite' }\n", "lets 'reader' write, whose policy is \"readonly\""),
-        ("[bucket.photos]\naccess = { root-user = 'readonly' }\n", "lets 'root-user' only read, who is an administrator"),
-        ("[bucket.photos]\naccess = { bob = 'admin' }\n", "bucket.photos.access must be a table of identities"),
+        (
+            "[bucket.photos]\naccess = { reader = 'readwrite' }\n",
+            "lets 'reader' write, whose policy is \"readonly\"",
+        ),
+        (
+            "[bucket.photos]\naccess = { root-user = 'readonly' }\n",
+            "lets 'root-user' only read, who is an administrator",
+        ),
+        (
+            "[bucket.photos]\naccess = { bob = 'admin' }\n",
+            "bucket.photos.access must be a table of identities",
+        ),
     ] {
         let said = refused(buckets);
         assert!(said.contains(words) && said.lines().count() == 1, "{buckets}: {said}");

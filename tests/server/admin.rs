@@ -48,7 +48,10 @@ fn metrics_count_requests_by_operation_and_name_no_bucket() {
     assert_eq!(status, 200);
     assert!(!text.contains("some-bucket") && !text.contains("some-key"), "{text}");
     assert_eq!(server.metric("causeway_requests_total{operation=\"GetObject\",status=\"4xx\"}"), Some(1.0));
-    assert_eq!(server.metric("causeway_requests_total{operation=\"GetBucketPolicy\",status=\"5xx\"}"), Some(1.0));
+    assert_eq!(
+        server.metric("causeway_requests_total{operation=\"GetBucketPolicy\",status=\"5xx\"}"),
+        Some(1.0)
+    );
     within(|| (server.metric("causeway_requests_in_flight") == Some(0.0)).then_some(()));
     assert!(server.metric("process_resident_memory_bytes").is_some_and(|bytes| bytes > 1e6));
     assert!(server.metric("process_cpu_seconds_total").is_some());
@@ -63,15 +66,20 @@ fn metrics_count_failed_sign_ins_and_tell_how_much_room_there_is() {
     const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
     let place = Place::new();
     place.write("causeway.toml", "[server]\ndata = 'd'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n");
-    let server = place.serve(&[], &[("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)]);
-    let ask = |access_key, secret_key| Raw::new(server.s3, Who { access_key, secret_key }).get("/").send().status;
+    let server = place
+        .serve(&[], &[("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)]);
+    let ask =
+        |access_key, secret_key| Raw::new(server.s3, Who { access_key, secret_key }).get("/").send().status;
     assert_eq!(ask(ROOT.access_key, ROOT.secret_key), 200);
     for _ in 0..2 {
         assert_eq!(ask(ROOT.access_key, "a-guess"), 403);
     }
     assert_eq!(ask("nobody", "a-guess"), 403);
-    let failed = |code: &str| server.metric(&format!("causeway_authentication_failures_total{{code=\"{code}\"}}"));
-    let counted = within(|| Some([failed("SignatureDoesNotMatch"), failed("InvalidAccessKeyId")]).filter(|all| all[1].is_some()));
+    let failed =
+        |code: &str| server.metric(&format!("causeway_authentication_failures_total{{code=\"{code}\"}}"));
+    let counted = within(|| {
+        Some([failed("SignatureDoesNotMatch"), failed("InvalidAccessKeyId")]).filter(|all| all[1].is_some())
+    });
     assert_eq!(counted, [Some(2.0), Some(1.0)]);
     let (_, text) = server.ask_admin("/-/metrics");
     assert!(!text.contains("nobody"), "whoever guesses adds no series: {text}");
@@ -96,7 +104,10 @@ fn metrics_count_what_each_backend_is_asked() {
             ALICE.secret_key
         ),
     );
-    let server = place.serve(&["--data", "d"], &[("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)]);
+    let server = place.serve(
+        &["--data", "d"],
+        &[("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)],
+    );
     let raw = Raw::new(server.s3, ROOT);
     assert_eq!(raw.put("/photos", "").send().status, 200);
     assert_eq!(raw.put("/photos/a", "x").send().status, 200);

@@ -49,7 +49,9 @@ fn ended(place: &Place, mut running: Child) {
     assert!(status.success(), "{:?}", running.wait_with_output());
     let text = place.read("causeway.toml");
     assert!(
-        text.starts_with("# Mine.\n") && text.contains("refresh_token = { sealed = \"v1:") && text.contains("# from long ago"),
+        text.starts_with("# Mine.\n")
+            && text.contains("refresh_token = { sealed = \"v1:")
+            && text.contains("# from long ago"),
         "{text}"
     );
     assert!(!text.contains("an old one") && !text.contains(REFRESH_TOKEN), "{text}");
@@ -63,12 +65,15 @@ fn a_person_agrees_in_a_browser_that_comes_back_to_this_machine() {
     let place = configured(&drive);
     let mut running = begin(&place, &[]);
     let back = opened(&drive, &page(&mut running));
-    let (address, target) = back.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("an address");
+    let (address, target) =
+        back.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("an address");
     // Browsers ask for icons, and others for anything: neither ends it.
     for target in ["favicon.ico", "?state=wrong&code=stolen", target] {
         let mut stream = connect(address.parse().expect("an address"));
         // At once: the answer may come, and the connection end, before the rest of what is sent in pieces.
-        stream.write_all(format!("GET /{target} HTTP/1.1\r\nhost: {address}\r\n\r\n").as_bytes()).expect("sent");
+        stream
+            .write_all(format!("GET /{target} HTTP/1.1\r\nhost: {address}\r\n\r\n").as_bytes())
+            .expect("sent");
         assert!(read_all(&mut stream).contains("This went to Causeway"));
     }
     ended(&place, running);
@@ -99,7 +104,11 @@ fn who_does_not_agree_changes_nothing() {
     let mut running = begin(&place, &[]);
     let page = page(&mut running);
     let state = page.split("state=").nth(1).and_then(|rest| rest.split('&').next()).expect("a state");
-    writeln!(running.stdin.as_mut().expect("an input"), "http://127.0.0.1/?error=access_denied&state={state}").expect("typed");
+    writeln!(
+        running.stdin.as_mut().expect("an input"),
+        "http://127.0.0.1/?error=access_denied&state={state}"
+    )
+    .expect("typed");
     let ended = running.wait_with_output().expect("it ends");
     assert_eq!(ended.status.code(), Some(1));
     assert_eq!(place.read("causeway.toml"), before);

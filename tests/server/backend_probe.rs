@@ -44,7 +44,10 @@ fn a_disk_keeps_everything_and_nothing_of_the_trial_stays() {
     let before = everything(&place.path("objects"));
     for arguments in [&["backend", "probe", "disk"][..], &["backend", "probe", "disk", "--place", "photos"]] {
         let out = place.run(arguments, &[]).succeeded();
-        assert!(out.contains("ok      of 8 creators one wins") && out.trim_end().ends_with(" ok, 0 no, 0 failed"), "{out}");
+        assert!(
+            out.contains("ok      of 8 creators one wins") && out.trim_end().ends_with(" ok, 0 no, 0 failed"),
+            "{out}"
+        );
     }
     assert_eq!(everything(&place.path("objects")), before);
 }
@@ -53,7 +56,9 @@ fn a_disk_keeps_everything_and_nothing_of_the_trial_stays() {
 fn memory_keeps_everything() {
     let place = Place::new();
     place.write("causeway.toml", "[backend.m]\ntype = 'memory'\n");
-    let document: Value = serde_json::from_str(&place.run(&["backend", "probe", "m", "--json"], &[]).succeeded()).expect("JSON");
+    let document: Value =
+        serde_json::from_str(&place.run(&["backend", "probe", "m", "--json"], &[]).succeeded())
+            .expect("JSON");
     assert_eq!((&document["ok"], &document["complete"]), (&Value::Bool(true), &Value::Bool(true)));
     assert_eq!(document["promises"]["durability"], "none");
     assert!(outcomes(&document, "no").is_empty() && outcomes(&document, "ok").len() > 30);
@@ -69,7 +74,10 @@ fn an_s3_storage_is_tried_in_its_bucket_and_left_as_it_was() {
     let ended = place.run(&["backend", "probe", "up", "--json"], &[]);
     assert!(!ended.out.contains(ALICE.secret_key));
     let document: Value = serde_json::from_str(&ended.succeeded()).expect("JSON");
-    assert_eq!((&document["place"], outcomes(&document, "failed"), outcomes(&document, "no")), (&"photos".into(), vec![], vec![]));
+    assert_eq!(
+        (&document["place"], outcomes(&document, "failed"), outcomes(&document, "no")),
+        (&"photos".into(), vec![], vec![])
+    );
     assert_eq!(document["promises"]["conditional_writes"], "by the storage");
 
     let below = place.run(&["backend", "probe", "up", "--place", "photos/some/prefix"], &[]).succeeded();
@@ -83,7 +91,10 @@ fn an_s3_storage_is_tried_in_its_bucket_and_left_as_it_was() {
 fn a_storage_that_lets_us_write_nothing_fails_at_that_step() {
     let (server, place) = (Server::start(), Place::new());
     assert_eq!(server.raw().put("/photos", "").send().status, 200);
-    place.write("causeway.toml", &(upstream(&server, READER.access_key, READER.secret_key) + "[bucket.photos]\n"));
+    place.write(
+        "causeway.toml",
+        &(upstream(&server, READER.access_key, READER.secret_key) + "[bucket.photos]\n"),
+    );
     let said = place.run(&["backend", "probe", "up"], &[]).failed(1);
     assert!(said.contains("failed  reach and list") && said.contains("AccessDenied"), "{said}");
     assert!(said.contains("the rest was not tried") && !said.contains(READER.secret_key), "{said}");
@@ -93,18 +104,23 @@ fn a_storage_that_lets_us_write_nothing_fails_at_that_step() {
 fn a_storage_that_is_not_there_fails_and_no_secret_is_told() {
     let place = Place::new();
     // Nothing listens there, and the port is nobody's to take.
-    let configuration =
-        "[backend.up]\ntype = 's3'\nendpoint = 'http://127.0.0.1:1'\naccess_key = 'a'\nsecret_key = 'hunter2'\nattempts = 1\n";
+    let configuration = "[backend.up]\ntype = 's3'\nendpoint = 'http://127.0.0.1:1'\naccess_key = 'a'\nsecret_key = 'hunter2'\nattempts = 1\n";
     place.write("causeway.toml", &format!("{configuration}[bucket.photos]\n"));
     let said = place.run(&["backend", "probe", "up"], &[]).failed(1);
-    assert!(said.contains("failed  reach and list") && said.contains("connecting to 127.0.0.1:1 failed"), "{said}");
+    assert!(
+        said.contains("failed  reach and list") && said.contains("connecting to 127.0.0.1:1 failed"),
+        "{said}"
+    );
     assert!(!said.contains("hunter2"));
 }
 
 #[test]
 fn without_a_bucket_it_has_to_be_said_where() {
     let place = Place::new();
-    place.write("causeway.toml", "[backend.up]\ntype = 's3'\nendpoint = 'http://127.0.0.1:1'\nattempts = 1\nanonymous = true\n");
+    place.write(
+        "causeway.toml",
+        "[backend.up]\ntype = 's3'\nendpoint = 'http://127.0.0.1:1'\nattempts = 1\nanonymous = true\n",
+    );
     let said = place.run(&["backend", "probe", "up"], &[]).failed(1);
     assert!(said.contains("--place NAME"), "{said}");
     let said = place.run(&["backend", "probe", "down"], &[]).failed(1);
@@ -161,11 +177,18 @@ fn an_interrupted_trial_ends_at_once_and_with_1() {
 fn what_is_tried_is_what_clients_then_get() {
     let (server, place) = (Server::start(), Place::new());
     assert_eq!(server.raw().put("/photos", "").send().status, 200);
-    let identity = format!("[[identity]]\naccess_key = '{}'\nsecret_key = '{}'\npolicy = 'admin'\n", ALICE.access_key, ALICE.secret_key);
-    place.write("causeway.toml", &(identity + &upstream(&server, ALICE.access_key, ALICE.secret_key) + "[bucket.photos]\n"));
+    let identity = format!(
+        "[[identity]]\naccess_key = '{}'\nsecret_key = '{}'\npolicy = 'admin'\n",
+        ALICE.access_key, ALICE.secret_key
+    );
+    place.write(
+        "causeway.toml",
+        &(identity + &upstream(&server, ALICE.access_key, ALICE.secret_key) + "[bucket.photos]\n"),
+    );
     let probed = place.run(&["backend", "probe", "up"], &[]).succeeded();
     assert!(probed.contains("ok      create only if absent"), "{probed}");
     let gateway = place.serve(&["--data", "d"], &[]);
-    let put = || Raw::new(gateway.s3, ALICE).put("/photos/once", "x").header("if-none-match", "*").send().status;
+    let put =
+        || Raw::new(gateway.s3, ALICE).put("/photos/once", "x").header("if-none-match", "*").send().status;
     assert_eq!((put(), put()), (200, 412));
 }

@@ -6,12 +6,14 @@ use super::{
 };
 
 const SECRET: (&str, &str) = ("UPSTREAM_SECRET", ALICE.secret_key);
-const ROOT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
+const ROOT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
 
 /// `bucket add NAME http://upstream/PATH`, as Alice.
 fn add<'a>(name: &'a str, url: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let mut arguments = vec!["bucket", "add", name, url, "--access-key", ALICE.access_key, "--secret-key-env", SECRET.0];
+    let mut arguments =
+        vec!["bucket", "add", name, url, "--access-key", ALICE.access_key, "--secret-key-env", SECRET.0];
     arguments.extend(more);
     arguments
 }
@@ -26,7 +28,10 @@ fn a_bucket_that_was_added_is_listed_valid_and_served_and_its_secret_sealed() {
     assert_eq!(server.raw().put("/there", "").send().status, 200);
     server.raw().put("/there/2024/cat.jpg", "meow").send();
     let said = place.run(&add("photos", &url(&server, "there/2024"), &[]), &[SECRET]).succeeded();
-    assert!(said.contains("added backend 'photos'") && said.contains("added bucket 'photos' on backend 'photos'"), "{said}");
+    assert!(
+        said.contains("added backend 'photos'") && said.contains("added bucket 'photos' on backend 'photos'"),
+        "{said}"
+    );
     assert!(said.contains("at its next start: causeway serve --config causeway.toml"), "{said}");
     assert!(!said.contains(SECRET.1));
 
@@ -67,7 +72,10 @@ fn nothing_is_written_when_a_check_fails() {
     let text = "# mine\n[server]\nregion = 'x'\n";
     place.write("causeway.toml", text);
     place.run(&add("photos", &url(&server, "missing"), &[]), &[SECRET]).failed(1);
-    assert_eq!((place.read("causeway.toml").as_str(), place.names()), (text, vec!["causeway.toml".to_owned()]));
+    assert_eq!(
+        (place.read("causeway.toml").as_str(), place.names()),
+        (text, vec!["causeway.toml".to_owned()])
+    );
 }
 
 #[test]
@@ -106,7 +114,10 @@ fn the_backend_that_is_implied_stays_the_default() {
         assert_eq!(raw.put("/old/cat.jpg", "meow").send().status, 200);
     }
     let said = place.run(&add("photos", &url(&server, "there"), &["--create"]), &[SECRET]).succeeded();
-    assert!(said.contains("backend 'disk' at ./causeway-data, so far implied, is now written down"), "{said}");
+    assert!(
+        said.contains("backend 'disk' at ./causeway-data, so far implied, is now written down"),
+        "{said}"
+    );
     let second = place.serve(&[], &ROOT);
     let raw = Raw::new(second.s3, WHO);
     assert_eq!(raw.get("/old/cat.jpg").send().text(), "meow");
@@ -120,36 +131,61 @@ fn a_second_bucket_on_the_same_storage_uses_its_backend() {
     place.run(&add("photos", &url(&server, "photos"), &["--create"]), &[SECRET]).succeeded();
     let said = place.run(&add("films", &url(&server, "films"), &["--create"]), &[SECRET]).succeeded();
     assert!(said.contains("backend 'photos' is the same storage and is used"), "{said}");
-    let said = place.run(&["bucket", "add", "songs", &url(&server, "songs"), "--backend", "photos", "--create"], &[]).succeeded();
-    assert!(said.contains("added bucket 'songs' on backend 'photos'") && !said.contains("added backend"), "{said}");
+    let said = place
+        .run(&["bucket", "add", "songs", &url(&server, "songs"), "--backend", "photos", "--create"], &[])
+        .succeeded();
+    assert!(
+        said.contains("added bucket 'songs' on backend 'photos'") && !said.contains("added backend"),
+        "{said}"
+    );
     place.run(&["bucket", "remove", "photos"], &[]).succeeded();
-    let other = place.run(&add("photos", "http://127.0.0.1:1/photos", &["--no-check"]), &[SECRET]).succeeded();
+    let other =
+        place.run(&add("photos", "http://127.0.0.1:1/photos", &["--no-check"]), &[SECRET]).succeeded();
     assert!(other.contains("added backend 'photos-2'"), "{other}");
-    let wrong = place.run(&["bucket", "add", "x-x", "http://127.0.0.1:2/x", "--backend", "photos"], &[]).failed(2);
+    let wrong =
+        place.run(&["bucket", "add", "x-x", "http://127.0.0.1:2/x", "--backend", "photos"], &[]).failed(2);
     assert!(wrong.contains("which is not where the URL leads"), "{wrong}");
 }
 
 #[test]
 fn a_sealed_secret_is_unreadable_with_another_key_and_in_another_place() {
     let (server, place) = (Server::start(), Place::new());
-    place.run(&add("photos", &url(&server, "photos"), &["--create", "--backend", "lake"]), &[SECRET]).succeeded();
-    let check = |environment: &[(&str, &str)]| place.run(&["config", "check", "--config", "causeway.toml"], environment);
+    place
+        .run(&add("photos", &url(&server, "photos"), &["--create", "--backend", "lake"]), &[SECRET])
+        .succeeded();
+    let check = |environment: &[(&str, &str)]| {
+        place.run(&["config", "check", "--config", "causeway.toml"], environment)
+    };
     assert!(check(&[]).succeeded().contains("sealed"));
 
     let other = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     let said = check(&[("CAUSEWAY_SEAL_KEY", other)]).failed(2);
     let words = "backend.lake.secret_key cannot be unsealed with the key in the variable CAUSEWAY_SEAL_KEY";
-    assert!(said.contains("causeway.toml:") && said.contains(words) && !said.contains(other) && !said.contains(SECRET.1), "{said}");
+    assert!(
+        said.contains("causeway.toml:")
+            && said.contains(words)
+            && !said.contains(other)
+            && !said.contains(SECRET.1),
+        "{said}"
+    );
 
     let text = place.read("causeway.toml");
     place.write("causeway.toml", &text.replace("backend.lake", "backend.sea").replace("\"lake\"", "\"sea\""));
     let said = check(&[]).failed(2);
-    assert!(said.contains("backend.sea.secret_key cannot be unsealed with the key in causeway.toml.seal-key"), "{said}");
+    assert!(
+        said.contains("backend.sea.secret_key cannot be unsealed with the key in causeway.toml.seal-key"),
+        "{said}"
+    );
 
     place.write("causeway.toml", &text);
     std::fs::remove_file(place.path("causeway.toml.seal-key")).expect("removed");
     let said = check(&[]).failed(2);
-    assert!(said.contains("backend.lake.secret_key is sealed, but there is no key: causeway.toml.seal-key does not exist"), "{said}");
+    assert!(
+        said.contains(
+            "backend.lake.secret_key is sealed, but there is no key: causeway.toml.seal-key does not exist"
+        ),
+        "{said}"
+    );
 }
 
 #[test]
@@ -194,15 +230,38 @@ fn providers_are_told_by_their_urls_and_credentials_that_do_not_fit_are_refused(
     let environment = [SECRET, ("AZURE", connection), ("AWS_REGION", "eu-north-1")];
     for (name, arguments) in [
         ("aws", vec!["s3://photos/a"]),
-        ("r2", vec!["https://0123.r2.cloudflarestorage.com/photos", "--access-key", "k", "--secret-key-env", SECRET.0]),
+        (
+            "r2",
+            vec![
+                "https://0123.r2.cloudflarestorage.com/photos",
+                "--access-key",
+                "k",
+                "--secret-key-env",
+                SECRET.0,
+            ],
+        ),
         ("gcs", vec!["gs://photos", "--access-key", "k", "--secret-key-env", SECRET.0]),
         ("azure", vec!["az://photos", "--connection-string-env", "AZURE"]),
-        ("named", vec!["https://acme.blob.core.windows.net/films", "--secret-key-env", SECRET.0, "--backend", "named"]),
+        (
+            "named",
+            vec![
+                "https://acme.blob.core.windows.net/films",
+                "--secret-key-env",
+                SECRET.0,
+                "--backend",
+                "named",
+            ],
+        ),
     ] {
         let bucket = format!("on-{name}");
         let arguments = [&["bucket", "add", &bucket, "--no-check"][..], &arguments].concat();
         let said = place.run(&arguments, &environment).succeeded();
-        assert!(said.contains(&format!("added backend '{name}'")) && !said.contains(SECRET.1) && !said.contains("aHVudGVyMg"), "{said}");
+        assert!(
+            said.contains(&format!("added backend '{name}'"))
+                && !said.contains(SECRET.1)
+                && !said.contains("aHVudGVyMg"),
+            "{said}"
+        );
     }
     let text = place.read("causeway.toml");
     assert!(!text.contains(SECRET.1) && !text.contains("aHVudGVyMg"), "{text}");

@@ -5,7 +5,8 @@ use super::{
     support::{Who, raw::Raw, sshd::Sshd},
 };
 
-const ROOT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
+const ROOT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
 
 fn add<'a>(name: &'a str, url: &'a str, more: &[&'a str]) -> Vec<&'a str> {
@@ -32,7 +33,9 @@ fn what_looks_like_a_url_or_a_folder_of_another_machine_makes_no_local_directory
 #[test]
 fn a_folder_on_an_sftp_server_is_added_by_its_url_and_served() {
     let (server, place) = (Sshd::start(), Place::new());
-    let url = |folder: &str| format!("sftp://{}@{}{}/{folder}", Sshd::user(), server.address(), server.root().display());
+    let url = |folder: &str| {
+        format!("sftp://{}@{}{}/{folder}", Sshd::user(), server.address(), server.root().display())
+    };
     let key = format!("private_key={}", server.key_file().display());
     let host_key = format!("host_key={}", server.fingerprint());
     let credentials = ["--secret-file", &key, "--set", &host_key];
@@ -45,14 +48,21 @@ fn a_folder_on_an_sftp_server_is_added_by_its_url_and_served() {
     let said = place.run(&add("photos", &url("photos"), &made), &[]).succeeded();
     assert!(said.contains("added backend 'photos'"), "{said}");
     let text = place.read("causeway.toml");
-    assert!(text.contains("type = \"sftp\"\nhost = \"127.0.0.1\"\n") && text.contains("private_key = { sealed = \"v1:"), "{text}");
+    assert!(
+        text.contains("type = \"sftp\"\nhost = \"127.0.0.1\"\n")
+            && text.contains("private_key = { sealed = \"v1:"),
+        "{text}"
+    );
     assert!(!text.contains("OPENSSH"), "{text}");
 
     // What lies below is on the same backend, and what is elsewhere is not.
     std::fs::create_dir_all(server.root().join("photos/old")).expect("made");
     place.run(&["bucket", "remove", "photos"], &[]).succeeded();
     let said = place.run(&add("album", &url("photos/old"), &[]), &[]).succeeded();
-    assert!(said.contains("added bucket 'album' on backend 'photos'") && !said.contains("added backend"), "{said}");
+    assert!(
+        said.contains("added bucket 'album' on backend 'photos'") && !said.contains("added backend"),
+        "{said}"
+    );
     assert!(place.read("causeway.toml").contains("[bucket.album]\nbackend = \"photos\"\nprefix = \"old\"\n"));
     let wrong = place.run(&add("other", &url("films"), &["--backend", "photos"]), &[]).failed(2);
     assert!(wrong.contains("which is not where the URL leads"), "{wrong}");
@@ -123,8 +133,16 @@ fn every_kind_of_storage_becomes_the_backend_of_its_type() {
     for (url, more, words) in [
         ("sftp://nas.example.com/srv", vec![], "needs more than its URL tells: --set user=VALUE"),
         ("sftp://me:hunter2@nas.example.com/srv", vec![], "the URL holds a password"),
-        ("sftp://me@nas.example.com/srv", vec!["--set", "pasword=hunter2"], "has no setting 'pasword'; did you mean 'password'?"),
-        ("sftp://me@nas.example.com/srv", vec!["--set", "password=hunter2"], "give it by --secret-env password=VARIABLE"),
+        (
+            "sftp://me@nas.example.com/srv",
+            vec!["--set", "pasword=hunter2"],
+            "has no setting 'pasword'; did you mean 'password'?",
+        ),
+        (
+            "sftp://me@nas.example.com/srv",
+            vec!["--set", "password=hunter2"],
+            "give it by --secret-env password=VARIABLE",
+        ),
         (
             "sftp://me@nas.example.com/srv",
             vec!["--secret-env", "known_hosts=SECRET"],
@@ -148,5 +166,10 @@ fn every_kind_of_storage_becomes_the_backend_of_its_type() {
 fn a_drive_that_nobody_was_let_into_says_how_to_be_let_in() {
     let place = Place::new();
     let said = place.run(&add("photos", "dropbox:photos", &["--set", "client_id=key"]), &[]).failed(2);
-    assert!(said.contains("--no-check") && said.contains("causeway backend authorize photos") && place.names().is_empty(), "{said}");
+    assert!(
+        said.contains("--no-check")
+            && said.contains("causeway backend authorize photos")
+            && place.names().is_empty(),
+        "{said}"
+    );
 }

@@ -18,7 +18,8 @@ fn buckets_are_listed_with_their_backend_and_place() {
     assert_eq!(rows[2], ["films", "disk", "/srv/video/films"]);
     assert_eq!(rows[3], ["photos", "disk", "/srv/photos"]);
     assert_eq!(rows[4], ["songs", "lake", "http://127.0.0.1:1/all/songs"]);
-    let document: serde_json::Value = serde_json::from_str(&place.run(&["bucket", "list", "--json"], &[]).succeeded()).expect("JSON");
+    let document: serde_json::Value =
+        serde_json::from_str(&place.run(&["bucket", "list", "--json"], &[]).succeeded()).expect("JSON");
     let songs = serde_json::json!({ "name": "songs", "backend": "lake", "place": "all/songs", "location": "http://127.0.0.1:1/all/songs" });
     assert_eq!(document["buckets"][3], songs);
 }

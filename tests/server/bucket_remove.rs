@@ -5,7 +5,8 @@ use super::{
     support::{Who, raw::Raw},
 };
 
-const ROOT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
+const ROOT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
 
 const HEAD: &str = "# Of the operator.\n\n[backend.disk]\ntype = 'fs' # a disk\nroot = 'objects'\n[default]\nbackend = 'disk'\n";
@@ -61,7 +62,10 @@ fn a_bucket_that_was_served_is_gone_at_the_next_start() {
     }
     place.run(&["bucket", "remove", "photos", "--data", "d"], &[]).succeeded();
     let server = place.serve(&["--data", "d"], &ROOT);
-    assert_eq!(Raw::new(server.s3, WHO).get("/photos/cat.jpg").send().failure(), (404, "NoSuchBucket".to_owned()));
+    assert_eq!(
+        Raw::new(server.s3, WHO).get("/photos/cat.jpg").send().failure(),
+        (404, "NoSuchBucket".to_owned())
+    );
     assert_eq!(place.read("elsewhere/cat.jpg"), "meow");
     drop(server);
     // And back again, with all that is in it.

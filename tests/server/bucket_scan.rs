@@ -6,10 +6,10 @@ use super::{
 };
 
 const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
-const ENVIRONMENT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
+const ENVIRONMENT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
 /// Nothing is looked at unless somebody asks.
-const CONFIGURATION: &str =
-    "[server]\ndata = 'data'\nscan_interval = 'off'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n[bucket.photos]\n";
+const CONFIGURATION: &str = "[server]\ndata = 'data'\nscan_interval = 'off'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n[bucket.photos]\n";
 
 fn keys(raw: &Raw) -> String {
     raw.get("/photos?list-type=2")
@@ -38,9 +38,16 @@ fn a_running_server_looks_at_once_for_what_others_changed() {
     assert_eq!(said, "bucket photos: 2 objects in 2 folders, 2 were not as listed\n");
     assert_eq!(keys(&raw), "a/theirs.jpg ours.jpg");
     let again: serde_json::Value =
-        serde_json::from_str(&place.run(&["bucket", "scan", "photos", "--json"], &[]).succeeded()).expect("JSON");
-    assert_eq!(again, serde_json::json!({ "bucket": "photos", "indexed": true, "scanned": { "folders": 2, "objects": 2, "changed": 0 } }));
-    assert_eq!(place.run(&["bucket", "scan", "films"], &[]).failed(1), "causeway: bucket 'films': no such bucket\n");
+        serde_json::from_str(&place.run(&["bucket", "scan", "photos", "--json"], &[]).succeeded())
+            .expect("JSON");
+    assert_eq!(
+        again,
+        serde_json::json!({ "bucket": "photos", "indexed": true, "scanned": { "folders": 2, "objects": 2, "changed": 0 } })
+    );
+    assert_eq!(
+        place.run(&["bucket", "scan", "films"], &[]).failed(1),
+        "causeway: bucket 'films': no such bucket\n"
+    );
 }
 
 #[test]

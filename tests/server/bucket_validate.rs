@@ -33,7 +33,10 @@ fn a_bucket_of_others_is_not_valid() {
     assert_eq!(server.raw().put("/there", "").send().status, 200);
     let ended = configured(&server, BOB).run(&["bucket", "validate", "photos", "--json"], &[]);
     let document: serde_json::Value = serde_json::from_str(&ended.out).expect("JSON");
-    assert_eq!((ended.code, &document["ok"], &document["place"]), (Some(1), &false.into(), &"there/a/b".into()));
+    assert_eq!(
+        (ended.code, &document["ok"], &document["place"]),
+        (Some(1), &false.into(), &"there/a/b".into())
+    );
     assert_eq!(document["steps"][0]["outcome"], "failed");
     assert!(!(ended.out + &ended.err).contains(BOB.secret_key));
 }
@@ -45,8 +48,10 @@ fn a_bucket_on_disk_is_tried_in_its_own_directory() {
     std::fs::create_dir_all(place.path("objects/photos")).expect("made");
     place.write("objects/photos/cat.jpg", "meow");
     place.run(&["bucket", "validate", "photos"], &[]).succeeded();
-    let names: Vec<_> =
-        std::fs::read_dir(place.path("objects/photos")).expect("there").map(|entry| entry.expect("an entry").file_name()).collect();
+    let names: Vec<_> = std::fs::read_dir(place.path("objects/photos"))
+        .expect("there")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
     assert_eq!(names, ["cat.jpg"]);
     let said = place.run(&["bucket", "validate", "films"], &[]).failed(1);
     assert!(said.contains("the configuration has no bucket 'films'; it has photos"), "{said}");

@@ -6,7 +6,8 @@ use super::{
 };
 
 const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
-const ENVIRONMENT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
+const ENVIRONMENT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
 
 /// In front of storage that keeps nothing but bytes.
 fn before(sshd: &Sshd) -> Place {
@@ -40,7 +41,8 @@ fn what_only_the_catalog_knows_moves_to_another_data_directory() {
     let server = first.serve(&[], &ENVIRONMENT);
     let raw = Raw::new(server.s3, ROOT);
     assert_eq!(raw.put("/photos", "").send().status, 200);
-    let put = raw.put("/photos/a%20b", "meow").header("content-type", "image/cat").header("x-amz-meta-who", "me");
+    let put =
+        raw.put("/photos/a%20b", "meow").header("content-type", "image/cat").header("x-amz-meta-who", "me");
     assert_eq!(put.send().status, 200);
     let known = seen(&raw);
     assert_eq!((known.0, known.2.as_deref()), (200, Some("me")));
@@ -55,7 +57,10 @@ fn what_only_the_catalog_knows_moves_to_another_data_directory() {
 
     let second = before(&sshd);
     second.write("moved.jsonl", &first.read("live.jsonl"));
-    assert_eq!(second.run(&["catalog", "import", "moved.jsonl"], &[]).succeeded(), "imported 1 buckets and 1 objects\n");
+    assert_eq!(
+        second.run(&["catalog", "import", "moved.jsonl"], &[]).succeeded(),
+        "imported 1 buckets and 1 objects\n"
+    );
     let again = second.run(&["catalog", "import", "moved.jsonl"], &[]).succeeded();
     assert_eq!(again, "imported 0 buckets and 0 objects, 1 were there and were kept\n");
     let server = second.serve(&[], &ENVIRONMENT);
@@ -73,7 +78,8 @@ fn what_a_look_at_a_file_has_guessed_gives_way_to_what_is_imported() {
     let server = first.serve(&[], &ENVIRONMENT);
     let raw = Raw::new(server.s3, ROOT);
     assert_eq!(raw.put("/photos", "").send().status, 200);
-    let put = raw.put("/photos/a%20b", "meow").header("content-type", "image/cat").header("x-amz-meta-who", "me");
+    let put =
+        raw.put("/photos/a%20b", "meow").header("content-type", "image/cat").header("x-amz-meta-who", "me");
     assert_eq!(put.send().status, 200);
     let known = seen(&raw);
     drop(server);
@@ -86,7 +92,10 @@ fn what_a_look_at_a_file_has_guessed_gives_way_to_what_is_imported() {
     assert_eq!((seen(&raw).0, seen(&raw).2), (200, None), "it was adopted");
     drop(server);
     second.write("backup.jsonl", &backup);
-    assert_eq!(second.run(&["catalog", "import", "backup.jsonl"], &[]).succeeded(), "imported 0 buckets and 1 objects\n");
+    assert_eq!(
+        second.run(&["catalog", "import", "backup.jsonl"], &[]).succeeded(),
+        "imported 0 buckets and 1 objects\n"
+    );
     let again = second.run(&["catalog", "import", "backup.jsonl"], &[]).succeeded();
     assert_eq!(again, "imported 0 buckets and 0 objects, 1 were there and were kept\n");
     let server = second.serve(&[], &ENVIRONMENT);
@@ -106,8 +115,9 @@ fn a_catalog_that_is_not_whole_is_not_imported() {
             "{{\"bucket\":{{\"name\":\"{name}\",\"owner\":{{\"id\":\"i\",\"display_name\":\"d\"}},\"created\":1,\"acl\":\"private\",\"location\":\"\",\"backend\":\"nas\",\"place\":\"{at}\"}}}}\n"
         )
     };
-    let file =
-        |buckets: &str, count: usize| format!("{{\"causeway_catalog\":1}}\n{buckets}{{\"end\":{{\"buckets\":{count},\"objects\":0}}}}\n");
+    let file = |buckets: &str, count: usize| {
+        format!("{{\"causeway_catalog\":1}}\n{buckets}{{\"end\":{{\"buckets\":{count},\"objects\":0}}}}\n")
+    };
     place.write("one.jsonl", &file(&bucket("photos", "photos"), 1));
     place.run(&["catalog", "import", "one.jsonl"], &[]).succeeded();
     // From here on the index knows something: that it is complete.
@@ -136,7 +146,10 @@ fn the_index_is_made_anew_from_storage_and_catalog() {
     let listed = raw.get("/photos?list-type=2").send().text();
     drop(server);
     std::fs::remove_file(place.path("data/.causeway/index.sqlite")).expect("lost");
-    assert_eq!(place.run(&["catalog", "rebuild"], &[]).succeeded(), "bucket photos: 1 objects in 1 folders\n");
+    assert_eq!(
+        place.run(&["catalog", "rebuild"], &[]).succeeded(),
+        "bucket photos: 1 objects in 1 folders\n"
+    );
     let server = place.serve(&[], &ENVIRONMENT);
     assert_eq!(Raw::new(server.s3, ROOT).get("/photos?list-type=2").send().text(), listed);
 }

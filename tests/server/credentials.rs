@@ -19,7 +19,8 @@ fn credentials_are_generated_once_kept_private_printed_and_never_logged() {
         let _ = std::fs::remove_file(place.path("stdout"));
         let server = place.serve(&["--data", "d"], &[("CAUSEWAY_LOG", "trace")]);
         let out = place.read("stdout");
-        let value = |name: &str| out.lines().find_map(|line| line.strip_prefix(name)).expect("printed").to_owned();
+        let value =
+            |name: &str| out.lines().find_map(|line| line.strip_prefix(name)).expect("printed").to_owned();
         let (access_key, secret_key) = (value("access key: "), value("secret key: "));
         assert_eq!(may_list(&server, &access_key, &secret_key).0, 200);
         assert_eq!(may_list(&server, &access_key, "wrong"), (403, "SignatureDoesNotMatch".to_owned()));
@@ -34,7 +35,9 @@ fn credentials_are_generated_once_kept_private_printed_and_never_logged() {
 
 #[test]
 fn the_root_user_of_the_environment_is_an_administrator_under_either_name() {
-    for (user, password) in [("CAUSEWAY_ROOT_USER", "CAUSEWAY_ROOT_PASSWORD"), ("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")] {
+    for (user, password) in
+        [("CAUSEWAY_ROOT_USER", "CAUSEWAY_ROOT_PASSWORD"), ("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")]
+    {
         let place = Place::new();
         let server = place.serve(&["--data", "d"], &[(user, "admin-user"), (password, "admin-password")]);
         assert_eq!(may_list(&server, "admin-user", "admin-password").0, 200);
@@ -51,7 +54,10 @@ fn buckets_that_were_there_before_belong_to_the_administrator() {
     place.write("causeway.toml", "[bucket.configured]\nprefix = 'deep/inside'\n");
     std::fs::create_dir_all(place.path("d/deep")).expect("made");
     place.write("d/old-photos/cat.jpg", "meow");
-    let server = place.serve(&["--data", "d"], &[("MINIO_ROOT_USER", "admin-user"), ("MINIO_ROOT_PASSWORD", "admin-password")]);
+    let server = place.serve(
+        &["--data", "d"],
+        &[("MINIO_ROOT_USER", "admin-user"), ("MINIO_ROOT_PASSWORD", "admin-password")],
+    );
     let admin = Raw::new(server.s3, Who { access_key: "admin-user", secret_key: "admin-password" });
     let list = admin.get("/").send().text();
     let names: Vec<_> = list.split("<Name>").skip(1).filter_map(|rest| rest.split('<').next()).collect();
@@ -61,11 +67,14 @@ fn buckets_that_were_there_before_belong_to_the_administrator() {
 
 #[test]
 fn a_weak_password_of_the_root_user_is_warned_about_once_and_never_repeated() {
-    for (password, words) in
-        [("minioadmin", Some("is a well-known default")), ("S3cr3t!", Some("is shorter than 8 characters")), ("admin-password", None)]
-    {
+    for (password, words) in [
+        ("minioadmin", Some("is a well-known default")),
+        ("S3cr3t!", Some("is shorter than 8 characters")),
+        ("admin-password", None),
+    ] {
         let place = Place::new();
-        let server = place.serve(&["--data", "d"], &[("MINIO_ROOT_USER", "operator"), ("MINIO_ROOT_PASSWORD", password)]);
+        let server = place
+            .serve(&["--data", "d"], &[("MINIO_ROOT_USER", "operator"), ("MINIO_ROOT_PASSWORD", password)]);
         assert_eq!(may_list(&server, "operator", password).0, 200);
         let log = place.read("stderr");
         let warned = log.matches("the password of the root user 'operator'").count();

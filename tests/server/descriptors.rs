@@ -38,15 +38,18 @@ fn ask(stream: &mut TcpStream, request: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&reply[..read]).get(9..12)?.to_owned())
 }
 
-/// Takes all descriptors, until a request on a connection that was there before finds none. `None`: that connection was idle
-/// for long enough to give way, on a machine that has much to do.
+/// Takes all descriptors, until a request on a connection that was there before finds none. `None`: that
+/// connection was idle for long enough to give way, on a machine that has much to do.
 fn take_all_descriptors(server: &Running) -> Option<Vec<TcpStream>> {
     let mut before = server.connect();
     if ask(&mut before, GET)? != "200" {
         return None;
     }
     // Each has a connection and a file; some will find neither.
-    let put = format!("PUT /bucket/slow HTTP/1.1\r\nhost: x\r\ncontent-length: 300000\r\n\r\n{}", "x".repeat(200_000));
+    let put = format!(
+        "PUT /bucket/slow HTTP/1.1\r\nhost: x\r\ncontent-length: 300000\r\n\r\n{}",
+        "x".repeat(200_000)
+    );
     let mut held = Vec::new();
     for _ in 0..100 {
         let mut hog = server.connect();

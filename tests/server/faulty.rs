@@ -5,7 +5,8 @@ use super::{
     support::{Who, raw::Raw},
 };
 
-const ROOT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
+const ROOT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
 
 const SHAKY: &str = "[backend.disk]\ntype = 'memory'\n[backend.shaky]\ntype = 'faulty'\nbackend = 'disk'\n";
@@ -19,8 +20,7 @@ fn check(keys: &str) -> (Option<i32>, String, String) {
 
 #[test]
 fn faults_are_checked_and_shown_as_they_were_meant() {
-    let keys =
-        "unavailable = 0.05\ntorn_body = '2.5%'\nhang = 1\nlatency = '50ms'\noperations = ['reads', 'put']\nup = '10s'\ndown = '1s'\n";
+    let keys = "unavailable = 0.05\ntorn_body = '2.5%'\nhang = 1\nlatency = '50ms'\noperations = ['reads', 'put']\nup = '10s'\ndown = '1s'\n";
     let (code, out, err) = check(keys);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     for line in [
@@ -51,7 +51,8 @@ fn faults_that_make_no_sense_are_refused() {
         let (code, _, err) = check(&format!("{keys}\n"));
         assert_eq!((code, err.trim_end()), (Some(2), format!("causeway: {problem}").as_str()));
     }
-    let (code, _, err) = check("[bucket.one]\nbackend = 'disk'\nprefix = 'a'\n[bucket.two]\nprefix = 'a/b'\n");
+    let (code, _, err) =
+        check("[bucket.one]\nbackend = 'disk'\nprefix = 'a'\n[bucket.two]\nprefix = 'a/b'\n");
     assert!(
         code == Some(2) && err.contains("the places of bucket 'one' and bucket 'two' overlap"),
         "it stands before the same disk: {err}"
@@ -59,7 +60,10 @@ fn faults_that_make_no_sense_are_refused() {
     let place = Place::new();
     place.write("causeway.toml", "[backend.shaky]\ntype = 'faulty'\nbackend = 'shaky'\n");
     let ended = place.run(&["config", "check", "--config", "causeway.toml"], &[]);
-    assert_eq!((ended.code, ended.err.trim_end()), (Some(2), "causeway: causeway.toml:1: backend.shaky consists of itself"));
+    assert_eq!(
+        (ended.code, ended.err.trim_end()),
+        (Some(2), "causeway: causeway.toml:1: backend.shaky consists of itself")
+    );
 }
 
 #[test]

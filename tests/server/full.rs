@@ -1,6 +1,7 @@
 //! Disks that are full: what frees space works, and what is full is told.
 //!
-//! Each disk is a small file system in memory, which only root can mount: without that these tests say so and end.
+//! Each disk is a small file system in memory, which only root can mount: without that these tests say so and
+//! end.
 
 use super::{
     process::{Place, Running, within},
@@ -18,7 +19,8 @@ use std::{
 };
 
 const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
-const ENVIRONMENT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
+const ENVIRONMENT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
 const MIB: usize = 1 << 20;
 
 /// A file system of its own.
@@ -28,7 +30,8 @@ impl Disk {
     fn mount(path: PathBuf, size: usize) -> Option<Self> {
         create_dir_all(&path).expect("a folder");
         let options = format!("size={size}");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&path).output();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&path).output();
         match mounted {
             Ok(output) if output.status.success() => Some(Self(path)),
             other => {
@@ -45,7 +48,8 @@ impl Disk {
 
     /// To the last byte.
     fn fill(&self) {
-        let mut file = File::options().append(true).create(true).open(self.0.join("filling")).expect("a file");
+        let mut file =
+            File::options().append(true).create(true).open(self.0.join("filling")).expect("a file");
         for size in [64 << 10, 4096, 1] {
             while file.write_all(&vec![b'x'; size]).is_ok() {}
         }
@@ -78,7 +82,9 @@ fn begin(raw: &Raw, key: &str) -> String {
 }
 
 fn part(raw: &Raw, key: &str, upload: &str, number: usize, size: usize) -> RawReply {
-    raw.put(format!("/photos/{key}?partNumber={number}&uploadId={upload}"), vec![b'p'; size]).unsigned_payload().send()
+    raw.put(format!("/photos/{key}?partNumber={number}&uploadId={upload}"), vec![b'p'; size])
+        .unsigned_payload()
+        .send()
 }
 
 fn delete(raw: &Raw, target: &str) -> u16 {
@@ -121,7 +127,8 @@ fn what_frees_space_works_on_a_full_disk() {
     disk.fill();
     assert_eq!(delete(&raw, "/photos"), 204);
 
-    let ready = within(|| Some(server.ask_admin("/-/health/ready")).filter(|(_, ready)| ready.contains("low_space")));
+    let ready =
+        within(|| Some(server.ask_admin("/-/health/ready")).filter(|(_, ready)| ready.contains("low_space")));
     assert_eq!(ready.0, 200, "what can be read and deleted is served");
     within(|| (server.metric("causeway_data_space_low") == Some(1.0)).then_some(()));
     assert!(server.metric("causeway_backend_space_low{backend=\"disk\"}").is_some());
@@ -141,9 +148,11 @@ fn room_is_told_to_be_low_before_it_is_gone() {
     let low = "causeway_backend_space_low{backend=\"disk\"}";
     within(|| (server.metric(low) == Some(0.0)).then_some(()));
     let left = 2 * MIB;
-    std::fs::write(disk.0.join("filling"), vec![b'x'; usize::try_from(disk.free()).expect("small") - left]).expect("there is room");
+    std::fs::write(disk.0.join("filling"), vec![b'x'; usize::try_from(disk.free()).expect("small") - left])
+        .expect("there is room");
     within(|| (server.metric(low) == Some(1.0)).then_some(()));
-    let (status, ready) = within(|| Some(server.ask_admin("/-/health/ready")).filter(|(_, ready)| ready.contains("low_space")));
+    let (status, ready) =
+        within(|| Some(server.ask_admin("/-/health/ready")).filter(|(_, ready)| ready.contains("low_space")));
     assert!(status == 200 && ready.contains("disk"), "{status} {ready}");
     assert_eq!(raw.put("/photos/a", "x").send().status, 200, "there is some room yet");
 }
@@ -182,7 +191,8 @@ fn a_full_data_directory_is_told_apart_from_a_full_storage() {
     let mut more = 0;
     let refused = within(|| {
         more += 1;
-        Some(raw.put(format!("/photos/{}{more}", "long".repeat(200)), "x").send()).filter(|reply| reply.status != 200)
+        Some(raw.put(format!("/photos/{}{more}", "long".repeat(200)), "x").send())
+            .filter(|reply| reply.status != 200)
     });
     assert_eq!(refused.failure(), (507, "StorageFull".to_owned()));
     assert!(refused.text().contains("data directory"), "{}", refused.text());
@@ -238,7 +248,12 @@ fn a_full_replica_says_why_it_lacks_what_it_lacks_in_status_log_and_metrics() {
         assert!(line.is_some_and(|line| line.contains("No space left on device")), "{said}");
     }
     let log = place.read("stderr");
-    let told = log.lines().filter(|line| line.contains("objects are not brought to a replica") && line.contains("No space left")).count();
+    let told = log
+        .lines()
+        .filter(|line| {
+            line.contains("objects are not brought to a replica") && line.contains("No space left")
+        })
+        .count();
     assert_eq!(told, 1, "{log}");
 
     disk.empty();

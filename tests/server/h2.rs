@@ -1,4 +1,5 @@
-//! As much of HTTP/2 as tests need by hand: clients that keep windows closed, and servers spoken to without negotiating first.
+//! As much of HTTP/2 as tests need by hand: clients that keep windows closed, and servers spoken to without
+//! negotiating first.
 
 use super::process::Place;
 use std::io::{Read, Write};

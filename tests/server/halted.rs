@@ -1,4 +1,5 @@
-//! Clients that stop amid what they began, over HTTP/1.1, HTTP/2 and TLS; and documents of those who may not send them.
+//! Clients that stop amid what they began, over HTTP/1.1, HTTP/2 and TLS; and documents of those who may not
+//! send them.
 
 use super::{
     h2::{Client, DATA, HEADERS},
@@ -34,7 +35,9 @@ fn in_flight(server: &Running, count: usize) {
 }
 
 fn stops_over_http1(mut stream: impl Read + Write) {
-    stream.write_all(b"PUT /public/key HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\nonly this").expect("sent");
+    stream
+        .write_all(b"PUT /public/key HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\nonly this")
+        .expect("sent");
     let reply = read_all(&mut stream);
     assert!(reply.starts_with("HTTP/1.1 400 ") && reply.contains("<Code>RequestTimeout</Code>"), "{reply}");
 }
@@ -63,7 +66,8 @@ fn a_body_that_stops_coming_is_given_up_over_http1_http2_and_tls() {
     in_flight(&server, 0);
     assert_eq!(raw.get("/public/key").send().status, 404, "nothing of it became an object");
     drop(server);
-    let server = serve(&place, "body_timeout = '300ms'\nidle_timeout = '10m'\ntls_cert = 'c.pem'\ntls_key = 'k.pem'");
+    let server =
+        serve(&place, "body_timeout = '300ms'\nidle_timeout = '10m'\ntls_cert = 'c.pem'\ntls_key = 'k.pem'");
     stops_over_http1(tls::connect(&server, &certificate, &["http/1.1"]).expect("TLS"));
     stops_over_http2(tls::connect(&server, &certificate, &["h2"]).expect("TLS"), true);
     in_flight(&server, 0);
@@ -73,7 +77,10 @@ fn a_body_that_stops_coming_is_given_up_over_http1_http2_and_tls() {
 fn a_tls_handshake_that_does_not_go_on_is_cut_off() {
     let place = Place::new();
     let certificate = tls::certify(&place);
-    let server = serve(&place, "header_timeout = '300ms'\nidle_timeout = '10m'\ntls_cert = 'c.pem'\ntls_key = 'k.pem'");
+    let server = serve(
+        &place,
+        "header_timeout = '300ms'\nidle_timeout = '10m'\ntls_cert = 'c.pem'\ntls_key = 'k.pem'",
+    );
     // The head of a record that announces more than comes.
     for begun in [&b""[..], b"\x16\x03\x01", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"] {
         let mut stream = server.connect();
@@ -88,7 +95,8 @@ fn a_tls_handshake_that_does_not_go_on_is_cut_off() {
 fn idle_connections_give_way_over_tls_and_http2_too() {
     let place = Place::new();
     let certificate = tls::certify(&place);
-    let settings = "max_connections = 3\nmax_connections_per_address = 10\nidle_timeout = '10m'\nheader_timeout = '10m'";
+    let settings =
+        "max_connections = 3\nmax_connections_per_address = 10\nidle_timeout = '10m'\nheader_timeout = '10m'";
     let server = serve(&place, &format!("{settings}\ntls_cert = 'c.pem'\ntls_key = 'k.pem'"));
     let mut unsaid = server.connect();
     let mut silent = tls::connect(&server, &certificate, &["http/1.1"]).expect("TLS");
@@ -153,7 +161,10 @@ fn stopping_does_not_wait_for_bodies_that_do_not_come() {
         write!(stream, "{head}host: localhost\r\ncontent-length: 1000\r\n\r\n<Delete>").expect("sent");
         stops_in_order(server, &place, 1);
         let reply = read_all(&mut stream);
-        assert!(reply.starts_with("HTTP/1.1 400 ") && reply.contains("<Code>RequestTimeout</Code>"), "{reply}");
+        assert!(
+            reply.starts_with("HTTP/1.1 400 ") && reply.contains("<Code>RequestTimeout</Code>"),
+            "{reply}"
+        );
     }
 }
 
@@ -193,7 +204,10 @@ fn no_document_is_read_for_whoever_may_not_send_it() {
         let head = "host: x\r\ncontent-md5: 1B2M2Y8AsgTpgAmY7PhCfg==\r\ncontent-length: 8388608\r\nconnection: close";
         stream.write_all(format!("{method} {target} HTTP/1.1\r\n{head}\r\n\r\n").as_bytes()).expect("sent");
         let reply = read_all(&mut stream);
-        assert!(reply.starts_with("HTTP/1.1 403 ") && reply.contains("<Code>AccessDenied</Code>"), "{method} {target}: {reply}");
+        assert!(
+            reply.starts_with("HTTP/1.1 403 ") && reply.contains("<Code>AccessDenied</Code>"),
+            "{method} {target}: {reply}"
+        );
     }
     in_flight(&server, 0);
 }

@@ -8,9 +8,11 @@ use super::{
 const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
 const BOB: Who = Who { access_key: "bob", secret_key: "bob-secret" };
 const READER: Who = Who { access_key: "reader", secret_key: "reader-secret" };
-const ENVIRONMENT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
+const ENVIRONMENT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
 const SECRETS: [(&str, &str); 2] = [("BOB", BOB.secret_key), ("READER", READER.secret_key)];
-const CONFIGURATION: &str = "[server]\ndata = 'data'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n[default]\nbackend = 'disk'\n";
+const CONFIGURATION: &str =
+    "[server]\ndata = 'data'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n[default]\nbackend = 'disk'\n";
 
 fn place() -> Place {
     let place = Place::new();
@@ -45,7 +47,8 @@ fn who_is_added_to_a_running_server_may_come_in_at_once_and_after_a_restart_unti
     assert!(server.wait().success());
     let server = place.serve(&[], &ENVIRONMENT);
     assert_eq!(Raw::new(server.s3, BOB).get("/bobs/a.jpg").send().text(), "meow");
-    let listed: serde_json::Value = serde_json::from_str(&key(&place, &["list", "--json"]).succeeded()).expect("JSON");
+    let listed: serde_json::Value =
+        serde_json::from_str(&key(&place, &["list", "--json"]).succeeded()).expect("JSON");
     let expected = serde_json::json!([
         { "access_key": "bob", "policy": "readwrite", "name": "Bob", "in_force": true },
         { "access_key": "reader", "policy": "readonly", "name": null, "in_force": true },
@@ -86,7 +89,8 @@ fn without_a_server_the_command_adds_to_the_data_directory() {
     let place = place();
     let added = key(&place, &["add", "--json"]).succeeded();
     let added: serde_json::Value = serde_json::from_str(&added).expect("JSON");
-    let (made, secret) = (added["access_key"].as_str().expect("a key"), added["secret_key"].as_str().expect("a secret"));
+    let (made, secret) =
+        (added["access_key"].as_str().expect("a key"), added["secret_key"].as_str().expect("a secret"));
     assert_eq!((made.len(), secret.len()), (20, 40));
     key(&place, &["add", "bob", "--secret-env", "BOB"]).succeeded();
     let server = place.serve(&[], &ENVIRONMENT);
@@ -98,7 +102,8 @@ fn without_a_server_the_command_adds_to_the_data_directory() {
 #[test]
 fn a_secret_is_in_no_log_and_not_in_clear_text_in_the_catalog() {
     let place = place();
-    let mut server = place.serve(&[], &[ENVIRONMENT[0], ENVIRONMENT[1], ("CAUSEWAY__SERVER__LOG_LEVEL", "debug")]);
+    let mut server =
+        place.serve(&[], &[ENVIRONMENT[0], ENVIRONMENT[1], ("CAUSEWAY__SERVER__LOG_LEVEL", "debug")]);
     key(&place, &["add", "bob", "--secret-env", "BOB"]).succeeded();
     assert_eq!(lists(&server, BOB), 200);
     server.signal(rustix::process::Signal::TERM);

@@ -11,7 +11,8 @@ use causeway::model::Timestamp;
 use rustix::process::Signal;
 use std::ops::RangeInclusive;
 
-const ROOT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
+const ROOT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
 const ALICE: Who = Who { access_key: "alice", secret_key: "alice-secret" };
 
@@ -35,7 +36,11 @@ fn served(replies: &[RawReply], after: RangeInclusive<u64>) -> usize {
     let (served, refused): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 200);
     for reply in refused {
         let told = reply.header("retry-after").and_then(|told| told.parse().ok());
-        assert!(reply.status == 503 && told.is_some_and(|told| after.contains(&told)), "{told:?} {}", reply.text());
+        assert!(
+            reply.status == 503 && told.is_some_and(|told| after.contains(&told)),
+            "{told:?} {}",
+            reply.text()
+        );
         assert!(reply.text().contains("<Code>SlowDown</Code>"), "{}", reply.text());
     }
     served.len()
@@ -57,7 +62,11 @@ fn requests_beyond_the_rate_of_a_bucket_are_told_to_slow_down() {
     // The second that a request waits for is taken already, so the next is more than one away.
     let served_now = served(&replies, 2..=2);
     assert!((1..60).contains(&served_now), "{served_now}");
-    assert_eq!(served(&at_once(20, |_| raw.get("/idle?list-type=2").send()), 1..=1), 20, "others are not limited");
+    assert_eq!(
+        served(&at_once(20, |_| raw.get("/idle?list-type=2").send()), 1..=1),
+        20,
+        "others are not limited"
+    );
     let refused = server.metric("causeway_throttled_total{scope=\"bucket\",name=\"busy\"}");
     assert_eq!(refused, Some(60.0 - served_now as f64));
 }
@@ -123,7 +132,11 @@ fn bodies_at_a_pace_are_whole() {
         let head = raw.request("HEAD", &target).send();
         assert_eq!((head.status, head.header("content-length")), (200, Some("1300000")));
     }
-    for scope in ["scope=\"backend\",name=\"slow\"", "scope=\"bucket\",name=\"paced\"", "scope=\"identity\",name=\"alice\""] {
+    for scope in [
+        "scope=\"backend\",name=\"slow\"",
+        "scope=\"bucket\",name=\"paced\"",
+        "scope=\"identity\",name=\"alice\"",
+    ] {
         let waited = server.metric(&format!("causeway_throttle_waited_seconds_total{{{scope}}}"));
         assert!(waited.is_some_and(|waited| waited > 0.0), "{scope}: {waited:?}");
     }
@@ -153,14 +166,16 @@ fn a_budget_that_is_used_up_stays_so_over_a_restart() {
     assert_eq!(Raw::new(server.s3, WHO).get("/bucket/a").send().text(), "hello");
     drop(server);
     place.write("d/.causeway/budgets.json", "{\"version\": 2}");
-    let ended = place.run(&["serve", "--config", "causeway.toml", "--data", "d", "--listen", "127.0.0.1:0"], &ROOT);
+    let ended =
+        place.run(&["serve", "--config", "causeway.toml", "--data", "d", "--listen", "127.0.0.1:0"], &ROOT);
     assert!(ended.code == Some(1) && ended.err.contains("budgets"), "{:?} {}", ended.code, ended.err);
 }
 
 #[test]
 fn a_running_server_writes_budgets_down_by_itself() {
     let place = Place::new();
-    let server = serve(&place, "[backend.disk]\ntype = 'fs'\nroot = 'objects'\nmonthly_requests = 1000000000\n");
+    let server =
+        serve(&place, "[backend.disk]\ntype = 'fs'\nroot = 'objects'\nmonthly_requests = 1000000000\n");
     let raw = Raw::new(server.s3, WHO);
     assert_eq!(raw.put("/bucket", "").send().status, 200);
     assert_eq!(raw.put("/bucket/a", "hello").send().status, 200);
@@ -175,9 +190,13 @@ fn limits_are_checked_and_shown() {
                   [bucket.photos]\nconcurrency = 3\n[[identity]]\naccess_key = 'a'\nsecret_key = 'b'\nrequest_rate = 7\n";
     place.write("causeway.toml", config);
     let shown = place.run(&["config", "check", "--config", "causeway.toml"], &[]).succeeded();
-    for line in
-        ["upload_rate = \"10MiB/s\"", "monthly_requests = 5000000000", "at_budget = \"avoid\"", "concurrency = 3", "request_rate = 7"]
-    {
+    for line in [
+        "upload_rate = \"10MiB/s\"",
+        "monthly_requests = 5000000000",
+        "at_budget = \"avoid\"",
+        "concurrency = 3",
+        "request_rate = 7",
+    ] {
         assert!(shown.lines().any(|shown| shown == line), "{line} is not in\n{shown}");
     }
     place.write("causeway.toml", "[bucket.photos]\ndownload_rate = '0'\n");

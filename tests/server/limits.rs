@@ -29,7 +29,10 @@ fn ask(stream: &mut TcpStream, request: &[u8]) -> String {
     loop {
         let text = String::from_utf8_lossy(&reply).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())
+                .unwrap_or(0);
             if body.len() >= length {
                 return text;
             }
@@ -61,7 +64,9 @@ fn a_head_that_never_ends_is_cut_off() {
     // One header line every 20 ms, for ever.
     let mut buffer = [0; 64];
     within(|| match stream.read(&mut buffer) {
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
+        Err(error)
+            if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) =>
+        {
             stream.write_all(b"x-slow: loris\r\n").err().map(|_| ())
         }
         _ => Some(()),
@@ -122,8 +127,12 @@ fn heads_that_are_too_large_are_refused() {
         let _ = stream.write_all(head.as_bytes());
         read_all(&mut stream).split(' ').nth(1).map(str::to_owned)
     };
-    let large = |size: usize| format!("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-large: {}\r\n\r\n", "x".repeat(size));
-    let many = |count: usize| format!("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{}\r\n", "a: b\r\n".repeat(count));
+    let large = |size: usize| {
+        format!("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-large: {}\r\n\r\n", "x".repeat(size))
+    };
+    let many = |count: usize| {
+        format!("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{}\r\n", "a: b\r\n".repeat(count))
+    };
     assert_eq!(status(large(8 << 10)).as_deref(), Some("403"));
     assert_eq!(status(large(20 << 10)).as_deref(), Some("431"));
     assert_eq!(status(many(100)).as_deref(), Some("403"));
@@ -167,7 +176,10 @@ fn connections_beyond_the_limit_wait_for_a_place() {
 #[test]
 fn idle_connections_give_way_when_there_are_too_few_places() {
     let place = Place::new();
-    let server = serve(&place, "max_connections = 3\nmax_connections_per_address = 10\nidle_timeout = '10m'\nheader_timeout = '10m'");
+    let server = serve(
+        &place,
+        "max_connections = 3\nmax_connections_per_address = 10\nidle_timeout = '10m'\nheader_timeout = '10m'",
+    );
     let (mut silent, mut half, mut known) = (server.connect(), server.connect(), server.connect());
     half.write_all(b"GET / HT").expect("sent");
     assert!(ask(&mut known, GET).starts_with("HTTP/1.1 403 "));
@@ -223,7 +235,9 @@ fn a_request_whose_body_was_read_leaves_its_connection_open() {
     let server = serve(&place, "");
     let raw = Raw::new(server.s3, WHO);
     assert_eq!(raw.put("/bucket", "").send().status, 200);
-    let wire = String::from_utf8(raw.put("/bucket/key", "value").wire()).expect("UTF-8").replace("connection: close\r\n", "");
+    let wire = String::from_utf8(raw.put("/bucket/key", "value").wire())
+        .expect("UTF-8")
+        .replace("connection: close\r\n", "");
     let mut stream = server.connect();
     for _ in 0..2 {
         let reply = ask(&mut stream, wire.as_bytes());

@@ -13,9 +13,14 @@ fn greets(address: std::net::SocketAddr) -> bool {
 fn a_second_server_on_the_same_data_is_refused() {
     let place = Place::new();
     let first = place.serve(&["--data", "d"], &[]);
-    let second = place.run(&["serve", "--data", "d", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], &[]);
+    let second =
+        place.run(&["serve", "--data", "d", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], &[]);
     assert_eq!(second.code, Some(1));
-    assert!(second.err.contains("the data directory d is in use by another server (process "), "{}", second.err);
+    assert!(
+        second.err.contains("the data directory d is in use by another server (process "),
+        "{}",
+        second.err
+    );
     assert!(greets(first.s3));
 }
 
@@ -24,7 +29,8 @@ fn a_port_that_is_taken_stops_everything_before_the_data_directory_is_made() {
     let place = Place::new();
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("bound").to_string();
-    let ended = place.run(&["serve", "--data", "d", "--listen", &address, "--admin-listen", "127.0.0.1:0"], &[]);
+    let ended =
+        place.run(&["serve", "--data", "d", "--listen", &address, "--admin-listen", "127.0.0.1:0"], &[]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.err.contains(&format!("listening on {address}: ")), "{}", ended.err);
     assert!(place.names().is_empty());
@@ -61,13 +67,22 @@ fn a_name_is_resolved_and_a_port_alone_is_served_on_every_address() {
     for listen in ["localhost:0", ":0", "0"] {
         let place = Place::new();
         let server = place.serve(&["--data", "d", "--listen", listen], &[]);
-        assert!(greets(([127, 0, 0, 1], server.s3.port()).into()) || greets((std::net::Ipv6Addr::LOCALHOST, server.s3.port()).into()));
+        assert!(
+            greets(([127, 0, 0, 1], server.s3.port()).into())
+                || greets((std::net::Ipv6Addr::LOCALHOST, server.s3.port()).into())
+        );
         if listen != "localhost:0" {
-            assert!(server.s3.ip().is_unspecified() && greets(([127, 0, 0, 1], server.s3.port()).into()), "{listen}");
+            assert!(
+                server.s3.ip().is_unspecified() && greets(([127, 0, 0, 1], server.s3.port()).into()),
+                "{listen}"
+            );
         }
     }
     let place = Place::new();
-    let ended = place.run(&["serve", "--data", "d", "--listen", "no-such-host.invalid:0", "--admin-listen", "127.0.0.1:0"], &[]);
+    let ended = place.run(
+        &["serve", "--data", "d", "--listen", "no-such-host.invalid:0", "--admin-listen", "127.0.0.1:0"],
+        &[],
+    );
     assert!(ended.failed(1).contains("listening on no-such-host.invalid:0: "));
     assert!(place.names().is_empty(), "nothing was made");
 }
@@ -76,8 +91,17 @@ fn a_name_is_resolved_and_a_port_alone_is_served_on_every_address() {
 fn a_port_alone_is_taken_from_the_environment_and_the_configuration_too() {
     let place = Place::new();
     place.write("causeway.toml", "[server]\nlisten = 9000\nadmin_listen = ['localhost:9001', ':9002']\n");
-    let check = |environment: &[(&str, &str)]| place.run(&["config", "check", "--config", "causeway.toml"], environment).succeeded();
+    let check = |environment: &[(&str, &str)]| {
+        place.run(&["config", "check", "--config", "causeway.toml"], environment).succeeded()
+    };
     let shown = check(&[]);
-    assert!(shown.contains("\nlisten = \":9000\"\n") && shown.contains("admin_listen = [\"localhost:9001\", \":9002\"]"), "{shown}");
-    assert!(check(&[("CAUSEWAY__SERVER__LISTEN", "9003,[::1]:9004")]).contains("listen = [\":9003\", \"[::1]:9004\"]"));
+    assert!(
+        shown.contains("\nlisten = \":9000\"\n")
+            && shown.contains("admin_listen = [\"localhost:9001\", \":9002\"]"),
+        "{shown}"
+    );
+    assert!(
+        check(&[("CAUSEWAY__SERVER__LISTEN", "9003,[::1]:9004")])
+            .contains("listen = [\":9003\", \"[::1]:9004\"]")
+    );
 }

@@ -10,7 +10,8 @@ use super::{
 };
 use std::time::Duration;
 
-const ROOT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "hunter2-secret")];
+const ROOT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "hunter2-secret")];
 const WHO: Who = Who { access_key: "root-user", secret_key: "hunter2-secret" };
 
 #[test]
@@ -24,12 +25,21 @@ fn each_request_has_one_line_with_its_id_and_no_secret_in_it() {
     assert_eq!(put.status, 200);
     let presigned = raw.get("/bucket/a%20b").presigned(Duration::from_secs(60));
     let wire = String::from_utf8(presigned.wire()).expect("ASCII");
-    let signature = wire.split("X-Amz-Signature=").nth(1).and_then(|rest| rest.split([' ', '&']).next()).expect("signed").to_owned();
+    let signature = wire
+        .split("X-Amz-Signature=")
+        .nth(1)
+        .and_then(|rest| rest.split([' ', '&']).next())
+        .expect("signed")
+        .to_owned();
     assert_eq!(raw.send(wire.as_bytes()).text(), "hello");
 
     let log = place.read("stderr");
-    assert!(!log.contains("hunter2-secret") && !log.contains(&signature) && !log.contains("AWS4-HMAC"), "{log}");
-    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(
+        !log.contains("hunter2-secret") && !log.contains(&signature) && !log.contains("AWS4-HMAC"),
+        "{log}"
+    );
+    let lines: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let access: Vec<_> = lines.iter().filter(|line| line["target"] == "access").collect();
     assert_eq!(access.len(), 3, "{log}");
     let line = access[1];
@@ -57,9 +67,10 @@ fn requests_are_not_logged_unless_asked_for() {
 #[test]
 fn what_others_say_cannot_forge_lines() {
     let hostile = Hostile::start(|asked| match asked.query("list-type") {
-        Some(_) => {
-            Said::new(500, "<Error><Code>InternalError</Code><Message>a\nERROR forged \u{1b}[31m \u{9b}1m \u{202e}</Message></Error>")
-        }
+        Some(_) => Said::new(
+            500,
+            "<Error><Code>InternalError</Code><Message>a\nERROR forged \u{1b}[31m \u{9b}1m \u{202e}</Message></Error>",
+        ),
         None => Said::new(404, ""),
     });
     let configuration = format!(
@@ -78,7 +89,9 @@ fn what_others_say_cannot_forge_lines() {
         raw.get("/bucket/x%C2%9B31m%E2%80%AE%0AERROR").send();
         let log = place.read("stderr");
         assert!(log.contains("forged") && log.contains("GetObject"), "{log}");
-        let forged = |c: char| c != '\n' && (c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'));
+        let forged = |c: char| {
+            c != '\n' && (c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+        };
         assert!(!log.contains(forged), "{log:?}");
         assert!(!log.lines().any(|line| line.starts_with("ERROR")), "{log}");
         if format == "json" {

@@ -5,7 +5,8 @@ use super::{
     support::{Who, raw::Raw},
 };
 
-const ROOT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
+const ROOT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
 const WORDS: &str = "in MinIO's own format";
 
@@ -18,8 +19,11 @@ fn keep(place: &Place, object: &str) {
 /// A directory that MinIO serves, of this format.
 fn drive(place: &Place, name: &str, format: &str) {
     std::fs::create_dir_all(place.path(name).join(".minio.sys")).expect("made");
-    std::fs::write(place.path(name).join(".minio.sys/format.json"), format!("{{\"version\":\"1\",\"format\":\"{format}\"}}"))
-        .expect("written");
+    std::fs::write(
+        place.path(name).join(".minio.sys/format.json"),
+        format!("{{\"version\":\"1\",\"format\":\"{format}\"}}"),
+    )
+    .expect("written");
 }
 
 #[test]
@@ -27,9 +31,15 @@ fn a_data_directory_of_minio_is_refused_before_anything_is_made_in_it() {
     let place = Place::new();
     drive(&place, "d", "xl-single");
     keep(&place, "d/photos/cat.jpg");
-    let ended = place.run(&["serve", "--data", "d", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], &ROOT);
+    let ended = place
+        .run(&["serve", "--data", "d", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], &ROOT);
     let said = ended.failed(2);
-    assert!(said.contains("backend 'disk' at d: ") && said.contains(WORDS) && said.contains("causeway bucket add NAME http://"), "{said}");
+    assert!(
+        said.contains("backend 'disk' at d: ")
+            && said.contains(WORDS)
+            && said.contains("causeway bucket add NAME http://"),
+        "{said}"
+    );
     assert!(!place.path("d/.causeway").exists());
     let said = place.run(&["bucket", "add", "photos", "./d"], &[]).failed(1);
     assert!(said.contains(WORDS) && !place.path("causeway.toml").exists(), "{said}");
@@ -56,15 +66,32 @@ fn a_bucket_of_minio_is_not_adopted_and_all_others_are() {
     let server = place.serve(&["--data", "d"], &ROOT);
     let raw = Raw::new(server.s3, WHO);
     let list = raw.get("/").send().text();
-    assert!(list.contains("<Name>plain</Name>") && list.contains("<Name>named</Name>") && !list.contains("theirs"), "{list}");
+    assert!(
+        list.contains("<Name>plain</Name>")
+            && list.contains("<Name>named</Name>")
+            && !list.contains("theirs"),
+        "{list}"
+    );
     assert!(place.read("stderr").contains(WORDS));
     let said = place.run(&["bucket", "adopt", "theirs", "--data", "d"], &ROOT).failed(1);
     assert!(said.contains(WORDS), "{said}");
     drop(server);
 
     place.write("causeway.toml", "[server]\ndata = 'd'\n[bucket.theirs]\n");
-    let said =
-        place.run(&["serve", "--config", "causeway.toml", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], &ROOT).failed(1);
+    let said = place
+        .run(
+            &[
+                "serve",
+                "--config",
+                "causeway.toml",
+                "--listen",
+                "127.0.0.1:0",
+                "--admin-listen",
+                "127.0.0.1:0",
+            ],
+            &ROOT,
+        )
+        .failed(1);
     assert!(said.contains("opening bucket 'theirs'") && said.contains(WORDS), "{said}");
     let said = place.run(&["bucket", "validate", "theirs"], &ROOT).failed(1);
     assert!(said.contains(WORDS), "{said}");

@@ -1,4 +1,5 @@
-//! Whose a place is: no two buckets share one, and what lies on a storage already is no client's until an operator says so.
+//! Whose a place is: no two buckets share one, and what lies on a storage already is no client's until an
+//! operator says so.
 
 use super::{
     process::{Place, Running, within},
@@ -40,7 +41,9 @@ fn done(reply: RawReply) -> String {
 fn upstream(upstream: &Upstream, name: &str, more: &str) -> String {
     let Upstream { access_key, secret_key, .. } = upstream;
     let endpoint = upstream.endpoint();
-    format!("[backend.{name}]\ntype = 's3'\nendpoint = '{endpoint}'\naccess_key = '{access_key}'\nsecret_key = '{secret_key}'\n{more}")
+    format!(
+        "[backend.{name}]\ntype = 's3'\nendpoint = '{endpoint}'\naccess_key = '{access_key}'\nsecret_key = '{secret_key}'\n{more}"
+    )
 }
 
 fn others(upstream: &Upstream) -> Raw {
@@ -50,12 +53,17 @@ fn others(upstream: &Upstream) -> Raw {
 #[test]
 fn no_client_gets_a_bucket_around_one_of_the_configuration_or_where_it_lies() {
     let place = Place::new();
-    let server = serve(&place, "[bucket.reports]\nprefix = 'shared/reports'\n[bucket.album]\nprefix = 'pictures'\n");
+    let server =
+        serve(&place, "[bucket.reports]\nprefix = 'shared/reports'\n[bucket.album]\nprefix = 'pictures'\n");
     let admin = Raw::new(server.s3, ROOT);
     done(admin.put("/reports/secret", "s").send());
     for bucket in ["shared", "pictures"] {
         refused(&server, bucket);
-        assert_eq!(admin.put(format!("/{bucket}"), "").send().failure(), is(TAKEN.0, TAKEN.1), "nor an administrator");
+        assert_eq!(
+            admin.put(format!("/{bucket}"), "").send().failure(),
+            is(TAKEN.0, TAKEN.1),
+            "nor an administrator"
+        );
     }
     done(Raw::new(server.s3, EVE).put("/share", "").send());
 }
@@ -77,7 +85,10 @@ fn what_appears_in_the_root_is_no_clients_bucket_until_it_is_adopted() {
 
     let adopt = |arguments: &[&str]| place.run(&[&["bucket", "adopt"], arguments].concat(), &[]);
     let words = adopt(&["loot", "--config", "causeway.toml"]).succeeded();
-    assert!(words.contains("'loot' on backend 'disk' is bucket loot now, and belongs to root-user"), "{words}");
+    assert!(
+        words.contains("'loot' on backend 'disk' is bucket loot now, and belongs to root-user"),
+        "{words}"
+    );
     assert_eq!(done(admin.get("/loot/cat.jpg").send()), "meow");
     assert_eq!(eve.get("/loot/cat.jpg").send().status, 403);
     adopt(&["hers", "--prefix", "empty", "--owner", "eve", "--config", "causeway.toml"]).succeeded();
@@ -151,7 +162,8 @@ fn no_client_gets_a_bucket_of_the_account_that_it_did_not_make() {
     done(theirs.put("/loot/k", "theirs").send());
     done(theirs.put("/hollow", "").send());
     let place = Place::new();
-    let config = upstream(&storage, "lake", "") + "[bucket.reports]\nremote = 'lake1'\n[bucket.deep]\nremote = 'lake2'\nprefix = 'a/b'\n";
+    let config = upstream(&storage, "lake", "")
+        + "[bucket.reports]\nremote = 'lake1'\n[bucket.deep]\nremote = 'lake2'\nprefix = 'a/b'\n";
     let server = serve(&place, &config);
     for bucket in ["lake1", "lake2", "loot", "hollow"] {
         refused(&server, bucket);
@@ -166,7 +178,9 @@ fn no_client_gets_a_bucket_of_the_account_that_it_did_not_make() {
         done(eve.request("DELETE", "/mine/k").send());
         done(eve.request("DELETE", "/mine").send());
     }
-    place.run(&["bucket", "adopt", "prize", "--remote", "loot", "--config", "causeway.toml"], &[]).succeeded();
+    place
+        .run(&["bucket", "adopt", "prize", "--remote", "loot", "--config", "causeway.toml"], &[])
+        .succeeded();
     assert_eq!(done(Raw::new(server.s3, ROOT).get("/prize/k").send()), "theirs");
     assert_eq!(eve.get("/prize/k").send().status, 403);
 }
@@ -178,7 +192,10 @@ fn no_client_gets_a_prefix_of_a_shared_bucket_that_has_objects() {
     done(theirs.put("/all", "").send());
     done(theirs.put("/all/loot/k", "theirs").send());
     let place = Place::new();
-    let server = serve(&place, &(upstream(&storage, "lake", "bucket = 'all'\n") + "[bucket.deep]\nprefix = 'shared/deep'\n"));
+    let server = serve(
+        &place,
+        &(upstream(&storage, "lake", "bucket = 'all'\n") + "[bucket.deep]\nprefix = 'shared/deep'\n"),
+    );
     refused(&server, "loot");
     refused(&server, "shared");
     let eve = Raw::new(server.s3, EVE);
@@ -191,7 +208,9 @@ fn no_client_gets_a_prefix_of_a_shared_bucket_that_has_objects() {
 fn one_storage_behind_two_backends_is_one_storage() {
     let storage = Upstream::new_causeway();
     let place = Place::new();
-    let two = upstream(&storage, "lake", "") + &upstream(&storage, "cached", "metadata_ttl = '1m'\n") + "[default]\nbackend = 'lake'\n";
+    let two = upstream(&storage, "lake", "")
+        + &upstream(&storage, "cached", "metadata_ttl = '1m'\n")
+        + "[default]\nbackend = 'lake'\n";
     let server = serve(&place, &(two.clone() + "[bucket.reports]\nbackend = 'cached'\nremote = 'lake1'\n"));
     refused(&server, "lake1");
     drop(server);
@@ -259,7 +278,9 @@ fn a_replica_that_is_away_when_a_bucket_is_made_is_not_given_what_lies_there() {
     let server = serve(&place, &config(""));
     let eve = Raw::new(server.s3, EVE);
     assert!(!done(eve.get("/loot").send()).contains("<Key>k<"));
-    within(|| place.read("stderr").contains("was there before lies in the place of the replica").then_some(()));
+    within(|| {
+        place.read("stderr").contains("was there before lies in the place of the replica").then_some(())
+    });
     done(eve.put("/loot/k", "hers").send());
     assert_eq!(eve.get("/loot/k").send().text(), "hers");
     assert_eq!(place.read("two/loot/k"), "theirs", "nothing of hers went there");
@@ -280,8 +301,20 @@ fn buckets_that_share_a_place_since_the_configuration_changed_are_not_served() {
 
     let both = format!("[server]\ndata = 'd'\n{IDENTITIES}[bucket.reports]\nprefix = 'shared/reports'\n");
     place.write("causeway.toml", &both);
-    let said =
-        place.run(&["serve", "--config", "causeway.toml", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], &[]).failed(1);
+    let said = place
+        .run(
+            &[
+                "serve",
+                "--config",
+                "causeway.toml",
+                "--listen",
+                "127.0.0.1:0",
+                "--admin-listen",
+                "127.0.0.1:0",
+            ],
+            &[],
+        )
+        .failed(1);
     assert!(said.contains("reports") && said.contains("shared"), "{said}");
     let forget = |name: &str| place.run(&["bucket", "forget", name, "--config", "causeway.toml"], &[]);
     assert!(forget("reports").failed(2).contains("is in the configuration"));

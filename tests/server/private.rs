@@ -6,7 +6,8 @@ use super::{
 };
 use std::os::unix::fs::PermissionsExt;
 
-const ROOT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
+const ROOT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
 
 /// Objects at two depths, and an upload with a part.
@@ -51,7 +52,10 @@ fn what_is_made_is_private_by_default() {
     fill(&server);
     assert_eq!((place.mode("objects"), place.mode("d")), (0o700, 0o700));
     let all = modes(&place, "objects");
-    assert!(all.iter().any(|(path, ..)| path == "objects/photos/deep/er/b") && all.iter().any(|(path, ..)| path.contains("uploads/")));
+    assert!(
+        all.iter().any(|(path, ..)| path == "objects/photos/deep/er/b")
+            && all.iter().any(|(path, ..)| path.contains("uploads/"))
+    );
     for (path, is_directory, mode) in all {
         assert_eq!(mode, if is_directory { 0o700 } else { 0o600 }, "{path}");
     }
@@ -61,7 +65,10 @@ fn what_is_made_is_private_by_default() {
 fn modes_are_a_setting_and_what_is_no_object_is_private_all_the_same() {
     let place = Place::new();
     let modes_set = "file_mode = '0664'\ndirectory_mode = '0775'\n";
-    place.write("causeway.toml", &format!("[server]\ndata = 'd'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n{modes_set}"));
+    place.write(
+        "causeway.toml",
+        &format!("[server]\ndata = 'd'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n{modes_set}"),
+    );
     let server = place.serve(&[], &ROOT);
     fill(&server);
     for (path, is_directory, mode) in modes(&place, "objects") {
@@ -73,8 +80,13 @@ fn modes_are_a_setting_and_what_is_no_object_is_private_all_the_same() {
         };
         assert_eq!(mode, expected, "{path}");
     }
-    for (wrong, words) in [("'0777x'", "octal"), ("640", "octal"), ("'0440'", "must let the owner read and write")] {
-        place.write("wrong.toml", &format!("[backend.disk]\ntype = 'fs'\nroot = 'objects'\nfile_mode = {wrong}\n"));
+    for (wrong, words) in
+        [("'0777x'", "octal"), ("640", "octal"), ("'0440'", "must let the owner read and write")]
+    {
+        place.write(
+            "wrong.toml",
+            &format!("[backend.disk]\ntype = 'fs'\nroot = 'objects'\nfile_mode = {wrong}\n"),
+        );
         let said = place.run(&["config", "check", "--config", "wrong.toml"], &[]).failed(2);
         assert!(said.contains(words), "{wrong}: {said}");
     }
@@ -88,7 +100,10 @@ fn nobody_else_can_open_the_lock_of_a_root_that_an_older_version_made() {
     chmod(&place, "objects/.causeway", 0o755);
     chmod(&place, "objects/.causeway/backend.lock", 0o644);
     let server = place.serve(&[], &ROOT);
-    assert_eq!((place.mode("objects/.causeway"), place.mode("objects/.causeway/backend.lock")), (0o700, 0o600));
+    assert_eq!(
+        (place.mode("objects/.causeway"), place.mode("objects/.causeway/backend.lock")),
+        (0o700, 0o600)
+    );
     assert!(!place.read("stderr").contains("could write here"), "they could only read");
     drop(server);
     for directory in ["objects/.causeway", "d/.causeway"] {
@@ -96,7 +111,10 @@ fn nobody_else_can_open_the_lock_of_a_root_that_an_older_version_made() {
         chmod(&place, directory, 0o777);
         drop(place.serve(&[], &ROOT));
         let log = place.read("stderr");
-        assert!(log.contains("other users of this machine could write here") && log.contains("0777"), "{directory}: {log}");
+        assert!(
+            log.contains("other users of this machine could write here") && log.contains("0777"),
+            "{directory}: {log}"
+        );
         assert_eq!(place.mode(directory), 0o700, "{directory}");
     }
 }
@@ -106,7 +124,10 @@ fn a_configuration_that_everybody_reads_and_that_holds_a_secret_is_warned_about(
     let place = Place::new();
     let warned = |secret: &str, mode: u32| {
         let _ = std::fs::remove_file(place.path("stderr"));
-        place.write("causeway.toml", &format!("[server]\ndata = 'd'\n[[identity]]\naccess_key = 'alice'\nsecret_key = {secret}\n"));
+        place.write(
+            "causeway.toml",
+            &format!("[server]\ndata = 'd'\n[[identity]]\naccess_key = 'alice'\nsecret_key = {secret}\n"),
+        );
         chmod(&place, "causeway.toml", mode);
         drop(place.serve(&[], &[("ALICE", "from-elsewhere")]));
         let log = place.read("stderr");

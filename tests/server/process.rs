@@ -1,4 +1,5 @@
-//! The binary with nothing but the arguments and the environment that a test gives it, in a directory of its own.
+//! The binary with nothing but the arguments and the environment that a test gives it, in a directory of its
+//! own.
 
 use std::{
     fs::File,
@@ -38,7 +39,9 @@ impl Place {
 
     pub fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.dir.path()).expect("a directory");
-        let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
         names.sort();
         names
     }
@@ -64,7 +67,11 @@ impl Place {
     /// Runs to its end, with something to read.
     pub fn run_with_input(&self, input: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
         let mut command = self.command(arguments);
-        command.envs(environment.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .envs(environment.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("it runs");
         child.stdin.take().expect("an input").write_all(input.as_bytes()).expect("taken");
         Ended::of(&child.wait_with_output().expect("it ends"))
@@ -72,15 +79,19 @@ impl Place {
 
     /// The permissions of a file.
     pub fn mode(&self, name: &str) -> u32 {
-        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(self.path(name)).expect("a file").permissions()) & 0o777
+        std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(self.path(name)).expect("a file").permissions(),
+        ) & 0o777
     }
 
-    /// `serve` on free ports, with `causeway.toml` if the test wrote one, once it serves. A file that says where to listen is heeded.
+    /// `serve` on free ports, with `causeway.toml` if the test wrote one, once it serves. A file that says
+    /// where to listen is heeded.
     pub fn serve(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
         self.serve_under(&[], arguments, environment)
     }
 
-    /// As `serve`, by a process to which the modes of files mean something: root loses what lets it pass them by.
+    /// As `serve`, by a process to which the modes of files mean something: root loses what lets it pass them
+    /// by.
     pub fn serve_bound_by_modes(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
         const BOUND: [&str; 2] = ["/usr/bin/setpriv", "--bounding-set=-dac_override,-dac_read_search"];
         let wrapper = if rustix::process::geteuid().is_root() { &BOUND[..] } else { &[] };
@@ -88,13 +99,23 @@ impl Place {
     }
 
     /// As `serve`, with so many descriptors at most.
-    pub fn serve_with_descriptors(&self, most: u32, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
-        self.serve_under(&["/bin/sh", "-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\"")], arguments, environment)
+    pub fn serve_with_descriptors(
+        &self,
+        most: u32,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Running {
+        self.serve_under(
+            &["/bin/sh", "-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\"")],
+            arguments,
+            environment,
+        )
     }
 
     fn serve_under(&self, wrapper: &[&str], arguments: &[&str], environment: &[(&str, &str)]) -> Running {
         let _ = std::fs::remove_file(self.path("addresses"));
-        let mut command = self.command_under(wrapper, &["serve", "--address-file", "addresses", "--durability", "relaxed"]);
+        let mut command =
+            self.command_under(wrapper, &["serve", "--address-file", "addresses", "--durability", "relaxed"]);
         if !arguments.contains(&"--listen") && !self.read("causeway.toml").contains("\nlisten = ") {
             command.args(["--listen", "127.0.0.1:0"]);
         }
@@ -102,11 +123,20 @@ impl Place {
         if self.path("causeway.toml").exists() {
             command.args(["--config", "causeway.toml"]);
         }
-        let file = |name: &str| File::options().create(true).append(true).open(self.path(name)).expect("a file");
-        command.args(arguments).envs(environment.iter().copied()).stdout(file("stdout")).stderr(file("stderr"));
+        let file =
+            |name: &str| File::options().create(true).append(true).open(self.path(name)).expect("a file");
+        command
+            .args(arguments)
+            .envs(environment.iter().copied())
+            .stdout(file("stdout"))
+            .stderr(file("stderr"));
         let mut child = command.spawn().expect("it starts");
         let addresses: Vec<SocketAddr> = within(|| {
-            assert!(child.try_wait().expect("a child").is_none(), "it did not come up: {}", self.read("stderr"));
+            assert!(
+                child.try_wait().expect("a child").is_none(),
+                "it did not come up: {}",
+                self.read("stderr")
+            );
             let lines: Vec<_> = self.read("addresses").lines().filter_map(|line| line.parse().ok()).collect();
             (lines.len() == 2).then_some(lines)
         });

@@ -10,5 +10,8 @@ fn the_configuration_reference_is_up_to_date() {
         std::fs::write(&path, &expected).expect("written");
     }
     let actual = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(actual == expected, "docs/configuration.md is out of date: CAUSEWAY_BLESS=1 cargo test --test server reference");
+    assert!(
+        actual == expected,
+        "docs/configuration.md is out of date: CAUSEWAY_BLESS=1 cargo test --test server reference"
+    );
 }

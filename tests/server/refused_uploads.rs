@@ -1,5 +1,5 @@
-//! Uploads that are refused before their body was read: the reply reaches a client that sends all of the body first, and
-//! only then looks for it, as most clients do.
+//! Uploads that are refused before their body was read: the reply reaches a client that sends all of the body
+//! first, and only then looks for it, as most clients do.
 
 use super::{
     process::{Place, Running, within},
@@ -9,7 +9,8 @@ use super::{
 use rustls_pki_types::CertificateDer;
 use std::io::{Read, Write};
 
-const ROOT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
+const ROOT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
 const STRANGER: Who = Who { secret_key: "not-the-password", ..WHO };
 /// More than the buffers of two sockets hold.
@@ -28,7 +29,9 @@ impl Gateway {
     fn connect(&self) -> Box<dyn Stream> {
         match &self.certificate {
             None => Box::new(self.running.connect()),
-            Some(certificate) => Box::new(tls::connect(&self.running, certificate, &["http/1.1"]).expect("TLS")),
+            Some(certificate) => {
+                Box::new(tls::connect(&self.running, certificate, &["http/1.1"]).expect("TLS"))
+            }
         }
     }
 
@@ -56,7 +59,10 @@ impl Gateway {
 #[track_caller]
 fn refused(reply: &str, status: u16, code: &str) {
     assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{reply}");
-    assert!(reply.contains(&format!("<Code>{code}</Code>")) && reply.contains("connection: close\r\n"), "{reply}");
+    assert!(
+        reply.contains(&format!("<Code>{code}</Code>")) && reply.contains("connection: close\r\n"),
+        "{reply}"
+    );
     assert!(reply.ends_with("</Error>"), "all of it came: {reply}");
 }
 

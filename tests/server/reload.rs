@@ -1,4 +1,5 @@
-//! SIGHUP: the configuration is read again and takes effect while requests are served, as a whole or not at all.
+//! SIGHUP: the configuration is read again and takes effect while requests are served, as a whole or not at
+//! all.
 
 use super::{
     process::{Place, Running, connect, read_all, within},
@@ -14,7 +15,8 @@ const ROOT: Who = Who { access_key: "root-user", secret_key: "root-password" };
 const ALICE: Who = Who { access_key: "alice", secret_key: "alice-secret" };
 const BOB: Who = Who { access_key: "bob", secret_key: "bob-secret" };
 /// An administrator.
-const ADMIN: &str = "[[identity]]\naccess_key = 'root-user'\nsecret_key = 'root-password'\npolicy = 'admin'\n";
+const ADMIN: &str =
+    "[[identity]]\naccess_key = 'root-user'\nsecret_key = 'root-password'\npolicy = 'admin'\n";
 
 /// An identity as a section.
 fn identity(who: Who) -> String {
@@ -33,7 +35,9 @@ fn serve(place: &Place, rest: &str) -> Running {
 }
 
 fn reloads(server: &Running) -> [f64; 2] {
-    ["ok", "failed"].map(|result| server.metric(&format!("causeway_config_reloads_total{{result=\"{result}\"}}")).expect("counted"))
+    ["ok", "failed"].map(|result| {
+        server.metric(&format!("causeway_config_reloads_total{{result=\"{result}\"}}")).expect("counted")
+    })
 }
 
 /// Has the configuration read again, and tells whether it is in force once that is known.
@@ -104,7 +108,8 @@ fn a_new_identity_is_let_in_and_one_that_was_taken_out_is_refused_at_the_next_re
 fn another_secret_and_another_role_count_at_once_and_a_request_in_work_ends_normally() {
     let place = Place::new();
     place.write("alice", "alice-secret\n");
-    let alice = |more: &str| format!("[[identity]]\naccess_key = 'alice'\nsecret_key = {{ file = 'alice' }}\n{more}");
+    let alice =
+        |more: &str| format!("[[identity]]\naccess_key = 'alice'\nsecret_key = {{ file = 'alice' }}\n{more}");
     let server = serve(&place, &alice(""));
     put(&server, ALICE, "/hers", "");
     let body = "x".repeat(100_000);
@@ -146,13 +151,25 @@ fn new_buckets_are_there_on_backends_that_were_there_and_on_new_ones_with_what_l
         assert_eq!(Raw::new(server.s3, ALICE).get(format!("/{object}")).send().text(), content);
     }
     // Listed without waiting for the next upkeep, which is minutes away.
-    within(|| Raw::new(server.s3, ALICE).get("/old-photos").send().text().contains("<Key>cat.jpg</Key>").then_some(()));
-    within(|| Raw::new(server.s3, ALICE).get("/music").send().text().contains("<Key>a.flac</Key>").then_some(()));
+    within(|| {
+        Raw::new(server.s3, ALICE)
+            .get("/old-photos")
+            .send()
+            .text()
+            .contains("<Key>cat.jpg</Key>")
+            .then_some(())
+    });
+    within(|| {
+        Raw::new(server.s3, ALICE).get("/music").send().text().contains("<Key>a.flac</Key>").then_some(())
+    });
     put(&server, ALICE, "/music/b.flac", "lala");
     put(&server, ALICE, "/safe/k", "twice");
     assert_eq!(place.read("nas/music/b.flac"), "lala");
     within(|| (place.read("d/safe/k") == "twice" && place.read("nas/safe/k") == "twice").then_some(()));
-    assert!(server.metric("causeway_throttled_total{scope=\"backend\",name=\"nas\"}").is_some(), "it is limited");
+    assert!(
+        server.metric("causeway_throttled_total{scope=\"backend\",name=\"nas\"}").is_some(),
+        "it is limited"
+    );
     assert!(server.metric("causeway_budget_requests{backend=\"nas\"}").is_some(), "it has a budget");
     assert!(server.metric("causeway_cache_size_bytes{what=\"metadata\"}").is_some(), "it has a cache");
     // A second reading finds it there, and a restart too.
@@ -168,7 +185,8 @@ fn a_bucket_that_the_command_adds_is_served_after_a_signal() {
     let server = serve(&place, &format!("{}[backend.disk]\ntype = 'fs'\nroot = 'd'\n", identity(ALICE)));
     std::fs::create_dir(place.path("pictures")).expect("made");
     place.write("pictures/cat.jpg", "meow");
-    let said = place.run(&["bucket", "add", "photos", "pictures", "--config", "causeway.toml"], &[]).succeeded();
+    let said =
+        place.run(&["bucket", "add", "photos", "pictures", "--config", "causeway.toml"], &[]).succeeded();
     assert!(said.contains("a running server takes it up on SIGHUP"), "{said}");
     assert!(reload(&server), "{}", place.read("stderr"));
     assert_eq!(Raw::new(server.s3, ROOT).get("/photos/cat.jpg").send().text(), "meow");
@@ -182,7 +200,9 @@ fn owner_and_access_change_hands_in_buckets_that_are_open() {
     let with = |bucket: &str| format!("{}{}[bucket.photos]\n{bucket}", identity(ALICE), identity(BOB));
     let server = serve(&place, &with("owner = 'alice'\naccess = { bob = 'readonly' }\n"));
     put(&server, ALICE, "/photos/k", "x");
-    let may = |who| (status(&server, who, "/photos/k"), Raw::new(server.s3, who).put("/photos/new", "x").send().status);
+    let may = |who| {
+        (status(&server, who, "/photos/k"), Raw::new(server.s3, who).put("/photos/new", "x").send().status)
+    };
     assert_eq!((may(ALICE), may(BOB)), ((200, 200), (200, 403)));
     accepted(&place, &server, &with("owner = 'alice'\naccess = { bob = 'readwrite' }\n"));
     assert_eq!((may(ALICE), may(BOB)), ((200, 200), (200, 200)));
@@ -197,7 +217,10 @@ fn owner_and_access_change_hands_in_buckets_that_are_open() {
 fn a_bucket_that_was_taken_out_stays_its_owners_and_its_grants_are_gone() {
     let place = Place::new();
     let identities = identity(ALICE) + &identity(BOB);
-    let server = serve(&place, &format!("{identities}[bucket.photos]\nowner = 'alice'\naccess = {{ bob = 'readonly' }}\n"));
+    let server = serve(
+        &place,
+        &format!("{identities}[bucket.photos]\nowner = 'alice'\naccess = {{ bob = 'readonly' }}\n"),
+    );
     put(&server, ALICE, "/photos/k", "x");
     assert_eq!(status(&server, BOB, "/photos/k"), 200);
     accepted(&place, &server, &identities);
@@ -210,12 +233,18 @@ fn limits_and_levels_of_the_log_change_at_once() {
     let server = serve(&place, &identity(ALICE));
     put(&server, ALICE, "/photos", "");
     assert!(!place.read("stderr").contains("ListBuckets"));
-    write(&place, "log_level = 'info,access=debug'\n", &format!("{}request_rate = 1\nconcurrency = 5\n", identity(ALICE)));
+    write(
+        &place,
+        "log_level = 'info,access=debug'\n",
+        &format!("{}request_rate = 1\nconcurrency = 5\n", identity(ALICE)),
+    );
     assert!(reload(&server));
     for _ in 0..3 {
         assert_eq!(list(&server, ALICE).0, 200);
     }
-    let waited = |server: &Running| server.metric("causeway_throttle_waited_seconds_total{scope=\"identity\",name=\"alice\"}");
+    let waited = |server: &Running| {
+        server.metric("causeway_throttle_waited_seconds_total{scope=\"identity\",name=\"alice\"}")
+    };
     assert!(waited(&server).is_some_and(|seconds| seconds > 0.0), "the third waits for the first");
     // A request has its line when its reply was sent.
     let lines = || place.read("stderr").matches("ListBuckets").count();
@@ -241,8 +270,14 @@ fn a_wrong_configuration_changes_nothing_and_all_that_is_wrong_is_logged() {
             identity(BOB)
         ),
     );
-    assert!(said.contains("unknown key 'identity[1].secret'") && said.contains("bucket.photos.access must be"), "{said}");
-    assert!(said.contains("bucket 'Wrong'") && !said.contains("hunter2") && !said.contains("bob-secret"), "{said}");
+    assert!(
+        said.contains("unknown key 'identity[1].secret'") && said.contains("bucket.photos.access must be"),
+        "{said}"
+    );
+    assert!(
+        said.contains("bucket 'Wrong'") && !said.contains("hunter2") && !said.contains("bob-secret"),
+        "{said}"
+    );
     std::fs::remove_file(place.path("causeway.toml")).expect("removed");
     assert!(!reload(&server));
     assert!(place.read("stderr").contains("cannot read causeway.toml"));
@@ -271,7 +306,9 @@ fn what_only_the_server_can_find_wrong_changes_nothing_either() {
             identity(BOB)
         ),
     );
-    for words in ["a bucket does not move by configuration", "share a place", "'clients'", "opening backend 'broken'"] {
+    for words in
+        ["a bucket does not move by configuration", "share a place", "'clients'", "opening backend 'broken'"]
+    {
         assert!(said.contains(words), "{words}: {said}");
     }
     assert!(!said.contains("bucket 'lost'"), "its backend was told: {said}");
@@ -283,7 +320,10 @@ fn what_only_the_server_can_find_wrong_changes_nothing_either() {
     accepted(
         &place,
         &server,
-        &format!("{}{disk}[backend.more]\ntype = 'fs'\nroot = 'more'\n[bucket.fresh]\nbackend = 'more'\n", identity(BOB)),
+        &format!(
+            "{}{disk}[backend.more]\ntype = 'fs'\nroot = 'more'\n[bucket.fresh]\nbackend = 'more'\n",
+            identity(BOB)
+        ),
     );
     assert_eq!(names(&server, ROOT), ["clients", "fresh", "photos"]);
 }
@@ -291,10 +331,17 @@ fn what_only_the_server_can_find_wrong_changes_nothing_either() {
 #[test]
 fn what_takes_a_restart_is_named_each_time_and_all_else_takes_effect() {
     let place = Place::new();
-    let lake =
-        |secret: &str| format!("[backend.lake]\ntype = 's3'\nendpoint = 'http://127.0.0.1:1'\naccess_key = 'a'\nsecret_key = '{secret}'\n");
+    let lake = |secret: &str| {
+        format!(
+            "[backend.lake]\ntype = 's3'\nendpoint = 'http://127.0.0.1:1'\naccess_key = 'a'\nsecret_key = '{secret}'\n"
+        )
+    };
     let disks = "[backend.disk]\ntype = 'fs'\nroot = 'd'\n[backend.old]\ntype = 'memory'\n[default]\nbackend = 'disk'\n";
-    write(&place, "listen = '127.0.0.1:0'\n", &format!("{}{}{disks}", identity(ALICE), lake("hunter1-secret")));
+    write(
+        &place,
+        "listen = '127.0.0.1:0'\n",
+        &format!("{}{}{disks}", identity(ALICE), lake("hunter1-secret")),
+    );
     let server = place.serve(&[], &[]);
     let changed = format!(
         "{}{}{}[bucket.far]\nbackend = 'disk'\n",
@@ -347,7 +394,13 @@ fn requests_of_an_identity_that_stays_all_succeed_while_the_configuration_is_rea
         while !stop.load(Ordering::Relaxed) {
             let written = raw.put(format!("/photos/{worker}"), "x").send();
             let read = raw.get("/photos/k").send();
-            assert_eq!((written.status, read.status, read.text().as_str()), (200, 200, "meow"), "{}{}", written.text(), read.text());
+            assert_eq!(
+                (written.status, read.status, read.text().as_str()),
+                (200, 200, "meow"),
+                "{}{}",
+                written.text(),
+                read.text()
+            );
             done.fetch_add(1, Ordering::Relaxed);
         }
     };
@@ -362,7 +415,10 @@ fn requests_of_an_identity_that_stays_all_succeed_while_the_configuration_is_rea
             write(&place, "", &format!("{}{grants}[bucket.new-{n}]\n", with(&others)));
             let took_effect = reload(&server);
             // Some requests are served between any two readings; a worker that failed serves none.
-            within(|| (done.load(Ordering::Relaxed) > before || workers.iter().any(|worker| worker.is_finished())).then_some(()));
+            within(|| {
+                (done.load(Ordering::Relaxed) > before || workers.iter().any(|worker| worker.is_finished()))
+                    .then_some(())
+            });
             if !took_effect || workers.iter().any(|worker| worker.is_finished()) {
                 break;
             }
@@ -400,7 +456,10 @@ fn an_administrator_that_is_generated_while_the_server_runs_is_printed_once() {
     assert!(reload(&server) && reload(&server));
     let out = place.read("stdout");
     assert_eq!(out.matches("access key: ").count(), 1, "{out}");
-    let value = |name: &str| out.lines().find_map(|line| line.strip_prefix(name)).expect("printed").to_owned().leak() as &'static str;
+    let value = |name: &str| {
+        out.lines().find_map(|line| line.strip_prefix(name)).expect("printed").to_owned().leak()
+            as &'static str
+    };
     let generated = Who { access_key: value("access key: "), secret_key: value("secret key: ") };
     assert_eq!((list(&server, generated).0, list(&server, ROOT).0), (200, 403));
     assert!(!place.read("stderr").contains(generated.secret_key));

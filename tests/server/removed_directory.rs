@@ -6,7 +6,8 @@ use super::{
 };
 
 const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
-const ENVIRONMENT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
+const ENVIRONMENT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
 
 #[test]
 fn a_bucket_whose_directory_is_gone_says_so_to_clients_in_the_log_and_when_it_is_validated() {
@@ -21,8 +22,17 @@ fn a_bucket_whose_directory_is_gone_says_so_to_clients_in_the_log_and_when_it_is
     std::fs::remove_dir_all(place.path("objects/photos")).expect("removed");
 
     assert_eq!(raw.put("/photos/b", "x").send().failure(), is(503, "ServiceUnavailable"));
-    for (method, target) in [("GET", "/photos/a"), ("DELETE", "/photos/a"), ("GET", "/photos/a?tagging"), ("GET", "/photos/missing")] {
-        assert_eq!(raw.request(method, target).send().failure(), is(503, "ServiceUnavailable"), "{method} {target}");
+    for (method, target) in [
+        ("GET", "/photos/a"),
+        ("DELETE", "/photos/a"),
+        ("GET", "/photos/a?tagging"),
+        ("GET", "/photos/missing"),
+    ] {
+        assert_eq!(
+            raw.request(method, target).send().failure(),
+            is(503, "ServiceUnavailable"),
+            "{method} {target}"
+        );
     }
     assert_eq!(raw.request("HEAD", "/photos/a").send().status, 503);
     assert!(!place.path("objects/photos").exists(), "it is not made again while the server runs");
@@ -32,7 +42,10 @@ fn a_bucket_whose_directory_is_gone_says_so_to_clients_in_the_log_and_when_it_is
     assert!(said.contains("objects/photos of bucket 'photos' on backend 'disk' does not exist"), "{said}");
     let said = place.run(&["bucket", "scan", "photos"], &[]).failed(1);
     assert!(said.contains("is gone"), "{said}");
-    assert!(raw.get("/photos?list-type=2").send().text().contains("<Key>a</Key>"), "nobody says that the objects are deleted");
+    assert!(
+        raw.get("/photos?list-type=2").send().text().contains("<Key>a</Key>"),
+        "nobody says that the objects are deleted"
+    );
 
     drop(server);
     let server = place.serve(&[], &ENVIRONMENT);

@@ -49,8 +49,15 @@ fn photos(config: &str) -> (Place, Running, Raw) {
 
 fn upload(raw: &Raw, target: &str, part: &[u8]) {
     let upload = raw.post(format!("{target}?uploads"), "").send().element("UploadId").expect("an upload");
-    let etag = raw.put(format!("{target}?partNumber=1&uploadId={upload}"), part).send().header("etag").expect("a part").to_owned();
-    let parts = format!("<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>");
+    let etag = raw
+        .put(format!("{target}?partNumber=1&uploadId={upload}"), part)
+        .send()
+        .header("etag")
+        .expect("a part")
+        .to_owned();
+    let parts = format!(
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
+    );
     let completed = raw.post(format!("{target}?uploadId={upload}"), parts).send();
     assert_eq!(completed.status, 200, "{}", completed.text());
 }
@@ -62,16 +69,24 @@ fn status_shows_what_each_replica_lacks_and_fails_while_any_does() {
     put(&raw, "/photos/gone", "before");
     settled(&place, "photos");
     let said = replicate(&place, &["status", "photos"]).succeeded();
-    assert_eq!(said, "backend  place   lacks  state\ndisk     photos  0      up\nlake     photos  0      up\nnas      photos  0      up\n");
+    assert_eq!(
+        said,
+        "backend  place   lacks  state\ndisk     photos  0      up\nlake     photos  0      up\nnas      photos  0      up\n"
+    );
     stop(server);
 
     let (server, raw) = serve(&place, &three(AWAY));
     put(&raw, "/photos/changed", "after");
     assert_eq!(raw.request("DELETE", "/photos/gone").send().status, 204);
     // The server finds out by itself.
-    let said = within(|| Some(replicate(&place, &["status", "photos"]).failed(1)).filter(|said| said.contains("out: ")));
+    let said = within(|| {
+        Some(replicate(&place, &["status", "photos"]).failed(1)).filter(|said| said.contains("out: "))
+    });
     let rows: Vec<&str> = said.lines().collect();
-    assert_eq!(rows[..3], ["backend  place   lacks  state", "disk     photos  0      up", "lake     photos  0      up"]);
+    assert_eq!(
+        rows[..3],
+        ["backend  place   lacks  state", "disk     photos  0      up", "lake     photos  0      up"]
+    );
     assert!(rows.len() == 4 && rows[3].starts_with("nas      photos  2      out: "), "{said}");
     let (code, said) = document(replicate(&place, &["status", "photos", "--json"]));
     let well = |backend| json!({ "backend": backend, "place": "photos", "down": null, "seeded": true, "pending": 0 });
@@ -127,7 +142,12 @@ fn what_rots_under_a_right_etag_is_found_by_a_scrub_of_bytes_only_and_healed() {
     for (directory, key) in [("lake", "photos/whole"), ("far", "photos/parts")] {
         rot(&place.path(directory).join(key));
     }
-    let rotten = || (place.read("far/photos/parts") != "as its part was", place.read("lake/photos/whole") != "as it was written");
+    let rotten = || {
+        (
+            place.read("far/photos/parts") != "as its part was",
+            place.read("lake/photos/whole") != "as it was written",
+        )
+    };
     assert_eq!(rotten(), (true, true));
 
     let said = replicate(&place, &["scrub", "photos"]).succeeded();
@@ -136,7 +156,10 @@ fn what_rots_under_a_right_etag_is_found_by_a_scrub_of_bytes_only_and_healed() {
     let (code, said) = document(replicate(&place, &["scrub", "photos", "--bytes", "--json"]));
     let counts = &said["counts"];
     // Who comes first repairs: the scrub, or the worker that it calls.
-    assert_eq!((code, &counts["objects"], &counts["differing"], &counts["failed"]), (Some(0), &json!(9), &json!(2), &json!(0)));
+    assert_eq!(
+        (code, &counts["objects"], &counts["differing"], &counts["failed"]),
+        (Some(0), &json!(9), &json!(2), &json!(0))
+    );
     assert_eq!(held(&place, "photos/whole"), [b"as it was written"; 3]);
     assert_eq!(held(&place, "photos/parts"), [b"as its part was"; 3]);
     let said = replicate(&place, &["scrub", "photos", "--bytes"]).succeeded();
@@ -150,7 +173,8 @@ fn what_has_rotted_is_not_trusted_after_a_change_of_tags_either() {
     put(&raw, "/photos/a", "as it was written");
     settled(&place, "photos");
     stop(server);
-    let config = three("operations = 'writes'\nunavailable = 1\n").replace("data = 'd'", "data = 'd'\nscan_interval = 'off'");
+    let config = three("operations = 'writes'\nunavailable = 1\n")
+        .replace("data = 'd'", "data = 'd'\nscan_interval = 'off'");
     let (server, raw) = serve(&place, &config);
     rot(&place.path("far/photos/a"));
     let (code, said) = document(replicate(&place, &["scrub", "photos", "--bytes", "--json"]));
@@ -211,7 +235,9 @@ fn replicas_are_added_promoted_and_removed_while_the_server_runs() {
         "causeway: bucket 'photos': there is a replica on backend 'nas' already\n"
     );
 
-    let order = |raw: &Raw| raw.request("HEAD", "/photos/0").send().header("x-causeway-replicas").expect("replicas").to_owned();
+    let order = |raw: &Raw| {
+        raw.request("HEAD", "/photos/0").send().header("x-causeway-replicas").expect("replicas").to_owned()
+    };
     assert_eq!(order(&raw), "disk=current, lake=current, nas=current");
     let said = replicate(&place, &["promote", "photos", "nas"]).succeeded();
     assert!(said.lines().nth(1).is_some_and(|first| first.starts_with("nas ")), "{said}");
@@ -232,7 +258,8 @@ fn replicas_are_added_promoted_and_removed_while_the_server_runs() {
 
 #[test]
 fn a_replica_is_added_on_a_backend_upon_another_whatever_they_are_called() {
-    let (place, _server, raw) = photos(&three("").replace("['disk', 'lake', 'nas']", "['disk', 'lake']").replace("nas", "zone"));
+    let (place, _server, raw) =
+        photos(&three("").replace("['disk', 'lake', 'nas']", "['disk', 'lake']").replace("nas", "zone"));
     put(&raw, "/photos/0", "x");
     replicate(&place, &["add", "photos", "zone"]).succeeded();
     assert_eq!(held(&place, "photos/0"), [b"x"; 3]);
@@ -241,14 +268,24 @@ fn a_replica_is_added_on_a_backend_upon_another_whatever_they_are_called() {
 #[test]
 fn what_cannot_be_done_is_said() {
     let place = Place::new();
-    place.write("causeway.toml", &(three("") + "[bucket.plain]\nbackend = 'disk'\nprefix = 'plain'\n[bucket.photos]\nprefix = 'photos'\n"));
+    place.write(
+        "causeway.toml",
+        &(three("")
+            + "[bucket.plain]\nbackend = 'disk'\nprefix = 'plain'\n[bucket.photos]\nprefix = 'photos'\n"),
+    );
     for (arguments, why) in [
         (&["status", "films"][..], "bucket 'films': no such bucket"),
         (&["status", "plain"], "bucket 'plain' is on backend 'disk', which is not replicated"),
         (&["promote", "photos", "moon"], "bucket 'photos': there is no replica on backend 'moon'"),
         (&["remove", "photos", "moon"], "bucket 'photos': there is no replica on backend 'moon'"),
-        (&["add", "photos", "moon"], "bucket 'photos': there is no backend 'moon' that a replica could be on"),
-        (&["add", "photos", "safe"], "bucket 'photos': there is no backend 'safe' that a replica could be on"),
+        (
+            &["add", "photos", "moon"],
+            "bucket 'photos': there is no backend 'moon' that a replica could be on",
+        ),
+        (
+            &["add", "photos", "safe"],
+            "bucket 'photos': there is no backend 'safe' that a replica could be on",
+        ),
     ] {
         assert_eq!(replicate(&place, arguments).failed(1), format!("causeway: {why}\n"), "{arguments:?}");
     }
@@ -261,7 +298,8 @@ fn what_others_put_into_a_replica_is_counted_and_shown_once_a_scan_takes_it_in()
     settled(&place, "photos");
     place.write("lake/photos/theirs", "y");
     let said = replicate(&place, &["scrub", "photos"]).succeeded();
-    let counted = "0 new, 0 differed, 0 copied, 0 left, 1 that nobody knows: 'causeway bucket scan' takes them in\n";
+    let counted =
+        "0 new, 0 differed, 0 copied, 0 left, 1 that nobody knows: 'causeway bucket scan' takes them in\n";
     assert!(said.ends_with(counted), "{said}");
     let listed = || raw.get("/photos?list-type=2").send().text();
     assert!(!listed().contains("theirs"));
@@ -336,8 +374,14 @@ fn records_that_move_to_another_data_directory_say_what_replicas_lack() {
     place.run(&["catalog", "import", "moved.jsonl"], &[]).succeeded();
     let (_server, raw) = serve(&place, &config);
     settled(&place, "photos");
-    assert_eq!(raw.get("/photos/gone").send().status, 404, "a replica that missed a deletion does not undo it");
-    assert!(raw.get("/photos/tagged?tagging").send().text().contains("<Tag><Key>k</Key><Value>v</Value></Tag>"));
+    assert_eq!(
+        raw.get("/photos/gone").send().status,
+        404,
+        "a replica that missed a deletion does not undo it"
+    );
+    assert!(
+        raw.get("/photos/tagged?tagging").send().text().contains("<Tag><Key>k</Key><Value>v</Value></Tag>")
+    );
     assert_eq!(held(&place, "photos/tagged"), [b"x"; 3]);
     assert_eq!(held(&place, "photos/changed"), [b"after"; 3]);
     assert_eq!(held(&place, "photos/gone"), [b""; 3]);

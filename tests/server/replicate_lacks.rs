@@ -1,4 +1,5 @@
-//! `causeway replicate status --keys`: what each replica lacks, key by key, and what failed last, for the causes that operators meet.
+//! `causeway replicate status --keys`: what each replica lacks, key by key, and what failed last, for the
+//! causes that operators meet.
 //!
 //! A full replica is in `full.rs`.
 
@@ -9,13 +10,17 @@ use super::{
 use serde_json::Value;
 
 const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
-const ENVIRONMENT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
+const ENVIRONMENT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
 const KEYS: [&str; 3] = ["k0", "k1", "k2"];
 
 /// A server that speaks S3, over a directory.
 fn remote() -> (Place, Running, Raw) {
     let place = Place::new();
-    place.write("causeway.toml", "[server]\ndata = 'd'\nscan_interval = 'off'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n");
+    place.write(
+        "causeway.toml",
+        "[server]\ndata = 'd'\nscan_interval = 'off'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n",
+    );
     let server = place.serve(&[], &ENVIRONMENT);
     let raw = Raw::new(server.s3, ROOT);
     (place, server, raw)
@@ -57,7 +62,10 @@ fn begun(place: &Place, raw: &Raw) {
     put(raw, "/photos/a", "x");
     settled(place);
     // What is on its way is not lacking.
-    within(|| (raw.request("HEAD", "/photos/a").send().header("x-amz-replication-status") == Some("COMPLETED")).then_some(()));
+    within(|| {
+        (raw.request("HEAD", "/photos/a").send().header("x-amz-replication-status") == Some("COMPLETED"))
+            .then_some(())
+    });
 }
 
 /// A server whose remote replica, with these settings of its backend, has what was put.
@@ -78,23 +86,38 @@ fn lacks(place: &Place) -> Vec<[String; 3]> {
     let said = place.run(&["replicate", "status", "photos", "--keys", "--json"], &[]);
     let document: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("no JSON: {said:?}"));
     let lacks = document["lacks"].as_array().expect("a list").iter();
-    lacks.map(|lack| ["backend", "key", "why"].map(|name| lack[name].as_str().expect("a text").to_owned())).collect()
+    lacks
+        .map(|lack| ["backend", "key", "why"].map(|name| lack[name].as_str().expect("a text").to_owned()))
+        .collect()
 }
 
-/// Puts three objects that the remote replica does not get, and waits until status names each of them with these words.
+/// Puts three objects that the remote replica does not get, and waits until status names each of them with
+/// these words.
 fn told_of_each_key(place: &Place, raw: &Raw, words: &str) {
     for key in KEYS {
         put(raw, &format!("/photos/{key}"), key);
     }
-    let told = within(|| Some(lacks(place)).filter(|told| told.len() == KEYS.len() && told.iter().all(|[.., why]| why.contains(words))));
+    let told = within(|| {
+        Some(lacks(place))
+            .filter(|told| told.len() == KEYS.len() && told.iter().all(|[.., why]| why.contains(words)))
+    });
     for ([backend, key, _], expected) in told.iter().zip(KEYS) {
         assert_eq!((backend.as_str(), key.as_str()), ("remote", expected));
     }
     let said = place.run(&["replicate", "status", "photos", "--keys"], &[]).failed(1);
-    let lines = said.lines().filter(|line| KEYS.iter().any(|key| line.starts_with(&format!("remote lacks \"{key}\": "))));
+    let lines = said
+        .lines()
+        .filter(|line| KEYS.iter().any(|key| line.starts_with(&format!("remote lacks \"{key}\": "))));
     assert_eq!(lines.filter(|line| line.contains(words)).count(), KEYS.len(), "{said}");
-    assert!(said.lines().any(|line| line.starts_with("remote   photos") || line.starts_with("remote   lake/photos")), "{said}");
-    assert!(!place.run(&["replicate", "status", "photos"], &[]).out.contains("lacks \"k0\""), "keys are told when asked for");
+    assert!(
+        said.lines()
+            .any(|line| line.starts_with("remote   photos") || line.starts_with("remote   lake/photos")),
+        "{said}"
+    );
+    assert!(
+        !place.run(&["replicate", "status", "photos"], &[]).out.contains("lacks \"k0\""),
+        "keys are told when asked for"
+    );
 }
 
 /// How often the log says so.
@@ -104,7 +127,11 @@ fn logged(place: &Place, words: &str) -> usize {
 
 /// Waits until a storage was asked so often that what happens again and again has happened again.
 fn asked_again(server: &Running, backend: &str, times: f64) {
-    let asked = || server.metric(&format!("causeway_backend_requests_total{{backend=\"{backend}\"}}")).unwrap_or_default();
+    let asked = || {
+        server
+            .metric(&format!("causeway_backend_requests_total{{backend=\"{backend}\"}}"))
+            .unwrap_or_default()
+    };
     let before = asked();
     within(|| (asked() >= before + times).then_some(()));
 }
@@ -144,7 +171,8 @@ fn an_unreachable_storage_is_told_of_each_key() {
     told_of_each_key(&place, &raw, &format!("connecting to {address} failed"));
 }
 
-/// The storage answers HEAD of a key as if that key alone were missing: the replica went out, was taken for well, and went out again.
+/// The storage answers HEAD of a key as if that key alone were missing: the replica went out, was taken for
+/// well, and went out again.
 #[test]
 fn a_shared_bucket_that_is_gone_is_told_of_each_key_and_the_replica_stays_out_until_it_is_back() {
     let (_there, upstream, beyond) = remote();
@@ -160,7 +188,8 @@ fn a_shared_bucket_that_is_gone_is_told_of_each_key_and_the_replica_stays_out_un
     put(&beyond, "/lake", "");
     settled(&place);
     assert!(lacks(&place).is_empty());
-    let turns = ["a replica is taken out until it answers again", "a replica answers again"].map(|words| logged(&place, words));
+    let turns = ["a replica is taken out until it answers again", "a replica answers again"]
+        .map(|words| logged(&place, words));
     assert_eq!(turns, [1, 1]);
 }
 
@@ -213,8 +242,13 @@ fn a_replica_that_cannot_be_filled_because_its_directory_is_wrong_says_so_and_th
     put(&raw, "/photos", "");
     put(&raw, "/photos/a", "x");
     let words = "which failed and is tried again: SFTP: ";
-    let said = within(|| Some(place.run(&["replicate", "status", "photos"], &[]).failed(1)).filter(|said| said.contains(words)));
-    assert!(said.contains(&format!("the folder {}", wrong.display())), "the wrong directory is named: {said}");
+    let said = within(|| {
+        Some(place.run(&["replicate", "status", "photos"], &[]).failed(1)).filter(|said| said.contains(words))
+    });
+    assert!(
+        said.contains(&format!("the folder {}", wrong.display())),
+        "the wrong directory is named: {said}"
+    );
     let told = within(|| Some(lacks(&place)).filter(|told| told.len() == 1));
     assert!(told[0][0] == "nas" && told[0][1] == "a" && told[0][2].contains("cannot be made"), "{told:?}");
     asked_again(&server, "nas", 60.0);

@@ -9,10 +9,12 @@ use super::{
 };
 use serde_json::Value;
 
-const ROOT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
+const ROOT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
 
-/// Replicas in three directories, of which `far` is reached through backend `nas`, which fails as `faults` say.
+/// Replicas in three directories, of which `far` is reached through backend `nas`, which fails as `faults`
+/// say.
 pub fn three(faults: &str) -> String {
     format!(
         "[server]\ndata = 'd'\n[backend.disk]\ntype = 'fs'\nroot = 'disk'\n[backend.lake]\ntype = 'fs'\nroot = 'lake'\n\
@@ -56,7 +58,9 @@ fn ready(server: &Running) -> Value {
 fn health_and_metrics_name_a_backend_while_it_is_out_and_it_comes_back_by_itself() {
     let place = Place::new();
     let (server, raw) = serve(&place, &three("up = '4s'\ndown = '1s'\n"));
-    let up = |replica: &str| server.metric(&format!("causeway_replica_up{{backend=\"safe\",replica=\"{replica}\"}}"));
+    let up = |replica: &str| {
+        server.metric(&format!("causeway_replica_up{{backend=\"safe\",replica=\"{replica}\"}}"))
+    };
     put(&raw, "/photos", "");
     assert_eq!([up("disk"), up("lake")], [Some(1.0); 2]);
     let mut written = 0;
@@ -70,7 +74,12 @@ fn health_and_metrics_name_a_backend_while_it_is_out_and_it_comes_back_by_itself
     });
     let out = out.as_object().expect("names, and why");
     assert_eq!(out.keys().collect::<Vec<_>>(), ["nas"]);
-    assert!(out["nas"].as_str().is_some_and(|why| why.starts_with("for ") && why.ends_with("the storage is down")), "{out:?}");
+    assert!(
+        out["nas"]
+            .as_str()
+            .is_some_and(|why| why.starts_with("for ") && why.ends_with("the storage is down")),
+        "{out:?}"
+    );
     within(|| {
         write();
         (up("nas") == Some(0.0)).then_some(())
@@ -88,7 +97,8 @@ fn replies_tell_which_replicas_have_the_object_and_that_all_have_it_once_it_is_r
     const COMPLETED: [Option<&str>; 2] = [Some("COMPLETED"), Some("disk=current, lake=current, nas=current")];
     const PENDING: [Option<&str>; 2] = [Some("PENDING"), Some("disk=current, lake=current, nas=pending")];
     let place = Place::new();
-    let all_have = |raw: &Raw, key: &str| within(|| (told(&raw.request("HEAD", key).send()) == COMPLETED).then_some(()));
+    let all_have =
+        |raw: &Raw, key: &str| within(|| (told(&raw.request("HEAD", key).send()) == COMPLETED).then_some(()));
 
     let (server, raw) = serve(&place, &three(""));
     put(&raw, "/photos", "");
@@ -155,7 +165,10 @@ fn clients_that_overwrite_one_object_leave_the_last_write_in_every_replica() {
                         let got = raw.get("/photos/a").send();
                         assert_eq!(got.status, 200, "{}", got.text());
                         let (writer, shown) = written(&got.body);
-                        assert!(writer != client || shown == number, "{client} wrote {number} and sees its {shown}");
+                        assert!(
+                            writer != client || shown == number,
+                            "{client} wrote {number} and sees its {shown}"
+                        );
                     }
                 });
             }
@@ -165,7 +178,12 @@ fn clients_that_overwrite_one_object_leave_the_last_write_in_every_replica() {
         within(|| (told(&raw.request("HEAD", "/photos/a").send())[0] == Some("COMPLETED")).then_some(()));
         for directory in DIRECTORIES {
             let held = std::fs::read(place.path(directory).join("photos/a")).expect("a replica");
-            assert!(held == stands, "{directory} has {:?}, and {:?} stands", written(&held), written(&stands));
+            assert!(
+                held == stands,
+                "{directory} has {:?}, and {:?} stands",
+                written(&held),
+                written(&stands)
+            );
         }
         assert!(raw.get("/photos/a").send().body == stands);
     }
@@ -203,10 +221,17 @@ fn with_one_replica_away_a_write_is_acknowledged_as_the_configuration_says() {
     let (server, raw) = serve(&place, &three(""));
     put(&raw, "/photos", "");
     drop(server);
-    for (write, status) in
-        [("all", 503), ("quorum", 200), ("quorum'\nquorum = '3", 503), ("quorum'\nquorum = '1", 200), ("first", 200), ("best-effort", 200)]
-    {
-        let policy = format!("['disk', 'lake', 'nas']\nwrite = '{write}'").replace("= '3'", "= 3").replace("= '1'", "= 1");
+    for (write, status) in [
+        ("all", 503),
+        ("quorum", 200),
+        ("quorum'\nquorum = '3", 503),
+        ("quorum'\nquorum = '1", 200),
+        ("first", 200),
+        ("best-effort", 200),
+    ] {
+        let policy = format!("['disk', 'lake', 'nas']\nwrite = '{write}'")
+            .replace("= '3'", "= 3")
+            .replace("= '1'", "= 1");
         let (_server, raw) = serve(&place, &three(AWAY).replace("['disk', 'lake', 'nas']", &policy));
         let reply = raw.put("/photos/a", write).send();
         assert_eq!(reply.status, status, "{write}: {}", reply.text());
@@ -223,7 +248,8 @@ fn what_replicas_differ_in_is_not_implemented() {
     let place = Place::new();
     let (_server, raw) = serve(&place, &three(""));
     put(&raw, "/photos", "");
-    for (name, value) in [("x-amz-storage-class", "STANDARD_IA"), ("x-amz-server-side-encryption", "aws:kms")] {
+    for (name, value) in [("x-amz-storage-class", "STANDARD_IA"), ("x-amz-server-side-encryption", "aws:kms")]
+    {
         let refused = raw.put("/photos/a", "x").header(name, value).send();
         assert_eq!(refused.failure(), (501, "NotImplemented".to_owned()), "{name}");
         let refused = raw.post("/photos/a?uploads", "").header(name, value).send();
@@ -243,7 +269,8 @@ fn a_bucket_that_one_replica_cannot_remove_stays_in_all_of_them() {
         ALICE.secret_key
     );
     let (server, raw) = serve(&place, &three("").replace("type = 'fs'\nroot = 'lake'\n", &s3));
-    let well = || within(|| (place.run(&["replicate", "status", "photos"], &[]).code == Some(0)).then_some(()));
+    let well =
+        || within(|| (place.run(&["replicate", "status", "photos"], &[]).code == Some(0)).then_some(()));
     put(&raw, "/photos", "");
     put(&raw, "/photos/a", "x");
     assert_eq!(raw.request("DELETE", "/photos").send().failure(), (409, "BucketNotEmpty".to_owned()));
@@ -254,7 +281,14 @@ fn a_bucket_that_one_replica_cannot_remove_stays_in_all_of_them() {
     assert_eq!(raw.request("DELETE", "/photos").send().failure(), (409, "BucketNotEmpty".to_owned()));
     put(&raw, "/photos/b", "z");
     well();
-    assert_eq!([place.read("disk/photos/b"), upstream.raw().get("/photos/b").send().text(), place.read("far/photos/b")], ["z"; 3]);
+    assert_eq!(
+        [
+            place.read("disk/photos/b"),
+            upstream.raw().get("/photos/b").send().text(),
+            place.read("far/photos/b")
+        ],
+        ["z"; 3]
+    );
 
     std::fs::remove_file(place.path("far/photos/theirs")).expect("removed");
     assert_eq!(raw.request("DELETE", "/photos/b").send().status, 204);
@@ -270,7 +304,8 @@ fn a_bucket_that_one_replica_cannot_remove_stays_in_all_of_them() {
 #[test]
 fn a_bucket_made_while_a_replica_is_away_comes_to_it_later() {
     let place = Place::new();
-    let all = |config: String| config.replace("['disk', 'lake', 'nas']", "['disk', 'lake', 'nas']\nwrite = 'all'");
+    let all =
+        |config: String| config.replace("['disk', 'lake', 'nas']", "['disk', 'lake', 'nas']\nwrite = 'all'");
     let (server, raw) = serve(&place, &all(three(AWAY)));
     assert_eq!(raw.put("/films", "").send().failure(), (503, "ServiceUnavailable".to_owned()));
     drop(server);
@@ -294,7 +329,10 @@ fn every_kind_of_change_goes_on_without_a_replica_and_reaches_it_later() {
         put(&raw, "/photos", "");
         for key in ["copied", "deleted", "tagged", "long"] {
             put(&raw, &format!("/photos/{key}"), key);
-            within(|| (told(&raw.request("HEAD", format!("/photos/{key}")).send())[0] == Some("COMPLETED")).then_some(()));
+            within(|| {
+                (told(&raw.request("HEAD", format!("/photos/{key}")).send())[0] == Some("COMPLETED"))
+                    .then_some(())
+            });
         }
         // An upload that begins with all of them.
         let upload = raw.post("/photos/parts?uploads", "").send().element("UploadId").expect("an upload");
@@ -317,7 +355,13 @@ fn every_kind_of_change_goes_on_without_a_replica_and_reaches_it_later() {
         let tags = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>";
         assert_eq!(raw.put("/photos/tagged?tagging", tags).send().status, 200);
         assert_eq!(raw.request("DELETE", "/photos/deleted").send().status, 204);
-        let now = [("long", &long[..]), ("parts", &long), ("copy", b"copied"), ("copied", b"copied"), ("tagged", b"tagged")];
+        let now = [
+            ("long", &long[..]),
+            ("parts", &long),
+            ("copy", b"copied"),
+            ("copied", b"copied"),
+            ("tagged", b"tagged"),
+        ];
         for (key, body) in now {
             assert!(raw.get(format!("/photos/{key}")).send().body == body, "{key}");
         }
@@ -325,8 +369,13 @@ fn every_kind_of_change_goes_on_without_a_replica_and_reaches_it_later() {
 
         let (_server, raw) = serve(&place, &three(""));
         within(|| (place.run(&["replicate", "status", "photos"], &[]).code == Some(0)).then_some(()));
-        for (directory, (key, body)) in DIRECTORIES.into_iter().flat_map(|directory| now.map(|now| (directory, now))) {
-            assert!(std::fs::read(place.path(directory).join("photos").join(key)).expect("a replica") == body, "{key} in {directory}");
+        for (directory, (key, body)) in
+            DIRECTORIES.into_iter().flat_map(|directory| now.map(|now| (directory, now)))
+        {
+            assert!(
+                std::fs::read(place.path(directory).join("photos").join(key)).expect("a replica") == body,
+                "{key} in {directory}"
+            );
             assert!(!place.path(directory).join("photos/deleted").exists(), "{directory}");
         }
         assert!(raw.get("/photos/tagged?tagging").send().text().contains("<Key>k</Key><Value>v</Value>"));

@@ -66,7 +66,10 @@ fn connections_without_a_request_do_not_delay_the_stop() {
 fn a_request_that_takes_longer_than_the_drain_timeout_is_cut_off() {
     let place = Place::new();
     let stuck = "[backend.memory]\ntype = 'memory'\n[backend.stuck]\ntype = 'faulty'\nbackend = 'memory'\nhang = 1\noperations = 'get'\n";
-    place.write("causeway.toml", &format!("[server]\ndrain_timeout = '200ms'\n{stuck}[default]\nbackend = 'stuck'\n"));
+    place.write(
+        "causeway.toml",
+        &format!("[server]\ndrain_timeout = '200ms'\n{stuck}[default]\nbackend = 'stuck'\n"),
+    );
     let mut server = place.serve(&["--data", "d"], &ROOT);
     let raw = Raw::new(server.s3, WHO);
     assert_eq!(raw.put("/bucket", "").send().status, 200);

@@ -6,7 +6,8 @@ use super::{
 };
 use std::path::Path;
 
-const ROOT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
+const ROOT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
 
 /// A bucket on local disk, and one with two replicas there. Upkeep runs at the start and not again.

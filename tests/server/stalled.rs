@@ -31,7 +31,8 @@ fn serve(place: &Place, settings: &str) -> Running {
 fn public(server: &Running) -> Raw {
     let raw = Raw::new(server.s3, WHO);
     assert_eq!(raw.put("/bucket", "").header("x-amz-acl", "public-read-write").send().status, 200);
-    let large = raw.put("/bucket/large", vec![b'x'; LARGE]).header("x-amz-acl", "public-read").unsigned_payload();
+    let large =
+        raw.put("/bucket/large", vec![b'x'; LARGE]).header("x-amz-acl", "public-read").unsigned_payload();
     assert_eq!(large.send().status, 200);
     raw
 }
@@ -40,7 +41,8 @@ fn in_flight(server: &Running, count: usize) {
     within(|| (server.metric("causeway_requests_in_flight") == Some(count as f64)).then_some(()));
 }
 
-/// A stream of a connection ends because nobody takes its reply; another one, whose request takes long, goes on.
+/// A stream of a connection ends because nobody takes its reply; another one, whose request takes long, goes
+/// on.
 fn one_stream_ends<S: Read + Write>(server: &Running, stream: S, secure: bool, window: u32) {
     let mut client = Client::begin(stream, secure, window);
     client.request(1, "PUT", "/bucket/slow", Some(4));
@@ -123,12 +125,14 @@ fn replies_that_nobody_takes_keep_nobody_else_out() {
     assert_eq!(raw.get("/bucket/large").from([127, 0, 0, 2].into()).send().body.len(), LARGE);
 }
 
-/// Takes a piece of a reply now and then until told that others were served, and then all of it. Returns how much came.
+/// Takes a piece of a reply now and then until told that others were served, and then all of it. Returns how
+/// much came.
 fn takes_slowly(mut client: Client<TcpStream>, others: &Receiver<()>) -> usize {
     let (mut taken, mut allowed) = (0, 0);
     let mut is_waiting = true;
     while taken < LARGE {
-        is_waiting = is_waiting && matches!(others.recv_timeout(Duration::from_millis(20)), Err(RecvTimeoutError::Timeout));
+        is_waiting = is_waiting
+            && matches!(others.recv_timeout(Duration::from_millis(20)), Err(RecvTimeoutError::Timeout));
         if taken == allowed {
             client.allow(1, 16 << 10);
             allowed += 16 << 10;
@@ -151,7 +155,9 @@ fn replies_at_many_addresses_that_nobody_takes_give_way_to_others() {
     let mut plain: Vec<_> = (0..4)
         .map(|n| {
             let mut stream = from(3 + n % 2);
-            stream.write_all(b"GET /bucket/large HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").expect("sent");
+            stream
+                .write_all(b"GET /bucket/large HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+                .expect("sent");
             stream.read_exact(&mut [0; 12]).expect("it begins");
             stream
         })
@@ -170,7 +176,10 @@ fn replies_at_many_addresses_that_nobody_takes_give_way_to_others() {
         let other = [127, 0, 0, 99].into();
         for _ in 0..3 {
             assert_eq!(raw.get("/bucket/large").from(other).send().body.len(), LARGE);
-            assert_eq!(raw.put("/bucket/new", vec![b'x'; 1 << 20]).unsigned_payload().from(other).send().status, 200);
+            assert_eq!(
+                raw.put("/bucket/new", vec![b'x'; 1 << 20]).unsigned_payload().from(other).send().status,
+                200
+            );
             let document = "<Delete><Object><Key>new</Key></Object></Delete>";
             assert_eq!(raw.post("/bucket?delete", document).from(other).send().status, 200);
         }
@@ -179,7 +188,10 @@ fn replies_at_many_addresses_that_nobody_takes_give_way_to_others() {
     });
     drop(held);
     let sent = plain.iter_mut().map(|stream| std::io::copy(stream, &mut std::io::sink()).unwrap_or(0));
-    assert!(sent.filter(|sent| *sent < LARGE as u64).count() > 0, "those of HTTP/1.1 had made no progress for longest");
+    assert!(
+        sent.filter(|sent| *sent < LARGE as u64).count() > 0,
+        "those of HTTP/1.1 had made no progress for longest"
+    );
 }
 
 #[test]
@@ -272,7 +284,10 @@ async fn all_streams_of_many_connections_are_served_with_little_memory() {
     let mut all = Vec::new();
     for connection in 0..4 {
         let stream = tokio::net::TcpStream::connect(server.s3).await.expect("a connection");
-        let (sender, driver) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2");
+        let (sender, driver) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .expect("HTTP/2");
         tokio::spawn(driver);
         for stream in 0..200 {
             let (mut sender, body) = (sender.clone(), body.clone());
@@ -314,7 +329,11 @@ fn one_address_cannot_take_all_connections() {
 /// A PUT in work whose body has not come.
 fn slow_put(server: &Running, key: &str, client: &str) -> TcpStream {
     let mut stream = server.connect();
-    write!(stream, "PUT /bucket/{key} HTTP/1.1\r\nhost: x\r\nx-forwarded-for: {client}\r\ncontent-length: 3\r\n\r\n").expect("sent");
+    write!(
+        stream,
+        "PUT /bucket/{key} HTTP/1.1\r\nhost: x\r\nx-forwarded-for: {client}\r\ncontent-length: 3\r\n\r\n"
+    )
+    .expect("sent");
     stream
 }
 
@@ -335,7 +354,8 @@ fn one_address_cannot_take_all_requests() {
 #[test]
 fn clients_behind_a_trusted_proxy_have_their_own_limits() {
     let place = Place::new();
-    let settings = "max_requests_per_address = 1\nmax_connections_per_address = 1\ntrusted_proxies = '127.0.0.0/24'";
+    let settings =
+        "max_requests_per_address = 1\nmax_connections_per_address = 1\ntrusted_proxies = '127.0.0.0/24'";
     let server = serve(&place, settings);
     let raw = public(&server);
     let get = |client: &str| raw.get("/bucket").unsigned_header("x-forwarded-for", client).send();
@@ -378,7 +398,9 @@ fn documents_that_never_end_take_no_more_than_their_memory() {
     let object = format!("<Object><Key>{}</Key></Object>", "k".repeat(1000));
     let document = format!("<Delete>{}", object.repeat(900));
     let head = |length: usize| {
-        format!("POST /bucket?delete HTTP/1.1\r\nhost: x\r\ncontent-md5: 1B2M2Y8AsgTpgAmY7PhCfg==\r\ncontent-length: {length}\r\n\r\n")
+        format!(
+            "POST /bucket?delete HTTP/1.1\r\nhost: x\r\ncontent-md5: 1B2M2Y8AsgTpgAmY7PhCfg==\r\ncontent-length: {length}\r\n\r\n"
+        )
     };
     let held: Vec<TcpStream> = (0..8)
         .map(|_| {

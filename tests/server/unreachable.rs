@@ -1,4 +1,5 @@
-//! Storage that cannot be reached: what the probe, clients, the log and health say of it, at once and with the reason.
+//! Storage that cannot be reached: what the probe, clients, the log and health say of it, at once and with
+//! the reason.
 
 use super::{
     process::{Place, Running, within},
@@ -7,7 +8,8 @@ use super::{
 use std::time::{Duration, Instant};
 
 const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
-const ENVIRONMENT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
+const ENVIRONMENT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
 /// Less than anything here used to wait for a first walk; far more than any of it takes.
 const SOON: Duration = Duration::from_secs(15);
 
@@ -64,9 +66,15 @@ fn server_tells(place: &Place, server: &Running, words: &str) {
     assert!(body["unreachable"]["nas"].as_str().is_some_and(|why| why.contains(words)), "{body}");
     assert_eq!(server.metric("causeway_backend_up{backend=\"nas\"}"), Some(0.0));
     let log = place.read("stderr");
-    let told = log.lines().filter(|line| line.contains("a storage cannot be reached") && line.contains(words)).count();
+    let told = log
+        .lines()
+        .filter(|line| line.contains("a storage cannot be reached") && line.contains(words))
+        .count();
     assert_eq!(told, 1, "{log}");
-    assert!(!log.contains("upkeep of a bucket failed") && !log.contains("walking through a bucket failed"), "{log}");
+    assert!(
+        !log.contains("upkeep of a bucket failed") && !log.contains("walking through a bucket failed"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -111,9 +119,22 @@ fn a_password_or_a_certificate_that_is_not_accepted_is_told_by_every_kind_of_ser
         (format!("{}\nhost_key = 'any'", account("sftp", ssh)), "does not accept the password for the user"),
         (format!("{}\ntls = 'none'", account("ftp", ftp)), "530"),
         (format!("{}\ntls = 'implicit'", account("ftp", ftps)), "certificate"),
-        (format!("type = 'webdav'\nurl = '{}'\nuser = 'alice'\npassword = 'hunter2'", folder.url), "our credentials"),
-        (format!("type = 'webdav'\nurl = 'https://127.0.0.1:{ftps}/dav'\nuser = 'u'\npassword = 'hunter2'"), "certificate"),
-        (format!("type = 's3'\nendpoint = 'https://127.0.0.1:{ftps}'\naccess_key = 'k'\nsecret_key = 'hunter2'"), "certificate"),
+        (
+            format!("type = 'webdav'\nurl = '{}'\nuser = 'alice'\npassword = 'hunter2'", folder.url),
+            "our credentials",
+        ),
+        (
+            format!(
+                "type = 'webdav'\nurl = 'https://127.0.0.1:{ftps}/dav'\nuser = 'u'\npassword = 'hunter2'"
+            ),
+            "certificate",
+        ),
+        (
+            format!(
+                "type = 's3'\nendpoint = 'https://127.0.0.1:{ftps}'\naccess_key = 'k'\nsecret_key = 'hunter2'"
+            ),
+            "certificate",
+        ),
     ];
     std::thread::scope(|scope| {
         for (backend, words) in &cases {
@@ -147,13 +168,24 @@ fn a_refused_connection_is_told_by_every_kind_of_server_of_files() {
 fn a_storage_that_takes_connections_and_says_nothing_is_told_within_the_time_to_connect() {
     let address = silent("");
     let port = address.port();
-    let account = |kind: &str| format!("type = '{kind}'\nhost = '127.0.0.1'\nport = {port}\nuser = 'u'\npassword = 'hunter2'");
+    let account = |kind: &str| {
+        format!("type = '{kind}'\nhost = '127.0.0.1'\nport = {port}\nuser = 'u'\npassword = 'hunter2'")
+    };
     let cases = [
         (format!("{}\nhost_key = 'any'", account("sftp")), "there was no greeting within 3s"),
         (format!("{}\ntls = 'none'", account("ftp")), "there was no greeting within 3s"),
-        (format!("type = 'webdav'\nurl = 'http://{address}/dav'\nuser = 'u'\npassword = 'hunter2'"), "has not answered for 3s"),
-        (format!("type = 'webdav'\nurl = 'https://{address}/dav'\nuser = 'u'\npassword = 'hunter2'"), "TLS were not done within 3s"),
-        (format!("type = 's3'\nendpoint = 'http://{address}'\naccess_key = 'k'\nsecret_key = 'hunter2'"), "has not answered for 3s"),
+        (
+            format!("type = 'webdav'\nurl = 'http://{address}/dav'\nuser = 'u'\npassword = 'hunter2'"),
+            "has not answered for 3s",
+        ),
+        (
+            format!("type = 'webdav'\nurl = 'https://{address}/dav'\nuser = 'u'\npassword = 'hunter2'"),
+            "TLS were not done within 3s",
+        ),
+        (
+            format!("type = 's3'\nendpoint = 'http://{address}'\naccess_key = 'k'\nsecret_key = 'hunter2'"),
+            "has not answered for 3s",
+        ),
     ];
     std::thread::scope(|scope| {
         for (backend, words) in &cases {
@@ -174,7 +206,9 @@ fn a_storage_that_takes_connections_and_says_nothing_is_told_within_the_time_to_
 
 #[test]
 fn a_server_with_another_backend_that_can_be_reached_stays_ready() {
-    let place = configured("type = 'webdav'\nurl = 'http://127.0.0.1:1/dav'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'");
+    let place = configured(
+        "type = 'webdav'\nurl = 'http://127.0.0.1:1/dav'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'",
+    );
     let server = place.serve(&[], &ENVIRONMENT);
     let ready = within(|| {
         let (status, body) = server.ask_admin("/-/health/ready");

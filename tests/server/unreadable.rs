@@ -1,6 +1,8 @@
-//! Files and folders in the way that cannot be read: each is refused alone, and everything around it is served.
+//! Files and folders in the way that cannot be read: each is refused alone, and everything around it is
+//! served.
 //!
-//! The server runs without the capabilities that let root pass modes by, or as whoever runs the tests if that is not root.
+//! The server runs without the capabilities that let root pass modes by, or as whoever runs the tests if that
+//! is not root.
 
 use super::{
     process::{Place, Running},
@@ -16,7 +18,8 @@ use std::{
 };
 
 const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
-const ENVIRONMENT: [(&str, &str); 2] = [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
+const ENVIRONMENT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
 /// Nothing is looked at unless somebody asks.
 const CONFIGURATION: &str = "[server]\ndata = 'data'\nscan_interval = 'off'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n\
      [bucket.photos]\n[bucket.locked]\n";
@@ -47,7 +50,11 @@ fn keys(raw: &Raw, target: &str) -> Vec<String> {
 fn denied(raw: &Raw, method: &str, target: &str) {
     let reply = raw.request(method, target).body(if method == "PUT" { "x" } else { "" }).send();
     assert_eq!(reply.status, 403, "{method} {target}: {}", reply.text());
-    assert!(method == "HEAD" || reply.code().as_deref() == Some("AccessDenied"), "{method} {target}: {}", reply.text());
+    assert!(
+        method == "HEAD" || reply.code().as_deref() == Some("AccessDenied"),
+        "{method} {target}: {}",
+        reply.text()
+    );
 }
 
 fn unreadable(server: &Running) -> Option<f64> {
@@ -72,7 +79,11 @@ fn a_file_that_may_not_be_read_is_refused_alone_and_listed() {
     }
     assert_eq!(raw.get("/photos/good").send().text(), "theirs");
     assert_eq!(raw.put("/photos/new", "ours").send().status, 200);
-    assert_eq!(std::fs::metadata(place.path("objects/photos/bad")).expect("a file").len(), 6, "nobody has replaced it");
+    assert_eq!(
+        std::fs::metadata(place.path("objects/photos/bad")).expect("a file").len(),
+        6,
+        "nobody has replaced it"
+    );
 
     // Others come and go, and a scan sees all of it.
     place.write("objects/photos/later", "theirs");
@@ -84,8 +95,11 @@ fn a_file_that_may_not_be_read_is_refused_alone_and_listed() {
     assert_eq!(keys(&raw, "/photos?list-type=2"), ["bad", "later", "new"]);
     super::process::within(|| (unreadable(&server) == Some(3.0)).then_some(()));
     let log = place.read("stderr");
-    let told =
-        |path: &str| log.lines().filter(|line| line.contains("cannot be read") && line.contains(&format!("path=\"{path}\""))).count();
+    let told = |path: &str| {
+        log.lines()
+            .filter(|line| line.contains("cannot be read") && line.contains(&format!("path=\"{path}\"")))
+            .count()
+    };
     assert_eq!(["bad", "closed", "later", "new"].map(told), [1, 1, 1, 0], "{log}");
     assert!(!log.contains("ERROR"), "{log}");
 
@@ -125,7 +139,8 @@ fn a_name_that_is_no_text_is_left_out_and_its_folder_is_named_once() {
     }
     super::process::within(|| (unreadable(&server) == Some(1.0)).then_some(()));
     let log = place.read("stderr");
-    let told = log.lines().filter(|line| line.contains("path=\"sub\"") && line.contains("is no text")).count();
+    let told =
+        log.lines().filter(|line| line.contains("path=\"sub\"") && line.contains("is no text")).count();
     assert_eq!(told, 1, "{log}");
     std::fs::remove_file(odd).expect("removed");
     place.run(&["bucket", "scan", "photos"], &[]).succeeded();
@@ -139,9 +154,13 @@ fn a_bucket_that_may_not_be_entered_stops_nobody_else() {
     let server = place.serve_bound_by_modes(&[], &ENVIRONMENT);
     let raw = Raw::new(server.s3, ROOT);
     assert_eq!(keys(&raw, "/photos?list-type=2"), ["a"]);
-    for (method, target) in
-        [("GET", "/locked?list-type=2"), ("GET", "/locked/b"), ("HEAD", "/locked/b"), ("PUT", "/locked/c"), ("DELETE", "/locked/b")]
-    {
+    for (method, target) in [
+        ("GET", "/locked?list-type=2"),
+        ("GET", "/locked/b"),
+        ("HEAD", "/locked/b"),
+        ("PUT", "/locked/c"),
+        ("DELETE", "/locked/b"),
+    ] {
         denied(&raw, method, target);
     }
     mode(&place, "objects/locked", 0o755);

@@ -38,30 +38,40 @@ Require valid-user
 </Directory>
 ";
 
-const MODULES: [&str; 8] = ["mpm_event", "authn_core", "authz_core", "authz_user", "auth_basic", "authn_file", "dav", "dav_fs"];
+const MODULES: [&str; 8] =
+    ["mpm_event", "authn_core", "authz_core", "authz_user", "auth_basic", "authn_file", "dav", "dav_fs"];
 
 /// Over `data`, with its own files beside it. As root it takes another user's rights, who has to get there.
 pub fn command(data: &Path) -> (Command, SocketAddr) {
     // It cannot be told to choose one itself.
-    let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let address =
+        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
     let home = data.with_file_name("apache");
     std::fs::create_dir(&home).expect("a directory");
     for dir in [home.parent().expect("above it"), &home, data] {
         std::fs::set_permissions(dir, PermissionsExt::from_mode(0o777)).expect("permissions");
     }
     for entry in std::fs::read_dir(data).expect("a directory") {
-        std::fs::set_permissions(entry.expect("an entry").path(), PermissionsExt::from_mode(0o777)).expect("permissions");
+        std::fs::set_permissions(entry.expect("an entry").path(), PermissionsExt::from_mode(0o777))
+            .expect("permissions");
     }
     assert_eq!(PASSWORD, "open sesame", "the digest below is of that");
-    std::fs::write(home.join("users"), format!("{USER}:{{SHA}}W8r/fyL/UzygmbNAjq2HbA67qac=\n")).expect("a file");
+    std::fs::write(home.join("users"), format!("{USER}:{{SHA}}W8r/fyL/UzygmbNAjq2HbA67qac=\n"))
+        .expect("a file");
     let modules = PACKAGE.join("usr/lib/apache2/modules");
     let load = |name: &str| format!("LoadModule {name}_module {}/mod_{name}.so\n", modules.display());
-    let head = format!("Define HOME {}\nDefine DATA {}\nServerRoot ${{HOME}}\nListen {address}\n", home.display(), data.display());
+    let head = format!(
+        "Define HOME {}\nDefine DATA {}\nServerRoot ${{HOME}}\nListen {address}\n",
+        home.display(),
+        data.display()
+    );
     std::fs::write(home.join("conf"), head + &MODULES.map(load).concat() + SETTINGS).expect("a file");
     let mut command = Command::new(PACKAGE.join("usr/sbin/apache2"));
     // One process: it ends when it is killed.
     command.arg("-X").arg("-f").arg(home.join("conf"));
-    if let Some(libraries) = std::fs::read_dir(PACKAGE.join("usr/lib")).ok().filter(|_| *PACKAGE != Path::new("/")) {
+    if let Some(libraries) =
+        std::fs::read_dir(PACKAGE.join("usr/lib")).ok().filter(|_| *PACKAGE != Path::new("/"))
+    {
         let dirs = libraries.map(|entry| entry.expect("an entry").path().display().to_string());
         command.env("LD_LIBRARY_PATH", dirs.collect::<Vec<_>>().join(":"));
     }

@@ -1,4 +1,5 @@
-//! WebDAV servers of others, each over a directory: one of each per test binary, with a folder for every test.
+//! WebDAV servers of others, each over a directory: one of each per test binary, with a folder for every
+//! test.
 
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
@@ -96,7 +97,18 @@ impl Dav {
         ONE.get_or_init(|| {
             Self::start("WebDav Server started on [http://", false, |data| {
                 let mut command = Command::new(installed("rclone").join("bin/rclone"));
-                command.args(["serve", "webdav", "--config", "", "--addr", "127.0.0.1:0", "--user", USER, "--pass", PASSWORD]);
+                command.args([
+                    "serve",
+                    "webdav",
+                    "--config",
+                    "",
+                    "--addr",
+                    "127.0.0.1:0",
+                    "--user",
+                    USER,
+                    "--pass",
+                    PASSWORD,
+                ]);
                 command.arg(data);
                 command
             })
@@ -130,6 +142,10 @@ impl Dav {
         assert!(n < FOLDERS, "more tests than folders");
         let name = folder_name(n);
         let path = self.dir.path().join("data").join(&name);
-        DavFolder { url: format!("http://{}/{}", self.address, name.replace(' ', "%20")), path, escapes_marks: self.escapes_marks }
+        DavFolder {
+            url: format!("http://{}/{}", self.address, name.replace(' ', "%20")),
+            path,
+            escapes_marks: self.escapes_marks,
+        }
     }
 }

@@ -1,12 +1,15 @@
-//! A storage of files in folders, in memory, with the quirks of those it stands for: times in seconds and nothing else
-//! to tell files apart, as SFTP; or revisions and hashes, told only once a file is there, as cloud drives.
+//! A storage of files in folders, in memory, with the quirks of those it stands for: times in seconds and
+//! nothing else to tell files apart, as SFTP; or revisions and hashes, told only once a file is there, as
+//! cloud drives.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use causeway::{
     backend::{
         Names,
-        tree::files::{Draft, DraftName, Entry, FLOWS, Files, Kind, OWN, Opened, Published, Service, Slot, Slots, Stat},
+        tree::files::{
+            Draft, DraftName, Entry, FLOWS, Files, Kind, OWN, Opened, Published, Service, Slot, Slots, Stat,
+        },
     },
     model::{Span, Timestamp},
     store::{
@@ -172,9 +175,17 @@ impl MemoryFiles {
         let revision = self.revision.fetch_add(1, Ordering::Relaxed);
         let (modified, tag, md5) = match self.quirks {
             Quirks::Sftp => (now - now.rem_euclid(1000), None, None),
-            Quirks::Drive | Quirks::Folding | Quirks::Blind => (now, Some(format!("r{revision}")), Some(Md5::digest(bytes).into())),
+            Quirks::Drive | Quirks::Folding | Quirks::Blind => {
+                (now, Some(format!("r{revision}")), Some(Md5::digest(bytes).into()))
+            }
         };
-        Stat { kind: Kind::File, size: bytes.len() as u64, modified: Some(Timestamp::from_millis(modified)), tag, md5 }
+        Stat {
+            kind: Kind::File,
+            size: bytes.len() as u64,
+            modified: Some(Timestamp::from_millis(modified)),
+            tag,
+            md5,
+        }
     }
 
     fn node(&self, path: &str) -> Option<Node> {
@@ -252,7 +263,13 @@ impl Files for MemoryFiles {
         Ok(self.draft(Vec::new()))
     }
 
-    async fn copy(&self, _name: &DraftName, from: &str, expected: &Stat, _path: &str) -> Result<Option<Box<dyn Draft>>> {
+    async fn copy(
+        &self,
+        _name: &DraftName,
+        from: &str,
+        expected: &Stat,
+        _path: &str,
+    ) -> Result<Option<Box<dyn Draft>>> {
         Ok(match self.node(from) {
             Some(Node::File { bytes, stat }) if stat == *expected => Some(self.draft(bytes.to_vec())),
             _ => None,
@@ -292,7 +309,9 @@ impl Files for MemoryFiles {
         let path = &*self.spelled(path);
         let mut nodes = self.nodes.lock().expect("no panic");
         let below = format!("{path}/");
-        if nodes.keys().any(|name| name.starts_with(&below)) || matches!(nodes.get(path), Some(Node::File { .. })) {
+        if nodes.keys().any(|name| name.starts_with(&below))
+            || matches!(nodes.get(path), Some(Node::File { .. }))
+        {
             return Ok(false);
         }
         nodes.remove(path);
@@ -314,7 +333,8 @@ impl Files for MemoryFiles {
         let below = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let nodes = self.nodes.lock().expect("no panic");
         let entry = |(path, node): (&String, &Node)| {
-            let name = path.strip_prefix(&below).filter(|name| !name.is_empty() && !name.contains('/'))?.to_owned();
+            let name =
+                path.strip_prefix(&below).filter(|name| !name.is_empty() && !name.contains('/'))?.to_owned();
             let stat = match node {
                 Node::Folder => folder_stat(),
                 Node::File { stat, .. } => stat.clone(),
@@ -347,7 +367,8 @@ impl Slots for MemoryFiles {
     }
 
     async fn draft(&self, name: &str, size: u64) -> Result<Box<dyn Draft>> {
-        let file = File::options().read(true).write(true).open(self.slots.path().join(name)).expect("is there");
+        let file =
+            File::options().read(true).write(true).open(self.slots.path().join(name)).expect("is there");
         file.set_len(size).expect("is cut");
         let mut bytes = vec![0; usize::try_from(size).expect("in memory")];
         file.read_exact_at(&mut bytes, 0).expect("reads");
@@ -468,8 +489,13 @@ impl Writing {
         let nodes = self.files.nodes.clone();
         let mut nodes = nodes.lock().expect("no panic");
         if self.files.quirks == Quirks::Folding {
-            let on_the_way = |known: &str| format!("{path}/").to_lowercase().starts_with(&format!("{known}/").to_lowercase());
-            if nodes.keys().any(|known| on_the_way(known) && !format!("{path}/").starts_with(&format!("{known}/"))) {
+            let on_the_way = |known: &str| {
+                format!("{path}/").to_lowercase().starts_with(&format!("{known}/").to_lowercase())
+            };
+            if nodes
+                .keys()
+                .any(|known| on_the_way(known) && !format!("{path}/").starts_with(&format!("{known}/")))
+            {
                 return Published::Spelled(self);
             }
         }

@@ -1,5 +1,5 @@
-//! FTP servers for tests: pyftpdlib with all it can do or with less, rclone's, and vsftpd where there is Debian's package of it.
-//! One of each per test binary, in which every test has a folder of its own.
+//! FTP servers for tests: pyftpdlib with all it can do or with less, rclone's, and vsftpd where there is
+//! Debian's package of it. One of each per test binary, in which every test has a folder of its own.
 
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
@@ -63,7 +63,9 @@ impl Ftpd {
     /// As servers of the last century: LIST for people, no EPSV, no REST.
     pub fn old() -> Place {
         static ONE: OnceLock<Ftpd> = OnceLock::new();
-        Place::on(ONE.get_or_init(|| Self::start(Tls::None, &["--without", "MLST", "MLSD", "EPSV", "REST", "FEAT", "OPTS"])))
+        Place::on(ONE.get_or_init(|| {
+            Self::start(Tls::None, &["--without", "MLST", "MLSD", "EPSV", "REST", "FEAT", "OPTS"])
+        }))
     }
 
     pub fn rclone() -> Place {
@@ -83,7 +85,10 @@ impl Ftpd {
         let mut command = Command::new(installed("pyftpdlib").join("bin/python"));
         command.arg(script).arg(dir.path().join("root")).args(options).env("PYTHONUNBUFFERED", "1");
         if tls != Tls::None {
-            command.arg("--certificate").arg(dir.path().join("certificate.pem")).arg(dir.path().join("key.pem"));
+            command
+                .arg("--certificate")
+                .arg(dir.path().join("certificate.pem"))
+                .arg(dir.path().join("key.pem"));
         }
         if tls == Tls::Implicit {
             command.arg("--implicit");
@@ -99,9 +104,22 @@ impl Ftpd {
     fn start_rclone() -> Self {
         let dir = new_dir();
         // It takes no port 0.
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+        let address =
+            TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
         let mut command = Command::new(installed("rclone").join("bin/rclone"));
-        command.args(["serve", "ftp", "-v", "--config", "", "--vfs-cache-mode", "off", "--user", USER, "--pass", PASSWORD]);
+        command.args([
+            "serve",
+            "ftp",
+            "-v",
+            "--config",
+            "",
+            "--vfs-cache-mode",
+            "off",
+            "--user",
+            USER,
+            "--pass",
+            PASSWORD,
+        ]);
         command.arg("--addr").arg(address.to_string()).arg(dir.path().join("root"));
         let mut server = Leashed::spawn(command, dir.path());
         server.wait_for(|log| log.contains("listening on").then_some(()));

@@ -1,4 +1,5 @@
-//! A storage by HTTP that does what a script says: it answers without end, in circles, slowly, with lies or with garbage.
+//! A storage by HTTP that does what a script says: it answers without end, in circles, slowly, with lies or
+//! with garbage.
 //!
 //! Whatever it sends, it sends until the other side hangs up. It counts what it is asked.
 

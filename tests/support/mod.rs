@@ -1,7 +1,7 @@
 //! A real server for tests to talk to: the binary itself, on ephemeral ports, over a directory of its own.
 //!
-//! [`Server::client`] is the AWS SDK; [`Server::raw`] sends what no SDK would. The server dies with its `Server`, and if
-//! the test is failing its log is shown.
+//! [`Server::client`] is the AWS SDK; [`Server::raw`] sends what no SDK would. The server dies with its
+//! `Server`, and if the test is failing its log is shown.
 
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
@@ -56,7 +56,8 @@ pub const BOB: Who = Who { access_key: "test-bob", secret_key: "test-bob-secret"
 /// May read what it owns, and owns nothing.
 pub const READER: Who = Who { access_key: "test-reader", secret_key: "test-reader-secret" };
 
-const IDENTITIES: [(Who, &str); 4] = [(ADMIN, "admin"), (ALICE, "readwrite"), (BOB, "readwrite"), (READER, "readonly")];
+const IDENTITIES: [(Who, &str); 4] =
+    [(ADMIN, "admin"), (ALICE, "readwrite"), (BOB, "readwrite"), (READER, "readonly")];
 
 #[derive(Debug)]
 pub struct Server {
@@ -183,7 +184,8 @@ fn spawn(dir: &Path) -> (Child, (SocketAddr, SocketAddr)) {
     loop {
         // Both lines are there once the server serves.
         let text = std::fs::read_to_string(&addresses).unwrap_or_default();
-        let lines: Vec<_> = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')?.parse().ok()).collect();
+        let lines: Vec<_> =
+            text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')?.parse().ok()).collect();
         if let [s3, admin, ..] = lines[..] {
             return (process, (s3, admin));
         }
@@ -236,7 +238,13 @@ pub async fn put_two_parts(client: &Client, bucket: &str, key: &str) {
     let upload = upload.upload_id.expect("an id");
     let mut parts = CompletedMultipartUpload::builder();
     for (number, body) in [(1, vec![b'a'; 5 << 20]), (2, b"bbb".to_vec())] {
-        let part = client.upload_part().bucket(bucket).key(key).upload_id(&upload).part_number(number).body(body.into());
+        let part = client
+            .upload_part()
+            .bucket(bucket)
+            .key(key)
+            .upload_id(&upload)
+            .part_number(number)
+            .body(body.into());
         let part = part.send().await.expect("a part");
         parts = parts.parts(CompletedPart::builder().part_number(number).set_e_tag(part.e_tag).build());
     }

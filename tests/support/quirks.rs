@@ -1,7 +1,8 @@
-//! An HTTP proxy that gives an S3 upstream the quirks of another: it answers what the other would refuse, and passes on the
-//! rest as it is.
+//! An HTTP proxy that gives an S3 upstream the quirks of another: it answers what the other would refuse, and
+//! passes on the rest as it is.
 //!
-//! Requests keep their `Host`, so that signatures stay right. It runs on a thread of its own, until it is dropped.
+//! Requests keep their `Host`, so that signatures stay right. It runs on a thread of its own, until it is
+//! dropped.
 
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
@@ -27,21 +28,22 @@ use tokio::{
 pub struct Quirks {
     /// The last bytes of an empty object are answered with 206 and `bytes 0--1/0`.
     pub empty_suffixes: bool,
-    /// A Complete names the checksum of each part if the upload was begun with an algorithm. If it was not, no part has one, and
-    /// none may be named.
+    /// A Complete names the checksum of each part if the upload was begun with an algorithm. If it was not,
+    /// no part has one, and none may be named.
     pub strict_part_checksums: bool,
     /// Nothing is copied into a part of an upload that was begun with an algorithm.
     pub no_summed_part_copies: bool,
     /// It has none of the checksums that S3 has only since April 2026.
     pub old_checksums: bool,
-    /// The first range that is asked for is refused, without a word on the size: the object was shorter in that moment.
+    /// The first range that is asked for is refused, without a word on the size: the object was shorter in
+    /// that moment.
     pub short_at_first: bool,
     /// PUT and DELETE are carried out, and their answers are lost.
     pub loses_answers: bool,
     /// The `n`th request and all behind it are answered 503.
     pub away_from: Option<usize>,
-    /// A copy lasts until `let_copies_end`. One that arrives while a copy in the other direction lasts is answered 500: MinIO lets both
-    /// wait for each other, for minutes.
+    /// A copy lasts until `let_copies_end`. One that arrives while a copy in the other direction lasts is
+    /// answered 500: MinIO lets both wait for each other, for minutes.
     pub locks_copies: bool,
 }
 
@@ -80,7 +82,8 @@ impl Mannered {
         let ((stop, mut stopped), (started, start)) = (oneshot::channel(), std::sync::mpsc::channel());
         let served = seen.clone();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
                 started.send(listener.local_addr().expect("an address")).expect("somebody waits");
@@ -152,7 +155,8 @@ type Reply = Response<Full<Bytes>>;
 impl Seen {
     /// `None`: the connection ends without an answer.
     async fn answer(&self, request: Request<Incoming>) -> Option<Reply> {
-        let loses = self.quirks.lock().expect("no panic").loses_answers && matches!(*request.method(), Method::PUT | Method::DELETE);
+        let loses = self.quirks.lock().expect("no panic").loses_answers
+            && matches!(*request.method(), Method::PUT | Method::DELETE);
         Some(self.say(request).await).filter(|_| !loses)
     }
 
@@ -172,13 +176,17 @@ impl Seen {
             self.quirks.lock().expect("no panic").short_at_first = false;
             return refusal(StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange");
         }
-        if quirks.old_checksums && head.headers.iter().any(|(name, value)| names_newer_checksum(name.as_str(), value.as_bytes())) {
+        if quirks.old_checksums
+            && head.headers.iter().any(|(name, value)| names_newer_checksum(name.as_str(), value.as_bytes()))
+        {
             return refusal(StatusCode::BAD_REQUEST, "InvalidRequest");
         }
         let query = head.uri.query().unwrap_or_default().to_owned();
-        let begins = head.method == Method::POST && query.split('&').any(|pair| pair.split('=').next() == Some("uploads"));
+        let begins = head.method == Method::POST
+            && query.split('&').any(|pair| pair.split('=').next() == Some("uploads"));
         let upload = query.split('&').find_map(|pair| pair.strip_prefix("uploadId=")).map(str::to_owned);
-        let algorithm = upload.and_then(|upload| self.uploads.lock().expect("no panic").get(&upload).cloned()).flatten();
+        let algorithm =
+            upload.and_then(|upload| self.uploads.lock().expect("no panic").get(&upload).cloned()).flatten();
         let completes = head.method == Method::POST && query.contains("uploadId=");
         let names = String::from_utf8_lossy(&body).contains("<Checksum");
         if quirks.strict_part_checksums && completes && names != algorithm.is_some() {
@@ -196,21 +204,29 @@ impl Seen {
         if quirks.no_summed_part_copies && copies && algorithm.is_some() {
             return refusal(StatusCode::BAD_REQUEST, "InvalidArgument");
         }
-        let suffix = |headers: &HeaderMap| headers.get(header::RANGE).is_some_and(|range| range.as_bytes().starts_with(b"bytes=-"));
-        let hides_checksums =
-            quirks.strict_part_checksums && head.method == Method::GET && query.contains("uploadId=") && algorithm.is_none();
-        let (asked_suffix, begun_with) = (suffix(&head.headers), head.headers.get("x-amz-checksum-algorithm").cloned());
+        let suffix = |headers: &HeaderMap| {
+            headers.get(header::RANGE).is_some_and(|range| range.as_bytes().starts_with(b"bytes=-"))
+        };
+        let hides_checksums = quirks.strict_part_checksums
+            && head.method == Method::GET
+            && query.contains("uploadId=")
+            && algorithm.is_none();
+        let (asked_suffix, begun_with) =
+            (suffix(&head.headers), head.headers.get("x-amz-checksum-algorithm").cloned());
         let reply = self.pass_on(Request::from_parts(head, Full::new(body))).await;
         let empty = reply.headers().get(header::CONTENT_RANGE).is_some_and(|range| range == "bytes */0");
         if quirks.empty_suffixes && asked_suffix && empty {
             let etag = "\"d41d8cd98f00b204e9800998ecf8427e\"";
-            let reply = Response::builder().status(206).header("content-range", "bytes 0--1/0").header("etag", etag);
+            let reply =
+                Response::builder().status(206).header("content-range", "bytes 0--1/0").header("etag", etag);
             let reply = reply.header("last-modified", "Sat, 28 Nov 2026 21:10:21 GMT");
             return reply.body(Full::default()).expect("a reply");
         }
         if begins {
             let text = String::from_utf8_lossy(reply_body(&reply)).into_owned();
-            if let Some((id, _)) = text.split_once("<UploadId>").and_then(|(_, rest)| rest.split_once("</UploadId>")) {
+            if let Some((id, _)) =
+                text.split_once("<UploadId>").and_then(|(_, rest)| rest.split_once("</UploadId>"))
+            {
                 let algorithm = begun_with.and_then(|value| value.to_str().ok().map(str::to_owned));
                 self.uploads.lock().expect("no panic").insert(id.to_owned(), algorithm);
             }
@@ -241,7 +257,8 @@ impl Seen {
 
     async fn pass_on(&self, request: Request<Full<Bytes>>) -> Response<Whole> {
         let stream = TcpStream::connect(self.upstream).await.expect("the upstream is there");
-        let (mut sender, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a connection");
+        let (mut sender, connection) =
+            client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a connection");
         tokio::spawn(connection);
         let reply = sender.send_request(request).await.expect("a reply");
         let (mut head, body) = reply.into_parts();
@@ -259,15 +276,22 @@ fn without_checksums(reply: &Response<Whole>) -> Reply {
         let (_, behind) = behind.split_once('>').expect("a tag");
         text = format!("{before}{behind}");
     }
-    Response::builder().status(reply.status()).header("content-type", "application/xml").body(Full::new(text.into())).expect("a reply")
+    Response::builder()
+        .status(reply.status())
+        .header("content-type", "application/xml")
+        .body(Full::new(text.into()))
+        .expect("a reply")
 }
 
 /// Whether a header has one of the five newest algorithms in its name or as its value.
 fn names_newer_checksum(name: &str, value: &[u8]) -> bool {
     let newer = ["sha512", "md5", "xxhash64", "xxhash3", "xxhash128"];
-    let of_name = |name: &str| name.strip_prefix("x-amz-checksum-").is_some_and(|algorithm| newer.contains(&algorithm));
+    let of_name =
+        |name: &str| name.strip_prefix("x-amz-checksum-").is_some_and(|algorithm| newer.contains(&algorithm));
     let value = String::from_utf8_lossy(value).to_ascii_lowercase();
-    of_name(name) || (name == "x-amz-trailer" && of_name(&value)) || (name == "x-amz-checksum-algorithm" && newer.contains(&value.as_str()))
+    of_name(name)
+        || (name == "x-amz-trailer" && of_name(&value))
+        || (name == "x-amz-checksum-algorithm" && newer.contains(&value.as_str()))
 }
 
 /// A reply that has come in full.
@@ -279,5 +303,9 @@ fn reply_body(reply: &Response<Whole>) -> &Bytes {
 
 fn refusal(status: StatusCode, code: &str) -> Reply {
     let document = format!("<Error><Code>{code}</Code><Message>As this storage has it.</Message></Error>");
-    Response::builder().status(status).header("content-type", "application/xml").body(Full::new(document.into())).expect("a reply")
+    Response::builder()
+        .status(status)
+        .header("content-type", "application/xml")
+        .body(Full::new(document.into()))
+        .expect("a reply")
 }

@@ -1,11 +1,12 @@
-//! Signed HTTP/1.1 by hand, for what SDKs cannot send: headers added after signing, wrong lengths, tampered chunks.
+//! Signed HTTP/1.1 by hand, for what SDKs cannot send: headers added after signing, wrong lengths, tampered
+//! chunks.
 
 use super::{REGION, Who};
 use aws_credential_types::Credentials;
 use aws_sigv4::{
     http_request::{
-        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningParams, SigningSettings,
-        UriPathNormalizationMode, sign,
+        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
+        SigningParams, SigningSettings, UriPathNormalizationMode, sign,
     },
     sign::v4,
 };
@@ -206,7 +207,10 @@ impl RawRequest {
     pub fn send(self) -> RawReply {
         let mut wire = self.wire();
         if let Some((from, to)) = &self.tampering {
-            let at = wire.windows(from.len()).rposition(|window| window == &from[..]).expect("the bytes to tamper with");
+            let at = wire
+                .windows(from.len())
+                .rposition(|window| window == &from[..])
+                .expect("the bytes to tamper with");
             wire.splice(at..at + from.len(), to.iter().copied());
         }
         self.raw.exchange(&wire, self.half_close, self.from)
@@ -215,7 +219,8 @@ impl RawRequest {
     /// The request as bytes, for tampering.
     pub fn wire(&self) -> Vec<u8> {
         let now = SystemTime::now();
-        let identity = Credentials::new(self.raw.who.access_key, self.raw.who.secret_key, None, None, "test").into();
+        let identity =
+            Credentials::new(self.raw.who.access_key, self.raw.who.secret_key, None, None, "test").into();
         let mut settings = SigningSettings::default();
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
@@ -226,7 +231,12 @@ impl RawRequest {
             // A presigned URL says nothing of its payload.
             settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
         }
-        let params = v4::SigningParams::builder().identity(&identity).region(self.region).name("s3").time(now).settings(settings);
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(self.region)
+            .name("s3")
+            .time(now)
+            .settings(settings);
         let params = SigningParams::V4(params.build().expect("complete"));
         let mut headers = self.signed.clone();
         if let PayloadMode::Chunked(_) = self.payload {
@@ -239,7 +249,9 @@ impl RawRequest {
             let body = match self.payload {
                 PayloadMode::Signed => SignableBody::Bytes(&self.body),
                 PayloadMode::Unsigned => SignableBody::UnsignedPayload,
-                PayloadMode::Chunked(_) => SignableBody::Precomputed("STREAMING-AWS4-HMAC-SHA256-PAYLOAD".to_owned()),
+                PayloadMode::Chunked(_) => {
+                    SignableBody::Precomputed("STREAMING-AWS4-HMAC-SHA256-PAYLOAD".to_owned())
+                }
                 PayloadMode::Framed => SignableBody::StreamingUnsignedPayloadTrailer,
             };
             let uri = format!("http://{}{}", self.raw.address, self.target);
@@ -248,9 +260,12 @@ impl RawRequest {
             let (instructions, signature) = sign(signable, &params).expect("signed").into_parts();
             seed = signature;
             let (signed_headers, query) = instructions.into_parts();
-            headers.extend(signed_headers.iter().map(|header| (header.name().to_owned(), header.value().to_owned())));
+            headers.extend(
+                signed_headers.iter().map(|header| (header.name().to_owned(), header.value().to_owned())),
+            );
             for (name, value) in query {
-                let encoded = percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC);
+                let encoded =
+                    percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC);
                 target += &format!("{}{name}={encoded}", if target.contains('?') { '&' } else { '?' });
             }
         }
@@ -278,7 +293,8 @@ fn chunks(body: &[u8], size: usize, seed: &str, params: &SigningParams<'_>) -> V
     let mut wire = Vec::new();
     let mut previous = seed.to_owned();
     for chunk in body.chunks(size).chain([&[][..]]) {
-        let (_, signature) = v4::sign_chunk(&Bytes::copy_from_slice(chunk), &previous, params).expect("signed").into_parts();
+        let (_, signature) =
+            v4::sign_chunk(&Bytes::copy_from_slice(chunk), &previous, params).expect("signed").into_parts();
         wire.extend_from_slice(format!("{:x};chunk-signature={signature}\r\n", chunk.len()).as_bytes());
         wire.extend_from_slice(chunk);
         wire.extend_from_slice(b"\r\n");
@@ -303,15 +319,23 @@ impl RawReply {
             let text = std::str::from_utf8(&rest[..end]).expect("UTF-8").to_owned();
             rest = &rest[end + 4..];
             let mut lines = text.split("\r\n");
-            let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status");
+            let status =
+                lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status");
             if status == 100 {
                 continue;
             }
-            let split = |line: &str| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
+            let split = |line: &str| {
+                line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            };
             let headers: Vec<_> = lines.filter_map(split).collect();
             let mut reply = Self { status, headers, body: Vec::new() };
-            reply.body = if reply.header("transfer-encoding") == Some("chunked") { unchunk(rest) } else { rest.to_vec() };
-            if let Some(length) = reply.header("content-length").and_then(|length| length.parse::<usize>().ok())
+            reply.body = if reply.header("transfer-encoding") == Some("chunked") {
+                unchunk(rest)
+            } else {
+                rest.to_vec()
+            };
+            if let Some(length) =
+                reply.header("content-length").and_then(|length| length.parse::<usize>().ok())
                 && !head
                 && status != 304
             {
@@ -351,7 +375,10 @@ impl RawReply {
 fn unchunk(mut rest: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(end) = rest.windows(2).position(|window| window == b"\r\n") {
-        let size = std::str::from_utf8(&rest[..end]).ok().and_then(|text| usize::from_str_radix(text, 16).ok()).expect("a chunk size");
+        let size = std::str::from_utf8(&rest[..end])
+            .ok()
+            .and_then(|text| usize::from_str_radix(text, 16).ok())
+            .expect("a chunk size");
         body.extend_from_slice(&rest[end + 2..end + 2 + size]);
         if size == 0 {
             break;

@@ -1,6 +1,8 @@
-//! OpenSSH's own server for tests: one process for each connection, behind a port of ours, for one user with keys of ours.
+//! OpenSSH's own server for tests: one process for each connection, behind a port of ours, for one user with
+//! keys of ours.
 //!
-//! Where the machine has none, Debian's package is unpacked below the target directory, or installed if we are root.
+//! Where the machine has none, Debian's package is unpacked below the target directory, or installed if we
+//! are root.
 
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
@@ -154,7 +156,10 @@ impl Drop for Sshd {
         if std::thread::panicking() {
             let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
             let lines: Vec<_> = log.lines().collect();
-            eprintln!("--- the end of sshd's log ---\n{}", lines[lines.len().saturating_sub(30)..].join("\n"));
+            eprintln!(
+                "--- the end of sshd's log ---\n{}",
+                lines[lines.len().saturating_sub(30)..].join("\n")
+            );
         }
     }
 }

@@ -1,6 +1,8 @@
-//! Storage servers for the gateway to stand before: real processes on ports of their own, one of each per test binary.
+//! Storage servers for the gateway to stand before: real processes on ports of their own, one of each per
+//! test binary.
 //!
-//! They end with the test binary however that ends: a shell waits beside each until a pipe from us closes, and then kills it.
+//! They end with the test binary however that ends: a shell waits beside each until a pipe from us closes,
+//! and then kills it.
 
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
@@ -54,7 +56,8 @@ impl Upstream {
         let address = leashed.wait_for(|_| {
             let text = std::fs::read_to_string(&addresses).ok()?;
             // Both lines are there once the server serves.
-            let mut lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')?.parse().ok());
+            let mut lines =
+                text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')?.parse().ok());
             lines.next().filter(|_| lines.next().is_some())
         });
         Self { address, access_key, secret_key, leashed, dir }
@@ -83,7 +86,16 @@ impl Upstream {
             let dir = tempfile::tempdir().expect("a directory");
             let (access_key, secret_key) = ("rclone-key", "rclone-secret");
             let mut command = Command::new(installed("rclone").join("bin/rclone"));
-            command.args(["serve", "s3", "--config", "", "--addr", "127.0.0.1:0", "--auth-key", &format!("{access_key},{secret_key}")]);
+            command.args([
+                "serve",
+                "s3",
+                "--config",
+                "",
+                "--addr",
+                "127.0.0.1:0",
+                "--auth-key",
+                &format!("{access_key},{secret_key}"),
+            ]);
             command.arg(dir.path().join("data"));
             std::fs::create_dir(dir.path().join("data")).expect("a directory");
             let mut leashed = Leashed::spawn(command, dir.path());
@@ -113,7 +125,8 @@ impl Upstream {
             rest.lines().next().filter(|_| rest.contains('\n'))?.trim().parse().ok()
         });
         // The account that every Azurite has.
-        let secret_key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+        let secret_key =
+            "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
         Self { address, access_key: "devstoreaccount1", secret_key, leashed, dir }
     }
 
@@ -123,7 +136,9 @@ impl Upstream {
         ONE.get_or_init(|| {
             let dir = tempfile::tempdir().expect("a directory");
             let mut command = Command::new(installed("swift").join("bin/python"));
-            command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/swift/server.py")).arg(dir.path().join("swift"));
+            command
+                .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/swift/server.py"))
+                .arg(dir.path().join("swift"));
             let mut leashed = Leashed::spawn(command, dir.path());
             let address = leashed.wait_for(|log| {
                 let (_, rest) = log.split_once("listening on ")?;
@@ -156,11 +171,16 @@ impl Upstream {
     }
 }
 
-/// The directory of a program that `make test-setup` got, pinned, into the cache that tests share with conformance runs.
+/// The directory of a program that `make test-setup` got, pinned, into the cache that tests share with
+/// conformance runs.
 pub fn installed(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("conformance");
-    let run = Command::new("python3").arg(root.join("conformance/run")).args(["where", name, "--cache"]).arg(&cache).output();
+    let run = Command::new("python3")
+        .arg(root.join("conformance/run"))
+        .args(["where", name, "--cache"])
+        .arg(&cache)
+        .output();
     let output = run.expect("python3 runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("a path").lines().last().expect("the directory").into()
@@ -187,7 +207,11 @@ impl Leashed {
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", command.get_program().display()));
         let watcher = Command::new("sh")
-            .args([OsStr::new("-c"), OsStr::new("cat > /dev/null; kill -9 \"$0\""), OsStr::new(&server.id().to_string())])
+            .args([
+                OsStr::new("-c"),
+                OsStr::new("cat > /dev/null; kill -9 \"$0\""),
+                OsStr::new(&server.id().to_string()),
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -205,7 +229,10 @@ impl Leashed {
                 return found;
             }
             let ended = self.server.try_wait().expect("a child");
-            assert!(ended.is_none() && Instant::now() < deadline, "the upstream did not come up ({ended:?}):\n{log}");
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "the upstream did not come up ({ended:?}):\n{log}"
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -5,7 +5,10 @@ use async_trait::async_trait;
 use causeway::{
     backend::tree::files::{Draft, DraftName, Entry, Kind, Opened, Service, Slots, Stat, changed},
     model::{ChecksumAlgorithm, ChecksumSpec, PartNumber, Span},
-    store::{BeginUpload, ByteStream, CopyAttributes, CopyPartRequest, CopyRequest, CopySource, condition::ReadConditions},
+    store::{
+        BeginUpload, ByteStream, CopyAttributes, CopyPartRequest, CopyRequest, CopySource,
+        condition::ReadConditions,
+    },
 };
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use std::{
@@ -28,7 +31,8 @@ enum Moment {
 
 type Act = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// A storage that binds bytes only when they are read, as HTTP does, and tells files apart by size and second.
+/// A storage that binds bytes only when they are read, as HTTP does, and tells files apart by size and
+/// second.
 #[derive(Clone)]
 struct Interposed {
     files: MemoryFiles,
@@ -72,11 +76,22 @@ impl Files for Interposed {
         Ok(Some(Box::new(Late { files: self.clone(), path: path.to_owned(), stat: opened.stat().clone() })))
     }
 
-    async fn create(&self, name: &DraftName, path: &str, size: Option<u64>) -> Result<Box<dyn Draft>, StoreError> {
+    async fn create(
+        &self,
+        name: &DraftName,
+        path: &str,
+        size: Option<u64>,
+    ) -> Result<Box<dyn Draft>, StoreError> {
         self.files.create(name, path, size).await
     }
 
-    async fn copy(&self, name: &DraftName, from: &str, expected: &Stat, path: &str) -> Result<Option<Box<dyn Draft>>, StoreError> {
+    async fn copy(
+        &self,
+        name: &DraftName,
+        from: &str,
+        expected: &Stat,
+        path: &str,
+    ) -> Result<Option<Box<dyn Draft>>, StoreError> {
         self.pass(Moment::BeforeCopying).await;
         self.files.copy(name, from, expected, path).await
     }
@@ -132,7 +147,9 @@ impl Opened for Late {
 
     async fn read(self: Box<Self>, span: Span) -> Result<ByteStream, StoreError> {
         self.files.pass(Moment::BeforeBinding).await;
-        let opened = Files::open(&self.files.files, &self.path, None).await?.filter(|opened| opened.stat().is_same(&self.stat));
+        let opened = Files::open(&self.files.files, &self.path, None)
+            .await?
+            .filter(|opened| opened.stat().is_same(&self.stat));
         opened.ok_or_else(changed)?.read(span).await
     }
 }
@@ -157,7 +174,9 @@ impl Scene {
         let store: Weak<dyn Store> = Arc::downgrade(&self.bed.store);
         self.files.at(moment, move || {
             let store = store.upgrade().expect("is open");
-            Box::pin(async move { put(store, name.to_owned(), body.to_owned()).await.map(drop).expect("is put") })
+            Box::pin(
+                async move { put(store, name.to_owned(), body.to_owned()).await.map(drop).expect("is put") },
+            )
         });
     }
 
@@ -165,7 +184,9 @@ impl Scene {
         let store: Weak<dyn Store> = Arc::downgrade(&self.bed.store);
         self.files.at(moment, move || {
             let store = store.upgrade().expect("is open");
-            Box::pin(async move { store.delete(key(name).current(), &Default::default()).await.map(drop).expect("is deleted") })
+            Box::pin(async move {
+                store.delete(key(name).current(), &Default::default()).await.map(drop).expect("is deleted")
+            })
         });
     }
 
@@ -174,13 +195,24 @@ impl Scene {
     }
 
     fn source(&self, name: &str) -> CopySource {
-        CopySource { store: self.bed.store.clone(), key: key(name), version: None, conditions: ReadConditions::default() }
+        CopySource {
+            store: self.bed.store.clone(),
+            key: key(name),
+            version: None,
+            conditions: ReadConditions::default(),
+        }
     }
 
     /// Another checksum than the source's makes the bytes pass through here.
-    async fn copy(&self, from: &str, to: &str, checksum: Option<ChecksumAlgorithm>) -> Result<ETag, StoreError> {
+    async fn copy(
+        &self,
+        from: &str,
+        to: &str,
+        checksum: Option<ChecksumAlgorithm>,
+    ) -> Result<ETag, StoreError> {
         let attributes = CopyAttributes::default();
-        let request = CopyRequest { source: self.source(from), attributes, conditions: Default::default(), checksum };
+        let request =
+            CopyRequest { source: self.source(from), attributes, conditions: Default::default(), checksum };
         self.bed.store.copy(&key(to), request).await.map(|written| written.etag)
     }
 
@@ -220,7 +252,8 @@ async fn an_object_that_is_replaced_again_and_again_while_a_reader_looks_is_read
                 put(open, "k".into(), format!("body {round}")).await.map(drop).expect("is put");
                 if round < 2 {
                     let next = again(files.clone(), store, round + 1);
-                    *files.upgrade().expect("is there").lock().expect("no panic") = Some((Moment::BeforeBinding, next));
+                    *files.upgrade().expect("is there").lock().expect("no panic") =
+                        Some((Moment::BeforeBinding, next));
                 }
             })
         })
@@ -269,7 +302,11 @@ async fn a_copy_whose_source_is_replaced_meanwhile_says_what_it_holds() {
             let etag = scene.copy("k", "copy", None).await.expect("is copied");
             assert!(scene.has_happened());
             let (body, note) = scene.bed.get("copy").await.expect("is read");
-            assert_eq!((Some(body.as_ref()), md5(&body)), (note.as_deref().map(str::as_bytes), etag), "{quirks:?}, {moment:?}");
+            assert_eq!(
+                (Some(body.as_ref()), md5(&body)),
+                (note.as_deref().map(str::as_bytes), etag),
+                "{quirks:?}, {moment:?}"
+            );
         }
     }
 }
@@ -304,7 +341,8 @@ async fn bytes_that_are_not_those_of_their_record_are_not_copied() {
 async fn a_copy_that_got_other_bytes_is_tried_again() {
     let scene = Scene::new(Quirks::Sftp).await;
     scene.bed.put("k", "the object").await.expect("is put");
-    let (stat, files, next) = (scene.bed.files.stat_at("photos/k"), scene.bed.files.clone(), Arc::downgrade(&scene.files.next));
+    let (stat, files, next) =
+        (scene.bed.files.stat_at("photos/k"), scene.bed.files.clone(), Arc::downgrade(&scene.files.next));
     scene.rot("photos/k", "an ob?ect ");
     // The first attempt reads what is there, the second what was put.
     scene.files.at(Moment::BeforeBinding, move || {

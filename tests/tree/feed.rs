@@ -1,4 +1,5 @@
-//! Storage that tells what changes in it, upon the fake of Google Drive: what others do is listed without a walk.
+//! Storage that tells what changes in it, upon the fake of Google Drive: what others do is listed without a
+//! walk.
 
 use super::{key, open, put};
 use crate::support::gdrive::FakeDrive;
@@ -22,7 +23,8 @@ impl Bed {
     /// Walked through once.
     async fn upon(drive: FakeDrive) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let (catalog, _, _, OpenedBucket { store, upkeep, .. }) = open(Arc::new(drive.files()), &directory, true).await;
+        let (catalog, _, _, OpenedBucket { store, upkeep, .. }) =
+            open(Arc::new(drive.files()), &directory, true).await;
         let bed = Self { drive, _directory: directory, _catalog: catalog, store, upkeep };
         bed.maintain().await;
         bed.drive.take_requests();
@@ -50,7 +52,10 @@ impl Bed {
     fn asked(&self) -> (usize, usize) {
         let requests = self.drive.take_requests();
         let lists = |request: &&String| request.contains("?q=") || request.contains("&q=");
-        let folders = requests.iter().filter(lists).filter(|request| !request.contains("name%20%3D") && !request.contains("name+%3D"));
+        let folders = requests
+            .iter()
+            .filter(lists)
+            .filter(|request| !request.contains("name%20%3D") && !request.contains("name+%3D"));
         (requests.len(), folders.count())
     }
 }

@@ -1,4 +1,5 @@
-//! Parts that flow on to the storage before their upload is complete: that they do, and that nothing hangs on it.
+//! Parts that flow on to the storage before their upload is complete: that they do, and that nothing hangs on
+//! it.
 
 use super::{Bed, key};
 use crate::support::files::{Quirks, Stop};
@@ -47,9 +48,14 @@ impl Upload {
 
     async fn part(&mut self, number: u16, length: usize) {
         // No two alike.
-        let body: Bytes = format!("{number} {length} ").into_bytes().into_iter().cycle().take(length).collect();
+        let body: Bytes =
+            format!("{number} {length} ").into_bytes().into_iter().cycle().take(length).collect();
         let nth = PartNumber::new(number).expect("a number");
-        let written = self.store.put_part(&self.key, &self.id, nth, Payload::from_bytes(body.clone())).await.expect("is put");
+        let written = self
+            .store
+            .put_part(&self.key, &self.id, nth, Payload::from_bytes(body.clone()))
+            .await
+            .expect("is put");
         self.parts.insert(number, (written.etag, body));
     }
 
@@ -59,8 +65,12 @@ impl Upload {
             etag: etag.clone(),
             checksum: None,
         };
-        let request =
-            CompleteUpload { parts: self.parts.iter().map(part).collect(), conditions: Default::default(), checksum: None, size: None };
+        let request = CompleteUpload {
+            parts: self.parts.iter().map(part).collect(),
+            conditions: Default::default(),
+            checksum: None,
+            size: None,
+        };
         self.store.complete_upload(&self.key, &self.id, request).await
     }
 
@@ -92,7 +102,9 @@ fn written(bed: &Bed) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_flow_on_before_their_upload_is_complete_and_are_not_sent_again() {
-    for (quirks, order) in [(Quirks::Drive, [1, 2, 3]), (Quirks::Folding, [3, 2, 1]), (Quirks::Drive, [2, 3, 1])] {
+    for (quirks, order) in
+        [(Quirks::Drive, [1, 2, 3]), (Quirks::Folding, [3, 2, 1]), (Quirks::Drive, [2, 3, 1])]
+    {
         let bed = Bed::new(quirks).await;
         let mut upload = Upload::begin(&bed, "a").await;
         for number in order {

@@ -1,4 +1,5 @@
-//! WebDAV servers that mean no good, or have one bad folder: walks come to an end, and what is around it is listed.
+//! WebDAV servers that mean no good, or have one bad folder: walks come to an end, and what is around it is
+//! listed.
 
 use super::{key, open};
 use crate::support::{
@@ -40,7 +41,8 @@ struct Bed {
 fn files(hostile: &Hostile) -> WebdavFiles {
     let url = Endpoint::parse(&format!("http://{}/dav", hostile.address())).expect("an address");
     let wire = WireSettings { timeout: Duration::from_secs(5), attempts: 1, ..WireSettings::default() };
-    WebdavFiles::new(WebdavSettings { url, access: Access::Anonymous, escapes_marks: false, wire }).expect("settings")
+    WebdavFiles::new(WebdavSettings { url, access: Access::Anonymous, escapes_marks: false, wire })
+        .expect("settings")
 }
 
 /// A bucket that was there before, so that it has to be walked through.
@@ -93,9 +95,11 @@ async fn a_folder_that_contains_itself_is_left_and_the_rest_is_listed() {
         let at = folder(asked);
         match (asked.method.as_str(), is_of_one(asked)) {
             ("PROPFIND", true) => told(&[response(&at, at.ends_with("/f").then_some(3))]),
-            ("PROPFIND", false) => {
-                told(&[response(&at, None), response(&format!("{at}/loop"), None), response(&format!("{at}/f"), Some(3))])
-            }
+            ("PROPFIND", false) => told(&[
+                response(&at, None),
+                response(&format!("{at}/loop"), None),
+                response(&format!("{at}/f"), Some(3)),
+            ]),
             _ => Said::new(404, ""),
         }
     })
@@ -124,7 +128,8 @@ async fn folders_within_folders_end_where_keys_do() {
 async fn one_bad_folder_is_passed_over_and_counted() {
     let endless = || {
         let begun = multistatus(&[]).replace("</D:multistatus>", "").into_bytes();
-        std::iter::once(begun).chain(std::iter::repeat_with(|| response("/dav/photos/bad/x", Some(1)).into_bytes()))
+        std::iter::once(begun)
+            .chain(std::iter::repeat_with(|| response("/dav/photos/bad/x", Some(1)).into_bytes()))
     };
     type Answer = fn() -> Said;
     let bads: [(&str, Answer); 5] = [
@@ -145,14 +150,19 @@ async fn one_bad_folder_is_passed_over_and_counted() {
                     response("/dav/photos/a", Some(1)),
                     response("/dav/photos/good", None),
                 ]),
-                ("/dav/photos/good", false) => told(&[response("/dav/photos/good", None), response("/dav/photos/good/b", Some(1))]),
+                ("/dav/photos/good", false) => {
+                    told(&[response("/dav/photos/good", None), response("/dav/photos/good/b", Some(1))])
+                }
                 ("/dav/photos/bad", false) if what == "one name without end" => Said::pieces(207, endless()),
                 _ => bad(),
             }
         })
         .await;
         let found = names(&*bed.store).await.expect("is listed");
-        assert!(["a", "good/b"].iter().all(|name| found.iter().any(|found| found == name)), "{what}: {found:?}");
+        assert!(
+            ["a", "good/b"].iter().all(|name| found.iter().any(|found| found == name)),
+            "{what}: {found:?}"
+        );
         assert_eq!(bed.backend.unreadable(), 1, "{what}");
     }
 }
@@ -164,9 +174,11 @@ async fn a_file_that_may_not_be_read_is_refused_alone_and_listed() {
         match (asked.method.as_str(), at.as_str(), is_of_one(asked)) {
             ("PROPFIND", "/dav/photos/bad" | "/dav/photos/good", _) => told(&[response(&at, Some(3))]),
             ("PROPFIND", _, true) => told(&[response(&at, None)]),
-            ("PROPFIND", _, false) => {
-                told(&[response("/dav/photos/", None), response("/dav/photos/bad", Some(3)), response("/dav/photos/good", Some(3))])
-            }
+            ("PROPFIND", _, false) => told(&[
+                response("/dav/photos/", None),
+                response("/dav/photos/bad", Some(3)),
+                response("/dav/photos/good", Some(3)),
+            ]),
             (_, "/dav/photos/bad", _) => Said::new(403, ""),
             _ => Said::new(207, ""),
         }
@@ -202,7 +214,11 @@ async fn an_answer_about_one_file_that_has_no_end_is_an_error() {
         Box::new(move || Said::pieces(207, std::iter::once(begun.clone()).chain(many))),
         // One element that never ends.
         Box::new(|| {
-            Said::pieces(207, std::iter::once(b"<multistatus><response>".to_vec()).chain(std::iter::repeat_with(|| vec![b'x'; 4096])))
+            Said::pieces(
+                207,
+                std::iter::once(b"<multistatus><response>".to_vec())
+                    .chain(std::iter::repeat_with(|| vec![b'x'; 4096])),
+            )
         }),
     ];
     for answer in answers {
@@ -222,14 +238,17 @@ async fn circle(files: &dyn Files, hostile: &Hostile) -> StoreErrorKind {
         }
         Ok(())
     };
-    let listed: Result<(), StoreError> = tokio::time::timeout(PATIENCE, listing).await.expect("a listing comes to an end");
+    let listed: Result<(), StoreError> =
+        tokio::time::timeout(PATIENCE, listing).await.expect("a listing comes to an end");
     assert!(hostile.asked() < 50, "{} requests", hostile.asked());
     listed.expect_err("it never ends").kind()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_a_drive_that_lead_in_a_circle_are_followed_once() {
-    let endpoint = |hostile: &Hostile, path: &str| Endpoint::parse(&format!("http://{}{path}", hostile.address())).expect("an address");
+    let endpoint = |hostile: &Hostile, path: &str| {
+        Endpoint::parse(&format!("http://{}{path}", hostile.address())).expect("an address")
+    };
 
     // Tokens come from the fakes, all else from whoever means no good.
     let drive = FakeDrive::start();
@@ -238,18 +257,33 @@ async fn pages_of_a_drive_that_lead_in_a_circle_are_followed_once() {
         None => Said::new(200, r#"{"id":"top","mimeType":"application/vnd.google-apps.folder"}"#),
     });
     let settings = GdriveSettings { endpoint: endpoint(&hostile, ""), ..drive.settings() };
-    assert_eq!(circle(&GdriveFiles::new(settings).expect("settings"), &hostile).await, StoreErrorKind::Broken);
+    assert_eq!(
+        circle(&GdriveFiles::new(settings).expect("settings"), &hostile).await,
+        StoreErrorKind::Broken
+    );
 
     let graph = FakeOnedrive::start();
-    let hostile = Hostile::start(|asked| match asked.target.contains("children") || asked.target.contains("more") {
-        true => Said::new(200, format!(r#"{{"value":[],"@odata.nextLink":"https://graph.example/more?{}"}}"#, asked.nth % 2)),
-        false => Said::new(200, r#"{"id":"top","name":"root","folder":{},"root":{}}"#),
-    });
+    let hostile =
+        Hostile::start(|asked| match asked.target.contains("children") || asked.target.contains("more") {
+            true => Said::new(
+                200,
+                format!(r#"{{"value":[],"@odata.nextLink":"https://graph.example/more?{}"}}"#, asked.nth % 2),
+            ),
+            false => Said::new(200, r#"{"id":"top","name":"root","folder":{},"root":{}}"#),
+        });
     let settings = OnedriveSettings { endpoint: endpoint(&hostile, "/v1.0"), ..graph.settings() };
-    assert_eq!(circle(&OnedriveFiles::new(settings).expect("settings"), &hostile).await, StoreErrorKind::Broken);
+    assert_eq!(
+        circle(&OnedriveFiles::new(settings).expect("settings"), &hostile).await,
+        StoreErrorKind::Broken
+    );
 
     let dropbox = FakeDropbox::start();
-    let hostile = Hostile::start(|asked| Said::new(200, format!(r#"{{"entries":[],"cursor":"c{}","has_more":true}}"#, asked.nth % 2)));
+    let hostile = Hostile::start(|asked| {
+        Said::new(200, format!(r#"{{"entries":[],"cursor":"c{}","has_more":true}}"#, asked.nth % 2))
+    });
     let settings = DropboxSettings { endpoint: endpoint(&hostile, ""), ..dropbox.settings() };
-    assert_eq!(circle(&DropboxFiles::new(settings).expect("settings"), &hostile).await, StoreErrorKind::Broken);
+    assert_eq!(
+        circle(&DropboxFiles::new(settings).expect("settings"), &hostile).await,
+        StoreErrorKind::Broken
+    );
 }

@@ -24,7 +24,10 @@ async fn begun(bed: &Bed) -> UploadId {
 /// A part whose client goes away after some bytes were written.
 async fn broken_off(bed: &Bed, upload: &UploadId) {
     let frames = [Ok(Bytes::from(vec![1; 1 << 20])), Err(PayloadError::Incomplete)];
-    let payload = Payload::from_stream(futures_util::stream::iter(frames), Announced { length: Some(2 << 20), ..Default::default() });
+    let payload = Payload::from_stream(
+        futures_util::stream::iter(frames),
+        Announced { length: Some(2 << 20), ..Default::default() },
+    );
     let number = PartNumber::new(1).expect("a number");
     bed.store.put_part(&key("a"), upload, number, payload).await.expect_err("is cut off");
     assert_eq!(Slots::names(&bed.files).await.expect("an answer").len(), 1, "the bytes went to a slot");

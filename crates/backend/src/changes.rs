@@ -21,7 +21,8 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How long a listing waits for changes before it answers SlowDown: longer than any change that comes to its end takes.
+/// How long a listing waits for changes before it answers SlowDown: longer than any change that comes to its
+/// end takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Default)]
@@ -60,13 +61,16 @@ impl Changes {
         Changing { changes: self.clone(), key: key.clone(), number }
     }
 
-    /// Waits until all changes of keys under `prefix` have ended that were announced before this call. Later ones do not count, so
-    /// a key that changes all the time delays no listing.
+    /// Waits until all changes of keys under `prefix` have ended that were announced before this call. Later
+    /// ones do not count, so a key that changes all the time delays no listing.
     pub async fn wait(&self, prefix: &str) -> Result<()> {
         let ends: Vec<CancellationToken> = {
             let mut state = self.state();
             let active = state.active.iter_mut().filter(|(key, _)| key.as_str().starts_with(prefix));
-            active.flat_map(|(_, changes)| changes).map(|change| change.ended.get_or_insert_default().clone()).collect()
+            active
+                .flat_map(|(_, changes)| changes)
+                .map(|change| change.ended.get_or_insert_default().clone())
+                .collect()
         };
         if ends.is_empty() {
             return Ok(());
@@ -77,7 +81,11 @@ impl Changes {
             }
         };
         tokio::time::timeout(PATIENCE, all).await.map_err(|_| {
-            let why = format!("{} changes under this prefix have not ended after {} s: try again", ends.len(), PATIENCE.as_secs());
+            let why = format!(
+                "{} changes under this prefix have not ended after {} s: try again",
+                ends.len(),
+                PATIENCE.as_secs()
+            );
             StoreError::new(StoreErrorKind::Busy, why)
         })
     }
@@ -91,7 +99,8 @@ impl Drop for Changing {
     fn drop(&mut self) {
         let mut state = self.changes.state();
         let Some(active) = state.active.get_mut(&self.key) else { return };
-        let ended = active.iter().position(|change| change.number == self.number).map(|at| active.swap_remove(at));
+        let ended =
+            active.iter().position(|change| change.number == self.number).map(|at| active.swap_remove(at));
         if active.is_empty() {
             state.active.remove(&self.key);
         }

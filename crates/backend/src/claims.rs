@@ -23,7 +23,8 @@ pub struct Claims {
 
 #[derive(Debug, Default)]
 struct Paths {
-    /// Only what somebody has. Ordered rather than hashed: paths share their beginnings, and a claim is of all of them.
+    /// Only what somebody has. Ordered rather than hashed: paths share their beginnings, and a claim is of
+    /// all of them.
     held: BTreeMap<String, Hold>,
     /// The number of waiters. A task that does not wait lets them go first.
     wanted: BTreeMap<String, usize>,
@@ -48,7 +49,8 @@ impl Claims {
 
     async fn claim(self: &Arc<Self>, own: &[&str], shared: &[&str]) -> Claim {
         let own: Vec<String> = own.iter().map(|path| (*path).to_owned()).collect();
-        let above = own.iter().flat_map(|path| ancestors(path)).chain(shared.iter().flat_map(|path| ancestors(path)));
+        let above =
+            own.iter().flat_map(|path| ancestors(path)).chain(shared.iter().flat_map(|path| ancestors(path)));
         let mut shared: Vec<String> = above.chain(shared.iter().copied()).map(str::to_owned).collect();
         shared.sort_unstable();
         shared.dedup();
@@ -58,7 +60,9 @@ impl Claims {
             if self.paths().take(&own, &shared) {
                 return self.taken(own, shared);
             }
-            wanting.get_or_insert_with(|| Wanting::new(self.clone(), own.iter().chain(&shared).cloned().collect()));
+            wanting.get_or_insert_with(|| {
+                Wanting::new(self.clone(), own.iter().chain(&shared).cloned().collect())
+            });
             released.await;
         }
     }
@@ -184,7 +188,11 @@ mod tests {
     async fn a_folder_is_nobodys_own_while_something_is_on_its_way_below() {
         let claims = Arc::new(Claims::default());
         let below = claims.own(&["a/b/c"]).await;
-        assert!(claims.try_own("a").await.is_none() && claims.try_own("a/b").await.is_none() && claims.try_own("a/b/c").await.is_none());
+        assert!(
+            claims.try_own("a").await.is_none()
+                && claims.try_own("a/b").await.is_none()
+                && claims.try_own("a/b/c").await.is_none()
+        );
         let beside = claims.own(&["a/b/d"]).await;
         drop(below);
         assert!(claims.try_own("a/b").await.is_none(), "the other is still under way");

@@ -1,7 +1,7 @@
 //! The reversible key codec of storage that holds files in folders: object key to path and back.
 //!
-//! Ordinary keys are their own paths: `a/b.jpg` is the file `a/b.jpg`. What the storage cannot hold ([`Names`]) is
-//! escaped, segment by segment, under the reserved name prefix `.cw~`:
+//! Ordinary keys are their own paths: `a/b.jpg` is the file `a/b.jpg`. What the storage cannot hold
+//! ([`Names`]) is escaped, segment by segment, under the reserved name prefix `.cw~`:
 //!
 //! | name | stands for |
 //! |---|---|
@@ -10,10 +10,11 @@
 //! | `.cw~s…` | a directory: the beginning of an over-long segment, which goes on in the next name |
 //! | `.cw~d…`, `.cw~t…`, `.cw~f…` | where `a` and `A` are one name: directory, its beginning, and object of a key that is spelled as another but for that |
 //!
-//! Invariants: every key has exactly one plain, one beside and one apart path, no path leaves the root, no path lies in
-//! `.causeway/`, and `decode` inverts the first two, `decode_apart` the third. Of two keys no apart paths differ only in what
-//! some storage takes for one letter. Every UTF-8 name of at most 250 bytes that does not begin with `.cw~` and that
-//! the storage takes is a key by itself, so whatever lay there before is served under its own name.
+//! Invariants: every key has exactly one plain, one beside and one apart path, no path leaves the root, no
+//! path lies in `.causeway/`, and `decode` inverts the first two, `decode_apart` the third. Of two keys no
+//! apart paths differ only in what some storage takes for one letter. Every UTF-8 name of at most 250 bytes
+//! that does not begin with `.cw~` and that the storage takes is a key by itself, so whatever lay there
+//! before is served under its own name.
 
 use crate::model::{MAX_KEY_BYTES, ObjectKey};
 
@@ -42,8 +43,8 @@ pub enum Names {
     Unmarked,
     /// Names that a line carries unchanged: no control characters, no blank at an end. FTP.
     Lines,
-    /// What OneDrive and SharePoint take: none of `" * : < > ? \ |`, no blank at an end, no dot at the last, no names that
-    /// Windows or SharePoint have taken for themselves.
+    /// What OneDrive and SharePoint take: none of `" * : < > ? \ |`, no blank at an end, no dot at the last,
+    /// no names that Windows or SharePoint have taken for themselves.
     OneDrive,
     /// Names that Dropbox takes: no `\`, no blank at the end, nothing that it would spell otherwise, no names
     /// that it never keeps.
@@ -56,7 +57,9 @@ impl Names {
         match self {
             Self::Posix => true,
             Self::Printable => !segment.contains(control),
-            Self::Trimmed => !segment.contains(|c: char| control(c) || c == '\\') && segment.trim() == segment,
+            Self::Trimmed => {
+                !segment.contains(|c: char| control(c) || c == '\\') && segment.trim() == segment
+            }
             Self::Unmarked => !segment.contains(control) && !has_marks(segment),
             Self::Lines => !segment.contains(control) && !segment.starts_with(' ') && !segment.ends_with(' '),
             Self::Windows => is_windows_name(segment),
@@ -82,7 +85,9 @@ impl Names {
             Self::Unmarked => c.is_control() || MARKS.contains(&c),
             Self::Lines => c.is_control() || c == ' ',
             // Blanks and dots only where they would be at an end, but which those are the last cut decides.
-            Self::Windows | Self::OneDrive => c.is_control() || WINDOWS_REFUSES.contains(c) || matches!(c, ' ' | '.' | '_'),
+            Self::Windows | Self::OneDrive => {
+                c.is_control() || WINDOWS_REFUSES.contains(c) || matches!(c, ' ' | '.' | '_')
+            }
             Self::Dropbox => c.is_control() || is_respelled(c) || c.is_whitespace() || c == '.',
         }
     }
@@ -99,18 +104,21 @@ fn is_windows_name(segment: &str) -> bool {
     !segment.contains(|c: char| c.is_control() || WINDOWS_REFUSES.contains(c))
         && !segment.starts_with([' ', '~'])
         && !segment.ends_with([' ', '.'])
-        && !WINDOWS_DEVICES.iter().any(|device| segment.split('.').next().is_some_and(|name| name.eq_ignore_ascii_case(device)))
+        && !WINDOWS_DEVICES
+            .iter()
+            .any(|device| segment.split('.').next().is_some_and(|name| name.eq_ignore_ascii_case(device)))
 }
 
 const WINDOWS_REFUSES: &str = "\"*:<>?\\|";
 const WINDOWS_DEVICES: [&str; 24] = [
-    "CON", "PRN", "AUX", "NUL", "COM0", "COM1", "COM2", "COM3", "COM4", "COM5", "COM6", "COM7", "COM8", "COM9", "LPT0", "LPT1", "LPT2",
-    "LPT3", "LPT4", "LPT5", "LPT6", "LPT7", "LPT8", "LPT9",
+    "CON", "PRN", "AUX", "NUL", "COM0", "COM1", "COM2", "COM3", "COM4", "COM5", "COM6", "COM7", "COM8",
+    "COM9", "LPT0", "LPT1", "LPT2", "LPT3", "LPT4", "LPT5", "LPT6", "LPT7", "LPT8", "LPT9",
 ];
 
 const SHAREPOINT_NAMES: [&str; 2] = [".lock", "desktop.ini"];
 /// Dropbox's help, "Ignored files".
-const DROPBOX_NAMES: [&str; 7] = [".dropbox", ".dropbox.attr", ".dropbox.cache", ".ds_store", "desktop.ini", "thumbs.db", "icon\r"];
+const DROPBOX_NAMES: [&str; 7] =
+    [".dropbox", ".dropbox.attr", ".dropbox.cache", ".ds_store", "desktop.ini", "thumbs.db", "icon\r"];
 
 /// Backslashes, and marks that combine with the letter before them: Dropbox composes them.
 fn is_respelled(c: char) -> bool {
@@ -167,8 +175,8 @@ pub fn encode(key: &ObjectKey, names: Names) -> KeyPath {
     KeyPath { dir, plain: full, beside }
 }
 
-/// Where a key lives if its plain path, or that of a directory on the way, is another's but for what a storage takes for
-/// one letter: every character is escaped of which there may be several spellings.
+/// Where a key lives if its plain path, or that of a directory on the way, is another's but for what a
+/// storage takes for one letter: every character is escaped of which there may be several spellings.
 pub fn apart(key: &ObjectKey, names: Names) -> String {
     let escapes = |c: char| names.escapes(c) || c.is_ascii_uppercase() || !c.is_ascii();
     let mut path = String::with_capacity(key.as_str().len() + 16);
@@ -199,7 +207,11 @@ fn escaped_length(segment: &str, names: Names) -> usize {
 }
 
 fn push_segment(segment: &str, first: bool, names: Names, out: &mut String) {
-    if is_plain(segment, first, names) { out.push_str(segment) } else { push_escaped(segment, 'e', names, out) }
+    if is_plain(segment, first, names) {
+        out.push_str(segment)
+    } else {
+        push_escaped(segment, 'e', names, out)
+    }
 }
 
 /// `.cw~<form>…`, or `.cw~s…/…/.cw~<form>…` where one name is too short for it.
@@ -207,7 +219,12 @@ fn push_escaped(segment: &str, form: char, names: Names, out: &mut String) {
     push_escaped_if(|c| names.escapes(c), segment, ('s', form), out);
 }
 
-fn push_escaped_if(escapes: impl Fn(char) -> bool, segment: &str, (begun, form): (char, char), out: &mut String) {
+fn push_escaped_if(
+    escapes: impl Fn(char) -> bool,
+    segment: &str,
+    (begun, form): (char, char),
+    out: &mut String,
+) {
     let mut name = String::new();
     for character in segment.chars() {
         let mut utf8 = [0; 4];
@@ -234,8 +251,8 @@ fn push_escaped_if(escapes: impl Fn(char) -> bool, segment: &str, (begun, form):
     out.push_str(&name);
 }
 
-/// The key of a file at `path` (relative to the bucket's root); `None` if it is not an object's: a reserved name that
-/// is not one of ours, or too long for a key.
+/// The key of a file at `path` (relative to the bucket's root); `None` if it is not an object's: a reserved
+/// name that is not one of ours, or too long for a key.
 pub fn decode(path: &str, names: Names) -> Option<ObjectKey> {
     let key = read(path)?;
     // Only the canonical spelling is an object: two paths never claim one key.
@@ -310,7 +327,9 @@ mod tests {
 
     #[test]
     fn ordinary_keys_are_their_own_paths() {
-        for key in ["a", "a/b.jpg", "50%.txt", "ünïcode/😀", " x ", "a\tb", ".hidden", "~", ".cw", "x/.causeway"] {
+        for key in
+            ["a", "a/b.jpg", "50%.txt", "ünïcode/😀", " x ", "a\tb", ".hidden", "~", ".cw", "x/.causeway"]
+        {
             assert_eq!(path(key), key);
         }
     }
@@ -329,7 +348,19 @@ mod tests {
 
     #[test]
     fn names_that_are_not_canonical_are_nobodys() {
-        for path in [".cw~ea", ".cw~x", ".cw~", ".cw~sa", ".cw~sa/b", ".cw~e%zz", ".cw~o/a", ".causeway/tmp/x", "a//b", "a/./b", "../a"] {
+        for path in [
+            ".cw~ea",
+            ".cw~x",
+            ".cw~",
+            ".cw~sa",
+            ".cw~sa/b",
+            ".cw~e%zz",
+            ".cw~o/a",
+            ".causeway/tmp/x",
+            "a//b",
+            "a/./b",
+            "../a",
+        ] {
             assert_eq!(decode(path, Names::Posix), None, "{path}");
         }
     }
@@ -338,15 +369,24 @@ mod tests {
     fn keys_that_differ_in_case_or_accents_have_apart_paths_that_differ_in_more() {
         let mut seen = std::collections::BTreeSet::new();
         for key in ["a/b", "A/b", "a/B", "A/B", "A", "a", "ä", "Ä", "a\u{308}", "%41", "%c3%84", "a/"] {
-            assert!(seen.insert(apart(&ObjectKey::new(key).expect("a key"), Names::OneDrive).to_lowercase()), "{key}");
+            assert!(
+                seen.insert(apart(&ObjectKey::new(key).expect("a key"), Names::OneDrive).to_lowercase()),
+                "{key}"
+            );
         }
-        assert_eq!(apart(&ObjectKey::new("Photos/new.JPG").expect("a key"), Names::Printable), ".cw~d%50hotos/.cw~fnew.%4A%50%47");
+        assert_eq!(
+            apart(&ObjectKey::new("Photos/new.JPG").expect("a key"), Names::Printable),
+            ".cw~d%50hotos/.cw~fnew.%4A%50%47"
+        );
     }
 
     #[test]
     fn names_that_a_service_keeps_for_itself_are_escaped() {
         for (names, refused) in [
-            (Names::OneDrive, &["~$a.docx", ".lock", "Desktop.INI", "a_vti_b", "com1.txt", "a.", " a", "a:b", "what?"][..]),
+            (
+                Names::OneDrive,
+                &["~$a.docx", ".lock", "Desktop.INI", "a_vti_b", "com1.txt", "a.", " a", "a:b", "what?"][..],
+            ),
             (Names::Dropbox, &["a ", "a\\b", ".DS_Store", "Thumbs.db", "e\u{301}"][..]),
         ] {
             for key in refused {

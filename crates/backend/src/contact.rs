@@ -17,7 +17,8 @@ const MADE: u8 = 2;
 
 #[derive(Debug, Default)]
 pub struct Contact {
-    /// Zero until something is known of the storage. It is asked for with every request, so no lock stands in the way.
+    /// Zero until something is known of the storage. It is asked for with every request, so no lock stands in
+    /// the way.
     state: AtomicU8,
     why: Mutex<Option<String>>,
 }
@@ -30,7 +31,10 @@ impl Contact {
         if why.as_ref() == Some(&told) {
             return;
         }
-        tracing::error!(error = told, "a storage cannot be reached: requests for its buckets are answered 503 until it can");
+        tracing::error!(
+            error = told,
+            "a storage cannot be reached: requests for its buckets are answered 503 until it can"
+        );
         *why = Some(told);
         self.state.store(LOST, Ordering::Release);
     }

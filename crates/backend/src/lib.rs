@@ -40,7 +40,9 @@ pub use codec::Names;
 pub use found::Found;
 pub use opened::{OpenedBucket, Upkeep};
 pub use progress::{Counts, Progress};
-pub use replication::{Lack, Lacking, ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub, Trouble};
+pub use replication::{
+    Lack, Lacking, ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub, Trouble,
+};
 pub use space::Space;
 pub use spread::{seed_pauses, spread};
 pub use traffic::Traffic;
@@ -71,12 +73,18 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     fn place_for(&self, name: &BucketName) -> String;
 
     /// Where a bucket of the configuration lies. `remote` is a bucket or container of the storage itself.
-    fn place_at(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> Result<String, StoreError> {
+    fn place_at(
+        &self,
+        name: &BucketName,
+        remote: Option<&str>,
+        prefix: Option<&str>,
+    ) -> Result<String, StoreError> {
         match (self.below(), remote) {
             (Some(below), _) => below.place_at(name, remote, prefix),
-            (None, Some(_)) => {
-                Err(StoreError::new(StoreErrorKind::InvalidRequest, "this type of backend has no buckets of its own: leave out 'remote'"))
-            }
+            (None, Some(_)) => Err(StoreError::new(
+                StoreErrorKind::InvalidRequest,
+                "this type of backend has no buckets of its own: leave out 'remote'",
+            )),
             (None, None) => Ok(prefix.map_or_else(|| self.place_for(name), str::to_owned)),
         }
     }
@@ -99,8 +107,8 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Words about what lies at a place, if another program keeps it there in a format of its own, so that its files are no objects.
-    /// Waits for no network.
+    /// Words about what lies at a place, if another program keeps it there in a format of its own, so that
+    /// its files are no objects. Waits for no network.
     async fn foreign_format(&self, bucket: &BucketRecord) -> Result<Option<&'static str>, StoreError> {
         match self.below() {
             Some(below) => below.foreign_format(bucket).await,
@@ -108,8 +116,8 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Makes the place of a new bucket exist, where opening it does not. Repeating it is harmless. `Conflict`: something of others
-    /// lies there.
+    /// Makes the place of a new bucket exist, where opening it does not. Repeating it is harmless.
+    /// `Conflict`: something of others lies there.
     async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
         match self.below() {
             Some(below) => below.create(bucket).await,
@@ -120,8 +128,8 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     /// Opens a location; existing data is served. Waits for no network: an unreachable storage may return.
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError>;
 
-    /// Returns whether opening a bucket finds its location: `Ok(false)` from a driver whose opening would make an
-    /// empty one. Once the bucket is open, `Upkeep::is_there` reports it.
+    /// Returns whether opening a bucket finds its location: `Ok(false)` from a driver whose opening would
+    /// make an empty one. Once the bucket is open, `Upkeep::is_there` reports it.
     async fn has_place(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         match self.below() {
             Some(below) => below.has_place(bucket).await,
@@ -129,8 +137,8 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Fails if the container of the location is known to be gone, and only an operator can restore it. On some
-    /// storages HEAD of a key does not show this: they answer as if the key alone were missing.
+    /// Fails if the container of the location is known to be gone, and only an operator can restore it. On
+    /// some storages HEAD of a key does not show this: they answer as if the key alone were missing.
     async fn check_holder(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
         match self.below() {
             Some(below) => below.check_holder(bucket).await,
@@ -141,11 +149,13 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     /// Removes the emptied place. `Ok(false)`: something is still in it, nothing was removed.
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError>;
 
-    /// Names of places that look like buckets, and may be buckets already: adopted at start, if the backend's settings let them.
+    /// Names of places that look like buckets, and may be buckets already: adopted at start, if the backend's
+    /// settings let them.
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError>;
 
-    /// Removes what is staged on local disk for uploads that the catalog does not know any more: those of buckets that are gone, and
-    /// what a crash left. Waits for no network. Repeating and interrupting it are harmless.
+    /// Removes what is staged on local disk for uploads that the catalog does not know any more: those of
+    /// buckets that are gone, and what a crash left. Waits for no network. Repeating and interrupting it are
+    /// harmless.
     async fn sweep(&self) -> Result<(), StoreError> {
         match self.below() {
             Some(below) => below.sweep().await,

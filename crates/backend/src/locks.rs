@@ -27,7 +27,13 @@ impl<K> Default for Locks<K> {
 
 impl<K: Clone + Eq + Hash> Locks<K> {
     pub async fn lock(self: &Arc<Self>, key: &K) -> Guard<K> {
-        let lock = self.shard(key).lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default().clone();
+        let lock = self
+            .shard(key)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(key.clone())
+            .or_default()
+            .clone();
         Guard { held: Some(lock.lock_owned().await), key: key.clone(), locks: self.clone() }
     }
 

@@ -1,9 +1,9 @@
 //! Keys as names on flat stores that do not take every key: reversible, and in the order of the keys.
 //!
-//! Flat stores list in the order of their names, so names that keep the order of keys need no sorting, however long the
-//! listing. Ordinary keys are their own names. The rest is written with what every such store takes: no control
-//! characters, no backslash, no segment that ends in a dot (HTTP servers eat them), nothing outside the Basic
-//! Multilingual Plane, no blank at the end.
+//! Flat stores list in the order of their names, so names that keep the order of keys need no sorting,
+//! however long the listing. Ordinary keys are their own names. The rest is written with what every such
+//! store takes: no control characters, no backslash, no segment that ends in a dot (HTTP servers eat them),
+//! nothing outside the Basic Multilingual Plane, no blank at the end.
 //!
 //! | in a key | in its name |
 //! |---|---|
@@ -15,9 +15,10 @@
 //! | U+FFFD | U+FFFD and `0` |
 //! | U+FFFE and above | U+FFFD and two ideographs, as digits |
 //!
-//! Invariants, held by the tests: `decode(encode(k)) == k`; `a < b` as bytes means `encode(a) < encode(b)`, whether a store
-//! compares UTF-8 or UTF-16; a name begins with `encode_prefix(p)` if its key begins with `p` (though not only then); `/` is
-//! in a name where it is in the key; no name begins with [`RESERVED`] and a `/`.
+//! Invariants, held by the tests: `decode(encode(k)) == k`; `a < b` as bytes means `encode(a) < encode(b)`,
+//! whether a store compares UTF-8 or UTF-16; a name begins with `encode_prefix(p)` if its key begins with `p`
+//! (though not only then); `/` is in a name where it is in the key; no name begins with [`RESERVED`] and a
+//! `/`.
 
 /// Our own folder: no key's name lies in it.
 pub const RESERVED: &str = ".causeway";
@@ -79,7 +80,11 @@ fn write(key: &str, whole: bool) -> String {
             c if c > HIGH => {
                 let above = c as u32 - HIGH as u32 - 1;
                 name.push(HIGH);
-                name.extend([above / BASE, above % BASE].into_iter().filter_map(|digit| char::from_u32(DIGIT + digit)));
+                name.extend(
+                    [above / BASE, above % BASE]
+                        .into_iter()
+                        .filter_map(|digit| char::from_u32(DIGIT + digit)),
+                );
             }
             c => name.push(c),
         }
@@ -130,7 +135,9 @@ fn read(name: &str) -> Option<String> {
             match tag {
                 BLANK => key.push(' '),
                 END => {}
-                tag => key.push(char::from(u8::try_from(CONTROLS.iter().position(|control| char::from(*control) == tag)?).ok()?)),
+                tag => key.push(char::from(
+                    u8::try_from(CONTROLS.iter().position(|control| char::from(*control) == tag)?).ok()?,
+                )),
             }
             continue;
         }
@@ -217,7 +224,10 @@ mod tests {
     }
 
     fn assert_allowed(name: &str) {
-        assert!(name.chars().all(|c| c >= ' ' && c <= HIGH && c != '\\' && !('\x7f'..='\u{9f}').contains(&c)), "{name:?}");
+        assert!(
+            name.chars().all(|c| c >= ' ' && c <= HIGH && c != '\\' && !('\x7f'..='\u{9f}').contains(&c)),
+            "{name:?}"
+        );
         assert!(!name.ends_with(' ') && name.split('/').all(|segment| !segment.ends_with('.')), "{name:?}");
         assert!(!name.starts_with(".causeway/"), "{name:?}");
     }
@@ -247,23 +257,46 @@ mod tests {
 
     #[test]
     fn ordinary_keys_are_their_own_names() {
-        for key in
-            ["a", "a/b.txt", "a b/c  d", "a//b", "/a", "a/", "日本語（１）.txt", "é/e\u{301}", "%2e+&?#*:\"<>|", ".git/config", "..a"]
-        {
+        for key in [
+            "a",
+            "a/b.txt",
+            "a b/c  d",
+            "a//b",
+            "/a",
+            "a/",
+            "日本語（１）.txt",
+            "é/e\u{301}",
+            "%2e+&?#*:\"<>|",
+            ".git/config",
+            "..a",
+        ] {
             assert_eq!((encode(key).as_str(), decode(key).as_deref()), (key, Some(key)));
         }
     }
 
     #[test]
     fn names_that_no_key_has_are_none() {
-        for name in [".causeway/x", "a.", "a/../b", "\u{1}", "😀", "a   b", "a ", "\u{fffd}", "\u{fffd}9", "[\u{fffd}\u{ac01}"] {
+        for name in [
+            ".causeway/x",
+            "a.",
+            "a/../b",
+            "\u{1}",
+            "😀",
+            "a   b",
+            "a ",
+            "\u{fffd}",
+            "\u{fffd}9",
+            "[\u{fffd}\u{ac01}",
+        ] {
             assert_eq!(decode(name), None, "{name:?}");
         }
     }
 
     #[test]
     fn the_reserved_folder_is_out_of_reach() {
-        for key in [".causeway", ".causeway/", ".causeway/x", ".causeway./x", "x/.causeway/y", ".causeway.\u{fffd}"] {
+        for key in
+            [".causeway", ".causeway/", ".causeway/x", ".causeway./x", "x/.causeway/y", ".causeway.\u{fffd}"]
+        {
             assert_good(key);
         }
         assert_eq!(encode("x/.causeway/y"), "x/.causeway/y");

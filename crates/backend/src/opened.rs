@@ -35,8 +35,8 @@ impl OpenedBucket {
 /// Background work on one opened bucket. Interrupting any of it is harmless.
 #[async_trait]
 pub trait Upkeep: Send + Sync + fmt::Debug + 'static {
-    /// Whether the place of the bucket is there, and is the one that was opened. `Ok(false)`: it was taken away, with all that was in
-    /// it, or another one lies there now.
+    /// Whether the place of the bucket is there, and is the one that was opened. `Ok(false)`: it was taken
+    /// away, with all that was in it, or another one lies there now.
     async fn is_there(&self) -> Result<bool, StoreError> {
         Ok(true)
     }
@@ -46,8 +46,8 @@ pub trait Upkeep: Send + Sync + fmt::Debug + 'static {
         Ok(())
     }
 
-    /// Compares every file with the index that listings come from. `Ok(false)`: there is no such index, the storage lists itself.
-    /// Another walk goes on about where an interrupted one was.
+    /// Compares every file with the index that listings come from. `Ok(false)`: there is no such index, the
+    /// storage lists itself. Another walk goes on about where an interrupted one was.
     async fn scan_fully(&self, _progress: &Progress) -> Result<bool, StoreError> {
         Ok(false)
     }

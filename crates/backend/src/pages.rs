@@ -16,8 +16,8 @@ use crate::store::{
 };
 use std::hash::{BuildHasher, Hash, RandomState};
 
-/// Pages that one loop may take: a hundred million names at a thousand a page. Whoever asks for more than that has been led
-/// astray, or asks for something that nobody waits for.
+/// Pages that one loop may take: a hundred million names at a thousand a page. Whoever asks for more than
+/// that has been led astray, or asks for something that nobody waits for.
 pub const MOST: u64 = 100_000;
 
 /// The progress of one loop.
@@ -28,7 +28,8 @@ pub struct Pages {
     most: u64,
     seen: u64,
     hasher: RandomState,
-    /// One place of those before, chosen anew at every power of two (Brent): a circle that is entered meets it.
+    /// One place of those before, chosen anew at every power of two (Brent): a circle that is entered meets
+    /// it.
     kept: Option<u64>,
 }
 
@@ -106,9 +107,13 @@ mod tests {
         let mut pages = Pages::of("testing");
         assert!(pages.beyond(None, Some("a")).is_ok());
         assert!(pages.beyond(Some("a"), Some("b")).is_ok());
-        for (begun, next) in [(Some("b"), Some("b")), (Some("b"), Some("a")), (Some("b"), None), (None, None)] {
+        for (begun, next) in [(Some("b"), Some("b")), (Some("b"), Some("a")), (Some("b"), None), (None, None)]
+        {
             let error = pages.beyond(begun, next).expect_err("no progress");
-            assert_eq!((error.kind(), error.message().starts_with("testing: ")), (StoreErrorKind::Broken, true));
+            assert_eq!(
+                (error.kind(), error.message().starts_with("testing: ")),
+                (StoreErrorKind::Broken, true)
+            );
         }
     }
 }

@@ -21,7 +21,10 @@ impl Parts {
         let mut runs: Vec<(u16, u16, u64)> = Vec::new();
         for part in parts {
             match runs.last_mut() {
-                Some((first, count, size)) if *size == part.size && u32::from(*first) + u32::from(*count) == u32::from(part.number) => {
+                Some((first, count, size))
+                    if *size == part.size
+                        && u32::from(*first) + u32::from(*count) == u32::from(part.number) =>
+                {
                     *count += 1;
                 }
                 _ => runs.push((part.number, 1, part.size)),
@@ -31,7 +34,9 @@ impl Parts {
         let sums = algorithm.and_then(|algorithm| {
             let mut all = Vec::with_capacity(parts.len() * algorithm.length());
             for part in parts {
-                all.extend_from_slice(part.checksum.as_ref().filter(|sum| sum.algorithm() == algorithm)?.bytes());
+                all.extend_from_slice(
+                    part.checksum.as_ref().filter(|sum| sum.algorithm() == algorithm)?.bytes(),
+                );
             }
             Some((algorithm, STANDARD.encode(all)))
         });
@@ -49,17 +54,25 @@ impl Parts {
 
     /// About how many bytes they take in memory.
     pub fn footprint(&self) -> usize {
-        self.runs.len() * std::mem::size_of::<(u16, u16, u64)>() + self.sums.as_ref().map_or(0, |(_, sums)| sums.len())
+        self.runs.len() * std::mem::size_of::<(u16, u16, u64)>()
+            + self.sums.as_ref().map_or(0, |(_, sums)| sums.len())
     }
 
     pub fn list(&self) -> Vec<ObjectPart> {
-        let numbered = self.runs.iter().flat_map(|&(first, count, size)| (0..count).map(move |n| (first.saturating_add(n), size)));
-        let sums = self.sums.as_ref().and_then(|(algorithm, text)| Some((*algorithm, STANDARD.decode(text).ok()?)));
+        let numbered = self
+            .runs
+            .iter()
+            .flat_map(|&(first, count, size)| (0..count).map(move |n| (first.saturating_add(n), size)));
+        let sums =
+            self.sums.as_ref().and_then(|(algorithm, text)| Some((*algorithm, STANDARD.decode(text).ok()?)));
         let sum = |nth: usize| {
             let (algorithm, all) = sums.as_ref()?;
             Checksum::new(*algorithm, all.chunks(algorithm.length()).nth(nth)?)
         };
-        numbered.enumerate().map(|(nth, (number, size))| ObjectPart { number, size, checksum: sum(nth) }).collect()
+        numbered
+            .enumerate()
+            .map(|(nth, (number, size))| ObjectPart { number, size, checksum: sum(nth) })
+            .collect()
     }
 }
 
@@ -82,7 +95,12 @@ mod tests {
         use ChecksumAlgorithm::{Crc32, Sha256};
         let uniform: Vec<_> = (1..=9999).map(|n| part(n, 8, None)).chain([part(10_000, 3, None)]).collect();
         assert_eq!(Parts::of(&uniform).runs, [(1, 9999, 8), (10_000, 1, 3)]);
-        let gaps = vec![part(2, 5, Some(Sha256)), part(3, 5, Some(Sha256)), part(7, 5, Some(Sha256)), part(8, 6, Some(Sha256))];
+        let gaps = vec![
+            part(2, 5, Some(Sha256)),
+            part(3, 5, Some(Sha256)),
+            part(7, 5, Some(Sha256)),
+            part(8, 6, Some(Sha256)),
+        ];
         for parts in [uniform, gaps, vec![]] {
             assert_eq!(Parts::of(&parts).list(), parts);
         }

@@ -44,7 +44,10 @@ impl Place {
     pub fn name(&self, key: &ObjectKey) -> Result<String> {
         let name = self.below(key.as_str());
         if name.len() > MAX_KEY_BYTES {
-            return Err(StoreError::new(StoreErrorKind::KeyTooLong, "the key and the prefix before it are too long together"));
+            return Err(StoreError::new(
+                StoreErrorKind::KeyTooLong,
+                "the key and the prefix before it are too long together",
+            ));
         }
         Ok(name)
     }

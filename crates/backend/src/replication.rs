@@ -118,13 +118,23 @@ pub trait Replication: Send + Sync {
     async fn repair(&self, bucket: &BucketRecord, tell: Tell<'_>) -> Result<ReplicationCounts, StoreError>;
 
     /// Finds out what replicas lack, and repairs it.
-    async fn scrub(&self, bucket: &BucketRecord, how: Scrub, tell: Tell<'_>) -> Result<ReplicationCounts, StoreError>;
+    async fn scrub(
+        &self,
+        bucket: &BucketRecord,
+        how: Scrub,
+        tell: Tell<'_>,
+    ) -> Result<ReplicationCounts, StoreError>;
 
     /// Returns the location that a replica on a backend would have.
     fn place_on(&self, bucket: &BucketRecord, backend: &str) -> Result<BackendPlace, StoreError>;
 
     /// Repeating it after it was cut short completes it.
-    async fn add(&self, bucket: &BucketRecord, backend: &str, tell: Tell<'_>) -> Result<ReplicationCounts, StoreError>;
+    async fn add(
+        &self,
+        bucket: &BucketRecord,
+        backend: &str,
+        tell: Tell<'_>,
+    ) -> Result<ReplicationCounts, StoreError>;
 
     async fn remove(&self, bucket: &BucketRecord, backend: &str) -> Result<(), StoreError>;
 

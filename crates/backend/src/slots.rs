@@ -49,7 +49,8 @@ impl Slots {
         slots
     }
 
-    /// A slot for a part of this length, if it is known and one is free. `longest` is the size of the largest file that the storage takes.
+    /// A slot for a part of this length, if it is known and one is free. `longest` is the size of the largest
+    /// file that the storage takes.
     pub fn take(&mut self, number: PartNumber, length: Option<u64>, longest: u64) -> Option<Location> {
         let length = length.filter(|length| *length > 0)?;
         self.unit = self.unit.max(length);
@@ -93,8 +94,8 @@ impl Slots {
     }
 }
 
-/// Where the bytes of a part are, as the catalog remembers it: `u<unit>`, or the name of a file of its own, which begins
-/// with another letter. Both are file names.
+/// Where the bytes of a part are, as the catalog remembers it: `u<unit>`, or the name of a file of its own,
+/// which begins with another letter. Both are file names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
     Slot(u64),
@@ -139,8 +140,9 @@ pub fn moves(parts: &[ObjectPart], recorded: &[PartRecord]) -> Result<Vec<Move>>
     let mut to = 0;
     let one = |part: &ObjectPart| {
         let found = recorded.get(&part.number).ok_or(StoreErrorKind::InvalidPart)?;
-        let location = Location::parse(&found.location)
-            .ok_or_else(|| StoreError::new(StoreErrorKind::Internal, format!("unknown place of a part: {}", found.location)))?;
+        let location = Location::parse(&found.location).ok_or_else(|| {
+            StoreError::new(StoreErrorKind::Internal, format!("unknown place of a part: {}", found.location))
+        })?;
         let from = location.offset(found.number);
         let part = Move { location, from, to, size: found.size };
         to += found.size;
@@ -149,7 +151,8 @@ pub fn moves(parts: &[ObjectPart], recorded: &[PartRecord]) -> Result<Vec<Move>>
     parts.iter().map(one).collect()
 }
 
-/// The file of slots that becomes the object: the one that holds most bytes, if every part in it lies in its place.
+/// The file of slots that becomes the object: the one that holds most bytes, if every part in it lies in its
+/// place.
 pub fn base(moves: &[Move]) -> Option<Location> {
     let mut bytes: HashMap<u64, Option<u64>> = HashMap::new();
     for part in moves {

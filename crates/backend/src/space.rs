@@ -16,8 +16,8 @@ pub struct Space {
 impl Space {
     /// Asks for the space of the file system that a path lies on.
     pub fn at(path: &Path) -> Result<Self> {
-        let told =
-            rustix::fs::statvfs(path).map_err(|error| StoreError::io(format!("asking for the space of {}", path.display()), error))?;
+        let told = rustix::fs::statvfs(path)
+            .map_err(|error| StoreError::io(format!("asking for the space of {}", path.display()), error))?;
         let bytes = |blocks: u64| blocks.saturating_mul(told.f_frsize);
         Ok(Self { free: bytes(told.f_bavail), size: bytes(told.f_blocks) })
     }

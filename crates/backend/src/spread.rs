@@ -7,14 +7,14 @@ thread_local! {
     static SEED: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// Draws the pauses of this thread from `seed` from now on. For tests that run everything on one thread and hold its clock: the
-/// same seed gives the same pauses.
+/// Draws the pauses of this thread from `seed` from now on. For tests that run everything on one thread and
+/// hold its clock: the same seed gives the same pauses.
 pub fn seed_pauses(seed: u64) {
     SEED.set(Some(seed));
 }
 
-/// A random share of a pause, in whole milliseconds where it is that long: timers are no finer, and which way they round a fraction
-/// depends on when the process began.
+/// A random share of a pause, in whole milliseconds where it is that long: timers are no finer, and which way
+/// they round a fraction depends on when the process began.
 pub fn spread(pause: Duration, shares: Range<f64>) -> Duration {
     let share = pause.mul_f64(shares.start + draw() * (shares.end - shares.start));
     let whole = Duration::from_millis(u64::try_from(share.as_millis()).unwrap_or(u64::MAX));

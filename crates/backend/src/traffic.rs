@@ -44,6 +44,11 @@ impl Meter {
 
     pub fn traffic(&self) -> Traffic {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Traffic { requests: of(&self.requests), repeats: of(&self.repeats), failures: of(&self.failures), trouble: self.contact.trouble() }
+        Traffic {
+            requests: of(&self.requests),
+            repeats: of(&self.repeats),
+            failures: of(&self.failures),
+            trouble: self.contact.trouble(),
+        }
     }
 }

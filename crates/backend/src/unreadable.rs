@@ -18,7 +18,8 @@ use std::{
     },
 };
 
-/// How many entries of one bucket are noted. Further ones are refused in the same way, and neither logged nor counted.
+/// How many entries of one bucket are noted. Further ones are refused in the same way, and neither logged nor
+/// counted.
 const MOST: usize = 10_000;
 
 /// How many a backend has, over all of its buckets.
@@ -79,8 +80,8 @@ impl Drop for Unreadable {
     }
 }
 
-/// Whether an error is about one entry, and says nothing of those around it. Others are about the whole storage: it is away, full,
-/// or refuses our credentials.
+/// Whether an error is about one entry, and says nothing of those around it. Others are about the whole
+/// storage: it is away, full, or refuses our credentials.
 pub fn is_of_entry(error: &StoreError) -> bool {
     matches!(error.kind(), StoreErrorKind::AccessDenied | StoreErrorKind::Broken | StoreErrorKind::KeyTooLong)
 }

@@ -41,11 +41,16 @@ impl<K: Clone + Eq + Hash> Watches<K> {
         let mut names = self.names();
         let entry = names.entry(name.clone()).or_default();
         entry.watches += 1;
-        Watch { watches: self.clone(), name: name.clone(), begun: entry.begun, was_quiet: entry.under_way == 0 }
+        Watch {
+            watches: self.clone(),
+            name: name.clone(),
+            begun: entry.begun,
+            was_quiet: entry.under_way == 0,
+        }
     }
 
-    /// Announces a change of what has this name. To be called before anybody can see the change; the change lasts until the result is
-    /// dropped.
+    /// Announces a change of what has this name. To be called before anybody can see the change; the change
+    /// lasts until the result is dropped.
     pub fn change(self: &Arc<Self>, name: &K) -> Change<K> {
         let mut names = self.names();
         let entry = names.entry(name.clone()).or_default();
@@ -124,7 +129,12 @@ mod tests {
         assert!(!before.is_unchanged() && !during.is_unchanged() && !during.was_quiet());
         drop(change);
         let after = watches.watch(&"k");
-        assert!(!before.is_unchanged() && !during.is_unchanged() && after.is_unchanged() && elsewhere.is_unchanged());
+        assert!(
+            !before.is_unchanged()
+                && !during.is_unchanged()
+                && after.is_unchanged()
+                && elsewhere.is_unchanged()
+        );
     }
 
     #[test]

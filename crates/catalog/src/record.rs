@@ -2,7 +2,10 @@
 
 use super::{Documents, Revision};
 use crate::{
-    model::{Attributes, BucketName, Checksum, ChecksumSpec, ETag, ObjectKey, Owner, PartNumber, TenantId, Timestamp, UploadId},
+    model::{
+        Attributes, BucketName, Checksum, ChecksumSpec, ETag, ObjectKey, Owner, PartNumber, TenantId,
+        Timestamp, UploadId,
+    },
     store::Written,
 };
 use std::sync::Arc;
@@ -27,7 +30,8 @@ pub struct NewBucket {
 #[derive(Debug, Clone, PartialEq)]
 pub struct BucketRecord {
     pub id: BucketId,
-    /// Moves when the bucket itself is changed, its owner for one. Its documents have a revision of their own.
+    /// Moves when the bucket itself is changed, its owner for one. Its documents have a revision of their
+    /// own.
     pub revision: Revision,
     pub bucket: NewBucket,
     /// All of them where one bucket was asked for, and those that were asked for where buckets were listed.
@@ -160,8 +164,8 @@ pub enum IndexChange {
     DeleteVersion(ObjectKey, u64),
 }
 
-/// Numbers a change of the index among all changes of its key, whatever the order in which they arrive: the greater one is newer. Of
-/// one bucket, either all changes are numbered or none.
+/// Numbers a change of the index among all changes of its key, whatever the order in which they arrive: the
+/// greater one is newer. Of one bucket, either all changes are numbered or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Generation(pub u64);
 

@@ -11,8 +11,9 @@ use std::{
     },
 };
 
-/// Names a stored value as it was read. Another value never has it, not even after the first was removed. Those of one bucket's
-/// settings grow with each change, and so do those of all identities; of other values they only differ.
+/// Names a stored value as it was read. Another value never has it, not even after the first was removed.
+/// Those of one bucket's settings grow with each change, and so do those of all identities; of other values
+/// they only differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Revision(pub i64);
 
@@ -20,8 +21,8 @@ impl Revision {
     /// Nothing is stored.
     pub const NONE: Self = Self(0);
 
-    /// One that no other value has, in no process: 63 random bits. Made here and not by the database, which takes as long to give a row
-    /// back as to write it.
+    /// One that no other value has, in no process: 63 random bits. Made here and not by the database, which
+    /// takes as long to give a row back as to write it.
     pub(crate) fn fresh() -> Self {
         static KEYS: OnceLock<RandomState> = OnceLock::new();
         static COUNT: AtomicU64 = AtomicU64::new(0);

@@ -30,10 +30,11 @@ mod upload;
 mod writer;
 
 use super::{
-    BackendPlace, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog, Clock, Commit, CompletedUpload,
-    Document, Documents, Expected, Generation, Identities, IndexChange, IndexRow, Lease, LeftPlace, NewBucket, NewDocument, NewIdentity,
-    NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject, UploadRecord,
-    VersionRow, WhichObjects,
+    BackendPlace, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog,
+    Clock, Commit, CompletedUpload, Document, Documents, Expected, Generation, Identities, IndexChange,
+    IndexRow, Lease, LeftPlace, NewBucket, NewDocument, NewIdentity, NewReplica, ObjectRow, ObjectVersion,
+    PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject, UploadRecord, VersionRow,
+    WhichObjects,
 };
 use crate::{
     model::{AccessKey, BucketName, ObjectKey, TenantId, Timestamp, UploadId},
@@ -96,7 +97,9 @@ impl SqliteCatalog {
 
     /// Leases run out by `clock`.
     pub fn open_by(dir: &Path, durability: Durability, clock: Clock) -> Result<Self> {
-        let reserve = Reserve::open(dir).map_err(|error| error::unavailable(format!("keeping a reserve in {}: {error}", dir.display())))?;
+        let reserve = Reserve::open(dir).map_err(|error| {
+            error::unavailable(format!("keeping a reserve in {}: {error}", dir.display()))
+        })?;
         let reserve = Arc::new(reserve);
         loop {
             match Self::open_with(dir, durability, &reserve, clock.clone()) {
@@ -129,7 +132,8 @@ impl SqliteCatalog {
                 left.push_back(bucket);
             }
         }
-        let checkpointer = Checkpointer::start("catalog-log", file::open_index_checkpointer(dir)?, file::INDEX_PACE)?;
+        let checkpointer =
+            Checkpointer::start("catalog-log", file::open_index_checkpointer(dir)?, file::INDEX_PACE)?;
         let catalog = Self {
             truth: Arc::new(Database {
                 writer: Writer::start("catalog-truth", truth, None, Some(reserve.clone()))?,
@@ -172,7 +176,12 @@ fn sweep(index: &Database, mut buckets: VecDeque<BucketId>) -> Commit {
 
 #[async_trait]
 impl Catalog for SqliteCatalog {
-    async fn create_bucket_apart(&self, bucket: NewBucket, documents: Vec<NewDocument>, apart: Vec<BackendPlace>) -> Result<BucketRecord> {
+    async fn create_bucket_apart(
+        &self,
+        bucket: NewBucket,
+        documents: Vec<NewDocument>,
+        apart: Vec<BackendPlace>,
+    ) -> Result<BucketRecord> {
         self.truth.writer.submit(move |db| bucket::create(db, &bucket, &documents, &apart)).await
     }
 
@@ -185,7 +194,12 @@ impl Catalog for SqliteCatalog {
         self.truth.readers.read(move |db| bucket::list(db, &query)).await
     }
 
-    async fn update_bucket(&self, bucket: BucketId, expected: Expected, change: BucketChange) -> Result<Revision> {
+    async fn update_bucket(
+        &self,
+        bucket: BucketId,
+        expected: Expected,
+        change: BucketChange,
+    ) -> Result<Revision> {
         self.truth.writer.submit(move |db| bucket::update(db, bucket, expected, &change)).await
     }
 
@@ -215,11 +229,21 @@ impl Catalog for SqliteCatalog {
         self.truth.readers.read(move |db| document::find(db, bucket, &kind)).await
     }
 
-    async fn set_document(&self, bucket: BucketId, expected: Expected, document: NewDocument) -> Result<Revision> {
+    async fn set_document(
+        &self,
+        bucket: BucketId,
+        expected: Expected,
+        document: NewDocument,
+    ) -> Result<Revision> {
         self.truth.writer.submit(move |db| document::set(db, bucket, expected, &document)).await
     }
 
-    async fn delete_document(&self, bucket: BucketId, kind: &str, expected: Expected) -> Result<Option<Revision>> {
+    async fn delete_document(
+        &self,
+        bucket: BucketId,
+        kind: &str,
+        expected: Expected,
+    ) -> Result<Option<Revision>> {
         let kind = kind.to_owned();
         self.truth.writer.submit_freeing(move |db| document::delete(db, bucket, &kind, expected)).await
     }
@@ -264,7 +288,12 @@ impl Catalog for SqliteCatalog {
         self.truth.writer.submit(move |db| replica::add(db, bucket, &replica)).await
     }
 
-    async fn update_replica(&self, replica: BucketId, expected: Expected, change: ReplicaChange) -> Result<Revision> {
+    async fn update_replica(
+        &self,
+        replica: BucketId,
+        expected: Expected,
+        change: ReplicaChange,
+    ) -> Result<Revision> {
         self.truth.writer.submit(move |db| replica::update(db, replica, expected, change)).await
     }
 
@@ -296,7 +325,9 @@ impl Catalog for SqliteCatalog {
     fn index_numbered(&self, bucket: BucketId, generation: Generation, change: IndexChange) -> Commit {
         let gone = self.gone.clone();
         let frees = matches!(change, IndexChange::Delete(_) | IndexChange::DeleteVersion(..));
-        let apply = move |db: &_| if gone.contains(bucket) { Ok(()) } else { index::apply(db, bucket, generation, &change) };
+        let apply = move |db: &_| {
+            if gone.contains(bucket) { Ok(()) } else { index::apply(db, bucket, generation, &change) }
+        };
         if frees { self.index.writer.submit_freeing(apply) } else { self.index.writer.submit(apply) }
     }
 
@@ -311,14 +342,24 @@ impl Catalog for SqliteCatalog {
         self.index.readers.read(move |db| listing::objects(db, bucket, &request)).await
     }
 
-    async fn index_rows(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize) -> Result<Vec<IndexRow>> {
+    async fn index_rows(
+        &self,
+        bucket: BucketId,
+        after: Option<ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<IndexRow>> {
         if self.gone.contains(bucket) {
             return Ok(Vec::new());
         }
         self.index.readers.read(move |db| index::rows(db, bucket, after.as_ref(), limit)).await
     }
 
-    async fn index_versions(&self, bucket: BucketId, after: Option<(ObjectKey, u64)>, limit: usize) -> Result<Vec<VersionRow>> {
+    async fn index_versions(
+        &self,
+        bucket: BucketId,
+        after: Option<(ObjectKey, u64)>,
+        limit: usize,
+    ) -> Result<Vec<VersionRow>> {
         if self.gone.contains(bucket) {
             return Ok(Vec::new());
         }
@@ -348,7 +389,9 @@ impl Catalog for SqliteCatalog {
 
     async fn set_state(&self, bucket: BucketId, name: &str, value: Option<String>) -> Result<()> {
         let (name, gone) = (name.to_owned(), self.gone.clone());
-        let change = move |db: &_| if gone.contains(bucket) { Ok(()) } else { index::set_state(db, bucket, &name, value.as_deref()) };
+        let change = move |db: &_| {
+            if gone.contains(bucket) { Ok(()) } else { index::set_state(db, bucket, &name, value.as_deref()) }
+        };
         self.index.writer.submit(change).await
     }
 
@@ -364,7 +407,12 @@ impl Catalog for SqliteCatalog {
         self.truth.writer.submit(move |db| object::set(db, bucket, expected, &row)).await
     }
 
-    async fn set_object_to_remove(&self, bucket: BucketId, expected: Expected, row: ObjectRow) -> Result<Revision> {
+    async fn set_object_to_remove(
+        &self,
+        bucket: BucketId,
+        expected: Expected,
+        row: ObjectRow,
+    ) -> Result<Revision> {
         self.truth.writer.submit_freeing(move |db| object::set(db, bucket, expected, &row)).await
     }
 
@@ -373,13 +421,29 @@ impl Catalog for SqliteCatalog {
         self.truth.readers.read(move |db| object::versions(db, bucket, &key)).await
     }
 
-    async fn set_object_version(&self, bucket: BucketId, order: u64, expected: Expected, row: ObjectRow) -> Result<Revision> {
+    async fn set_object_version(
+        &self,
+        bucket: BucketId,
+        order: u64,
+        expected: Expected,
+        row: ObjectRow,
+    ) -> Result<Revision> {
         let frees = row.is_empty();
         let change = move |db: &_| object::set_version(db, bucket, order, expected, &row);
-        if frees { self.truth.writer.submit_freeing(change).await } else { self.truth.writer.submit(change).await }
+        if frees {
+            self.truth.writer.submit_freeing(change).await
+        } else {
+            self.truth.writer.submit(change).await
+        }
     }
 
-    async fn objects(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize, which: WhichObjects) -> Result<Vec<ObjectRow>> {
+    async fn objects(
+        &self,
+        bucket: BucketId,
+        after: Option<ObjectKey>,
+        limit: usize,
+        which: WhichObjects,
+    ) -> Result<Vec<ObjectRow>> {
         let unsettled = which == WhichObjects::Unsettled;
         self.truth.readers.read(move |db| object::rows(db, bucket, after.as_ref(), limit, unsettled)).await
     }
@@ -397,17 +461,33 @@ impl Catalog for SqliteCatalog {
         self.truth.readers.read(move |db| listing::uploads(db, bucket, &request)).await
     }
 
-    async fn put_part(&self, bucket: BucketId, upload: &UploadId, part: PartRecord) -> Result<Option<PartRecord>> {
+    async fn put_part(
+        &self,
+        bucket: BucketId,
+        upload: &UploadId,
+        part: PartRecord,
+    ) -> Result<Option<PartRecord>> {
         let upload = upload.clone();
         self.truth.writer.submit(move |db| upload::put_part(db, bucket, &upload, &part)).await
     }
 
-    async fn parts(&self, bucket: BucketId, upload: &UploadId, after: u16, limit: usize) -> Result<Vec<PartRecord>> {
+    async fn parts(
+        &self,
+        bucket: BucketId,
+        upload: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Result<Vec<PartRecord>> {
         let upload = upload.clone();
         self.truth.readers.read(move |db| upload::parts(db, bucket, &upload, after, limit)).await
     }
 
-    async fn finish_upload(&self, bucket: BucketId, upload: &UploadId, completed: CompletedUpload) -> Result<()> {
+    async fn finish_upload(
+        &self,
+        bucket: BucketId,
+        upload: &UploadId,
+        completed: CompletedUpload,
+    ) -> Result<()> {
         let upload = upload.clone();
         self.truth.writer.submit_freeing(move |db| upload::finish(db, bucket, &upload, &completed)).await
     }

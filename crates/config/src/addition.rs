@@ -109,7 +109,8 @@ enum Said {
 
 pub fn add(path: &Path, sources: Sources, addition: &Addition) -> Result<Added, EditError> {
     let draft = Draft::open(path, sources)?;
-    let name = BucketName::parse(&addition.bucket).map_err(|why| EditError::Refused(format!("bucket '{}': {why}", addition.bucket)))?;
+    let name = BucketName::parse(&addition.bucket)
+        .map_err(|why| EditError::Refused(format!("bucket '{}': {why}", addition.bucket)))?;
     if draft.settings.buckets.contains_key(&name) {
         return refuse(format!("the configuration has a bucket '{name}' already"));
     }
@@ -149,7 +150,8 @@ pub fn add(path: &Path, sources: Sources, addition: &Addition) -> Result<Added, 
     sections.put("bucket", Some(name.as_str()), bucket.into_iter().map(|(key, value)| (key, value.into())));
     let after = sections.after(draft.text());
     let edit = draft.into_edit(after, key)?;
-    let awaits_authorization = edit.settings().backends.get(&backend).is_some_and(folder::awaits_authorization);
+    let awaits_authorization =
+        edit.settings().backends.get(&backend).is_some_and(folder::awaits_authorization);
     Ok(Added { edit, backend, backend_is_new, notes, directory, awaits_authorization })
 }
 
@@ -179,7 +181,8 @@ fn make_explicit(draft: &Draft, sections: &mut Sections) -> Result<Vec<String>, 
 
 /// Absolute, and without links as far as it exists.
 fn settled(path: &Path) -> Result<PathBuf, EditError> {
-    let absolute = std::path::absolute(path).map_err(|error| EditError::Refused(format!("{}: {error}", path.display())))?;
+    let absolute = std::path::absolute(path)
+        .map_err(|error| EditError::Refused(format!("{}: {error}", path.display())))?;
     if absolute.components().any(|part| part == std::path::Component::ParentDir) {
         return refuse(format!("{}: a path must not have '..' in it", path.display()));
     }
@@ -205,7 +208,8 @@ fn directory(draft: &Draft, addition: &Addition, name: &BucketName, path: &Path)
             return refuse(format!("{text} holds the root of backend '{backend}'"));
         }
     }
-    if let Some(taken) = addition.backend.as_ref().filter(|name| draft.settings.backends.contains_key(*name)) {
+    if let Some(taken) = addition.backend.as_ref().filter(|name| draft.settings.backends.contains_key(*name))
+    {
         return refuse(format!("{text} is not in a root of backend '{taken}'"));
     }
     let backend = free_name(draft, addition, name.as_str());
@@ -213,15 +217,30 @@ fn directory(draft: &Draft, addition: &Addition, name: &BucketName, path: &Path)
     Ok(Site { backend, new: Some(said), place: vec![("prefix", String::new())] })
 }
 
-fn object_store(draft: &Draft, addition: &Addition, bucket: &BucketName, remote: Remote) -> Result<Site, EditError> {
+fn object_store(
+    draft: &Draft,
+    addition: &Addition,
+    bucket: &BucketName,
+    remote: Remote,
+) -> Result<Site, EditError> {
     let mut place = vec![("remote", remote.name.clone())];
     place.extend((!remote.prefix.is_empty()).then(|| ("prefix", remote.prefix.clone())));
-    if let Some((name, known)) = addition.backend.as_ref().and_then(|name| draft.settings.backends.get_key_value(name)) {
+    if let Some((name, known)) =
+        addition.backend.as_ref().and_then(|name| draft.settings.backends.get_key_value(name))
+    {
         if addition.has_credentials() {
-            return refuse(format!("backend '{name}' exists: its region and credentials are in the configuration"));
+            return refuse(format!(
+                "backend '{name}' exists: its region and credentials are in the configuration"
+            ));
         }
-        if known.type_name() != remote.kind.as_str() || remote.endpoint.as_ref().is_some_and(|it| it.to_string() != known.address()) {
-            return refuse(format!("backend '{name}' is {} at {}, which is not where the URL leads", known.type_name(), known.location()));
+        if known.type_name() != remote.kind.as_str()
+            || remote.endpoint.as_ref().is_some_and(|it| it.to_string() != known.address())
+        {
+            return refuse(format!(
+                "backend '{name}' is {} at {}, which is not where the URL leads",
+                known.type_name(),
+                known.location()
+            ));
         }
         return Ok(Site { backend: name.clone(), new: None, place });
     }
@@ -232,22 +251,35 @@ fn object_store(draft: &Draft, addition: &Addition, bucket: &BucketName, remote:
         Kind::Gcs => gcs(draft, addition, &mut said)?,
         Kind::Azblob => azblob(draft, addition, &remote, &mut said)?,
     }
-    Ok(Site { backend: free_name(draft, addition, remote.provider.unwrap_or(bucket.as_str())), new: Some(said), place })
+    Ok(Site {
+        backend: free_name(draft, addition, remote.provider.unwrap_or(bucket.as_str())),
+        new: Some(said),
+        place,
+    })
 }
 
 fn s3(draft: &Draft, addition: &Addition, remote: &Remote, said: &mut Keys) -> Result<(), EditError> {
     if addition.connection_string.is_some() || addition.credentials.is_some() || addition.project.is_some() {
-        return refuse("S3 takes an access key and a secret key, neither a connection string nor an account of Google");
+        return refuse(
+            "S3 takes an access key and a secret key, neither a connection string nor an account of Google",
+        );
     }
-    let anywhere = || draft.variable("AWS_REGION").or(draft.variable("AWS_DEFAULT_REGION")).map(str::to_owned);
-    let region = addition.region.clone().or(remote.region.clone()).or_else(|| if remote.endpoint.is_none() { anywhere() } else { None });
+    let anywhere =
+        || draft.variable("AWS_REGION").or(draft.variable("AWS_DEFAULT_REGION")).map(str::to_owned);
+    let region = addition
+        .region
+        .clone()
+        .or(remote.region.clone())
+        .or_else(|| if remote.endpoint.is_none() { anywhere() } else { None });
     said.extend(region.map(|region| ("region", Said::Plain(region))));
     access_key(draft, addition, said)
 }
 
 fn gcs(draft: &Draft, addition: &Addition, said: &mut Keys) -> Result<(), EditError> {
     if addition.connection_string.is_some() || addition.region.is_some() {
-        return refuse("Google Cloud Storage takes an account or an access key, neither a connection string nor a region");
+        return refuse(
+            "Google Cloud Storage takes an account or an access key, neither a connection string nor a region",
+        );
     }
     said.extend(addition.project.clone().map(|project| ("project", Said::Plain(project))));
     if let Some(path) = &addition.credentials {
@@ -266,7 +298,9 @@ fn access_key(draft: &Draft, addition: &Addition, said: &mut Keys) -> Result<(),
             said.push(("access_key", Said::Plain(access_key.clone())));
             said.push(("secret_key", Said::Secret(secret.read(draft)?)));
         }
-        (Some(_), None) => return refuse("the access key has no secret key: give --secret-key-env or --secret-key-file"),
+        (Some(_), None) => {
+            return refuse("the access key has no secret key: give --secret-key-env or --secret-key-file");
+        }
         (None, Some(_)) => return refuse("the secret key has no access key: give --access-key"),
     }
     Ok(())
@@ -274,17 +308,24 @@ fn access_key(draft: &Draft, addition: &Addition, said: &mut Keys) -> Result<(),
 
 fn azblob(draft: &Draft, addition: &Addition, remote: &Remote, said: &mut Keys) -> Result<(), EditError> {
     if addition.region.is_some() || addition.credentials.is_some() || addition.project.is_some() {
-        return refuse("Azure takes a connection string or an account and its key, neither a region nor an account of Google");
+        return refuse(
+            "Azure takes a connection string or an account and its key, neither a region nor an account of Google",
+        );
     }
     if let Some(variable) = &addition.connection_string {
         if addition.access_key.is_some() || addition.secret_key.is_some() {
             return refuse("of a connection string and an account's key only one can be used");
         }
-        said.push(("connection_string", Said::Secret(SecretSource::Environment(variable.clone()).read(draft)?)));
+        said.push((
+            "connection_string",
+            Said::Secret(SecretSource::Environment(variable.clone()).read(draft)?),
+        ));
         return Ok(());
     }
     let account = match (&remote.account, &addition.access_key) {
-        (Some(a), Some(b)) if a != b => return refuse(format!("the URL names the account {a}, and --access-key another")),
+        (Some(a), Some(b)) if a != b => {
+            return refuse(format!("the URL names the account {a}, and --access-key another"));
+        }
         (Some(account), _) | (None, Some(account)) => account.clone(),
         (None, None) => {
             return refuse(
@@ -306,7 +347,10 @@ fn free_name(draft: &Draft, addition: &Addition, base: &str) -> String {
     // Names of backends have no dots.
     let base = base.replace('.', "-");
     let numbered = (2..).map(|n| format!("{base}-{n}"));
-    std::iter::once(base.clone()).chain(numbered).find(|name| !draft.settings.backends.contains_key(name)).unwrap_or_default()
+    std::iter::once(base.clone())
+        .chain(numbered)
+        .find(|name| !draft.settings.backends.contains_key(name))
+        .unwrap_or_default()
 }
 
 /// The appended sections.
@@ -314,7 +358,12 @@ fn free_name(draft: &Draft, addition: &Addition, base: &str) -> String {
 struct Sections(DocumentMut);
 
 impl Sections {
-    fn put(&mut self, section: &str, name: Option<&str>, keys: impl IntoIterator<Item = (&'static str, Value)>) {
+    fn put(
+        &mut self,
+        section: &str,
+        name: Option<&str>,
+        keys: impl IntoIterator<Item = (&'static str, Value)>,
+    ) {
         let table = keys.into_iter().map(|(key, value)| (key, Item::Value(value))).collect::<Table>();
         let position = self.0.iter().count();
         let Some(name) = name else {
@@ -339,7 +388,8 @@ impl Sections {
                 (Said::Plain(text), _) => text.as_str().into(),
                 (Said::Number(number), _) => (*number).into(),
                 (Said::Secret(secret), Some(key)) => {
-                    let sealed = key.seal(&format!("backend.{name}.{field}"), secret).map_err(EditError::Refused)?;
+                    let sealed =
+                        key.seal(&format!("backend.{name}.{field}"), secret).map_err(EditError::Refused)?;
                     Value::InlineTable(InlineTable::from_iter([("sealed", sealed)]))
                 }
                 (Said::Secret(_), None) => return refuse("there is no key to seal with"),

@@ -62,13 +62,17 @@ impl fmt::Display for Address {
 }
 
 impl Setting for Addresses {
-    const KIND: &'static str = "an address such as 127.0.0.1:9000, [::1]:9000, localhost:9000 or :9000, or a list of them";
+    const KIND: &'static str =
+        "an address such as 127.0.0.1:9000, [::1]:9000, localhost:9000 or :9000, or a list of them";
 
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
         if let Raw::Integer(port) = &node.raw {
-            return u16::try_from(*port).map_or_else(|_| refuse::<Self, _>(node), |port| Ok(Self(vec![Address::Any(port)])));
+            return u16::try_from(*port)
+                .map_or_else(|_| refuse::<Self, _>(node), |port| Ok(Self(vec![Address::Any(port)])));
         }
-        let parse = |text: &str| Address::parse(text).map_or_else(|| refuse::<Self, _>(&Node::text(text, node.origin.clone())), Ok);
+        let parse = |text: &str| {
+            Address::parse(text).map_or_else(|| refuse::<Self, _>(&Node::text(text, node.origin.clone())), Ok)
+        };
         texts::<Self>(node)?.into_iter().map(parse).collect::<Result<_, _>>().map(Self)
     }
 

@@ -55,7 +55,9 @@ impl Setting for Share {
     const KIND: &'static str = "a share such as 0.05 or 5%";
 
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'.').then(|| text.parse::<f64>().ok()).flatten();
+        let number = |text: &str| {
+            text.bytes().all(|b| b.is_ascii_digit() || b == b'.').then(|| text.parse::<f64>().ok()).flatten()
+        };
         let share = match &node.raw {
             Raw::Integer(whole @ 0..=1) => Some(*whole as f64),
             Raw::Text(text) | Raw::Fraction(text) => match text.trim().strip_suffix('%') {
@@ -64,7 +66,10 @@ impl Setting for Share {
             },
             _ => None,
         };
-        share.filter(|share| (0.0..=1.0).contains(share)).map(Self).map_or_else(|| refuse::<Self, _>(node), Ok)
+        share
+            .filter(|share| (0.0..=1.0).contains(share))
+            .map(Self)
+            .map_or_else(|| refuse::<Self, _>(node), Ok)
     }
 
     fn show(&self) -> Option<String> {
@@ -73,11 +78,13 @@ impl Setting for Share {
 }
 
 impl Setting for Operations {
-    const KIND: &'static str =
-        "all, reads, lists, writes, upkeep, the name of an operation such as put or complete_upload, or a list of them";
+    const KIND: &'static str = "all, reads, lists, writes, upkeep, the name of an operation such as put or complete_upload, or a list of them";
 
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        let named = |word: &str| Operations::named(word).map_or_else(|| refuse::<Self, _>(&Node::text(word, node.origin.clone())), Ok);
+        let named = |word: &str| {
+            Operations::named(word)
+                .map_or_else(|| refuse::<Self, _>(&Node::text(word, node.origin.clone())), Ok)
+        };
         texts::<Self>(node)?.into_iter().map(named).try_fold(Operations::NONE, |all, more| Ok(all.and(more?)))
     }
 
@@ -107,7 +114,9 @@ mod tests {
 
     #[test]
     fn a_share_is_a_part_of_all() {
-        for (text, share) in [("0.05", 0.05), ("5%", 0.05), ("2.5 %", 0.025), ("0", 0.0), ("1", 1.0), ("100%", 1.0)] {
+        for (text, share) in
+            [("0.05", 0.05), ("5%", 0.05), ("2.5 %", 0.025), ("0", 0.0), ("1", 1.0), ("100%", 1.0)]
+        {
             assert_eq!(parse(text), Ok(Share(share)), "{text}");
         }
         for wrong in ["", "%", "1.01", "101%", "-0.1", "1e-3", "nan", "half"] {
@@ -122,7 +131,9 @@ mod tests {
             let shown: toml::Table = format!("v = {}", value.show().expect("shown")).parse().expect("TOML");
             let again = match &shown["v"] {
                 toml::Value::String(text) => parse(text),
-                toml::Value::Array(items) => parse(&items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(",")),
+                toml::Value::Array(items) => {
+                    parse(&items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(","))
+                }
                 number => parse(&number.to_string()),
             };
             assert_eq!(again, Ok(value));

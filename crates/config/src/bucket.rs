@@ -16,9 +16,11 @@ section! {
         backend: Option<String> = Unset("that of `default`"),
         /// The bucket or container there, on backends that have such.
         remote: Option<String> = Unset("that of the backend, or else the bucket's name"),
-        /// Its place on the backend, or in `remote`: a directory, given with or without a `/` at its end. `""` is all of it.
+        /// Its place on the backend, or in `remote`: a directory, given with or without a `/` at its end.
+        /// `""` is all of it.
         prefix: Option<String> = Unset("the bucket's name, or all of a `remote` of its own"),
-        /// The identity that owns it, by its access key or its name. A bucket keeps its owner until another one is named here.
+        /// The identity that owns it, by its access key or its name. A bucket keeps its owner until another
+        /// one is named here.
         owner: Option<String> = Unset("the first administrator, or else the first identity"),
         /// What other identities may do in it: `{ alice = "readwrite", bob = "readonly" }`. `readonly` reads
         /// objects, listings, tags and ACLs; `readwrite` also writes and deletes objects and their tags. ACLs
@@ -28,7 +30,8 @@ section! {
         upload_rate: Option<ByteRate> = Unset("any"),
         /// Bytes a second that clients are sent from it at most.
         download_rate: Option<ByteRate> = Unset("any"),
-        /// Requests a second at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
+        /// Requests a second at most. Further ones wait for a second at most, and are answered 503 SlowDown
+        /// then.
         request_rate: Option<Count> = Unset("any"),
         /// Maximum number of concurrent requests. Further ones wait for a second at most, and are answered
         /// 503 SlowDown then.
@@ -68,7 +71,8 @@ impl Grant {
 pub struct Access(pub Vec<(String, Grant)>);
 
 impl Setting for Access {
-    const KIND: &'static str = "a table of identities, each \"readonly\" or \"readwrite\", such as { alice = \"readwrite\" }";
+    const KIND: &'static str =
+        "a table of identities, each \"readonly\" or \"readwrite\", such as { alice = \"readwrite\" }";
 
     /// The text form, for the environment: `alice=readwrite,bob=readonly`. Access keys have neither `=` nor
     /// commas.
@@ -76,7 +80,10 @@ impl Setting for Access {
         let given = |text: &str| Grant::NAMES.iter().find(|(name, _)| *name == text).map(|(_, given)| *given);
         let pairs: Option<Vec<(String, Grant)>> = match &node.raw {
             Raw::Text(text) => {
-                let pair = |pair: &str| pair.rsplit_once('=').and_then(|(name, text)| Some((name.trim().to_owned(), given(text.trim())?)));
+                let pair = |pair: &str| {
+                    pair.rsplit_once('=')
+                        .and_then(|(name, text)| Some((name.trim().to_owned(), given(text.trim())?)))
+                };
                 text.split(',').map(pair).collect()
             }
             Raw::Table(entries) => {
@@ -92,7 +99,8 @@ impl Setting for Access {
     }
 
     fn show(&self) -> Option<String> {
-        let pairs: Vec<String> = self.0.iter().map(|(name, given)| format!("{} = {}", quote(name), quote(given.name()))).collect();
+        let pairs: Vec<String> =
+            self.0.iter().map(|(name, given)| format!("{} = {}", quote(name), quote(given.name()))).collect();
         Some(format!("{{ {} }}", pairs.join(", ")))
     }
 }
@@ -108,7 +116,8 @@ mod tests {
 
     #[test]
     fn access_is_a_table_or_pairs_and_nobody_is_given_more_than_readwrite() {
-        let expected = Access(vec![("alice".to_owned(), Grant::ReadWrite), ("bob".to_owned(), Grant::ReadOnly)]);
+        let expected =
+            Access(vec![("alice".to_owned(), Grant::ReadWrite), ("bob".to_owned(), Grant::ReadOnly)]);
         assert_eq!(parse(Raw::Text("alice=readwrite, bob=readonly".to_owned())).as_ref(), Ok(&expected));
         let shown = format!("access = {}", expected.show().expect("shown"));
         let mut read = super::super::file::parse(Path::new("c.toml"), &shown).expect("TOML");

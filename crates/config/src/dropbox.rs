@@ -11,9 +11,9 @@ use Fallback::{Required, Text, Unset};
 use std::{path::PathBuf, time::Duration};
 
 section! {
-    /// `type = "dropbox"`: Dropbox. Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the bucket's folder. What S3 knows
-    /// beyond that is in the catalog. The application needs the scopes `files.metadata.read`, `files.content.read`,
-    /// `files.metadata.write` and `files.content.write`.
+    /// `type = "dropbox"`: Dropbox. Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the bucket's
+    /// folder. What S3 knows beyond that is in the catalog. The application needs the scopes
+    /// `files.metadata.read`, `files.content.read`, `files.metadata.write` and `files.content.write`.
     DropboxBackend {
         /// The key of the application that is registered with Dropbox.
         client_id: String = Required,
@@ -33,8 +33,8 @@ section! {
         token_endpoint: Endpoint = Text("https://api.dropboxapi.com/oauth2/token"),
         /// A reply, or the next piece of one, must come within this time.
         timeout: Duration = Text("60s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was lost, must say something
-        /// within it, too.
+        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
+        /// lost, must say something within it, too.
         connect_timeout: Duration = Text("3s"),
         /// Maximum number of times that a request is sent, if repeating it is safe.
         attempts: usize = Text("4"),

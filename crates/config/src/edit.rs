@@ -41,12 +41,16 @@ pub fn seal(
     secret: &str,
 ) -> Result<(String, Option<PathBuf>), EditError> {
     if !holds_secret(key) {
-        return refuse(format!("{key} is no key that holds a secret: it must be like backend.NAME.secret_key or identity[0].secret_key"));
+        return refuse(format!(
+            "{key} is no key that holds a secret: it must be like backend.NAME.secret_key or identity[0].secret_key"
+        ));
     }
     if secret.is_empty() {
         return refuse("the secret is empty");
     }
-    let mut seal_key = seal::Sources { environment, file: Some(configuration), new: None }.find_or_make().map_err(EditError::Refused)?;
+    let mut seal_key = seal::Sources { environment, file: Some(configuration), new: None }
+        .find_or_make()
+        .map_err(EditError::Refused)?;
     let sealed = seal_key.seal(key, secret).map_err(EditError::Refused)?;
     let made = seal_key.unsaved.as_ref().map(|(path, _)| path.clone());
     seal_key.save().map_err(|source| EditError::Write { path: made.clone().unwrap_or_default(), source })?;
@@ -80,7 +84,9 @@ impl Draft {
     }
 
     pub(super) fn document(&self) -> Result<DocumentMut, EditError> {
-        self.text().parse().map_err(|error: toml_edit::TomlError| EditError::Refused(error.message().to_owned()))
+        self.text()
+            .parse()
+            .map_err(|error: toml_edit::TomlError| EditError::Refused(error.message().to_owned()))
     }
 
     /// Whether the file has anything at `section.key`.
@@ -101,7 +107,8 @@ impl Draft {
 
     /// The key to seal with; generated if there is none.
     pub(super) fn seal_key(&self) -> Result<SealKey, EditError> {
-        let sources = seal::Sources { environment: &self.sources.environment, file: Some(&self.path), new: None };
+        let sources =
+            seal::Sources { environment: &self.sources.environment, file: Some(&self.path), new: None };
         sources.find_or_make().map_err(EditError::Refused)
     }
 
@@ -144,7 +151,10 @@ impl Edit {
             && let Some((path, _)) = key.unsaved.clone()
         {
             key.save().map_err(|source| EditError::Write { path: path.clone(), source })?;
-            made.push(format!("made the seal key {}: keep it, and keep it apart from backups of the configuration", path.display()));
+            made.push(format!(
+                "made the seal key {}: keep it, and keep it apart from backups of the configuration",
+                path.display()
+            ));
         }
         let path = self.path.clone();
         self.replace().map_err(|source| EditError::Write { path, source })?;

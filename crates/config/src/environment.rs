@@ -25,17 +25,24 @@ pub(super) fn overlay(tree: &mut Table, environment: &BTreeMap<String, String>) 
         if let Some((_, path)) = SHORT.iter().find(|(short, _)| short == variable) {
             said.push((path.iter().map(|segment| segment.to_string()).collect(), variable, value));
         } else if let Some(meant) = meant(variable) {
-            wrong.push(ConfigError::new(origin(), format!("is no variable of Causeway; did you mean {meant}?")));
+            wrong.push(ConfigError::new(
+                origin(),
+                format!("is no variable of Causeway; did you mean {meant}?"),
+            ));
         } else if let Some(path) = variable.strip_prefix(PREFIX) {
             let path: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
             match path.iter().any(String::is_empty) || path.len() < 2 {
-                true => wrong.push(ConfigError::new(origin(), format!("is not of the form {PREFIX}SECTION__KEY"))),
+                true => {
+                    wrong.push(ConfigError::new(origin(), format!("is not of the form {PREFIX}SECTION__KEY")))
+                }
                 false => said.push((path, variable, value)),
             }
         }
     }
     // Entries of lists come in the order of their numbers: 2 before 10.
-    said.sort_by_cached_key(|(path, ..)| path.iter().map(|s| (s.parse::<usize>().unwrap_or(0), s.clone())).collect::<Vec<_>>());
+    said.sort_by_cached_key(|(path, ..)| {
+        path.iter().map(|s| (s.parse::<usize>().unwrap_or(0), s.clone())).collect::<Vec<_>>()
+    });
     for (path, variable, value) in said {
         let origin = Origin::Environment(variable.into());
         let set = set(tree, &path, Node::text(value, origin.clone()));
@@ -48,7 +55,8 @@ pub(super) fn overlay(tree: &mut Table, environment: &BTreeMap<String, String>) 
 /// Other variables with the program's name as a prefix may hold secrets that the configuration names, or
 /// belong to other software.
 fn meant(variable: &str) -> Option<String> {
-    let words = variable.strip_prefix("CAUSEWAY_")?.trim_start_matches('_').replace("__", "_").to_ascii_lowercase();
+    let words =
+        variable.strip_prefix("CAUSEWAY_")?.trim_start_matches('_').replace("__", "_").to_ascii_lowercase();
     let found = SECTIONS.iter().find_map(|(section, rows)| {
         let key = words.strip_prefix(*section).and_then(|rest| rest.strip_prefix('_'));
         // Without its section only a key of the server is told.
@@ -83,9 +91,13 @@ mod tests {
     #[test]
     fn a_variable_that_lacks_an_underscore_or_its_section_is_told_its_right_name() {
         let listen = Some("CAUSEWAY__SERVER__LISTEN".to_owned());
-        for variable in
-            ["CAUSEWAY_LISTEN", "CAUSEWAY__LISTEN", "CAUSEWAY_SERVER_LISTEN", "CAUSEWAY_SERVER__LISTEN", "CAUSEWAY__SERVER_LISTEN"]
-        {
+        for variable in [
+            "CAUSEWAY_LISTEN",
+            "CAUSEWAY__LISTEN",
+            "CAUSEWAY_SERVER_LISTEN",
+            "CAUSEWAY_SERVER__LISTEN",
+            "CAUSEWAY__SERVER_LISTEN",
+        ] {
             assert_eq!(meant(variable), listen, "{variable}");
         }
         assert_eq!(meant("CAUSEWAY_ADMIN_LISTEN").as_deref(), Some("CAUSEWAY__SERVER__ADMIN_LISTEN"));

@@ -88,7 +88,8 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// Finds the name in `known` that is most like `given`, if any resembles it. It is never `given` itself, which would be no help.
+/// Finds the name in `known` that is most like `given`, if any resembles it. It is never `given` itself,
+/// which would be no help.
 pub(super) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()

@@ -28,8 +28,12 @@ fn plain_secret(tree: &Table) -> Option<String> {
     fn search(path: &str, raw: &Raw) -> Option<String> {
         match raw {
             Raw::Text(_) => holds_secret(path).then(|| path.to_owned()),
-            Raw::Table(table) => table.iter().find_map(|(name, node)| search(&format!("{path}.{name}"), &node.raw)),
-            Raw::List(items) => items.iter().enumerate().find_map(|(n, node)| search(&format!("{path}[{n}]"), &node.raw)),
+            Raw::Table(table) => {
+                table.iter().find_map(|(name, node)| search(&format!("{path}.{name}"), &node.raw))
+            }
+            Raw::List(items) => {
+                items.iter().enumerate().find_map(|(n, node)| search(&format!("{path}[{n}]"), &node.raw))
+            }
             _ => None,
         }
     }
@@ -43,12 +47,17 @@ mod tests {
     #[test]
     fn a_secret_is_plain_where_it_stands_as_text() {
         let plain = |text: &str| plain_secret(&file::parse(Path::new("c.toml"), text).expect("parses"));
-        assert_eq!(plain("[backend.lake]\ntype = 's3'\nsecret_key = 's'").as_deref(), Some("backend.lake.secret_key"));
+        assert_eq!(
+            plain("[backend.lake]\ntype = 's3'\nsecret_key = 's'").as_deref(),
+            Some("backend.lake.secret_key")
+        );
         let list = "[[identity]]\naccess_key = 'a'\nsecret_key = { env = 'A' }\n[[identity]]\naccess_key = 'b'\nsecret_key = 's'";
         assert_eq!(plain(list).as_deref(), Some("identity[1].secret_key"));
-        for text in
-            ["[[identity]]\nsecret_key = { file = 'f' }", "[backend.lake]\nsecret_key = { sealed = 'v1:x' }", "[server]\ndata = 'd'"]
-        {
+        for text in [
+            "[[identity]]\nsecret_key = { file = 'f' }",
+            "[backend.lake]\nsecret_key = { sealed = 'v1:x' }",
+            "[server]\ndata = 'd'",
+        ] {
             assert_eq!(plain(text), None, "{text}");
         }
     }

@@ -11,8 +11,9 @@ use Fallback::{Required, Text, Unset};
 use std::time::Duration;
 
 section! {
-    /// `type = "faulty"`: another backend that fails on purpose, as often as is said here, for trying out what must live with that:
-    /// never for data that matters. See [faults](guide/faults.md). Each share is one of calls, and a call meets one fault at most.
+    /// `type = "faulty"`: another backend that fails on purpose, as often as is said here, for trying out
+    /// what must live with that: never for data that matters. See [faults](guide/faults.md). Each share is
+    /// one of calls, and a call meets one fault at most.
     FaultyBackend {
         /// The backend that holds the objects.
         backend: String = Required,

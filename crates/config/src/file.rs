@@ -11,7 +11,10 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Table, ConfigError> {
     let lines = Lines { path: path.into(), text };
     match DeTable::parse(text) {
         Ok(table) => lines.table(table.get_ref()),
-        Err(error) => Err(ConfigError::new(lines.at(error.span().map_or(0, |span| span.start)), error.message().trim_end())),
+        Err(error) => Err(ConfigError::new(
+            lines.at(error.span().map_or(0, |span| span.start)),
+            error.message().trim_end(),
+        )),
     }
 }
 
@@ -32,7 +35,9 @@ impl Lines<'_> {
         entries.sort_by_key(|(name, _)| name.span().start);
         entries
             .into_iter()
-            .map(|(name, value)| Ok((name.get_ref().to_string(), self.node(value.get_ref(), self.at(name.span().start))?)))
+            .map(|(name, value)| {
+                Ok((name.get_ref().to_string(), self.node(value.get_ref(), self.at(name.span().start))?))
+            })
             .collect()
     }
 
@@ -41,13 +46,19 @@ impl Lines<'_> {
             DeValue::String(text) => Raw::Text(text.to_string()),
             DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
                 Ok(number) => Raw::Integer(number),
-                Err(_) => return Err(ConfigError::new(origin, format!("{} is too large a number", number.as_str()))),
+                Err(_) => {
+                    return Err(ConfigError::new(
+                        origin,
+                        format!("{} is too large a number", number.as_str()),
+                    ));
+                }
             },
             DeValue::Boolean(truth) => Raw::Boolean(*truth),
             DeValue::Float(number) => Raw::Fraction(number.as_str().to_owned()),
             DeValue::Datetime(_) => Raw::Other("a date"),
             DeValue::Array(items) => {
-                let item = |item: &toml::Spanned<DeValue<'_>>| self.node(item.get_ref(), self.at(item.span().start));
+                let item =
+                    |item: &toml::Spanned<DeValue<'_>>| self.node(item.get_ref(), self.at(item.span().start));
                 Raw::List(items.iter().map(item).collect::<Result<_, _>>()?)
             }
             DeValue::Table(table) => Raw::Table(self.table(table)?),

@@ -10,9 +10,9 @@ use Fallback::{Required, Text, Unset};
 use std::{path::PathBuf, time::Duration};
 
 section! {
-    /// `type = "ftp"`: a server that speaks FTP or FTPS. Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the bucket's folder.
-    /// Objects are replaced in one step on servers that rename a file onto another, as nearly all do; on others, replacing an object
-    /// is refused with 501.
+    /// `type = "ftp"`: a server that speaks FTP or FTPS. Object `a/b.jpg` of a bucket is the file `a/b.jpg`
+    /// in the bucket's folder. Objects are replaced in one step on servers that rename a file onto another,
+    /// as nearly all do; on others, replacing an object is refused with 501.
     FtpBackend {
         /// The server's name or address.
         host: String = Required,
@@ -22,23 +22,24 @@ section! {
         user: String = Required,
         /// The user's password. Without TLS it is sent in clear text.
         password: Option<SecretSetting> = Unset("none"),
-        /// The folder that holds the buckets. It is made if it does not exist. Without a `/` at its beginning it is below the
-        /// folder that the server puts the user in.
+        /// The folder that holds the buckets. It is made if it does not exist. Without a `/` at its beginning
+        /// it is below the folder that the server puts the user in.
         root: String = Text("."),
-        /// `explicit` begins in clear and asks for TLS before anything else, `implicit` begins with TLS. `none` sends the password and
-        /// all files in clear text.
+        /// `explicit` begins in clear and asks for TLS before anything else, `implicit` begins with TLS.
+        /// `none` sends the password and all files in clear text.
         tls: FtpTls = Text("explicit"),
         /// A PEM file with certificates to trust besides the public ones.
         ca_file: Option<PathBuf> = Unset("the public authorities only"),
-        /// An answer, or the next bytes, must come within this time. Storing what was sent may take 10 times as long.
+        /// An answer, or the next bytes, must come within this time. Storing what was sent may take 10 times
+        /// as long.
         timeout: Duration = Text("30s"),
         /// TCP, TLS and the login must be done within this time, all together.
         connect_timeout: Duration = Text("3s"),
         /// Maximum number of attempts, for requests that may be repeated.
         attempts: usize = Text("4"),
-        /// Connections at most, at least 4. Each reads, writes, lists or looks, one at a time: some half are for those who read and as
-        /// many for those who write; further ones wait, and after `timeout` are answered 503 SlowDown. Transfers need a second
-        /// connection each, which servers count on their own.
+        /// Connections at most, at least 4. Each reads, writes, lists or looks, one at a time: some half are
+        /// for those who read and as many for those who write; further ones wait, and after `timeout` are
+        /// answered 503 SlowDown. Transfers need a second connection each, which servers count on their own.
         max_connections: usize = Text("8"),
     }
 }

@@ -11,9 +11,9 @@ use Fallback::{Text, Unset};
 use std::{path::PathBuf, time::Duration};
 
 section! {
-    /// `type = "gdrive"`: Google Drive. Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the bucket's folder. What S3 knows
-    /// beyond that is in the catalog. Access is by `client_id`, `client_secret` and `refresh_token`, or by `service_account`; the
-    /// scope is `https://www.googleapis.com/auth/drive`.
+    /// `type = "gdrive"`: Google Drive. Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the bucket's
+    /// folder. What S3 knows beyond that is in the catalog. Access is by `client_id`, `client_secret` and
+    /// `refresh_token`, or by `service_account`; the scope is `https://www.googleapis.com/auth/drive`.
     GdriveBackend {
         /// The OAuth client that was authorized.
         client_id: Option<String> = Unset("none"),
@@ -31,7 +31,8 @@ section! {
         folder: Option<String> = Unset("the top of the drive"),
         /// A path of folders from there to the one that holds the buckets. They are made if they are missing.
         root: String = Text(""),
-        /// Whether what is deleted or replaced goes to the trash, where it counts as used for 30 days; else it is gone at once.
+        /// Whether what is deleted or replaced goes to the trash, where it counts as used for 30 days; else
+        /// it is gone at once.
         trash: bool = Text("true"),
         /// Where the API is.
         endpoint: Endpoint = Text("https://www.googleapis.com"),
@@ -43,8 +44,8 @@ section! {
         device_endpoint: Endpoint = Text("https://oauth2.googleapis.com/device/code"),
         /// A reply, or the next piece of one, must come within this time.
         timeout: Duration = Text("60s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was lost, must say something
-        /// within it, too.
+        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
+        /// lost, must say something within it, too.
         connect_timeout: Duration = Text("3s"),
         /// Maximum number of times that a request is sent, if repeating it is safe.
         attempts: usize = Text("4"),

@@ -29,12 +29,15 @@ impl Settings {
         home(bottom, self.backends.get(bottom)?)
     }
 
-    /// The backends that hold a bucket of the configuration, and its place on each: several where its backend consists of several
-    /// others.
+    /// The backends that hold a bucket of the configuration, and its place on each: several where its backend
+    /// consists of several others.
     pub fn places_of(&self, name: &BucketName, bucket: &Bucket) -> Vec<(String, String)> {
         let backend = self.backend_of(bucket);
-        if let Some(Backend::Replicated(ReplicatedBackend { backends, .. })) = self.backends.get(self.bottom(backend)) {
-            let alone = |member: &String| Bucket { backend: Some(member.clone()), remote: None, ..bucket.clone() };
+        if let Some(Backend::Replicated(ReplicatedBackend { backends, .. })) =
+            self.backends.get(self.bottom(backend))
+        {
+            let alone =
+                |member: &String| Bucket { backend: Some(member.clone()), remote: None, ..bucket.clone() };
             return backends.0.iter().flat_map(|member| self.places_of(name, &alone(member))).collect();
         }
         vec![(backend.to_owned(), self.place_of(name, bucket))]
@@ -57,14 +60,25 @@ fn home(name: &str, backend: &Backend) -> Option<Location> {
         },
         Backend::Gcs(gcs) => Location::new(at(&gcs.endpoint), ""),
         Backend::Azblob(azblob) => Location::new(account(azblob), ""),
-        Backend::Sftp(sftp) => folder(format!("sftp {}@{}:{}", sftp.user, sftp.host.to_ascii_lowercase(), sftp.port.0), &sftp.root),
-        Backend::Ftp(ftp) => folder(format!("ftp {}@{}:{}", ftp.user, ftp.host.to_ascii_lowercase(), ftp.port()), &ftp.root),
-        Backend::Webdav(webdav) => Location::new(format!("dav {}", webdav.url.authority().to_ascii_lowercase()), webdav.url.path()),
+        Backend::Sftp(sftp) => folder(
+            format!("sftp {}@{}:{}", sftp.user, sftp.host.to_ascii_lowercase(), sftp.port.0),
+            &sftp.root,
+        ),
+        Backend::Ftp(ftp) => {
+            folder(format!("ftp {}@{}:{}", ftp.user, ftp.host.to_ascii_lowercase(), ftp.port()), &ftp.root)
+        }
+        Backend::Webdav(webdav) => {
+            Location::new(format!("dav {}", webdav.url.authority().to_ascii_lowercase()), webdav.url.path())
+        }
         Backend::Gdrive(gdrive) => {
             let place = match (&gdrive.folder, &gdrive.drive) {
                 (Some(folder), _) => format!("folder {folder}"),
                 (None, Some(drive)) => format!("drive {drive}"),
-                (None, None) => told_by(&[secret(&gdrive.refresh_token), secret(&gdrive.service_account), text(&gdrive.subject)]),
+                (None, None) => told_by(&[
+                    secret(&gdrive.refresh_token),
+                    secret(&gdrive.service_account),
+                    text(&gdrive.subject),
+                ]),
             };
             Location::new(format!("gdrive {} {place}", at(&gdrive.endpoint)), &gdrive.root)
         }
@@ -82,8 +96,12 @@ fn home(name: &str, backend: &Backend) -> Option<Location> {
         Backend::Service(service) => {
             let said: Vec<_> = service.options.iter().map(|(name, given)| (*name, given.text())).collect();
             let said: Vec<&str> = said.iter().flat_map(|(name, text)| [*name, text.expose()]).collect();
-            let hosts: Vec<String> = service.hosts.iter().map(|(host, endpoint)| format!("{host}={endpoint}")).collect();
-            Location::new(format!("{} {} {}", service.service.name, hosts.join(","), told_by(&said)), &service.root)
+            let hosts: Vec<String> =
+                service.hosts.iter().map(|(host, endpoint)| format!("{host}={endpoint}")).collect();
+            Location::new(
+                format!("{} {} {}", service.service.name, hosts.join(","), told_by(&said)),
+                &service.root,
+            )
         }
         Backend::Faulty(_) | Backend::Replicated(_) => return None,
     })
@@ -115,8 +133,10 @@ fn account(azblob: &AzblobBackend) -> String {
         return at(endpoint);
     }
     let connection = secret(&azblob.connection_string);
-    let part = |name: &str| connection.split(';').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
-    match (azblob.account.as_deref().or(part("AccountName")), part("BlobEndpoint").and_then(Endpoint::parse)) {
+    let part =
+        |name: &str| connection.split(';').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
+    match (azblob.account.as_deref().or(part("AccountName")), part("BlobEndpoint").and_then(Endpoint::parse))
+    {
         (_, Some(endpoint)) => at(&endpoint),
         (Some(account), None) => host(account),
         (None, None) => format!("azure {}", told_by(&[connection])),

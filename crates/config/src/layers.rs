@@ -15,8 +15,8 @@ section! {
         /// A write through Causeway is visible at once all the same; changes made outside Causeway may stay
         /// invisible for this long.
         metadata_ttl: Interval = Text("off"),
-        /// For how much longer heads and listings are served from what was kept when the storage does not answer. Only with
-        /// `metadata_ttl`.
+        /// For how much longer heads and listings are served from what was kept when the storage does not
+        /// answer. Only with `metadata_ttl`.
         stale_ttl: Interval = Text("off"),
         /// Keep bytes of its objects where `server` says: `data_cache_memory`, `data_cache_disk`.
         data_cache: bool = Text("false"),
@@ -24,7 +24,8 @@ section! {
         upload_rate: Option<ByteRate> = Unset("any"),
         /// Bytes a second that are read from it at most.
         download_rate: Option<ByteRate> = Unset("any"),
-        /// Operations a second at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
+        /// Operations a second at most. Further ones wait for a second at most, and are answered 503 SlowDown
+        /// then.
         request_rate: Option<Count> = Unset("any"),
         /// Maximum number of concurrent operations, including bodies that are read. Further ones wait for a
         /// second at most, and are answered 503 SlowDown then.

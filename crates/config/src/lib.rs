@@ -81,5 +81,8 @@ pub use secret::SecretSetting;
 pub use services::{Given, ServiceBackend};
 pub use settings::{Backend, Defaults, FsBackend, Identity, MemoryBackend, Root, Server, Settings};
 pub use sftp::SftpBackend;
-pub use value::{Addressing, AtBudget, Domains, FileMode, FtpTls, HostKeyPins, Interval, LogFormat, LogLevel, Port, Promise};
+pub use value::{
+    Addressing, AtBudget, Domains, FileMode, FtpTls, HostKeyPins, Interval, LogFormat, LogLevel, Port,
+    Promise,
+};
 pub use webdav::WebdavBackend;

@@ -37,7 +37,8 @@ pub struct Flag {
 }
 
 /// The root user and its password, each by its name and by MinIO's.
-const ROOT: [[&str; 2]; 2] = [["CAUSEWAY_ROOT_USER", "CAUSEWAY_ROOT_PASSWORD"], ["MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"]];
+const ROOT: [[&str; 2]; 2] =
+    [["CAUSEWAY_ROOT_USER", "CAUSEWAY_ROOT_PASSWORD"], ["MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"]];
 
 const SECTIONS: &[&str] = &["server", "identity", "backend", "bucket", "default"];
 
@@ -46,7 +47,8 @@ impl Settings {
     pub fn load(sources: &Sources) -> Result<Self, ConfigErrors> {
         match &sources.file {
             Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
+                let text =
+                    std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
                 Self::of(sources, Some(&text), None)
             }
             None => Self::of(sources, None, None),
@@ -54,7 +56,11 @@ impl Settings {
     }
 
     /// Like `load`, but with this text instead of the file's, and with this seal key.
-    pub(super) fn of(sources: &Sources, text: Option<&str>, new: Option<&SealKey>) -> Result<Self, ConfigErrors> {
+    pub(super) fn of(
+        sources: &Sources,
+        text: Option<&str>,
+        new: Option<&SealKey>,
+    ) -> Result<Self, ConfigErrors> {
         let mut tree = match (&sources.file, text) {
             (Some(path), Some(text)) => file::parse(path, text)?,
             _ => Table::new(),
@@ -109,7 +115,8 @@ impl Settings {
         }
         let mut buckets = BTreeMap::new();
         for (name, node) in wrong.note(named(take(&mut tree, "bucket"), "bucket")).unwrap_or_default() {
-            let parsed = BucketName::parse(&name).map_err(|why| ConfigError::new(node.origin.clone(), format!("bucket '{name}': {why}")));
+            let parsed = BucketName::parse(&name)
+                .map_err(|why| ConfigError::new(node.origin.clone(), format!("bucket '{name}': {why}")));
             match (wrong.note(parsed), section(format!("bucket.{name}"), node, context, &mut wrong)) {
                 (Some(name), Some(bucket)) => {
                     buckets.insert(name, bucket);
@@ -121,7 +128,8 @@ impl Settings {
         broken.default = default.is_none();
         let default = default.unwrap_or(Defaults { backend: None });
         let root = wrong.note(root(context.environment)).flatten();
-        let mut settings = Self { server, root, identities, backends, layers, order: Vec::new(), buckets, default };
+        let mut settings =
+            Self { server, root, identities, backends, layers, order: Vec::new(), buckets, default };
         validate::validate(&mut settings, &origins, &broken, &mut wrong);
         wrong.or(settings)
     }
@@ -132,7 +140,12 @@ impl Settings {
     }
 }
 
-fn section<S: Section>(path: impl Into<String>, node: Node, context: &Context<'_>, wrong: &mut ConfigErrors) -> Option<S> {
+fn section<S: Section>(
+    path: impl Into<String>,
+    node: Node,
+    context: &Context<'_>,
+    wrong: &mut ConfigErrors,
+) -> Option<S> {
     let mut reader = wrong.note(Reader::new(path, node, context))?;
     wrong.note(S::read(&mut reader))
 }
@@ -170,14 +183,25 @@ fn numbered(node: Node) -> Result<Vec<Node>, ConfigError> {
 fn named(node: Node, section: &str) -> Result<Table, ConfigError> {
     match node.raw {
         Raw::Table(entries) => Ok(entries),
-        _ => Err(ConfigError::new(node.origin, format!("'{section}' holds named sections: write [{section}.NAME]"))),
+        _ => Err(ConfigError::new(
+            node.origin,
+            format!("'{section}' holds named sections: write [{section}.NAME]"),
+        )),
     }
 }
 
 /// A backend and its layers.
-fn backend(name: &str, node: Node, context: &Context<'_>, wrong: &mut ConfigErrors) -> Option<(Backend, Layers)> {
+fn backend(
+    name: &str,
+    node: Node,
+    context: &Context<'_>,
+    wrong: &mut ConfigErrors,
+) -> Option<(Backend, Layers)> {
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
-        wrong.push(ConfigError::new(node.origin, format!("backend '{name}': a name has letters, digits, '-' and '_'")));
+        wrong.push(ConfigError::new(
+            node.origin,
+            format!("backend '{name}': a name has letters, digits, '-' and '_'"),
+        ));
         return None;
     }
     let mut reader = wrong.note(Reader::new(format!("backend.{name}"), node, context))?;
@@ -211,8 +235,9 @@ fn root(environment: &BTreeMap<String, String>) -> Result<Option<Root>, ConfigEr
         return match (set(user), set(password)) {
             (None, None) => continue,
             (Some(access_key), Some(secret)) => {
-                let access_key = AccessKey::parse(&Node::text(access_key, origin(user)), &Context::of(environment))
-                    .map_err(|why| ConfigError::new(origin(user), why))?;
+                let access_key =
+                    AccessKey::parse(&Node::text(access_key, origin(user)), &Context::of(environment))
+                        .map_err(|why| ConfigError::new(origin(user), why))?;
                 Ok(Some(Root { access_key, secret_key: Secret::new(secret.as_str()) }))
             }
             (Some(_), None) => Err(ConfigError::new(origin(user), format!("is set, but {password} is not"))),

@@ -19,7 +19,8 @@ pub struct Network {
 
 impl Network {
     fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let (address, bits) =
+            text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse().ok()?;
         let all = if address.is_ipv4() { 32 } else { 128 };
         let bits = bits.map_or(Some(all), |bits| bits.parse().ok())?;
@@ -27,9 +28,13 @@ impl Network {
     }
 
     pub fn contains(&self, address: IpAddr) -> bool {
-        let same = |ours: u128, theirs: u128, all: u32| (ours ^ theirs).checked_shr(all - u32::from(self.bits)).unwrap_or(0) == 0;
+        let same = |ours: u128, theirs: u128, all: u32| {
+            (ours ^ theirs).checked_shr(all - u32::from(self.bits)).unwrap_or(0) == 0
+        };
         match (self.address, address.to_canonical()) {
-            (IpAddr::V4(ours), IpAddr::V4(theirs)) => same(u128::from(u32::from(ours)), u128::from(u32::from(theirs)), 32),
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
+                same(u128::from(u32::from(ours)), u128::from(u32::from(theirs)), 32)
+            }
             (IpAddr::V6(ours), IpAddr::V6(theirs)) => same(ours.into(), theirs.into(), 128),
             _ => false,
         }
@@ -46,7 +51,9 @@ impl Setting for Networks {
     const KIND: &'static str = "an address or a range such as 10.0.0.5 or 10.1.0.0/16, or a list of them";
 
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        let parse = |text: &str| Network::parse(text).map_or_else(|| refuse::<Self, _>(&Node::text(text, node.origin.clone())), Ok);
+        let parse = |text: &str| {
+            Network::parse(text).map_or_else(|| refuse::<Self, _>(&Node::text(text, node.origin.clone())), Ok)
+        };
         texts::<Self>(node)?.into_iter().map(parse).collect::<Result<_, _>>().map(Self)
     }
 

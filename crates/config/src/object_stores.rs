@@ -11,9 +11,9 @@ use Fallback::{Text, Unset};
 use std::{path::PathBuf, time::Duration};
 
 section! {
-    /// `type = "s3"`: a storage that speaks S3: AWS, MinIO, Cloudflare R2, Wasabi, Backblaze B2, DigitalOcean Spaces, Ceph and
-    /// the like. Without keys or a profile, credentials come from the environment, `~/.aws`, a web identity, or the metadata of
-    /// the container or instance.
+    /// `type = "s3"`: a storage that speaks S3: AWS, MinIO, Cloudflare R2, Wasabi, Backblaze B2, DigitalOcean
+    /// Spaces, Ceph and the like. Without keys or a profile, credentials come from the environment, `~/.aws`,
+    /// a web identity, or the metadata of the container or instance.
     S3Backend {
         /// Where it is.
         endpoint: Option<Endpoint> = Unset("AWS, by `region`"),
@@ -21,7 +21,8 @@ section! {
         region: String = Text("us-east-1"),
         /// One bucket there that holds all of this backend's buckets, each under its own prefix.
         bucket: Option<String> = Unset("each bucket is one of the same name there"),
-        /// `path` names the bucket in the path, `virtual` in the host name; `auto` is `virtual` on AWS and `path` elsewhere.
+        /// `path` names the bucket in the path, `virtual` in the host name; `auto` is `virtual` on AWS and
+        /// `path` elsewhere.
         addressing: Addressing = Text("auto"),
         /// The access key id.
         access_key: Option<String> = Unset("looked for where AWS's tools do"),
@@ -33,16 +34,17 @@ section! {
         profile: Option<String> = Unset("that of the environment"),
         /// Send requests without a signature: for public buckets.
         anonymous: bool = Text("false"),
-        /// Whether it checks `If-Match` and `If-None-Match` of writes at the moment of publishing. `auto` tries it out when it
-        /// matters first; where it does not, such requests are refused with 501.
+        /// Whether it checks `If-Match` and `If-None-Match` of writes at the moment of publishing. `auto`
+        /// tries it out when it matters first; where it does not, such requests are refused with 501.
         conditional_writes: Promise = Text("auto"),
-        /// Whether it keeps the checksums of the `x-amz-checksum-` headers. Where it does not, they are verified and forgotten.
-        /// For SHA512, MD5 and the XXHASHes, `yes` has no effect: each is tried out when it is first used.
+        /// Whether it keeps the checksums of the `x-amz-checksum-` headers. Where it does not, they are
+        /// verified and forgotten. For SHA512, MD5 and the XXHASHes, `yes` has no effect: each is tried out
+        /// when it is first used.
         checksums: Promise = Text("auto"),
         /// A reply, or the next piece of one, must come within this time.
         timeout: Duration = Text("30s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was lost, must say something
-        /// within it, too.
+        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
+        /// lost, must say something within it, too.
         connect_timeout: Duration = Text("3s"),
         /// Maximum number of times that a request is sent, if repeating it is safe.
         attempts: usize = Text("4"),
@@ -55,8 +57,8 @@ section! {
 }
 
 section! {
-    /// `type = "gcs"`: Google Cloud Storage, by its XML API. Without a key of either kind, credentials come from
-    /// `GOOGLE_APPLICATION_CREDENTIALS`, gcloud's own file, a workload identity, or the metadata server.
+    /// `type = "gcs"`: Google Cloud Storage, by its XML API. Without a key of either kind, credentials come
+    /// from `GOOGLE_APPLICATION_CREDENTIALS`, gcloud's own file, a workload identity, or the metadata server.
     GcsBackend {
         /// Where it is.
         endpoint: Endpoint = Text("https://storage.googleapis.com"),
@@ -66,10 +68,11 @@ section! {
         bucket: Option<String> = Unset("each bucket is one of the same name there"),
         /// The JSON of a service account or of an external account.
         credentials: Option<SecretSetting> = Unset("looked for where Google's tools do"),
-        /// An access token instead, as `gcloud auth print-access-token` prints it: for trying things out, since it expires.
+        /// An access token instead, as `gcloud auth print-access-token` prints it: for trying things out,
+        /// since it expires.
         access_token: Option<SecretSetting> = Unset("none"),
-        /// The access id of an HMAC key, instead of an account. Such keys sign requests of S3's own dialect, which GCS understands
-        /// without its preconditions: conditional writes are refused.
+        /// The access id of an HMAC key, instead of an account. Such keys sign requests of S3's own dialect,
+        /// which GCS understands without its preconditions: conditional writes are refused.
         access_key: Option<String> = Unset("none"),
         /// The secret of that HMAC key.
         secret_key: Option<SecretSetting> = Unset("none"),
@@ -77,8 +80,8 @@ section! {
         anonymous: bool = Text("false"),
         /// A reply, or the next piece of one, must come within this time.
         timeout: Duration = Text("30s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was lost, must say something
-        /// within it, too.
+        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
+        /// lost, must say something within it, too.
         connect_timeout: Duration = Text("3s"),
         /// Maximum number of times that a request is sent, if repeating it is safe.
         attempts: usize = Text("4"),
@@ -91,8 +94,8 @@ section! {
 }
 
 section! {
-    /// `type = "azblob"`: Azure Blob Storage. Without a connection string, key, SAS or client secret, credentials come from the
-    /// environment, a workload identity, or the managed identity of the machine.
+    /// `type = "azblob"`: Azure Blob Storage. Without a connection string, key, SAS or client secret,
+    /// credentials come from the environment, a workload identity, or the managed identity of the machine.
     AzblobBackend {
         /// The connection string as the portal shows it: names the account, its endpoint and a key or SAS.
         connection_string: Option<SecretSetting> = Unset("none"),
@@ -114,8 +117,8 @@ section! {
         client_secret: Option<SecretSetting> = Unset("none"),
         /// A reply, or the next piece of one, must come within this time.
         timeout: Duration = Text("30s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was lost, must say something
-        /// within it, too.
+        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
+        /// lost, must say something within it, too.
         connect_timeout: Duration = Text("3s"),
         /// Maximum number of times that a request is sent, if repeating it is safe.
         attempts: usize = Text("4"),

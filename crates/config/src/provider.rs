@@ -39,8 +39,8 @@ impl Kind {
     }
 }
 
-/// A host as providers name theirs: `{bucket}` is one label or more and only comes first, `{region}` and `{account}` are
-/// one label.
+/// A host as providers name theirs: `{bucket}` is one label or more and only comes first, `{region}` and
+/// `{account}` are one label.
 struct Host {
     pattern: &'static str,
     provider: &'static str,
@@ -55,7 +55,12 @@ const fn host(pattern: &'static str, provider: &'static str, region: Option<&'st
     Host { pattern, provider, kind: Kind::S3, region, implied: false }
 }
 
-const fn implied(pattern: &'static str, provider: &'static str, kind: Kind, region: Option<&'static str>) -> Host {
+const fn implied(
+    pattern: &'static str,
+    provider: &'static str,
+    kind: Kind,
+    region: Option<&'static str>,
+) -> Host {
     Host { pattern, provider, kind, region, implied: true }
 }
 
@@ -112,7 +117,15 @@ impl Host {
 /// `s3://BUCKET/PREFIX`, of which `rest` is what follows the slashes.
 pub(super) fn short(provider: &'static str, kind: Kind, rest: &str) -> Result<Remote, String> {
     let (name, prefix) = split(rest);
-    remote(Remote { provider: Some(provider), kind, endpoint: None, region: None, account: None, name, prefix })
+    remote(Remote {
+        provider: Some(provider),
+        kind,
+        endpoint: None,
+        region: None,
+        account: None,
+        name,
+        prefix,
+    })
 }
 
 fn split(path: &str) -> (String, String) {
@@ -130,15 +143,20 @@ fn remote(remote: Remote) -> Result<Remote, String> {
 
 /// `https://HOST/BUCKET/PREFIX`. A URL may hold a password: it is not repeated.
 pub(super) fn endpoint(url: &str) -> Result<Remote, String> {
-    let whole =
-        Endpoint::parse(url).ok_or("the URL must be like https://HOST/BUCKET or https://HOST/BUCKET/PREFIX, without user and query")?;
+    let whole = Endpoint::parse(url).ok_or(
+        "the URL must be like https://HOST/BUCKET or https://HOST/BUCKET/PREFIX, without user and query",
+    )?;
     let path = whole.path().trim_start_matches('/');
     let host = whole.host().to_ascii_lowercase();
     let known = HOSTS.iter().find_map(|row| Some((row, row.matched(&host)?)));
     let (provider, kind) = known.as_ref().map_or((None, Kind::S3), |(row, _)| (Some(row.provider), row.kind));
     let (row, named) = known.map_or((None, Named::default()), |(row, named)| (Some(row), named));
     // A bucket in the host leaves the path to the prefix.
-    let authority = named.bucket.as_ref().and_then(|bucket| whole.authority().get(bucket.len() + 1..)).unwrap_or(whole.authority());
+    let authority = named
+        .bucket
+        .as_ref()
+        .and_then(|bucket| whole.authority().get(bucket.len() + 1..))
+        .unwrap_or(whole.authority());
     let (name, prefix) = match &named.bucket {
         Some(bucket) => (bucket.clone(), path.trim_matches('/').to_owned()),
         None => split(path),
@@ -164,7 +182,13 @@ mod tests {
                 let said = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
                 let endpoint = said(it.endpoint.map(|endpoint| endpoint.to_string()));
                 let at = said(it.region.or(it.account));
-                format!("{} {} {endpoint} {at} {} {:?}", it.kind.as_str(), it.provider.unwrap_or("?"), it.name, it.prefix)
+                format!(
+                    "{} {} {endpoint} {at} {} {:?}",
+                    it.kind.as_str(),
+                    it.provider.unwrap_or("?"),
+                    it.name,
+                    it.prefix
+                )
             }
             Err(why) => why,
         }
@@ -181,13 +205,31 @@ mod tests {
             ("https://s3.eu-west-3.amazonaws.com/photos/a", "s3 aws - eu-west-3 photos \"a\""),
             ("https://my.photos.s3.eu-west-3.amazonaws.com/a", "s3 aws - eu-west-3 my.photos \"a\""),
             ("https://my.photos.s3.amazonaws.com", "s3 aws - us-east-1 my.photos \"\""),
-            ("https://0123.r2.cloudflarestorage.com/photos", "s3 r2 https://0123.r2.cloudflarestorage.com auto photos \"\""),
-            ("https://0123.eu.r2.cloudflarestorage.com/photos", "s3 r2 https://0123.eu.r2.cloudflarestorage.com auto photos \"\""),
+            (
+                "https://0123.r2.cloudflarestorage.com/photos",
+                "s3 r2 https://0123.r2.cloudflarestorage.com auto photos \"\"",
+            ),
+            (
+                "https://0123.eu.r2.cloudflarestorage.com/photos",
+                "s3 r2 https://0123.eu.r2.cloudflarestorage.com auto photos \"\"",
+            ),
             ("https://s3.wasabisys.com/photos", "s3 wasabi https://s3.wasabisys.com us-east-1 photos \"\""),
-            ("https://s3.eu-central-1.wasabisys.com/photos", "s3 wasabi https://s3.eu-central-1.wasabisys.com eu-central-1 photos \"\""),
-            ("https://s3.us-west-004.backblazeb2.com/photos", "s3 b2 https://s3.us-west-004.backblazeb2.com us-west-004 photos \"\""),
-            ("https://ams3.digitaloceanspaces.com/photos/a", "s3 spaces https://ams3.digitaloceanspaces.com ams3 photos \"a\""),
-            ("https://photos.ams3.digitaloceanspaces.com/a", "s3 spaces https://ams3.digitaloceanspaces.com ams3 photos \"a\""),
+            (
+                "https://s3.eu-central-1.wasabisys.com/photos",
+                "s3 wasabi https://s3.eu-central-1.wasabisys.com eu-central-1 photos \"\"",
+            ),
+            (
+                "https://s3.us-west-004.backblazeb2.com/photos",
+                "s3 b2 https://s3.us-west-004.backblazeb2.com us-west-004 photos \"\"",
+            ),
+            (
+                "https://ams3.digitaloceanspaces.com/photos/a",
+                "s3 spaces https://ams3.digitaloceanspaces.com ams3 photos \"a\"",
+            ),
+            (
+                "https://photos.ams3.digitaloceanspaces.com/a",
+                "s3 spaces https://ams3.digitaloceanspaces.com ams3 photos \"a\"",
+            ),
             ("https://storage.googleapis.com/photos", "gcs gcs - - photos \"\""),
             ("https://my.photos.storage.googleapis.com/a/b", "gcs gcs - - my.photos \"a/b\""),
             ("https://acme.blob.core.windows.net/photos/a", "azblob azure - acme photos \"a\""),

@@ -1,4 +1,5 @@
-//! The settings as text: all of them for `docs/configuration.md`, and those in effect for `causeway config check`.
+//! The settings as text: all of them for `docs/configuration.md`, and those in effect for `causeway config
+//! check`.
 
 use super::{
     bucket::Bucket,

@@ -25,18 +25,29 @@ pub fn remove(path: &Path, sources: Sources, name: &str, with_backend: bool) -> 
     let backend = settings.backend_of(configured).to_owned();
     let mut document = draft.document()?;
     if !take(&mut document, "bucket", name) {
-        return refuse(format!("bucket '{name}' is configured by the environment, not in {}", path.display()));
+        return refuse(format!(
+            "bucket '{name}' is configured by the environment, not in {}",
+            path.display()
+        ));
     }
     if with_backend {
-        let other = settings.buckets.iter().find(|(other, it)| *other != bucket && settings.backend_of(it) == backend);
+        let other = settings
+            .buckets
+            .iter()
+            .find(|(other, it)| *other != bucket && settings.backend_of(it) == backend);
         if let Some((other, _)) = other {
             return refuse(format!("backend '{backend}' also holds bucket '{other}'"));
         }
         if Some(backend.as_str()) == settings.default_backend() {
-            return refuse(format!("backend '{backend}' is the default: buckets created through S3 are on it"));
+            return refuse(format!(
+                "backend '{backend}' is the default: buckets created through S3 are on it"
+            ));
         }
         if !take(&mut document, "backend", &backend) {
-            return refuse(format!("backend '{backend}' is configured by the environment, not in {}", path.display()));
+            return refuse(format!(
+                "backend '{backend}' is configured by the environment, not in {}",
+                path.display()
+            ));
         }
     }
     let after = with_head(draft.text(), document.to_string());
@@ -44,13 +55,19 @@ pub fn remove(path: &Path, sources: Sources, name: &str, with_backend: bool) -> 
 }
 
 fn take(document: &mut DocumentMut, section: &str, name: &str) -> bool {
-    document.get_mut(section).and_then(Item::as_table_like_mut).is_some_and(|table| table.remove(name).is_some())
+    document
+        .get_mut(section)
+        .and_then(Item::as_table_like_mut)
+        .is_some_and(|table| table.remove(name).is_some())
 }
 
 /// Comments belong to the section below them; those that open the file, with a blank line behind, do not.
 fn with_head(before: &str, after: String) -> String {
-    let comments: usize =
-        before.split_inclusive('\n').take_while(|line| line.trim().is_empty() || line.starts_with('#')).map(str::len).sum();
+    let comments: usize = before
+        .split_inclusive('\n')
+        .take_while(|line| line.trim().is_empty() || line.starts_with('#'))
+        .map(str::len)
+        .sum();
     let head = before[..comments].rfind("\n\n").map_or("", |end| &before[..end + 2]);
     if after.starts_with(head) { after } else { format!("{head}{}", after.trim_start_matches('\n')) }
 }

@@ -8,11 +8,18 @@ use std::path::Path;
 use toml_edit::{InlineTable, Item, Value};
 
 /// Sets `backend.NAME.KEY`.
-pub fn replace_secret(path: &Path, sources: Sources, backend: &str, key: &str, secret: &str) -> Result<Edit, EditError> {
+pub fn replace_secret(
+    path: &Path,
+    sources: Sources,
+    backend: &str,
+    key: &str,
+    secret: &str,
+) -> Result<Edit, EditError> {
     let draft = Draft::open(path, sources)?;
     let mut document = draft.document()?;
     let section = document.get_mut("backend").and_then(Item::as_table_like_mut);
-    let Some(table) = section.and_then(|section| section.get_mut(backend)).and_then(Item::as_table_like_mut) else {
+    let Some(table) = section.and_then(|section| section.get_mut(backend)).and_then(Item::as_table_like_mut)
+    else {
         return refuse(format!("backend '{backend}' is not configured in {}", path.display()));
     };
     let seal_key = draft.seal_key()?;

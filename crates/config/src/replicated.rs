@@ -10,22 +10,23 @@ use Fallback::{Required, Text, Unset};
 use std::time::Duration;
 
 section! {
-    /// `type = "replicated"`: every bucket on several other backends, whatever those are, with S3's promises kept across them. See
-    /// [replication](guide/replication.md). A backend that is added to the list here is filled in the background; one is taken off a
-    /// bucket by `causeway replicate remove`.
+    /// `type = "replicated"`: every bucket on several other backends, whatever those are, with S3's promises
+    /// kept across them. See [replication](guide/replication.md). A backend that is added to the list here is
+    /// filled in the background; one is taken off a bucket by `causeway replicate remove`.
     ReplicatedBackend {
         /// The backends, in the order in which they are read.
         backends: Names = Required,
-        /// When a write is acknowledged: `all` have it, a `quorum` has it, the `first` has it (the others get it in the background), or
-        /// `best-effort`: all have answered or are late, and one has it.
+        /// When a write is acknowledged: `all` have it, a `quorum` has it, the `first` has it (the others get
+        /// it in the background), or `best-effort`: all have answered or are late, and one has it.
         write: WriteMode = Text("quorum"),
         /// How many make a quorum.
         quorum: Option<usize> = Unset("more than half of the backends"),
-        /// Which replica is read: `ordered` by the list, `fastest` by what was measured lately, or `hedged`: as `fastest`, and another one
-        /// too as soon as it takes longer than nearly all its answers did. In any case another is asked where one fails.
+        /// Which replica is read: `ordered` by the list, `fastest` by what was measured lately, or `hedged`:
+        /// as `fastest`, and another one too as soon as it takes longer than nearly all its answers did. In
+        /// any case another is asked where one fails.
         read: ReadMode = Text("ordered"),
-        /// How often all replicas of a bucket are compared with what they should have, without reading the bytes. Zero: only when
-        /// `causeway replicate scrub` says so.
+        /// How often all replicas of a bucket are compared with what they should have, without reading the
+        /// bytes. Zero: only when `causeway replicate scrub` says so.
         scrub_interval: Duration = Text("1h"),
     }
 }
@@ -41,8 +42,12 @@ impl ReplicatedBackend {
         let twice = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
         match (twice, self.quorum) {
             (Some((_, name)), _) => Some(format!("names '{name}' twice")),
-            (_, Some(_)) if self.write != WriteMode::Quorum => Some("has a quorum, which only write = \"quorum\" uses".to_owned()),
-            (_, Some(quorum)) if quorum > names.len() => Some(format!("wants a quorum of {quorum} of {} backends", names.len())),
+            (_, Some(_)) if self.write != WriteMode::Quorum => {
+                Some("has a quorum, which only write = \"quorum\" uses".to_owned())
+            }
+            (_, Some(quorum)) if quorum > names.len() => {
+                Some(format!("wants a quorum of {quorum} of {} backends", names.len()))
+            }
             _ => None,
         }
     }

@@ -54,12 +54,15 @@ impl Settings {
     pub fn reread(&self, new: Self) -> Reread {
         let mut waiting = Vec::new();
         let server = self.server_until_restart(&new, &mut waiting);
-        let (mut backends, mut layers, mut order) = (self.backends.clone(), self.layers.clone(), self.order.clone());
+        let (mut backends, mut layers, mut order) =
+            (self.backends.clone(), self.layers.clone(), self.order.clone());
         let mut added = Vec::new();
         for (name, backend) in new.in_order() {
             if let Some(in_force) = self.backends.get(name) {
                 let changed = in_force.changed(backend).into_iter().chain(self.layers_changed(&new, name));
-                waiting.extend(changed.map(|key| Waiting { setting: format!("backend.{name}.{key}"), why: CHANGED }));
+                waiting.extend(
+                    changed.map(|key| Waiting { setting: format!("backend.{name}.{key}"), why: CHANGED }),
+                );
                 continue;
             }
             backends.insert(name.clone(), backend.clone());
@@ -70,7 +73,8 @@ impl Settings {
         let removed = self.backends.keys().filter(|name| !new.backends.contains_key(*name));
         waiting.extend(removed.map(|name| Waiting { setting: format!("backend.{name}"), why: REMOVED }));
         let (root, identities, default) = (new.root.clone(), new.identities.clone(), new.default.clone());
-        let mut next = Self { server, root, identities, backends, layers, order, buckets: new.buckets.clone(), default };
+        let mut next =
+            Self { server, root, identities, backends, layers, order, buckets: new.buckets.clone(), default };
         for (name, bucket) in &new.buckets {
             self.keep_in_place(&mut next, &new, name, bucket, &mut waiting);
         }
@@ -90,8 +94,10 @@ impl Settings {
             server.metadata_cache_size = wanted.metadata_cache_size;
         }
         if !self.layers.values().any(|layers| layers.data_cache) {
-            (server.data_cache_memory, server.data_cache_disk) = (wanted.data_cache_memory, wanted.data_cache_disk);
-            (server.data_cache_dir, server.data_cache_max_object) = (wanted.data_cache_dir.clone(), wanted.data_cache_max_object);
+            (server.data_cache_memory, server.data_cache_disk) =
+                (wanted.data_cache_memory, wanted.data_cache_disk);
+            (server.data_cache_dir, server.data_cache_max_object) =
+                (wanted.data_cache_dir.clone(), wanted.data_cache_max_object);
         }
         let changed = server.changed(wanted).into_iter();
         waiting.extend(changed.map(|key| Waiting { setting: format!("server.{key}"), why: CHANGED }));
@@ -103,8 +109,16 @@ impl Settings {
         of(self).changed(&of(new))
     }
 
-    /// A bucket whose backend will lie elsewhere after the next start stays where it is until then. If it is new, it is made then.
-    fn keep_in_place(&self, next: &mut Self, new: &Self, name: &BucketName, bucket: &Bucket, waiting: &mut Vec<Waiting>) {
+    /// A bucket whose backend will lie elsewhere after the next start stays where it is until then. If it is
+    /// new, it is made then.
+    fn keep_in_place(
+        &self,
+        next: &mut Self,
+        new: &Self,
+        name: &BucketName,
+        bucket: &Bucket,
+        waiting: &mut Vec<Waiting>,
+    ) {
         if next.locations_of(name, bucket) == new.locations_of(name, bucket) {
             return;
         }
@@ -170,7 +184,10 @@ mod tests {
         for _ in 0..2 {
             let reread = in_force.reread(settings(wanted));
             assert_eq!(waiting(&reread), ["server.listen", "server.tls_cert", "server.tls_key"]);
-            assert_eq!(reread.waiting[0].to_string(), "`server.listen` was changed: it takes effect at the next start");
+            assert_eq!(
+                reread.waiting[0].to_string(),
+                "`server.listen` was changed: it takes effect at the next start"
+            );
             in_force = reread.next;
         }
         assert_eq!(in_force.server.changed(&first.server), ["log_level"]);
@@ -180,7 +197,8 @@ mod tests {
     #[test]
     fn a_secret_of_a_backend_that_was_changed_is_noticed_and_not_told() {
         let in_force = settings(&format!("{LAKE}{DISK}"));
-        let reread = in_force.reread(settings(&format!("{}{DISK}", LAKE.replace("first-secret", "other-secret"))));
+        let reread =
+            in_force.reread(settings(&format!("{}{DISK}", LAKE.replace("first-secret", "other-secret"))));
         assert_eq!(waiting(&reread), ["backend.lake.secret_key"]);
         assert!(!format!("{reread:?}{}", reread.waiting[0]).contains("-secret"));
         assert_eq!(reread.next.backends, in_force.backends);
@@ -203,18 +221,24 @@ mod tests {
     #[test]
     fn a_new_bucket_on_storage_that_moves_at_the_next_start_is_made_then() {
         let in_force = settings(&format!("{DISK}[bucket.old]\n"));
-        let wanted = format!("{}[bucket.old]\nconcurrency = 3\n[bucket.new]\n", DISK.replace("/srv/a", "/srv/b"));
+        let wanted =
+            format!("{}[bucket.old]\nconcurrency = 3\n[bucket.new]\n", DISK.replace("/srv/a", "/srv/b"));
         let reread = in_force.reread(settings(&wanted));
         assert_eq!(waiting(&reread), ["backend.disk.root", "bucket.new"]);
         let names: Vec<_> = reread.next.buckets.keys().map(BucketName::as_str).collect();
         assert_eq!(names, ["old"]);
-        assert!(reread.next.buckets.values().all(|bucket| bucket.concurrency == Some(3)), "what does not move takes effect");
+        assert!(
+            reread.next.buckets.values().all(|bucket| bucket.concurrency == Some(3)),
+            "what does not move takes effect"
+        );
     }
 
     #[test]
     fn settings_of_a_cache_that_nobody_used_yet_take_effect_with_it() {
         let in_force = settings(DISK);
-        let wanted = format!("[server]\nmetadata_cache_size = '1MiB'\n[backend.far]\ntype = 'memory'\nmetadata_ttl = '1m'\n{DISK}");
+        let wanted = format!(
+            "[server]\nmetadata_cache_size = '1MiB'\n[backend.far]\ntype = 'memory'\nmetadata_ttl = '1m'\n{DISK}"
+        );
         let reread = in_force.reread(settings(&wanted));
         assert_eq!((waiting(&reread).len(), reread.next.server.metadata_cache_size.0), (0, 1 << 20));
         let reread = reread.next.reread(settings(&wanted.replace("1MiB", "2MiB")));

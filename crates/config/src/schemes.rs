@@ -32,7 +32,8 @@ pub(super) struct Folder {
     pub(super) kind: &'static str,
     /// The parts of the URL that are settings of that type.
     pub(super) said: Vec<(&'static str, String)>,
-    /// The folder itself. It begins with a `/` where the server tells it from one below the user's own folder.
+    /// The folder itself. It begins with a `/` where the server tells it from one below the user's own
+    /// folder.
     pub(super) path: String,
 }
 
@@ -127,9 +128,12 @@ fn of_ssh(before: &str, rest: &str) -> String {
 
 fn unknown(before: &str, rest: &str) -> String {
     let all: Vec<&str> = SCHEMES.iter().map(|scheme| scheme.like).collect();
-    let has_scheme = |name: &str| SCHEMES.iter().any(|scheme| scheme.name == name) || OTHERWISE.iter().any(|(kind, _)| *kind == name);
+    let has_scheme = |name: &str| {
+        SCHEMES.iter().any(|scheme| scheme.name == name) || OTHERWISE.iter().any(|(kind, _)| *kind == name)
+    };
     let types = BACKEND_TYPES.iter().map(|row| row.name).chain(services().map(|service| service.name));
-    let types: Vec<String> = types.filter(|name| !has_scheme(name)).map(|name| format!("{name}:FOLDER")).collect();
+    let types: Vec<String> =
+        types.filter(|name| !has_scheme(name)).map(|name| format!("{name}:FOLDER")).collect();
     // A name of a machine, as `scp` takes it without a user.
     let ssh = match rest.starts_with('/') && !rest.starts_with("//") && !before.is_empty() {
         true => format!(" For a folder of a machine of that name write sftp://USER@{before}{rest}."),
@@ -145,7 +149,9 @@ fn unknown(before: &str, rest: &str) -> String {
 fn by_type(kind: &'static str, rows: &[Row], folder: &str) -> Result<Target, String> {
     let path = folder.trim_matches('/').to_owned();
     if !path.is_empty() && !rows.iter().any(|row| row.name == "root") {
-        return Err(format!("a backend of type '{kind}' has no folders: write '{kind}:', and its settings by --set KEY=VALUE"));
+        return Err(format!(
+            "a backend of type '{kind}' has no folders: write '{kind}:', and its settings by --set KEY=VALUE"
+        ));
     }
     plain(&path)?;
     Ok(Target::Folder(Folder { kind, said: Vec::new(), path }))
@@ -163,10 +169,16 @@ impl Scheme {
         }
     }
 
-    fn server(&self, kind: &'static str, follows: &[(&'static str, &str)], rest: &str) -> Result<Target, String> {
+    fn server(
+        &self,
+        kind: &'static str,
+        follows: &[(&'static str, &str)],
+        rest: &str,
+    ) -> Result<Target, String> {
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         let (user, authority) = self.user(authority)?;
-        let (host, port) = host_and_port(authority).ok_or_else(|| format!("the URL must be like {}", self.like))?;
+        let (host, port) =
+            host_and_port(authority).ok_or_else(|| format!("the URL must be like {}", self.like))?;
         let path = decoded(path)?;
         let path = match path.strip_prefix("/~") {
             Some(below) if below.is_empty() || below.starts_with('/') => below.trim_matches('/').to_owned(),
@@ -178,7 +190,9 @@ impl Scheme {
         said.extend(port.map(|port| ("port", port.to_owned())));
         said.extend(user.map(|user| ("user", user)));
         let implicit = kind == "ftp" && self.name == "ftps" && port == Some(IMPLICIT_TLS);
-        said.extend(follows.iter().map(|(key, value)| (*key, if implicit { "implicit" } else { *value }.to_owned())));
+        said.extend(
+            follows.iter().map(|(key, value)| (*key, if implicit { "implicit" } else { *value }.to_owned())),
+        );
         Ok(Target::Folder(Folder { kind, said, path }))
     }
 
@@ -224,7 +238,9 @@ fn host_and_port(authority: &str) -> Option<(&str, Option<&str>)> {
 
 fn decoded(text: &str) -> Result<String, String> {
     let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
-    decoded.map(|text| text.into_owned()).map_err(|_| "the URL is not UTF-8 once its percent signs are decoded".to_owned())
+    decoded
+        .map(|text| text.into_owned())
+        .map_err(|_| "the URL is not UTF-8 once its percent signs are decoded".to_owned())
 }
 
 /// Path segments such as `..` would lead elsewhere than they seem to.
@@ -246,7 +262,8 @@ mod tests {
             Ok(Target::Directory(path)) => format!("fs {}", path.display()),
             Ok(Target::Remote(remote)) => format!("{} {}", remote.kind.as_str(), remote.name),
             Ok(Target::Folder(folder)) => {
-                let said: Vec<String> = folder.said.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                let said: Vec<String> =
+                    folder.said.iter().map(|(key, value)| format!("{key}={value}")).collect();
                 format!("{} {} {:?}", folder.kind, said.join(" "), folder.path)
             }
             Err(why) => why,
@@ -271,7 +288,10 @@ mod tests {
             ("ftp://me@host/pub", "ftp host=host user=me tls=none \"/pub\""),
             ("ftps://me@host/pub", "ftp host=host user=me tls=explicit \"/pub\""),
             ("ftps://me@host:990/pub", "ftp host=host port=990 user=me tls=implicit \"/pub\""),
-            ("davs://me@cloud.example.com/dav/me", "webdav url=https://cloud.example.com/dav/me user=me \"/dav/me\""),
+            (
+                "davs://me@cloud.example.com/dav/me",
+                "webdav url=https://cloud.example.com/dav/me user=me \"/dav/me\"",
+            ),
             ("dav://127.0.0.1:8080/x/", "webdav url=http://127.0.0.1:8080/x \"/x\""),
             ("gdrive:objects/photos", "gdrive  \"objects/photos\""),
             ("gdrive://objects/photos/", "gdrive  \"objects/photos\""),

@@ -58,9 +58,10 @@ impl Sources<'_> {
     pub(super) fn find(&self) -> Result<SealKey, String> {
         match self.look()? {
             Ok(key) => Ok(key),
-            Err(Some(missing)) => {
-                Err(format!("is sealed, but there is no key: {} does not exist, and {KEY} is not set", missing.display()))
-            }
+            Err(Some(missing)) => Err(format!(
+                "is sealed, but there is no key: {} does not exist, and {KEY} is not set",
+                missing.display()
+            )),
             Err(None) => Err(format!("is sealed, but there is no key: {KEY} and {KEY_FILE} are not set")),
         }
     }
@@ -100,14 +101,18 @@ impl Sources<'_> {
 impl SealKey {
     fn parse(text: &str, origin: String) -> Result<Self, String> {
         let wrong = || format!("needs the seal key in {origin}, which is not {KEY_LEN} bytes in base64");
-        let bytes = STANDARD.decode(text.trim()).ok().filter(|bytes| bytes.len() == KEY_LEN).ok_or_else(wrong)?;
+        let bytes =
+            STANDARD.decode(text.trim()).ok().filter(|bytes| bytes.len() == KEY_LEN).ok_or_else(wrong)?;
         let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| wrong())?;
         Ok(Self { key: LessSafeKey::new(key), origin, unsaved: None })
     }
 
     fn make(path: PathBuf) -> Result<Self, String> {
         let text = STANDARD.encode(random::<KEY_LEN>()?);
-        Ok(Self { unsaved: Some((path.clone(), text.clone() + "\n")), ..Self::parse(&text, path.display().to_string())? })
+        Ok(Self {
+            unsaved: Some((path.clone(), text.clone() + "\n")),
+            ..Self::parse(&text, path.display().to_string())?
+        })
     }
 
     /// Writes a new key down, readable by its user only. Never over another one.
@@ -124,14 +129,23 @@ impl SealKey {
     pub(super) fn seal(&self, path: &str, secret: &str) -> Result<String, String> {
         let nonce = random::<NONCE_LEN>()?;
         let mut sealed = secret.as_bytes().to_vec();
-        let done = self.key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(path.as_bytes()), &mut sealed);
+        let done = self.key.seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(path.as_bytes()),
+            &mut sealed,
+        );
         done.map_err(|_| "sealing failed".to_owned())?;
         Ok(format!("{VERSION}{}", STANDARD.encode([nonce.as_slice(), &sealed].concat())))
     }
 
     pub(super) fn unseal(&self, path: &str, sealed: &str) -> Result<String, String> {
-        let encoded = sealed.strip_prefix(VERSION).ok_or("is sealed in a format that this version does not know")?;
-        let bytes = STANDARD.decode(encoded).ok().filter(|bytes| bytes.len() > NONCE_LEN).ok_or("is sealed, but damaged")?;
+        let encoded =
+            sealed.strip_prefix(VERSION).ok_or("is sealed in a format that this version does not know")?;
+        let bytes = STANDARD
+            .decode(encoded)
+            .ok()
+            .filter(|bytes| bytes.len() > NONCE_LEN)
+            .ok_or("is sealed, but damaged")?;
         let (nonce, rest) = bytes.split_at(NONCE_LEN);
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| "is sealed, but damaged")?;
         let mut rest = rest.to_vec();
@@ -162,7 +176,9 @@ mod tests {
         let key = key();
         let sealed = key.seal("backend.a.secret_key", "hunter2").expect("sealed");
         assert_eq!(key.unseal("backend.a.secret_key", &sealed).as_deref(), Ok("hunter2"));
-        for wrong in [key.unseal("backend.b.secret_key", &sealed), self::key().unseal("backend.a.secret_key", &sealed)] {
+        for wrong in
+            [key.unseal("backend.b.secret_key", &sealed), self::key().unseal("backend.a.secret_key", &sealed)]
+        {
             let words = wrong.expect_err("refused");
             assert!(words.contains("the key in seal-key") && !words.contains("hunter2"), "{words}");
         }
@@ -180,7 +196,15 @@ mod tests {
         let sealed = key.seal("p", "hunter2").expect("sealed");
         let mut flipped = STANDARD.decode(&sealed[3..]).expect("base64");
         *flipped.last_mut().expect("bytes") ^= 1;
-        for wrong in ["", "v1:", "v2:AAAA", "v1:AAAA", "v1:%", &sealed[..9], &format!("v1:{}", STANDARD.encode(flipped))] {
+        for wrong in [
+            "",
+            "v1:",
+            "v2:AAAA",
+            "v1:AAAA",
+            "v1:%",
+            &sealed[..9],
+            &format!("v1:{}", STANDARD.encode(flipped)),
+        ] {
             assert!(key.unseal("p", wrong).is_err(), "{wrong}");
         }
     }
@@ -190,8 +214,11 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let configuration = dir.path().join("c.toml");
         let find = |environment: &[(&str, &str)]| {
-            let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            Sources { environment: &environment, file: Some(&configuration), new: None }.find().map(|key| key.origin)
+            let environment =
+                environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            Sources { environment: &environment, file: Some(&configuration), new: None }
+                .find()
+                .map(|key| key.origin)
         };
         assert!(find(&[]).expect_err("none").contains("c.toml.seal-key does not exist"));
         let text = STANDARD.encode([7; KEY_LEN]);

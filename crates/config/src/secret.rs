@@ -31,7 +31,8 @@ enum Source {
 }
 
 impl Setting for SecretSetting {
-    const KIND: &'static str = "a secret: \"text\", { env = \"VARIABLE\" }, { file = \"path\" } or { sealed = \"v1:…\" }";
+    const KIND: &'static str =
+        "a secret: \"text\", { env = \"VARIABLE\" }, { file = \"path\" } or { sealed = \"v1:…\" }";
 
     fn parse(node: &Node, context: &Context<'_>) -> Result<Self, String> {
         // The value may be a secret in the wrong form: messages here never repeat it.
@@ -40,11 +41,15 @@ impl Setting for SecretSetting {
             Raw::Text(text) => (text.clone(), Source::Plain),
             Raw::Table(table) => match table.as_slice() {
                 [(kind, Node { raw: Raw::Text(from), .. })] if kind == "env" => {
-                    let text = context.environment.get(from).ok_or_else(|| format!("names the variable {from}, which is not set"))?;
+                    let text = context
+                        .environment
+                        .get(from)
+                        .ok_or_else(|| format!("names the variable {from}, which is not set"))?;
                     (text.clone(), Source::Environment(from.clone()))
                 }
                 [(kind, Node { raw: Raw::Text(from), .. })] if kind == "file" => {
-                    let text = std::fs::read_to_string(from).map_err(|error| format!("names the file {from}: {error}"))?;
+                    let text = std::fs::read_to_string(from)
+                        .map_err(|error| format!("names the file {from}: {error}"))?;
                     // Editors and `echo` end a file with a newline that is no part of the secret.
                     (text.trim_end_matches(['\r', '\n']).to_owned(), Source::File(from.into()))
                 }

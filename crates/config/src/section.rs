@@ -87,10 +87,16 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(path: impl Into<String>, node: Node, context: &'a Context<'a>) -> Result<Self, ConfigError> {
+    pub(super) fn new(
+        path: impl Into<String>,
+        node: Node,
+        context: &'a Context<'a>,
+    ) -> Result<Self, ConfigError> {
         let (path, origin) = (path.into(), node.origin);
         match node.raw {
-            Raw::Table(entries) => Ok(Self { path, entries, apart: &[], misspelt: Vec::new(), origin, context }),
+            Raw::Table(entries) => {
+                Ok(Self { path, entries, apart: &[], misspelt: Vec::new(), origin, context })
+            }
             _ => Err(ConfigError::new(origin, format!("'{path}' is a section, not a value"))),
         }
     }
@@ -115,7 +121,8 @@ impl<'a> Reader<'a> {
         wrong
     }
 
-    /// The entries that `rows` name, as a section of their own with the same path: what several sections have in common.
+    /// The entries that `rows` name, as a section of their own with the same path: what several sections have
+    /// in common.
     pub(super) fn set_apart(&mut self, rows: &'static [Row]) -> Self {
         let apart = |(name, _): &(String, Node)| rows.iter().any(|row| row.name == name);
         let (entries, rest) = std::mem::take(&mut self.entries).into_iter().partition(apart);
@@ -130,16 +137,18 @@ impl<'a> Reader<'a> {
     }
 
     /// An error without a problem: it was reported already.
-    pub(super) fn field<T: Setting>(&mut self, name: &'static str, fallback: Fallback) -> Result<T, ConfigErrors> {
+    pub(super) fn field<T: Setting>(
+        &mut self,
+        name: &'static str,
+        fallback: Fallback,
+    ) -> Result<T, ConfigErrors> {
         let path = format!("{}.{name}", self.path);
         let context = Context { key: &path, ..*self.context };
         match (self.take(name), fallback) {
-            (Some(node), _) => {
-                T::parse(&node, &context).map_err(|why| ConfigError::new(node.origin.clone(), format!("{path} {why}")).into())
-            }
-            (None, Fallback::Text(text)) => {
-                T::parse(&Node::text(text, self.origin.clone()), &context).map_err(|why| self.error(format!("{path} {why}")).into())
-            }
+            (Some(node), _) => T::parse(&node, &context)
+                .map_err(|why| ConfigError::new(node.origin.clone(), format!("{path} {why}")).into()),
+            (None, Fallback::Text(text)) => T::parse(&Node::text(text, self.origin.clone()), &context)
+                .map_err(|why| self.error(format!("{path} {why}")).into()),
             (None, _) => T::absent().ok_or_else(|| match self.misspelt.iter().any(|near| near == name) {
                 true => ConfigErrors::default(),
                 false => self.missing(name, T::KIND).into(),

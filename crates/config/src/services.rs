@@ -14,8 +14,7 @@ use crate::{
 use Fallback::{Required, Text, Unset};
 use std::{path::PathBuf, time::Duration};
 
-pub(super) const ABOUT: &str =
-    "Any other type: a service of [services](guide/services.md), which has the options of each. What all of them take:";
+pub(super) const ABOUT: &str = "Any other type: a service of [services](guide/services.md), which has the options of each. What all of them take:";
 
 /// The keys that all services have.
 pub(super) const COMMON: &[Row] = &[
@@ -43,7 +42,12 @@ pub(super) const COMMON: &[Row] = &[
         fallback: Text("3s"),
         help: "TCP and TLS must be done within this time. A storage that has never answered, or not since it was lost, must say something within it, too.",
     },
-    Row { name: "attempts", kind: usize::KIND, fallback: Text("4"), help: "How often is tried at most what may be repeated." },
+    Row {
+        name: "attempts",
+        kind: usize::KIND,
+        fallback: Text("4"),
+        help: "How often is tried at most what may be repeated.",
+    },
     Row {
         name: "max_requests",
         kind: usize::KIND,
@@ -76,7 +80,9 @@ pub struct ServiceBackend {
 
 impl PartialEq for ServiceBackend {
     fn eq(&self, other: &Self) -> bool {
-        self.service.name == other.service.name && self.options == other.options && self.rest() == other.rest()
+        self.service.name == other.service.name
+            && self.options == other.options
+            && self.rest() == other.rest()
     }
 }
 
@@ -106,8 +112,9 @@ impl Setting for HostsSetting {
         let texts: Vec<&str> = match &node.raw {
             Raw::Text(text) => text.split(',').map(str::trim).collect(),
             Raw::List(items) => {
-                let texts =
-                    items.iter().map(|item| if let Raw::Text(text) = &item.raw { Ok(text.as_str()) } else { refuse::<Self, _>(node) });
+                let texts = items.iter().map(|item| {
+                    if let Raw::Text(text) = &item.raw { Ok(text.as_str()) } else { refuse::<Self, _>(node) }
+                });
                 texts.collect::<Result<_, _>>()?
             }
             _ => return refuse::<Self, _>(node),
@@ -117,7 +124,12 @@ impl Setting for HostsSetting {
             Some((host.trim().to_owned(), Endpoint::parse(url.trim())?)).filter(|(host, _)| !host.is_empty())
         };
         // A URL may hold a password: it is not repeated.
-        texts.into_iter().map(pair).collect::<Option<_>>().map(Self).ok_or_else(|| format!("must be {}", Self::KIND))
+        texts
+            .into_iter()
+            .map(pair)
+            .collect::<Option<_>>()
+            .map(Self)
+            .ok_or_else(|| format!("must be {}", Self::KIND))
     }
 
     fn show(&self) -> Option<String> {
@@ -132,7 +144,12 @@ impl Setting for HostsSetting {
 
 fn row(option: &ServiceOption) -> Row {
     let kind = if option.is_secret { SecretSetting::KIND } else { String::KIND };
-    Row { name: option.name, kind, fallback: if option.is_required { Required } else { Unset("none") }, help: option.help }
+    Row {
+        name: option.name,
+        kind,
+        fallback: if option.is_required { Required } else { Unset("none") },
+        help: option.help,
+    }
 }
 
 /// All keys of a service.
@@ -148,7 +165,10 @@ pub(super) fn holds_secret(key: &str) -> bool {
 impl ServiceBackend {
     pub(super) fn read(service: &'static Service, reader: &mut Reader<'_>) -> Result<Self, ConfigErrors> {
         if !service.is_built {
-            let text = format!("backend type '{0}' is not part of this build: it needs the cargo feature 'service-{0}'", service.name);
+            let text = format!(
+                "backend type '{0}' is not part of this build: it needs the cargo feature 'service-{0}'",
+                service.name
+            );
             return Err(reader.error(text).into());
         }
         let mut wrong = reader.unknown(&rows(service));
@@ -156,23 +176,47 @@ impl ServiceBackend {
         for option in service.options {
             let given = match (option.is_secret, option.is_required) {
                 (true, true) => wrong.note(reader.field(option.name, Required)).map(Given::Secret),
-                (true, false) => wrong.note(reader.field::<Option<SecretSetting>>(option.name, Unset(""))).flatten().map(Given::Secret),
+                (true, false) => wrong
+                    .note(reader.field::<Option<SecretSetting>>(option.name, Unset("")))
+                    .flatten()
+                    .map(Given::Secret),
                 (false, true) => wrong.note(reader.field(option.name, Required)).map(Given::Plain),
-                (false, false) => wrong.note(reader.field::<Option<String>>(option.name, Unset(""))).flatten().map(Given::Plain),
+                (false, false) => wrong
+                    .note(reader.field::<Option<String>>(option.name, Unset("")))
+                    .flatten()
+                    .map(Given::Plain),
             };
             options.extend(given.map(|given| (option.name, given)));
         }
-        let (root, hosts) = (wrong.note(reader.common("root")), wrong.note(reader.common::<HostsSetting>("hosts")));
-        let (timeout, connect_timeout) = (wrong.note(reader.common("timeout")), wrong.note(reader.common("connect_timeout")));
-        let (attempts, max_requests) = (wrong.note(reader.common("attempts")), wrong.note(reader.common("max_requests")));
+        let (root, hosts) =
+            (wrong.note(reader.common("root")), wrong.note(reader.common::<HostsSetting>("hosts")));
+        let (timeout, connect_timeout) =
+            (wrong.note(reader.common("timeout")), wrong.note(reader.common("connect_timeout")));
+        let (attempts, max_requests) =
+            (wrong.note(reader.common("attempts")), wrong.note(reader.common("max_requests")));
         let (rate, ca_file) = (wrong.note(reader.common("rate")), wrong.note(reader.common("ca_file")));
-        let (Some(root), Some(HostsSetting(hosts)), Some(timeout), Some(connect_timeout)) = (root, hosts, timeout, connect_timeout) else {
+        let (Some(root), Some(HostsSetting(hosts)), Some(timeout), Some(connect_timeout)) =
+            (root, hosts, timeout, connect_timeout)
+        else {
             return Err(wrong);
         };
-        let (Some(attempts), Some(max_requests), Some(rate), Some(ca_file)) = (attempts, max_requests, rate, ca_file) else {
+        let (Some(attempts), Some(max_requests), Some(rate), Some(ca_file)) =
+            (attempts, max_requests, rate, ca_file)
+        else {
             return Err(wrong);
         };
-        wrong.or(Self { service, options, root, hosts, timeout, connect_timeout, attempts, max_requests, rate, ca_file })
+        wrong.or(Self {
+            service,
+            options,
+            root,
+            hosts,
+            timeout,
+            connect_timeout,
+            attempts,
+            max_requests,
+            rate,
+            ca_file,
+        })
     }
 
     fn rest(&self) -> Vec<(&'static str, Option<String>)> {
@@ -200,10 +244,21 @@ impl ServiceBackend {
         if self.service.name != other.service.name {
             return vec!["type"];
         }
-        let given =
-            |backend: &'_ Self, name: &str| backend.options.iter().find(|(option, _)| *option == name).map(|(_, given)| given.clone());
-        let options = self.service.options.iter().map(|option| option.name).filter(|name| given(self, name) != given(other, name));
-        let rest = self.rest().into_iter().zip(other.rest()).filter(|(own, other)| own != other).map(|((name, _), _)| name);
+        let given = |backend: &'_ Self, name: &str| {
+            backend.options.iter().find(|(option, _)| *option == name).map(|(_, given)| given.clone())
+        };
+        let options = self
+            .service
+            .options
+            .iter()
+            .map(|option| option.name)
+            .filter(|name| given(self, name) != given(other, name));
+        let rest = self
+            .rest()
+            .into_iter()
+            .zip(other.rest())
+            .filter(|(own, other)| own != other)
+            .map(|((name, _), _)| name);
         options.chain(rest).collect()
     }
 
@@ -215,8 +270,13 @@ impl ServiceBackend {
                 _ => None,
             })
         };
-        let names = ["endpoint", "bucket", "container", "filesystem", "share_name", "repo_name", "owner", "repo"];
-        let places = names.into_iter().filter_map(plain).chain([self.root.trim_matches('/')]).filter(|place| !place.is_empty());
+        let names =
+            ["endpoint", "bucket", "container", "filesystem", "share_name", "repo_name", "owner", "repo"];
+        let places = names
+            .into_iter()
+            .filter_map(plain)
+            .chain([self.root.trim_matches('/')])
+            .filter(|place| !place.is_empty());
         places.fold(self.service.name.to_owned(), |text, place| {
             let between = if text == self.service.name { " " } else { "/" };
             format!("{text}{between}{}", place.trim_end_matches('/'))

@@ -58,30 +58,34 @@ pub(super) const LISTS: &[&str] = &["identity"];
 section! {
     /// Where and how Causeway serves.
     Server {
-        /// Where S3 is served. Port 0 takes any free port. A name, as `localhost:9000`, is resolved at start; a port alone, as `:9000`
-        /// or `9000`, is served on every address of the machine.
+        /// Where S3 is served. Port 0 takes any free port. A name, as `localhost:9000`, is resolved at start;
+        /// a port alone, as `:9000` or `9000`, is served on every address of the machine.
         listen: Addresses = Text("127.0.0.1:9000"),
-        /// Where health (`/-/health/live`, `/-/health/ready`) and metrics (`/-/metrics`) are served. It has no
-        /// authentication: keep it off public networks.
+        /// Where health (`/-/health/live`, `/-/health/ready`) and metrics (`/-/metrics`) are served. It has
+        /// no authentication: keep it off public networks.
         admin_listen: Option<Addresses> = Unset("`127.0.0.1:9001`, or a free port if that one is taken"),
-        /// The data directory: Causeway's own files are in `.causeway` in it, and without a configured backend the buckets
-        /// beside that.
+        /// The data directory: Causeway's own files are in `.causeway` in it, and without a configured
+        /// backend the buckets beside that.
         data: PathBuf = Text("./causeway-data"),
-        /// A file to write the bound addresses to once requests are served: S3 on the first line, admin on the second.
+        /// A file to write the bound addresses to once requests are served: S3 on the first line, admin on
+        /// the second.
         address_file: Option<PathBuf> = Unset("none is written"),
-        /// The domain of virtual-host addressing: with `s3.example.com`, `photos.s3.example.com/a` is key `a` of bucket
-        /// `photos`. Path-style addressing always works.
+        /// The domain of virtual-host addressing: with `s3.example.com`, `photos.s3.example.com/a` is key `a`
+        /// of bucket `photos`. Path-style addressing always works.
         domain: Option<Domains> = Unset("path-style only"),
-        /// The region of the gateway. Requests signed for another one are refused, and clients are told this one.
+        /// The region of the gateway. Requests signed for another one are refused, and clients are told this
+        /// one.
         region: Option<String> = Unset("`us-east-1`, and any region is accepted"),
         /// Whether requests may be signed for any region, and buckets created in any.
         accept_any_region: Option<bool> = Unset("`true` unless `region` is set"),
-        /// Where signature version 2 is accepted: in `presigned` URLs, which many SDKs still make by default, or in `all` requests.
+        /// Where signature version 2 is accepted: in `presigned` URLs, which many SDKs still make by default,
+        /// or in `all` requests.
         signature_v2: SignatureV2 = Text("presigned"),
-        /// What an acknowledged write survives: `strict` a killed process and power loss, `relaxed` a killed process only.
+        /// What an acknowledged write survives: `strict` a killed process and power loss, `relaxed` a killed
+        /// process only.
         durability: Durability = Text("strict"),
-        /// A PEM file with the certificate chain: with it, S3 is served over TLS (HTTP/1.1 and HTTP/2). SIGHUP reads
-        /// it again, with the rest of the configuration.
+        /// A PEM file with the certificate chain: with it, S3 is served over TLS (HTTP/1.1 and HTTP/2).
+        /// SIGHUP reads it again, with the rest of the configuration.
         tls_cert: Option<PathBuf> = Unset("no TLS"),
         /// A PEM file with the key of that certificate.
         tls_key: Option<PathBuf> = Unset("no TLS"),
@@ -95,32 +99,34 @@ section! {
         max_connections_per_address: Option<usize> = Unset("a quarter of `max_connections`"),
         /// Like `max_requests`, for one address.
         max_requests_per_address: Option<usize> = Unset("as many as are left to others: half of `max_requests` for one alone"),
-        /// Proxies whose `X-Forwarded-For` says who the client is. They may open any number of connections, and limits for one
-        /// address are those of their clients.
+        /// Proxies whose `X-Forwarded-For` says who the client is. They may open any number of connections,
+        /// and limits for one address are those of their clients.
         trusted_proxies: Option<Networks> = Unset("none"),
-        /// Bytes of bodies, documents and replies that may be in memory at once. Requests wait for them. One address
-        /// may use as much as is left to others: half of it, if there is no other.
+        /// Bytes of bodies, documents and replies that may be in memory at once. Requests wait for them. One
+        /// address may use as much as is left to others: half of it, if there is no other.
         body_memory: Size = Text("96MiB"),
         /// The request line and headers at most, and so the read buffer of a connection. 8 KiB to 1 MiB.
         max_header_size: Size = Text("64KiB"),
-        /// The head of a request, or a TLS handshake, must be complete this long after its first byte could be sent.
+        /// The head of a request, or a TLS handshake, must be complete this long after its first byte could
+        /// be sent.
         header_timeout: Duration = Text("30s"),
         /// A request body must not pause for longer.
         body_timeout: Duration = Text("60s"),
-        /// A connection without a request, or whose client does not take the reply, is closed after this long. While others wait
-        /// for `body_memory`, a reply of which nothing was taken for 5s ends.
+        /// A connection without a request, or whose client does not take the reply, is closed after this
+        /// long. While others wait for `body_memory`, a reply of which nothing was taken for 5s ends.
         idle_timeout: Duration = Text("2m"),
-        /// Requests in work may take this long to end when the server stops; clients that take nothing of a reply, or send nothing
-        /// of a request, a sixth of it.
+        /// Requests in work may take this long to end when the server stops; clients that take nothing of a
+        /// reply, or send nothing of a request, a sixth of it.
         drain_timeout: Duration = Text("30s"),
         /// Multipart uploads that were not completed are aborted this long after they began.
         upload_expiry: Interval = Text("7d"),
         /// How often backends are scanned for objects that were created or changed outside Causeway.
         scan_interval: Interval = Text("10m"),
-        /// A directory on local disk for parts of multipart uploads to backends that have no such uploads themselves.
+        /// A directory on local disk for parts of multipart uploads to backends that have no such uploads
+        /// themselves.
         spool: Option<PathBuf> = Unset("`.causeway/spool` in the data directory"),
-        /// Bytes of parts that may wait there, for each backend. Parts that do not fit are answered 503 SlowDown, uploads that
-        /// never could 400 EntityTooLarge.
+        /// Bytes of parts that may wait there, for each backend. Parts that do not fit are answered 503
+        /// SlowDown, uploads that never could 400 EntityTooLarge.
         spool_size: Size = Text("16GiB"),
         /// Bytes of memory for what backends with a `metadata_ttl` answered: one cache for all of them.
         metadata_cache_size: Size = Text("64MiB"),
@@ -130,20 +136,21 @@ section! {
         data_cache_disk: Option<Size> = Unset("none"),
         /// Where they are on disk. It can be deleted at any time.
         data_cache_dir: Option<PathBuf> = Unset("`.causeway/cache` in the data directory"),
-        /// A reading of more bytes than this at once, usually of a large object from its beginning to its end, goes past the data
-        /// cache.
+        /// A reading of more bytes than this at once, usually of a large object from its beginning to its
+        /// end, goes past the data cache.
         data_cache_max_object: Size = Text("64MiB"),
         /// `human` for terminals, `json` for machines. The log goes to standard error.
         log_format: LogFormat = Text("human"),
-        /// What is logged, also by `CAUSEWAY_LOG`. With `info,access=debug` every request has a line; by default only those
-        /// that fail on our side have, since a line costs some microseconds and a write each.
+        /// What is logged, also by `CAUSEWAY_LOG`. With `info,access=debug` every request has a line; by
+        /// default only those that fail on our side have, since a line costs some microseconds and a write
+        /// each.
         log_level: LogLevel = Text("info"),
     }
 }
 
 section! {
-    /// One client identity; the section repeats. With none, and no root user, an administrator is generated, kept in
-    /// `.causeway/root-credentials` in the data directory, and printed at start.
+    /// One client identity; the section repeats. With none, and no root user, an administrator is generated,
+    /// kept in `.causeway/root-credentials` in the data directory, and printed at start.
     Identity {
         /// The name shown as owner of buckets and objects.
         name: Option<String> = Unset("the access key"),
@@ -151,14 +158,16 @@ section! {
         access_key: AccessKey = Required,
         /// The secret access key.
         secret_key: SecretSetting = Required,
-        /// `admin` acts on every bucket; `readwrite` creates buckets, and acts on its own and on those that it is given by `access`;
-        /// `readonly` reads such buckets, and writes nowhere, not even where an ACL lets anybody.
+        /// `admin` acts on every bucket; `readwrite` creates buckets, and acts on its own and on those that
+        /// it is given by `access`; `readonly` reads such buckets, and writes nowhere, not even where an ACL
+        /// lets anybody.
         policy: Role = Text("readwrite"),
         /// Bytes a second that it sends at most. See [limits](guide/limits.md).
         upload_rate: Option<ByteRate> = Unset("any"),
         /// Bytes a second that it is sent at most.
         download_rate: Option<ByteRate> = Unset("any"),
-        /// Requests a second at most. Further ones wait for a second at most, and are answered 503 SlowDown then.
+        /// Requests a second at most. Further ones wait for a second at most, and are answered 503 SlowDown
+        /// then.
         request_rate: Option<Count> = Unset("any"),
         /// Maximum number of concurrent requests. Further ones wait for a second at most, and are answered
         /// 503 SlowDown then.
@@ -167,17 +176,19 @@ section! {
 }
 
 section! {
-    /// `type = "fs"`: a directory. Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the bucket's directory.
+    /// `type = "fs"`: a directory. Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the bucket's
+    /// directory.
     FsBackend {
         /// The directory that holds the buckets. It is made if it does not exist.
         root: PathBuf = Required,
         /// Like `server.durability`, for this backend.
         durability: Option<Durability> = Unset("that of `server`"),
-        /// Whether directories that lie in `root` when the server starts, and are no buckets yet, become buckets of the first
-        /// administrator. Without it, and without an administrator, only `causeway bucket adopt` makes buckets of them.
+        /// Whether directories that lie in `root` when the server starts, and are no buckets yet, become
+        /// buckets of the first administrator. Without it, and without an administrator, only `causeway
+        /// bucket adopt` makes buckets of them.
         adopt: bool = Text("true"),
-        /// The mode of files that objects are, as `chmod` takes it. Files that are no object yet, and all else in `.causeway`, are
-        /// always `0600`. What others made keeps its mode until it is replaced.
+        /// The mode of files that objects are, as `chmod` takes it. Files that are no object yet, and all
+        /// else in `.causeway`, are always `0600`. What others made keeps its mode until it is replaced.
         file_mode: FileMode = Text("0600"),
         /// The mode of directories that are made for buckets and objects.
         directory_mode: FileMode = Text("0700"),
@@ -187,7 +198,13 @@ section! {
 impl FsBackend {
     /// With nothing else said.
     pub(super) fn at(root: PathBuf) -> Self {
-        Self { root, durability: None, adopt: true, file_mode: FileMode(0o600), directory_mode: FileMode(0o700) }
+        Self {
+            root,
+            durability: None,
+            adopt: true,
+            file_mode: FileMode(0o600),
+            directory_mode: FileMode(0o700),
+        }
     }
 }
 
@@ -234,14 +251,24 @@ pub(super) struct BackendType {
 }
 
 pub(super) const BACKEND_TYPES: &[BackendType] = &[
-    BackendType { name: "fs", about: FsBackend::ABOUT, rows: FsBackend::ROWS, read: |reader| FsBackend::read(reader).map(Backend::Fs) },
+    BackendType {
+        name: "fs",
+        about: FsBackend::ABOUT,
+        rows: FsBackend::ROWS,
+        read: |reader| FsBackend::read(reader).map(Backend::Fs),
+    },
     BackendType {
         name: "memory",
         about: MemoryBackend::ABOUT,
         rows: MemoryBackend::ROWS,
         read: |reader| MemoryBackend::read(reader).map(Backend::Memory),
     },
-    BackendType { name: "s3", about: S3Backend::ABOUT, rows: S3Backend::ROWS, read: |reader| S3Backend::read(reader).map(Backend::S3) },
+    BackendType {
+        name: "s3",
+        about: S3Backend::ABOUT,
+        rows: S3Backend::ROWS,
+        read: |reader| S3Backend::read(reader).map(Backend::S3),
+    },
     BackendType {
         name: "gcs",
         about: GcsBackend::ABOUT,
@@ -306,10 +333,13 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
 
 /// Whether a secret may be at a path of keys: `backend.lake.secret_key`, `identity[0].secret_key`.
 pub(super) fn holds_secret(path: &str) -> bool {
-    let secret = |rows: &[Row], key: &str| rows.iter().any(|row| row.name == key && row.kind == SecretSetting::KIND);
+    let secret =
+        |rows: &[Row], key: &str| rows.iter().any(|row| row.name == key && row.kind == SecretSetting::KIND);
     match path.split('.').collect::<Vec<_>>().as_slice() {
         ["backend", name, key] => {
-            !name.is_empty() && (BACKEND_TYPES.iter().any(|backend| secret(backend.rows, key)) || services::holds_secret(key))
+            !name.is_empty()
+                && (BACKEND_TYPES.iter().any(|backend| secret(backend.rows, key))
+                    || services::holds_secret(key))
         }
         [identity, key] => {
             let number = identity.strip_prefix("identity[").and_then(|rest| rest.strip_suffix(']'));
@@ -353,7 +383,9 @@ impl Backend {
         match self {
             Self::Fs(fs) => fs.root.display().to_string(),
             Self::Memory(_) => "memory".to_owned(),
-            Self::S3(s3) => s3.endpoint.as_ref().map_or_else(|| format!("AWS {}", s3.region), ToString::to_string),
+            Self::S3(s3) => {
+                s3.endpoint.as_ref().map_or_else(|| format!("AWS {}", s3.region), ToString::to_string)
+            }
             Self::Gcs(gcs) => gcs.endpoint.to_string(),
             Self::Azblob(azblob) => match (&azblob.endpoint, &azblob.account) {
                 (Some(endpoint), _) => endpoint.to_string(),
@@ -363,7 +395,8 @@ impl Backend {
             Self::Sftp(sftp) => sftp.address(),
             Self::Webdav(webdav) => webdav.url.to_string(),
             Self::Gdrive(gdrive) => {
-                let place = gdrive.folder.as_ref().or(gdrive.drive.as_ref()).map_or("My Drive", String::as_str);
+                let place =
+                    gdrive.folder.as_ref().or(gdrive.drive.as_ref()).map_or("My Drive", String::as_str);
                 join(format!("Google Drive: {place}"), gdrive.root.trim_matches('/'))
             }
             Self::Ftp(ftp) => ftp.address(),
@@ -386,8 +419,17 @@ impl Backend {
     /// The one remote bucket or container that holds all of this backend's buckets.
     pub fn shared(&self) -> Option<&str> {
         match self {
-            Self::Fs(_) | Self::Memory(_) | Self::Sftp(_) | Self::Ftp(_) | Self::Webdav(_) | Self::Gdrive(_) => None,
-            Self::Onedrive(_) | Self::Dropbox(_) | Self::Service(_) | Self::Faulty(_) | Self::Replicated(_) => None,
+            Self::Fs(_)
+            | Self::Memory(_)
+            | Self::Sftp(_)
+            | Self::Ftp(_)
+            | Self::Webdav(_)
+            | Self::Gdrive(_) => None,
+            Self::Onedrive(_)
+            | Self::Dropbox(_)
+            | Self::Service(_)
+            | Self::Faulty(_)
+            | Self::Replicated(_) => None,
             Self::S3(s3) => s3.bucket.as_deref(),
             Self::Gcs(gcs) => gcs.bucket.as_deref(),
             Self::Azblob(azblob) => azblob.container.as_deref(),
@@ -482,11 +524,17 @@ impl Settings {
     /// The identities of an access key, or else of a name: one, unless the configuration is wrong.
     pub fn identities_named(&self, name: &str) -> Vec<(&AccessKey, Role)> {
         let root = self.root.iter().map(|root| (&root.access_key, Role::Admin, None));
-        let all = root.chain(self.identities.iter().map(|it| (&it.access_key, it.policy, it.name.as_deref())));
+        let all =
+            root.chain(self.identities.iter().map(|it| (&it.access_key, it.policy, it.name.as_deref())));
         let all: Vec<_> = all.collect();
-        let by_key: Vec<_> = all.iter().filter(|(key, ..)| key.as_str() == name).map(|(key, role, _)| (*key, *role)).collect();
+        let by_key: Vec<_> =
+            all.iter().filter(|(key, ..)| key.as_str() == name).map(|(key, role, _)| (*key, *role)).collect();
         if by_key.is_empty() {
-            return all.iter().filter(|(.., own)| *own == Some(name)).map(|(key, role, _)| (*key, *role)).collect();
+            return all
+                .iter()
+                .filter(|(.., own)| *own == Some(name))
+                .map(|(key, role, _)| (*key, *role))
+                .collect();
         }
         by_key
     }

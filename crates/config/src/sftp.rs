@@ -10,9 +10,10 @@ use Fallback::{Required, Text, Unset};
 use std::{path::PathBuf, time::Duration};
 
 section! {
-    /// `type = "sftp"`: a server that speaks SFTP: OpenSSH and others. Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the
-    /// bucket's folder. Objects are replaced in one step where the server has `posix-rename@openssh.com`, as OpenSSH does; where
-    /// it has not, replacing an object is refused with 501. The server's key is checked: against `known_hosts`, or `host_key`.
+    /// `type = "sftp"`: a server that speaks SFTP: OpenSSH and others. Object `a/b.jpg` of a bucket is the
+    /// file `a/b.jpg` in the bucket's folder. Objects are replaced in one step where the server has
+    /// `posix-rename@openssh.com`, as OpenSSH does; where it has not, replacing an object is refused with
+    /// 501. The server's key is checked: against `known_hosts`, or `host_key`.
     SftpBackend {
         /// The server's name or address.
         host: String = Required,
@@ -22,7 +23,8 @@ section! {
         user: String = Required,
         /// The user's password, for servers that take one.
         password: Option<SecretSetting> = Unset("none"),
-        /// The text of a private key, in the form of OpenSSH, PEM or PuTTY: `{ file = "/home/me/.ssh/id_ed25519" }`.
+        /// The text of a private key, in the form of OpenSSH, PEM or PuTTY: `{ file =
+        /// "/home/me/.ssh/id_ed25519" }`.
         private_key: Option<SecretSetting> = Unset("none"),
         /// The passphrase of that key.
         passphrase: Option<SecretSetting> = Unset("none"),
@@ -30,14 +32,15 @@ section! {
         agent: Option<PathBuf> = Unset("`SSH_AUTH_SOCK`, where neither a password nor a key is given"),
         /// A file of known host keys, as `ssh` keeps and `ssh-keyscan` prints it.
         known_hosts: Option<PathBuf> = Unset("`~/.ssh/known_hosts`"),
-        /// The server's key instead: a fingerprint such as `SHA256:…`, a whole public key, or a list of them. `any` trusts whoever
-        /// answers, and so whoever sits between: for trying things out. To trust on first use, connect without this setting: the
-        /// error tells the fingerprint.
+        /// The server's key instead: a fingerprint such as `SHA256:…`, a whole public key, or a list of them.
+        /// `any` trusts whoever answers, and so whoever sits between: for trying things out. To trust on
+        /// first use, connect without this setting: the error tells the fingerprint.
         host_key: Option<HostKeyPins> = Unset("by `known_hosts`"),
-        /// The folder that holds the buckets. It is made if it does not exist. Without a `/` at its beginning it is below the
-        /// folder that the server puts the user in.
+        /// The folder that holds the buckets. It is made if it does not exist. Without a `/` at its beginning
+        /// it is below the folder that the server puts the user in.
         root: String = Text("."),
-        /// The server must show signs of life within this time. Flushing a large file may take it 20 times as long.
+        /// The server must show signs of life within this time. Flushing a large file may take it 20 times as
+        /// long.
         timeout: Duration = Text("30s"),
         /// TCP, SSH and the login must be done within this time, all together.
         connect_timeout: Duration = Text("3s"),

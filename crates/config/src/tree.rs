@@ -29,7 +29,8 @@ impl Node {
         Self { raw: Raw::Text(text.into()), origin }
     }
 
-    /// Puts `value` at `path`, over whatever was there. Missing tables are made; numbers below a list are its indexes.
+    /// Puts `value` at `path`, over whatever was there. Missing tables are made; numbers below a list are its
+    /// indexes.
     pub(super) fn set(&mut self, path: &[String], value: Node) -> Result<(), String> {
         let Some((first, rest)) = path.split_first() else {
             *self = value;
@@ -40,9 +41,14 @@ impl Node {
         if let Raw::List(items) = &mut self.raw
             && items.iter().all(|item| matches!(item.raw, Raw::Table(_)))
         {
-            let index: usize = first.parse().map_err(|_| format!("'{first}' is not the number of an entry (the first is 0)"))?;
+            let index: usize = first
+                .parse()
+                .map_err(|_| format!("'{first}' is not the number of an entry (the first is 0)"))?;
             if index > items.len() {
-                return Err(format!("entry {index} would leave a gap: there are {} so far, numbered from 0", items.len()));
+                return Err(format!(
+                    "entry {index} would leave a gap: there are {} so far, numbered from 0",
+                    items.len()
+                ));
             }
             if index == items.len() {
                 items.push(empty());
@@ -67,5 +73,8 @@ impl Node {
 /// Variables cannot hold the hyphens and dots that names of backends and buckets may.
 fn same_name(name: &str, given: &str) -> bool {
     name.len() == given.len()
-        && name.bytes().zip(given.bytes()).all(|(n, g)| n.eq_ignore_ascii_case(&g) || (g == b'_' && matches!(n, b'-' | b'.')))
+        && name
+            .bytes()
+            .zip(given.bytes())
+            .all(|(n, g)| n.eq_ignore_ascii_case(&g) || (g == b'_' && matches!(n, b'-' | b'.')))
 }

@@ -36,8 +36,12 @@ impl Origins {
 
 fn note(origins: &mut HashMap<String, Origin>, path: String, node: &Node) {
     match &node.raw {
-        Raw::Table(table) => table.iter().for_each(|(name, node)| note(origins, format!("{path}.{name}"), node)),
-        Raw::List(items) => items.iter().enumerate().for_each(|(n, node)| note(origins, format!("{path}.{n}"), node)),
+        Raw::Table(table) => {
+            table.iter().for_each(|(name, node)| note(origins, format!("{path}.{name}"), node))
+        }
+        Raw::List(items) => {
+            items.iter().enumerate().for_each(|(n, node)| note(origins, format!("{path}.{n}"), node))
+        }
         _ => {}
     }
     origins.insert(path, node.origin.clone());
@@ -53,7 +57,12 @@ pub(super) struct Broken {
 }
 
 /// Fills in the order of the backends as well, and the default one where there is only one to choose.
-pub(super) fn validate(settings: &mut Settings, origins: &Origins, broken: &Broken, wrong: &mut ConfigErrors) {
+pub(super) fn validate(
+    settings: &mut Settings,
+    origins: &Origins,
+    broken: &Broken,
+    wrong: &mut ConfigErrors,
+) {
     let mut check = Check { settings, origins, broken, wrong };
     check.server();
     check.layers();
@@ -100,7 +109,10 @@ impl Check<'_> {
         for (name, layers) in &self.settings.layers {
             if layers.stale_ttl.0.is_some() && layers.metadata_ttl.0.is_none() {
                 let path = format!("backend.{name}.stale_ttl");
-                self.fail(&path, format!("{path} needs backend.{name}.metadata_ttl: nothing is kept without"));
+                self.fail(
+                    &path,
+                    format!("{path} needs backend.{name}.metadata_ttl: nothing is kept without"),
+                );
             }
             let sizes = [server.data_cache_memory, server.data_cache_disk];
             if layers.data_cache && sizes.into_iter().flatten().all(|size| size.0 == 0) {
@@ -116,7 +128,10 @@ impl Check<'_> {
         for (n, identity) in self.settings.identities.iter().enumerate() {
             if let Some(other) = keys.insert(&identity.access_key, format!("identity[{n}]")) {
                 let path = format!("identity.{n}.access_key");
-                self.fail(&path, format!("identity[{n}].access_key '{}' is that of {other} too", identity.access_key));
+                self.fail(
+                    &path,
+                    format!("identity[{n}].access_key '{}' is that of {other} too", identity.access_key),
+                );
             }
         }
     }
@@ -133,13 +148,15 @@ impl Check<'_> {
         is_known
     }
 
-    /// Where buckets created through S3 go. Of several backends one must be named, unless every bucket names its own.
+    /// Where buckets created through S3 go. Of several backends one must be named, unless every bucket names
+    /// its own.
     fn default(&mut self) -> Option<String> {
         let settings = self.settings;
         if let Some(name) = &settings.default.backend {
             return self.known("default.backend", name).then(|| name.clone());
         }
-        let mut names: Vec<&str> = settings.backends.keys().chain(&self.broken.backends).map(String::as_str).collect();
+        let mut names: Vec<&str> =
+            settings.backends.keys().chain(&self.broken.backends).map(String::as_str).collect();
         if let [only] = names[..] {
             return Some(only.to_owned());
         }
@@ -153,7 +170,10 @@ impl Check<'_> {
         }
         for (name, _) in settings.buckets.iter().filter(|(_, bucket)| bucket.backend.is_none()) {
             let path = format!("bucket.{name}");
-            self.fail(&path, format!("{path}.backend is missing, and so is default.backend: which of {names} holds it?"));
+            self.fail(
+                &path,
+                format!("{path}.backend is missing, and so is default.backend: which of {names} holds it?"),
+            );
         }
         None
     }
@@ -187,12 +207,16 @@ impl Check<'_> {
         let mut opened: Vec<String> = Vec::new();
         while opened.len() < backends.len() {
             let ready = |(name, backend): &(&String, &Backend)| {
-                !opened.contains(*name) && backend.over().iter().all(|part| opened.iter().any(|done| done == part))
+                !opened.contains(*name)
+                    && backend.over().iter().all(|part| opened.iter().any(|done| done == part))
             };
             // Replicated ones last: a bucket may come to have a replica on any of the others.
             let is_replicated = |backend: &Backend| matches!(backend, Backend::Replicated(_));
-            let Some((next, _)) = backends.iter().filter(ready).min_by_key(|(_, backend)| is_replicated(backend)) else {
-                let circular = backends.keys().find(|name| !opened.contains(*name)).cloned().unwrap_or_default();
+            let Some((next, _)) =
+                backends.iter().filter(ready).min_by_key(|(_, backend)| is_replicated(backend))
+            else {
+                let circular =
+                    backends.keys().find(|name| !opened.contains(*name)).cloned().unwrap_or_default();
                 self.fail(&format!("backend.{circular}"), format!("backend.{circular} consists of itself"));
                 return opened;
             };
@@ -208,7 +232,14 @@ impl Check<'_> {
             match &bucket.backend {
                 Some(backend) => placed &= self.known(&format!("bucket.{name}.backend"), backend),
                 // The problem with the default was already reported.
-                None => placed &= self.settings.default.backend.as_ref().is_none_or(|name| self.settings.backends.contains_key(name)),
+                None => {
+                    placed &= self
+                        .settings
+                        .default
+                        .backend
+                        .as_ref()
+                        .is_none_or(|name| self.settings.backends.contains_key(name))
+                }
             }
             if let Some(why) = bucket.place().and_then(bad_place) {
                 let path = format!("bucket.{name}.prefix");
@@ -229,7 +260,12 @@ impl Check<'_> {
                 let path = format!("bucket.{name}.access");
                 match (self.identity(&path, who), grant) {
                     (Some(Role::ReadOnly), Grant::ReadWrite) => {
-                        self.fail(&path, format!("{path} lets '{who}' write, whose policy is \"readonly\": change one of them"));
+                        self.fail(
+                            &path,
+                            format!(
+                                "{path} lets '{who}' write, whose policy is \"readonly\": change one of them"
+                            ),
+                        );
                     }
                     (Some(Role::Admin), Grant::ReadOnly) => {
                         self.fail(
@@ -276,13 +312,20 @@ fn bad_place(place: &str) -> Option<&'static str> {
 /// Two buckets of which one is at or inside the other's location: each would show the other's objects. A
 /// bucket on several backends that are one storage counts as both of them.
 fn overlapping(settings: &Settings, origins: &Origins, wrong: &mut ConfigErrors) {
-    let all = settings.buckets.iter().flat_map(|(name, bucket)| settings.locations_of(name, bucket).into_iter().map(move |at| (name, at)));
+    let all = settings
+        .buckets
+        .iter()
+        .flat_map(|(name, bucket)| settings.locations_of(name, bucket).into_iter().map(move |at| (name, at)));
     let all: Vec<_> = all.collect();
     for (n, (b, place)) in all.iter().enumerate() {
         let problem = match all[..n].iter().find(|(_, at)| at.touches(place)) {
             None => continue,
-            Some((a, _)) if a == b => format!("the replicas of bucket '{b}' overlap: two of its backends are one storage"),
-            Some((a, _)) => format!("the places of bucket '{a}' and bucket '{b}' overlap: give each its own prefix"),
+            Some((a, _)) if a == b => {
+                format!("the replicas of bucket '{b}' overlap: two of its backends are one storage")
+            }
+            Some((a, _)) => {
+                format!("the places of bucket '{a}' and bucket '{b}' overlap: give each its own prefix")
+            }
         };
         wrong.push(ConfigError::new(origins.at(&format!("bucket.{b}")), problem));
     }

@@ -75,7 +75,10 @@ pub(super) fn texts<T: Setting>(node: &Node) -> Result<Vec<&str>, String> {
 }
 
 /// A whole number within a range, also as text.
-pub(super) fn number<T: Setting, N: TryFrom<i64> + FromStr + PartialOrd>(node: &Node, range: RangeInclusive<N>) -> Result<N, String> {
+pub(super) fn number<T: Setting, N: TryFrom<i64> + FromStr + PartialOrd>(
+    node: &Node,
+    range: RangeInclusive<N>,
+) -> Result<N, String> {
     let number = match &node.raw {
         Raw::Integer(number) => N::try_from(*number).ok(),
         Raw::Text(text) => text.parse().ok(),
@@ -135,7 +138,8 @@ impl Setting for Domains {
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         };
-        let host = |text: &str| match text.split('.').all(label) && text.parse::<std::net::IpAddr>().is_err() {
+        let host = |text: &str| match text.split('.').all(label) && text.parse::<std::net::IpAddr>().is_err()
+        {
             true => Ok(text.to_ascii_lowercase()),
             false => refuse::<Self, _>(&Node::text(text, node.origin.clone())),
         };
@@ -179,7 +183,9 @@ impl Setting for AccessKey {
 
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
         match text::<Self>(node)? {
-            key if (1..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic() && !b"/,=".contains(&b)) => {
+            key if (1..=128).contains(&key.len())
+                && key.bytes().all(|b| b.is_ascii_graphic() && !b"/,=".contains(&b)) =>
+            {
                 Ok(Self(key.into()))
             }
             _ => refuse::<Self, _>(node),
@@ -233,7 +239,9 @@ impl Setting for FileMode {
         let Raw::Text(text) = &node.raw else { return refuse::<Self, _>(node) };
         match u32::from_str_radix(text, 8) {
             Ok(mode) if text.len() >= 3 && mode <= 0o777 && mode & 0o600 == 0o600 => Ok(Self(mode)),
-            Ok(mode) if mode <= 0o777 && mode & 0o600 != 0o600 => Err("must let the owner read and write".to_owned()),
+            Ok(mode) if mode <= 0o777 && mode & 0o600 != 0o600 => {
+                Err("must let the owner read and write".to_owned())
+            }
             _ => refuse::<Self, _>(node),
         }
     }
@@ -252,7 +260,9 @@ impl Setting for HostKeyPins {
 
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
         let pins = texts::<Self>(node)?;
-        let is_pin = |pin: &&str| pin.starts_with("SHA256:") || pin.split(' ').nth(1).is_some_and(|key| key.starts_with("AAAA"));
+        let is_pin = |pin: &&str| {
+            pin.starts_with("SHA256:") || pin.split(' ').nth(1).is_some_and(|key| key.starts_with("AAAA"))
+        };
         match pins.as_slice() {
             ["any"] => Ok(Self(Vec::new())),
             [_, ..] if pins.iter().all(is_pin) => Ok(Self(pins.into_iter().map(str::to_owned).collect())),
@@ -268,7 +278,8 @@ impl Setting for HostKeyPins {
     }
 }
 
-const DURATIONS: &[(&str, u64)] = &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
+const DURATIONS: &[(&str, u64)] =
+    &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
 
 /// A number directly before one of `units`, largest result first.
 pub(super) fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
@@ -459,7 +470,11 @@ impl Setting for LogLevel {
             None => level(text),
         };
         let directives = texts::<Self>(node)?;
-        if directives.iter().all(|text| directive(text)) { Ok(Self(directives.join(","))) } else { refuse::<Self, _>(node) }
+        if directives.iter().all(|text| directive(text)) {
+            Ok(Self(directives.join(",")))
+        } else {
+            refuse::<Self, _>(node)
+        }
     }
 
     fn show(&self) -> Option<String> {
@@ -505,7 +520,9 @@ mod tests {
             let again = match &shown["v"] {
                 toml::Value::String(text) => parse(text),
                 toml::Value::Integer(number) => parse(&number.to_string()),
-                toml::Value::Array(items) => parse(&items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(",")),
+                toml::Value::Array(items) => {
+                    parse(&items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(","))
+                }
                 other => panic!("{other}"),
             };
             assert_eq!(again, Ok(value));

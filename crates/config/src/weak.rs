@@ -40,7 +40,9 @@ mod tests {
 
     #[test]
     fn defaults_the_name_of_the_user_and_short_ones_are_weak() {
-        let weak = |password: &str| weakness(&Root { access_key: AccessKey("operator".into()), secret_key: Secret::new(password) });
+        let weak = |password: &str| {
+            weakness(&Root { access_key: AccessKey("operator".into()), secret_key: Secret::new(password) })
+        };
         assert_eq!(weak("minioadmin").as_deref(), Some("is a well-known default"));
         assert_eq!(weak("Password").as_deref(), Some("is a well-known default"));
         assert_eq!(weak("operator").as_deref(), Some("is the name of the user"));

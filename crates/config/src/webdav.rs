@@ -11,11 +11,12 @@ use Fallback::{Required, Text, Unset};
 use std::{path::PathBuf, time::Duration};
 
 section! {
-    /// `type = "webdav"`: a folder of a WebDAV server: Nextcloud, ownCloud, Koofr, Apache, rclone and the like. Object `a/b.jpg` of
-    /// a bucket is the file `a/b.jpg` in the bucket's folder. What S3 knows beyond that is in the catalog.
+    /// `type = "webdav"`: a folder of a WebDAV server: Nextcloud, ownCloud, Koofr, Apache, rclone and the
+    /// like. Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the bucket's folder. What S3 knows beyond
+    /// that is in the catalog.
     WebdavBackend {
-        /// The folder that holds the buckets, which has to be there: `https://cloud.example.com/remote.php/dav/files/alice/objects`.
-        /// Redirects are not followed.
+        /// The folder that holds the buckets, which has to be there:
+        /// `https://cloud.example.com/remote.php/dav/files/alice/objects`. Redirects are not followed.
         url: Endpoint = Required,
         /// The user name, for basic authentication.
         user: Option<String> = Unset("no authentication"),
@@ -23,13 +24,14 @@ section! {
         password: Option<SecretSetting> = Unset("none"),
         /// A bearer token, instead of a user.
         token: Option<SecretSetting> = Unset("none"),
-        /// Whether keys with `?`, `#` or `;` lie under escaped names: for servers that cannot move files to such names, as
-        /// WsgiDAV. Without it these answer 400 to such keys; with it, files that others gave such names are not seen.
+        /// Whether keys with `?`, `#` or `;` lie under escaped names: for servers that cannot move files to
+        /// such names, as WsgiDAV. Without it these answer 400 to such keys; with it, files that others gave
+        /// such names are not seen.
         escapes_marks: bool = Text("false"),
         /// A reply, or the next piece of one, must come within this time.
         timeout: Duration = Text("30s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was lost, must say something
-        /// within it, too.
+        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
+        /// lost, must say something within it, too.
         connect_timeout: Duration = Text("3s"),
         /// Maximum number of times that a request is sent, if repeating it is safe.
         attempts: usize = Text("4"),

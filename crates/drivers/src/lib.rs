@@ -1,5 +1,6 @@
-//! Drivers: one folder for each kind of storage, behind the contract of `backend`. A driver never uses another driver. Adding one adds
-//! a folder here, and a row where the server builds backends from configuration.
+//! Drivers: one folder for each kind of storage, behind the contract of `backend`. A driver never uses
+//! another driver. Adding one adds a folder here, and a row where the server builds backends from
+//! configuration.
 
 #![warn(unreachable_pub)]
 

@@ -16,9 +16,18 @@ pub struct Asked {
 
 impl Workers {
     /// Begins a job. `None` means that another task or process still works on it after the waiting time.
-    pub async fn begin(&self, kind: &'static Kind, subject: Subject, patience: Duration) -> Result<Option<Asked>, Failure> {
+    pub async fn begin(
+        &self,
+        kind: &'static Kind,
+        subject: Subject,
+        patience: Duration,
+    ) -> Result<Option<Asked>, Failure> {
         let name = subject.turn(kind);
-        let turn = if patience.is_zero() { self.turns().take(&name).await? } else { self.turns().wait(&name, patience).await? };
+        let turn = if patience.is_zero() {
+            self.turns().take(&name).await?
+        } else {
+            self.turns().wait(&name, patience).await?
+        };
         Ok(turn.map(|turn| {
             let row = self.show(kind, subject);
             row.entry.begins();

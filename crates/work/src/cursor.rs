@@ -32,6 +32,9 @@ impl Cursor {
 
 impl fmt::Debug for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cursor").field("bucket", &self.bucket).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Cursor")
+            .field("bucket", &self.bucket)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

@@ -72,7 +72,12 @@ enum Phase {
 
 impl Entry {
     pub(crate) fn new(kind: &'static Kind, subject: Subject) -> Self {
-        Self { kind, subject, counts: kind.counts.iter().map(|_| AtomicU64::new(0)).collect(), times: Mutex::default() }
+        Self {
+            kind,
+            subject,
+            counts: kind.counts.iter().map(|_| AtomicU64::new(0)).collect(),
+            times: Mutex::default(),
+        }
     }
 
     pub(crate) fn begins(&self) {
@@ -125,7 +130,12 @@ impl Entry {
 
     pub(crate) fn shown(&self) -> JobState {
         let state = self.state();
-        let progress = self.kind.counts.iter().zip(&self.counts).map(|(name, count)| ((*name).to_owned(), count.load(Ordering::Relaxed)));
+        let progress = self
+            .kind
+            .counts
+            .iter()
+            .zip(&self.counts)
+            .map(|(name, count)| ((*name).to_owned(), count.load(Ordering::Relaxed)));
         let times = self.times();
         JobState {
             job: self.kind.name.to_owned(),

@@ -53,7 +53,10 @@ mod tests {
 
     #[test]
     fn a_failure_has_all_causes_of_an_error_and_is_never_long() {
-        assert_eq!(Failure::of(&Outer(std::io::Error::other("disk"))).to_string(), "listing the bucket: disk");
+        assert_eq!(
+            Failure::of(&Outer(std::io::Error::other("disk"))).to_string(),
+            "listing the bucket: disk"
+        );
         let long = Failure::new("ä".repeat(LONGEST)).to_string();
         assert!(long.len() <= LONGEST + '…'.len_utf8() && long.ends_with('…'), "{} bytes", long.len());
     }

@@ -105,6 +105,9 @@ impl Turns for LeaseTurns {
 
 impl fmt::Debug for LeaseTurns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LeaseTurns").field("owner", &self.owner).field("ttl", &self.ttl).finish_non_exhaustive()
+        f.debug_struct("LeaseTurns")
+            .field("owner", &self.owner)
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
     }
 }

@@ -45,7 +45,14 @@ struct FailedPart {
 }
 
 impl Parts {
-    pub(crate) fn begin(self: &Arc<Self>, kind: &'static Kind, id: BucketId, bucket: &BucketName, cursor: Cursor, turn: Turn) -> Part {
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        kind: &'static Kind,
+        id: BucketId,
+        bucket: &BucketName,
+        cursor: Cursor,
+        turn: Turn,
+    ) -> Part {
         let began = Timestamp::now();
         self.known().running.insert((kind.name, id), RunningPart { kind, bucket: bucket.clone(), began });
         Part { parts: self.clone(), kind, id, bucket: bucket.clone(), began, cursor, turn }
@@ -64,13 +71,15 @@ impl Parts {
     pub(crate) fn shown(&self, is_wanted: impl Fn(&str, &BucketName) -> bool) -> Vec<JobState> {
         let known = self.known();
         let rests = |key: &Key| !known.running.contains_key(key);
-        let failed = known.failed.iter().filter(|(key, part)| rests(key) && is_wanted(part.kind.name, &part.bucket));
+        let failed =
+            known.failed.iter().filter(|(key, part)| rests(key) && is_wanted(part.kind.name, &part.bucket));
         let failed = failed.map(|(_, part)| {
             let ended = (Some(part.ended), Some(part.failure.to_string()));
             shown(part.kind, &part.bucket, State::Failed, part.began, ended)
         });
         let running = known.running.values().filter(|part| is_wanted(part.kind.name, &part.bucket));
-        let running = running.map(|part| shown(part.kind, &part.bucket, State::Running, part.began, (None, None)));
+        let running =
+            running.map(|part| shown(part.kind, &part.bucket, State::Running, part.began, (None, None)));
         failed.chain(running).collect()
     }
 
@@ -134,7 +143,9 @@ impl Part {
                 let of_kind = |(kind, _): &&Key| *kind == self.kind.name;
                 if known.failed.contains_key(&key) || known.failed.keys().filter(of_kind).count() < KEPT {
                     let (kind, bucket, began) = (self.kind, self.bucket.clone(), self.began);
-                    known.failed.insert(key, FailedPart { kind, bucket, began, ended: Timestamp::now(), failure });
+                    known
+                        .failed
+                        .insert(key, FailedPart { kind, bucket, began, ended: Timestamp::now(), failure });
                 }
             }
         }

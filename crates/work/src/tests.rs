@@ -1,8 +1,8 @@
 //! The life of workers, and what is shown of them. Time is held: it moves on when everything waits.
 
 use super::{
-    Cursor, Ended, Failure, Interruption, JobState, Kind, ProcessTurns, Run, State, Stepped, Subject, Turn, Turns, Wanted, Worker, Workers,
-    kind,
+    Cursor, Ended, Failure, Interruption, JobState, Kind, ProcessTurns, Run, State, Stepped, Subject, Turn,
+    Turns, Wanted, Worker, Workers, kind,
 };
 use crate::{
     catalog::{BucketId, BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
@@ -48,7 +48,10 @@ async fn bucket(catalog: &dyn Catalog, text: &str) -> BucketRecord {
     let owner = Owner { id: "o".into(), display_name: "o".into() };
     let (created, tenant) = (Timestamp::from_millis(0), Default::default());
     let (backend, place) = ("disk".to_owned(), text.to_owned());
-    catalog.create_bucket(NewBucket { tenant, name: name(text), owner, created, backend, place }).await.expect("made")
+    catalog
+        .create_bucket(NewBucket { tenant, name: name(text), owner, created, backend, place })
+        .await
+        .expect("made")
 }
 
 /// What a scripted step does.
@@ -127,14 +130,19 @@ async fn settle() {
 #[tokio::test(start_paused = true)]
 async fn a_job_is_shown_while_it_runs_while_it_rests_and_with_its_error() {
     let (workers, _directory) = workers();
-    let (worker, mut steps) =
-        Scripted::new(about("photos"), [Deed::Ends(Err(Failure::new("no route"))), Deed::Ends(Ok(Stepped::Done)), Deed::Hangs]);
+    let (worker, mut steps) = Scripted::new(
+        about("photos"),
+        [Deed::Ends(Err(Failure::new("no route"))), Deed::Ends(Ok(Stepped::Done)), Deed::Hangs],
+    );
     let stop = CancellationToken::new();
     let life = tokio::spawn(workers.clone().live(Box::new(worker), stop.clone()));
     steps.recv().await.expect("a step");
     settle().await;
     let failed = only(&workers);
-    assert_eq!((failed.job.as_str(), failed.bucket.as_deref(), failed.state), ("replica-repair", Some("photos"), State::Failed));
+    assert_eq!(
+        (failed.job.as_str(), failed.bucket.as_deref(), failed.state),
+        ("replica-repair", Some("photos"), State::Failed)
+    );
     assert_eq!((failed.error.as_deref(), failed.interruption), (Some("no route"), Interruption::Harmless));
     assert_eq!(failed.progress[0], ("copied".to_owned(), 7));
     let rest = failed.next.expect("it rests").millis() - failed.ended.expect("it ended").millis();
@@ -156,7 +164,8 @@ async fn a_job_is_shown_while_it_runs_while_it_rests_and_with_its_error() {
 #[tokio::test(start_paused = true)]
 async fn a_call_ends_a_rest_and_a_job_ends_with_what_it_is_about() {
     let (workers, _directory) = workers();
-    let (worker, mut steps) = Scripted::new(about("photos"), [Deed::Ends(Ok(Stepped::Left)), Deed::Ends(Ok(Stepped::Gone))]);
+    let (worker, mut steps) =
+        Scripted::new(about("photos"), [Deed::Ends(Ok(Stepped::Left)), Deed::Ends(Ok(Stepped::Gone))]);
     let call = worker.call.clone();
     let life = tokio::spawn(workers.clone().live(Box::new(worker), CancellationToken::new()));
     steps.recv().await.expect("a step");
@@ -229,7 +238,10 @@ async fn a_step_whose_turn_is_lost_ends_and_the_next_one_asks_again() {
     turns.0.lock().expect("not poisoned").cancel();
     settle().await;
     let lost = only(&workers);
-    assert_eq!((lost.state, lost.error.as_deref()), (State::Failed, Some("another process took the job over")));
+    assert_eq!(
+        (lost.state, lost.error.as_deref()),
+        (State::Failed, Some("another process took the job over"))
+    );
     steps.recv().await.expect("a step after the rest");
     settle().await;
     assert_eq!(only(&workers).state, State::Waiting);
@@ -279,7 +291,8 @@ async fn a_job_that_was_interrupted_resumes_at_its_cursor_after_a_restart() {
     let mut seen = Vec::new();
     let mut record = None;
     for hangs_at in [Some(5), None, None] {
-        let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(directory.path(), Durability::Relaxed).expect("a catalog"));
+        let catalog: Arc<dyn Catalog> =
+            Arc::new(SqliteCatalog::open(directory.path(), Durability::Relaxed).expect("a catalog"));
         let record = match &record {
             Some(record) => BucketRecord::clone(record),
             None => record.insert(bucket(&*catalog, "photos").await).clone(),
@@ -308,18 +321,25 @@ async fn a_job_that_was_interrupted_resumes_at_its_cursor_after_a_restart() {
         catalog.close().await.expect("closed");
     }
     let all: Vec<u32> = (1..=10).collect();
-    assert_eq!(seen, [all.clone(), all].concat(), "nothing twice until it came to the end, then all of it again");
+    assert_eq!(
+        seen,
+        [all.clone(), all].concat(),
+        "nothing twice until it came to the end, then all of it again"
+    );
 }
 
 #[tokio::test]
 async fn of_buckets_only_those_that_failed_are_remembered_until_they_succeed_or_are_gone() {
     let (workers, _directory) = workers();
-    let part = async |bucket: &str| workers.part(&kind::UPKEEP, id(bucket), &name(bucket)).await.expect("answers");
+    let part =
+        async |bucket: &str| workers.part(&kind::UPKEEP, id(bucket), &name(bucket)).await.expect("answers");
     let began = Timestamp::now();
     for bucket in ["one", "two", "three"] {
         part(bucket).await.expect("its turn").end((bucket != "two").then(|| Failure::new("gone")));
     }
-    let shown = |workers: &Workers| list(workers).into_iter().map(|job| (job.bucket.expect("a bucket"), job.state)).collect::<Vec<_>>();
+    let shown = |workers: &Workers| {
+        list(workers).into_iter().map(|job| (job.bucket.expect("a bucket"), job.state)).collect::<Vec<_>>()
+    };
     assert_eq!(shown(&workers), [("one".to_owned(), State::Failed), ("three".to_owned(), State::Failed)]);
 
     let held = part("one").await.expect("its turn");
@@ -344,7 +364,10 @@ async fn of_buckets_only_those_that_failed_are_remembered_until_they_succeed_or_
 async fn what_is_remembered_of_twenty_thousand_buckets_is_bounded() {
     let (workers, _directory) = workers();
     for number in 0..20_000 {
-        let part = workers.part(&kind::UPKEEP, BucketId(number), &name(&format!("bucket-{number:05}"))).await.expect("answers");
+        let part = workers
+            .part(&kind::UPKEEP, BucketId(number), &name(&format!("bucket-{number:05}")))
+            .await
+            .expect("answers");
         part.expect("its turn").end((number % 2 == 0).then(|| Failure::new("the storage is away")));
     }
     let listed = workers.list(&Wanted::default(), usize::MAX);
@@ -358,7 +381,8 @@ async fn what_is_remembered_of_twenty_thousand_buckets_is_bounded() {
 #[tokio::test(start_paused = true)]
 async fn a_job_that_is_asked_for_waits_for_its_turn_and_is_remembered_when_it_has_ended() {
     let (workers, _directory) = workers();
-    let begin = async |patience| workers.begin(&kind::SCAN, about("photos"), patience).await.expect("answers");
+    let begin =
+        async |patience| workers.begin(&kind::SCAN, about("photos"), patience).await.expect("answers");
     let first = begin(Duration::ZERO).await.expect("its turn");
     first.run().set("objects", 12);
     assert!(begin(10 * SECOND).await.is_none(), "the first is at it all the time");
@@ -367,11 +391,20 @@ async fn a_job_that_is_asked_for_waits_for_its_turn_and_is_remembered_when_it_ha
     assert_eq!(list(&workers).iter().map(|job| job.state).collect::<Vec<_>>(), [State::Running, State::Done]);
     drop(second);
     let interrupted = only(&workers);
-    assert_eq!((interrupted.state, interrupted.next), (State::Failed, None), "the newest takes the place of the one before");
+    assert_eq!(
+        (interrupted.state, interrupted.next),
+        (State::Failed, None),
+        "the newest takes the place of the one before"
+    );
     assert!(interrupted.error.expect("an error").contains("interrupted"));
     for number in 0..100 {
         let subject = about(&format!("bucket-{number}"));
-        workers.begin(&kind::SCAN, subject, Duration::ZERO).await.expect("answers").expect("its turn").end(None);
+        workers
+            .begin(&kind::SCAN, subject, Duration::ZERO)
+            .await
+            .expect("answers")
+            .expect("its turn")
+            .end(None);
     }
     assert_eq!(list(&workers).len(), 64);
 }

@@ -77,7 +77,10 @@ mod tests {
         let turns = ProcessTurns::default();
         let first = turns.take("upkeep").await.expect("answers").expect("it is free");
         assert!(turns.take("upkeep").await.expect("answers").is_none());
-        assert!(turns.wait("upkeep", Duration::from_secs(5)).await.expect("answers").is_none(), "it is held all the time");
+        assert!(
+            turns.wait("upkeep", Duration::from_secs(5)).await.expect("answers").is_none(),
+            "it is held all the time"
+        );
         assert!(turns.take("contact").await.expect("answers").is_some(), "another job does not wait");
         let (second, ()) = tokio::join!(turns.wait("upkeep", Duration::from_secs(5)), async { drop(first) });
         assert!(second.expect("answers").is_some());

@@ -1,6 +1,9 @@
 //! All jobs of a process, and the state of each.
 
-use super::{Cursor, Failure, JobState, Kind, Part, ProcessTurns, Run, State, Subject, entry::Entry, parts::Parts, turns::Turns};
+use super::{
+    Cursor, Failure, JobState, Kind, Part, ProcessTurns, Run, State, Subject, entry::Entry, parts::Parts,
+    turns::Turns,
+};
 use crate::{
     catalog::{BucketId, Catalog},
     model::{BucketName, Timestamp},
@@ -63,10 +66,17 @@ impl Workers {
 
     /// Begins work on one bucket, as part of a job over all buckets. `None` means that another process works
     /// on it.
-    pub async fn part(&self, kind: &'static Kind, id: BucketId, name: &BucketName) -> Result<Option<Part>, Failure> {
+    pub async fn part(
+        &self,
+        kind: &'static Kind,
+        id: BucketId,
+        name: &BucketName,
+    ) -> Result<Option<Part>, Failure> {
         let subject = Subject::Bucket { id, name: name.clone() };
         let turn = self.turns().take(&subject.turn(kind)).await?;
-        Ok(turn.map(|turn| self.0.parts.begin(kind, id, name, Cursor::new(self.0.catalog.clone(), id, kind), turn)))
+        Ok(turn.map(|turn| {
+            self.0.parts.begin(kind, id, name, Cursor::new(self.0.catalog.clone(), id, kind), turn)
+        }))
     }
 
     /// Reports that a job has gone over all buckets since `began`.
@@ -77,7 +87,9 @@ impl Workers {
     /// Forgets what is remembered of a bucket that was deleted.
     pub fn forget(&self, bucket: BucketId) {
         self.0.parts.forget(bucket);
-        self.jobs().ended.retain(|entry| !matches!(&entry.subject, Subject::Bucket { id, .. } if *id == bucket));
+        self.jobs()
+            .ended
+            .retain(|entry| !matches!(&entry.subject, Subject::Bucket { id, .. } if *id == bucket));
     }
 
     /// Failed jobs come first, then those in progress; within that they are ordered by kind. Lists at most
@@ -105,7 +117,9 @@ impl Workers {
         shown.sort_by_key(|job| job.state > State::Running);
         shown.truncate(limit);
         shown.sort_by(|one, other| {
-            let key = |job: &JobState| (job.state > State::Running, job.job.clone(), job.backend.clone(), job.bucket.clone());
+            let key = |job: &JobState| {
+                (job.state > State::Running, job.job.clone(), job.backend.clone(), job.bucket.clone())
+            };
             key(one).cmp(&key(other))
         });
         Listed { left_out: all - shown.len(), jobs: shown }

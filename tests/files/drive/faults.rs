@@ -46,12 +46,18 @@ async fn a_service_account_signs_for_its_tokens() {
         "type": "service_account", "client_email": "robot@example.iam.gserviceaccount.com",
         "private_key_id": "1", "private_key": include_str!("../../support/gdrive/service_account.pem"),
     });
-    let grant = Grant::ServiceAccount { key: Secret::new(key.to_string()), subject: Some("alice@example.com".into()) };
-    let files: Storage = Arc::new(GdriveFiles::new(GdriveSettings { grant, ..drive.settings() }).expect("settings"));
+    let grant = Grant::ServiceAccount {
+        key: Secret::new(key.to_string()),
+        subject: Some("alice@example.com".into()),
+    };
+    let files: Storage =
+        Arc::new(GdriveFiles::new(GdriveSettings { grant, ..drive.settings() }).expect("settings"));
     put(&files, "k", b"1").await;
     assert_eq!(get(&files, "k").await, Some(b"1".to_vec()));
-    let senseless = Grant::ServiceAccount { key: Secret::new("{\"private_key\":\"hunter2\"}"), subject: None };
-    let error = GdriveFiles::new(GdriveSettings { grant: senseless, ..drive.settings() }).expect_err("it is no key");
+    let senseless =
+        Grant::ServiceAccount { key: Secret::new("{\"private_key\":\"hunter2\"}"), subject: None };
+    let error =
+        GdriveFiles::new(GdriveSettings { grant: senseless, ..drive.settings() }).expect_err("it is no key");
     assert!(!format!("{error} {error:?}").contains("hunter2"));
 }
 
@@ -60,14 +66,24 @@ async fn limits_of_rate_are_waited_for() {
     let (drive, files) = started();
     put(&files, "k", b"1").await;
     let begun = Instant::now();
-    for (status, reason) in [(403, "userRateLimitExceeded"), (403, "rateLimitExceeded"), (429, "rateLimitExceeded"), (503, "backendError")]
-    {
+    for (status, reason) in [
+        (403, "userRateLimitExceeded"),
+        (403, "rateLimitExceeded"),
+        (429, "rateLimitExceeded"),
+        (503, "backendError"),
+    ] {
         drive.fail_next(1, status, reason);
         assert_eq!(get(&files, "k").await, Some(b"1".to_vec()), "{status} {reason}");
     }
-    assert!(begun.elapsed().as_millis() >= 1000, "half a second each for those that Drive calls limits of rate");
+    assert!(
+        begun.elapsed().as_millis() >= 1000,
+        "half a second each for those that Drive calls limits of rate"
+    );
     drive.fail_next(1, 403, "insufficientFilePermissions");
-    assert_eq!(files.stat("k").await.expect_err("waiting does not help").kind(), StoreErrorKind::AccessDenied);
+    assert_eq!(
+        files.stat("k").await.expect_err("waiting does not help").kind(),
+        StoreErrorKind::AccessDenied
+    );
 }
 
 #[tokio::test]
@@ -82,7 +98,11 @@ async fn a_full_drive_is_told_and_keeps_the_old_file() {
                 draft.write(vec![Bytes::from(pattern(size, 1))]).await?;
                 draft.finish().await
             };
-            assert_eq!(written.await.expect_err("it is full").kind(), StoreErrorKind::StorageFull, "{size} {announced:?}");
+            assert_eq!(
+                written.await.expect_err("it is full").kind(),
+                StoreErrorKind::StorageFull,
+                "{size} {announced:?}"
+            );
         }
     }
     assert_eq!(get(&files, "k").await, Some(b"old".to_vec()));
@@ -153,7 +173,11 @@ async fn what_others_change_is_noticed() {
         let opened = files.open("d/k", None).await.expect("an answer").expect("a file");
         drive.edit(&id, pattern(100_000, 2));
         let read = async { opened.read(span).await?.try_collect::<Vec<Bytes>>().await };
-        assert_eq!(read.await.expect_err("they are other bytes").kind(), StoreErrorKind::Unavailable, "{span:?}");
+        assert_eq!(
+            read.await.expect_err("they are other bytes").kind(),
+            StoreErrorKind::Unavailable,
+            "{span:?}"
+        );
     }
     assert!(get(&files, "d/k").await == Some(pattern(100_000, 2)));
     drive.trash(&id);

@@ -38,7 +38,9 @@ async fn what_is_spelled_otherwise_is_not_what_was_asked_for() {
     assert_eq!(names(&files, "Photos").await, ["Sun.JPG"]);
     for absent in [false, true] {
         for path in ["Photos/sun.jpg", "photos/other", "photos", "PHOTOS/SUN.JPG", "Photos/SUN.jpg/below"] {
-            let Published::Spelled(draft) = draft(&files, path, b"ours").await.publish(path, absent).await.expect("an answer") else {
+            let Published::Spelled(draft) =
+                draft(&files, path, b"ours").await.publish(path, absent).await.expect("an answer")
+            else {
                 panic!("{path}: it is spelled otherwise")
             };
             published(draft.publish(".cw~fescaped", false).await.expect("it is published"));
@@ -76,7 +78,10 @@ async fn limits_of_rate_are_waited_for() {
         assert!(begun.elapsed() >= Duration::from_secs(1), "{summary}: as long as Dropbox says");
     }
     dropbox.fail_next(1, 409, "path/no_write_permission", None);
-    assert_eq!(files.stat("k").await.expect_err("waiting does not help").kind(), StoreErrorKind::AccessDenied);
+    assert_eq!(
+        files.stat("k").await.expect_err("waiting does not help").kind(),
+        StoreErrorKind::AccessDenied
+    );
 }
 
 #[tokio::test]
@@ -128,7 +133,13 @@ async fn what_was_opened_is_read_whatever_others_do() {
     dropbox.place("d/k", pattern(100_000, 1));
     let opened = files.open("d/k", None).await.expect("an answer").expect("a file");
     dropbox.place("d/k", pattern(100_000, 2));
-    let read: Vec<Bytes> = opened.read(Span { start: 10, end: 90_000 }).await.expect("a stream").try_collect().await.expect("all of it");
+    let read: Vec<Bytes> = opened
+        .read(Span { start: 10, end: 90_000 })
+        .await
+        .expect("a stream")
+        .try_collect()
+        .await
+        .expect("all of it");
     assert!(read.concat() == pattern(100_000, 1)[10..90_000]);
     assert!(get(&files, "d/k").await == Some(pattern(100_000, 2)));
     dropbox.take("d");
@@ -144,10 +155,15 @@ async fn a_copy_takes_the_place_of_a_file_that_came_meanwhile() {
     let mut copy = files.copy(&name(), "from", &stat, "to").await.expect("an answer").expect("a copy");
     copy.finish().await.expect("it is finished");
     dropbox.place("to", "theirs");
-    let Published::Exists(copy) = copy.publish("to", true).await.expect("an answer") else { panic!("something is there") };
+    let Published::Exists(copy) = copy.publish("to", true).await.expect("an answer") else {
+        panic!("something is there")
+    };
     published(copy.publish("to", false).await.expect("it is published"));
     assert!(get(&files, "to").await == Some(pattern(300_000, 1)));
-    assert!(files.copy(&name(), "from", &stat, "to").await.expect("an answer").is_none(), "its bytes would come through here anyway");
+    assert!(
+        files.copy(&name(), "from", &stat, "to").await.expect("an answer").is_none(),
+        "its bytes would come through here anyway"
+    );
     assert_eq!(own_files(&files).await, [""; 0]);
 }
 

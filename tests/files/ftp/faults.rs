@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 /// Before the control connection; data connections go to the server itself.
 fn behind_proxy(place: &Place) -> (Proxy, Storage) {
     let proxy = Proxy::to(place.server.address);
-    let files = on(FtpSettings { port: proxy.address().port(), timeout: Duration::from_secs(5), ..place.settings() });
+    let files =
+        on(FtpSettings { port: proxy.address().port(), timeout: Duration::from_secs(5), ..place.settings() });
     (proxy, files)
 }
 
@@ -65,7 +66,10 @@ async fn a_write_whose_connection_is_lost_leaves_the_old_file_and_in_the_end_no_
     let error = draft.finish().await.expect_err("nobody says that it is whole");
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
     proxy.accept();
-    assert!(draft.finish().await.is_err() && draft.write(vec![Bytes::from_static(b"x")]).await.is_err(), "it never will be");
+    assert!(
+        draft.finish().await.is_err() && draft.write(vec![Bytes::from_static(b"x")]).await.is_err(),
+        "it never will be"
+    );
     assert!(draft.publish("k", false).await.is_err(), "it is not published");
     assert_eq!(get(&files, "k").await, Some(b"old".to_vec()));
     let removed = async { while !own_files(&files).await.is_empty() {} };
@@ -77,7 +81,13 @@ async fn a_server_that_hangs_is_given_up_in_time_and_used_again_when_it_is_back(
     let place = Ftpd::shared();
     let proxy = Proxy::to(place.server.address);
     let timeout = Duration::from_millis(800);
-    let files = on(FtpSettings { port: proxy.address().port(), timeout, connect_timeout: timeout, attempts: 2, ..place.settings() });
+    let files = on(FtpSettings {
+        port: proxy.address().port(),
+        timeout,
+        connect_timeout: timeout,
+        attempts: 2,
+        ..place.settings()
+    });
     put(&files, "k", b"1").await;
     proxy.hang();
     let since = Instant::now();
@@ -103,7 +113,11 @@ async fn a_server_that_is_away_is_told_at_once_to_all_who_wait() {
 }
 
 /// Begins reading, lets `change` happen, reads on.
-async fn read_while(files: &Storage, size: u64, change: impl AsyncFnOnce()) -> Result<Vec<u8>, StoreErrorKind> {
+async fn read_while(
+    files: &Storage,
+    size: u64,
+    change: impl AsyncFnOnce(),
+) -> Result<Vec<u8>, StoreErrorKind> {
     let span = Span::whole(size);
     let opened = files.open("k", Some(span)).await.expect("an answer").expect("a file");
     let mut stream = opened.read(span).await.expect("a stream");
@@ -120,10 +134,12 @@ async fn a_reader_keeps_the_file_that_we_replace_or_remove() {
         let files = of(&place);
         let old = pattern(16 << 20, 4);
         put(&files, "k", &old).await;
-        let replaced = read_while(&files, 16 << 20, async || drop(put(&files, "k", &pattern(16 << 20, 5)).await)).await;
+        let replaced =
+            read_while(&files, 16 << 20, async || drop(put(&files, "k", &pattern(16 << 20, 5)).await)).await;
         assert!(replaced.is_ok_and(|read| read == old));
         let new = pattern(16 << 20, 5);
-        let removed = read_while(&files, 16 << 20, async || assert!(files.remove("k").await.expect("an answer"))).await;
+        let removed =
+            read_while(&files, 16 << 20, async || assert!(files.remove("k").await.expect("an answer"))).await;
         assert!(removed.is_ok_and(|read| read == new));
     }
 }
@@ -134,10 +150,14 @@ async fn a_file_that_others_change_while_it_is_read_fails_its_reader() {
         let files = of(&place);
         put(&files, "k", &pattern(16 << 20, 6)).await;
         let path = place.root().join("k");
-        let longer = read_while(&files, 16 << 20, async || std::fs::write(&path, pattern(17 << 20, 7)).expect("a file")).await;
+        let longer = read_while(&files, 16 << 20, async || {
+            std::fs::write(&path, pattern(17 << 20, 7)).expect("a file")
+        })
+        .await;
         assert!(longer.is_err(), "it has grown");
         put(&files, "k", &pattern(16 << 20, 6)).await;
-        let shorter = read_while(&files, 16 << 20, async || std::fs::write(&path, b"short").expect("a file")).await;
+        let shorter =
+            read_while(&files, 16 << 20, async || std::fs::write(&path, b"short").expect("a file")).await;
         assert!(shorter.is_err(), "it was cut");
         put(&files, "k", &pattern(16 << 20, 6)).await;
         let gone = read_while(&files, 16 << 20, async || std::fs::remove_file(&path).expect("a file")).await;
@@ -167,11 +187,22 @@ async fn a_server_that_takes_the_connection_and_says_nothing_is_told_within_the_
         ("120 in a minute\r\n120 in a minute\r\n", Tls::None, "there was no greeting within 700ms"),
     ] {
         let (timeout, connect_timeout) = (Duration::from_secs(600), Duration::from_millis(700));
-        let files = on(FtpSettings { port: silent(greeting).port(), tls, timeout, connect_timeout, ..place.settings() });
-        let asked = tokio::time::timeout(Duration::from_secs(20), files.stat("k")).await.expect("it is told soon");
+        let files = on(FtpSettings {
+            port: silent(greeting).port(),
+            tls,
+            timeout,
+            connect_timeout,
+            ..place.settings()
+        });
+        let asked =
+            tokio::time::timeout(Duration::from_secs(20), files.stat("k")).await.expect("it is told soon");
         let error = asked.expect_err("nothing comes");
         assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
         assert!(error.to_string().contains(words), "{error}");
-        assert_eq!(files.traffic().and_then(|traffic| traffic.trouble), Some(error.to_string()), "and to everybody");
+        assert_eq!(
+            files.traffic().and_then(|traffic| traffic.trouble),
+            Some(error.to_string()),
+            "and to everybody"
+        );
     }
 }

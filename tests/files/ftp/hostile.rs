@@ -50,13 +50,19 @@ fn converse(mut stream: TcpStream, line: &str) -> std::io::Result<()> {
 #[tokio::test]
 async fn a_listing_without_end_is_an_error() {
     for line in ["type=file;size=1;modify=20260101000000; a\r\n", "x"] {
-        let files = on(FtpSettings { port: endless(line).port(), timeout: Duration::from_secs(20), attempts: 1, ..Ftpd::nowhere() });
+        let files = on(FtpSettings {
+            port: endless(line).port(),
+            timeout: Duration::from_secs(20),
+            attempts: 1,
+            ..Ftpd::nowhere()
+        });
         let listing = async {
             let mut entries = files.list("");
             while entries.try_next().await?.is_some() {}
             Ok::<(), causeway::store::error::StoreError>(())
         };
-        let listed = tokio::time::timeout(Duration::from_secs(60), listing).await.expect("a listing comes to an end");
+        let listed =
+            tokio::time::timeout(Duration::from_secs(60), listing).await.expect("a listing comes to an end");
         let error = listed.expect_err("it never ends");
         assert!(!error.is_temporary() && error.to_string().contains("no end"), "{line:?}: {error}");
     }

@@ -9,13 +9,25 @@ async fn commands_in_names_never_reach_the_server() {
     let files = of(&place);
     put(&files, "k", b"1").await;
     for path in ["x\r\nDELE k", "x\nDELE k", "k\0", "\r\n"] {
-        assert_eq!(files.stat(path).await.expect_err("it cannot be sent").kind(), StoreErrorKind::InvalidRequest, "{path:?}");
-        assert!(files.remove(path).await.is_err() && files.make_folder(path).await.is_err() && files.rename(path, "y").await.is_err());
+        assert_eq!(
+            files.stat(path).await.expect_err("it cannot be sent").kind(),
+            StoreErrorKind::InvalidRequest,
+            "{path:?}"
+        );
+        assert!(
+            files.remove(path).await.is_err()
+                && files.make_folder(path).await.is_err()
+                && files.rename(path, "y").await.is_err()
+        );
     }
     // Servers take what does not fit into their buffers for another command.
     for length in [1990, 2000, 2048, 4096] {
         let path = format!("{}DELE {}/k", "x".repeat(length - 5), place.settings().root);
-        assert_eq!(files.stat(&path).await.expect_err("it is not sent").kind(), StoreErrorKind::KeyTooLong, "{length}");
+        assert_eq!(
+            files.stat(&path).await.expect_err("it is not sent").kind(),
+            StoreErrorKind::KeyTooLong,
+            "{length}"
+        );
     }
     assert_eq!(get(&files, "k").await, Some(b"1".to_vec()));
     let injected = |password: &str| FtpSettings { password: Some(Secret::new(password)), ..place.settings() };
@@ -32,7 +44,10 @@ async fn a_name_with_a_line_end_is_left_out_and_all_others_are_listed() {
         }
         std::fs::write(place.root().join("m\nx"), "odd").expect("a file");
         assert_eq!(names(&files, "").await, [".causeway", "a", "z"]);
-        assert_eq!(list(&files, "").await.iter().filter(|entry| entry.stat.kind == Kind::Nameless).count(), 1);
+        assert_eq!(
+            list(&files, "").await.iter().filter(|entry| entry.stat.kind == Kind::Nameless).count(),
+            1
+        );
     }
 }
 
@@ -44,7 +59,9 @@ async fn where_nothing_can_be_replaced_the_old_file_stays() {
     let Err(error) = draft(&files, "k", b"new").await.publish("k", false).await else { panic!("it cannot") };
     assert_eq!(error.kind(), StoreErrorKind::NotImplemented, "{error}");
     assert_eq!(get(&files, "k").await, Some(b"old".to_vec()));
-    let Published::Exists(taken) = draft(&files, "k", b"new").await.publish("k", true).await.expect("an answer") else {
+    let Published::Exists(taken) =
+        draft(&files, "k", b"new").await.publish("k", true).await.expect("an answer")
+    else {
         panic!("it is there")
     };
     assert!(files.remove("k").await.expect("an answer"));
@@ -61,7 +78,13 @@ async fn a_careless_server_loses_nothing_and_sends_what_was_asked_for() {
     put(&files, "d/k", &content).await;
     assert!(!files.remove_folder("d").await.expect("an answer"));
     let opened = files.open("d/k", None).await.expect("an answer").expect("a file");
-    let read: Vec<_> = opened.read(Span { start: 1000, end: 300_000 }).await.expect("a stream").try_collect().await.expect("all");
+    let read: Vec<_> = opened
+        .read(Span { start: 1000, end: 300_000 })
+        .await
+        .expect("a stream")
+        .try_collect()
+        .await
+        .expect("all");
     assert!(read.concat() == content[1000..300_000]);
 }
 
@@ -72,8 +95,15 @@ async fn a_server_that_may_not_be_written_says_so_and_is_read() {
     std::fs::write(server.root().join("k"), &content).expect("a file");
     let files = on(server.settings());
     assert!(get(&files, "k").await.as_ref() == Some(&content));
-    let opened = files.open("k", Some(Span { start: 7, end: 400_000 })).await.expect("an answer").expect("a file");
-    let read: Vec<_> = opened.read(Span { start: 7, end: 400_000 }).await.expect("a stream").try_collect().await.expect("all");
+    let opened =
+        files.open("k", Some(Span { start: 7, end: 400_000 })).await.expect("an answer").expect("a file");
+    let read: Vec<_> = opened
+        .read(Span { start: 7, end: 400_000 })
+        .await
+        .expect("a stream")
+        .try_collect()
+        .await
+        .expect("all");
     assert!(read.concat() == content[7..400_000]);
     let Err(error) = files.create(&crate::promises::name(), "k", None).await else { panic!("it may not") };
     assert!(error.to_string().contains("permission"), "{error}");
@@ -149,7 +179,10 @@ async fn a_server_that_is_late_to_refuse_a_password_is_told_as_such() {
     let wrong = FtpSettings { password: Some(Secret::new("not-the-password")), ..server.settings() };
     let error = on(wrong).stat("k").await.expect_err("there is no answer");
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
-    assert!(error.to_string().contains("which some servers do late where the password is wrong, within 5s"), "{error}");
+    assert!(
+        error.to_string().contains("which some servers do late where the password is wrong, within 5s"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

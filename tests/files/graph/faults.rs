@@ -32,7 +32,8 @@ async fn the_newest_refresh_token_is_used_after_a_restart_too() {
     assert_eq!(get(&again, "k").await, Some(b"1".to_vec()));
     // Without what was kept there is no way in.
     let elsewhere = tempfile::tempdir().expect("a directory");
-    let lost = OnedriveFiles::new(OnedriveSettings { dir: elsewhere.path().to_owned(), ..drive.settings() }).expect("settings");
+    let lost = OnedriveFiles::new(OnedriveSettings { dir: elsewhere.path().to_owned(), ..drive.settings() })
+        .expect("settings");
     let lost: Storage = Arc::new(lost);
     let error = lost.stat("k").await.expect_err("it is the old one");
     assert_eq!(error.kind(), StoreErrorKind::Internal);
@@ -47,14 +48,21 @@ async fn the_newest_refresh_token_is_used_after_a_restart_too() {
 async fn limits_of_rate_are_waited_for() {
     let (drive, files) = started();
     put(&files, "k", b"1").await;
-    for (status, code, seconds) in [(429, "activityLimitReached", 1), (503, "serviceNotAvailable", 1), (509, "bandwidthLimitExceeded", 2)] {
+    for (status, code, seconds) in [
+        (429, "activityLimitReached", 1),
+        (503, "serviceNotAvailable", 1),
+        (509, "bandwidthLimitExceeded", 2),
+    ] {
         let begun = Instant::now();
         drive.fail_next(1, status, code, Some(seconds));
         assert_eq!(get(&files, "k").await, Some(b"1".to_vec()), "{status}");
         assert!(begun.elapsed() >= Duration::from_secs(seconds), "{status}: as long as OneDrive says");
     }
     drive.fail_next(1, 403, "accessDenied", None);
-    assert_eq!(files.stat("k").await.expect_err("waiting does not help").kind(), StoreErrorKind::AccessDenied);
+    assert_eq!(
+        files.stat("k").await.expect_err("waiting does not help").kind(),
+        StoreErrorKind::AccessDenied
+    );
 }
 
 #[tokio::test]
@@ -69,7 +77,11 @@ async fn a_full_drive_is_told_and_keeps_the_old_file() {
                 draft.write(vec![Bytes::from(pattern(size, 1))]).await?;
                 draft.finish().await
             };
-            assert_eq!(written.await.expect_err("it is full").kind(), StoreErrorKind::StorageFull, "{size} {announced:?}");
+            assert_eq!(
+                written.await.expect_err("it is full").kind(),
+                StoreErrorKind::StorageFull,
+                "{size} {announced:?}"
+            );
         }
     }
     assert_eq!(get(&files, "k").await, Some(b"old".to_vec()));
@@ -131,7 +143,11 @@ async fn what_others_change_is_noticed() {
         let opened = files.open("d/k", None).await.expect("an answer").expect("a file");
         drive.place("d/k", pattern(100_000, 2 + span.start));
         let read = async { opened.read(span).await?.try_collect::<Vec<Bytes>>().await };
-        assert_eq!(read.await.expect_err("they are other bytes").kind(), StoreErrorKind::Unavailable, "{span:?}");
+        assert_eq!(
+            read.await.expect_err("they are other bytes").kind(),
+            StoreErrorKind::Unavailable,
+            "{span:?}"
+        );
     }
     assert!(get(&files, "d/k").await == Some(pattern(100_000, 12)));
     drive.take("d/k");

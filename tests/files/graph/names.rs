@@ -29,7 +29,9 @@ async fn a_draft_whose_name_has_another_spelling_is_told_and_can_have_another() 
     drive.place("Photos/Sun.JPG", "theirs");
     for absent in [false, true] {
         for path in ["Photos/sun.jpg", "photos/other", "photos", "PHOTOS/SUN.JPG", "Photos/SUN.jpg/below"] {
-            let Published::Spelled(draft) = draft(&files, path, b"ours").await.publish(path, absent).await.expect("an answer") else {
+            let Published::Spelled(draft) =
+                draft(&files, path, b"ours").await.publish(path, absent).await.expect("an answer")
+            else {
                 panic!("{path}: it is spelled otherwise")
             };
             assert!(matches!(draft.publish(".cw~fescaped", false).await, Ok(Published::As(_))));
@@ -47,7 +49,10 @@ async fn the_root_may_be_spelled_as_its_operator_likes() {
     let files: Storage = Arc::new(crate::onedrive_library(&drive));
     assert_eq!(get(&files, "d/k").await, Some(b"theirs".to_vec()));
     put(&files, "d/new", b"ours").await;
-    assert_eq!(drive.all().iter().map(|(path, _)| &**path).collect::<Vec<_>>(), ["Objects Of/Everybody/d/k", "Objects Of/Everybody/d/new"]);
+    assert_eq!(
+        drive.all().iter().map(|(path, _)| &**path).collect::<Vec<_>>(),
+        ["Objects Of/Everybody/d/k", "Objects Of/Everybody/d/new"]
+    );
 }
 
 #[tokio::test]
@@ -58,7 +63,9 @@ async fn paths_that_are_too_long_are_refused_before_a_byte_is_sent() {
     assert_eq!(get(&files, &path).await, Some(b"1".to_vec()));
     let path = format!("{path}z");
     drive.take_requests();
-    let Err(error) = files.create(&crate::promises::name(), &path, Some(1)).await else { panic!("it is too long") };
+    let Err(error) = files.create(&crate::promises::name(), &path, Some(1)).await else {
+        panic!("it is too long")
+    };
     assert_eq!(error.kind(), StoreErrorKind::KeyTooLong);
     assert_eq!(files.stat(&path).await.expect("an answer"), None);
     assert_eq!(list(&files, &path).await, []);

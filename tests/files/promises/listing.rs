@@ -15,7 +15,12 @@ pub async fn all_of_a_large_folder_is_listed_once(files: Storage) {
     expected.push("folder".to_owned());
     expected.sort();
     assert_eq!(names(&files, "large").await, expected);
-    assert!(list(&files, "large").await.iter().all(|entry| entry.stat.kind == Kind::Folder || entry.stat.size == 10));
+    assert!(
+        list(&files, "large")
+            .await
+            .iter()
+            .all(|entry| entry.stat.kind == Kind::Folder || entry.stat.size == 10)
+    );
     let batches = files.list("large").collect::<Vec<_>>().await.len();
     assert!(batches > 1, "a large folder comes in pieces");
 }
@@ -63,7 +68,9 @@ pub async fn odd_names_are_names(files: Storage) {
         "star*",
     ];
     let names = match files.service().names {
-        Names::Posix => [&printable[..], &["new\nline", "tab\t", "back\\slash", "\u{1}", "\u{7f}", &long, &wide]].concat(),
+        Names::Posix => {
+            [&printable[..], &["new\nline", "tab\t", "back\\slash", "\u{1}", "\u{7f}", &long, &wide]].concat()
+        }
         Names::Printable => [&printable[..], &["back\\slash", &wide]].concat(),
         Names::Trimmed => {
             let trimmed = printable.iter().copied().filter(|name| name.trim() == *name);
@@ -77,9 +84,26 @@ pub async fn odd_names_are_names(files: Storage) {
             let trimmed = printable.iter().copied().filter(|name| name.trim() == *name);
             trimmed.chain(["back\\slash", wide.as_str(), long.as_str()]).collect()
         }
-        Names::Dropbox => printable.iter().copied().filter(|name| !matches!(*name, "trail " | "e\u{301}")).chain([&*wide]).collect(),
+        Names::Dropbox => printable
+            .iter()
+            .copied()
+            .filter(|name| !matches!(*name, "trail " | "e\u{301}"))
+            .chain([&*wide])
+            .collect(),
         Names::OneDrive | Names::Windows => {
-            vec!["a b", "-rf", "ünïcode 😀", "%41", "a+b&c=d#f", "'quote", "$HOME", ".hidden", "semi;colon", "[brackets]", &wide]
+            vec![
+                "a b",
+                "-rf",
+                "ünïcode 😀",
+                "%41",
+                "a+b&c=d#f",
+                "'quote",
+                "$HOME",
+                ".hidden",
+                "semi;colon",
+                "[brackets]",
+                &wide,
+            ]
         }
     };
     for name in &names {

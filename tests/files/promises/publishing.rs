@@ -5,7 +5,9 @@ use futures_util::future::join_all;
 use std::sync::{Arc, atomic::AtomicBool};
 
 pub async fn what_was_written_is_read(files: Storage) {
-    for (n, size) in [0, 1, 4095, 4096, 32_768, 65_535, 65_536, 65_537, 1 << 20, (3 << 20) + 17].into_iter().enumerate() {
+    for (n, size) in
+        [0, 1, 4095, 4096, 32_768, 65_535, 65_536, 65_537, 1 << 20, (3 << 20) + 17].into_iter().enumerate()
+    {
         let content = pattern(size, n as u64);
         let stat = put(&files, &format!("sizes/{size}"), &content).await;
         assert_eq!(stat.size, size as u64);
@@ -111,12 +113,15 @@ pub async fn of_32_drafts_that_want_a_free_name_one_gets_it(files: Storage) {
                         draft.discard().await;
                         None
                     }
-                    Published::IsFolder(_) | Published::Obstructed(_) | Published::Spelled(_) => panic!("nothing but files is there"),
+                    Published::IsFolder(_) | Published::Obstructed(_) | Published::Spelled(_) => {
+                        panic!("nothing but files is there")
+                    }
                 }
             })
         });
         let writers: Vec<_> = writers.collect();
-        let winners: Vec<i32> = join_all(writers).await.into_iter().filter_map(|writer| writer.expect("a writer")).collect();
+        let winners: Vec<i32> =
+            join_all(writers).await.into_iter().filter_map(|writer| writer.expect("a writer")).collect();
         assert_eq!(winners.len(), 1, "{winners:?}");
         assert_eq!(get(&files, &path).await, Some(winners[0].to_string().into_bytes()));
     }
@@ -125,7 +130,9 @@ pub async fn of_32_drafts_that_want_a_free_name_one_gets_it(files: Storage) {
 
 pub async fn a_draft_that_found_its_name_taken_can_have_another(files: Storage) {
     put(&files, "a", b"old").await;
-    let Published::Exists(draft) = draft(&files, "a", b"new").await.publish("a", true).await.expect("an answer") else {
+    let Published::Exists(draft) =
+        draft(&files, "a", b"new").await.publish("a", true).await.expect("an answer")
+    else {
         panic!("it is taken")
     };
     assert_eq!(get(&files, "a").await, Some(b"old".to_vec()));
@@ -138,7 +145,9 @@ pub async fn a_folder_is_not_replaced_by_a_file(files: Storage) {
     put(&files, "d/inside", b"1").await;
     files.make_folder("empty").await.expect("a folder");
     for (folder, absent) in [("d", false), ("d", true), ("empty", false), ("empty", true)] {
-        let Published::IsFolder(draft) = draft(&files, folder, b"2").await.publish(folder, absent).await.expect("an answer") else {
+        let Published::IsFolder(draft) =
+            draft(&files, folder, b"2").await.publish(folder, absent).await.expect("an answer")
+        else {
             panic!("{folder}, {absent}: it is a folder")
         };
         let beside = format!("{folder}-{absent}");
@@ -152,7 +161,9 @@ pub async fn a_folder_is_not_replaced_by_a_file(files: Storage) {
 pub async fn a_file_on_the_way_is_told(files: Storage) {
     put(&files, "a/b", b"1").await;
     for (path, absent) in [("a/b/c", false), ("a/b/c", true), ("a/b/c/d/e", false), ("a/b/c/d/e", true)] {
-        let Published::Obstructed(draft) = draft(&files, path, b"2").await.publish(path, absent).await.expect("an answer") else {
+        let Published::Obstructed(draft) =
+            draft(&files, path, b"2").await.publish(path, absent).await.expect("an answer")
+        else {
             panic!("{path}, {absent}: a file is on the way")
         };
         draft.discard().await;
@@ -171,7 +182,11 @@ pub async fn what_publishing_says_of_a_file_is_said_everywhere(files: Storage) {
         assert!(looked.is_same(&said), "{looked:?} {said:?}");
         let opened = files.open(path, None).await.expect("an answer").expect("a file");
         assert!(opened.stat().is_same(&said), "{:?} {said:?}", opened.stat());
-        let listed = list(&files, "p").await.into_iter().find(|entry| path.ends_with(&entry.name)).expect("it is listed");
+        let listed = list(&files, "p")
+            .await
+            .into_iter()
+            .find(|entry| path.ends_with(&entry.name))
+            .expect("it is listed");
         assert!(listed.stat.is_same(&said), "{:?} {said:?}", listed.stat);
         assert_eq!(looked.modified, listed.stat.modified);
     }
@@ -219,7 +234,8 @@ pub async fn a_file_and_a_folder_may_take_turns_with_a_name(files: Storage) {
                     files.stat(path).await.expect("an answer");
                     drop(files.open(path, None).await.expect("an answer"));
                     list(&files, path).await;
-                    // Without a pause, requests beside these looks time out now and then on FTP; the cause is not known.
+                    // Without a pause, requests beside these looks time out now and then on FTP; the cause is
+                    // not known.
                     tokio::time::sleep(std::time::Duration::from_millis(2)).await;
                 }
             }
@@ -227,7 +243,9 @@ pub async fn a_file_and_a_folder_may_take_turns_with_a_name(files: Storage) {
     };
     for _ in 0..20 {
         put(&files, "t/e", b"file").await;
-        let Published::Obstructed(draft) = draft(&files, "t/e/f", b"below").await.publish("t/e/f", false).await.expect("an answer") else {
+        let Published::Obstructed(draft) =
+            draft(&files, "t/e/f", b"below").await.publish("t/e/f", false).await.expect("an answer")
+        else {
             panic!("it is below a file")
         };
         assert!(files.remove("t/e").await.expect("an answer"));

@@ -5,17 +5,30 @@ use futures_util::{StreamExt, future::join_all};
 
 async fn read(files: &Storage, path: &str, ahead: Option<Span>, span: Span) -> Vec<u8> {
     let opened = files.open(path, ahead).await.expect("an answer").expect("a file");
-    let pieces: Vec<Bytes> = opened.read(span).await.expect("a stream").try_collect().await.expect("all of it");
+    let pieces: Vec<Bytes> =
+        opened.read(span).await.expect("a stream").try_collect().await.expect("all of it");
     pieces.concat()
 }
 
 pub async fn a_range_yields_exactly_its_bytes(files: Storage) {
     let content = pattern(400_000, 5);
     put(&files, "k", &content).await;
-    for (start, end) in [(0, 1), (0, 0), (5, 5), (399_999, 400_000), (400_000, 400_000), (65_535, 65_537), (100, 300_001), (0, 400_000)] {
+    for (start, end) in [
+        (0, 1),
+        (0, 0),
+        (5, 5),
+        (399_999, 400_000),
+        (400_000, 400_000),
+        (65_535, 65_537),
+        (100, 300_001),
+        (0, 400_000),
+    ] {
         let span = Span { start, end };
         assert!(read(&files, "k", None, span).await == content[start as usize..end as usize], "{span:?}");
-        assert!(read(&files, "k", Some(span), span).await == content[start as usize..end as usize], "{span:?} ahead");
+        assert!(
+            read(&files, "k", Some(span), span).await == content[start as usize..end as usize],
+            "{span:?} ahead"
+        );
     }
 }
 
@@ -34,8 +47,15 @@ pub async fn what_was_asked_for_ahead_may_be_anything(files: Storage) {
     let content = pattern(300_000, 6);
     put(&files, "k", &content).await;
     let wanted = Span { start: 1000, end: 250_000 };
-    for (start, end) in [(0, 10), (1000, 2000), (1000, 1_000_000), (999_999, 2_000_000), (300_000, 300_001), (1000, 1000), (70_000, 80_000)]
-    {
+    for (start, end) in [
+        (0, 10),
+        (1000, 2000),
+        (1000, 1_000_000),
+        (999_999, 2_000_000),
+        (300_000, 300_001),
+        (1000, 1000),
+        (70_000, 80_000),
+    ] {
         let ahead = Some(Span { start, end });
         assert!(read(&files, "k", ahead, wanted).await == content[1000..250_000], "{ahead:?}");
     }

@@ -24,7 +24,8 @@ pub async fn parts_that_come_in_any_order_are_one_file(files: Storage) {
     slot.finish().await.expect("it is finished");
 
     let span = Span { start: 650_000, end: 2_000_000 };
-    let read: Vec<Bytes> = slots.read("upload", span).await.expect("a stream").try_collect().await.expect("all of it");
+    let read: Vec<Bytes> =
+        slots.read("upload", span).await.expect("a stream").try_collect().await.expect("all of it");
     assert!(read.concat() == content[650_000..2_000_000]);
 
     assert_eq!(get(&files, "whole").await, None);
@@ -47,7 +48,13 @@ pub async fn slots_are_named_read_and_removed(files: Storage) {
     let mut names = slots.names().await.expect("an answer");
     names.sort();
     assert_eq!(names, ["one", "two"]);
-    let read: Vec<Bytes> = slots.read("one", Span { start: 8, end: 15 }).await.expect("a stream").try_collect().await.expect("all of it");
+    let read: Vec<Bytes> = slots
+        .read("one", Span { start: 8, end: 15 })
+        .await
+        .expect("a stream")
+        .try_collect()
+        .await
+        .expect("all of it");
     assert_eq!(read.concat(), b"\0\0bytes");
     slots.remove("one").await.expect("an answer");
     slots.remove("one").await.expect("what is gone is gone");

@@ -107,7 +107,12 @@ async fn a_lost_answer_to_publishing_is_found_out() {
 #[tokio::test]
 async fn a_server_that_hangs_is_given_up_in_time_and_used_again_when_it_is_back() {
     let (server, proxy, _) = behind_proxy();
-    let settings = SftpSettings { port: proxy.address().port(), timeout: Duration::from_millis(800), attempts: 2, ..server.settings() };
+    let settings = SftpSettings {
+        port: proxy.address().port(),
+        timeout: Duration::from_millis(800),
+        attempts: 2,
+        ..server.settings()
+    };
     let files: Storage = Arc::new(SftpFiles::open(settings).expect("settings"));
     put(&files, "k", b"1").await;
     let mut waiting = files.create(&name(), "k2", None).await.expect("a draft");
@@ -143,7 +148,10 @@ async fn a_server_that_is_away_is_told_at_once_to_all_who_wait() {
 
 #[tokio::test]
 async fn a_server_that_takes_the_connection_and_says_nothing_is_told_within_the_time_to_connect() {
-    for (greeting, words) in [("", "there was no greeting within 700ms"), ("SSH-2.0-silent\r\n", "there was no greeting within 700ms")] {
+    for (greeting, words) in [
+        ("", "there was no greeting within 700ms"),
+        ("SSH-2.0-silent\r\n", "there was no greeting within 700ms"),
+    ] {
         let address = silent(greeting);
         let settings = SftpSettings {
             port: address.port(),
@@ -152,10 +160,15 @@ async fn a_server_that_takes_the_connection_and_says_nothing_is_told_within_the_
             ..Sshd::start().settings()
         };
         let files: Storage = Arc::new(SftpFiles::open(settings).expect("settings"));
-        let asked = tokio::time::timeout(Duration::from_secs(20), files.stat("k")).await.expect("it is told soon");
+        let asked =
+            tokio::time::timeout(Duration::from_secs(20), files.stat("k")).await.expect("it is told soon");
         let error = asked.expect_err("nothing comes");
         assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
         assert!(error.to_string().contains(words), "{error}");
-        assert_eq!(files.traffic().and_then(|traffic| traffic.trouble), Some(error.to_string()), "and to everybody");
+        assert_eq!(
+            files.traffic().and_then(|traffic| traffic.trouble),
+            Some(error.to_string()),
+            "and to everybody"
+        );
     }
 }

@@ -34,15 +34,27 @@ async fn links_lead_nowhere() {
     assert!(files.make_folder("folder-link/new").await.is_err());
     assert!(!files.remove_folder("inner-link").await.expect("an answer"));
     for name in ["file-link", "folder-link", "inner-link"] {
-        assert_eq!(files.stat(name).await.expect("an answer").map(|stat| stat.kind), Some(Kind::Other), "{name}");
+        assert_eq!(
+            files.stat(name).await.expect("an answer").map(|stat| stat.kind),
+            Some(Kind::Other),
+            "{name}"
+        );
         assert!(!files.remove(name).await.expect("an answer"), "{name}");
     }
-    assert!(list(&files, "").await.iter().filter(|entry| entry.name.ends_with("-link")).all(|entry| entry.stat.kind == Kind::Other));
+    assert!(
+        list(&files, "")
+            .await
+            .iter()
+            .filter(|entry| entry.name.ends_with("-link"))
+            .all(|entry| entry.stat.kind == Kind::Other)
+    );
     assert_eq!(std::fs::read_dir(outside.path()).expect("a directory").count(), 1);
     assert_eq!(get(&files, "inside/k").await, Some(b"1".to_vec()));
 
     // A name that a link has is taken; replaced, it is the link that goes.
-    let Published::Exists(taken) = draft(&files, "file-link", b"2").await.publish("file-link", true).await.expect("an answer") else {
+    let Published::Exists(taken) =
+        draft(&files, "file-link", b"2").await.publish("file-link", true).await.expect("an answer")
+    else {
         panic!("it is taken")
     };
     assert!(matches!(taken.publish("file-link", false).await, Ok(Published::As(_))));
@@ -65,7 +77,10 @@ async fn a_root_that_is_a_link_is_a_root() {
 async fn a_root_that_is_missing_is_made() {
     let server = Sshd::start();
     for root in ["not/there/yet", "nor/this/"] {
-        let settings = SftpSettings { root: server.root().join(root).to_str().expect("UTF-8").to_owned(), ..server.settings() };
+        let settings = SftpSettings {
+            root: server.root().join(root).to_str().expect("UTF-8").to_owned(),
+            ..server.settings()
+        };
         let files: Storage = Arc::new(SftpFiles::open(settings).expect("settings"));
         assert_eq!(list(&files, "").await, []);
         assert_eq!(files.stat("a").await.expect("an answer"), None);
@@ -94,7 +109,8 @@ async fn names_that_are_no_text_are_left_alone() {
     std::fs::write(&odd, "odd").expect("a file");
     std::fs::create_dir(server.root().join(OsStr::from_bytes(b"d\xffr"))).expect("a directory");
     assert_eq!(names(&files, "d").await, ["text"]);
-    let nameless = |folder: Vec<Entry>| folder.iter().filter(|entry| entry.stat.kind == Kind::Nameless).count();
+    let nameless =
+        |folder: Vec<Entry>| folder.iter().filter(|entry| entry.stat.kind == Kind::Nameless).count();
     assert_eq!((nameless(list(&files, "d").await), nameless(list(&files, "").await)), (1, 1));
     assert_eq!(names(&files, "").await, [".causeway", "d"]);
     assert!(files.remove("d/text").await.expect("an answer"));
@@ -124,7 +140,8 @@ async fn a_folder_that_others_replace_by_a_link_is_not_followed_for_long() {
     put(&files, "d/k", b"1").await;
     std::fs::rename(server.root().join("d"), server.root().join("moved")).expect("a rename");
     symlink(outside.path(), server.root().join("d")).expect("a link");
-    // Publishing may follow what was a folder seconds ago; reading looks at the file anew, and the way after a while.
+    // Publishing may follow what was a folder seconds ago; reading looks at the file anew, and the way after
+    // a while.
     let noticed = async { while files.make_folder("d/x").await.is_ok() {} };
     tokio::time::timeout(Duration::from_secs(30), noticed).await.expect("within seconds");
     assert!(draft(&files, "d/new", b"2").await.publish("d/new", false).await.is_err());

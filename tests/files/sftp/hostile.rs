@@ -8,9 +8,11 @@ use std::{path::Path, process::Command, time::Duration};
 #[tokio::test]
 async fn a_folder_without_end_is_an_error() {
     // sshd starts programs with a path of its own.
-    let python = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().expect("python3");
+    let python =
+        Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().expect("python3");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/endless_sftp.py");
-    let server = Sshd::speaking(&format!("{} {}", String::from_utf8_lossy(&python.stdout).trim(), script.display()));
+    let server =
+        Sshd::speaking(&format!("{} {}", String::from_utf8_lossy(&python.stdout).trim(), script.display()));
     let files: Storage = Arc::new(server.files());
     let listing = async {
         let mut entries = files.list("");
@@ -19,7 +21,8 @@ async fn a_folder_without_end_is_an_error() {
         }
         Ok::<(), causeway::store::error::StoreError>(())
     };
-    let listed = tokio::time::timeout(Duration::from_secs(60), listing).await.expect("a listing comes to an end");
+    let listed =
+        tokio::time::timeout(Duration::from_secs(60), listing).await.expect("a listing comes to an end");
     let error = listed.expect_err("it never ends");
     assert!(!error.is_temporary() && error.kind() != StoreErrorKind::NoSuchKey, "{error}");
     assert!(error.to_string().contains("the same place"), "{error}");

@@ -1,4 +1,5 @@
-//! Passwords, before a server of our own: OpenSSH's takes them only as root, and from the machine's own users.
+//! Passwords, before a server of our own: OpenSSH's takes them only as root, and from the machine's own
+//! users.
 
 use super::*;
 use causeway::{backend::tree::files::Files, model::Secret, store::error::StoreErrorKind};
@@ -26,26 +27,50 @@ impl server::Handler for Server {
         Ok(if self.0 == MethodKind::Password && password == PASSWORD { Auth::Accept } else { self.refusal() })
     }
 
-    async fn auth_keyboard_interactive<'a>(&'a mut self, _: &str, _: &str, response: Option<Response<'a>>) -> Result<Auth, russh::Error> {
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        _: &str,
+        _: &str,
+        response: Option<Response<'a>>,
+    ) -> Result<Auth, russh::Error> {
         Ok(match response.map(|mut answers| answers.next()) {
             _ if self.0 != MethodKind::KeyboardInteractive => self.refusal(),
-            None => Auth::Partial { name: "".into(), instructions: "".into(), prompts: vec![("Password: ".into(), false)].into() },
+            None => Auth::Partial {
+                name: "".into(),
+                instructions: "".into(),
+                prompts: vec![("Password: ".into(), false)].into(),
+            },
             Some(Some(answer)) if answer == PASSWORD => Auth::Accept,
             Some(_) => self.refusal(),
         })
     }
 
-    async fn channel_open_session(&mut self, _: Channel<Msg>, reply: ChannelOpenHandle, _: &mut Session) -> Result<(), russh::Error> {
+    async fn channel_open_session(
+        &mut self,
+        _: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
         reply.accept().await;
         Ok(())
     }
 
-    async fn subsystem_request(&mut self, channel: ChannelId, name: &str, session: &mut Session) -> Result<(), russh::Error> {
+    async fn subsystem_request(
+        &mut self,
+        channel: ChannelId,
+        name: &str,
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
         assert_eq!(name, "sftp");
         session.channel_success(channel)
     }
 
-    async fn data(&mut self, channel: ChannelId, data: &[u8], session: &mut Session) -> Result<(), russh::Error> {
+    async fn data(
+        &mut self,
+        channel: ChannelId,
+        data: &[u8],
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
         let answer = match data[4] {
             // Version 3, without extensions.
             1 => vec![0, 0, 0, 5, 2, 0, 0, 0, 3],
@@ -61,7 +86,11 @@ async fn look(method: MethodKind, password: &str) -> Result<bool, causeway::stor
     let address = listener.local_addr().expect("an address");
     let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).expect("a key");
     let pin = key.public_key().to_openssh().expect("a key");
-    let config = Arc::new(server::Config { keys: vec![key], auth_rejection_time: std::time::Duration::ZERO, ..Default::default() });
+    let config = Arc::new(server::Config {
+        keys: vec![key],
+        auth_rejection_time: std::time::Duration::ZERO,
+        ..Default::default()
+    });
     let serving = tokio::spawn(async move {
         let (client, _) = listener.accept().await.expect("a client");
         let session = server::run_stream(config, client, Server(method)).await.expect("a session");
@@ -87,6 +116,10 @@ async fn a_password_is_told_or_answered() {
         assert!(look(method, PASSWORD).await.expect("the right one"), "{method:?}");
         let error = look(method, "open barley").await.expect_err("a wrong one");
         assert_eq!(error.kind(), StoreErrorKind::NoConnection, "{error}");
-        assert!(error.to_string().contains("does not accept the password") && !error.to_string().contains("barley"), "{error}");
+        assert!(
+            error.to_string().contains("does not accept the password")
+                && !error.to_string().contains("barley"),
+            "{error}"
+        );
     }
 }

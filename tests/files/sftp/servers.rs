@@ -12,7 +12,9 @@ async fn without_atomic_replacement_nothing_is_replaced() {
     let Err(error) = draft(&files, "k", b"new").await.publish("k", false).await else { panic!("it cannot") };
     assert_eq!(error.kind(), StoreErrorKind::NotImplemented, "{error}");
     assert_eq!(get(&files, "k").await, Some(b"old".to_vec()));
-    let Published::Exists(taken) = draft(&files, "k", b"new").await.publish("k", true).await.expect("an answer") else {
+    let Published::Exists(taken) =
+        draft(&files, "k", b"new").await.publish("k", true).await.expect("an answer")
+    else {
         panic!("it is there")
     };
     assert!(files.remove("k").await.expect("an answer"));

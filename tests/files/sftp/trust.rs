@@ -41,9 +41,13 @@ async fn a_server_is_known_by_its_key() {
     assert!(unknown.contains(&server.fingerprint()), "{unknown}");
     let pinned = works(with(HostKeys::Pinned(vec![other.fingerprint()]))).await.expect_err("another key");
     assert!(pinned.contains(&server.fingerprint()), "{pinned}");
-    let missing = works(with(HostKeys::KnownHosts(PathBuf::from("/nowhere/known_hosts")))).await.expect_err("no file");
+    let missing =
+        works(with(HostKeys::KnownHosts(PathBuf::from("/nowhere/known_hosts")))).await.expect_err("no file");
     assert!(missing.contains("the host is unknown: no key in /nowhere/known_hosts"), "{missing}");
-    assert!(missing.contains(&format!("host_key = '{}'", server.fingerprint())) && missing.contains(&host), "{missing}");
+    assert!(
+        missing.contains(&format!("host_key = '{}'", server.fingerprint())) && missing.contains(&host),
+        "{missing}"
+    );
 }
 
 #[tokio::test]
@@ -70,27 +74,45 @@ async fn a_stranger_is_told_so() {
     let server = Sshd::start();
     let stranger = new_key(&server.root().with_file_name("stranger"));
     let stranger = Secret::new(stranger.to_openssh(LineEnding::LF).expect("a key").to_string());
-    let settings = SftpSettings { private_key: Some(stranger), password: Some(Secret::new("hunter2")), ..server.settings() };
+    let settings = SftpSettings {
+        private_key: Some(stranger),
+        password: Some(Secret::new("hunter2")),
+        ..server.settings()
+    };
     assert!(!format!("{settings:?}").contains("hunter2"));
     let why = works(settings).await.expect_err("a stranger");
-    assert!(why.contains("does not accept the private key and the password") && !why.contains("hunter2"), "{why}");
+    assert!(
+        why.contains("does not accept the private key and the password") && !why.contains("hunter2"),
+        "{why}"
+    );
 }
 
 #[tokio::test]
 async fn an_agent_may_have_the_key() {
     let server = Sshd::start();
     let socket = server.root().with_file_name("agent");
-    let mut agent =
-        Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(std::process::Stdio::null()).spawn().expect("ssh-agent");
+    let mut agent = Command::new("ssh-agent")
+        .arg("-D")
+        .arg("-a")
+        .arg(&socket)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("ssh-agent");
     while !socket.exists() {
         tokio::task::yield_now().await;
     }
     let with = || SftpSettings { private_key: None, agent: Some(socket.clone()), ..server.settings() };
     let empty = works(with()).await;
     // Another key first: the agent's second is the one.
-    for key in [new_key(&server.root().with_file_name("other")), PrivateKey::from_openssh(server.key()).expect("a key")] {
+    for key in [
+        new_key(&server.root().with_file_name("other")),
+        PrivateKey::from_openssh(server.key()).expect("a key"),
+    ] {
         let stream = tokio::net::UnixStream::connect(&socket).await.expect("the agent");
-        russh::keys::agent::client::AgentClient::connect(stream).add_identity(&key, &[]).await.expect("it takes it");
+        russh::keys::agent::client::AgentClient::connect(stream)
+            .add_identity(&key, &[])
+            .await
+            .expect("it takes it");
     }
     let full = works(with()).await;
     agent.kill().expect("it runs");

@@ -34,11 +34,15 @@ fn proxied(server: &Dav) -> (DavFolder, Proxy, Storage) {
 async fn a_wrong_password_is_told_without_it() {
     let folder = Dav::wsgidav().folder();
     let access = Access::Basic { user: "alice".into(), password: Secret::new("hunter2") };
-    let files: Storage = Arc::new(WebdavFiles::new(WebdavSettings { access, ..folder.settings() }).expect("settings"));
+    let files: Storage =
+        Arc::new(WebdavFiles::new(WebdavSettings { access, ..folder.settings() }).expect("settings"));
     let error = files.stat("k").await.expect_err("it is refused");
     assert_eq!(error.kind(), StoreErrorKind::NoConnection);
     let shown = format!("{error} {error:?} {files:?}");
-    assert!(shown.contains("credentials") && !shown.contains("hunter2") && !shown.contains(PASSWORD), "{shown}");
+    assert!(
+        shown.contains("credentials") && !shown.contains("hunter2") && !shown.contains(PASSWORD),
+        "{shown}"
+    );
 }
 
 #[tokio::test]
@@ -55,7 +59,10 @@ async fn a_write_that_is_cut_leaves_the_old_file_and_in_the_end_no_draft() {
     };
     let error = written.await.expect_err("the connection was cut");
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
-    assert!(draft.finish().await.is_err() && draft.publish("k", false).await.is_err(), "and it never will be whole");
+    assert!(
+        draft.finish().await.is_err() && draft.publish("k", false).await.is_err(),
+        "and it never will be whole"
+    );
     assert_eq!(get(&files, "k").await, Some(b"old".to_vec()));
     let removed = async { while !own_files(&files).await.is_empty() {} };
     tokio::time::timeout(Duration::from_secs(30), removed).await.expect("soon");
@@ -63,7 +70,8 @@ async fn a_write_that_is_cut_leaves_the_old_file_and_in_the_end_no_draft() {
 
 #[tokio::test]
 async fn a_reading_does_not_go_on_in_another_file_of_the_same_size_and_second() {
-    // Its tags are made of inode, second and size, and file systems give the inode of a removed file to the next one.
+    // Its tags are made of inode, second and size, and file systems give the inode of a removed file to the
+    // next one.
     let (folder, proxy, files) = proxied(Dav::wsgidav());
     // More than fits into the buffers on the way.
     const SIZE: usize = 24 << 20;
@@ -111,7 +119,9 @@ async fn what_was_moved_though_the_reply_was_lost_is_published() {
 async fn statuses_that_stand_for_something_are_told_as_that() {
     let (_folder, proxy, files) = behind_proxy();
     put(&files, "k", b"old").await;
-    for (status, kind) in [(423, StoreErrorKind::Busy), (507, StoreErrorKind::StorageFull), (302, StoreErrorKind::Internal)] {
+    for (status, kind) in
+        [(423, StoreErrorKind::Busy), (507, StoreErrorKind::StorageFull), (302, StoreErrorKind::Internal)]
+    {
         proxy.answer_next(if status == 423 { 4 } else { 1 }, status, None);
         assert_eq!(files.stat("k").await.expect_err("it is refused").kind(), kind, "{status}");
     }
@@ -167,7 +177,9 @@ async fn a_server_that_wants_to_know_lengths_before_is_noticed() {
 #[tokio::test]
 async fn a_server_that_takes_marks_for_something_else_does_no_harm_to_other_files() {
     let folder = Dav::wsgidav().folder();
-    let files: Storage = Arc::new(WebdavFiles::new(WebdavSettings { escapes_marks: false, ..folder.settings() }).expect("settings"));
+    let files: Storage = Arc::new(
+        WebdavFiles::new(WebdavSettings { escapes_marks: false, ..folder.settings() }).expect("settings"),
+    );
     put(&files, "a", b"of its own name").await;
     for path in ["a;b", "a?b", "b;c", "d#e"] {
         let draft = draft(&files, path, b"other").await;
@@ -175,7 +187,11 @@ async fn a_server_that_takes_marks_for_something_else_does_no_harm_to_other_file
         assert_eq!(error.kind(), StoreErrorKind::InvalidRequest, "{path}: {error}");
     }
     assert_eq!(get(&files, "a").await, Some(b"of its own name".to_vec()));
-    assert_eq!(std::fs::read_dir(&folder.path).expect("a directory").count(), 2, "the file and our own folder");
+    assert_eq!(
+        std::fs::read_dir(&folder.path).expect("a directory").count(),
+        2,
+        "the file and our own folder"
+    );
 }
 
 #[tokio::test]

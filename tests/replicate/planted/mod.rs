@@ -1,4 +1,5 @@
-//! The bugs that `run` beside this file plants still fit into the code: each of their lines is found where it is to be changed.
+//! The bugs that `run` beside this file plants still fit into the code: each of their lines is found where it
+//! is to be changed.
 
 use std::{fs, path::Path};
 
@@ -34,7 +35,9 @@ fn hunks(patch: &str) -> Vec<(String, Hunk)> {
 /// How often lines come one after the other in a text.
 fn places(text: &str, lines: &[String]) -> usize {
     let text: Vec<&str> = text.lines().collect();
-    text.windows(lines.len()).filter(|window| window.iter().zip(lines).all(|(there, wanted)| there == wanted)).count()
+    text.windows(lines.len())
+        .filter(|window| window.iter().zip(lines).all(|(there, wanted)| there == wanted))
+        .count()
 }
 
 #[test]
@@ -42,16 +45,25 @@ fn ten_planted_bugs_still_fit_into_the_code() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = root.join("tests/replicate/planted");
     let files = fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path());
-    let mut patches: Vec<_> = files.filter(|path| path.extension().is_some_and(|ending| ending == "patch")).collect();
+    let mut patches: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|ending| ending == "patch")).collect();
     patches.sort();
     assert!(patches.len() >= 10, "{patches:?}");
     for patch in patches {
         let hunks = hunks(&fs::read_to_string(&patch).expect("a patch"));
         assert!(!hunks.is_empty(), "{patch:?} changes nothing");
         for (file, hunk) in hunks {
-            assert!(hunk.changes && file.starts_with("crates/layers/src/"), "{patch:?} changes nothing of {file}");
-            let text = fs::read_to_string(root.join(&file)).unwrap_or_else(|error| panic!("{patch:?} is about {file}: {error}"));
-            assert_eq!(places(&text, &hunk.lines), 1, "{patch:?} does not fit into {file} any more: write it anew");
+            assert!(
+                hunk.changes && file.starts_with("crates/layers/src/"),
+                "{patch:?} changes nothing of {file}"
+            );
+            let text = fs::read_to_string(root.join(&file))
+                .unwrap_or_else(|error| panic!("{patch:?} is about {file}: {error}"));
+            assert_eq!(
+                places(&text, &hunk.lines),
+                1,
+                "{patch:?} does not fit into {file} any more: write it anew"
+            );
         }
     }
 }

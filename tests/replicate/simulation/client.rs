@@ -10,8 +10,8 @@ use crate::client::{key, number};
 use causeway::{
     model::{Attributes, ByteRange, ETag, ObjectInfo, Tag as ObjectTag, TagSet},
     store::{
-        BeginUpload, Change, CompletePart, CompleteUpload, CopyAttributes, CopyRequest, CopySource, GetRequest, ListEntry, ListRequest,
-        PutRequest, Result, Selection,
+        BeginUpload, Change, CompletePart, CompleteUpload, CopyAttributes, CopyRequest, CopySource,
+        GetRequest, ListEntry, ListRequest, PutRequest, Result, Selection,
         condition::{ETagMatch, WriteConditions},
         error::StoreErrorKind,
         payload::{Announced, Payload},
@@ -72,7 +72,11 @@ impl Client {
     /// What is answered. `None`: the client gave up, or the gateway is gone.
     async fn ask<T>(&self, gateway: &Gateway, what: impl Future<Output = Result<T>>) -> Option<Result<T>> {
         let is_patient = !self.dice.one_in(16);
-        let patience = if is_patient { STUCK[usize::from(self.world.is_well)] } else { self.dice.pause(Duration::from_millis(1500)) };
+        let patience = if is_patient {
+            STUCK[usize::from(self.world.is_well)]
+        } else {
+            self.dice.pause(Duration::from_millis(1500))
+        };
         tokio::select! {
             biased;
             () = gateway.killed.cancelled() => None,
@@ -87,7 +91,14 @@ impl Client {
     }
 
     /// Notes a change that has ended.
-    fn changed<T>(&self, key: Key, begun: Begun, action: Action, heard: Option<Result<T>>, words: &str) -> Option<T> {
+    fn changed<T>(
+        &self,
+        key: Key,
+        begun: Begun,
+        action: Action,
+        heard: Option<Result<T>>,
+        words: &str,
+    ) -> Option<T> {
         let (answer, words) = match &heard {
             None => (Answer::Unknown, format!("{words} given up")),
             Some(Ok(_)) => (Answer::Done, words.to_owned()),
@@ -101,9 +112,14 @@ impl Client {
     fn condition(&self, key: Key) -> (WriteConditions, Condition) {
         let none = WriteConditions::default();
         match (self.dice.below(8), self.seen.get(key)) {
-            (0..=1, _) => (WriteConditions { if_none_match: Some(ETagMatch::Any), ..none }, Condition::Absent),
+            (0..=1, _) => {
+                (WriteConditions { if_none_match: Some(ETagMatch::Any), ..none }, Condition::Absent)
+            }
             (2..=3, Some(etag)) => match self.history.find(etag) {
-                Some((tag, _)) => (WriteConditions { if_match: Some(ETagMatch::OneOf(vec![etag.clone()])), ..none }, Condition::Is(tag)),
+                Some((tag, _)) => (
+                    WriteConditions { if_match: Some(ETagMatch::OneOf(vec![etag.clone()])), ..none },
+                    Condition::Is(tag),
+                ),
                 None => (none, Condition::None),
             },
             _ => (none, Condition::None),
@@ -140,14 +156,28 @@ impl Client {
         let begun = self.begin();
         let heard = self.ask(gateway, gateway.store.put(&key(name), request)).await;
         let action = Action::Write(Version { etag: self.tag_of(&content.etag()), tags }, condition);
-        self.written(name, begun, action, heard.map(|heard| heard.map(|written| written.etag)), &content.etag());
+        self.written(
+            name,
+            begun,
+            action,
+            heard.map(|heard| heard.map(|written| written.etag)),
+            &content.etag(),
+        );
     }
 
     /// A write that ended: it tells the ETag that it must have.
-    fn written(&mut self, name: Key, begun: Begun, action: Action, heard: Option<Result<ETag>>, expected: &ETag) {
+    fn written(
+        &mut self,
+        name: Key,
+        begun: Begun,
+        action: Action,
+        heard: Option<Result<ETag>>,
+        expected: &ETag,
+    ) {
         if let Some(etag) = self.changed(name, begun, action, heard, "") {
             if etag != *expected {
-                self.history.wrong(format!("{name}: a write answered the ETag {etag:?} instead of {expected:?}"));
+                self.history
+                    .wrong(format!("{name}: a write answered the ETag {etag:?} instead of {expected:?}"));
             }
             self.seen.insert(name, etag);
         }
@@ -179,7 +209,12 @@ impl Client {
         let complete = async {
             let mut again = self.dice.below(3);
             loop {
-                let request = CompleteUpload { parts: parts.clone(), conditions: conditions.clone(), checksum: None, size: None };
+                let request = CompleteUpload {
+                    parts: parts.clone(),
+                    conditions: conditions.clone(),
+                    checksum: None,
+                    size: None,
+                };
                 let completed = store.complete_upload(&at, &id, request).await;
                 match completed {
                     // As clients do it: the same once more.
@@ -212,7 +247,8 @@ impl Client {
     async fn tag(&mut self, gateway: &Gateway, name: Key) {
         let tags = 1_000_000 + self.history.content().0;
         let begun = self.begin();
-        let heard = self.ask(gateway, gateway.store.update(key(name).current(), Change::Tags(tag_set(tags)))).await;
+        let heard =
+            self.ask(gateway, gateway.store.update(key(name).current(), Change::Tags(tag_set(tags)))).await;
         self.changed(name, begun, Action::Retag(tags), heard, "");
     }
 
@@ -220,7 +256,12 @@ impl Client {
         let source = self.dice.pick(&KEYS);
         let tags = 2_000_000 + self.history.content().0;
         let request = CopyRequest {
-            source: CopySource { store: gateway.store.clone(), key: key(source), version: None, conditions: Default::default() },
+            source: CopySource {
+                store: gateway.store.clone(),
+                key: key(source),
+                version: None,
+                conditions: Default::default(),
+            },
             attributes: CopyAttributes { tags: Some(tag_set(tags)), ..Default::default() },
             conditions: Default::default(),
             checksum: None,
@@ -228,7 +269,9 @@ impl Client {
         let begun = self.begin();
         let heard = self.ask(gateway, gateway.store.copy(&key(target), request)).await;
         let written = match &heard {
-            Some(Ok(written)) => self.history.find(&written.etag).map(|(tag, content)| (tag, content, written.etag.clone())),
+            Some(Ok(written)) => {
+                self.history.find(&written.etag).map(|(tag, content)| (tag, content, written.etag.clone()))
+            }
             _ => None,
         };
         let words = format!("copied from {source}");
@@ -236,10 +279,18 @@ impl Client {
             (Some(Ok(_)), Some((tag, content, etag))) => {
                 let sources = [tag, self.tag_of(&content.uploaded_etag())];
                 self.history.note(source, begun, Action::Copied(sources), Answer::Done, "");
-                self.changed(target, begun, Action::Write(Version { etag: tag, tags }, Condition::None), Some(Ok(())), &words);
+                self.changed(
+                    target,
+                    begun,
+                    Action::Write(Version { etag: tag, tags }, Condition::None),
+                    Some(Ok(())),
+                    &words,
+                );
                 self.seen.insert(target, etag);
             }
-            (Some(Ok(written)), None) => self.history.wrong(format!("{target}: a copy of what nobody wrote: {:?}", written.etag)),
+            (Some(Ok(written)), None) => {
+                self.history.wrong(format!("{target}: a copy of what nobody wrote: {:?}", written.etag))
+            }
             (Some(Err(error)), _) if error.kind() == StoreErrorKind::NoSuchKey => {
                 self.history.note(source, begun, Action::Read(None), Answer::Done, "by a copy");
             }
@@ -261,11 +312,15 @@ impl Client {
     }
 
     pub async fn get(&mut self, gateway: &Gateway, name: Key) {
-        let range = self.dice.one_in(4).then(|| ByteRange::FromTo(self.dice.below(20), 20 + self.dice.below(8)));
+        let range =
+            self.dice.one_in(4).then(|| ByteRange::FromTo(self.dice.below(20), 20 + self.dice.below(8)));
         let begun = self.begin();
         let get = async {
             let selection = range.map_or(Selection::Whole, Selection::Range);
-            let reply = gateway.store.get(key(name).current(), GetRequest { selection, ..Default::default() }).await?;
+            let reply = gateway
+                .store
+                .get(key(name).current(), GetRequest { selection, ..Default::default() })
+                .await?;
             let (info, span) = (reply.info.clone(), reply.span);
             Ok((info, span, crate::client::collect(reply).await?))
         };
@@ -273,11 +328,13 @@ impl Client {
             Some(Ok((info, span, body))) => {
                 let right = self.history.find(&info.etag).map(|(_, content)| content.bytes());
                 let is_right = right.is_some_and(|bytes| {
-                    info.size == bytes.len() as u64 && bytes.get(span.start as usize..span.end as usize) == Some(&body[..])
+                    info.size == bytes.len() as u64
+                        && bytes.get(span.start as usize..span.end as usize) == Some(&body[..])
                 });
                 if !is_right {
                     let begins = String::from_utf8_lossy(&body[..body.len().min(28)]).into_owned();
-                    self.history.wrong(format!("{name}: the ETag {:?} came with the bytes {begins:?}", info.etag));
+                    self.history
+                        .wrong(format!("{name}: the ETag {:?} came with the bytes {begins:?}", info.etag));
                 }
                 self.saw(name, begun, &info, "GET");
             }
@@ -298,7 +355,9 @@ impl Client {
 
     fn missed(&self, name: Key, begun: Begun, kind: StoreErrorKind, how: &str) {
         match kind {
-            StoreErrorKind::NoSuchKey => self.history.note(name, begun, Action::Read(None), Answer::Done, how),
+            StoreErrorKind::NoSuchKey => {
+                self.history.note(name, begun, Action::Read(None), Answer::Done, how)
+            }
             kind => self.history.say(format!("client {} {name} {how}: {kind:?}", self.number)),
         }
     }
@@ -314,8 +373,16 @@ impl Client {
                 _ => None,
             });
             match listed.as_ref().map(|etag| self.history.find(etag)) {
-                Some(None) => self.history.wrong(format!("{name}: LIST shows {listed:?}, which nobody wrote")),
-                found => self.history.note(name, begun, Action::Listed(found.flatten().map(|(tag, _)| tag)), Answer::Done, "LIST"),
+                Some(None) => {
+                    self.history.wrong(format!("{name}: LIST shows {listed:?}, which nobody wrote"))
+                }
+                found => self.history.note(
+                    name,
+                    begun,
+                    Action::Listed(found.flatten().map(|(tag, _)| tag)),
+                    Answer::Done,
+                    "LIST",
+                ),
             }
         }
     }
@@ -336,7 +403,8 @@ fn answer(kind: StoreErrorKind) -> Answer {
 }
 
 fn tag_set(value: u64) -> TagSet {
-    let tags = if value == 0 { Vec::new() } else { vec![ObjectTag { key: "n".into(), value: value.to_string() }] };
+    let tags =
+        if value == 0 { Vec::new() } else { vec![ObjectTag { key: "n".into(), value: value.to_string() }] };
     TagSet::new(tags).expect("valid tags")
 }
 

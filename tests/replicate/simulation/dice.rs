@@ -1,4 +1,5 @@
-//! Chance by seed. Whoever decides something has dice of its own, so that one more throw of one changes nothing for another.
+//! Chance by seed. Whoever decides something has dice of its own, so that one more throw of one changes
+//! nothing for another.
 
 use std::{
     sync::{

@@ -1,7 +1,7 @@
 //! What clients did and saw, in order, and which bytes belong to which ETag.
 //!
-//! Every write has bytes of its own, which name it, and are registered under the ETag that they will have before they are sent: so
-//! whatever is read is known to be of one write, or is found to be mixed.
+//! Every write has bytes of its own, which name it, and are registered under the ETag that they will have
+//! before they are sent: so whatever is read is known to be of one write, or is found to be mixed.
 
 use super::linear::{Action, Answer, Operation, Tag};
 use causeway::model::ETag;
@@ -87,7 +87,14 @@ impl History {
     }
 
     /// An operation that ends now, with what a reader of the history should know of it.
-    pub fn note(&self, key: &'static str, (client, begin): (usize, u64), action: Action, answer: Answer, words: &str) {
+    pub fn note(
+        &self,
+        key: &'static str,
+        (client, begin): (usize, u64),
+        action: Action,
+        answer: Answer,
+        words: &str,
+    ) {
         let end = self.moment();
         let operation = Operation { client, action, answer, begin, end };
         self.kept().operations.entry(key).or_default().push(operation);

@@ -1,9 +1,10 @@
-//! Whether what clients saw of one key can have happened in some order: linearizability of a register with conditional writes.
+//! Whether what clients saw of one key can have happened in some order: linearizability of a register with
+//! conditional writes.
 //!
 //! Invariants:
 //! - an operation takes effect at one moment between its begin and its end;
-//! - one whose end nobody knows (5xx, a client that gave up, a gateway that was killed) takes effect once or never, at any moment
-//!   after its begin, but not after a change that was begun later and acknowledged;
+//! - one whose end nobody knows (5xx, a client that gave up, a gateway that was killed) takes effect once or
+//!   never, at any moment after its begin, but not after a change that was begun later and acknowledged;
 //! - one that was refused for good takes no effect, and what it was refused for was so at one moment.
 //!
 //! The search is that of Wing and Gong with Lowe's memory of what was tried.
@@ -98,7 +99,9 @@ impl Operation {
             Action::Retag(tags) => state.map(|version| Some(Version { tags, ..version })),
             Action::Read(seen) => match (seen, state) {
                 (None, None) => Some(state),
-                (Some(seen), Some(there)) => (seen.tags == there.tags && seen.etag.may_be(there.etag)).then_some(state),
+                (Some(seen), Some(there)) => {
+                    (seen.tags == there.tags && seen.etag.may_be(there.etag)).then_some(state)
+                }
                 _ => None,
             },
             Action::Listed(seen) => match (seen, state) {
@@ -115,7 +118,10 @@ impl Operation {
 
     /// Whether it needs an object.
     fn may_miss(&self) -> bool {
-        matches!(self.action, Action::Write(_, Condition::Is(_)) | Action::Delete(Condition::Is(_)) | Action::Retag(_))
+        matches!(
+            self.action,
+            Action::Write(_, Condition::Is(_)) | Action::Delete(Condition::Is(_)) | Action::Retag(_)
+        )
     }
 
     fn is_refused(&self, state: State) -> bool {
@@ -173,7 +179,8 @@ fn mark(over: &mut Over, at: usize) {
 /// Whether some order explains `operations` of a key that held nothing.
 pub fn check(operations: &[Operation]) -> Result<(), Violation> {
     // Those that tell nothing and did nothing need no place in the order.
-    let mut all: Vec<Operation> = operations.iter().filter(|operation| operation.answer != Answer::Nothing).copied().collect();
+    let mut all: Vec<Operation> =
+        operations.iter().filter(|operation| operation.answer != Answer::Nothing).copied().collect();
     all.retain(|operation| operation.is_change() || operation.answer != Answer::Unknown);
     // Whatever ended first is tried first, and last what may never have happened.
     all.sort_by_key(|operation| (operation.answer == Answer::Unknown, operation.end));
@@ -186,15 +193,19 @@ pub fn check(operations: &[Operation]) -> Result<(), Violation> {
         }
         let left = |at: &usize| !is_over(&over, *at);
         let definite = |at: &usize| all[*at].answer != Answer::Unknown;
-        let Some(soonest) = (0..all.len()).filter(left).filter(definite).map(|at| all[at].end).min() else { return Ok(()) };
-        let may_be_next: Vec<usize> = (0..all.len()).filter(left).filter(|at| all[*at].begin < soonest).collect();
+        let Some(soonest) = (0..all.len()).filter(left).filter(definite).map(|at| all[at].end).min() else {
+            return Ok(());
+        };
+        let may_be_next: Vec<usize> =
+            (0..all.len()).filter(left).filter(|at| all[*at].begin < soonest).collect();
         let follow = |at: &usize| {
             let next = all[*at].apply(state)?;
             let mut over = over.clone();
             mark(&mut over, *at);
             if all[*at].is_change() && all[*at].answer == Answer::Done {
                 // What was given up before this began is too late now.
-                let late = |other: &usize| all[*other].answer == Answer::Unknown && all[*other].end < all[*at].begin;
+                let late =
+                    |other: &usize| all[*other].answer == Answer::Unknown && all[*other].end < all[*at].begin;
                 (0..all.len()).filter(late).for_each(|other| mark(&mut over, other));
             }
             Some((over, next, explained + 1))
@@ -238,7 +249,11 @@ mod tests {
         assert!(is_right(&[put(1, 2, A), read(3, 4, Some(A)), put(5, 6, B), read(7, 8, Some(B))]));
         assert!(!is_right(&[put(1, 2, A), read(3, 4, None)]), "it is lost");
         assert!(!is_right(&[put(1, 2, A), put(3, 4, B), read(5, 6, Some(A))]), "it comes back");
-        assert!(!is_right(&[put(1, 2, A), at(3, 4, Delete(Condition::None), Done), at(5, 6, Listed(Some(A.etag)), Done)]));
+        assert!(!is_right(&[
+            put(1, 2, A),
+            at(3, 4, Delete(Condition::None), Done),
+            at(5, 6, Listed(Some(A.etag)), Done)
+        ]));
     }
 
     #[test]
@@ -248,7 +263,10 @@ mod tests {
             assert!(is_right(&[both[0], both[1], read(11, 12, Some(last)), read(13, 14, Some(last))]));
         }
         assert!(!is_right(&[both[0], both[1], read(11, 12, Some(A)), read(13, 14, Some(B))]));
-        assert!(!is_right(&[put(1, 2, A), put(3, 20, B), read(4, 5, Some(B)), read(6, 7, Some(A))]), "it was seen already");
+        assert!(
+            !is_right(&[put(1, 2, A), put(3, 20, B), read(4, 5, Some(B)), read(6, 7, Some(A))]),
+            "it was seen already"
+        );
     }
 
     #[test]
@@ -256,7 +274,10 @@ mod tests {
         let unknown = at(3, 4, Write(B, Condition::None), Unknown);
         assert!(is_right(&[put(1, 2, A), unknown, read(5, 6, Some(A)), read(7, 8, Some(B))]));
         assert!(is_right(&[put(1, 2, A), unknown, read(5, 6, Some(A)), put(7, 8, A), read(9, 10, Some(A))]));
-        assert!(!is_right(&[put(1, 2, A), unknown, read(5, 6, Some(B)), read(7, 8, Some(A))]), "it cannot be taken back");
+        assert!(
+            !is_right(&[put(1, 2, A), unknown, read(5, 6, Some(B)), read(7, 8, Some(A))]),
+            "it cannot be taken back"
+        );
     }
 
     #[test]
@@ -273,11 +294,21 @@ mod tests {
         assert!(is_right(&[create(1, 10, A, Done), create(2, 9, B, Refused)]));
         assert!(!is_right(&[create(1, 10, A, Done), create(2, 9, B, Done)]), "both cannot have created it");
         assert!(!is_right(&[create(1, 2, A, Refused)]), "there was nothing");
-        let swap = |begin, end, version, answer| at(begin, end, Write(version, Condition::Is(A.etag)), answer);
+        let swap =
+            |begin, end, version, answer| at(begin, end, Write(version, Condition::Is(A.etag)), answer);
         assert!(is_right(&[put(1, 2, A), swap(3, 4, B, Done), swap(5, 6, B, Refused), read(7, 8, Some(B))]));
-        assert!(!is_right(&[put(1, 2, A), swap(3, 10, B, Done), put(4, 9, A), read(11, 12, Some(A)), read(13, 14, Some(B))]));
+        assert!(!is_right(&[
+            put(1, 2, A),
+            swap(3, 10, B, Done),
+            put(4, 9, A),
+            read(11, 12, Some(A)),
+            read(13, 14, Some(B))
+        ]));
         assert!(!is_right(&[put(1, 2, A), swap(3, 4, B, Missing)]));
-        assert!(!is_right(&[put(1, 2, A), at(3, 4, Write(B, Condition::None), Refused)]), "nothing was asked for that could fail");
+        assert!(
+            !is_right(&[put(1, 2, A), at(3, 4, Write(B, Condition::None), Refused)]),
+            "nothing was asked for that could fail"
+        );
         assert!(!is_right(&[at(1, 2, Write(B, Condition::None), Missing)]));
     }
 
@@ -293,7 +324,12 @@ mod tests {
     #[test]
     fn tags_change_alone() {
         let tagged = Version { tags: 9, ..A };
-        assert!(is_right(&[put(1, 2, A), at(3, 4, Retag(9), Done), read(5, 6, Some(tagged)), at(7, 8, Listed(Some(A.etag)), Done)]));
+        assert!(is_right(&[
+            put(1, 2, A),
+            at(3, 4, Retag(9), Done),
+            read(5, 6, Some(tagged)),
+            at(7, 8, Listed(Some(A.etag)), Done)
+        ]));
         assert!(!is_right(&[put(1, 2, A), at(3, 4, Retag(9), Done), read(5, 6, Some(A))]));
         assert!(!is_right(&[at(1, 2, Retag(9), Done)]), "there is nothing to tag");
         assert!(is_right(&[at(1, 2, Retag(9), Missing)]));
@@ -309,6 +345,10 @@ mod tests {
     #[test]
     fn what_was_refused_for_good_has_no_effect() {
         assert!(is_right(&[put(1, 2, A), at(3, 4, Write(B, Condition::None), Nothing), read(5, 6, Some(A))]));
-        assert!(!is_right(&[put(1, 2, A), at(3, 4, Write(B, Condition::None), Nothing), read(5, 6, Some(B))]));
+        assert!(!is_right(&[
+            put(1, 2, A),
+            at(3, 4, Write(B, Condition::None), Nothing),
+            read(5, 6, Some(B))
+        ]));
     }
 }

@@ -1,10 +1,12 @@
-//! The replicated layer under a scheduler that a seed decides: several clients at once, storages that fail and lack guarantees,
-//! gateways that are killed; and then whether some order explains all that was seen, and whether all comes to be well by itself.
+//! The replicated layer under a scheduler that a seed decides: several clients at once, storages that fail
+//! and lack guarantees, gateways that are killed; and then whether some order explains all that was seen, and
+//! whether all comes to be well by itself.
 //!
-//! Everything runs on one thread, by a clock that is held, and all chance comes from the seed: the same seed gives the same history.
+//! Everything runs on one thread, by a clock that is held, and all chance comes from the seed: the same seed
+//! gives the same history.
 //!
-//! `CAUSEWAY_SIMULATIONS=10000 cargo test --test replicate simulation` looks longer than CI does; `CAUSEWAY_SIMULATION=4711` runs
-//! one seed and prints its history as it happens.
+//! `CAUSEWAY_SIMULATIONS=10000 cargo test --test replicate simulation` looks longer than CI does;
+//! `CAUSEWAY_SIMULATION=4711` runs one seed and prints its history as it happens.
 
 mod client;
 mod dice;
@@ -28,11 +30,12 @@ const SEEDS: u64 = 100;
 /// Seeds beyond those that showed something wrong once.
 const ONCE_WRONG: [u64; 5] = [197, 484, 659, 773, 840];
 
-/// What is known to be wrong and not mended yet: a seed, and words with which its verdict begins. These seeds are run like all others.
-/// Whatever changes the layer moves the dice: then this table is written anew.
+/// What is known to be wrong and not mended yet: a seed, and words with which its verdict begins. These seeds
+/// are run like all others. Whatever changes the layer moves the dice: then this table is written anew.
 ///
-/// In these a gateway is killed while the write of a new object is on its way, before the catalog has its intention: nobody was answered,
-/// and what comes to replicas is an object that nobody knows. A scrub counts it as a stranger, which is how others' objects look, too.
+/// In these a gateway is killed while the write of a new object is on its way, before the catalog has its
+/// intention: nobody was answered, and what comes to replicas is an object that nobody knows. A scrub counts
+/// it as a stranger, which is how others' objects look, too.
 const KNOWN: &[(u64, &str)] = &[(112, "one holds"), (253, "two holds")];
 
 /// What came of one seed.
@@ -42,7 +45,11 @@ struct Outcome {
 }
 
 fn run(seed: u64) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
     causeway::backend::seed_pauses(seed);
     runtime.block_on(async {
         let dice = Dice::new(seed);
@@ -59,8 +66,9 @@ fn run(seed: u64) -> Outcome {
 async fn lifetime(seed: u64, dice: Dice, world: Arc<World>) {
     world.start().await;
     let blowing = tokio::spawn(weather::blow(world.clone(), Climate::of(seed), dice.of(1)));
-    let clients: Vec<_> =
-        (0..CLIENTS).map(|n| tokio::spawn(Client::new(n as usize, dice.of(10 + n), world.clone()).run(OPERATIONS))).collect();
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|n| tokio::spawn(Client::new(n as usize, dice.of(10 + n), world.clone()).run(OPERATIONS)))
+        .collect();
     for client in clients {
         client.await.expect("a client ends");
     }
@@ -92,7 +100,9 @@ fn seeds() -> Vec<u64> {
 fn assert_right(seed: u64) {
     let Outcome { lines, verdict } = run(seed);
     if let Err(wrong) = verdict {
-        if let Some((_, reason)) = KNOWN.iter().find(|(known, reason)| *known == seed && wrong.starts_with(reason)) {
+        if let Some((_, reason)) =
+            KNOWN.iter().find(|(known, reason)| *known == seed && wrong.starts_with(reason))
+        {
             println!("seed {seed} is wrong as it is known to be: {reason}");
             return;
         }

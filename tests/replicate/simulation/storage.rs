@@ -1,8 +1,9 @@
-//! A storage in memory that lacks some of what S3 promises, takes its time, and may still do what it was asked when whoever asked
-//! is gone.
+//! A storage in memory that lacks some of what S3 promises, takes its time, and may still do what it was
+//! asked when whoever asked is gone.
 //!
-//! A [`Storage`] outlives gateways; a [`Reached`] is the way of one gateway to it, which ends when that gateway is killed: nothing
-//! more is asked then, and nothing is answered. Times are those of the clock that the test holds.
+//! A [`Storage`] outlives gateways; a [`Reached`] is the way of one gateway to it, which ends when that
+//! gateway is killed: nothing more is asked then, and nothing is answered. Times are those of the clock that
+//! the test holds.
 
 use super::dice::Dice;
 use async_trait::async_trait;
@@ -11,8 +12,9 @@ use causeway::{
     catalog::BucketRecord,
     model::{BucketName, ETag, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, Deleted, GetReply, GetRequest, Guarantee, Keeping, Layer, ListEntry, ListPage,
-        ListRequest, ListUploadsRequest, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, Deleted, GetReply, GetRequest, Guarantee, Keeping,
+        Layer, ListEntry, ListPage, ListRequest, ListUploadsRequest, PartWritten, PartsPage, PutRequest,
+        Result, Store, UploadsPage, Written,
         condition::{Current, ReadConditions, WriteConditions},
         error::{StoreError, StoreErrorKind},
         payload::{Announced, AnnouncedChecksum, Payload},
@@ -43,8 +45,15 @@ pub enum Lack {
     Everything,
 }
 
-pub const LACKS: [Lack; 7] =
-    [Lack::Nothing, Lack::ConditionalPut, Lack::ConditionalDelete, Lack::ConditionalComplete, Lack::Md5, Lack::Tags, Lack::Everything];
+pub const LACKS: [Lack; 7] = [
+    Lack::Nothing,
+    Lack::ConditionalPut,
+    Lack::ConditionalDelete,
+    Lack::ConditionalComplete,
+    Lack::Md5,
+    Lack::Tags,
+    Lack::Everything,
+];
 
 #[derive(Debug)]
 pub struct Storage {
@@ -57,7 +66,8 @@ pub struct Storage {
     shown: Mutex<Shown>,
     /// It heeds conditions that come with the end of a body.
     is_told_late: bool,
-    /// As drivers have that make a change in several steps: whoever reads a key or changes it holds its lock meanwhile.
+    /// As drivers have that make a change in several steps: whoever reads a key or changes it holds its lock
+    /// meanwhile.
     locks: Option<Arc<Locks<ObjectKey>>>,
 }
 
@@ -74,7 +84,16 @@ impl Storage {
     pub fn new(lack: Lack, dice: Dice) -> Self {
         let (begun, slowness) = (Instant::now(), AtomicU64::new(QUICK.as_millis() as u64));
         let (locks, is_told_late) = (dice.of(1).one_in(2).then(Arc::default), dice.of(2).one_in(2));
-        Self { memory: MemoryBackend::new(), lack, dice, begun, slowness, shown: Mutex::default(), is_told_late, locks }
+        Self {
+            memory: MemoryBackend::new(),
+            lack,
+            dice,
+            begun,
+            slowness,
+            shown: Mutex::default(),
+            is_told_late,
+            locks,
+        }
     }
 
     /// From now on a call takes as long as this at most.
@@ -93,7 +112,16 @@ impl Storage {
         let attributes = reply.info.attributes.clone();
         let mut bytes = crate::client::collect(reply).await?;
         bytes.iter_mut().for_each(|byte| *byte ^= 1);
-        below.put(key, PutRequest { attributes, conditions: Default::default(), payload: Payload::from_bytes(bytes) }).await?;
+        below
+            .put(
+                key,
+                PutRequest {
+                    attributes,
+                    conditions: Default::default(),
+                    payload: Payload::from_bytes(bytes),
+                },
+            )
+            .await?;
         Ok(true)
     }
 
@@ -117,7 +145,9 @@ impl Storage {
 
     fn info(&self, key: &ObjectKey, info: ObjectInfo) -> ObjectInfo {
         match self.shown().objects.get(key) {
-            Some((etag, last_modified)) => ObjectInfo { etag: etag.clone(), last_modified: *last_modified, ..info },
+            Some((etag, last_modified)) => {
+                ObjectInfo { etag: etag.clone(), last_modified: *last_modified, ..info }
+            }
             None => info,
         }
     }
@@ -126,7 +156,11 @@ impl Storage {
     fn check(&self, key: &ObjectKey, conditions: &WriteConditions, size: Option<u64>) -> Result<()> {
         let shown = self.shown();
         let current = shown.objects.get(key).zip(size);
-        let current = current.map(|((etag, last_modified), size)| Current { etag, size, last_modified: *last_modified });
+        let current = current.map(|((etag, last_modified), size)| Current {
+            etag,
+            size,
+            last_modified: *last_modified,
+        });
         Ok(conditions.check(current)?)
     }
 
@@ -134,9 +168,14 @@ impl Storage {
     fn show(&self, key: &ObjectKey, written: Written) -> Written {
         let mut shown = self.shown();
         shown.written += 1;
-        let etag = if self.lacks(Lack::Md5) { ETag::opaque(format!("version-{}", shown.written)) } else { written.etag };
+        let etag = if self.lacks(Lack::Md5) {
+            ETag::opaque(format!("version-{}", shown.written))
+        } else {
+            written.etag
+        };
         // Some time in 2026.
-        let last_modified = Timestamp::from_millis(1_770_000_000_000 + self.begun.elapsed().as_millis() as i64);
+        let last_modified =
+            Timestamp::from_millis(1_770_000_000_000 + self.begun.elapsed().as_millis() as i64);
         shown.objects.insert(key.clone(), (etag.clone(), last_modified));
         Written { etag, last_modified, ..written }
     }
@@ -193,7 +232,11 @@ impl Reached {
     }
 
     /// A question: it takes a while, and is answered to a gateway that is there.
-    async fn asked<T>(&self, key: Option<&ObjectKey>, question: impl Future<Output = Result<T>>) -> Result<T> {
+    async fn asked<T>(
+        &self,
+        key: Option<&ObjectKey>,
+        question: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         self.alive().await;
         // Held by whoever asks: until this is polled again, nobody else comes to the key.
         let _lock = match (&self.storage.locks, key) {
@@ -205,11 +248,16 @@ impl Reached {
         question.await
     }
 
-    /// A deed: it takes effect some time after it was asked for, and is answered some time after that. If nobody waits for it any
-    /// more, it happens all the same, or not.
-    async fn done<T: Send + 'static>(&self, key: &ObjectKey, deed: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    /// A deed: it takes effect some time after it was asked for, and is answered some time after that. If
+    /// nobody waits for it any more, it happens all the same, or not.
+    async fn done<T: Send + 'static>(
+        &self,
+        key: &ObjectKey,
+        deed: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         self.alive().await;
-        let (before, after, goes_on) = (self.storage.pause(), self.storage.pause(), self.storage.dice.one_in(2));
+        let (before, after, goes_on) =
+            (self.storage.pause(), self.storage.pause(), self.storage.dice.one_in(2));
         let (locks, key) = (self.storage.locks.clone(), key.clone());
         let mut task = tokio::spawn(async move {
             let _lock = match &locks {
@@ -230,19 +278,27 @@ impl Reached {
         };
         sleep(after).await;
         self.alive().await;
-        outcome.unwrap_or_else(|error| Err(StoreError::new(StoreErrorKind::Internal, "a deed was cut short").with_source(error)))
+        outcome.unwrap_or_else(|error| {
+            Err(StoreError::new(StoreErrorKind::Internal, "a deed was cut short").with_source(error))
+        })
     }
 
     /// All of a body, while its sender is there, and the conditions that count for it.
-    async fn received(&self, mut payload: Payload, begun_with: WriteConditions) -> Result<(Payload, WriteConditions)> {
+    async fn received(
+        &self,
+        mut payload: Payload,
+        begun_with: WriteConditions,
+    ) -> Result<(Payload, WriteConditions)> {
         let receive = async {
-            let checksum = payload.checksum_algorithm().map_or(AnnouncedChecksum::None, AnnouncedChecksum::Algorithm);
+            let checksum =
+                payload.checksum_algorithm().map_or(AnnouncedChecksum::None, AnnouncedChecksum::Algorithm);
             let mut digests = payload.digests(None);
             let frames = payload.read(usize::MAX).await?.unwrap_or_default();
             frames.iter().for_each(|frame| digests.update(frame));
             let arrived = payload.check(digests)?;
             let announced = Announced { length: Some(arrived.size), checksum, ..Default::default() };
-            let payload = Payload::from_stream(futures_util::stream::iter(frames.into_iter().map(Ok)), announced);
+            let payload =
+                Payload::from_stream(futures_util::stream::iter(frames.into_iter().map(Ok)), announced);
             Ok((payload, arrived.conditions.unwrap_or(begun_with)))
         };
         tokio::select! {
@@ -319,7 +375,10 @@ impl Layer for Opened {
     async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
         let key = address.unversioned()?;
         let get = async {
-            let reply = self.below.get(key.current(), GetRequest { selection: request.selection, ..Default::default() }).await?;
+            let reply = self
+                .below
+                .get(key.current(), GetRequest { selection: request.selection, ..Default::default() })
+                .await?;
             let info = self.storage().info(key, reply.info);
             request.conditions.check(&info.etag, info.last_modified)?;
             Ok(GetReply { info, ..reply })
@@ -337,7 +396,10 @@ impl Layer for Opened {
         let (own, at, key) = (self.clone(), key, key.clone());
         let put = async move {
             own.storage().check(&key, &conditions, own.size(&key).await)?;
-            let written = own.below.put(&key, PutRequest { attributes, conditions: Default::default(), payload }).await?;
+            let written = own
+                .below
+                .put(&key, PutRequest { attributes, conditions: Default::default(), payload })
+                .await?;
             Ok(own.storage().show(&key, written))
         };
         self.reached.done(at, put).await
@@ -388,17 +450,34 @@ impl Layer for Opened {
         self.reached.done(at, async move { own.below.begin_upload(&key, request).await }).await
     }
 
-    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+    async fn put_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        payload: Payload,
+    ) -> Result<PartWritten> {
         let (payload, _) = self.reached.received(payload, WriteConditions::default()).await?;
         let (own, at, key, upload) = (self.clone(), key, key.clone(), upload.clone());
         self.reached.done(at, async move { own.below.put_part(&key, &upload, number, payload).await }).await
     }
 
-    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+    async fn list_parts(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Result<PartsPage> {
         self.reached.asked(None, self.below.list_parts(key, upload, after, limit)).await
     }
 
-    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+    async fn complete_upload(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         self.reached.takes(&request.conditions, Lack::ConditionalComplete)?;
         let (own, at, key, upload) = (self.clone(), key, key.clone(), upload.clone());
         let complete = async move {

@@ -1,4 +1,5 @@
-//! What happens to a gateway and its storages while clients use it: faults, slowness, kills, and what operators do.
+//! What happens to a gateway and its storages while clients use it: faults, slowness, kills, and what
+//! operators do.
 
 use super::{
     client::KEYS,
@@ -14,7 +15,15 @@ use causeway::{
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
-const KINDS: [Kind; 7] = [Kind::Unavailable, Kind::Throttled, Kind::LostReply, Kind::TornBody, Kind::Late, Kind::Hang, Kind::StaleList];
+const KINDS: [Kind; 7] = [
+    Kind::Unavailable,
+    Kind::Throttled,
+    Kind::LostReply,
+    Kind::TornBody,
+    Kind::Late,
+    Kind::Hang,
+    Kind::StaleList,
+];
 
 /// What may happen in a run.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +58,8 @@ pub async fn blow(world: Arc<World>, climate: Climate, dice: Dice) {
                 world.heal();
             }
             11..=13 => {
-                let (member, slowness) = (dice.below(4) as usize, dice.pick(&[QUICK, 5 * QUICK, 100 * QUICK]));
+                let (member, slowness) =
+                    (dice.below(4) as usize, dice.pick(&[QUICK, 5 * QUICK, 100 * QUICK]));
                 world.history.say(format!("{} takes up to {slowness:?}", NAMES[member]));
                 world.storages[member].slow_down(slowness);
             }
@@ -94,11 +104,19 @@ fn operate(world: &Arc<World>, dice: &Dice) {
         let (replication, record) = (gateway.replication(), &gateway.record);
         let work = async {
             match what {
-                0 => replication.scrub(record, Scrub::Listing, &|_| ()).await.map(|counts| format!("scrub: {counts:?}")),
-                1..=2 => replication.scrub(record, Scrub::Bytes, &|_| ()).await.map(|counts| format!("scrub of bytes: {counts:?}")),
+                0 => replication
+                    .scrub(record, Scrub::Listing, &|_| ())
+                    .await
+                    .map(|counts| format!("scrub: {counts:?}")),
+                1..=2 => replication
+                    .scrub(record, Scrub::Bytes, &|_| ())
+                    .await
+                    .map(|counts| format!("scrub of bytes: {counts:?}")),
                 3 => replication.repair(record, &|_| ()).await.map(|counts| format!("repair: {counts:?}")),
                 4 => replication.promote(record, member).await.map(|()| format!("promote {member}")),
-                _ => replication.add(record, NAMES[3], &|_| ()).await.map(|counts| format!("add: {counts:?}")),
+                _ => {
+                    replication.add(record, NAMES[3], &|_| ()).await.map(|counts| format!("add: {counts:?}"))
+                }
             }
         };
         let done = tokio::select! {
@@ -119,7 +137,8 @@ pub async fn clear(world: &World, dice: &Dice) {
     settle(world).await;
     let gateway = world.gateway().await;
     let scrub = async |how| gateway.replication().scrub(&gateway.record, how, &|_| ()).await;
-    // On storage without conditional writes, what came late may have overwritten what stands, and only a scrub sees that.
+    // On storage without conditional writes, what came late may have overwritten what stands, and only a
+    // scrub sees that.
     if let Err(error) = scrub(Scrub::Listing).await {
         world.history.wrong(format!("a scrub fails though all is well: {error}"));
     }
@@ -145,8 +164,15 @@ pub async fn clear(world: &World, dice: &Dice) {
             let member = NAMES.iter().position(|name| *name == replica.backend).expect("a storage");
             let held = world.held(member, &gateway, name).await;
             if held != found {
-                let what = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| String::from_utf8_lossy(&bytes[..13]).into_owned());
-                world.history.wrong(format!("{} holds {:?} of {name} instead of {:?}", replica.backend, what(&held), what(&found)));
+                let what = |bytes: &Option<Vec<u8>>| {
+                    bytes.as_ref().map(|bytes| String::from_utf8_lossy(&bytes[..13]).into_owned())
+                };
+                world.history.wrong(format!(
+                    "{} holds {:?} of {name} instead of {:?}",
+                    replica.backend,
+                    what(&held),
+                    what(&found)
+                ));
             }
         }
     }
@@ -156,7 +182,8 @@ pub async fn clear(world: &World, dice: &Dice) {
     }
 }
 
-/// What disks do: one storage loses an object, and another has other bytes than it was given. A third has it right.
+/// What disks do: one storage loses an object, and another has other bytes than it was given. A third has it
+/// right.
 async fn damage(world: &World, gateway: &Gateway, key: &ObjectKey, dice: &Dice) {
     let (first, shape) = (dice.below(3), dice.below(4));
     let [rots, loses] = [first, first + 1].map(|member| &world.storages[member as usize % 3]);
@@ -187,7 +214,8 @@ async fn settle(world: &World) {
 pub async fn leave(world: &World) {
     let gateway = world.gateway().await;
     let store = &gateway.store;
-    let uploads = store.list_uploads(causeway::store::ListUploadsRequest { limit: 1000, ..Default::default() }).await;
+    let uploads =
+        store.list_uploads(causeway::store::ListUploadsRequest { limit: 1000, ..Default::default() }).await;
     for entry in uploads.expect("the catalog answers").entries {
         if let causeway::store::UploadEntry::Upload(upload) = entry
             && let Err(error) = store.abort_upload(&upload.key, &upload.upload).await
@@ -205,13 +233,16 @@ pub async fn leave(world: &World) {
     for replica in gateway.status().await {
         let member = NAMES.iter().position(|name| *name == replica.backend).expect("a storage");
         let below = world.below(member, &gateway.record).await;
-        let uploads = below.list_uploads(causeway::store::ListUploadsRequest { limit: 1000, ..Default::default() }).await;
+        let uploads = below
+            .list_uploads(causeway::store::ListUploadsRequest { limit: 1000, ..Default::default() })
+            .await;
         let left = uploads.expect("memory answers").entries.len();
         if left > 0 {
             world.history.wrong(format!("{left} uploads are left on {}", replica.backend));
         }
     }
-    let rows = gateway.catalog.objects(gateway.record.id, None, 10, causeway::catalog::WhichObjects::All).await;
+    let rows =
+        gateway.catalog.objects(gateway.record.id, None, 10, causeway::catalog::WhichObjects::All).await;
     let rows = rows.expect("the catalog answers");
     if !rows.is_empty() {
         world.history.wrong(format!("records are left of objects that are gone: {rows:?}"));

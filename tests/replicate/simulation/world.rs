@@ -1,4 +1,5 @@
-//! A replicated bucket over storages that fail, and one gateway to it at a time: what outlives a gateway is here.
+//! A replicated bucket over storages that fail, and one gateway to it at a time: what outlives a gateway is
+//! here.
 
 use super::{
     dice::Dice,
@@ -28,8 +29,14 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub const NAMES: [&str; 4] = ["one", "two", "three", "four"];
-const WRITES: [WritePolicy; 6] =
-    [WritePolicy::Quorum(2), WritePolicy::First, WritePolicy::BestEffort, WritePolicy::All, WritePolicy::Quorum(1), WritePolicy::Quorum(3)];
+const WRITES: [WritePolicy; 6] = [
+    WritePolicy::Quorum(2),
+    WritePolicy::First,
+    WritePolicy::BestEffort,
+    WritePolicy::All,
+    WritePolicy::Quorum(1),
+    WritePolicy::Quorum(3),
+];
 const READS: [ReadPolicy; 3] = [ReadPolicy::Ordered, ReadPolicy::Hedged, ReadPolicy::Fastest];
 
 /// What a look or a commit of the catalog takes at most, in ms, and a commit of its index.
@@ -70,8 +77,11 @@ impl World {
             1 => Lack::Nothing,
             _ => dice.of(200 + member as u64).pick(&LACKS),
         };
-        let storages: Vec<_> = (0..NAMES.len()).map(|n| Arc::new(Storage::new(lack(n), dice.of(100 + n as u64)))).collect();
-        let faults = (0..NAMES.len() as u64).map(|n| Faults::new(seed.wrapping_mul(31).wrapping_add(n), Plan::default())).collect();
+        let storages: Vec<_> =
+            (0..NAMES.len()).map(|n| Arc::new(Storage::new(lack(n), dice.of(100 + n as u64)))).collect();
+        let faults = (0..NAMES.len() as u64)
+            .map(|n| Faults::new(seed.wrapping_mul(31).wrapping_add(n), Plan::default()))
+            .collect();
         let (write, read) = (WRITES[seed as usize % WRITES.len()], READS[seed as usize / 2 % READS.len()]);
         let lacks: Vec<_> = storages.iter().map(|storage| storage.lack()).collect();
         history.say(format!("{write:?}, {read:?}; storages lack {lacks:?}"));
@@ -114,15 +124,21 @@ impl World {
         let killed = CancellationToken::new();
         let [pause, lag] = self.pauses.clone();
         let begun = tokio::time::Instant::now();
-        let simulated = move || Timestamp::from_millis(i64::try_from(begun.elapsed().as_millis()).expect("a short while"));
-        let ledger = LedgerCatalog::open(self.ledger.clone(), killed.clone(), pause, lag).by(Clock::new(simulated));
+        let simulated = move || {
+            Timestamp::from_millis(i64::try_from(begun.elapsed().as_millis()).expect("a short while"))
+        };
+        let ledger =
+            LedgerCatalog::open(self.ledger.clone(), killed.clone(), pause, lag).by(Clock::new(simulated));
         let catalog: Arc<dyn Catalog> = Arc::new(ledger);
         let reached = |(storage, faults): (&Arc<Storage>, &Faults)| -> Arc<dyn Backend> {
             let reached = Reached { storage: storage.clone(), killed: killed.clone() };
             Arc::new(FaultyBackend::new(Arc::new(reached), faults.clone()))
         };
-        let backends: HashMap<String, Arc<dyn Backend>> =
-            NAMES.iter().map(|name| (*name).to_owned()).zip(self.storages.iter().zip(&self.faults).map(reached)).collect();
+        let backends: HashMap<String, Arc<dyn Backend>> = NAMES
+            .iter()
+            .map(|name| (*name).to_owned())
+            .zip(self.storages.iter().zip(&self.faults).map(reached))
+            .collect();
         let settings = ReplicatedSettings {
             scrub: Duration::ZERO,
             name: "safe".into(),
@@ -131,14 +147,24 @@ impl World {
             write: self.write,
             read: self.read,
         };
-        let backend = Arc::new(ReplicatedBackend::open(settings, catalog.clone(), Workers::alone(catalog.clone())).expect("a backend"));
+        let backend = Arc::new(
+            ReplicatedBackend::open(settings, catalog.clone(), Workers::alone(catalog.clone()))
+                .expect("a backend"),
+        );
         let name = BucketName::parse("bucket").expect("a name");
         let record = match catalog.bucket(&name).await.expect("answers") {
             Some(record) => record,
             None => {
                 let owner = Owner { id: "owner".into(), display_name: "owner".into() };
                 let (created, place) = (Timestamp::now(), backend.place_for(&name));
-                let new = NewBucket { name, owner, created, tenant: Default::default(), backend: "safe".into(), place };
+                let new = NewBucket {
+                    name,
+                    owner,
+                    created,
+                    tenant: Default::default(),
+                    backend: "safe".into(),
+                    place,
+                };
                 let record = catalog.create_bucket(new).await.expect("a bucket");
                 backend.create(&record).await.expect("is made");
                 record

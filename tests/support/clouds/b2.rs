@@ -1,4 +1,5 @@
-//! Backblaze B2, version 2 of its native API. What it lacks: keys with fewer rights, encryption, object lock, events.
+//! Backblaze B2, version 2 of its native API. What it lacks: keys with fewer rights, encryption, object lock,
+//! events.
 
 use super::{Asked, Cloud, Fake, Reply};
 use bytes::Bytes;
@@ -17,7 +18,12 @@ pub const BUCKET: &str = "my-bucket";
 pub const BUCKET_ID: &str = "4a48fe8875c6214145260818";
 /// The driver for it.
 pub fn driver(fake: &Fake<B2>, spool: &std::path::Path) -> causeway::drivers::opendal::OpenDalFiles {
-    let options = [("bucket", BUCKET), ("bucket_id", BUCKET_ID), ("application_key_id", KEY_ID), ("application_key", KEY)];
+    let options = [
+        ("bucket", BUCKET),
+        ("bucket_id", BUCKET_ID),
+        ("application_key_id", KEY_ID),
+        ("application_key", KEY),
+    ];
     super::driver("b2", &options, &[("api.backblazeb2.com", &fake.endpoint())], spool)
 }
 
@@ -143,12 +149,16 @@ impl State {
     fn list(&self, asked: &Asked) -> Reply {
         let prefix = asked.parameter("prefix").unwrap_or_default();
         let start = asked.parameter("startFileName").unwrap_or_default();
-        let limit: usize = asked.parameter("maxFileCount").map_or(100, |count| count.parse().expect("a number"));
+        let limit: usize =
+            asked.parameter("maxFileCount").map_or(100, |count| count.parse().expect("a number"));
         if !(1..=10_000).contains(&limit) {
             return bad("maxFileCount");
         }
         let (mut files, mut folders, mut next) = (Vec::new(), BTreeSet::new(), None);
-        let range = self.files.range(start.to_owned().max(prefix.to_owned())..).take_while(|(name, _)| name.starts_with(prefix));
+        let range = self
+            .files
+            .range(start.to_owned().max(prefix.to_owned())..)
+            .take_while(|(name, _)| name.starts_with(prefix));
         for (name, versions) in range {
             let Some(version) = versions.last().filter(|version| version.bytes.is_some()) else { continue };
             let folder = asked.parameter("delimiter").and_then(|delimiter| {
@@ -190,7 +200,9 @@ impl Cloud for B2 {
         let authorization = asked.header("authorization").unwrap_or_default();
         if asked.path == "/b2api/v2/b2_authorize_account" {
             use base64::{Engine, engine::general_purpose::STANDARD};
-            if asked.host != "api.backblazeb2.com" || authorization != format!("Basic {}", STANDARD.encode(format!("{KEY_ID}:{KEY}"))) {
+            if asked.host != "api.backblazeb2.com"
+                || authorization != format!("Basic {}", STANDARD.encode(format!("{KEY_ID}:{KEY}")))
+            {
                 return error(401, "unauthorized", "bad key");
             }
             return Reply::json(
@@ -212,8 +224,11 @@ impl Cloud for B2 {
             return error(401, "expired_auth_token", "authorize again");
         }
         if let Some(name) = asked.path.strip_prefix(&format!("/file/{BUCKET}/")) {
-            let found =
-                state.files.get(name).and_then(|versions| versions.last()).and_then(|version| Some((version, version.bytes.clone()?)));
+            let found = state
+                .files
+                .get(name)
+                .and_then(|versions| versions.last())
+                .and_then(|version| Some((version, version.bytes.clone()?)));
             let Some((version, bytes)) = found else { return error(404, "not_found", "no such file") };
             let reply = asked.serve(&bytes);
             return reply
@@ -231,7 +246,9 @@ impl Cloud for B2 {
                 Some(id) if state.large.contains_key(id) => upload_url(&mut state, address, id),
                 _ => bad("no such file"),
             },
-            (Method::GET, "b2_list_file_names") if asked.parameter("bucketId") == Some(BUCKET_ID) => state.list(asked),
+            (Method::GET, "b2_list_file_names") if asked.parameter("bucketId") == Some(BUCKET_ID) => {
+                state.list(asked)
+            }
             (Method::POST, "b2_start_large_file") if said["bucketId"] == BUCKET_ID => {
                 let name = text("fileName");
                 if !is_name(&name) {
@@ -241,23 +258,34 @@ impl Cloud for B2 {
                 state.large.insert(id.clone(), Large { name: name.clone(), parts: BTreeMap::new() });
                 Reply::json(200, json!({ "fileId": id, "fileName": name }))
             }
-            (Method::POST, "b2_finish_large_file") => finish(&mut state, &text("fileId"), &said["partSha1Array"]),
+            (Method::POST, "b2_finish_large_file") => {
+                finish(&mut state, &text("fileId"), &said["partSha1Array"])
+            }
             (Method::POST, "b2_cancel_large_file") => match state.large.remove(&text("fileId")) {
                 Some(large) => Reply::json(200, json!({ "fileId": text("fileId"), "fileName": large.name })),
                 None => bad("no such file"),
             },
             (Method::POST, "b2_copy_file") => {
                 let id = text("sourceFileId");
-                let source = state.files.values().flatten().find(|version| version.id == id).and_then(|version| version.bytes.clone());
+                let source = state
+                    .files
+                    .values()
+                    .flatten()
+                    .find(|version| version.id == id)
+                    .and_then(|version| version.bytes.clone());
                 match source {
-                    Some(bytes) if is_name(&text("fileName")) => Reply::json(200, state.store(&text("fileName"), bytes, false)),
+                    Some(bytes) if is_name(&text("fileName")) => {
+                        Reply::json(200, state.store(&text("fileName"), bytes, false))
+                    }
                     _ => bad("no such file, or name"),
                 }
             }
             (Method::POST, "b2_hide_file") if said["bucketId"] == BUCKET_ID => {
                 let (id, time, name) = (state.id(), state.now(), text("fileName"));
                 match state.files.get_mut(&name) {
-                    Some(versions) if versions.last().is_some_and(|version| version.bytes.is_none()) => error(400, "already_hidden", ""),
+                    Some(versions) if versions.last().is_some_and(|version| version.bytes.is_none()) => {
+                        error(400, "already_hidden", "")
+                    }
                     Some(versions) => {
                         versions.push(Version { id, bytes: None, sha1: String::new(), md5: None, time });
                         Reply::json(200, json!({ "action": "hide", "fileName": name }))
@@ -274,7 +302,10 @@ fn upload_url(state: &mut State, address: SocketAddr, target: &str) -> Reply {
     state.next += 1;
     let token = format!("upload-{}-{target}", state.next);
     state.upload_tokens.insert(token.clone());
-    Reply::json(200, json!({ "uploadUrl": format!("http://{address}/upload/{target}"), "authorizationToken": token }))
+    Reply::json(
+        200,
+        json!({ "uploadUrl": format!("http://{address}/upload/{target}"), "authorizationToken": token }),
+    )
 }
 
 fn upload(state: &mut State, asked: &Asked, target: &str) -> Reply {
@@ -290,11 +321,17 @@ fn upload(state: &mut State, asked: &Asked, target: &str) -> Reply {
         return error(403, "storage_cap_exceeded", "Cannot upload files, storage cap exceeded.");
     }
     if let Some(large) = state.large.get_mut(target) {
-        let number = asked.header("x-bz-part-number").and_then(|number| number.parse().ok()).filter(|number| (1..=10_000).contains(number));
+        let number = asked
+            .header("x-bz-part-number")
+            .and_then(|number| number.parse().ok())
+            .filter(|number| (1..=10_000).contains(number));
         let Some(number) = number else { return bad("part number") };
         large.parts.insert(number, asked.body.clone());
         let sha1 = format!("unverified:{}", sha1(&asked.body));
-        return Reply::json(200, json!({ "fileId": target, "partNumber": number, "contentLength": asked.body.len(), "contentSha1": sha1 }));
+        return Reply::json(
+            200,
+            json!({ "fileId": target, "partNumber": number, "contentLength": asked.body.len(), "contentSha1": sha1 }),
+        );
     }
     let name = super::decoded(asked.header("x-bz-file-name").unwrap_or_default());
     if !is_name(&name) {

@@ -1,7 +1,9 @@
-//! Cloud services as their public API documents describe them, in memory: for tests of drivers without accounts.
+//! Cloud services as their public API documents describe them, in memory: for tests of drivers without
+//! accounts.
 //!
-//! Each is one type that answers requests, behind one server that counts them and fails where it is told to. They are strict where
-//! a service is lax: names, parameters and credentials that it would not take are refused.
+//! Each is one type that answers requests, behind one server that counts them and fails where it is told to.
+//! They are strict where a service is lax: names, parameters and credentials that it would not take are
+//! refused.
 
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
@@ -38,17 +40,31 @@ pub fn driver(name: &str, options: &[(&str, &str)], hosts: &[(&str, &str)], spoo
 /// For OpenStack's Object Storage at this URL. `root` is one test's own.
 pub fn swift(endpoint: &str, root: &str, spool: &Path) -> OpenDalFiles {
     let (account, auth) = (format!("{endpoint}/v1/AUTH_test"), format!("{endpoint}/auth/v1.0"));
-    let options =
-        [("endpoint", &*account), ("container", "bucket"), ("auth_url", &*auth), ("username", "test:tester"), ("password", "testing")];
+    let options = [
+        ("endpoint", &*account),
+        ("container", "bucket"),
+        ("auth_url", &*auth),
+        ("username", "test:tester"),
+        ("password", "testing"),
+    ];
     driver_below(root, "swift", &options, &[], spool)
 }
 
-fn driver_below(root: &str, name: &str, options: &[(&str, &str)], hosts: &[(&str, &str)], spool: &Path) -> OpenDalFiles {
+fn driver_below(
+    root: &str,
+    name: &str,
+    options: &[(&str, &str)],
+    hosts: &[(&str, &str)],
+    spool: &Path,
+) -> OpenDalFiles {
     let settings = OpenDalSettings {
         service: service(name).expect("a service"),
         options: options.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect(),
         root: root.to_owned(),
-        hosts: hosts.iter().map(|(host, url)| ((*host).to_owned(), Endpoint::parse(url).expect("a URL"))).collect(),
+        hosts: hosts
+            .iter()
+            .map(|(host, url)| ((*host).to_owned(), Endpoint::parse(url).expect("a URL")))
+            .collect(),
         rate: None,
         spool: spool.to_owned(),
         spool_size: 1 << 30,
@@ -82,7 +98,9 @@ impl Asked {
 
     /// Reads what `Range: bytes=a-b` asks for, within `size`. It is an `Err` if nothing of that is there.
     pub fn range(&self, size: usize) -> Result<Option<std::ops::Range<usize>>, ()> {
-        let Some((first, last)) = self.header("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-')) else {
+        let Some((first, last)) =
+            self.header("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-'))
+        else {
             return Ok(None);
         };
         let (first, last) = match (first.parse::<usize>(), last.parse::<usize>()) {
@@ -171,7 +189,8 @@ impl<C: Cloud> Fake<C> {
         let (stop, stopped) = oneshot::channel();
         let served = (cloud.clone(), told.clone());
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(serve(listener, served, stopped));
         });
         Self { address, cloud, told, stop: Some(stop), thread: Some(thread) }
@@ -225,7 +244,12 @@ async fn serve<C: Cloud>(listener: TcpListener, served: Served<C>, mut stopped: 
             async move { answer(served, request).await }
         });
         // An error is a client that went away.
-        tokio::spawn(http1::Builder::new().timer(TokioTimer::new()).half_close(true).serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .half_close(true)
+                .serve_connection(TokioIo::new(stream), service),
+        );
     }
 }
 
@@ -233,19 +257,30 @@ fn decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8().expect("UTF-8").into_owned()
 }
 
-async fn answer<C: Cloud>((cloud, told): Served<C>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+async fn answer<C: Cloud>(
+    (cloud, told): Served<C>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let (parts, body) = request.into_parts();
     let query = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    let query = query.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(name, value)| (decoded(name), decoded(value)));
+    let query = query
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (decoded(name), decoded(value)));
     let asked = Asked {
         path: decoded(parts.uri.path()),
         query: query.collect(),
-        host: parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned(),
+        host: parts
+            .headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default()
+            .to_owned(),
         method: parts.method,
         headers: parts.headers,
         body: body.collect().await?.to_bytes(),
     };
-    let line = format!("{} {}", asked.method, parts.uri.path_and_query().map_or("/", |target| target.as_str()));
+    let line =
+        format!("{} {}", asked.method, parts.uri.path_and_query().map_or("/", |target| target.as_str()));
     let take = |rows: &mut Vec<(String, u16, usize)>| {
         let row = rows.iter_mut().find(|(text, _, n)| *n > 0 && line.contains(text.as_str()))?;
         row.2 -= 1;
@@ -254,7 +289,12 @@ async fn answer<C: Cloud>((cloud, told): Served<C>, request: Request<Incoming>) 
     let (failed, lost) = {
         let mut told = told.lock().expect("no panic");
         told.requests.push(line.clone());
-        let lost = told.lost.iter_mut().find(|(text, n)| *n > 0 && line.contains(text.as_str())).map(|(_, n)| *n -= 1).is_some();
+        let lost = told
+            .lost
+            .iter_mut()
+            .find(|(text, n)| *n > 0 && line.contains(text.as_str()))
+            .map(|(_, n)| *n -= 1)
+            .is_some();
         (take(&mut told.failures), lost)
     };
     let reply = match failed {

@@ -1,4 +1,5 @@
-//! pCloud's HTTP API, as far as files and folders go. It answers 200 to everything, with a number in it that says what was wrong.
+//! pCloud's HTTP API, as far as files and folders go. It answers 200 to everything, with a number in it that
+//! says what was wrong.
 
 use super::{
     Asked, Cloud, Fake, Reply,
@@ -43,8 +44,11 @@ fn refused(refused: Refused) -> Reply {
 }
 
 fn told(path: &str, node: &Node) -> Value {
-    let format = format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] +0000");
-    let time = OffsetDateTime::from_unix_timestamp(node.modified).expect("a time").format(&format).expect("a time");
+    let format = format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] +0000"
+    );
+    let time =
+        OffsetDateTime::from_unix_timestamp(node.modified).expect("a time").format(&format).expect("a time");
     let name = path.rsplit('/').next().unwrap_or_default();
     let mut told = json!({
         "name": name, "path": format!("/{path}"), "modified": time, "created": time, "isfolder": node.bytes.is_none(),
@@ -83,8 +87,10 @@ impl Cloud for Pcloud {
                 if !tree.is_folder(&path) {
                     return result(2005, "Directory does not exist.");
                 }
-                let at = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
-                let contents: Vec<Value> = tree.children(&path).map(|(name, node)| told(&at(name), node)).collect();
+                let at =
+                    |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+                let contents: Vec<Value> =
+                    tree.children(&path).map(|(name, node)| told(&at(name), node)).collect();
                 let mut metadata = told(&path, tree.get(&path).expect("a folder"));
                 metadata["contents"] = contents.into();
                 Reply::json(200, json!({ "result": 0, "metadata": metadata }))
@@ -105,7 +111,10 @@ impl Cloud for Pcloud {
                 Some(Node { bytes: Some(_), .. }) => {
                     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
                     let path = format!("/cBZ/{}", utf8_percent_encode(&path, NON_ALPHANUMERIC));
-                    Reply::json(200, json!({ "result": 0, "path": path, "hosts": ["edef1.pcloud.com", "edef2.pcloud.com"] }))
+                    Reply::json(
+                        200,
+                        json!({ "result": 0, "path": path, "hosts": ["edef1.pcloud.com", "edef2.pcloud.com"] }),
+                    )
                 }
                 _ => result(2009, "File not found."),
             },

@@ -1,4 +1,5 @@
-//! Yandex Disk's REST API, as far as files and folders go: links to upload and download, asynchronous nothing.
+//! Yandex Disk's REST API, as far as files and folders go: links to upload and download, asynchronous
+//! nothing.
 
 use super::{
     Asked, Cloud, Fake, Reply,
@@ -29,7 +30,12 @@ impl Yandex {
 }
 
 pub fn driver(fake: &Fake<Yandex>, spool: &std::path::Path) -> causeway::drivers::opendal::OpenDalFiles {
-    super::driver("yandex-disk", &[("access_token", TOKEN)], &[("cloud-api.yandex.net", &fake.endpoint())], spool)
+    super::driver(
+        "yandex-disk",
+        &[("access_token", TOKEN)],
+        &[("cloud-api.yandex.net", &fake.endpoint())],
+        spool,
+    )
 }
 
 fn error(status: u16, name: &str) -> Reply {
@@ -47,9 +53,11 @@ fn refused(refused: Refused) -> Reply {
 }
 
 fn told(path: &str, node: &Node) -> Value {
-    let time = OffsetDateTime::from_unix_timestamp(node.modified).expect("a time").format(&Rfc3339).expect("a time");
+    let time =
+        OffsetDateTime::from_unix_timestamp(node.modified).expect("a time").format(&Rfc3339).expect("a time");
     let name = path.rsplit('/').next().unwrap_or_default();
-    let mut told = json!({ "name": name, "path": format!("disk:/{path}"), "modified": time, "created": time });
+    let mut told =
+        json!({ "name": name, "path": format!("disk:/{path}"), "modified": time, "created": time });
     match &node.bytes {
         None => told["type"] = "dir".into(),
         Some(bytes) => {
@@ -79,7 +87,9 @@ impl Cloud for Yandex {
                 },
             };
         }
-        if asked.host != "cloud-api.yandex.net" || asked.header("authorization") != Some(&*format!("OAuth {TOKEN}")) {
+        if asked.host != "cloud-api.yandex.net"
+            || asked.header("authorization") != Some(&*format!("OAuth {TOKEN}"))
+        {
             return error(401, "UnauthorizedError");
         }
         let clean = |name: &str| {
@@ -89,7 +99,8 @@ impl Cloud for Yandex {
         let path = clean("path");
         let link = |path: &str, method: &str| {
             use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-            let href = format!("http://{}/link/{}", self.address, utf8_percent_encode(path, NON_ALPHANUMERIC));
+            let href =
+                format!("http://{}/link/{}", self.address, utf8_percent_encode(path, NON_ALPHANUMERIC));
             Reply::json(200, json!({ "href": href, "method": method, "templated": false }))
         };
         let overwrite = asked.parameter("overwrite") == Some("true");
@@ -98,9 +109,12 @@ impl Cloud for Yandex {
                 let Some(node) = tree.get(&path) else { return error(404, "DiskNotFoundError") };
                 let mut said = told(&path, node);
                 if node.bytes.is_none() {
-                    let number = |name: &str, without| asked.parameter(name).map_or(without, |text| text.parse().expect("a number"));
+                    let number = |name: &str, without| {
+                        asked.parameter(name).map_or(without, |text| text.parse().expect("a number"))
+                    };
                     let items = tree.children(&path).skip(number("offset", 0)).take(number("limit", 20));
-                    let at = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+                    let at =
+                        |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
                     let items: Vec<Value> = items.map(|(name, node)| told(&at(name), node)).collect();
                     said["_embedded"] = json!({ "total": tree.children(&path).count(), "items": items });
                 }
@@ -110,12 +124,15 @@ impl Cloud for Yandex {
                 Ok(()) => Reply::json(201, json!({ "href": "", "method": "GET", "templated": false })),
                 Err(failure) => refused(failure),
             },
-            (Method::DELETE, "/v1/disk/resources") if asked.parameter("permanently") == Some("true") => match tree.remove_all(&path) {
-                Ok(()) => Reply::new(204),
-                Err(failure) => refused(failure),
-            },
+            (Method::DELETE, "/v1/disk/resources") if asked.parameter("permanently") == Some("true") => {
+                match tree.remove_all(&path) {
+                    Ok(()) => Reply::new(204),
+                    Err(failure) => refused(failure),
+                }
+            }
             (Method::GET, "/v1/disk/resources/upload") if overwrite => {
-                let used: usize = tree.0.values().filter_map(|node| node.bytes.as_ref()).map(|bytes| bytes.len()).sum();
+                let used: usize =
+                    tree.0.values().filter_map(|node| node.bytes.as_ref()).map(|bytes| bytes.len()).sum();
                 if self.quota.lock().expect("no panic").is_some_and(|quota| used >= quota) {
                     return error(507, "DiskStorageQuotaExhaustedError");
                 }
@@ -130,10 +147,12 @@ impl Cloud for Yandex {
                 Some(Node { bytes: Some(_), .. }) => link(&path, "GET"),
                 _ => error(404, "DiskNotFoundError"),
             },
-            (Method::POST, "/v1/disk/resources/move") if overwrite => match tree.move_file(&clean("from"), &path) {
-                Ok(()) => Reply::json(201, json!({ "href": "", "method": "GET", "templated": false })),
-                Err(failure) => refused(failure),
-            },
+            (Method::POST, "/v1/disk/resources/move") if overwrite => {
+                match tree.move_file(&clean("from"), &path) {
+                    Ok(()) => Reply::json(201, json!({ "href": "", "method": "GET", "templated": false })),
+                    Err(failure) => refused(failure),
+                }
+            }
             _ => error(405, "MethodNotAllowedError"),
         }
     }

@@ -38,7 +38,8 @@ pub fn document(shared: &Shared, function: &str, argument: &Value) -> Result<Rep
         }
         "list_folder/continue" => {
             only(argument, &["cursor"])?;
-            let cursor = state.cursors.remove(path(argument, "cursor")?).ok_or_else(|| Refusal::of("reset"))?;
+            let cursor =
+                state.cursors.remove(path(argument, "cursor")?).ok_or_else(|| Refusal::of("reset"))?;
             page(&mut state, cursor.0, cursor.1, 500)
         }
         "create_folder_v2" => {
@@ -57,7 +58,9 @@ pub fn document(shared: &Shared, function: &str, argument: &Value) -> Result<Rep
         "delete_v2" => {
             only(argument, &["path", "parent_rev"])?;
             let key = State::key(path(argument, "path")?)?;
-            let Some(entry) = state.entries.get(&key) else { return Err(Refusal::of("path_lookup/not_found")) };
+            let Some(entry) = state.entries.get(&key) else {
+                return Err(Refusal::of("path_lookup/not_found"));
+            };
             if let Some(rev) = argument["parent_rev"].as_str()
                 && entry.file.as_ref().is_none_or(|file| file.rev != rev)
             {
@@ -71,14 +74,18 @@ pub fn document(shared: &Shared, function: &str, argument: &Value) -> Result<Rep
             only(argument, &["from_path", "to_path", "autorename"])?;
             let (from, to) = (path(argument, "from_path")?, path(argument, "to_path")?);
             let (from, key) = (State::key(from)?, State::key(to)?);
-            let Some(source) = state.entries.get(&from).cloned() else { return Err(Refusal::of("from_lookup/not_found")) };
+            let Some(source) = state.entries.get(&from).cloned() else {
+                return Err(Refusal::of("from_lookup/not_found"));
+            };
             let file = source.file.ok_or_else(|| Refusal::malformed("the fake moves only files"))?;
             if let Some(there) = state.entries.get(&key).filter(|_| key != from) {
                 let what = if there.file.is_some() { "file" } else { "folder" };
                 return Err(Refusal::of(&format!("to/conflict/{what}")));
             }
             if function == "copy_v2" {
-                state.check_quota(file.content.len() as u64).map_err(|_| Refusal::of("to/insufficient_space"))?;
+                state
+                    .check_quota(file.content.len() as u64)
+                    .map_err(|_| Refusal::of("to/insufficient_space"))?;
             }
             state.make_way(to).map_err(|_| Refusal::of("to/conflict/file_ancestor"))?;
             if function == "move_v2" {
@@ -95,7 +102,13 @@ pub fn document(shared: &Shared, function: &str, argument: &Value) -> Result<Rep
     Ok(json_reply(200, &answer))
 }
 
-pub fn bytes(shared: &Shared, function: &str, argument: &Value, headers: &HeaderMap, body: &Bytes) -> Result<Reply, Refusal> {
+pub fn bytes(
+    shared: &Shared,
+    function: &str,
+    argument: &Value,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<Reply, Refusal> {
     let mut state = shared.state();
     let octets = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream");
     if function != "download" && !octets {
@@ -162,7 +175,8 @@ fn commit(argument: &Value) -> Result<(&str, Mode), Refusal> {
 
 fn append(state: &mut State, cursor: &Value, body: &Bytes, outer: &str) -> Result<(), Refusal> {
     only(cursor, &["session_id", "offset"])?;
-    let offset = cursor["offset"].as_u64().ok_or_else(|| Refusal::malformed("missing required field 'offset'"))?;
+    let offset =
+        cursor["offset"].as_u64().ok_or_else(|| Refusal::malformed("missing required field 'offset'"))?;
     let Some(session) = state.sessions.get_mut(path(cursor, "session_id")?) else {
         return Err(Refusal::of(&format!("{outer}not_found")));
     };
@@ -176,7 +190,8 @@ fn append(state: &mut State, cursor: &Value, body: &Bytes, outer: &str) -> Resul
 
 fn page(state: &mut State, folder: String, after: String, limit: usize) -> Value {
     let below = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-    let direct = |key: &&String| key.strip_prefix(&below).is_some_and(|rest| !rest.contains('/')) && **key > after;
+    let direct =
+        |key: &&String| key.strip_prefix(&below).is_some_and(|rest| !rest.contains('/')) && **key > after;
     let mut keys = state.entries.keys().filter(direct).cloned();
     let shown: Vec<String> = keys.by_ref().take(limit).collect();
     let has_more = keys.next().is_some();
@@ -188,10 +203,14 @@ fn page(state: &mut State, folder: String, after: String, limit: usize) -> Value
 
 fn download(state: &State, argument: &Value, headers: &HeaderMap) -> Result<Reply, Refusal> {
     only(argument, &["path"])?;
-    let rev = path(argument, "path")?.strip_prefix("rev:").ok_or_else(|| Refusal::malformed("the fake gives revisions"))?;
+    let rev = path(argument, "path")?
+        .strip_prefix("rev:")
+        .ok_or_else(|| Refusal::malformed("the fake gives revisions"))?;
     let content = state.versions.get(rev).ok_or_else(|| Refusal::of("path/not_found"))?;
     let size = content.len() as u64;
-    let reply = Response::builder().header("dropbox-api-result", "{}").header(header::CONTENT_TYPE, "application/octet-stream");
+    let reply = Response::builder()
+        .header("dropbox-api-result", "{}")
+        .header(header::CONTENT_TYPE, "application/octet-stream");
     let range = headers.get(header::RANGE).and_then(|range| ByteRange::parse(range.to_str().ok()?));
     let reply = match range {
         None => reply.status(200).body(Full::new(content.clone())),

@@ -1,9 +1,9 @@
-//! Dropbox's API v2 and its token service, as their public documents describe them, in memory: for tests of the driver
-//! without an account.
+//! Dropbox's API v2 and its token service, as their public documents describe them, in memory: for tests of
+//! the driver without an account.
 //!
-//! It is strict where the service is lax: fields it does not know are refused, commits are strict, arguments in headers are
-//! ASCII, and of a path only the last name is spelled as it is. Names are found without regard to case. What it lacks: moving
-//! and copying of folders, sharing, team spaces, and revisions that end.
+//! It is strict where the service is lax: fields it does not know are refused, commits are strict, arguments
+//! in headers are ASCII, and of a path only the last name is spelled as it is. Names are found without regard
+//! to case. What it lacks: moving and copying of folders, sharing, team spaces, and revisions that end.
 
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
@@ -81,7 +81,8 @@ impl FakeDropbox {
         let (stop, stopped) = oneshot::channel();
         let service = shared.clone();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(serve(listener, service, stopped));
         });
         Self { shared, stop: Some(stop), thread: Some(thread) }
@@ -92,7 +93,8 @@ impl FakeDropbox {
     }
 
     pub fn settings(&self) -> DropboxSettings {
-        let endpoint = |path: &str| Endpoint::parse(&format!("{}{path}", self.endpoint())).expect("an address");
+        let endpoint =
+            |path: &str| Endpoint::parse(&format!("{}{path}", self.endpoint())).expect("an address");
         DropboxSettings {
             endpoint: endpoint(""),
             content_endpoint: endpoint("/content"),
@@ -153,7 +155,8 @@ impl FakeDropbox {
     /// Path and bytes of every file, sorted.
     pub fn all(&self) -> Vec<(String, Vec<u8>)> {
         let state = self.shared.state();
-        let file = |key: &String| Some((state.spelled(key), state.entries[key].file.as_ref()?.content.to_vec()));
+        let file =
+            |key: &String| Some((state.spelled(key), state.entries[key].file.as_ref()?.content.to_vec()));
         let mut all: Vec<_> = state.entries.keys().filter_map(file).collect();
         all.sort();
         all
@@ -190,7 +193,12 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot:
             let shared = shared.clone();
             async move { answer(&shared, request).await }
         });
-        tokio::spawn(http1::Builder::new().timer(TokioTimer::new()).half_close(true).serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .half_close(true)
+                .serve_connection(TokioIo::new(stream), service),
+        );
     }
 }
 
@@ -213,7 +221,8 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Reply, Lo
     let path = request.uri().path().to_owned();
     let function = path.rsplit_once("/files/").map_or(path.as_str(), |(_, function)| function);
     shared.told().requests.push(function.to_owned());
-    let reply = route(shared, &request, function, &pieces.concat().into()).unwrap_or_else(|refusal| refusal.reply());
+    let reply =
+        route(shared, &request, function, &pieces.concat().into()).unwrap_or_else(|refusal| refusal.reply());
     let mut told = shared.told();
     if told.lost_replies > 0 && !LOOKS.contains(&function) && path != "/oauth2/token" {
         told.lost_replies -= 1;
@@ -238,11 +247,15 @@ fn route(shared: &Shared, request: &Request<()>, function: &str, body: &Bytes) -
     if request.method() != "POST" {
         return Err(Refusal::malformed("only POST"));
     }
-    let parsed = |text: &[u8]| serde_json::from_slice::<Value>(text).map_err(|_| Refusal::malformed("could not decode input as JSON"));
+    let parsed = |text: &[u8]| {
+        serde_json::from_slice::<Value>(text)
+            .map_err(|_| Refusal::malformed("could not decode input as JSON"))
+    };
     match path.strip_prefix("/content") {
         None => functions::document(shared, function, &parsed(body)?),
         Some(_) => {
-            let argument = header("dropbox-api-arg").ok_or_else(|| Refusal::malformed("no Dropbox-API-Arg"))?;
+            let argument =
+                header("dropbox-api-arg").ok_or_else(|| Refusal::malformed("no Dropbox-API-Arg"))?;
             functions::bytes(shared, function, &parsed(argument.as_bytes())?, request.headers(), body)
         }
     }
@@ -251,13 +264,19 @@ fn route(shared: &Shared, request: &Request<()>, function: &str, body: &Bytes) -
 fn token(shared: &Shared, body: &[u8]) -> Reply {
     let text = String::from_utf8_lossy(body);
     let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let fields: Vec<(String, String)> =
-        text.split('&').filter_map(|pair| pair.split_once('=')).map(|(a, b)| (decoded(a), decoded(b))).collect();
-    let field = |name: &str| fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
+    let fields: Vec<(String, String)> = text
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(a, b)| (decoded(a), decoded(b)))
+        .collect();
+    let field =
+        |name: &str| fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
     let told = shared.told();
     let is_good = field("refresh_token") == REFRESH_TOKEN && !told.refuses_grants;
     let error = match field("grant_type") {
-        "refresh_token" if (field("client_id"), field("client_secret")) != (APP_KEY, APP_SECRET) => Some("invalid_client"),
+        "refresh_token" if (field("client_id"), field("client_secret")) != (APP_KEY, APP_SECRET) => {
+            Some("invalid_client")
+        }
         "refresh_token" if !is_good => Some("invalid_grant"),
         "refresh_token" => None,
         _ => Some("unsupported_grant_type"),

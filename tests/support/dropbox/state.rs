@@ -1,4 +1,5 @@
-//! What the fake holds: files and folders by lower-case path, every version of a file by its revision, sessions.
+//! What the fake holds: files and folders by lower-case path, every version of a file by its revision,
+//! sessions.
 
 use super::wire::Refusal;
 use bytes::Bytes;
@@ -47,7 +48,8 @@ impl State {
     }
 
     pub fn check_quota(&self, more: u64) -> Result<(), Refusal> {
-        let used: u64 = self.entries.values().filter_map(|entry| Some(entry.file.as_ref()?.content.len() as u64)).sum();
+        let used: u64 =
+            self.entries.values().filter_map(|entry| Some(entry.file.as_ref()?.content.len() as u64)).sum();
         match self.quota {
             Some(quota) if used + more > quota => Err(Refusal::of("path/insufficient_space")),
             _ => Ok(()),
@@ -142,16 +144,24 @@ fn seconds(time: Timestamp) -> String {
 }
 
 fn content_hash(content: &[u8]) -> String {
-    let blocks: Vec<u8> = content.chunks(4 << 20).flat_map(|block| digest(&SHA256, block).as_ref().to_vec()).collect();
+    let blocks: Vec<u8> =
+        content.chunks(4 << 20).flat_map(|block| digest(&SHA256, block).as_ref().to_vec()).collect();
     hex::encode(digest(&SHA256, &blocks))
 }
 
 fn check_name(name: &str) -> Result<(), Refusal> {
     let lower = name.to_lowercase();
-    if name.is_empty() || matches!(name, "." | "..") || name.contains(['\\', '\0']) || name.ends_with(' ') || name.chars().count() > 255 {
+    if name.is_empty()
+        || matches!(name, "." | "..")
+        || name.contains(['\\', '\0'])
+        || name.ends_with(' ')
+        || name.chars().count() > 255
+    {
         return Err(Refusal::of("path/malformed_path"));
     }
-    if [".dropbox", ".dropbox.cache", ".dropbox.attr", ".ds_store", "desktop.ini", "thumbs.db"].contains(&lower.as_str()) {
+    if [".dropbox", ".dropbox.cache", ".dropbox.attr", ".ds_store", "desktop.ini", "thumbs.db"]
+        .contains(&lower.as_str())
+    {
         return Err(Refusal::of("path/disallowed_name"));
     }
     Ok(())

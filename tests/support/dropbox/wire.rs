@@ -41,7 +41,10 @@ impl Refusal {
         for tag in tags {
             error = json!({ ".tag": tag, tag: error });
         }
-        let mut reply = json_reply(self.status, &json!({ "error_summary": format!("{}/..", self.summary), "error": error }));
+        let mut reply = json_reply(
+            self.status,
+            &json!({ "error_summary": format!("{}/..", self.summary), "error": error }),
+        );
         if let Some(seconds) = self.retry_after {
             reply.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }

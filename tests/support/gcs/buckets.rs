@@ -1,11 +1,15 @@
-//! Buckets: made, deleted, listed, and the objects in them listed, by the first and the second version of the call.
+//! Buckets: made, deleted, listed, and the objects in them listed, by the first and the second version of the
+//! call.
 
 use super::{
     Failure, Shared,
     content::Content,
     state::{Bucket, Object},
     uploads::limit,
-    wire::{ALREADY_OWNED, Call, Dialect, INVALID_ARGUMENT, NO_SUCH_BUCKET, NOT_EMPTY, Refusal, Reply, empty, escaped, iso, xml},
+    wire::{
+        ALREADY_OWNED, Call, Dialect, INVALID_ARGUMENT, NO_SUCH_BUCKET, NOT_EMPTY, Refusal, Reply, empty,
+        escaped, iso, xml,
+    },
 };
 use base64::{
     Engine,
@@ -27,16 +31,26 @@ pub async fn create(shared: &Shared, call: &Call, body: Incoming) -> Result<Repl
     call.only(&[])?;
     let document = String::from_utf8(Content::receive(body).await?.to_vec()).map_err(|_| INVALID_ARGUMENT)?;
     let name = call.bucket()?;
-    let takes = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
+    let takes =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
     if !(3..=222).contains(&name.len()) || !name.bytes().all(takes) {
         return Err(INVALID_ARGUMENT.about("bucket name").into());
     }
-    if call.dialect == Dialect::Goog && call.header("authorization").is_some_and(|it| it.starts_with("Bearer")) {
+    if call.dialect == Dialect::Goog
+        && call.header("authorization").is_some_and(|it| it.starts_with("Bearer"))
+    {
         call.extension("project-id").ok_or(INVALID_ARGUMENT.about("x-goog-project-id"))?;
     }
-    let location = document.split_once("<LocationConstraint>").and_then(|(_, rest)| rest.split_once('<')).map_or("US", |(found, _)| found);
-    let bucket =
-        Bucket { created: SystemTime::now(), location: location.to_uppercase(), objects: BTreeMap::new(), uploads: BTreeMap::new() };
+    let location = document
+        .split_once("<LocationConstraint>")
+        .and_then(|(_, rest)| rest.split_once('<'))
+        .map_or("US", |(found, _)| found);
+    let bucket = Bucket {
+        created: SystemTime::now(),
+        location: location.to_uppercase(),
+        objects: BTreeMap::new(),
+        uploads: BTreeMap::new(),
+    };
     let mut state = shared.state();
     if state.buckets.contains_key(name) {
         return Err(ALREADY_OWNED.into());
@@ -72,7 +86,10 @@ pub fn list(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     call.only(&[])?;
     let mut text = format!("{XML}<ListAllMyBucketsResult {NAMESPACE}><Buckets>");
     for (name, bucket) in &shared.state().buckets {
-        text += &format!("<Bucket><Name>{name}</Name><CreationDate>{}</CreationDate></Bucket>", iso(bucket.created));
+        text += &format!(
+            "<Bucket><Name>{name}</Name><CreationDate>{}</CreationDate></Bucket>",
+            iso(bucket.created)
+        );
     }
     Ok(xml(text + "</Buckets></ListAllMyBucketsResult>"))
 }
@@ -86,14 +103,27 @@ struct Page<'b> {
 }
 
 /// From a name on, after another.
-fn page<'b>(bucket: &'b Bucket, prefix: &str, delimiter: &str, from: &str, after: &str, limit: usize) -> Page<'b> {
+fn page<'b>(
+    bucket: &'b Bucket,
+    prefix: &str,
+    delimiter: &str,
+    from: &str,
+    after: &str,
+    limit: usize,
+) -> Page<'b> {
     let mut page = Page::default();
     let mut last = String::new();
-    for (key, object) in bucket.objects.iter().filter(|(key, _)| key.starts_with(prefix) && key.as_str() > after && key.as_str() >= from) {
+    for (key, object) in bucket
+        .objects
+        .iter()
+        .filter(|(key, _)| key.starts_with(prefix) && key.as_str() > after && key.as_str() >= from)
+    {
         let cut = if delimiter.is_empty() { None } else { key[prefix.len()..].find(delimiter) };
         let common = cut.map(|at| &key[..prefix.len() + at + delimiter.len()]);
         // A page that ended on a common prefix has told of everything below it.
-        if common.is_some_and(|common| common == after || page.prefixes.last().is_some_and(|known| known == common)) {
+        if common.is_some_and(|common| {
+            common == after || page.prefixes.last().is_some_and(|known| known == common)
+        }) {
             continue;
         }
         if page.objects.len() + page.prefixes.len() >= limit {
@@ -109,16 +139,25 @@ fn page<'b>(bucket: &'b Bucket, prefix: &str, delimiter: &str, from: &str, after
     page
 }
 
-/// `objects.list` of the JSON API: `/storage/v1/b/BUCKET/o`. Its fields come in no order that is promised, its tokens are opaque.
+/// `objects.list` of the JSON API: `/storage/v1/b/BUCKET/o`. Its fields come in no order that is promised,
+/// its tokens are opaque.
 pub fn list_described(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     call.only(&["prefix", "delimiter", "maxResults", "startOffset", "pageToken", "fields", "projection"])?;
     let given = |name| call.parameter(name).unwrap_or_default();
-    let name = call.key()?.strip_prefix("v1/b/").and_then(|rest| rest.strip_suffix("/o")).ok_or(NO_SUCH_BUCKET)?;
+    let name =
+        call.key()?.strip_prefix("v1/b/").and_then(|rest| rest.strip_suffix("/o")).ok_or(NO_SUCH_BUCKET)?;
     let after = BASE64.decode(given("pageToken")).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let after = after.ok_or(INVALID_ARGUMENT.about("pageToken"))?;
     let state = shared.state();
     let bucket = state.buckets.get(name).ok_or(NO_SUCH_BUCKET)?;
-    let page = page(bucket, given("prefix"), given("delimiter"), given("startOffset"), &after, limit(call, "maxResults")?);
+    let page = page(
+        bucket,
+        given("prefix"),
+        given("delimiter"),
+        given("startOffset"),
+        &after,
+        limit(call, "maxResults")?,
+    );
     let items = page.objects.iter().map(|(key, object)| {
         let mut item = json!({
             "kind": "storage#object",
@@ -152,7 +191,9 @@ pub fn list_described(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
         document["nextPageToken"] = BASE64.encode(next).into();
     }
     let mut reply = xml(document.to_string());
-    reply.headers_mut().insert(header::CONTENT_TYPE, "application/json; charset=UTF-8".parse().expect("a value"));
+    reply
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, "application/json; charset=UTF-8".parse().expect("a value"));
     Ok(reply)
 }
 
@@ -187,8 +228,13 @@ pub fn list_objects(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     let page = page(bucket, given("prefix"), given("delimiter"), "", &after, limit(call, "max-keys")?);
 
     let by_url = given("encoding-type") == "url";
-    let named = |text: &str| if by_url { utf8_percent_encode(text, PLAIN).to_string() } else { escaped(text) };
-    let mut text = format!("{XML}<ListBucketResult {NAMESPACE}><Name>{}</Name><Prefix>{}</Prefix>", call.bucket()?, named(given("prefix")));
+    let named =
+        |text: &str| if by_url { utf8_percent_encode(text, PLAIN).to_string() } else { escaped(text) };
+    let mut text = format!(
+        "{XML}<ListBucketResult {NAMESPACE}><Name>{}</Name><Prefix>{}</Prefix>",
+        call.bucket()?,
+        named(given("prefix"))
+    );
     let mut say = |name: &str, value: &str| text += &format!("<{name}>{value}</{name}>");
     match (second, &page.next) {
         (true, next) => {
@@ -220,7 +266,10 @@ pub fn list_objects(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
             ("ETag", escaped(&object.etag)),
             ("Size", object.content.length.to_string()),
         ];
-        text += &format!("<Contents>{}</Contents>", fields.map(|(name, value)| format!("<{name}>{value}</{name}>")).concat());
+        text += &format!(
+            "<Contents>{}</Contents>",
+            fields.map(|(name, value)| format!("<{name}>{value}</{name}>")).concat()
+        );
     }
     for prefix in page.prefixes {
         text += &format!("<CommonPrefixes><Prefix>{}</Prefix></CommonPrefixes>", named(&prefix));

@@ -1,5 +1,5 @@
-//! Preconditions. On writes only generations count: `If-Match` and `If-None-Match` of a PUT or DELETE are taken and ignored,
-//! as the service does, so a driver that leans on them loses writes here too.
+//! Preconditions. On writes only generations count: `If-Match` and `If-None-Match` of a PUT or DELETE are
+//! taken and ignored, as the service does, so a driver that leans on them loses writes here too.
 
 use super::{
     state::Object,
@@ -12,7 +12,8 @@ const METAGENERATION: &str = "if-metageneration-match";
 const SOURCE_GENERATION: &str = "copy-source-if-generation-match";
 const SOURCE_METAGENERATION: &str = "copy-source-if-metageneration-match";
 
-/// Checks the conditions on the object that is read, written or deleted. AWS's dialect has no such headers: they are ignored there as well.
+/// Checks the conditions on the object that is read, written or deleted. AWS's dialect has no such headers:
+/// they are ignored there as well.
 pub fn generations(call: &Call, current: Option<&Object>) -> Result<(), Refusal> {
     both(call, GENERATION, METAGENERATION, current)
 }
@@ -21,9 +22,17 @@ pub fn source_generations(call: &Call, source: &Object) -> Result<(), Refusal> {
     both(call, SOURCE_GENERATION, SOURCE_METAGENERATION, Some(source))
 }
 
-fn both(call: &Call, generation: &str, metageneration: &str, current: Option<&Object>) -> Result<(), Refusal> {
+fn both(
+    call: &Call,
+    generation: &str,
+    metageneration: &str,
+    current: Option<&Object>,
+) -> Result<(), Refusal> {
     // 0 is the generation of what is not there.
-    let found = [(generation, current.map_or(0, |object| object.generation)), (metageneration, u64::from(current.is_some()))];
+    let found = [
+        (generation, current.map_or(0, |object| object.generation)),
+        (metageneration, u64::from(current.is_some())),
+    ];
     for (name, found) in found {
         let Some(wanted) = call.header(&format!("x-goog-{name}")) else { continue };
         let wanted: u64 = wanted.parse().map_err(|_| INVALID_ARGUMENT.about(name))?;
@@ -36,7 +45,8 @@ fn both(call: &Call, generation: &str, metageneration: &str, current: Option<&Ob
 
 /// No request of a multipart upload may have any.
 pub fn none_in_multipart(call: &Call) -> Result<(), Refusal> {
-    match [GENERATION, METAGENERATION].iter().find(|name| call.headers.contains_key(format!("x-goog-{name}"))) {
+    match [GENERATION, METAGENERATION].iter().find(|name| call.headers.contains_key(format!("x-goog-{name}")))
+    {
         Some(name) => Err(MULTIPART_PRECONDITION.about(format!("x-goog-{name}"))),
         None => Ok(()),
     }
@@ -74,11 +84,14 @@ pub fn of_source(call: &Call, source: &Object) -> Result<(), Refusal> {
 }
 
 fn lists(etags: &str, object: &Object) -> bool {
-    etags.trim() == "*" || etags.split(',').any(|etag| etag.trim().trim_matches('"') == object.etag.trim_matches('"'))
+    etags.trim() == "*"
+        || etags.split(',').any(|etag| etag.trim().trim_matches('"') == object.etag.trim_matches('"'))
 }
 
 /// HTTP dates have whole seconds. A date that is none is as good as absent.
 fn is_newer(object: &Object, date: &str) -> bool {
-    let second = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map(|age| Duration::from_secs(age.as_secs()));
+    let second = |time: SystemTime| {
+        time.duration_since(SystemTime::UNIX_EPOCH).map(|age| Duration::from_secs(age.as_secs()))
+    };
     httpdate::parse_http_date(date).is_ok_and(|date| second(object.modified).ok() > second(date).ok())
 }

@@ -1,11 +1,14 @@
-//! Google Cloud Storage's XML API, as its public documents describe it, in memory: for tests of the driver without an account.
+//! Google Cloud Storage's XML API, as its public documents describe it, in memory: for tests of the driver
+//! without an account.
 //!
-//! It is strict where the service is lax, so that a driver which leans on luck fails here: parameters it does not know are
-//! refused, multipart ETags follow no formula, page tokens are opaque. Where documents are silent, it does what people have
-//! measured: `If-None-Match` of a PUT is ignored, `x-amz-` and `x-goog-` headers in one request are refused. What it lacks:
-//! ACLs, versions, resumable uploads, compose, DeleteObjects, virtual-host addressing, verification of HMAC signatures.
+//! It is strict where the service is lax, so that a driver which leans on luck fails here: parameters it does
+//! not know are refused, multipart ETags follow no formula, page tokens are opaque. Where documents are
+//! silent, it does what people have measured: `If-None-Match` of a PUT is ignored, `x-amz-` and `x-goog-`
+//! headers in one request are refused. What it lacks: ACLs, versions, resumable uploads, compose,
+//! DeleteObjects, virtual-host addressing, verification of HMAC signatures.
 //!
-//! It has only `objects.list` of the JSON API. Its errors are documents of XML there too, which no driver should care for.
+//! It has only `objects.list` of the JSON API. Its errors are documents of XML there too, which no driver
+//! should care for.
 //!
 //! The metadata server's token is served by the same address: `GCE_METADATA_HOST` may point here.
 
@@ -33,8 +36,8 @@ use std::{
 };
 use tokio::sync::oneshot;
 use wire::{
-    AUTHENTICATION_REQUIRED, Call, Dialect, EXCESS_HEADERS, INTERNAL_ERROR, INVALID_ARGUMENT, METHOD_NOT_ALLOWED, NOT_IMPLEMENTED, Refusal,
-    Reply, SERVICE_UNAVAILABLE, SLOW_DOWN,
+    AUTHENTICATION_REQUIRED, Call, Dialect, EXCESS_HEADERS, INTERNAL_ERROR, INVALID_ARGUMENT,
+    METHOD_NOT_ALLOWED, NOT_IMPLEMENTED, Refusal, Reply, SERVICE_UNAVAILABLE, SLOW_DOWN,
 };
 
 const TOKEN_PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
@@ -116,7 +119,8 @@ impl FakeGcs {
         let (stop, stopped) = oneshot::channel();
         let service = shared.clone();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(serve(listener, service, stopped));
         });
         Self { address, shared, stop: Some(stop), thread: Some(thread) }
@@ -149,7 +153,9 @@ impl FakeGcs {
 
     /// As `fail_next`, once `grace` requests were answered as they should.
     pub fn fail_after(&self, grace: usize, n: usize, status: u16) {
-        let known = [SLOW_DOWN, INTERNAL_ERROR, SERVICE_UNAVAILABLE].into_iter().find(|refusal| refusal.status == status);
+        let known = [SLOW_DOWN, INTERNAL_ERROR, SERVICE_UNAVAILABLE]
+            .into_iter()
+            .find(|refusal| refusal.status == status);
         let mut told = self.shared.told();
         told.failure = known.expect("429, 500 or 503");
         (told.grace, told.failures) = (grace, n);
@@ -170,11 +176,16 @@ impl FakeGcs {
 
     /// The names of all objects, past all HTTP.
     pub fn names(&self, bucket: &str) -> Vec<String> {
-        self.shared.state().buckets.get(bucket).map(|bucket| bucket.objects.keys().cloned().collect()).unwrap_or_default()
+        self.shared
+            .state()
+            .buckets
+            .get(bucket)
+            .map(|bucket| bucket.objects.keys().cloned().collect())
+            .unwrap_or_default()
     }
 
-    /// All that was asked since the start or the last `take_requests`, refused or not: `PUT /bucket/key?query`. Tokens are not
-    /// counted.
+    /// All that was asked since the start or the last `take_requests`, refused or not: `PUT
+    /// /bucket/key?query`. Tokens are not counted.
     pub fn requests(&self) -> Vec<String> {
         self.shared.told().requests.clone()
     }
@@ -224,7 +235,12 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot:
             async move { answer(&shared, request).await }
         });
         // An error is a client that went away, or one that was cut off because its body was.
-        tokio::spawn(http1::Builder::new().timer(TokioTimer::new()).half_close(true).serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .half_close(true)
+                .serve_connection(TokioIo::new(stream), service),
+        );
     }
 }
 
@@ -282,7 +298,8 @@ async fn route(shared: &Shared, request: &Request<()>, body: Incoming) -> Result
     })
 }
 
-/// Counts, fails if told to, and looks at who asks. Signatures by HMAC keys have to be there; nobody verifies them.
+/// Counts, fails if told to, and looks at who asks. Signatures by HMAC keys have to be there; nobody verifies
+/// them.
 fn admit(shared: &Shared, request: &Request<()>) -> Result<Call, Refusal> {
     let mut told = shared.told();
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
@@ -293,7 +310,11 @@ fn admit(shared: &Shared, request: &Request<()>) -> Result<Call, Refusal> {
         told.failures -= 1;
         return Err(told.failure.clone());
     }
-    let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let authorization = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let dialect = match authorization.split_once(' ') {
         Some(("Bearer", token)) if token == told.token => Dialect::Goog,
         Some(("GOOG4-HMAC-SHA256", signature)) if signature.contains("Signature=") => Dialect::Goog,
@@ -315,8 +336,8 @@ fn admit(shared: &Shared, request: &Request<()>) -> Result<Call, Refusal> {
     Call::of(request, dialect)
 }
 
-/// Reads what was sent with a refused request, so that the refusal is not lost to a reset. Who waits to be told to go on is
-/// told the refusal instead.
+/// Reads what was sent with a refused request, so that the refusal is not lost to a reset. Who waits to be
+/// told to go on is told the refusal instead.
 async fn drain(request: &Request<()>, mut body: Incoming) -> Result<(), hyper::Error> {
     if request.headers().contains_key(header::EXPECT) {
         return Ok(());
@@ -332,7 +353,8 @@ fn token(shared: &Shared, request: &Request<()>) -> Result<Reply, Refusal> {
         return Err(Refusal { status: 403, ..AUTHENTICATION_REQUIRED }.about("Metadata-Flavor"));
     }
     let token = shared.told().token.clone();
-    let mut reply = wire::xml(format!(r#"{{"access_token":"{token}","expires_in":3599,"token_type":"Bearer"}}"#));
+    let mut reply =
+        wire::xml(format!(r#"{{"access_token":"{token}","expires_in":3599,"token_type":"Bearer"}}"#));
     reply.headers_mut().insert(header::CONTENT_TYPE, "application/json".parse().expect("a value"));
     Ok(reply)
 }

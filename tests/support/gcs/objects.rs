@@ -5,8 +5,8 @@ use super::{
     content::Content,
     state::{Metadata, Object},
     wire::{
-        BAD_DIGEST, Call, INVALID_ARGUMENT, INVALID_DIGEST, INVALID_RANGE, NO_SUCH_BUCKET, NO_SUCH_KEY, NOT_IMPLEMENTED, Refusal, Reply,
-        decoded, describe, empty, escaped, iso, streamed, xml,
+        BAD_DIGEST, Call, INVALID_ARGUMENT, INVALID_DIGEST, INVALID_RANGE, NO_SUCH_BUCKET, NO_SUCH_KEY,
+        NOT_IMPLEMENTED, Refusal, Reply, decoded, describe, empty, escaped, iso, streamed, xml,
     },
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -69,15 +69,24 @@ pub fn check_digests(call: &Call, content: &Content) -> Result<(), Refusal> {
 
 fn copy(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     let named = decoded(call.extension("copy-source").unwrap_or_default())?;
-    let (source_bucket, source_key) = named.trim_start_matches('/').split_once('/').ok_or(INVALID_ARGUMENT.about("copy source"))?;
+    let (source_bucket, source_key) =
+        named.trim_start_matches('/').split_once('/').ok_or(INVALID_ARGUMENT.about("copy source"))?;
     let replaces = call.extension("metadata-directive") == Some("REPLACE");
     let is_itself = call.bucket()? == source_bucket && call.key()? == source_key;
     if is_itself && !replaces {
         return Err(INVALID_ARGUMENT.about("a copy onto itself replaces metadata"));
     }
     let mut state = shared.state();
-    let source = state.buckets.get(source_bucket).ok_or(NO_SUCH_BUCKET)?.objects.get(source_key).ok_or(NO_SUCH_KEY)?.clone();
-    if call.extension("copy-source-generation").is_some_and(|wanted| wanted != source.generation.to_string()) {
+    let source = state
+        .buckets
+        .get(source_bucket)
+        .ok_or(NO_SUCH_BUCKET)?
+        .objects
+        .get(source_key)
+        .ok_or(NO_SUCH_KEY)?
+        .clone();
+    if call.extension("copy-source-generation").is_some_and(|wanted| wanted != source.generation.to_string())
+    {
         return Err(NO_SUCH_KEY);
     }
     conditions::of_source(call, &source)?;
@@ -149,7 +158,8 @@ fn describe_content(reply: &mut Reply, call: &Call, object: &Object, range: Rang
         headers.insert(name.clone(), value.clone());
     }
     for (name, value) in &object.metadata.custom {
-        let name: HeaderName = format!("{}meta-{name}", call.dialect.prefix()).parse().expect("a name that came as one");
+        let name: HeaderName =
+            format!("{}meta-{name}", call.dialect.prefix()).parse().expect("a name that came as one");
         headers.insert(name, value.clone());
     }
 }

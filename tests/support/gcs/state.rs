@@ -1,4 +1,5 @@
-//! What is stored: buckets, objects, uploads and their parts. Every change happens under one lock, so it is atomic.
+//! What is stored: buckets, objects, uploads and their parts. Every change happens under one lock, so it is
+//! atomic.
 
 use super::{
     content::Content,
@@ -65,7 +66,8 @@ pub struct Metadata {
 }
 
 /// What an object keeps of the standard headers. `Expires` is not among them.
-const KEPT: [&str; 5] = ["content-type", "cache-control", "content-disposition", "content-encoding", "content-language"];
+const KEPT: [&str; 5] =
+    ["content-type", "cache-control", "content-disposition", "content-encoding", "content-language"];
 
 /// Names and values of custom metadata together.
 const MAX_CUSTOM_BYTES: usize = 8 << 10;
@@ -73,10 +75,14 @@ const MAX_CUSTOM_BYTES: usize = 8 << 10;
 impl Metadata {
     /// `prefix` is that of custom metadata in the dialect of the request.
     pub fn of(headers: &HeaderMap, prefix: &str) -> Result<Self, Refusal> {
-        let fixed = KEPT.iter().filter_map(|name| Some((HeaderName::from_static(name), headers.get(*name)?.clone())));
-        let custom = headers.iter().filter_map(|(name, value)| Some((name.as_str().strip_prefix(prefix)?.to_owned(), value.clone())));
+        let fixed =
+            KEPT.iter().filter_map(|name| Some((HeaderName::from_static(name), headers.get(*name)?.clone())));
+        let custom = headers.iter().filter_map(|(name, value)| {
+            Some((name.as_str().strip_prefix(prefix)?.to_owned(), value.clone()))
+        });
         let all = Self { fixed: fixed.collect(), custom: custom.collect() };
-        let size: usize = all.custom.iter().map(|(name, value): &(String, HeaderValue)| name.len() + value.len()).sum();
+        let size: usize =
+            all.custom.iter().map(|(name, value): &(String, HeaderValue)| name.len() + value.len()).sum();
         if size > MAX_CUSTOM_BYTES { Err(METADATA_TOO_LARGE) } else { Ok(all) }
     }
 
@@ -101,11 +107,18 @@ impl State {
     /// An object whose ETag is its MD5.
     pub fn plain(&mut self, content: Content, metadata: Metadata) -> Object {
         let etag = format!("\"{}\"", hex::encode(content.md5));
-        Object { content, generation: self.next_generation(), modified: SystemTime::now(), has_md5: true, etag, metadata }
+        Object {
+            content,
+            generation: self.next_generation(),
+            modified: SystemTime::now(),
+            has_md5: true,
+            etag,
+            metadata,
+        }
     }
 
-    /// An object without an MD5, whose ETag says nothing but that it is this one. Not S3's MD5 of MD5s: the service promises
-    /// no formula, so nobody may rely on one.
+    /// An object without an MD5, whose ETag says nothing but that it is this one. Not S3's MD5 of MD5s: the
+    /// service promises no formula, so nobody may rely on one.
     pub fn composite(&mut self, content: Content, parts: usize, metadata: Metadata) -> Object {
         let generation = self.next_generation();
         let mut opaque = content.md5;

@@ -6,8 +6,8 @@ use super::{
     objects::{check_digests, check_name},
     state::{Metadata, Part, Upload},
     wire::{
-        Call, ENTITY_TOO_SMALL, INVALID_ARGUMENT, INVALID_PART, INVALID_PART_ORDER, MALFORMED_XML, NO_SUCH_BUCKET, NO_SUCH_UPLOAD,
-        NOT_IMPLEMENTED, Refusal, Reply, describe, empty, escaped, iso, xml,
+        Call, ENTITY_TOO_SMALL, INVALID_ARGUMENT, INVALID_PART, INVALID_PART_ORDER, MALFORMED_XML,
+        NO_SUCH_BUCKET, NO_SUCH_UPLOAD, NOT_IMPLEMENTED, Refusal, Reply, describe, empty, escaped, iso, xml,
     },
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -42,7 +42,10 @@ pub async fn put_part(shared: &Shared, call: &Call, body: Incoming) -> Result<Re
     if call.extension("copy-source").is_some() {
         return Err(NOT_IMPLEMENTED.about("copies of parts").into());
     }
-    let number = call.parameter("partNumber").and_then(|number| number.parse().ok()).filter(|number| (1..=10_000).contains(number));
+    let number = call
+        .parameter("partNumber")
+        .and_then(|number| number.parse().ok())
+        .filter(|number| (1..=10_000).contains(number));
     let number: u32 = number.ok_or(INVALID_ARGUMENT.about("partNumber"))?;
     let content = Content::receive(body).await?;
     check_digests(call, &content)?;
@@ -77,7 +80,8 @@ pub async fn complete(shared: &Shared, call: &Call, body: Incoming) -> Result<Re
     let upload = with_upload(shared, call, |upload| upload.clone())?;
     let mut parts = Vec::new();
     for (number, etag) in &named {
-        let part = upload.parts.get(number).filter(|part| part.etag().trim_matches('"') == etag.trim_matches('"'));
+        let part =
+            upload.parts.get(number).filter(|part| part.etag().trim_matches('"') == etag.trim_matches('"'));
         parts.push(&part.ok_or(INVALID_PART)?.content);
     }
     let Some((_, all_but_last)) = parts.split_last() else { return Err(MALFORMED_XML.into()) };
@@ -135,7 +139,8 @@ pub fn abort(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
 pub fn list_parts(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     call.only(&["uploadId", "max-parts", "part-number-marker"])?;
     let limit = limit(call, "max-parts")?;
-    let after = call.parameter("part-number-marker").map_or(Ok(0), str::parse).map_err(|_| INVALID_ARGUMENT)?;
+    let after =
+        call.parameter("part-number-marker").map_or(Ok(0), str::parse).map_err(|_| INVALID_ARGUMENT)?;
     let parts = with_upload(shared, call, |upload| upload.parts.clone())?;
     let mut rest = parts.range(after + 1..);
     let page: Vec<_> = rest.by_ref().take(limit).collect();
@@ -166,19 +171,29 @@ pub fn list(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     call.only(&["uploads", "prefix", "max-uploads", "key-marker", "upload-id-marker"])?;
     let limit = limit(call, "max-uploads")?;
     let marker = |name| call.parameter(name).unwrap_or_default();
-    let (prefix, key_marker, id_marker) = (marker("prefix"), marker("key-marker"), marker("upload-id-marker"));
+    let (prefix, key_marker, id_marker) =
+        (marker("prefix"), marker("key-marker"), marker("upload-id-marker"));
     let state = shared.state();
     let bucket = state.buckets.get(call.bucket()?).ok_or(NO_SUCH_BUCKET)?;
-    let mut uploads: Vec<_> = bucket.uploads.iter().map(|(id, upload)| (upload.key.as_str(), id.as_str(), upload)).collect();
+    let mut uploads: Vec<_> =
+        bucket.uploads.iter().map(|(id, upload)| (upload.key.as_str(), id.as_str(), upload)).collect();
     uploads.sort_by_key(|(key, id, _)| (*key, *id));
     // Without an id, the marker's key is behind us with all its uploads.
-    let is_next = |key: &str, id: &str| key > key_marker || (key == key_marker && !id_marker.is_empty() && id > id_marker);
+    let is_next = |key: &str, id: &str| {
+        key > key_marker || (key == key_marker && !id_marker.is_empty() && id > id_marker)
+    };
     let mut rest = uploads.into_iter().filter(|(key, id, _)| key.starts_with(prefix) && is_next(key, id));
     let page: Vec<_> = rest.by_ref().take(limit).collect();
     let truncated = rest.next().is_some();
-    let mut text = format!("{XML}<ListMultipartUploadsResult><Bucket>{}</Bucket><IsTruncated>{truncated}</IsTruncated>", call.bucket()?);
+    let mut text = format!(
+        "{XML}<ListMultipartUploadsResult><Bucket>{}</Bucket><IsTruncated>{truncated}</IsTruncated>",
+        call.bucket()?
+    );
     if let (true, Some((key, id, _))) = (truncated, page.last()) {
-        text += &format!("<NextKeyMarker>{}</NextKeyMarker><NextUploadIdMarker>{id}</NextUploadIdMarker>", escaped(key));
+        text += &format!(
+            "<NextKeyMarker>{}</NextKeyMarker><NextUploadIdMarker>{id}</NextUploadIdMarker>",
+            escaped(key)
+        );
     }
     for (key, id, upload) in page {
         text += &format!(
@@ -191,6 +206,7 @@ pub fn list(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
 }
 
 pub fn limit(call: &Call, name: &str) -> Result<usize, Refusal> {
-    let limit = call.parameter(name).map_or(Ok(MAX_PAGE), str::parse).map_err(|_| INVALID_ARGUMENT.about(name))?;
+    let limit =
+        call.parameter(name).map_or(Ok(MAX_PAGE), str::parse).map_err(|_| INVALID_ARGUMENT.about(name))?;
     Ok(limit.min(MAX_PAGE))
 }

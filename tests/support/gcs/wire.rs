@@ -1,7 +1,8 @@
 //! Requests as the service reads them, replies and errors as it writes them.
 //!
-//! The dialect is the family of extension headers: `x-goog-` with OAuth tokens and `GOOG4` signatures, `x-amz-` with
-//! AWS ones. One request must not have both, which is what keeps generation preconditions out of reach of AWS signers.
+//! The dialect is the family of extension headers: `x-goog-` with OAuth tokens and `GOOG4` signatures,
+//! `x-amz-` with AWS ones. One request must not have both, which is what keeps generation preconditions out
+//! of reach of AWS signers.
 
 use super::{content::Content, state::Object};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -64,7 +65,8 @@ impl Call {
 
     /// No bucket is called `storage`: that is where the JSON API begins.
     pub fn is_json(&self) -> bool {
-        self.bucket.as_deref() == Some("storage") && self.key.as_deref().is_some_and(|key| key.starts_with("v1/"))
+        self.bucket.as_deref() == Some("storage")
+            && self.key.as_deref().is_some_and(|key| key.starts_with("v1/"))
     }
 
     pub fn parameter(&self, name: &str) -> Option<&str> {
@@ -149,8 +151,10 @@ impl Refusal {
     }
 
     pub fn reply(&self) -> Reply {
-        let mut text =
-            format!("<?xml version='1.0' encoding='UTF-8'?><Error><Code>{}</Code><Message>{}</Message>", self.code, self.message);
+        let mut text = format!(
+            "<?xml version='1.0' encoding='UTF-8'?><Error><Code>{}</Code><Message>{}</Message>",
+            self.code, self.message
+        );
         if let Some(details) = &self.details {
             text += &format!("<Details>{}</Details>", escaped(details));
         }
@@ -160,8 +164,8 @@ impl Refusal {
     }
 }
 
-/// Text in XML. Characters that XML 1.0 does not have stay as references that its parsers refuse: who wants them back asks
-/// for `encoding-type=url`.
+/// Text in XML. Characters that XML 1.0 does not have stay as references that its parsers refuse: who wants
+/// them back asks for `encoding-type=url`.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -182,8 +186,9 @@ pub fn empty(status: u16) -> Reply {
 }
 
 pub fn xml(text: String) -> Reply {
-    let reply =
-        Response::builder().header(header::CONTENT_TYPE, "application/xml; charset=UTF-8").header(header::CONTENT_LENGTH, text.len());
+    let reply = Response::builder()
+        .header(header::CONTENT_TYPE, "application/xml; charset=UTF-8")
+        .header(header::CONTENT_LENGTH, text.len());
     reply.body(Full::new(Bytes::from(text)).boxed_unsync()).expect("a reply")
 }
 
@@ -195,14 +200,16 @@ pub fn streamed(content: &Content, range: Range<u64>) -> Body {
 pub fn iso(time: SystemTime) -> String {
     let millisecond = time::Duration::milliseconds(1);
     let time = OffsetDateTime::from(time);
-    let time = time - time::Duration::nanoseconds(i64::from(time.nanosecond()) % millisecond.whole_nanoseconds() as i64);
+    let time = time
+        - time::Duration::nanoseconds(i64::from(time.nanosecond()) % millisecond.whole_nanoseconds() as i64);
     time.format(&Rfc3339).expect("a date")
 }
 
 /// What every reply about an object says of it. Two lines of `x-goog-hash`, as the service sends them.
 pub fn describe(reply: &mut Reply, object: &Object) {
     let headers = reply.headers_mut();
-    let mut add = |name: &'static str, value: String| headers.append(name, value.parse().expect("a header value"));
+    let mut add =
+        |name: &'static str, value: String| headers.append(name, value.parse().expect("a header value"));
     add("etag", object.etag.clone());
     add("x-goog-generation", object.generation.to_string());
     add("x-goog-metageneration", "1".to_owned());
@@ -211,6 +218,9 @@ pub fn describe(reply: &mut Reply, object: &Object) {
         add("x-goog-hash", format!("md5={}", BASE64.encode(object.content.md5)));
     }
     add("x-goog-stored-content-length", object.content.length.to_string());
-    add("x-goog-stored-content-encoding", object.metadata.get("content-encoding").unwrap_or("identity").to_owned());
+    add(
+        "x-goog-stored-content-encoding",
+        object.metadata.get("content-encoding").unwrap_or("identity").to_owned(),
+    );
     add("x-goog-storage-class", "STANDARD".to_owned());
 }

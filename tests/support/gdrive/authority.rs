@@ -1,5 +1,5 @@
-//! Who gives out tokens: to a person's browser (RFC 6749 section 4.1 with RFC 7636), to a device with a code (RFC 8628), for
-//! a refresh token, and to service accounts (RFC 7523), whose signature nobody verifies.
+//! Who gives out tokens: to a person's browser (RFC 6749 section 4.1 with RFC 7636), to a device with a code
+//! (RFC 8628), for a refresh token, and to service accounts (RFC 7523), whose signature nobody verifies.
 
 use super::{
     CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Shared,
@@ -16,8 +16,14 @@ struct Fields(Vec<(String, String)>);
 
 impl Fields {
     fn of(text: &str) -> Self {
-        let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-        Self(text.split('&').filter_map(|pair| pair.split_once('=')).map(|(a, b)| (decoded(a), decoded(b))).collect())
+        let decoded =
+            |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+        Self(
+            text.split('&')
+                .filter_map(|pair| pair.split_once('='))
+                .map(|(a, b)| (decoded(a), decoded(b)))
+                .collect(),
+        )
     }
 
     fn get(&self, name: &str) -> &str {
@@ -45,18 +51,25 @@ fn page(shared: &Shared, query: &Fields) -> Reply {
         ("access_type", "offline"),
     ];
     let redirect = query.get("redirect_uri");
-    if wanted.iter().any(|(name, value)| query.get(name) != *value) || !redirect.starts_with("http://127.0.0.1:") {
+    if wanted.iter().any(|(name, value)| query.get(name) != *value)
+        || !redirect.starts_with("http://127.0.0.1:")
+    {
         return empty(400);
     }
     shared.told().challenge = Some(query.get("code_challenge").to_owned());
     let mut reply = empty(302);
-    let to = format!("{redirect}/?state={}&code={}&scope=x", query.get("state"), CODE.replace('/', "%2F").replace(' ', "%20"));
+    let to = format!(
+        "{redirect}/?state={}&code={}&scope=x",
+        query.get("state"),
+        CODE.replace('/', "%2F").replace(' ', "%20")
+    );
     reply.headers_mut().insert("location", HeaderValue::from_str(&to).expect("an address"));
     reply
 }
 
 fn device(form: &Fields) -> Reply {
-    if form.get("client_id") != CLIENT_ID || form.get("scope") != "https://www.googleapis.com/auth/drive.file" {
+    if form.get("client_id") != CLIENT_ID || form.get("scope") != "https://www.googleapis.com/auth/drive.file"
+    {
         return json_reply(400, &json!({ "error": "invalid_scope" }));
     }
     let page = "https://www.google.com/device";
@@ -67,17 +80,22 @@ fn device(form: &Fields) -> Reply {
 }
 
 fn token(shared: &Shared, form: &Fields) -> Reply {
-    let refused = |status, error: &str| json_reply(status, &json!({ "error": error, "error_description": "as the test wanted" }));
+    let refused = |status, error: &str| {
+        json_reply(status, &json!({ "error": error, "error_description": "as the test wanted" }))
+    };
     let mut told = shared.told();
     let is_ours = (form.get("client_id"), form.get("client_secret")) == (CLIENT_ID, CLIENT_SECRET);
     let fresh = match form.get("grant_type") {
-        "urn:ietf:params:oauth:grant-type:jwt-bearer" => match is_assertion(form.get("assertion"), &format!("{}/token", shared.endpoint()))
-        {
-            true => false,
-            false => return refused(400, "invalid_grant"),
-        },
+        "urn:ietf:params:oauth:grant-type:jwt-bearer" => {
+            match is_assertion(form.get("assertion"), &format!("{}/token", shared.endpoint())) {
+                true => false,
+                false => return refused(400, "invalid_grant"),
+            }
+        }
         _ if !is_ours => return refused(401, "invalid_client"),
-        "refresh_token" if form.get("refresh_token") != REFRESH_TOKEN || told.refuses_grants => return refused(400, "invalid_grant"),
+        "refresh_token" if form.get("refresh_token") != REFRESH_TOKEN || told.refuses_grants => {
+            return refused(400, "invalid_grant");
+        }
         "refresh_token" => false,
         "authorization_code" => {
             // A code is good for one answer.
@@ -87,7 +105,9 @@ fn token(shared: &Shared, form: &Fields) -> Reply {
                 false => return refused(400, "invalid_grant"),
             }
         }
-        "urn:ietf:params:oauth:grant-type:device_code" if form.get("device_code") != DEVICE_CODE => return refused(400, "invalid_grant"),
+        "urn:ietf:params:oauth:grant-type:device_code" if form.get("device_code") != DEVICE_CODE => {
+            return refused(400, "invalid_grant");
+        }
         "urn:ietf:params:oauth:grant-type:device_code" => match told.waits.checked_sub(1) {
             Some(waits) => {
                 told.waits = waits;

@@ -1,5 +1,5 @@
-//! `changes` of the API: getStartPageToken, list. The log has the last change of each file, with what the file is now; of
-//! what is in a folder it says nothing when the folder changes.
+//! `changes` of the API: getStartPageToken, list. The log has the last change of each file, with what the
+//! file is now; of what is in a folder it says nothing when the folder changes.
 
 use super::{
     Shared,
@@ -20,17 +20,28 @@ pub fn start(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
 
 fn known_drive<'c>(state: &State, call: &'c Call) -> Result<Option<&'c str>, Refusal> {
     match call.parameter("driveId") {
-        Some(drive) if !state.drives.contains(drive) => Err(Refusal::new(404, "notFound", format!("Shared drive not found: {drive}"))),
+        Some(drive) if !state.drives.contains(drive) => {
+            Err(Refusal::new(404, "notFound", format!("Shared drive not found: {drive}")))
+        }
         drive => Ok(drive),
     }
 }
 
 pub fn list(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
-    call.only(&["pageToken", "pageSize", "spaces", "includeRemoved", "includeItemsFromAllDrives", "driveId"])?;
+    call.only(&[
+        "pageToken",
+        "pageSize",
+        "spaces",
+        "includeRemoved",
+        "includeItemsFromAllDrives",
+        "driveId",
+    ])?;
     let state = shared.state();
     let drive = known_drive(&state, call)?;
     let token = call.parameter("pageToken").and_then(|token| token.parse::<u64>().ok());
-    let after = token.filter(|after| *after >= state.forgotten).ok_or_else(|| Refusal::invalid("Invalid page token"))?;
+    let after = token
+        .filter(|after| *after >= state.forgotten)
+        .ok_or_else(|| Refusal::invalid("Invalid page token"))?;
     let mut all: Vec<_> = state.changes.iter().filter(|(_, number)| **number > after).collect();
     all.sort_by_key(|(_, number)| **number);
     let is_seen = |id: &str| match state.files.get(id) {

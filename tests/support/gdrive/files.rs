@@ -19,13 +19,21 @@ pub fn list(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     let terms = query::parse(call.parameter("q").unwrap_or("trashed = false"))?;
     let drive = match (call.parameter("corpora"), call.parameter("driveId")) {
         (Some("drive"), Some(drive)) if state.drives.contains(drive) => Some(drive),
-        (Some("drive"), Some(drive)) => return Err(Refusal::new(404, "notFound", format!("Shared drive not found: {drive}"))),
-        (Some("drive"), None) | (_, Some(_)) => return Err(Refusal::invalid("driveId and corpora=drive go together")),
+        (Some("drive"), Some(drive)) => {
+            return Err(Refusal::new(404, "notFound", format!("Shared drive not found: {drive}")));
+        }
+        (Some("drive"), None) | (_, Some(_)) => {
+            return Err(Refusal::invalid("driveId and corpora=drive go together"));
+        }
         _ => None,
     };
     let all_drives = call.is_set("includeItemsFromAllDrives") && call.is_set("supportsAllDrives");
     if drive.is_some() && !all_drives {
-        return Err(Refusal::new(403, "teamDrivesParentLimit", "includeItemsFromAllDrives must be set for corpora=drive"));
+        return Err(Refusal::new(
+            403,
+            "teamDrivesParentLimit",
+            "includeItemsFromAllDrives must be set for corpora=drive",
+        ));
     }
     for term in &terms {
         if let query::Term::In(parent) = term
@@ -48,7 +56,8 @@ pub fn list(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
         None => drive.is_none(),
     };
     let matching = state.files.values().filter(|file| file.parent.is_some()).filter(seen);
-    let mut found = matching.filter(|file| file.id.as_str() > after && terms.iter().all(|term| term.holds(file, state)));
+    let mut found =
+        matching.filter(|file| file.id.as_str() > after && terms.iter().all(|term| term.holds(file, state)));
     let page: Vec<_> = found.by_ref().take(size).collect();
     let mut document = json!({ "kind": "drive#fileList", "files": page.iter().map(|file| state.show(file)).collect::<Vec<_>>() });
     if let (Some(_), Some(last)) = (found.next(), page.last()) {
@@ -64,7 +73,8 @@ pub fn get(shared: &Shared, call: &Call, id: &str) -> Result<Reply, Refusal> {
     if call.parameter("alt") != Some("media") {
         return call.answer(state.show(file));
     }
-    let no_bytes = || Refusal::new(403, "fileNotDownloadable", "Only files with binary content can be downloaded.");
+    let no_bytes =
+        || Refusal::new(403, "fileNotDownloadable", "Only files with binary content can be downloaded.");
     let content = file.content.as_ref().ok_or_else(no_bytes)?;
     let size = content.len() as u64;
     let reply = Response::builder().header(header::CONTENT_TYPE, &file.mime);
@@ -76,7 +86,13 @@ pub fn get(shared: &Shared, call: &Call, id: &str) -> Result<Reply, Refusal> {
                 let bytes = content.slice(span.start as usize..span.end as usize);
                 reply.status(206).header(header::CONTENT_RANGE, range).body(Full::new(bytes))
             }
-            None => return Err(Refusal::new(416, "requestedRangeNotSatisfiable", "Request range not satisfiable")),
+            None => {
+                return Err(Refusal::new(
+                    416,
+                    "requestedRangeNotSatisfiable",
+                    "Request range not satisfiable",
+                ));
+            }
         },
     };
     Ok(reply.expect("a reply"))
@@ -84,7 +100,8 @@ pub fn get(shared: &Shared, call: &Call, id: &str) -> Result<Reply, Refusal> {
 
 pub fn generate_ids(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     call.only(&["count", "space", "type"])?;
-    let count = call.parameter("count").map_or(Ok(10), str::parse).ok().filter(|count| (1..=1000).contains(count));
+    let count =
+        call.parameter("count").map_or(Ok(10), str::parse).ok().filter(|count| (1..=1000).contains(count));
     let count: usize = count.ok_or_else(|| Refusal::invalid("count must be between 1 and 1000"))?;
     let mut state = shared.state();
     let ids: Vec<String> = (0..count).map(|_| state.new_id()).collect();
@@ -109,7 +126,8 @@ pub fn update(shared: &Shared, call: &Call, id: &str, body: &Bytes) -> Result<Re
     let mut state = shared.state();
     let id = state.file(id, call.is_set("supportsAllDrives"))?.id.clone();
     let parent = state.files[&id].parent.clone();
-    let ids = |name| call.parameter(name).into_iter().flat_map(|ids: &str| ids.split(',')).collect::<Vec<_>>();
+    let ids =
+        |name| call.parameter(name).into_iter().flat_map(|ids: &str| ids.split(',')).collect::<Vec<_>>();
     let mut now = parent.clone();
     if ids("removeParents").iter().any(|id| Some(*id) == now.as_deref()) {
         now = None;
@@ -118,7 +136,13 @@ pub fn update(shared: &Shared, call: &Call, id: &str, body: &Bytes) -> Result<Re
         let added = state.folder(added)?;
         match &now {
             Some(there) if *there == added => {}
-            Some(_) => return Err(Refusal::new(403, "cannotAddParent", "Increasing the number of parents is not allowed")),
+            Some(_) => {
+                return Err(Refusal::new(
+                    403,
+                    "cannotAddParent",
+                    "Increasing the number of parents is not allowed",
+                ));
+            }
             None => now = Some(added),
         }
     }
@@ -170,7 +194,11 @@ pub fn delete(shared: &Shared, call: &Call, id: &str) -> Result<Reply, Refusal> 
     let file = state.file(id, call.is_set("supportsAllDrives"))?;
     // On a shared drive only organizers may do that.
     if state.drive_of(file).is_some() {
-        return Err(Refusal::new(403, "insufficientFilePermissions", "The user does not have sufficient permissions for this file."));
+        return Err(Refusal::new(
+            403,
+            "insufficientFilePermissions",
+            "The user does not have sufficient permissions for this file.",
+        ));
     }
     let id = file.id.clone();
     state.delete(&id);

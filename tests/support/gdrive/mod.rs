@@ -1,11 +1,12 @@
-//! Google Drive's REST API v3 and its token service, as their public documents describe them, in memory: for tests of the
-//! driver without an account.
+//! Google Drive's REST API v3 and its token service, as their public documents describe them, in memory: for
+//! tests of the driver without an account.
 //!
-//! It is strict where the service is lax, so that a driver which leans on luck fails here: parameters and fields it does not
-//! know are refused, replies hold the fields that were asked for and no more, files have exactly one parent, pieces of
-//! sessions are multiples of 256 KiB, and what is in a shared drive is not seen by who does not ask for it. Names are searched
-//! without regard to case, any number of files have one name, and deleting a folder takes all that is in it. What it lacks:
-//! permissions, revisions, exports, shortcuts, `fields=*`, and verification of service accounts' signatures.
+//! It is strict where the service is lax, so that a driver which leans on luck fails here: parameters and
+//! fields it does not know are refused, replies hold the fields that were asked for and no more, files have
+//! exactly one parent, pieces of sessions are multiples of 256 KiB, and what is in a shared drive is not seen
+//! by who does not ask for it. Names are searched without regard to case, any number of files have one name,
+//! and deleting a folder takes all that is in it. What it lacks: permissions, revisions, exports, shortcuts,
+//! `fields=*`, and verification of service accounts' signatures.
 
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
@@ -107,12 +108,16 @@ impl FakeDrive {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         listener.set_nonblocking(true).expect("non-blocking");
-        let shared =
-            Arc::new(Shared { address, state: Mutex::default(), told: Mutex::new(Told { life: 3599, waits: 1, ..Told::default() }) });
+        let shared = Arc::new(Shared {
+            address,
+            state: Mutex::default(),
+            told: Mutex::new(Told { life: 3599, waits: 1, ..Told::default() }),
+        });
         let (stop, stopped) = oneshot::channel();
         let service = shared.clone();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(serve(listener, service, stopped));
         });
         Self { address, shared, stop: Some(stop), thread: Some(thread) }
@@ -201,11 +206,14 @@ impl FakeDrive {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         let mut parent = top.to_owned();
         for segment in folder.split('/').filter(|segment| !segment.is_empty()) {
-            let found =
-                state.files.values().find(|file| file.parent.as_ref() == Some(&parent) && file.name == segment && file.mime == FOLDER);
+            let found = state.files.values().find(|file| {
+                file.parent.as_ref() == Some(&parent) && file.name == segment && file.mime == FOLDER
+            });
             parent = match found {
                 Some(found) => found.id.clone(),
-                None => state.create(&json!({ "name": segment, "mimeType": FOLDER, "parents": [parent] }), None).expect("a folder"),
+                None => state
+                    .create(&json!({ "name": segment, "mimeType": FOLDER, "parents": [parent] }), None)
+                    .expect("a folder"),
             };
         }
         let content = Bytes::copy_from_slice(content.as_ref());
@@ -234,7 +242,12 @@ impl FakeDrive {
     /// The file that was changed last gets this name, which may hold slashes.
     pub fn rename_last(&self, name: &str) {
         let mut state = self.shared.state();
-        let last = state.files.values_mut().filter(|file| file.content.is_some()).max_by_key(|file| file.revision).expect("a file");
+        let last = state
+            .files
+            .values_mut()
+            .filter(|file| file.content.is_some())
+            .max_by_key(|file| file.revision)
+            .expect("a file");
         last.name = name.to_owned();
         let id = last.id.clone();
         state.note(&id);
@@ -254,7 +267,9 @@ impl FakeDrive {
 
     /// As others move a file or folder, and give it another name.
     pub fn relocate(&self, from: &str, folder: &str, name: &str) {
-        let at = |path: &str| self.paths(false).into_iter().find(|(found, _)| found == path).expect("is there").1.id;
+        let at = |path: &str| {
+            self.paths(false).into_iter().find(|(found, _)| found == path).expect("is there").1.id
+        };
         let (id, parent) = (at(from), if folder.is_empty() { MY_DRIVE.to_owned() } else { at(folder) });
         let mut state = self.shared.state();
         let file = state.files.get_mut(&id).expect("is there");
@@ -276,12 +291,19 @@ impl FakeDrive {
 
     /// Path and bytes of every file outside of the trash, sorted.
     pub fn all(&self) -> Vec<(String, Vec<u8>)> {
-        self.paths(false).into_iter().filter_map(|(path, file)| Some((path, file.content?.to_vec()))).collect()
+        self.paths(false)
+            .into_iter()
+            .filter_map(|(path, file)| Some((path, file.content?.to_vec())))
+            .collect()
     }
 
     /// Paths of the files in the trash, sorted.
     pub fn trashed(&self) -> Vec<String> {
-        self.paths(true).into_iter().filter(|(_, file)| file.content.is_some()).map(|(path, _)| path).collect()
+        self.paths(true)
+            .into_iter()
+            .filter(|(_, file)| file.content.is_some())
+            .map(|(path, _)| path)
+            .collect()
     }
 
     fn paths(&self, trashed: bool) -> Vec<(String, File)> {
@@ -289,14 +311,19 @@ impl FakeDrive {
         let path = |file: &File| {
             let mut path = file.name.clone();
             let mut at = file;
-            while let Some(parent) = at.parent.as_ref().and_then(|parent| state.files.get(parent)).filter(|parent| parent.parent.is_some())
+            while let Some(parent) = at
+                .parent
+                .as_ref()
+                .and_then(|parent| state.files.get(parent))
+                .filter(|parent| parent.parent.is_some())
             {
                 path = format!("{}/{path}", parent.name);
                 at = parent;
             }
             path
         };
-        let wanted = state.files.values().filter(|file| file.parent.is_some() && state.is_trashed(file) == trashed);
+        let wanted =
+            state.files.values().filter(|file| file.parent.is_some() && state.is_trashed(file) == trashed);
         let mut found: Vec<_> = wanted.map(|file| (path(file), file.clone())).collect();
         found.sort_by(|a, b| a.0.cmp(&b.0));
         found
@@ -337,7 +364,12 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot:
             let shared = shared.clone();
             async move { answer(&shared, request).await }
         });
-        tokio::spawn(http1::Builder::new().timer(TokioTimer::new()).half_close(true).serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .half_close(true)
+                .serve_connection(TokioIo::new(stream), service),
+        );
     }
 }
 
@@ -384,11 +416,15 @@ fn route(shared: &Shared, request: &Request<()>, body: Received) -> Result<Reply
     }
     let session = call.parameter("upload_id").map(str::to_owned);
     // The address of a session is secret enough.
-    if session.is_none() && call.header("authorization") != Some(&format!("Bearer drive-token-{}", shared.told().tokens)) {
+    if session.is_none()
+        && call.header("authorization") != Some(&format!("Bearer drive-token-{}", shared.told().tokens))
+    {
         return Err(Refusal::new(401, "authError", "Invalid Credentials"));
     }
     let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
-    if let (Some(session), ["upload", "drive", "v3", "files"], &Method::PUT) = (&session, path.as_slice(), &call.method) {
+    if let (Some(session), ["upload", "drive", "v3", "files"], &Method::PUT) =
+        (&session, path.as_slice(), &call.method)
+    {
         return uploads::put(shared, &call, session, body);
     }
     if !body.whole {
@@ -396,7 +432,11 @@ fn route(shared: &Shared, request: &Request<()>, body: Received) -> Result<Reply
     }
     let body = body.bytes;
     if call.method == Method::PATCH && shared.told().refuses_trashing && body.starts_with(b"{\"trashed\"") {
-        return Err(Refusal::new(403, "insufficientFilePermissions", "The user does not have sufficient permissions for this file."));
+        return Err(Refusal::new(
+            403,
+            "insufficientFilePermissions",
+            "The user does not have sufficient permissions for this file.",
+        ));
     }
     match (&call.method, path.as_slice()) {
         (&Method::GET, ["drive", "v3", "files"]) => files::list(shared, &call),

@@ -29,9 +29,11 @@ pub fn parse(query: &str) -> Result<Vec<Term>, Refusal> {
                 match name {
                     "name" => quoted().map(|(value, more)| (Term::Name(value), more)),
                     "mimeType" => quoted().map(|(value, more)| (Term::Mime(value), more)),
-                    "trashed" => [true, false]
-                        .into_iter()
-                        .find_map(|is| value.strip_prefix(if is { "true" } else { "false" }).map(|more| (Term::Trashed(is), more))),
+                    "trashed" => [true, false].into_iter().find_map(|is| {
+                        value
+                            .strip_prefix(if is { "true" } else { "false" })
+                            .map(|more| (Term::Trashed(is), more))
+                    }),
                     _ => None,
                 }
                 .ok_or_else(invalid)?

@@ -146,9 +146,11 @@ impl State {
 
     pub fn check_quota(&self, more: u64) -> Result<(), Refusal> {
         match self.quota {
-            Some(quota) if self.used() + more > quota => {
-                Err(Refusal::new(403, "storageQuotaExceeded", "The user's Drive storage quota has been exceeded."))
-            }
+            Some(quota) if self.used() + more > quota => Err(Refusal::new(
+                403,
+                "storageQuotaExceeded",
+                "The user's Drive storage quota has been exceeded.",
+            )),
             _ => Ok(()),
         }
     }
@@ -160,13 +162,19 @@ impl State {
                 return Err(Refusal::invalid(format!("the fake does not know {name}")));
             }
         }
-        let parents = metadata["parents"].as_array().map_or(vec![MY_DRIVE], |parents| parents.iter().filter_map(Value::as_str).collect());
+        let parents = metadata["parents"]
+            .as_array()
+            .map_or(vec![MY_DRIVE], |parents| parents.iter().filter_map(Value::as_str).collect());
         let &[parent] = parents.as_slice() else {
             return Err(Refusal::invalid("A file must have exactly one parent."));
         };
         let parent = self.folder(parent)?;
         if metadata["mimeType"] == FOLDER && self.depth(&parent) >= 100 {
-            return Err(Refusal::new(403, "myDriveHierarchyDepthLimitExceeded", "The hierarchy is too deep."));
+            return Err(Refusal::new(
+                403,
+                "myDriveHierarchyDepthLimitExceeded",
+                "The hierarchy is too deep.",
+            ));
         }
         self.check_quota(content.as_ref().map_or(0, |content| content.len() as u64))?;
         let id = match metadata["id"].as_str() {
@@ -179,7 +187,11 @@ impl State {
         };
         let (now, revision) = (Timestamp::now(), self.number());
         let mime = metadata["mimeType"].as_str().unwrap_or("application/octet-stream").to_owned();
-        let content = if mime.starts_with("application/vnd.google-apps.") { None } else { Some(content.unwrap_or_default()) };
+        let content = if mime.starts_with("application/vnd.google-apps.") {
+            None
+        } else {
+            Some(content.unwrap_or_default())
+        };
         let mut file = File {
             id: id.clone(),
             name: metadata["name"].as_str().unwrap_or("Untitled").to_owned(),
@@ -211,8 +223,12 @@ impl State {
     pub fn delete(&mut self, id: &str) {
         self.files.remove(id);
         self.note(id);
-        let below: Vec<String> =
-            self.files.values().filter(|file| file.parent.as_deref() == Some(id)).map(|file| file.id.clone()).collect();
+        let below: Vec<String> = self
+            .files
+            .values()
+            .filter(|file| file.parent.as_deref() == Some(id))
+            .map(|file| file.id.clone())
+            .collect();
         below.iter().for_each(|id| self.delete(id));
     }
 
@@ -233,7 +249,8 @@ impl State {
         if let Some(content) = &file.content {
             shown["size"] = json!(content.len().to_string());
             shown["md5Checksum"] = json!(file.md5);
-            shown["headRevisionId"] = json!(format!("0B{:016x}", file.revision.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+            shown["headRevisionId"] =
+                json!(format!("0B{:016x}", file.revision.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         }
         shown
     }

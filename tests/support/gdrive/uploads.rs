@@ -65,8 +65,10 @@ fn keep(state: &mut State, target: Target, content: Bytes) -> Result<String, Ref
 
 pub fn begin(shared: &Shared, call: &Call, target: Option<&str>, body: &Bytes) -> Result<Reply, Refusal> {
     call.only(&["uploadType"])?;
-    let announced =
-        call.header("x-upload-content-length").map(|length| length.parse().map_err(|_| Refusal::invalid("length"))).transpose()?;
+    let announced = call
+        .header("x-upload-content-length")
+        .map(|length| length.parse().map_err(|_| Refusal::invalid("length")))
+        .transpose()?;
     let described = if body.is_empty() { Bytes::from_static(b"{}") } else { body.clone() };
     let target = of(target, &described)?;
     let mut state = shared.state();
@@ -90,9 +92,10 @@ pub fn put(shared: &Shared, call: &Call, session: &str, body: Received) -> Resul
     let upload = state.uploads.get_mut(session).ok_or_else(gone)?;
     let held: u64 = upload.received.iter().map(|piece| piece.len() as u64).sum();
     let range = match call.header("content-range") {
-        Some(range) => {
-            range.strip_prefix("bytes ").and_then(|range| range.split_once('/')).ok_or_else(|| Refusal::invalid("Content-Range"))?
-        }
+        Some(range) => range
+            .strip_prefix("bytes ")
+            .and_then(|range| range.split_once('/'))
+            .ok_or_else(|| Refusal::invalid("Content-Range"))?,
         None => ("whole", "*"),
     };
     let total: Option<u64> = range.1.parse().ok().or(upload.announced);

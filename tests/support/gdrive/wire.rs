@@ -31,7 +31,10 @@ impl Refusal {
 
     pub fn reply(&self) -> Reply {
         let inner = json!({ "domain": "global", "reason": self.reason, "message": self.message });
-        json_reply(self.status, &json!({ "error": { "errors": [inner], "code": self.status, "message": self.message } }))
+        json_reply(
+            self.status,
+            &json!({ "error": { "errors": [inner], "code": self.status, "message": self.message } }),
+        )
     }
 }
 
@@ -47,7 +50,12 @@ pub struct Call {
 
 impl Call {
     pub fn of<B>(request: &Request<B>) -> Result<Self, Refusal> {
-        let decoded = |text: &str| percent_decode_str(text).decode_utf8().map(String::from).map_err(|_| Refusal::invalid("not UTF-8"));
+        let decoded = |text: &str| {
+            percent_decode_str(text)
+                .decode_utf8()
+                .map(String::from)
+                .map_err(|_| Refusal::invalid("not UTF-8"))
+        };
         let path = request.uri().path().split('/').skip(1).map(decoded).collect::<Result<_, _>>()?;
         let pairs = request.uri().query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
         let pair = |pair: &str| {
@@ -61,7 +69,11 @@ impl Call {
     /// Unknown ones are refused: the service ignores some of them, but nobody should lean on that.
     pub fn only(&self, known: &[&str]) -> Result<(), Refusal> {
         let common = ["fields", "supportsAllDrives"];
-        match self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str()) && !common.contains(&name.as_str())) {
+        match self
+            .parameters
+            .iter()
+            .find(|(name, _)| !known.contains(&name.as_str()) && !common.contains(&name.as_str()))
+        {
             Some((name, _)) => Err(Refusal::invalid(format!("Unknown parameter {name}"))),
             None => Ok(()),
         }
@@ -81,7 +93,11 @@ impl Call {
 
     /// What `fields` asks for, of a file or of a page of them.
     pub fn answer(&self, document: Value) -> Result<Reply, Refusal> {
-        let default = if document.get("files").is_some() { "nextPageToken,files(kind,id,name,mimeType)" } else { "kind,id,name,mimeType" };
+        let default = if document.get("files").is_some() {
+            "nextPageToken,files(kind,id,name,mimeType)"
+        } else {
+            "kind,id,name,mimeType"
+        };
         let fields = self.parameter("fields").unwrap_or(default);
         Ok(json_reply(200, &project(document, fields)?))
     }
@@ -98,13 +114,14 @@ fn project(document: Value, fields: &str) -> Result<Value, Refusal> {
         rest = more;
         let mut value = all.remove(name);
         if let Some(inner) = rest.strip_prefix('(') {
-            let end = closing(inner).ok_or_else(|| Refusal::invalid(format!("Invalid field selection {fields}")))?;
+            let end = closing(inner)
+                .ok_or_else(|| Refusal::invalid(format!("Invalid field selection {fields}")))?;
             let (within, more) = inner.split_at(end);
             rest = &more[1..];
             value = match value {
-                Some(Value::Array(items)) => {
-                    Some(Value::Array(items.into_iter().map(|item| project(item, within)).collect::<Result<_, _>>()?))
-                }
+                Some(Value::Array(items)) => Some(Value::Array(
+                    items.into_iter().map(|item| project(item, within)).collect::<Result<_, _>>()?,
+                )),
                 Some(one) => Some(project(one, within)?),
                 None => None,
             };
@@ -131,7 +148,8 @@ fn closing(text: &str) -> Option<usize> {
 }
 
 pub fn json_reply(status: u16, document: &Value) -> Reply {
-    let reply = Response::builder().status(status).header(header::CONTENT_TYPE, "application/json; charset=UTF-8");
+    let reply =
+        Response::builder().status(status).header(header::CONTENT_TYPE, "application/json; charset=UTF-8");
     reply.body(Full::new(document.to_string().into())).expect("a reply")
 }
 

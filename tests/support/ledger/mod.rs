@@ -1,9 +1,9 @@
-//! A catalog in memory: the port's promises without files and threads, so that a test that holds the clock decides the order of
-//! everything that happens in it.
+//! A catalog in memory: the port's promises without files and threads, so that a test that holds the clock
+//! decides the order of everything that happens in it.
 //!
-//! A [`Ledger`] is what outlives a process, and a [`LedgerCatalog`] is one process that has it open. Changes wait in a queue, as
-//! those of the embedded catalog do: they are committed some time after they were asked for, in their order, and those that a
-//! killed process had not committed are lost.
+//! A [`Ledger`] is what outlives a process, and a [`LedgerCatalog`] is one process that has it open. Changes
+//! wait in a queue, as those of the embedded catalog do: they are committed some time after they were asked
+//! for, in their order, and those that a killed process had not committed are lost.
 
 mod shared;
 mod state;
@@ -11,10 +11,11 @@ mod state;
 use async_trait::async_trait;
 use causeway::{
     catalog::{
-        BackendPlace, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog, CatalogError,
-        CatalogErrorKind, Clock, Commit, CompletedUpload, Document, Documents, Expected, Generation, Identities, IndexChange, IndexRow,
-        Lease, LeftPlace, NewBucket, NewDocument, NewIdentity, NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange,
-        ReplicaRecord, Result, Revision, StoredObject, UploadRecord, VersionRow, WhichObjects,
+        BackendPlace, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog,
+        CatalogError, CatalogErrorKind, Clock, Commit, CompletedUpload, Document, Documents, Expected,
+        Generation, Identities, IndexChange, IndexRow, Lease, LeftPlace, NewBucket, NewDocument, NewIdentity,
+        NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result, Revision,
+        StoredObject, UploadRecord, VersionRow, WhichObjects,
     },
     model::{AccessKey, BucketName, ObjectKey, TenantId, Timestamp, UploadId},
     store::{ListPage, ListRequest, ListUploadsRequest, UploadsPage},
@@ -69,14 +70,23 @@ impl Ledger {
 }
 
 impl LedgerCatalog {
-    /// Within a runtime. `killed` ends it at once; `pause` is how long a look or a commit takes, and `lag` a commit of the index.
+    /// Within a runtime. `killed` ends it at once; `pause` is how long a look or a commit takes, and `lag` a
+    /// commit of the index.
     pub fn open(ledger: Ledger, killed: CancellationToken, pause: Pause, lag: Pause) -> Self {
         let queue = |pause: &Pause| {
             let (queue, changes) = mpsc::unbounded_channel();
             tokio::spawn(commit(ledger.clone(), killed.clone(), pause.clone(), changes));
             queue
         };
-        Self { truth: queue(&pause), index: queue(&lag), closed: AtomicBool::new(false), ledger, pause, killed, clock: Clock::default() }
+        Self {
+            truth: queue(&pause),
+            index: queue(&lag),
+            closed: AtomicBool::new(false),
+            ledger,
+            pause,
+            killed,
+            clock: Clock::default(),
+        }
     }
 
     /// The same, with leases by another clock than the system's.
@@ -124,7 +134,12 @@ impl LedgerCatalog {
 }
 
 /// Commits what comes through a queue, some at a time.
-async fn commit(ledger: Ledger, killed: CancellationToken, pause: Pause, mut changes: mpsc::UnboundedReceiver<Change>) {
+async fn commit(
+    ledger: Ledger,
+    killed: CancellationToken,
+    pause: Pause,
+    mut changes: mpsc::UnboundedReceiver<Change>,
+) {
     let all = async {
         let mut batch = Vec::new();
         while changes.recv_many(&mut batch, BATCH).await > 0 {
@@ -148,7 +163,12 @@ fn closed() -> CatalogError {
 
 #[async_trait]
 impl Catalog for LedgerCatalog {
-    async fn create_bucket_apart(&self, bucket: NewBucket, documents: Vec<NewDocument>, apart: Vec<BackendPlace>) -> Result<BucketRecord> {
+    async fn create_bucket_apart(
+        &self,
+        bucket: NewBucket,
+        documents: Vec<NewDocument>,
+        apart: Vec<BackendPlace>,
+    ) -> Result<BucketRecord> {
         self.submit(&self.truth, move |state| state.create_bucket(bucket, documents, &apart)).await
     }
 
@@ -160,7 +180,12 @@ impl Catalog for LedgerCatalog {
         self.read(|state| state.buckets(&query)).await
     }
 
-    async fn update_bucket(&self, bucket: BucketId, expected: Expected, change: BucketChange) -> Result<Revision> {
+    async fn update_bucket(
+        &self,
+        bucket: BucketId,
+        expected: Expected,
+        change: BucketChange,
+    ) -> Result<Revision> {
         self.submit(&self.truth, move |state| state.update_bucket(bucket, expected, change)).await
     }
 
@@ -184,11 +209,21 @@ impl Catalog for LedgerCatalog {
         self.read(|state| state.document(bucket, kind)).await
     }
 
-    async fn set_document(&self, bucket: BucketId, expected: Expected, document: NewDocument) -> Result<Revision> {
+    async fn set_document(
+        &self,
+        bucket: BucketId,
+        expected: Expected,
+        document: NewDocument,
+    ) -> Result<Revision> {
         self.submit(&self.truth, move |state| state.set_document(bucket, expected, document)).await
     }
 
-    async fn delete_document(&self, bucket: BucketId, kind: &str, expected: Expected) -> Result<Option<Revision>> {
+    async fn delete_document(
+        &self,
+        bucket: BucketId,
+        kind: &str,
+        expected: Expected,
+    ) -> Result<Option<Revision>> {
         let kind = kind.to_owned();
         self.submit(&self.truth, move |state| state.delete_document(bucket, &kind, expected)).await
     }
@@ -233,7 +268,12 @@ impl Catalog for LedgerCatalog {
         self.submit(&self.truth, move |state| state.add_replica(bucket, replica)).await
     }
 
-    async fn update_replica(&self, replica: BucketId, expected: Expected, change: ReplicaChange) -> Result<Revision> {
+    async fn update_replica(
+        &self,
+        replica: BucketId,
+        expected: Expected,
+        change: ReplicaChange,
+    ) -> Result<Revision> {
         self.submit(&self.truth, move |state| state.update_replica(replica, expected, change)).await
     }
 
@@ -276,11 +316,21 @@ impl Catalog for LedgerCatalog {
         self.read(|state| state.list(bucket, &request)).await
     }
 
-    async fn index_rows(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize) -> Result<Vec<IndexRow>> {
+    async fn index_rows(
+        &self,
+        bucket: BucketId,
+        after: Option<ObjectKey>,
+        limit: usize,
+    ) -> Result<Vec<IndexRow>> {
         self.read(|state| state.index_rows(bucket, after.as_ref(), limit)).await
     }
 
-    async fn index_versions(&self, bucket: BucketId, after: Option<(ObjectKey, u64)>, limit: usize) -> Result<Vec<VersionRow>> {
+    async fn index_versions(
+        &self,
+        bucket: BucketId,
+        after: Option<(ObjectKey, u64)>,
+        limit: usize,
+    ) -> Result<Vec<VersionRow>> {
         self.read(|state| state.index_versions(bucket, after.as_ref(), limit)).await
     }
 
@@ -317,11 +367,23 @@ impl Catalog for LedgerCatalog {
         self.read(|state| state.object_versions(bucket, key)).await
     }
 
-    async fn set_object_version(&self, bucket: BucketId, order: u64, expected: Expected, row: ObjectRow) -> Result<Revision> {
+    async fn set_object_version(
+        &self,
+        bucket: BucketId,
+        order: u64,
+        expected: Expected,
+        row: ObjectRow,
+    ) -> Result<Revision> {
         self.submit(&self.truth, move |state| state.set_object(bucket, Some(order), expected, row)).await
     }
 
-    async fn objects(&self, bucket: BucketId, after: Option<ObjectKey>, limit: usize, which: WhichObjects) -> Result<Vec<ObjectRow>> {
+    async fn objects(
+        &self,
+        bucket: BucketId,
+        after: Option<ObjectKey>,
+        limit: usize,
+        which: WhichObjects,
+    ) -> Result<Vec<ObjectRow>> {
         self.read(|state| state.objects(bucket, after.as_ref(), limit, which)).await
     }
 
@@ -337,16 +399,32 @@ impl Catalog for LedgerCatalog {
         self.read(|state| state.list_uploads(bucket, &request)).await
     }
 
-    async fn put_part(&self, bucket: BucketId, upload: &UploadId, part: PartRecord) -> Result<Option<PartRecord>> {
+    async fn put_part(
+        &self,
+        bucket: BucketId,
+        upload: &UploadId,
+        part: PartRecord,
+    ) -> Result<Option<PartRecord>> {
         let upload = upload.clone();
         self.submit(&self.truth, move |state| state.put_part(bucket, upload, part)).await
     }
 
-    async fn parts(&self, bucket: BucketId, upload: &UploadId, after: u16, limit: usize) -> Result<Vec<PartRecord>> {
+    async fn parts(
+        &self,
+        bucket: BucketId,
+        upload: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Result<Vec<PartRecord>> {
         self.read(|state| state.parts(bucket, upload, after, limit)).await
     }
 
-    async fn finish_upload(&self, bucket: BucketId, upload: &UploadId, completed: CompletedUpload) -> Result<()> {
+    async fn finish_upload(
+        &self,
+        bucket: BucketId,
+        upload: &UploadId,
+        completed: CompletedUpload,
+    ) -> Result<()> {
         let upload = upload.clone();
         self.submit(&self.truth, move |state| state.finish_upload(bucket, upload, completed)).await
     }

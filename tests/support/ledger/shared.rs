@@ -20,7 +20,13 @@ fn later(now: Timestamp, ttl: Duration) -> Timestamp {
 }
 
 impl Shared {
-    pub(super) fn acquire_lease(&mut self, name: String, owner: String, now: Timestamp, ttl: Duration) -> Option<Lease> {
+    pub(super) fn acquire_lease(
+        &mut self,
+        name: String,
+        owner: String,
+        now: Timestamp,
+        ttl: Duration,
+    ) -> Option<Lease> {
         let known = self.leases.entry(name.clone()).or_insert((None, 0, now));
         let is_anothers = known.0.as_ref().is_some_and(|holder| *holder != owner) && known.2 > now;
         if is_anothers {
@@ -41,8 +47,9 @@ impl Shared {
     }
 
     fn held(&mut self, lease: &Lease) -> Option<&mut (Option<String>, u64, Timestamp)> {
-        let is_same =
-            |(owner, fencing, _): &(Option<String>, u64, Timestamp)| *fencing == lease.fencing && *owner == Some(lease.owner.clone());
+        let is_same = |(owner, fencing, _): &(Option<String>, u64, Timestamp)| {
+            *fencing == lease.fencing && *owner == Some(lease.owner.clone())
+        };
         self.leases.get_mut(&lease.name).filter(|known| is_same(known))
     }
 

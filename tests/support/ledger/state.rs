@@ -3,14 +3,16 @@
 use super::shared::Shared;
 use causeway::{
     catalog::{
-        BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage, BucketsQuery, CatalogError,
-        CatalogErrorKind, CompletedUpload, Document, Documents, Expected, Generation, IndexChange, IndexRow, JOB, LeftPlace, NewBucket,
-        NewDocument, NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject,
+        BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage,
+        BucketsQuery, CatalogError, CatalogErrorKind, CompletedUpload, Document, Documents, Expected,
+        Generation, IndexChange, IndexRow, JOB, LeftPlace, NewBucket, NewDocument, NewReplica, ObjectRow,
+        ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject,
         UploadRecord, VersionRow, WhichObjects,
     },
     model::{BucketName, ObjectKey, TenantId, Timestamp, UploadId},
     store::{
-        ListEntry, ListPage, ListRequest, ListUploadsRequest, ListedObject, UploadEntry, UploadInfo, UploadsPage,
+        ListEntry, ListPage, ListRequest, ListUploadsRequest, ListedObject, UploadEntry, UploadInfo,
+        UploadsPage,
         grouping::{self, Grouped, Ordered, Query, Seek},
     },
 };
@@ -64,21 +66,37 @@ impl State {
         self.buckets.contains_key(&bucket) || self.replicas.contains_key(&bucket)
     }
 
-    pub(super) fn create_bucket(&mut self, bucket: NewBucket, documents: Vec<NewDocument>, apart: &[BackendPlace]) -> Result<BucketRecord> {
+    pub(super) fn create_bucket(
+        &mut self,
+        bucket: NewBucket,
+        documents: Vec<NewDocument>,
+        apart: &[BackendPlace],
+    ) -> Result<BucketRecord> {
         if self.bucket(&bucket.tenant, &bucket.name).is_some() {
             return refused(CatalogErrorKind::Exists);
         }
         let replicas = self.replicas.values().map(|(_, replica)| (&replica.backend, &replica.place));
-        let mut all = self.buckets.values().map(|record| (&record.bucket.backend, &record.bucket.place)).chain(replicas);
-        let inside = |a: &str, b: &str| b.is_empty() || a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'));
+        let mut all = self
+            .buckets
+            .values()
+            .map(|record| (&record.bucket.backend, &record.bucket.place))
+            .chain(replicas);
+        let inside = |a: &str, b: &str| {
+            b.is_empty() || a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'))
+        };
         let touches = |(backend, at): (&String, &String)| {
-            apart.iter().any(|apart| apart.backend == *backend && (inside(at, &apart.place) || inside(&apart.place, at)))
+            apart.iter().any(|apart| {
+                apart.backend == *backend && (inside(at, &apart.place) || inside(&apart.place, at))
+            })
         };
         if all.any(touches) {
             return refused(CatalogErrorKind::Overlaps);
         }
         let revision = Revision(1);
-        let mut all: Vec<_> = documents.into_iter().map(|NewDocument { kind, body }| Document { kind, body, revision }).collect();
+        let mut all: Vec<_> = documents
+            .into_iter()
+            .map(|NewDocument { kind, body }| Document { kind, body, revision })
+            .collect();
         all.sort_by(|a, b| a.kind.cmp(&b.kind));
         let documents = Documents { revision: if all.is_empty() { Revision::NONE } else { revision }, all };
         let record = BucketRecord { revision, documents, ..BucketRecord::new(self.next(), bucket) };
@@ -87,14 +105,18 @@ impl State {
     }
 
     pub(super) fn bucket(&self, tenant: &TenantId, name: &BucketName) -> Option<BucketRecord> {
-        self.buckets.values().find(|record| record.bucket.tenant == *tenant && record.bucket.name == *name).cloned()
+        self.buckets
+            .values()
+            .find(|record| record.bucket.tenant == *tenant && record.bucket.name == *name)
+            .cloned()
     }
 
     pub(super) fn buckets(&self, query: &BucketsQuery) -> BucketsPage {
         let wanted = |record: &&BucketRecord| {
             let bucket = &record.bucket;
             bucket.tenant == query.tenant
-                && (query.owner.as_ref().is_none_or(|owner| *owner == *bucket.owner.id) || query.besides.contains(&bucket.name))
+                && (query.owner.as_ref().is_none_or(|owner| *owner == *bucket.owner.id)
+                    || query.besides.contains(&bucket.name))
                 && bucket.name.as_str().starts_with(&query.prefix)
                 && query.after.as_deref().is_none_or(|after| bucket.name.as_str() > after)
         };
@@ -110,10 +132,19 @@ impl State {
 
     pub(super) fn bucket_sizes(&self, limit: usize) -> BucketSizes {
         let size = |(id, record): (&BucketId, &BucketRecord)| {
-            let keys = || self.index.range((*id, ObjectKey::new("\0").expect("a key"))..).take_while(|((of, _), _)| of == id);
-            let has_index = keys().next().is_some() || self.facts.keys().any(|(of, name)| of == id && !name.starts_with(JOB));
+            let keys = || {
+                self.index
+                    .range((*id, ObjectKey::new("\0").expect("a key"))..)
+                    .take_while(|((of, _), _)| of == id)
+            };
+            let has_index = keys().next().is_some()
+                || self.facts.keys().any(|(of, name)| of == id && !name.starts_with(JOB));
             let bytes = keys().map(|(_, (_, row))| row.size).fold(0u64, u64::saturating_add);
-            has_index.then(|| BucketSize { name: record.bucket.name.clone(), objects: keys().count() as u64, bytes })
+            has_index.then(|| BucketSize {
+                name: record.bucket.name.clone(),
+                objects: keys().count() as u64,
+                bytes,
+            })
         };
         let mut largest: Vec<_> = self.buckets.iter().filter_map(size).collect();
         largest.sort_by_key(|size| std::cmp::Reverse((size.bytes, size.objects)));
@@ -122,7 +153,12 @@ impl State {
         BucketSizes { largest, others }
     }
 
-    pub(super) fn update_bucket(&mut self, bucket: BucketId, expected: Expected, change: BucketChange) -> Result<Revision> {
+    pub(super) fn update_bucket(
+        &mut self,
+        bucket: BucketId,
+        expected: Expected,
+        change: BucketChange,
+    ) -> Result<Revision> {
         let Some(record) = self.buckets.get_mut(&bucket) else { return refused(CatalogErrorKind::NotFound) };
         expect(expected, record.revision)?;
         let BucketChange::Owner(owner) = change;
@@ -140,7 +176,12 @@ impl State {
         self.documents(bucket)?.all.into_iter().find(|document| document.kind == kind)
     }
 
-    pub(super) fn set_document(&mut self, bucket: BucketId, expected: Expected, new: NewDocument) -> Result<Revision> {
+    pub(super) fn set_document(
+        &mut self,
+        bucket: BucketId,
+        expected: Expected,
+        new: NewDocument,
+    ) -> Result<Revision> {
         let known = self.document(bucket, &new.kind);
         let Some(record) = self.buckets.get_mut(&bucket) else { return refused(CatalogErrorKind::NotFound) };
         expect(expected, known.map_or(Revision::NONE, |known| known.revision))?;
@@ -152,7 +193,12 @@ impl State {
         Ok(*revision)
     }
 
-    pub(super) fn delete_document(&mut self, bucket: BucketId, kind: &str, expected: Expected) -> Result<Option<Revision>> {
+    pub(super) fn delete_document(
+        &mut self,
+        bucket: BucketId,
+        kind: &str,
+        expected: Expected,
+    ) -> Result<Option<Revision>> {
         let known = self.document(bucket, kind);
         if expected != Expected::Any && !self.exists(bucket) {
             return refused(CatalogErrorKind::NotFound);
@@ -180,12 +226,21 @@ impl State {
     }
 
     pub(super) fn replicas(&self, bucket: BucketId) -> Vec<ReplicaRecord> {
-        let mut replicas: Vec<_> = self.replicas.values().filter(|(of, _)| *of == bucket).map(|(_, replica)| replica.clone()).collect();
+        let mut replicas: Vec<_> = self
+            .replicas
+            .values()
+            .filter(|(of, _)| *of == bucket)
+            .map(|(_, replica)| replica.clone())
+            .collect();
         replicas.sort_by_key(|replica| (replica.rank, replica.id));
         replicas
     }
 
-    pub(super) fn add_replica(&mut self, bucket: BucketId, NewReplica { backend, place }: NewReplica) -> Result<ReplicaRecord> {
+    pub(super) fn add_replica(
+        &mut self,
+        bucket: BucketId,
+        NewReplica { backend, place }: NewReplica,
+    ) -> Result<ReplicaRecord> {
         if !self.buckets.contains_key(&bucket) {
             return refused(CatalogErrorKind::NotFound);
         }
@@ -200,15 +255,30 @@ impl State {
         Ok(replica)
     }
 
-    pub(super) fn update_replica(&mut self, replica: BucketId, expected: Expected, change: ReplicaChange) -> Result<Revision> {
-        let Some((of, known)) = self.replicas.get(&replica) else { return refused(CatalogErrorKind::NotFound) };
+    pub(super) fn update_replica(
+        &mut self,
+        replica: BucketId,
+        expected: Expected,
+        change: ReplicaChange,
+    ) -> Result<Revision> {
+        let Some((of, known)) = self.replicas.get(&replica) else {
+            return refused(CatalogErrorKind::NotFound);
+        };
         expect(expected, known.revision)?;
         let first = self.replicas(*of).first().map_or(0, |first| first.rank);
-        let Some((_, replica)) = self.replicas.get_mut(&replica) else { return refused(CatalogErrorKind::NotFound) };
+        let Some((_, replica)) = self.replicas.get_mut(&replica) else {
+            return refused(CatalogErrorKind::NotFound);
+        };
         match change {
-            ReplicaChange::Seeded => (replica.seeded, replica.refilled, replica.unmade) = (true, false, false),
-            ReplicaChange::Refilled => (replica.seeded, replica.refilled, replica.unmade) = (false, true, false),
-            ReplicaChange::Unmade => (replica.seeded, replica.refilled, replica.unmade) = (false, false, true),
+            ReplicaChange::Seeded => {
+                (replica.seeded, replica.refilled, replica.unmade) = (true, false, false)
+            }
+            ReplicaChange::Refilled => {
+                (replica.seeded, replica.refilled, replica.unmade) = (false, true, false)
+            }
+            ReplicaChange::Unmade => {
+                (replica.seeded, replica.refilled, replica.unmade) = (false, false, true)
+            }
             ReplicaChange::First => replica.rank = first - 1,
         }
         replica.revision.0 += 1;
@@ -216,7 +286,9 @@ impl State {
     }
 
     pub(super) fn renew_replica(&mut self, replica: BucketId, expected: Expected) -> Result<ReplicaRecord> {
-        let Some((of, old)) = self.replicas.get(&replica).cloned() else { return refused(CatalogErrorKind::NotFound) };
+        let Some((of, old)) = self.replicas.get(&replica).cloned() else {
+            return refused(CatalogErrorKind::NotFound);
+        };
         expect(expected, old.revision)?;
         self.delete_bucket(replica);
         let (id, revision) = (self.next(), Revision(1));
@@ -255,7 +327,10 @@ impl State {
             Some(_) => self.versions.get(&version).map(|(known, _)| *known),
         };
         let is_numbered = generation > Generation::UNNUMBERED;
-        let is_late = [known, self.deletions.get(&deletion).copied()].into_iter().flatten().any(|known| known > generation);
+        let is_late = [known, self.deletions.get(&deletion).copied()]
+            .into_iter()
+            .flatten()
+            .any(|known| known > generation);
         if is_numbered && is_late {
             return;
         }
@@ -279,33 +354,55 @@ impl State {
         self.index.iter().filter(move |((of, _), _)| *of == bucket).map(|(_, (_, row))| row)
     }
 
-    pub(super) fn index_versions(&self, bucket: BucketId, after: Option<&(ObjectKey, u64)>, limit: usize) -> Vec<VersionRow> {
-        let is_behind = |key: &ObjectKey, order: Reverse<u64>| after.is_none_or(|(at, of)| (key, order) > (at, Reverse(*of)));
-        let versions = self.versions.iter().filter(|((of, key, order), _)| *of == bucket && is_behind(key, *order));
+    pub(super) fn index_versions(
+        &self,
+        bucket: BucketId,
+        after: Option<&(ObjectKey, u64)>,
+        limit: usize,
+    ) -> Vec<VersionRow> {
+        let is_behind = |key: &ObjectKey, order: Reverse<u64>| {
+            after.is_none_or(|(at, of)| (key, order) > (at, Reverse(*of)))
+        };
+        let versions =
+            self.versions.iter().filter(|((of, key, order), _)| *of == bucket && is_behind(key, *order));
         versions.map(|(_, (_, version))| version.clone()).take(limit).collect()
     }
 
     pub(super) fn list(&self, bucket: BucketId, request: &ListRequest) -> ListPage {
-        let (prefix, delimiter, after) = (&*request.prefix, request.delimiter.as_deref(), request.after.as_deref());
+        let (prefix, delimiter, after) =
+            (&*request.prefix, request.delimiter.as_deref(), request.after.as_deref());
         let rows: Vec<&IndexRow> = self.rows(bucket).collect();
-        let mut cursor = Cursor { name: |row: &&IndexRow| row.key.as_str().to_owned(), items: rows, at: 0, resume: None };
-        let Ok((entries, truncated)) = grouping::page(&mut cursor, Query { prefix, delimiter, after, limit: request.limit });
+        let mut cursor =
+            Cursor { name: |row: &&IndexRow| row.key.as_str().to_owned(), items: rows, at: 0, resume: None };
+        let Ok((entries, truncated)) =
+            grouping::page(&mut cursor, Query { prefix, delimiter, after, limit: request.limit });
         let entry = |grouped: Grouped<Named<&IndexRow>>| match grouped {
             Grouped::CommonPrefix(prefix) => ListEntry::CommonPrefix(prefix),
-            Grouped::Item(Named(_, IndexRow { key, size, etag, last_modified, checksum, .. })) => ListEntry::Object(ListedObject {
-                key: key.clone(),
-                size: *size,
-                etag: etag.clone(),
-                last_modified: *last_modified,
-                checksum: *checksum,
-                storage_class: None,
-            }),
+            Grouped::Item(Named(_, IndexRow { key, size, etag, last_modified, checksum, .. })) => {
+                ListEntry::Object(ListedObject {
+                    key: key.clone(),
+                    size: *size,
+                    etag: etag.clone(),
+                    last_modified: *last_modified,
+                    checksum: *checksum,
+                    storage_class: None,
+                })
+            }
         };
         ListPage { entries: entries.into_iter().map(entry).collect(), truncated, cache: None }
     }
 
-    pub(super) fn index_rows(&self, bucket: BucketId, after: Option<&ObjectKey>, limit: usize) -> Vec<IndexRow> {
-        self.rows(bucket).filter(|row| after.is_none_or(|after| row.key > *after)).take(limit).cloned().collect()
+    pub(super) fn index_rows(
+        &self,
+        bucket: BucketId,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Vec<IndexRow> {
+        self.rows(bucket)
+            .filter(|row| after.is_none_or(|after| row.key > *after))
+            .take(limit)
+            .cloned()
+            .collect()
     }
 
     pub(super) fn index_lookup(&self, bucket: BucketId, keys: &[ObjectKey]) -> Vec<Option<IndexRow>> {
@@ -329,8 +426,15 @@ impl State {
     }
 
     /// `None`: the current one.
-    pub(super) fn set_object(&mut self, bucket: BucketId, order: Option<u64>, expected: Expected, row: ObjectRow) -> Result<Revision> {
-        let (at, version) = ((bucket, row.key.clone()), (bucket, row.key.clone(), Reverse(order.unwrap_or_default())));
+    pub(super) fn set_object(
+        &mut self,
+        bucket: BucketId,
+        order: Option<u64>,
+        expected: Expected,
+        row: ObjectRow,
+    ) -> Result<Revision> {
+        let (at, version) =
+            ((bucket, row.key.clone()), (bucket, row.key.clone(), Reverse(order.unwrap_or_default())));
         let known = if order.is_none() { self.objects.get(&at) } else { self.object_versions.get(&version) };
         expect(expected, known.map_or(Revision::NONE, |known| known.revision))?;
         if row.is_empty() {
@@ -354,12 +458,25 @@ impl State {
 
     pub(super) fn object_versions(&self, bucket: BucketId, key: &ObjectKey) -> Vec<ObjectVersion> {
         let versions = self.object_versions.iter().filter(|((of, at, _), _)| *of == bucket && at == key);
-        versions.map(|((_, _, Reverse(order)), stored)| ObjectVersion { order: *order, stored: stored.clone() }).collect()
+        versions
+            .map(|((_, _, Reverse(order)), stored)| ObjectVersion { order: *order, stored: stored.clone() })
+            .collect()
     }
 
-    pub(super) fn objects(&self, bucket: BucketId, after: Option<&ObjectKey>, limit: usize, which: WhichObjects) -> Vec<ObjectRow> {
-        let rows = self.objects.iter().filter(|((of, key), _)| *of == bucket && after.is_none_or(|after| key > after));
-        let rows = rows.map(|(_, stored)| &stored.row).filter(|row| which == WhichObjects::All || row.intended.is_some());
+    pub(super) fn objects(
+        &self,
+        bucket: BucketId,
+        after: Option<&ObjectKey>,
+        limit: usize,
+        which: WhichObjects,
+    ) -> Vec<ObjectRow> {
+        let rows = self
+            .objects
+            .iter()
+            .filter(|((of, key), _)| *of == bucket && after.is_none_or(|after| key > after));
+        let rows = rows
+            .map(|(_, stored)| &stored.row)
+            .filter(|row| which == WhichObjects::All || row.intended.is_some());
         rows.take(limit).cloned().collect()
     }
 
@@ -380,19 +497,29 @@ impl State {
     }
 
     pub(super) fn list_uploads(&self, bucket: BucketId, request: &ListUploadsRequest) -> UploadsPage {
-        let records = self.uploads.iter().filter(|((of, _), _)| *of == bucket).map(|(_, upload)| &upload.record);
+        let records =
+            self.uploads.iter().filter(|((of, _), _)| *of == bucket).map(|(_, upload)| &upload.record);
         let mut records: Vec<&UploadRecord> = records.collect();
         let place = |record: &UploadRecord| (record.key.clone(), record.initiated, record.upload.clone());
         records.sort_by_key(|record| place(record));
         // Behind an upload that has ended meanwhile, all of its key are listed again.
-        let resume = request.key_marker.as_deref().zip(request.upload_marker.as_ref()).map(|(key, upload)| {
-            let marker = records.iter().position(|record| record.key.as_str() == key && record.upload == *upload);
-            let first = records.partition_point(|record| record.key.as_str() < key);
-            (key.to_owned(), marker.map_or(first, |at| at + 1))
-        });
-        let (prefix, delimiter, after) = (&*request.prefix, request.delimiter.as_deref(), request.key_marker.as_deref());
-        let mut cursor = Cursor { name: |record: &&UploadRecord| record.key.as_str().to_owned(), items: records, at: 0, resume };
-        let Ok((entries, truncated)) = grouping::page(&mut cursor, Query { prefix, delimiter, after, limit: request.limit });
+        let resume =
+            request.key_marker.as_deref().zip(request.upload_marker.as_ref()).map(|(key, upload)| {
+                let marker =
+                    records.iter().position(|record| record.key.as_str() == key && record.upload == *upload);
+                let first = records.partition_point(|record| record.key.as_str() < key);
+                (key.to_owned(), marker.map_or(first, |at| at + 1))
+            });
+        let (prefix, delimiter, after) =
+            (&*request.prefix, request.delimiter.as_deref(), request.key_marker.as_deref());
+        let mut cursor = Cursor {
+            name: |record: &&UploadRecord| record.key.as_str().to_owned(),
+            items: records,
+            at: 0,
+            resume,
+        };
+        let Ok((entries, truncated)) =
+            grouping::page(&mut cursor, Query { prefix, delimiter, after, limit: request.limit });
         let entry = |grouped: Grouped<Named<&UploadRecord>>| match grouped {
             Grouped::CommonPrefix(prefix) => UploadEntry::CommonPrefix(prefix),
             Grouped::Item(Named(_, record)) => UploadEntry::Upload(UploadInfo {
@@ -407,23 +534,46 @@ impl State {
         UploadsPage { entries: entries.into_iter().map(entry).collect(), truncated }
     }
 
-    pub(super) fn put_part(&mut self, bucket: BucketId, upload: UploadId, part: PartRecord) -> Result<Option<PartRecord>> {
+    pub(super) fn put_part(
+        &mut self,
+        bucket: BucketId,
+        upload: UploadId,
+        part: PartRecord,
+    ) -> Result<Option<PartRecord>> {
         match self.uploads.get_mut(&(bucket, upload)) {
             Some(upload) => Ok(upload.parts.insert(part.number.get(), part)),
             None => refused(CatalogErrorKind::NotFound),
         }
     }
 
-    pub(super) fn parts(&self, bucket: BucketId, upload: &UploadId, after: u16, limit: usize) -> Vec<PartRecord> {
+    pub(super) fn parts(
+        &self,
+        bucket: BucketId,
+        upload: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Vec<PartRecord> {
         let Some(upload) = self.uploads.get(&(bucket, upload.clone())) else { return Vec::new() };
-        upload.parts.iter().filter(|(number, _)| **number > after).map(|(_, part)| part).take(limit).cloned().collect()
+        upload
+            .parts
+            .iter()
+            .filter(|(number, _)| **number > after)
+            .map(|(_, part)| part)
+            .take(limit)
+            .cloned()
+            .collect()
     }
 
     pub(super) fn end_upload(&mut self, bucket: BucketId, upload: UploadId) -> bool {
         self.uploads.remove(&(bucket, upload)).is_some()
     }
 
-    pub(super) fn finish_upload(&mut self, bucket: BucketId, upload: UploadId, completed: CompletedUpload) -> Result<()> {
+    pub(super) fn finish_upload(
+        &mut self,
+        bucket: BucketId,
+        upload: UploadId,
+        completed: CompletedUpload,
+    ) -> Result<()> {
         if !self.end_upload(bucket, upload.clone()) {
             return refused(CatalogErrorKind::NotFound);
         }
@@ -437,8 +587,10 @@ impl State {
 
     pub(super) fn stale_uploads(&self, before: Timestamp, limit: usize) -> Vec<UploadRecord> {
         let uploads = self.uploads.values().map(|upload| &upload.record);
-        let mut stale: Vec<_> =
-            uploads.filter(|upload| upload.initiated < before && !self.replicas.contains_key(&upload.bucket)).cloned().collect();
+        let mut stale: Vec<_> = uploads
+            .filter(|upload| upload.initiated < before && !self.replicas.contains_key(&upload.bucket))
+            .cloned()
+            .collect();
         stale.sort_by_key(|upload| upload.initiated);
         stale.truncate(limit);
         stale
@@ -469,8 +621,12 @@ impl<T: Copy, F: Fn(&T) -> String> Ordered for Cursor<T, F> {
         let name = &self.name;
         self.at = match (to, &self.resume) {
             (Seek::After(bound), Some((key, at))) if key.as_bytes() == bound => *at,
-            (Seek::From(bound), _) => self.items.partition_point(|item| name(item).as_bytes() < bound.as_slice()),
-            (Seek::After(bound), _) => self.items.partition_point(|item| name(item).as_bytes() <= bound.as_slice()),
+            (Seek::From(bound), _) => {
+                self.items.partition_point(|item| name(item).as_bytes() < bound.as_slice())
+            }
+            (Seek::After(bound), _) => {
+                self.items.partition_point(|item| name(item).as_bytes() <= bound.as_slice())
+            }
         };
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! `driveItem` of the API: get, children, create, update, delete, copy, content; uploads and what has an address of its own.
+//! `driveItem` of the API: get, children, create, update, delete, copy, content; uploads and what has an
+//! address of its own.
 
 use super::{
     Shared,
@@ -14,7 +15,13 @@ use serde_json::{Value, json};
 /// All but the last range of a session have a multiple of this length.
 const STEP: u64 = 320 << 10;
 
-pub fn answer(shared: &Shared, call: &Call, place: Place, asked: &str, body: &Bytes) -> Result<Reply, Refusal> {
+pub fn answer(
+    shared: &Shared,
+    call: &Call,
+    place: Place,
+    asked: &str,
+    body: &Bytes,
+) -> Result<Reply, Refusal> {
     let behaviour = "@microsoft.graph.conflictBehavior";
     match (&call.method, &place, asked) {
         (&Method::GET, _, "") => {
@@ -57,10 +64,19 @@ pub fn answer(shared: &Shared, call: &Call, place: Place, asked: &str, body: &By
             let mut state = shared.state();
             state.folder(folder)?;
             let session = format!("s{}", state.number());
-            let upload = Upload { folder: folder.clone(), name: name.clone(), behaviour, total: None, received: Vec::new() };
+            let upload = Upload {
+                folder: folder.clone(),
+                name: name.clone(),
+                behaviour,
+                total: None,
+                received: Vec::new(),
+            };
             state.uploads.insert(session.clone(), upload);
             let address = format!("{}/up/{session}", shared.endpoint());
-            Ok(json_reply(200, &json!({ "uploadUrl": address, "expirationDateTime": "2099-01-01T00:00:00Z" })))
+            Ok(json_reply(
+                200,
+                &json!({ "uploadUrl": address, "expirationDateTime": "2099-01-01T00:00:00Z" }),
+            ))
         }
         (&Method::PATCH, Place::Id(id), "") => update(shared, call, id, body),
         (&Method::POST, Place::Id(id), "/copy") => copy(shared, call, id, body),
@@ -74,7 +90,11 @@ pub fn answer(shared: &Shared, call: &Call, place: Place, asked: &str, body: &By
             state.delete(id);
             Ok(empty(204))
         }
-        _ => Err(Refusal::new(405, "notAllowed", format!("the fake does not know {} {place:?}{asked}", call.method))),
+        _ => Err(Refusal::new(
+            405,
+            "notAllowed",
+            format!("the fake does not know {} {place:?}{asked}", call.method),
+        )),
     }
 }
 
@@ -91,7 +111,8 @@ fn found<'s>(state: &'s State, place: &Place) -> Result<&'s Item, Refusal> {
 }
 
 fn document(body: &[u8]) -> Result<Value, Refusal> {
-    serde_json::from_slice(body).map_err(|_| Refusal::invalid("Entity only allows writes with a JSON Content-Type header."))
+    serde_json::from_slice(body)
+        .map_err(|_| Refusal::invalid("Entity only allows writes with a JSON Content-Type header."))
 }
 
 fn name_of(document: &Value) -> Result<&str, Refusal> {
@@ -102,9 +123,16 @@ fn children(shared: &Shared, call: &Call, place: &Place) -> Result<Reply, Refusa
     call.only(&["$top", "$select", "$skiptoken"])?;
     let state = shared.state();
     let folder = found(&state, place)?;
-    let size: usize = call.parameter("$top").and_then(|top| top.parse().ok()).filter(|top| (1..=1000).contains(top)).unwrap_or(200);
+    let size: usize = call
+        .parameter("$top")
+        .and_then(|top| top.parse().ok())
+        .filter(|top| (1..=1000).contains(top))
+        .unwrap_or(200);
     let after = call.parameter("$skiptoken").unwrap_or_default();
-    let mut matching = state.items.values().filter(|item| item.parent.as_ref() == Some(&folder.id) && item.id.as_str() > after);
+    let mut matching = state
+        .items
+        .values()
+        .filter(|item| item.parent.as_ref() == Some(&folder.id) && item.id.as_str() > after);
     let page: Vec<&Item> = matching.by_ref().take(size).collect();
     let select: Option<Vec<&str>> = call.parameter("$select").map(|fields| fields.split(',').collect());
     let shown = page.iter().map(|item| {
@@ -118,7 +146,10 @@ fn children(shared: &Shared, call: &Call, place: &Place) -> Result<Reply, Refusa
     if let (Some(_), Some(last)) = (matching.next(), page.last()) {
         let select = call.parameter("$select").map(|select| format!("&$select={select}")).unwrap_or_default();
         // Another host, as behind a gateway.
-        document["@odata.nextLink"] = json!(format!("https://graph.example.com{}?$top={size}{select}&$skiptoken={}", call.path, last.id));
+        document["@odata.nextLink"] = json!(format!(
+            "https://graph.example.com{}?$top={size}{select}&$skiptoken={}",
+            call.path, last.id
+        ));
     }
     Ok(json_reply(200, &document))
 }
@@ -151,10 +182,13 @@ fn copy(shared: &Shared, call: &Call, id: &str, body: &Bytes) -> Result<Reply, R
     let behaviour = call.behaviour(&Value::Null)?;
     let mut state = shared.state();
     let source = state.item(id)?.clone();
-    let folder = document["parentReference"]["id"].as_str().ok_or_else(|| Refusal::invalid("no parent"))?.to_owned();
+    let folder =
+        document["parentReference"]["id"].as_str().ok_or_else(|| Refusal::invalid("no parent"))?.to_owned();
     state.folder(&folder)?;
     let made = state.make_room(&folder, name_of(&document)?, behaviour, None);
-    let made = made.and_then(|()| state.create(&folder, name_of(&document)?, source.content, Behaviour::Fail)).is_ok();
+    let made = made
+        .and_then(|()| state.create(&folder, name_of(&document)?, source.content, Behaviour::Fail))
+        .is_ok();
     let job = format!("j{}", state.number());
     state.jobs.insert(job.clone(), (1, made));
     Ok(located(202, &format!("{}/monitor/{job}", shared.endpoint())))
@@ -168,7 +202,9 @@ pub fn unsigned(shared: &Shared, call: &Call, body: &Bytes, whole: bool) -> Opti
         ("monitor", &Method::GET) => monitor(shared, name),
         ("up", &Method::PUT) => put(shared, call, name, body, whole),
         ("up", &Method::GET) => shared.state().uploads.get(name).map(progress).ok_or_else(Refusal::not_found),
-        ("up", &Method::DELETE) => shared.state().uploads.remove(name).map(|_| empty(204)).ok_or_else(Refusal::not_found),
+        ("up", &Method::DELETE) => {
+            shared.state().uploads.remove(name).map(|_| empty(204)).ok_or_else(Refusal::not_found)
+        }
         _ => return None,
     };
     Some(match call.header("authorization") {
@@ -182,13 +218,20 @@ fn monitor(shared: &Shared, name: &str) -> Result<Reply, Refusal> {
     let (left, done) = state.jobs.get_mut(name).ok_or_else(Refusal::not_found)?;
     if *left > 0 {
         *left -= 1;
-        return Ok(json_reply(202, &json!({ "operation": "ItemCopy", "percentageComplete": 27.8, "status": "inProgress" })));
+        return Ok(json_reply(
+            202,
+            &json!({ "operation": "ItemCopy", "percentageComplete": 27.8, "status": "inProgress" }),
+        ));
     }
     Ok(match done {
-        true => json_reply(202, &json!({ "percentageComplete": 100.0, "status": "completed", "resourceId": "01" })),
-        false => {
-            json_reply(200, &json!({ "status": "failed", "error": { "code": "nameAlreadyExists", "message": "Name already exists" } }))
-        }
+        true => json_reply(
+            202,
+            &json!({ "percentageComplete": 100.0, "status": "completed", "resourceId": "01" }),
+        ),
+        false => json_reply(
+            200,
+            &json!({ "status": "failed", "error": { "code": "nameAlreadyExists", "message": "Name already exists" } }),
+        ),
     })
 }
 
@@ -214,14 +257,20 @@ fn download(shared: &Shared, call: &Call, name: &str) -> Result<Reply, Refusal> 
 
 fn progress(upload: &Upload) -> Reply {
     let held: usize = upload.received.iter().map(Bytes::len).sum();
-    json_reply(202, &json!({ "expirationDateTime": "2099-01-01T00:00:00Z", "nextExpectedRanges": [format!("{held}-")] }))
+    json_reply(
+        202,
+        &json!({ "expirationDateTime": "2099-01-01T00:00:00Z", "nextExpectedRanges": [format!("{held}-")] }),
+    )
 }
 
 fn put(shared: &Shared, call: &Call, session: &str, body: &Bytes, whole: bool) -> Result<Reply, Refusal> {
     let mut state = shared.state();
     let upload = state.uploads.get_mut(session).ok_or_else(Refusal::not_found)?;
     let about = || Refusal::invalid("Content-Range");
-    let range = call.header("content-range").and_then(|range| range.strip_prefix("bytes ")?.split_once('/')).ok_or_else(about)?;
+    let range = call
+        .header("content-range")
+        .and_then(|range| range.strip_prefix("bytes ")?.split_once('/'))
+        .ok_or_else(about)?;
     let (first, last) = range.0.split_once('-').ok_or_else(about)?;
     let (first, last): (u64, u64) = (first.parse().map_err(|_| about())?, last.parse().map_err(|_| about())?);
     let total: u64 = range.1.parse().map_err(|_| about())?;
@@ -234,7 +283,11 @@ fn put(shared: &Shared, call: &Call, session: &str, body: &Bytes, whole: bool) -
         return Err(about());
     }
     if first != held {
-        return Err(Refusal::new(416, "invalidRange", "Optimistic concurrency failure during fragmented upload"));
+        return Err(Refusal::new(
+            416,
+            "invalidRange",
+            "Optimistic concurrency failure during fragmented upload",
+        ));
     }
     if last + 1 < total && !(body.len() as u64).is_multiple_of(STEP) {
         return Err(Refusal::invalid("ranges have to be multiples of 320 KiB"));
@@ -245,7 +298,12 @@ fn put(shared: &Shared, call: &Call, session: &str, body: &Bytes, whole: bool) -
     if last + 1 < total {
         return Ok(progress(&upload));
     }
-    let id = state.create(&upload.folder, &upload.name, Some(upload.received.concat().into()), upload.behaviour)?;
+    let id = state.create(
+        &upload.folder,
+        &upload.name,
+        Some(upload.received.concat().into()),
+        upload.behaviour,
+    )?;
     state.uploads.remove(session);
     Ok(json_reply(201, &shared.show(&state, &state.items[&id])))
 }

@@ -1,10 +1,11 @@
-//! OneDrive as Microsoft Graph v1.0 shows it, and Microsoft's token service, as their public documents describe them, in
-//! memory: for tests of the driver without an account.
+//! OneDrive as Microsoft Graph v1.0 shows it, and Microsoft's token service, as their public documents
+//! describe them, in memory: for tests of the driver without an account.
 //!
-//! It is strict where the service is lax: parameters it does not know are refused, ranges of sessions are multiples of 320
-//! KiB and begin where the session ends, tokens are refused where addresses are secret enough, and only the newest refresh
-//! token is good for long. Names are found without regard to case, and no folder has two that differ in nothing else. What
-//! it lacks: permissions, versions, the recycle bin, sharing, delta.
+//! It is strict where the service is lax: parameters it does not know are refused, ranges of sessions are
+//! multiples of 320 KiB and begin where the session ends, tokens are refused where addresses are secret
+//! enough, and only the newest refresh token is good for long. Names are found without regard to case, and no
+//! folder has two that differ in nothing else. What it lacks: permissions, versions, the recycle bin,
+//! sharing, delta.
 
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
@@ -117,7 +118,8 @@ impl FakeOnedrive {
         let (stop, stopped) = oneshot::channel();
         let service = shared.clone();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(serve(listener, service, stopped));
         });
         let dir = tempfile::tempdir().expect("a directory");
@@ -135,11 +137,16 @@ impl FakeOnedrive {
     }
 
     pub fn settings(&self) -> OnedriveSettings {
-        let endpoint = |path: &str| Endpoint::parse(&format!("{}{path}", self.endpoint())).expect("an address");
+        let endpoint =
+            |path: &str| Endpoint::parse(&format!("{}{path}", self.endpoint())).expect("an address");
         OnedriveSettings {
             endpoint: endpoint("/v1.0"),
             token_endpoint: endpoint("/common/oauth2/v2.0/token"),
-            grant: Grant::Refresh { client_id: CLIENT_ID.into(), client_secret: None, refresh_token: Secret::new(REFRESH_TOKEN) },
+            grant: Grant::Refresh {
+                client_id: CLIENT_ID.into(),
+                client_secret: None,
+                refresh_token: Secret::new(REFRESH_TOKEN),
+            },
             drive: None,
             root: String::new(),
             dir: self.dir.path().to_owned(),
@@ -150,7 +157,12 @@ impl FakeOnedrive {
     /// A document library, of an application that acts for itself.
     pub fn library(&self) -> OnedriveSettings {
         let grant = Grant::Client { client_id: CLIENT_ID.into(), client_secret: Secret::new(CLIENT_SECRET) };
-        OnedriveSettings { grant, drive: Some(DRIVE.into()), root: "objects of/everybody".into(), ..self.settings() }
+        OnedriveSettings {
+            grant,
+            drive: Some(DRIVE.into()),
+            root: "objects of/everybody".into(),
+            ..self.settings()
+        }
     }
 
     pub fn files(&self) -> OnedriveFiles {
@@ -193,9 +205,12 @@ impl FakeOnedrive {
         let mut parent = ROOT.to_owned();
         for name in folder.split('/').filter(|name| !name.is_empty()) {
             let found = state.child(&parent, name).map(|item| item.id.clone());
-            parent = found.unwrap_or_else(|| state.create(&parent, name, None, Behaviour::Fail).expect("a folder"));
+            parent = found
+                .unwrap_or_else(|| state.create(&parent, name, None, Behaviour::Fail).expect("a folder"));
         }
-        state.create(&parent, name, Some(Bytes::copy_from_slice(content.as_ref())), Behaviour::Replace).expect("a file");
+        state
+            .create(&parent, name, Some(Bytes::copy_from_slice(content.as_ref())), Behaviour::Replace)
+            .expect("a file");
     }
 
     /// As others rename a file or folder.
@@ -258,7 +273,12 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot:
             let shared = shared.clone();
             async move { answer(&shared, request).await }
         });
-        tokio::spawn(http1::Builder::new().timer(TokioTimer::new()).half_close(true).serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .half_close(true)
+                .serve_connection(TokioIo::new(stream), service),
+        );
     }
 }
 
@@ -280,7 +300,8 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Reply, Lo
             }
         }
     }
-    let reply = route(shared, &request, &pieces.concat().into(), whole).unwrap_or_else(|refusal| refusal.reply());
+    let reply =
+        route(shared, &request, &pieces.concat().into(), whole).unwrap_or_else(|refusal| refusal.reply());
     let mut told = shared.told();
     if told.lost_replies > 0 && request.method() != Method::GET && !request.uri().path().ends_with("/token") {
         told.lost_replies -= 1;
@@ -304,7 +325,11 @@ fn route(shared: &Shared, request: &Request<()>, body: &Bytes, whole: bool) -> R
         return answer;
     }
     if call.header("authorization") != Some(&format!("Bearer onedrive-token-{}", shared.told().tokens)) {
-        return Err(Refusal::new(401, "InvalidAuthenticationToken", "Access token has expired or is not yet valid."));
+        return Err(Refusal::new(
+            401,
+            "InvalidAuthenticationToken",
+            "Access token has expired or is not yet valid.",
+        ));
     }
     if !whole {
         return Err(Refusal::invalid("a body that broke off"));
@@ -319,19 +344,26 @@ fn route(shared: &Shared, request: &Request<()>, body: &Bytes, whole: bool) -> R
 fn token(shared: &Shared, body: &[u8]) -> Reply {
     let text = String::from_utf8_lossy(body);
     let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let fields: Vec<(String, String)> =
-        text.split('&').filter_map(|pair| pair.split_once('=')).map(|(a, b)| (decoded(a), decoded(b))).collect();
-    let field = |name: &str| fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
+    let fields: Vec<(String, String)> = text
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(a, b)| (decoded(a), decoded(b)))
+        .collect();
+    let field =
+        |name: &str| fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
     let mut told = shared.told();
     let issued = |n: usize| if n == 0 { REFRESH_TOKEN.to_owned() } else { format!("{REFRESH_TOKEN}-{n}") };
     let oldest = if told.only_the_newest { told.renewals } else { 0 };
-    let is_good = (oldest..=told.renewals).any(|n| issued(n) == field("refresh_token")) && !told.refuses_grants;
+    let is_good =
+        (oldest..=told.renewals).any(|n| issued(n) == field("refresh_token")) && !told.refuses_grants;
     let error = match field("grant_type") {
         _ if field("client_id") != CLIENT_ID => Some("unauthorized_client"),
         "refresh_token" if is_good => None,
         "refresh_token" => Some("invalid_grant"),
         "client_credentials" if field("client_secret") != CLIENT_SECRET => Some("invalid_client"),
-        "client_credentials" if field("scope") != "https://graph.microsoft.com/.default" => Some("invalid_scope"),
+        "client_credentials" if field("scope") != "https://graph.microsoft.com/.default" => {
+            Some("invalid_scope")
+        }
         "client_credentials" => None,
         _ => Some("unsupported_grant_type"),
     };

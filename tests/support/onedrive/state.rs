@@ -74,12 +74,15 @@ impl State {
     }
 
     pub fn folder(&self, id: &str) -> Result<&Item, Refusal> {
-        self.item(id).and_then(|item| if item.content.is_none() { Ok(item) } else { Err(Refusal::not_found()) })
+        self.item(id)
+            .and_then(|item| if item.content.is_none() { Ok(item) } else { Err(Refusal::not_found()) })
     }
 
     pub fn child(&self, folder: &str, name: &str) -> Option<&Item> {
         let name = name.to_lowercase();
-        self.items.values().find(|item| item.parent.as_deref() == Some(folder) && item.name.to_lowercase() == name)
+        self.items
+            .values()
+            .find(|item| item.parent.as_deref() == Some(folder) && item.name.to_lowercase() == name)
     }
 
     pub fn at(&self, path: &str) -> Result<&Item, Refusal> {
@@ -93,7 +96,9 @@ impl State {
     pub fn path(&self, item: &Item) -> String {
         let mut path = item.name.clone();
         let mut at = item;
-        while let Some(parent) = at.parent.as_ref().map(|parent| &self.items[parent]).filter(|parent| parent.parent.is_some()) {
+        while let Some(parent) =
+            at.parent.as_ref().map(|parent| &self.items[parent]).filter(|parent| parent.parent.is_some())
+        {
             path = format!("{}/{path}", parent.name);
             at = parent;
         }
@@ -101,15 +106,24 @@ impl State {
     }
 
     pub fn check_quota(&self, more: u64) -> Result<(), Refusal> {
-        let used: u64 = self.items.values().filter_map(|item| Some(item.content.as_ref()?.len() as u64)).sum();
+        let used: u64 =
+            self.items.values().filter_map(|item| Some(item.content.as_ref()?.len() as u64)).sum();
         match self.quota {
-            Some(quota) if used + more > quota => Err(Refusal::new(507, "quotaLimitReached", "Insufficient Space Available")),
+            Some(quota) if used + more > quota => {
+                Err(Refusal::new(507, "quotaLimitReached", "Insufficient Space Available"))
+            }
             _ => Ok(()),
         }
     }
 
     /// Makes room for a name: what has it is in the way, or goes.
-    pub fn make_room(&mut self, folder: &str, name: &str, behaviour: Behaviour, for_item: Option<&str>) -> Result<(), Refusal> {
+    pub fn make_room(
+        &mut self,
+        folder: &str,
+        name: &str,
+        behaviour: Behaviour,
+        for_item: Option<&str>,
+    ) -> Result<(), Refusal> {
         self.folder(folder)?;
         check_name(name)?;
         if self.path(&self.items[folder]).encode_utf16().count() + 1 + name.encode_utf16().count() > 400 {
@@ -126,11 +140,18 @@ impl State {
         }
     }
 
-    pub fn create(&mut self, folder: &str, name: &str, content: Option<Bytes>, behaviour: Behaviour) -> Result<String, Refusal> {
+    pub fn create(
+        &mut self,
+        folder: &str,
+        name: &str,
+        content: Option<Bytes>,
+        behaviour: Behaviour,
+    ) -> Result<String, Refusal> {
         self.check_quota(content.as_ref().map_or(0, |content| content.len() as u64))?;
         // New bytes of a file that is there are another version of it.
         if let (Some(content), Behaviour::Replace) = (&content, behaviour)
-            && let Some(there) = self.child(folder, name).filter(|there| there.content.is_some()).map(|there| there.id.clone())
+            && let Some(there) =
+                self.child(folder, name).filter(|there| there.content.is_some()).map(|there| there.id.clone())
         {
             self.fill(&there, content.clone());
             return Ok(there);
@@ -140,7 +161,16 @@ impl State {
         let id = format!("01{:X}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let (parent, modified) = (Some(folder.to_owned()), Timestamp::now());
         let hash = content.as_deref().map(quick_xor).unwrap_or_default();
-        let item = Item { id: id.clone(), name: name.to_owned(), parent, content, hash, modified, changes: number, version: number };
+        let item = Item {
+            id: id.clone(),
+            name: name.to_owned(),
+            parent,
+            content,
+            hash,
+            modified,
+            changes: number,
+            version: number,
+        };
         self.items.insert(id.clone(), item);
         Ok(id)
     }
@@ -156,8 +186,12 @@ impl State {
     /// With everything below it.
     pub fn delete(&mut self, id: &str) {
         self.items.remove(id);
-        let below: Vec<String> =
-            self.items.values().filter(|item| item.parent.as_deref() == Some(id)).map(|item| item.id.clone()).collect();
+        let below: Vec<String> = self
+            .items
+            .values()
+            .filter(|item| item.parent.as_deref() == Some(id))
+            .map(|item| item.id.clone())
+            .collect();
         below.iter().for_each(|id| self.delete(id));
     }
 
@@ -184,18 +218,22 @@ impl State {
                     true => folder.split('/').map(encoded).collect::<Vec<_>>().join("/"),
                     false => folder,
                 };
-                let path = if told.is_empty() { "/drive/root:".to_owned() } else { format!("/drive/root:/{told}") };
-                shown["parentReference"] = json!({ "driveId": DRIVE, "driveType": "business", "id": parent.id, "path": path });
+                let path =
+                    if told.is_empty() { "/drive/root:".to_owned() } else { format!("/drive/root:/{told}") };
+                shown["parentReference"] =
+                    json!({ "driveId": DRIVE, "driveType": "business", "id": parent.id, "path": path });
             }
         }
         match &item.content {
             None => {
-                let children = self.items.values().filter(|child| child.parent.as_ref() == Some(&item.id)).count();
+                let children =
+                    self.items.values().filter(|child| child.parent.as_ref() == Some(&item.id)).count();
                 shown["folder"] = json!({ "childCount": children });
             }
             Some(_) => {
                 shown["cTag"] = json!(format!("\"c:{{{}}},{}\"", item.id, item.version));
-                let hashes = if quirks.tells_hashes { json!({ "quickXorHash": item.hash }) } else { json!({}) };
+                let hashes =
+                    if quirks.tells_hashes { json!({ "quickXorHash": item.hash }) } else { json!({}) };
                 shown["file"] = json!({ "mimeType": "application/octet-stream", "hashes": hashes });
                 if let Some(download) = download {
                     shown["@microsoft.graph.downloadUrl"] = json!(download);
@@ -220,7 +258,9 @@ fn check_name(name: &str) -> Result<(), Refusal> {
     let lower = name.to_lowercase();
     let stem = lower.split('.').next().unwrap_or_default();
     let device = matches!(stem, "con" | "prn" | "aux" | "nul")
-        || (stem.len() == 4 && (stem.starts_with("com") || stem.starts_with("lpt")) && stem.ends_with(|c: char| c.is_ascii_digit()));
+        || (stem.len() == 4
+            && (stem.starts_with("com") || stem.starts_with("lpt"))
+            && stem.ends_with(|c: char| c.is_ascii_digit()));
     let refused = name.is_empty()
         || name.chars().any(|c| "\"*:<>?/\\|".contains(c) || c.is_control())
         || name.starts_with(' ')
@@ -230,7 +270,11 @@ fn check_name(name: &str) -> Result<(), Refusal> {
         || matches!(lower.as_str(), ".lock" | "desktop.ini")
         || device
         || name.encode_utf16().count() > 255;
-    if refused { Err(Refusal::invalid(format!("The provided name cannot contain or be '{name}'"))) } else { Ok(()) }
+    if refused {
+        Err(Refusal::invalid(format!("The provided name cannot contain or be '{name}'")))
+    } else {
+        Ok(())
+    }
 }
 
 /// Bit by bit, of 160 bytes: those that come later fall on the same places.
@@ -246,6 +290,9 @@ fn quick_xor(content: &[u8]) -> String {
             ring[at / 8] ^= (byte >> bit & 1) << (at % 8);
         }
     }
-    ring[12..].iter_mut().zip((content.len() as u64).to_le_bytes()).for_each(|(byte, length)| *byte ^= length);
+    ring[12..]
+        .iter_mut()
+        .zip((content.len() as u64).to_le_bytes())
+        .for_each(|(byte, length)| *byte ^= length);
     STANDARD.encode(ring)
 }

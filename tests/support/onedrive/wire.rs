@@ -35,7 +35,8 @@ impl Refusal {
     }
 
     pub fn reply(&self) -> Reply {
-        let error = json!({ "code": self.code, "message": self.message, "innerError": { "request-id": "1" } });
+        let error =
+            json!({ "code": self.code, "message": self.message, "innerError": { "request-id": "1" } });
         let mut reply = json_reply(self.status, &json!({ "error": error }));
         if let Some(seconds) = self.retry_after {
             reply.headers_mut().insert(header::RETRY_AFTER, seconds.into());

@@ -1,7 +1,7 @@
 //! A TCP proxy that misbehaves on demand: it stands before an upstream and refuses, hangs, cuts or throttles.
 //!
-//! It counts bytes and HTTP/1.1 requests, whose framing it follows for that; what is no HTTP it passes on uncounted. It runs
-//! on a thread of its own, so it serves tests with and without a runtime.
+//! It counts bytes and HTTP/1.1 requests, whose framing it follows for that; what is no HTTP it passes on
+//! uncounted. It runs on a thread of its own, so it serves tests with and without a runtime.
 
 // Each test target uses its own share of this module.
 #![allow(dead_code)]
@@ -71,12 +71,17 @@ struct Cut {
 impl Proxy {
     pub fn to(target: SocketAddr) -> Self {
         let plan = Plan { target, hanging: false, cuts: [None; 2], answers: 0, answer: String::new() };
-        let shared = Arc::new(Shared { plan: watch::Sender::new(plan), requests: AtomicUsize::new(0), bytes: Default::default() });
+        let shared = Arc::new(Shared {
+            plan: watch::Sender::new(plan),
+            requests: AtomicUsize::new(0),
+            bytes: Default::default(),
+        });
         let (listening, orders) = mpsc::unbounded_channel();
         let (started, start) = std::sync::mpsc::channel();
         let service = shared.clone();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
                 // Bound, but not listening: the port stays ours while connections are refused.
                 let holder = bound("127.0.0.1:0".parse().expect("an address"));
@@ -128,7 +133,8 @@ impl Proxy {
         self.shared.plan.send_modify(|plan| plan.hanging = false);
     }
 
-    /// The next `times` connections that carry more than `after` bytes in this direction end there. Bytes count from now on.
+    /// The next `times` connections that carry more than `after` bytes in this direction end there. Bytes
+    /// count from now on.
     pub fn cut(&self, direction: Direction, after: u64, times: usize) {
         self.shared.plan.send_modify(|plan| {
             let order = plan.cuts[direction as usize].map_or(1, |cut| cut.order + 1);
@@ -136,7 +142,8 @@ impl Proxy {
         });
     }
 
-    /// The next `n` requests do not reach the upstream: they are answered with this status, and `Retry-After` if given.
+    /// The next `n` requests do not reach the upstream: they are answered with this status, and `Retry-After`
+    /// if given.
     pub fn answer_next(&self, n: usize, status: u16, retry_after: Option<u32>) {
         let body = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
         let retry_after = retry_after.map_or(String::new(), |seconds| format!("retry-after: {seconds}\r\n"));
@@ -237,8 +244,14 @@ enum Ended {
     Cut,
 }
 
-async fn up(shared: &Shared, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, client: &Mutex<WriteHalf<'_>>) -> Option<Ended> {
-    let (mut meter, mut requests, mut buffer) = (Meter::new(Direction::Up), Requests::default(), vec![0; 64 * 1024]);
+async fn up(
+    shared: &Shared,
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    client: &Mutex<WriteHalf<'_>>,
+) -> Option<Ended> {
+    let (mut meter, mut requests, mut buffer) =
+        (Meter::new(Direction::Up), Requests::default(), vec![0; 64 * 1024]);
     loop {
         let read = read(shared, &mut from, &mut buffer).await?;
         if read == 0 {
@@ -336,7 +349,12 @@ impl Meter {
     }
 
     /// `false`: as much as may pass has passed.
-    async fn pass(&mut self, shared: &Shared, to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Option<bool> {
+    async fn pass(
+        &mut self,
+        shared: &Shared,
+        to: &mut (impl AsyncWrite + Unpin),
+        bytes: &[u8],
+    ) -> Option<bool> {
         let cut = shared.plan.borrow().cuts[self.direction as usize].filter(|cut| cut.times > 0);
         if let Some(cut) = cut
             && cut.order != self.order

@@ -121,7 +121,8 @@ fn rest(pieces: &mut Vec<Piece>, bytes: &[u8]) {
 
 fn after(head: &[u8]) -> Expects {
     let text = String::from_utf8_lossy(head).to_ascii_lowercase();
-    let header = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim));
+    let header =
+        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim));
     if header("transfer-encoding").is_some_and(|coding| coding.ends_with("chunked")) {
         return Expects::ChunkSize;
     }

@@ -17,7 +17,10 @@ pub(super) struct Content(Vec<Bytes>);
 
 impl Content {
     /// The whole of a body that came true.
-    pub(super) async fn receive(mut payload: Payload, default: ChecksumAlgorithm) -> Result<(Self, Verified)> {
+    pub(super) async fn receive(
+        mut payload: Payload,
+        default: ChecksumAlgorithm,
+    ) -> Result<(Self, Verified)> {
         let mut digests = payload.digests(Some(default));
         let mut frames = Vec::new();
         // Bytes that count as on their way must not be kept.
@@ -62,7 +65,8 @@ mod tests {
 
     #[tokio::test]
     async fn any_span_of_any_frames_yields_its_bytes() {
-        let content = Content(["ab", "c", "defg"].iter().map(|text| Bytes::from_static(text.as_bytes())).collect());
+        let content =
+            Content(["ab", "c", "defg"].iter().map(|text| Bytes::from_static(text.as_bytes())).collect());
         for start in 0..=7 {
             for end in start..=7 {
                 let mut got = Vec::new();

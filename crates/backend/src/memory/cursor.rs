@@ -70,7 +70,9 @@ impl<'m, T: AsRef<ObjectKey>> Ordered for UploadCursor<'m, T> {
         let from = match to {
             Seek::From(bound) => Bound::Included((bound.into(), String::new())),
             Seek::After(mut bound) => match self.resume {
-                Some((key, id)) if key.as_bytes() == bound => Bound::Excluded((bound.into(), id.as_str().to_owned())),
+                Some((key, id)) if key.as_bytes() == bound => {
+                    Bound::Excluded((bound.into(), id.as_str().to_owned()))
+                }
                 _ => {
                     // The next name in byte order.
                     bound.push(0);

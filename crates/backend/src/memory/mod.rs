@@ -71,7 +71,9 @@ impl Backend for MemoryBackend {
     async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
         let store = self.places.lock().get(&bucket.bucket.place).cloned();
         let Some(store) = store else { return Ok(Found::Nothing) };
-        Ok(Found::in_place(store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty()))
+        Ok(Found::in_place(
+            store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty(),
+        ))
     }
 
     async fn has_place(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
@@ -91,7 +93,9 @@ impl Backend for MemoryBackend {
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
         let parse = |place: &String| BucketName::parse(place);
         let names: Result<_, _> = self.places.lock().keys().map(parse).collect();
-        names.map_err(|error| StoreError::new(StoreErrorKind::Internal, "a place is no bucket name").with_source(error))
+        names.map_err(|error| {
+            StoreError::new(StoreErrorKind::Internal, "a place is no bucket name").with_source(error)
+        })
     }
 }
 
@@ -123,12 +127,17 @@ mod tests {
         let name = BucketName::parse(name).expect("a name");
         let place = MemoryBackend::new().place_for(&name);
         let created = Timestamp::from_millis(0);
-        let bucket = NewBucket { name, owner, created, tenant: Default::default(), backend: "memory".into(), place };
+        let bucket =
+            NewBucket { name, owner, created, tenant: Default::default(), backend: "memory".into(), place };
         BucketRecord::new(BucketId(1), bucket)
     }
 
     fn put() -> PutRequest {
-        PutRequest { attributes: Default::default(), conditions: Default::default(), payload: Payload::from_bytes("x") }
+        PutRequest {
+            attributes: Default::default(),
+            conditions: Default::default(),
+            payload: Payload::from_bytes("x"),
+        }
     }
 
     #[tokio::test]
@@ -145,6 +154,10 @@ mod tests {
         assert!(backend.remove(&bucket).await.expect("answers"));
         assert!(backend.remove(&bucket).await.expect("answers"), "repeating it is harmless");
         let late = first.put(&key, put()).await.map_err(|error| error.kind());
-        assert_eq!(late, Err(StoreErrorKind::Unavailable), "nothing is acknowledged in a bucket that is gone");
+        assert_eq!(
+            late,
+            Err(StoreErrorKind::Unavailable),
+            "nothing is acknowledged in a bucket that is gone"
+        );
     }
 }

@@ -9,11 +9,15 @@ use super::{
 };
 use crate::{
     backend::uploads,
-    model::{ChecksumAlgorithm, ChecksumSpec, ObjectAddress, ObjectChecksum, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
+    model::{
+        ChecksumAlgorithm, ChecksumSpec, ObjectAddress, ObjectChecksum, ObjectInfo, ObjectKey, PartNumber,
+        Timestamp, UploadId,
+    },
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, Deleted, Durability, GetReply, GetRequest, Guarantee, Keeping, ListEntry,
-        ListPage, ListRequest, ListUploadsRequest, ListedObject, ListedPart, MultipartSupport, PartWritten, PartsPage, PutRequest, Removal,
-        Result, Store, UploadEntry, UploadInfo, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, Deleted, Durability, GetReply, GetRequest,
+        Guarantee, Keeping, ListEntry, ListPage, ListRequest, ListUploadsRequest, ListedObject, ListedPart,
+        MultipartSupport, PartWritten, PartsPage, PutRequest, Removal, Result, Store, UploadEntry,
+        UploadInfo, UploadsPage, Written,
         condition::{Current, ReadConditions, WriteConditions},
         error::{StoreError, StoreErrorKind},
         grouping::{self, Grouped, Query},
@@ -91,7 +95,10 @@ struct Part {
 
 impl State {
     fn object(&self, key: &ObjectKey) -> Result<&Arc<Object>> {
-        self.objects.get(key.as_str().as_bytes()).map(|(_, object)| object).ok_or_else(|| StoreErrorKind::NoSuchKey.into())
+        self.objects
+            .get(key.as_str().as_bytes())
+            .map(|(_, object)| object)
+            .ok_or_else(|| StoreErrorKind::NoSuchKey.into())
     }
 
     fn upload(&mut self, key: &ObjectKey, upload: &UploadId) -> Result<&mut Upload> {
@@ -100,11 +107,21 @@ impl State {
 
     fn check(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
         let current = self.object(key).ok();
-        let current = current.map(|o| Current { etag: &o.info.etag, size: o.info.size, last_modified: o.info.last_modified });
+        let current = current.map(|o| Current {
+            etag: &o.info.etag,
+            size: o.info.size,
+            last_modified: o.info.last_modified,
+        });
         Ok(conditions.check(current)?)
     }
 
-    fn publish(&mut self, key: &ObjectKey, conditions: &WriteConditions, mut info: ObjectInfo, content: Content) -> Result<Written> {
+    fn publish(
+        &mut self,
+        key: &ObjectKey,
+        conditions: &WriteConditions,
+        mut info: ObjectInfo,
+        content: Content,
+    ) -> Result<Written> {
         if self.retired {
             return Err(gone());
         }
@@ -112,7 +129,8 @@ impl State {
         info.last_modified = Timestamp::now();
         let (etag, checksum) = (info.etag.clone(), info.checksum.clone());
         let written = Written { etag, last_modified: info.last_modified, checksum, version: None };
-        self.objects.insert(key.as_str().as_bytes().into(), (key.clone(), Arc::new(Object { info, content })));
+        self.objects
+            .insert(key.as_str().as_bytes().into(), (key.clone(), Arc::new(Object { info, content })));
         Ok(written)
     }
 }
@@ -221,26 +239,46 @@ impl Store for MemoryStore {
         if state.retired {
             return Err(gone());
         }
-        state.uploads.insert(upload_at(key, &upload), Upload { info, begun: request, parts: BTreeMap::new() });
+        state
+            .uploads
+            .insert(upload_at(key, &upload), Upload { info, begun: request, parts: BTreeMap::new() });
         Ok(upload)
     }
 
-    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+    async fn put_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        payload: Payload,
+    ) -> Result<PartWritten> {
         let algorithm = {
             let mut state = self.lock();
             let begun = &state.upload(key, upload)?.begun;
             multipart::part_algorithm(begun.checksum, begun.explicit_checksum, payload.checksum_algorithm())?
         };
         let (content, verified) = Content::receive(payload, algorithm).await?;
-        let recorded = RecordedPart { number, size: verified.size(), md5: verified.md5(), checksum: verified.checksum().cloned() };
+        let recorded = RecordedPart {
+            number,
+            size: verified.size(),
+            md5: verified.md5(),
+            checksum: verified.checksum().cloned(),
+        };
         let last_modified = Timestamp::now();
-        let written = PartWritten { etag: recorded.etag(), checksum: recorded.checksum.clone(), last_modified };
+        let written =
+            PartWritten { etag: recorded.etag(), checksum: recorded.checksum.clone(), last_modified };
         // The upload may have ended while the body came.
         self.lock().upload(key, upload)?.parts.insert(number, Part { recorded, last_modified, content });
         Ok(written)
     }
 
-    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+    async fn list_parts(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Result<PartsPage> {
         let mut state = self.lock();
         let upload = state.upload(key, upload)?;
         let mut rest = upload.parts.values().filter(|part| part.recorded.number.get() > after);
@@ -248,7 +286,12 @@ impl Store for MemoryStore {
         Ok(PartsPage { upload: upload.info.clone(), parts, truncated: limit > 0 && rest.next().is_some() })
     }
 
-    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+    async fn complete_upload(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         let mut state = self.lock();
         if let Some((_, written)) = state.completed.get(upload).filter(|(completed, _)| completed == key) {
             return Ok(written.clone());
@@ -264,7 +307,11 @@ impl Store for MemoryStore {
     }
 
     async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
-        self.lock().uploads.remove(&upload_at(key, upload)).map(drop).ok_or_else(|| StoreErrorKind::NoSuchUpload.into())
+        self.lock()
+            .uploads
+            .remove(&upload_at(key, upload))
+            .map(drop)
+            .ok_or_else(|| StoreErrorKind::NoSuchUpload.into())
     }
 
     async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage> {
@@ -284,8 +331,11 @@ impl Store for MemoryStore {
 impl Upload {
     fn assemble(&self, request: &CompleteUpload) -> Result<(ObjectInfo, Content)> {
         let recorded: Vec<_> = self.parts.values().map(|part| part.recorded.clone()).collect();
-        let assembled = multipart::assemble(self.begun.checksum, self.begun.explicit_checksum, request, &recorded)?;
-        let content = Content::join(request.parts.iter().filter_map(|part| self.parts.get(&part.number)).map(|part| &part.content));
+        let assembled =
+            multipart::assemble(self.begun.checksum, self.begun.explicit_checksum, request, &recorded)?;
+        let content = Content::join(
+            request.parts.iter().filter_map(|part| self.parts.get(&part.number)).map(|part| &part.content),
+        );
         let info = ObjectInfo {
             size: assembled.size,
             etag: assembled.etag,

@@ -90,7 +90,12 @@ impl<R: Refusal> Api<R> {
 
     /// A whole path of another host that takes our tokens.
     pub fn at(self: &Arc<Self>, host: &Endpoint, method: Method, path: &str) -> Call<R> {
-        Call::new(self.clone(), method, (host.scheme().to_owned(), host.authority().to_owned(), path.to_owned()), true)
+        Call::new(
+            self.clone(),
+            method,
+            (host.scheme().to_owned(), host.authority().to_owned(), path.to_owned()),
+            true,
+        )
     }
 
     /// An address that is secret enough by itself. It gets no token.
@@ -99,7 +104,9 @@ impl<R: Refusal> Api<R> {
             let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"))?;
             Some((scheme.to_owned(), uri.authority()?.to_string(), uri.path_and_query()?.to_string()))
         });
-        let strange = || StoreError::new(StoreErrorKind::Internal, format!("an address that {} gave is none", R::SERVICE));
+        let strange = || {
+            StoreError::new(StoreErrorKind::Internal, format!("an address that {} gave is none", R::SERVICE))
+        };
         Ok(Call::new(self.clone(), method, place.ok_or_else(strange)?, false))
     }
 
@@ -139,7 +146,16 @@ pub struct Call<R> {
 
 impl<R: Refusal> Call<R> {
     fn new(api: Arc<Api<R>>, method: Method, place: (String, String, String), signed: bool) -> Self {
-        Self { api, method, place, query: Vec::new(), headers: HeaderMap::new(), body: Outgoing::empty(), patient: false, signed }
+        Self {
+            api,
+            method,
+            place,
+            query: Vec::new(),
+            headers: HeaderMap::new(),
+            body: Outgoing::empty(),
+            patient: false,
+            signed,
+        }
     }
 
     pub fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -196,7 +212,8 @@ impl<R: Refusal> Call<R> {
             if !reply.status.is_client_error() && !reply.status.is_server_error() {
                 return Ok(Ok(reply));
             }
-            let (status, retry_after) = (reply.status, reply.number(header::RETRY_AFTER).map(Duration::from_secs));
+            let (status, retry_after) =
+                (reply.status, reply.number(header::RETRY_AFTER).map(Duration::from_secs));
             let document = reply.bytes(LONGEST_REFUSAL).await.unwrap_or_default();
             let refusal = R::read(status, retry_after, &document);
             let Some(bytes) = &bytes else { return Ok(Err(refusal)) };
@@ -226,8 +243,13 @@ impl<R: Refusal> Call<R> {
     fn head(&mut self) -> Result<Parts> {
         let (scheme, authority, path) = &self.place;
         let pairs: Vec<_> = self.query.iter().map(|(name, value)| (*name, Some(value.as_str()))).collect();
-        let target = if pairs.is_empty() { path.clone() } else { format!("{path}?{}", wire::encode_query(&pairs)) };
-        let uri = Uri::builder().scheme(scheme.as_str()).authority(authority.as_str()).path_and_query(target).build();
+        let target =
+            if pairs.is_empty() { path.clone() } else { format!("{path}?{}", wire::encode_query(&pairs)) };
+        let uri = Uri::builder()
+            .scheme(scheme.as_str())
+            .authority(authority.as_str())
+            .path_and_query(target)
+            .build();
         let unformed = |_| StoreError::new(StoreErrorKind::Internal, "an address cannot be formed");
         let headers = &mut self.headers;
         headers.insert(header::HOST, HeaderValue::from_str(authority).map_err(|_| StoreErrorKind::Internal)?);
@@ -237,14 +259,16 @@ impl<R: Refusal> Call<R> {
             headers.insert(header::CONTENT_LENGTH, length.into());
         }
         let mut head: Parts = http::Request::new(()).into_parts().0;
-        (head.method, head.uri, head.headers) = (self.method.clone(), uri.map_err(unformed)?, std::mem::take(headers));
+        (head.method, head.uri, head.headers) =
+            (self.method.clone(), uri.map_err(unformed)?, std::mem::take(headers));
         Ok(head)
     }
 }
 
 pub fn parse<T: DeserializeOwned, R: Refusal>(document: &Bytes) -> Result<T> {
     let strange = |error: serde_json::Error| {
-        StoreError::new(StoreErrorKind::Internal, format!("an answer of {} is not understood", R::SERVICE)).with_source(error)
+        StoreError::new(StoreErrorKind::Internal, format!("an answer of {} is not understood", R::SERVICE))
+            .with_source(error)
     };
     serde_json::from_slice(document).map_err(strange)
 }

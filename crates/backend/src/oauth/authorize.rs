@@ -108,7 +108,8 @@ impl Authorization {
         format!("{}?{}", self.asking.page, form(&fields))
     }
 
-    /// The refresh token for an address that the browser came back to. `None`: it is no answer to this question.
+    /// The refresh token for an address that the browser came back to. `None`: it is no answer to this
+    /// question.
     pub async fn returned(&self, address: &str, redirect: &str) -> Result<Option<Secret>> {
         let Some((_, query)) = address.trim().split_once('?') else { return Ok(None) };
         let field = |name: &str| {
@@ -141,15 +142,23 @@ impl Authorization {
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, words));
         };
         match self.ask(devices, &[("scope", &self.asking.device_scope)]).await? {
-            (_, Answer { device_code: Some(code), user_code: Some(user_code), verification_uri: Some(page), interval, expires_in, .. }) => {
-                Ok(Device {
-                    code: Secret::new(code),
-                    user_code,
-                    page,
-                    interval: interval.map_or(INTERVAL, Duration::from_secs),
-                    until: Instant::now() + Duration::from_secs(expires_in.unwrap_or(900)),
-                })
-            }
+            (
+                _,
+                Answer {
+                    device_code: Some(code),
+                    user_code: Some(user_code),
+                    verification_uri: Some(page),
+                    interval,
+                    expires_in,
+                    ..
+                },
+            ) => Ok(Device {
+                code: Secret::new(code),
+                user_code,
+                page,
+                interval: interval.map_or(INTERVAL, Duration::from_secs),
+                until: Instant::now() + Duration::from_secs(expires_in.unwrap_or(900)),
+            }),
             (status, answer) => Err(self.useless(status, answer)),
         }
     }
@@ -159,7 +168,8 @@ impl Authorization {
         let grant = ("grant_type", "urn:ietf:params:oauth:grant-type:device_code");
         while Instant::now() < device.until {
             tokio::time::sleep(device.interval).await;
-            let (status, answer) = self.ask(&self.asking.tokens, &[grant, ("device_code", device.code.expose())]).await?;
+            let (status, answer) =
+                self.ask(&self.asking.tokens, &[grant, ("device_code", device.code.expose())]).await?;
             match (answer.refresh_token, answer.error.as_deref()) {
                 (Some(token), _) => return Ok(Secret::new(token)),
                 (None, Some("authorization_pending")) => {}
@@ -184,7 +194,8 @@ impl Authorization {
     }
 
     fn refused(&self, why: &str) -> StoreError {
-        StoreError::new(StoreErrorKind::Internal, format!("{} did not let us in", self.asking.authority)).with_source(why.to_owned())
+        StoreError::new(StoreErrorKind::Internal, format!("{} did not let us in", self.asking.authority))
+            .with_source(why.to_owned())
     }
 
     fn useless(&self, status: StatusCode, answer: Answer) -> StoreError {
@@ -199,6 +210,8 @@ impl Authorization {
 /// 256 bits in 43 characters that need no escape.
 fn random() -> Result<String> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| StoreError::new(StoreErrorKind::Internal, format!("there is no randomness: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        StoreError::new(StoreErrorKind::Internal, format!("there is no randomness: {error}"))
+    })?;
     Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }

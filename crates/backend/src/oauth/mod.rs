@@ -24,7 +24,8 @@ use std::path::PathBuf;
 /// The grant with which tokens are obtained.
 #[derive(Debug, Clone)]
 pub enum Grant {
-    /// A person who has agreed, by `causeway backend authorize` or any other way. Clients that keep no secret have none.
+    /// A person who has agreed, by `causeway backend authorize` or any other way. Clients that keep no secret
+    /// have none.
     Refresh { client_id: String, client_secret: Option<Secret>, refresh_token: Secret },
     /// The JSON of a Google service account's key; `subject` is a user of the domain that it acts for.
     ServiceAccount { key: Secret, subject: Option<String> },
@@ -46,11 +47,15 @@ pub struct Authority {
 
 /// Asks an authority.
 async fn post(wire: &Wire, url: &Endpoint, form: &Secret, again: Again) -> Result<Reply> {
-    let uri = Uri::builder().scheme(url.scheme()).authority(url.authority()).path_and_query(url.path()).build();
+    let uri =
+        Uri::builder().scheme(url.scheme()).authority(url.authority()).path_and_query(url.path()).build();
     let mut head: Parts = http::Request::new(()).into_parts().0;
     head.method = Method::POST;
-    head.uri = uri.map_err(|_| StoreError::new(StoreErrorKind::InvalidRequest, "the address of the token service cannot be used"))?;
-    head.headers.insert(header::HOST, HeaderValue::from_str(url.authority()).map_err(|_| StoreErrorKind::Internal)?);
+    head.uri = uri.map_err(|_| {
+        StoreError::new(StoreErrorKind::InvalidRequest, "the address of the token service cannot be used")
+    })?;
+    head.headers
+        .insert(header::HOST, HeaderValue::from_str(url.authority()).map_err(|_| StoreErrorKind::Internal)?);
     head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     let body = form.expose().to_owned();
     head.headers.insert(header::CONTENT_LENGTH, body.len().into());
@@ -58,6 +63,7 @@ async fn post(wire: &Wire, url: &Endpoint, form: &Secret, again: Again) -> Resul
 }
 
 fn form(fields: &[(&str, &str)]) -> String {
-    let field = |(name, value): &(&str, &str)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
+    let field =
+        |(name, value): &(&str, &str)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
     fields.iter().map(field).collect::<Vec<_>>().join("&")
 }

@@ -107,8 +107,12 @@ impl Tokens {
             Grant::Client { client_id, client_secret } => Parsed::Client { client_id, client_secret },
             Grant::ServiceAccount { key, subject } => {
                 // The parser's own error would quote the key.
-                let unreadable =
-                    |_| StoreError::new(StoreErrorKind::InvalidRequest, "the service account's key is not the JSON that Google gives out");
+                let unreadable = |_| {
+                    StoreError::new(
+                        StoreErrorKind::InvalidRequest,
+                        "the service account's key is not the JSON that Google gives out",
+                    )
+                };
                 let key = serde_json::from_str(key.expose()).map_err(unreadable)?;
                 Parsed::Account { key, subject }
             }
@@ -141,19 +145,33 @@ impl Tokens {
         let (status, answer) = (answer.status, answer.bytes(LONGEST).await?);
         let answer: Answer = serde_json::from_slice(&answer).unwrap_or_default();
         let Some(token) = answer.access_token.filter(|_| status.is_success()) else {
-            let kind =
-                if status.is_server_error() || status.as_u16() == 429 { StoreErrorKind::Unavailable } else { StoreErrorKind::Internal };
+            let kind = if status.is_server_error() || status.as_u16() == 429 {
+                StoreErrorKind::Unavailable
+            } else {
+                StoreErrorKind::Internal
+            };
             let name = self.authority.name;
             let words = match answer.error.as_deref() {
-                Some("invalid_grant") => format!("{name} refuses the refresh token or the account: it has to be authorized again"),
+                Some("invalid_grant") => {
+                    format!("{name} refuses the refresh token or the account: it has to be authorized again")
+                }
                 _ => format!("{name} gives out no access token"),
             };
-            return Err(StoreError::new(kind, words).with_source(format!("{} {}", status.as_u16(), answer.error.unwrap_or_default())));
+            return Err(StoreError::new(kind, words).with_source(format!(
+                "{} {}",
+                status.as_u16(),
+                answer.error.unwrap_or_default()
+            )));
         };
         if let Some(refresh_token) = answer.refresh_token {
             self.renew(Secret::new(refresh_token)).await;
         }
-        let senseless = |_| StoreError::new(StoreErrorKind::Internal, format!("the access token of {} is not one", self.authority.name));
+        let senseless = |_| {
+            StoreError::new(
+                StoreErrorKind::Internal,
+                format!("the access token of {} is not one", self.authority.name),
+            )
+        };
         let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(senseless)?;
         value.set_sensitive(true);
         let life = Duration::from_secs(answer.expires_in.unwrap_or(3600));
@@ -167,24 +185,43 @@ impl Tokens {
             Parsed::Refresh { client_id, client_secret, refresh_token } => {
                 let renewed = self.renewed.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let token = renewed.unwrap_or_else(|| refresh_token.clone());
-                let mut fields = vec![("grant_type", "refresh_token"), ("client_id", client_id), ("refresh_token", token.expose())];
+                let mut fields = vec![
+                    ("grant_type", "refresh_token"),
+                    ("client_id", client_id),
+                    ("refresh_token", token.expose()),
+                ];
                 fields.extend(client_secret.as_ref().map(|secret| ("client_secret", secret.expose())));
                 return Ok(Secret::new(form(&fields)));
             }
             Parsed::Client { client_id, client_secret } => {
                 let secret = ("client_secret", client_secret.expose());
-                let fields = [("grant_type", "client_credentials"), ("client_id", client_id), secret, ("scope", scope)];
+                let fields = [
+                    ("grant_type", "client_credentials"),
+                    ("client_id", client_id),
+                    secret,
+                    ("scope", scope),
+                ];
                 return Ok(Secret::new(form(&fields)));
             }
             Parsed::Account { key, subject } => (key, subject.as_deref()),
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let audience = self.authority.url.to_string();
-        let claims = Claims { iss: &key.client_email, scope, aud: &audience, iat: now, exp: now + 3600, sub: subject };
+        let claims =
+            Claims { iss: &key.client_email, scope, aud: &audience, iat: now, exp: now + 3600, sub: subject };
         let head = JwtHead { alg: "RS256", typ: "JWT", kid: key.private_key_id.as_deref() };
-        let unusable = |_| StoreError::new(StoreErrorKind::InvalidRequest, "the service account's private key cannot be used");
-        let assertion = reqsign_core::jwt::encode_rs256_pem(&head, &claims, key.private_key.as_bytes()).map_err(unusable)?;
-        Ok(Secret::new(form(&[("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", &assertion)])))
+        let unusable = |_| {
+            StoreError::new(
+                StoreErrorKind::InvalidRequest,
+                "the service account's private key cannot be used",
+            )
+        };
+        let assertion = reqsign_core::jwt::encode_rs256_pem(&head, &claims, key.private_key.as_bytes())
+            .map_err(unusable)?;
+        Ok(Secret::new(form(&[
+            ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+            ("assertion", &assertion),
+        ])))
     }
 
     /// The newest refresh token is used from now on, also after a restart.

@@ -32,14 +32,21 @@ pub(super) async fn describe(bucket: &Arc<Bucket>, key: &ObjectKey, found: &Foun
         // Only if it is still the same file: the caller goes on with the one it has open.
         let (adopting, its) = (bucket.clone(), key.clone());
         let adopted = to_the_end(async move { adopt(&adopting, &its).await }).await?;
-        return Ok(adopted.filter(|record| record.is_of(&found.stat)).map_or_else(|| found.info(), |record| record.info()));
+        return Ok(adopted
+            .filter(|record| record.is_of(&found.stat))
+            .map_or_else(|| found.info(), |record| record.info()));
     }
     adopt_later(bucket, key);
     Ok(found.info())
 }
 
 /// Like `describe`, for a caller that holds the lock of the key and has read this row under it.
-pub(super) async fn describe_locked(bucket: &Arc<Bucket>, key: &ObjectKey, found: &Found, row: Row) -> Result<ObjectInfo> {
+pub(super) async fn describe_locked(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    found: &Found,
+    row: Row,
+) -> Result<ObjectInfo> {
     if found.record.is_some() || found.stat.md5.is_some() {
         return Ok(found.info());
     }
@@ -72,7 +79,12 @@ pub(super) async fn adopt(bucket: &Bucket, key: &ObjectKey) -> Result<Option<Rec
 }
 
 /// The record of a found file and its row; made if there was none. The lock is held.
-pub(super) async fn recorded(bucket: &Bucket, key: &ObjectKey, found: Found, row: Row) -> Result<(Record, Row)> {
+pub(super) async fn recorded(
+    bucket: &Bucket,
+    key: &ObjectKey,
+    found: Found,
+    row: Row,
+) -> Result<(Record, Row)> {
     if let Some(record) = found.record {
         return Ok((record, row));
     }
@@ -88,7 +100,11 @@ pub(super) async fn recorded(bucket: &Bucket, key: &ObjectKey, found: Found, row
 
 async fn digest(bucket: &Bucket, found: &Found) -> Result<[u8; 16]> {
     let whole = Span::whole(found.stat.size);
-    let opened = bucket.files.open(&bucket.at(&found.path), Some(whole)).await?.filter(|opened| opened.stat().is_same(&found.stat));
+    let opened = bucket
+        .files
+        .open(&bucket.at(&found.path), Some(whole))
+        .await?
+        .filter(|opened| opened.stat().is_same(&found.stat));
     let changing = || StoreError::new(StoreErrorKind::Conflict, "the file is being changed by others");
     let mut stream = opened.ok_or_else(changing)?.read(whole).await?;
     let mut md5 = Md5::new();

@@ -6,7 +6,8 @@
 //! Invariant: rows of the catalog change only under their key's lock.
 
 use super::{
-    drafts::Drafts, files::Files, flow::Flows, folding::Folding, record::Row, scan_state::Scan, spool::Spool, upload_slots::Uploads,
+    drafts::Drafts, files::Files, flow::Flows, folding::Folding, record::Row, scan_state::Scan, spool::Spool,
+    upload_slots::Uploads,
 };
 use crate::{
     backend::{
@@ -35,8 +36,8 @@ pub(super) struct Bucket {
     pub(super) files: Arc<dyn Files>,
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) locks: Arc<Locks<ObjectKey>>,
-    /// For readers: which keys' files are being changed. A change begins under the key's lock before anybody can see it in the storage,
-    /// and ends when the row says what came of it.
+    /// For readers: which keys' files are being changed. A change begins under the key's lock before anybody
+    /// can see it in the storage, and ends when the row says what came of it.
     pub(super) watches: Arc<Watches<ObjectKey>>,
     /// Listings wait for these keys: their index and row are being written.
     pub(super) changes: Arc<Changes>,
@@ -136,9 +137,13 @@ impl Drop for Changing<'_> {
 }
 
 /// Runs a change to its end, whether or not its client waits.
-pub(super) async fn to_the_end<T: Send + 'static>(change: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+pub(super) async fn to_the_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
     match tokio::spawn(change).await {
         Ok(result) => result,
-        Err(error) => Err(StoreError::new(StoreErrorKind::Internal, "a change of an object failed").with_source(error)),
+        Err(error) => {
+            Err(StoreError::new(StoreErrorKind::Internal, "a change of an object failed").with_source(error))
+        }
     }
 }

@@ -65,7 +65,13 @@ impl Descent {
         let Some((_, here)) = &mut self.here else { return };
         for entry in entries {
             let stat = &entry.stat;
-            let told = (&entry.name, stat.kind == Kind::Folder, stat.size, stat.modified.map(|at| at.millis()), &stat.tag);
+            let told = (
+                &entry.name,
+                stat.kind == Kind::Folder,
+                stat.size,
+                stat.modified.map(|at| at.millis()),
+                &stat.tag,
+            );
             here.sum = here.sum.wrapping_add(self.hasher.hash_one(told));
             here.entries += 1;
             here.files += u64::from(stat.kind == Kind::File);
@@ -132,8 +138,15 @@ mod tests {
 
     #[test]
     fn folders_that_only_look_alike_are_followed() {
-        assert_eq!(depth(|depth| vec![entry("d", Kind::Folder, 0), entry("f", Kind::File, depth as u64)]), 100);
-        assert_eq!(depth(|_| vec![entry("d", Kind::Folder, 0)]), 100, "without files nothing is found twice, and keys have an end");
+        assert_eq!(
+            depth(|depth| vec![entry("d", Kind::Folder, 0), entry("f", Kind::File, depth as u64)]),
+            100
+        );
+        assert_eq!(
+            depth(|_| vec![entry("d", Kind::Folder, 0)]),
+            100,
+            "without files nothing is found twice, and keys have an end"
+        );
     }
 
     #[test]

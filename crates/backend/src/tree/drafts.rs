@@ -36,7 +36,8 @@ impl Drafts {
         };
         let mut lines = before.into_iter();
         let (gateway, before) = (lines.next().map_or_else(random, Ok)?, lines.collect::<Vec<_>>());
-        let drafts = Self { list, run: random()?, gateway, next: AtomicU64::new(0), before: Default::default() };
+        let drafts =
+            Self { list, run: random()?, gateway, next: AtomicU64::new(0), before: Default::default() };
         drafts.remember(&before)?;
         Ok(Self { before: before.into(), ..drafts })
     }
@@ -65,7 +66,11 @@ impl Drafts {
         let written = || {
             let new = self.list.with_extension("new");
             let mut file = File::create(&new)?;
-            [&self.gateway].into_iter().chain(before).chain([&self.run]).try_for_each(|run| writeln!(file, "{run}"))?;
+            [&self.gateway]
+                .into_iter()
+                .chain(before)
+                .chain([&self.run])
+                .try_for_each(|run| writeln!(file, "{run}"))?;
             file.sync_all()?;
             fs::rename(&new, &self.list)
         };
@@ -75,7 +80,8 @@ impl Drafts {
 
 fn random() -> Result<String> {
     let mut random = [0; 12];
-    let unlucky = |error| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(format!("{error}"));
+    let unlucky =
+        |error| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(format!("{error}"));
     getrandom::fill(&mut random).map_err(unlucky)?;
     Ok(hex::encode(random))
 }

@@ -33,8 +33,14 @@ struct Place {
 /// Returns whether the index is as the storage is now: otherwise a full scan is needed.
 pub(super) async fn read(bucket: &Arc<Bucket>) -> Result<bool> {
     let Some(feed) = bucket.files.feed() else { return Ok(false) };
-    let kept = bucket.catalog.state(bucket.id, STATE).await?.and_then(|text| serde_json::from_str::<Place>(&text).ok());
-    let Some(mut place) = kept.filter(|place| Timestamp::now().millis() - place.walked.millis() < DAY) else { return Ok(false) };
+    let kept = bucket
+        .catalog
+        .state(bucket.id, STATE)
+        .await?
+        .and_then(|text| serde_json::from_str::<Place>(&text).ok());
+    let Some(mut place) = kept.filter(|place| Timestamp::now().millis() - place.walked.millis() < DAY) else {
+        return Ok(false);
+    };
     let looking = bucket.scan.look();
     let mut pages = Pages::of("following the changes of a storage");
     loop {
@@ -87,7 +93,8 @@ async fn apply(bucket: &Arc<Bucket>, changes: Changes) -> Result<()> {
     let files = changes.files.into_iter().filter_map(|(path, stat)| Some((below(bucket, &path)?, stat)));
     let files: Vec<Seen> = files.filter_map(|(path, stat)| seen(path, stat, service)).collect();
     settled.reconcile(bucket, &files).await?;
-    let mut pending: Vec<String> = changes.folders.iter().filter_map(|folder| below(bucket, folder)).collect();
+    let mut pending: Vec<String> =
+        changes.folders.iter().filter_map(|folder| below(bucket, folder)).collect();
     let mut descent = Descent::new();
     while let Some(folder) = pending.pop() {
         descent.enter(&folder, pending.len())?;
@@ -142,7 +149,8 @@ impl Settled {
                 let known = serde_json::from_slice::<Stat>(fingerprint).ok();
                 known.as_ref().and_then(identity).is_some_and(|identity| left.contains(identity))
             };
-            let missing = rows.into_iter().filter(|row| !self.keys.contains(&row.key) && is_left(&row.fingerprint));
+            let missing =
+                rows.into_iter().filter(|row| !self.keys.contains(&row.key) && is_left(&row.fingerprint));
             let missing: Vec<ObjectKey> = missing.map(|row| row.key).collect();
             let looking = futures_util::stream::iter(missing).map(|key| missed(bucket, key));
             looking.buffer_unordered(LOOKS).try_collect::<()>().await?;

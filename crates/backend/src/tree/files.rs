@@ -44,17 +44,24 @@ pub trait Files: Send + Sync + fmt::Debug + 'static {
     /// Reports what exists at a path.
     async fn stat(&self, path: &str) -> Result<Option<Stat>>;
 
-    /// Opens the file at a path; a folder, or anything else that is no file, is `None`. `ahead` is what will most likely be
-    /// read: drivers for which that saves a round trip ask for it at once. It may lie outside of the file.
+    /// Opens the file at a path; a folder, or anything else that is no file, is `None`. `ahead` is what will
+    /// most likely be read: drivers for which that saves a round trip ask for it at once. It may lie outside
+    /// of the file.
     async fn open(&self, path: &str, ahead: Option<Span>) -> Result<Option<Box<dyn Opened>>>;
 
-    /// Begins a file. `name` is unique and tells drafts of this instance from others; `path` is where it will most likely be
-    /// published. A draft that is dropped is removed, sooner or later.
+    /// Begins a file. `name` is unique and tells drafts of this instance from others; `path` is where it will
+    /// most likely be published. A draft that is dropped is removed, sooner or later.
     async fn create(&self, name: &DraftName, path: &str, size: Option<u64>) -> Result<Box<dyn Draft>>;
 
-    /// A draft with the bytes of the file at a path, made by the storage without them passing through here. `None`: it does not
-    /// do that, or not for this file. The file is `expected`, or there is no copy.
-    async fn copy(&self, _name: &DraftName, _from: &str, _expected: &Stat, _path: &str) -> Result<Option<Box<dyn Draft>>> {
+    /// A draft with the bytes of the file at a path, made by the storage without them passing through here.
+    /// `None`: it does not do that, or not for this file. The file is `expected`, or there is no copy.
+    async fn copy(
+        &self,
+        _name: &DraftName,
+        _from: &str,
+        _expected: &Stat,
+        _path: &str,
+    ) -> Result<Option<Box<dyn Draft>>> {
         Ok(None)
     }
 
@@ -70,8 +77,8 @@ pub trait Files: Send + Sync + fmt::Debug + 'static {
     /// Makes a folder and those above it. What is there already is fine.
     async fn make_folder(&self, path: &str) -> Result<()>;
 
-    /// What is in a folder, in any order, some at a time. A folder that is not there is empty. Entries without a
-    /// usable name are reported as such.
+    /// What is in a folder, in any order, some at a time. A folder that is not there is empty. Entries
+    /// without a usable name are reported as such.
     fn list(&self, folder: &str) -> BoxStream<'_, Result<Vec<Entry>>>;
 
     /// Removes drafts whose names begin with `instance`: those of a process that was killed.
@@ -101,20 +108,20 @@ pub const FLOWS: usize = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Service {
     pub names: Names,
-    /// `a` and `A`, and other spellings of one letter, are one name: of such only one is there at a time. A driver that says so
-    /// finds things only under the very names that they have.
+    /// `a` and `A`, and other spellings of one letter, are one name: of such only one is there at a time. A
+    /// driver that says so finds things only under the very names that they have.
     pub folds_names: bool,
     /// Largest file.
     pub max_size: u64,
     /// The precision of `Stat::modified`, in milliseconds: times closer than this may be equal.
     pub precision: i64,
-    /// A tag is of one content only, and what is opened under a tag is read as that content or not at all. Tags that are made of
-    /// sizes and times are no such tags.
+    /// A tag is of one content only, and what is opened under a tag is read as that content or not at all.
+    /// Tags that are made of sizes and times are no such tags.
     pub exact_tags: bool,
     /// Nothing can be written.
     pub read_only: bool,
-    /// Drafts of unknown length that may stay open, mostly waiting for more to write, and take no place away from others. None
-    /// where such a draft is not sent as it is written.
+    /// Drafts of unknown length that may stay open, mostly waiting for more to write, and take no place away
+    /// from others. None where such a draft is not sent as it is written.
     pub flows: usize,
 }
 
@@ -142,7 +149,8 @@ pub enum Kind {
     Folder,
     /// Links, devices and the like: nothing that is served.
     Other,
-    /// Only in listings: an entry whose name is no text, or one that cannot be asked for by its name. The name says what could be read.
+    /// Only in listings: an entry whose name is no text, or one that cannot be asked for by its name. The
+    /// name says what could be read.
     Nameless,
 }
 
@@ -152,9 +160,12 @@ impl Stat {
         fn agree<T: PartialEq>(a: &Option<T>, b: &Option<T>) -> bool {
             !matches!((a, b), (Some(a), Some(b)) if a != b)
         }
-        // A tag that is the same is worth more than a time: copying a file from place to place may change that.
+        // A tag that is the same is worth more than a time: copying a file from place to place may change
+        // that.
         let tagged = matches!((&self.tag, &other.tag), (Some(a), Some(b)) if a == b);
-        self.size == other.size && agree(&self.tag, &other.tag) && (tagged || agree(&self.modified, &other.modified))
+        self.size == other.size
+            && agree(&self.tag, &other.tag)
+            && (tagged || agree(&self.modified, &other.modified))
     }
 }
 
@@ -196,8 +207,9 @@ pub async fn gathered(mut list: BoxStream<'_, Result<Vec<Entry>>>) -> Result<Vec
 pub trait Opened: Send {
     fn stat(&self) -> &Stat;
 
-    /// These bytes of it, which it has. When this returns, the bytes are bound: whatever becomes of the path, the stream yields them or
-    /// fails. A stream that ends early has an error at its end. If it is another file by now, the error is [`changed`].
+    /// These bytes of it, which it has. When this returns, the bytes are bound: whatever becomes of the path,
+    /// the stream yields them or fails. A stream that ends early has an error at its end. If it is another
+    /// file by now, the error is [`changed`].
     async fn read(self: Box<Self>, span: Span) -> Result<ByteStream>;
 }
 
@@ -220,11 +232,12 @@ pub trait Draft: Send {
     /// Goes on writing. Returns when the storage, or a buffer of bounded size, has taken it.
     async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()>;
 
-    /// All of it was written, and survives what this storage survives: what may still be missing is `publish`. Says what the
-    /// file will be known by, if the storage reports it in advance.
+    /// All of it was written, and survives what this storage survives: what may still be missing is
+    /// `publish`. Says what the file will be known by, if the storage reports it in advance.
     async fn finish(&mut self) -> Result<Option<Stat>>;
 
-    /// Makes it the file of a path, in place of a file that is there unless it is to be `absent`. Folders are made as needed.
+    /// Makes it the file of a path, in place of a file that is there unless it is to be `absent`. Folders are
+    /// made as needed.
     async fn publish(self: Box<Self>, path: &str, absent: bool) -> Result<Published>;
 
     /// Removes it. Dropping it does the same, when there is time.
@@ -239,7 +252,8 @@ pub enum Published {
     Obstructed(Box<dyn Draft>),
     /// A file is there, and was not to be replaced.
     Exists(Box<dyn Draft>),
-    /// Something is there, or on the way, that has another spelling of this name. Only of storage that folds names.
+    /// Something is there, or on the way, that has another spelling of this name. Only of storage that folds
+    /// names.
     Spelled(Box<dyn Draft>),
 }
 
@@ -253,8 +267,8 @@ pub trait Slots: Send + Sync {
     /// Opens a file for writing, made if it is missing.
     async fn open(&self, name: &str) -> Result<Box<dyn Slot>>;
 
-    /// Cuts such a file, which is there, to size and makes a draft of it. Discarded or dropped, it stays where it was: the
-    /// upload may be completed again.
+    /// Cuts such a file, which is there, to size and makes a draft of it. Discarded or dropped, it stays
+    /// where it was: the upload may be completed again.
     async fn draft(&self, name: &str, size: u64) -> Result<Box<dyn Draft>>;
 
     /// Bytes of such a file, for those parts that have to move.
@@ -293,8 +307,8 @@ pub struct Changes {
     pub files: Vec<(String, Stat)>,
     /// Folders that came with their content, for which no changes are reported.
     pub folders: Vec<String>,
-    /// Files that are not where they were. Of storage with a feed the tag of a file is `<identity>:<version>`; these are
-    /// identities.
+    /// Files that are not where they were. Of storage with a feed the tag of a file is
+    /// `<identity>:<version>`; these are identities.
     pub left: Vec<String>,
     /// From where on to ask next, if there is `more` at once.
     pub mark: String,

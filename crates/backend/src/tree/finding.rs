@@ -56,7 +56,13 @@ impl Bucket {
     /// The file of a key, as far as its row and one check show. `None`: only the holder of the lock can
     /// decide. Without the lock it may be
     /// wrong, unless it is proven by the tag or the key was not changed meanwhile.
-    pub(super) async fn find(&self, key: &ObjectKey, row: &Row, look: Look, locked: bool) -> Result<Option<Option<Looked>>> {
+    pub(super) async fn find(
+        &self,
+        key: &ObjectKey,
+        row: &Row,
+        look: Look,
+        locked: bool,
+    ) -> Result<Option<Option<Looked>>> {
         let exact = self.files.service().exact_tags;
         let unsettled = row.intended.is_some() && !locked;
         if unsettled && !exact {
@@ -65,10 +71,12 @@ impl Bucket {
         for path in self.places(key, row).await? {
             let looked = match look {
                 Look::Only => self.files.stat(&self.at(&path)).await.map(|stat| (stat, None)),
-                Look::Open(ahead) => self.files.open(&self.at(&path), ahead).await.map(|opened| match opened {
-                    Some(opened) => (Some(opened.stat().clone()), Some(opened)),
-                    None => (None, None),
-                }),
+                Look::Open(ahead) => {
+                    self.files.open(&self.at(&path), ahead).await.map(|opened| match opened {
+                        Some(opened) => (Some(opened.stat().clone()), Some(opened)),
+                        None => (None, None),
+                    })
+                }
             };
             let (stat, opened) = match looked {
                 // Nothing can be where nothing could be put.
@@ -81,7 +89,10 @@ impl Bucket {
                 Verdict::Foreign => None,
                 Verdict::Unclear => return Ok(None),
             };
-            let by_tag = exact && record.as_ref().is_some_and(|record| row.stands.as_ref() == Some(record) && record.has_tag_of(&stat));
+            let by_tag = exact
+                && record
+                    .as_ref()
+                    .is_some_and(|record| row.stands.as_ref() == Some(record) && record.has_tag_of(&stat));
             if unsettled && !by_tag {
                 return Ok(None);
             }
@@ -101,7 +112,9 @@ impl Bucket {
         let mut native = self.native_places(key).into_iter();
         places.extend(native.next());
         // A foreign file beside a folder has been seen by a scan, or is nothing yet.
-        if row.stands.is_none() && self.catalog.index_lookup(self.id, vec![key.clone()]).await?.iter().any(Option::is_some) {
+        if row.stands.is_none()
+            && self.catalog.index_lookup(self.id, vec![key.clone()]).await?.iter().any(Option::is_some)
+        {
             places.extend(native);
         }
         let mut seen = Vec::with_capacity(places.len());

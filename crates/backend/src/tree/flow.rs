@@ -35,11 +35,13 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-/// One that has not advanced for so long leaves its place to others: its client went away, or sends no next part.
+/// One that has not advanced for so long leaves its place to others: its client went away, or sends no next
+/// part.
 const IDLE: Duration = Duration::from_secs(5 * 60);
 /// How long a stop waits for drafts to be discarded.
 const CLOSING: Duration = Duration::from_secs(5);
-/// The flows of the uploads of one bucket. One that has failed stays until its upload ends, so that it is not begun again.
+/// The flows of the uploads of one bucket. One that has failed stays until its upload ends, so that it is not
+/// begun again.
 pub(super) struct Flows {
     /// The places that all buckets of a backend share.
     places: Arc<Semaphore>,
@@ -99,7 +101,8 @@ impl Flows {
         if let (false, Ok(place)) = (all.contains_key(&upload), self.places.clone().try_acquire_owned()) {
             let (wish, receiver) = watch::channel(Wish::GoOn);
             let at = Arc::new(AtomicU16::new(0));
-            let source = Source { catalog, spool, bucket, upload: upload.clone(), at: at.clone(), patience: IDLE };
+            let source =
+                Source { catalog, spool, bucket, upload: upload.clone(), at: at.clone(), patience: IDLE };
             let task = tokio::spawn(async move {
                 match files.create(&draft, &path, None).await {
                     Ok(draft) => run(source, draft, receiver, place).await,
@@ -168,7 +171,12 @@ enum Stopped {
     Ended,
 }
 
-async fn run(source: Source, draft: Box<dyn Draft>, mut wish: watch::Receiver<Wish>, place: OwnedSemaphorePermit) -> Option<Flowed> {
+async fn run(
+    source: Source,
+    draft: Box<dyn Draft>,
+    mut wish: watch::Receiver<Wish>,
+    place: OwnedSemaphorePermit,
+) -> Option<Flowed> {
     let mut flowed = Flowed { draft, written: Vec::new(), open: None, _place: place };
     let upload = &source.upload;
     match flowed.fill(&source, &mut wish).await {
@@ -200,7 +208,12 @@ impl Flowed {
                 if let Some(why) = stopped(wish) {
                     return Ok(why);
                 }
-                let next = source.catalog.parts(source.bucket, &source.upload, number - 1, 1).await?.into_iter().next();
+                let next = source
+                    .catalog
+                    .parts(source.bucket, &source.upload, number - 1, 1)
+                    .await?
+                    .into_iter()
+                    .next();
                 if let Some(part) = next.filter(|part| part.number.get() == number) {
                     break part;
                 }
@@ -225,10 +238,11 @@ impl Flowed {
         Ok(Stopped::Idle)
     }
 
-    /// The draft, up to the end of a part, and how many of the object's parts are in it. `None`, and discarded, if it is not
-    /// how the object begins, or fails.
+    /// The draft, up to the end of a part, and how many of the object's parts are in it. `None`, and
+    /// discarded, if it is not how the object begins, or fails.
     pub(super) async fn up_to_a_part(mut self, object: &[Move]) -> Option<(Box<dyn Draft>, usize)> {
-        let begins_so = self.written.iter().eq(object.iter().take(self.written.len()).map(|part| &part.location));
+        let begins_so =
+            self.written.iter().eq(object.iter().take(self.written.len()).map(|part| &part.location));
         if begins_so && !self.written.is_empty() {
             match self.end_part().await {
                 Ok(()) => return Some((self.draft, self.written.len())),
@@ -301,12 +315,14 @@ mod tests {
     #[tokio::test]
     async fn a_flow_that_does_not_advance_leaves_its_place_and_discards_its_draft() {
         let dir = tempfile::tempdir().expect("a directory");
-        let catalog: Arc<dyn Catalog> = Arc::new(SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("opens"));
+        let catalog: Arc<dyn Catalog> =
+            Arc::new(SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("opens"));
         let spool = Spool::open(dir.path().join("parts"), 1 << 20, false).expect("opens");
         let owner = Owner { id: "o".into(), display_name: "o".into() };
         let name = BucketName::parse("bucket").expect("a name");
         let (backend, place, created) = ("b".into(), String::new(), Timestamp::now());
-        let new = NewBucket { name, owner: owner.clone(), created, tenant: Default::default(), backend, place };
+        let new =
+            NewBucket { name, owner: owner.clone(), created, tenant: Default::default(), backend, place };
         let bucket = catalog.create_bucket(new).await.expect("is made").id;
         let upload = UploadId::parse("a").expect("an id");
         let algorithm = ChecksumAlgorithm::Crc64Nvme;
@@ -329,7 +345,14 @@ mod tests {
             part.finish().await.expect("is whole");
             let location = part.name().to_owned();
             part.keep();
-            let record = PartRecord { number, size: 1, md5: [0; 16], checksum: None, last_modified: Timestamp::now(), location };
+            let record = PartRecord {
+                number,
+                size: 1,
+                md5: [0; 16],
+                checksum: None,
+                last_modified: Timestamp::now(),
+                location,
+            };
             catalog.put_part(bucket, &upload, record).await.expect("is recorded");
         }
         let places = Arc::new(Semaphore::new(1));

@@ -15,7 +15,13 @@ use std::sync::Arc;
 const FIRST: [u16; 2] = [1, 2];
 
 /// A part has been recorded, perhaps in place of one before.
-pub(super) fn part_recorded(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadId, number: PartNumber, again: bool) {
+pub(super) fn part_recorded(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    id: &UploadId,
+    number: PartNumber,
+    again: bool,
+) {
     if bucket.flows.tell(id, number, again) {
         return;
     }

@@ -19,7 +19,9 @@ impl Folding {
         if self.0.get().is_none() {
             let folds = !files.service().folds_names && files.stat(&OWN.to_uppercase()).await?.is_some();
             if folds && self.0.set(true).is_ok() {
-                tracing::warn!("the storage takes 'a' and 'A' for one name: keys with capitals or accents lie under escaped names");
+                tracing::warn!(
+                    "the storage takes 'a' and 'A' for one name: keys with capitals or accents lie under escaped names"
+                );
             }
             let _ = self.0.set(folds);
         }

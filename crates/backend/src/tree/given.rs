@@ -58,7 +58,9 @@ impl Given {
     }
 
     pub(super) async fn finish(&mut self) -> Result<()> {
-        let State::Open(slot) = replace(&mut self.state, State::Ending) else { return Err(StoreErrorKind::Internal.into()) };
+        let State::Open(slot) = replace(&mut self.state, State::Ending) else {
+            return Err(StoreErrorKind::Internal.into());
+        };
         slot.finish().await?;
         self.state = State::Whole;
         Ok(())
@@ -73,7 +75,8 @@ impl Given {
 
 impl Drop for Given {
     fn drop(&mut self) {
-        let (bucket, upload, number, unit) = (self.bucket.clone(), self.upload.clone(), self.number, self.unit);
+        let (bucket, upload, number, unit) =
+            (self.bucket.clone(), self.upload.clone(), self.number, self.unit);
         let free = move || {
             bucket.uploads.with(&upload, |slots| slots.free(number, unit));
         };
@@ -108,13 +111,22 @@ impl Drop for Sealed {
 
 impl Bucket {
     /// A slot for a part, if the storage has such and one is free.
-    pub(super) async fn slot(self: &Arc<Self>, id: &UploadId, number: PartNumber, length: Option<u64>) -> Result<Option<Given>> {
+    pub(super) async fn slot(
+        self: &Arc<Self>,
+        id: &UploadId,
+        number: PartNumber,
+        length: Option<u64>,
+    ) -> Result<Option<Given>> {
         if self.files.slots().is_none() {
             return Ok(None);
         }
         self.meet(id).await?;
         let longest = self.files.service().max_size;
-        let Some(Some(Location::Slot(unit))) = self.uploads.with(id, |slots| slots.take(number, length, longest)) else { return Ok(None) };
+        let Some(Some(Location::Slot(unit))) =
+            self.uploads.with(id, |slots| slots.take(number, length, longest))
+        else {
+            return Ok(None);
+        };
         let at = Location::Slot(unit).offset(number);
         Ok(Some(Given { bucket: self.clone(), upload: id.clone(), number, unit, at, state: State::Unused }))
     }

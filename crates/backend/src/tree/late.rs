@@ -66,7 +66,10 @@ impl Late {
     fn next(&self, is_patient: bool) -> Option<String> {
         let mut waiting = self.waiting();
         if !is_patient {
-            tracing::warn!(drafts = waiting.names.len(), "drafts could not be removed: they stay until the next start");
+            tracing::warn!(
+                drafts = waiting.names.len(),
+                "drafts could not be removed: they stay until the next start"
+            );
             waiting.names.clear();
         }
         let next = waiting.names.pop_front();
@@ -121,7 +124,10 @@ mod tests {
             late.remove(name.to_owned(), storage.clone().remove());
         }
         ended(&late).await;
-        assert_eq!(*storage.removed.lock().expect("no panic"), BTreeSet::from(["one".to_owned(), "two".to_owned()]));
+        assert_eq!(
+            *storage.removed.lock().expect("no panic"),
+            BTreeSet::from(["one".to_owned(), "two".to_owned()])
+        );
         late.remove("three".to_owned(), storage.clone().remove());
         ended(&late).await;
         assert_eq!(storage.removed.lock().expect("no panic").len(), 3, "after a pause it works on");

@@ -82,7 +82,8 @@ use tokio::sync::Semaphore;
 
 #[derive(Debug, Clone)]
 pub struct TreeSettings {
-    /// A directory on local disk, this backend's alone: for parts of uploads, and to know what a killed process left.
+    /// A directory on local disk, this backend's alone: for parts of uploads, and to know what a killed
+    /// process left.
     pub dir: PathBuf,
     /// Bytes of parts that may wait there.
     pub spool_size: u64,
@@ -111,12 +112,29 @@ pub struct TreeBackend {
 
 impl TreeBackend {
     pub fn open(files: Arc<dyn Files>, settings: TreeSettings, catalog: Arc<dyn Catalog>) -> Result<Self> {
-        let spool = Spool::open(settings.dir.join("parts"), settings.spool_size, settings.durability == Durability::Strict)?;
+        let spool = Spool::open(
+            settings.dir.join("parts"),
+            settings.spool_size,
+            settings.durability == Durability::Strict,
+        )?;
         let drafts = Arc::new(Drafts::open(&settings.dir)?);
         let (durability, walks) = (settings.durability, settings.dir.join("walks"));
-        let (adopting, flowing) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(files.service().flows.min(FLOWS))));
+        let (adopting, flowing) =
+            (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(files.service().flows.min(FLOWS))));
         let (folding, flows) = Default::default();
-        Ok(Self { files, catalog, spool, drafts, adopting, folding, flowing, flows, durability, walks, unreadable: Total::default() })
+        Ok(Self {
+            files,
+            catalog,
+            spool,
+            drafts,
+            adopting,
+            folding,
+            flowing,
+            flows,
+            durability,
+            walks,
+            unreadable: Total::default(),
+        })
     }
 
     fn flows<T>(&self, change: impl FnOnce(&mut Vec<Weak<Flows>>) -> T) -> T {
@@ -135,8 +153,13 @@ impl TreeBackend {
 
     fn folder(bucket: &BucketRecord) -> Result<String> {
         let place = bucket.bucket.place.trim_matches('/').to_owned();
-        if place.split('/').any(|name| matches!(name, "." | ".." | codec::RESERVED_DIR) || (name.is_empty() && !place.is_empty())) {
-            return Err(StoreError::new(StoreErrorKind::InvalidRequest, format!("'{place}' is no folder for a bucket")));
+        if place.split('/').any(|name| {
+            matches!(name, "." | ".." | codec::RESERVED_DIR) || (name.is_empty() && !place.is_empty())
+        }) {
+            return Err(StoreError::new(
+                StoreErrorKind::InvalidRequest,
+                format!("'{place}' is no folder for a bucket"),
+            ));
         }
         Ok(place)
     }
@@ -160,7 +183,8 @@ impl Backend for TreeBackend {
         }
         // A folder of another spelling would be taken for it.
         let (parent, name) = folder.rsplit_once('/').unwrap_or(("", &folder));
-        let mut entries = if self.files.service().folds_names { self.files.list(parent) } else { stream::empty().boxed() };
+        let mut entries =
+            if self.files.service().folds_names { self.files.list(parent) } else { stream::empty().boxed() };
         while let Some(entries) = entries.next().await.transpose()? {
             if entries.iter().any(|entry| entry.name.eq_ignore_ascii_case(name)) {
                 return Ok(Found::Something);
@@ -195,7 +219,10 @@ impl Backend for TreeBackend {
             uploads: Default::default(),
             flows,
             unreadable: Unreadable::of(bucket.id, &self.unreadable),
-            scan: scan_state::Scan::new(scan::is_complete(&*self.catalog, bucket.id).await?, self.walks.join(bucket.id.0.to_string())),
+            scan: scan_state::Scan::new(
+                scan::is_complete(&*self.catalog, bucket.id).await?,
+                self.walks.join(bucket.id.0.to_string()),
+            ),
             spool: self.spool.clone(),
             adopting: self.adopting.clone(),
             drafts: self.drafts.clone(),
@@ -223,7 +250,9 @@ impl Backend for TreeBackend {
                     match entry.stat.kind {
                         Kind::Folder if below == codec::RESERVED_DIR => {}
                         // The folder has more levels than we could remove.
-                        Kind::Folder if below.len() > folder.len() + descent::MOST_ESCAPED => return Ok(false),
+                        Kind::Folder if below.len() > folder.len() + descent::MOST_ESCAPED => {
+                            return Ok(false);
+                        }
                         Kind::Folder => folders.push(below),
                         Kind::File | Kind::Other | Kind::Nameless => return Ok(false),
                     }
@@ -242,8 +271,8 @@ impl Backend for TreeBackend {
         Ok(true)
     }
 
-    /// Waiting for a storage that may be away is nothing for a start: only what the configuration or a client names
-    /// becomes a bucket.
+    /// Waiting for a storage that may be away is nothing for a start: only what the configuration or a client
+    /// names becomes a bucket.
     async fn discover(&self) -> Result<Vec<BucketName>> {
         Ok(Vec::new())
     }

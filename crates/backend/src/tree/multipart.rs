@@ -83,7 +83,11 @@ pub(super) async fn put_part(
         last_modified: Timestamp::now(),
         location,
     };
-    let written = PartWritten { etag: verified.etag(), checksum: part.checksum.clone(), last_modified: part.last_modified };
+    let written = PartWritten {
+        etag: verified.etag(),
+        checksum: part.checksum.clone(),
+        last_modified: part.last_modified,
+    };
     // From here on it goes to its end, whatever becomes of the client: the catalog and the spool must agree.
     let (bucket, key, id) = (bucket.clone(), key.clone(), id.clone());
     to_the_end(async move {
@@ -99,14 +103,16 @@ pub(super) async fn put_part(
 }
 
 impl Bucket {
-    /// Drops all that waits of an upload that has ended, also what parts left that failed and were never recorded.
+    /// Drops all that waits of an upload that has ended, also what parts left that failed and were never
+    /// recorded.
     async fn discard(&self, id: &UploadId, recorded: &[PartRecord]) -> Result<()> {
         let given_out = self.uploads.end(id);
         self.flows.end(id);
         if let Some(slots) = self.files.slots() {
             let located = recorded.iter().filter_map(|part| Location::parse(&part.location));
             let shared = located.filter(|location| matches!(location, Location::Slot(_)));
-            let files: BTreeSet<_> = shared.chain(given_out.files()).map(|location| self.slot_file(id, &location)).collect();
+            let files: BTreeSet<_> =
+                shared.chain(given_out.files()).map(|location| self.slot_file(id, &location)).collect();
             for file in files {
                 slots.remove(&file).await?;
             }
@@ -155,18 +161,32 @@ impl Place {
     }
 }
 
-pub(super) async fn complete(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadId, request: CompleteUpload) -> Result<Written> {
+pub(super) async fn complete(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    id: &UploadId,
+    request: CompleteUpload,
+) -> Result<Written> {
     let (bucket, key, id) = (bucket.clone(), key.clone(), id.clone());
     to_the_end(async move { complete_to_the_end(&bucket, &key, &id, request).await }).await
 }
 
-async fn complete_to_the_end(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadId, request: CompleteUpload) -> Result<Written> {
+async fn complete_to_the_end(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    id: &UploadId,
+    request: CompleteUpload,
+) -> Result<Written> {
     let _only = bucket.completing.lock(id).await;
     let upload = match record(bucket, key, id).await {
         Ok(upload) => upload,
         // A Complete that succeeded is answered the same again.
         Err(gone) => {
-            let completed = bucket.catalog.completed_upload(bucket.id, id).await?.filter(|completed| completed.key == *key);
+            let completed = bucket
+                .catalog
+                .completed_upload(bucket.id, id)
+                .await?
+                .filter(|completed| completed.key == *key);
             return completed.map(|completed| completed.written).ok_or(gone);
         }
     };
@@ -179,7 +199,12 @@ async fn complete_to_the_end(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadI
     let recorded = bucket.catalog.parts(bucket.id, id, 0, usize::MAX).await?;
     let known: Vec<RecordedPart> = recorded
         .iter()
-        .map(|part| RecordedPart { number: part.number, size: part.size, md5: part.md5, checksum: part.checksum.clone() })
+        .map(|part| RecordedPart {
+            number: part.number,
+            size: part.size,
+            md5: part.md5,
+            checksum: part.checksum.clone(),
+        })
         .collect();
     let assembled = assemble(upload.checksum, upload.explicit_checksum, &request, &known)?;
     if assembled.size > bucket.files.service().max_size {
@@ -187,10 +212,14 @@ async fn complete_to_the_end(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadI
     }
     let moves = moves(&assembled.parts, &recorded)?;
     // Bytes still being written into the file that becomes the object would be written into the object.
-    let making = match base(&moves).filter(|base| bucket.files.slots().is_some() && !bucket.uploads.are_written_to(id, base)) {
+    let making = match base(&moves)
+        .filter(|base| bucket.files.slots().is_some() && !bucket.uploads.are_written_to(id, base))
+    {
         Some(base) => {
             let bucket = bucket.clone();
-            Making::Late(Box::pin(async move { build_in_place(&bucket, upload, base, moves, assembled).await }))
+            Making::Late(Box::pin(
+                async move { build_in_place(&bucket, upload, base, moves, assembled).await },
+            ))
         }
         None => Making::Whole(Box::new(build(bucket, key, upload, moves, assembled).await?)),
     };
@@ -202,18 +231,30 @@ async fn complete_to_the_end(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadI
 async fn bytes_of(bucket: &Bucket, id: &UploadId, part: &Move) -> Result<ByteStream> {
     match (&part.location, bucket.files.slots()) {
         (location @ Location::Slot(_), Some(slots)) => {
-            slots.read(&bucket.slot_file(id, location), Span { start: part.from, end: part.from + part.size }).await
+            slots
+                .read(&bucket.slot_file(id, location), Span { start: part.from, end: part.from + part.size })
+                .await
         }
-        (Location::Slot(_), None) => Err(StoreError::new(StoreErrorKind::Internal, "a part lies where the storage has no places")),
+        (Location::Slot(_), None) => {
+            Err(StoreError::new(StoreErrorKind::Internal, "a part lies where the storage has no places"))
+        }
         (Location::Own(name), _) => {
             let reader = bucket.spool.read(bucket.id, id, name).await?;
-            Ok(Box::pin(futures_util::stream::try_unfold(reader, async |mut reader| Ok(reader.next().await?.map(|bytes| (bytes, reader))))))
+            Ok(Box::pin(futures_util::stream::try_unfold(reader, async |mut reader| {
+                Ok(reader.next().await?.map(|bytes| (bytes, reader)))
+            })))
         }
     }
 }
 
 /// All but a few parts are where they belong: only those move.
-async fn build_in_place(bucket: &Bucket, upload: UploadRecord, base: Location, moves: Vec<Move>, assembled: Assembled) -> Result<Ready> {
+async fn build_in_place(
+    bucket: &Bucket,
+    upload: UploadRecord,
+    base: Location,
+    moves: Vec<Move>,
+    assembled: Assembled,
+) -> Result<Ready> {
     let slots = bucket.files.slots().ok_or(StoreErrorKind::Internal)?;
     let id = &upload.upload;
     let file = bucket.slot_file(id, &base);
@@ -244,14 +285,24 @@ fn identity(upload: UploadRecord, assembled: Assembled) -> Identity {
     Identity { size, etag, attributes: upload.attributes, checksum, parts: Some((parts, upload.upload)) }
 }
 
-async fn build(bucket: &Bucket, key: &ObjectKey, upload: UploadRecord, moves: Vec<Move>, assembled: Assembled) -> Result<Ready> {
+async fn build(
+    bucket: &Bucket,
+    key: &ObjectKey,
+    upload: UploadRecord,
+    moves: Vec<Move>,
+    assembled: Assembled,
+) -> Result<Ready> {
     let id = &upload.upload;
     if let Some(flowed) = bucket.flows.take(id).await
         && let Some((draft, there)) = flowed.up_to_a_part(&moves).await
     {
         match pour(bucket, id, &moves[there..], draft, assembled.size).await {
-            Ok((draft, expected)) => return Ok(Ready { draft, expected, identity: identity(upload, assembled) }),
-            Err(error) => tracing::debug!(%key, %error, "what has flowed on is lost, and all of it is sent again"),
+            Ok((draft, expected)) => {
+                return Ok(Ready { draft, expected, identity: identity(upload, assembled) });
+            }
+            Err(error) => {
+                tracing::debug!(%key, %error, "what has flowed on is lost, and all of it is sent again")
+            }
         }
     }
     let path = bucket.at(&bucket.path_of(key).plain_path());
@@ -278,7 +329,10 @@ async fn pour(
         let expected = draft.finish().await?;
         match expected.as_ref().is_none_or(|stat| stat.size == size) {
             true => Ok(expected),
-            false => Err(StoreError::new(StoreErrorKind::Unavailable, "the storage kept another size than was sent")),
+            false => Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "the storage kept another size than was sent",
+            )),
         }
     };
     match poured.await {
@@ -291,7 +345,11 @@ async fn pour(
 }
 
 /// A process killed between publishing and recording it left the upload's id in the object's record.
-async fn published_before_a_crash(bucket: &Bucket, key: &ObjectKey, id: &UploadId) -> Result<Option<Written>> {
+async fn published_before_a_crash(
+    bucket: &Bucket,
+    key: &ObjectKey,
+    id: &UploadId,
+) -> Result<Option<Written>> {
     if bucket.row(key).await?.is_of_upload(id) {
         let _guard = bucket.lock(key).await;
         let (found, _) = bucket.find_locked(key).await?;
@@ -301,7 +359,13 @@ async fn published_before_a_crash(bucket: &Bucket, key: &ObjectKey, id: &UploadI
     Ok(None)
 }
 
-async fn finish(bucket: &Bucket, key: &ObjectKey, id: &UploadId, recorded: &[PartRecord], written: Written) -> Result<Written> {
+async fn finish(
+    bucket: &Bucket,
+    key: &ObjectKey,
+    id: &UploadId,
+    recorded: &[PartRecord],
+    written: Written,
+) -> Result<Written> {
     let completed = CompletedUpload { key: key.clone(), written: written.clone(), at: Timestamp::now() };
     bucket.catalog.finish_upload(bucket.id, id, completed).await?;
     // Files that cannot be removed now are swept later: the object exists.
@@ -322,7 +386,8 @@ pub(super) async fn abort(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadId) 
     if aborted { Ok(()) } else { Err(StoreErrorKind::NoSuchUpload.into()) }
 }
 
-/// Removes the slots that uploads of this bucket left that have ended without us, by a crash or while the storage was away.
+/// Removes the slots that uploads of this bucket left that have ended without us, by a crash or while the
+/// storage was away.
 pub(super) async fn sweep(bucket: &Bucket) -> Result<()> {
     let Some(slots) = bucket.files.slots() else { return Ok(()) };
     let ours = names_of(&bucket.drafts, bucket.id);

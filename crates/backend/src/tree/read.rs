@@ -47,7 +47,11 @@ struct Wish {
     selection: Option<Selection>,
 }
 
-pub(super) async fn head(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+pub(super) async fn head(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    conditions: &ReadConditions,
+) -> Result<ObjectInfo> {
     let wish = Wish { conditions: conditions.clone(), selection: None };
     Ok(answer(bucket, key, wish).await?.info)
 }
@@ -107,8 +111,15 @@ fn depends_on_the_object(error: &StoreError) -> bool {
 
 /// Checks a key once with this row, and returns whether the storage's tag proves that the answer is right.
 /// `None`: only the holder of the lock can decide.
-async fn look(bucket: &Arc<Bucket>, key: &ObjectKey, row: Row, wish: &Wish, locked: bool) -> Result<Option<(GetReply, bool)>> {
-    let look = wish.selection.map_or(Look::Only, |selection| Look::Open(ahead(&row, &wish.conditions, selection)));
+async fn look(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    row: Row,
+    wish: &Wish,
+    locked: bool,
+) -> Result<Option<(GetReply, bool)>> {
+    let look =
+        wish.selection.map_or(Look::Only, |selection| Look::Open(ahead(&row, &wish.conditions, selection)));
     let Some(found) = bucket.find(key, &row, look, locked).await? else { return Ok(None) };
     let Looked { found, opened } = found.ok_or(StoreErrorKind::NoSuchKey)?;
     let by_tag = found.by_tag;
@@ -120,7 +131,12 @@ async fn look(bucket: &Arc<Bucket>, key: &ObjectKey, row: Row, wish: &Wish, lock
     let nothing = || ObjectBody::Full(Bytes::new());
     let (span, body) = match (wish.selection, opened) {
         (None, _) => (Span { start: 0, end: 0 }, nothing()),
-        (Some(_), None) => return Err(StoreError::new(StoreErrorKind::Internal, "a file that was to be read was not opened")),
+        (Some(_), None) => {
+            return Err(StoreError::new(
+                StoreErrorKind::Internal,
+                "a file that was to be read was not opened",
+            ));
+        }
         (Some(selection), Some(opened)) => match select(&info, selection)? {
             span if span.is_empty() => (span, nothing()),
             span => (span, ObjectBody::Stream(opened.read(span).await?)),
@@ -134,7 +150,9 @@ fn ahead(row: &Row, conditions: &ReadConditions, selection: Selection) -> Option
     let record = match (&row.stands, &row.intended) {
         (Some(record), _) => record,
         (None, Some(Intent::Put(record))) => record,
-        (None, _) => return Some(Span { start: 0, end: u64::MAX }).filter(|_| selection == Selection::default()),
+        (None, _) => {
+            return Some(Span { start: 0, end: u64::MAX }).filter(|_| selection == Selection::default());
+        }
     };
     let info = record.info();
     conditions.check(&info.etag, info.last_modified).ok()?;

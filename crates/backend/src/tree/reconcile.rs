@@ -30,11 +30,18 @@ pub(super) type Seen = (ObjectKey, String, Stat);
 
 /// A file as one of the bucket's, if it lies where a key's would.
 pub(super) fn seen(path: String, stat: Stat, service: Service) -> Option<Seen> {
-    codec::decode(&path, service.names).or_else(|| codec::decode_apart(&path, service.names)).map(|key| (key, path, stat))
+    codec::decode(&path, service.names)
+        .or_else(|| codec::decode_apart(&path, service.names))
+        .map(|key| (key, path, stat))
 }
 
 /// The keys of a folder's files; its folders are to be seen next.
-pub(super) fn sort(folder: &str, entries: Vec<Entry>, service: Service, pending: &mut Vec<String>) -> Vec<Seen> {
+pub(super) fn sort(
+    folder: &str,
+    entries: Vec<Entry>,
+    service: Service,
+    pending: &mut Vec<String>,
+) -> Vec<Seen> {
     let mut found = Vec::with_capacity(entries.len());
     for Entry { name, stat } in entries {
         let path = codec::join(folder, &name);
@@ -49,11 +56,14 @@ pub(super) fn sort(folder: &str, entries: Vec<Entry>, service: Service, pending:
 
 /// Compares files with their rows, and refreshes those that differ. Which did.
 pub(super) async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<Vec<Seen>> {
-    let rows = bucket.catalog.index_lookup(bucket.id, files.iter().map(|(key, ..)| key.clone()).collect()).await?;
+    let rows =
+        bucket.catalog.index_lookup(bucket.id, files.iter().map(|(key, ..)| key.clone()).collect()).await?;
     let differing: Vec<_> = files
         .iter()
         .zip(rows)
-        .filter(|((_, _, stat), row)| row.as_ref().is_none_or(|row| !is_fingerprint_of(&row.fingerprint, stat)))
+        .filter(|((_, _, stat), row)| {
+            row.as_ref().is_none_or(|row| !is_fingerprint_of(&row.fingerprint, stat))
+        })
         .map(|(seen, row)| (seen.clone(), row.is_some()))
         .collect();
     let changed = differing.iter().map(|(seen, _)| seen.clone()).collect();

@@ -8,7 +8,10 @@ use super::files::Stat;
 use crate::{
     backend::parts::Parts,
     catalog::{IndexRow, ObjectRow},
-    model::{Attributes, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectKey, ObjectPart, Timestamp, UploadId},
+    model::{
+        Attributes, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectKey, ObjectPart, Timestamp,
+        UploadId,
+    },
     store::{
         Result, Written,
         error::{StoreError, StoreErrorKind},
@@ -62,7 +65,13 @@ impl Record {
     /// Makes the record of a file that was created outside Causeway.
     pub(super) fn adopted(path: String, stat: Stat, md5: [u8; 16]) -> Self {
         let modified = stat.modified.unwrap_or_else(Timestamp::now);
-        let of = Identity { size: stat.size, etag: ETag::from_md5(md5), attributes: Attributes::default(), checksum: None, parts: None };
+        let of = Identity {
+            size: stat.size,
+            etag: ETag::from_md5(md5),
+            attributes: Attributes::default(),
+            checksum: None,
+            parts: None,
+        };
         Self::new(path, Some(stat), modified, of)
     }
 
@@ -72,7 +81,8 @@ impl Record {
 
     /// Returns whether the storage's own tag of the file is the one that was recorded.
     pub(super) fn has_tag_of(&self, stat: &Stat) -> bool {
-        stat.tag.is_some() && self.stat.as_ref().is_some_and(|known| known.tag == stat.tag && known.size == stat.size)
+        stat.tag.is_some()
+            && self.stat.as_ref().is_some_and(|known| known.tag == stat.tag && known.size == stat.size)
     }
 
     pub(super) fn parts(&self) -> Vec<ObjectPart> {
@@ -93,7 +103,12 @@ impl Record {
     }
 
     pub(super) fn written(&self) -> Written {
-        Written { etag: self.etag.clone(), last_modified: self.modified, checksum: self.checksum.clone(), version: None }
+        Written {
+            etag: self.etag.clone(),
+            last_modified: self.modified,
+            checksum: self.checksum.clone(),
+            version: None,
+        }
     }
 
     /// How listings show it.
@@ -103,18 +118,24 @@ impl Record {
             size: self.size,
             etag: self.etag.clone(),
             last_modified: self.modified,
-            checksum: self.checksum.as_ref().map(|sum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind }),
+            checksum: self
+                .checksum
+                .as_ref()
+                .map(|sum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind }),
             fingerprint: self.stat.as_ref().map(fingerprint).unwrap_or_default(),
             version: Default::default(),
         }
     }
 }
 
-/// Returns whether a stored record holds no more than what adopting a file finds out again: a client that puts
-/// an object gives more, a checksum at least.
+/// Returns whether a stored record holds no more than what adopting a file finds out again: a client that
+/// puts an object gives more, a checksum at least.
 pub(super) fn is_guess(stands: &str) -> bool {
     serde_json::from_str::<Record>(stands).is_ok_and(|record| {
-        record.checksum.is_none() && record.parts.is_none() && record.upload.is_none() && record.attributes == Attributes::default()
+        record.checksum.is_none()
+            && record.parts.is_none()
+            && record.upload.is_none()
+            && record.attributes == Attributes::default()
     })
 }
 
@@ -170,8 +191,10 @@ impl Row {
     pub(super) fn read(row: Option<ObjectRow>) -> Result<Self> {
         let Some(row) = row else { return Ok(Self::default()) };
         fn parse<T: serde::de::DeserializeOwned>(text: Option<String>) -> Result<Option<T>> {
-            let unreadable =
-                |error| StoreError::new(StoreErrorKind::Internal, "the catalog has a record that cannot be read").with_source(error);
+            let unreadable = |error| {
+                StoreError::new(StoreErrorKind::Internal, "the catalog has a record that cannot be read")
+                    .with_source(error)
+            };
             text.map(|text| serde_json::from_str(&text).map_err(unreadable)).transpose()
         }
         Ok(Self { stands: parse(row.stands)?, intended: parse(row.intended)? })
@@ -179,7 +202,9 @@ impl Row {
 
     pub(super) fn write(&self, key: &ObjectKey) -> Result<ObjectRow> {
         fn text<T: Serialize>(value: &Option<T>) -> Result<Option<String>> {
-            let failed = |error| StoreError::new(StoreErrorKind::Internal, "a record cannot be written").with_source(error);
+            let failed = |error| {
+                StoreError::new(StoreErrorKind::Internal, "a record cannot be written").with_source(error)
+            };
             value.as_ref().map(|value| serde_json::to_string(value).map_err(failed)).transpose()
         }
         Ok(ObjectRow { key: key.clone(), stands: text(&self.stands)?, intended: text(&self.intended)? })
@@ -191,7 +216,10 @@ impl Row {
             Some(Intent::Put(record)) => Some(&**record),
             _ => None,
         };
-        [self.stands.as_ref(), intended].into_iter().flatten().any(|record| record.upload.as_ref() == Some(upload))
+        [self.stands.as_ref(), intended]
+            .into_iter()
+            .flatten()
+            .any(|record| record.upload.as_ref() == Some(upload))
     }
 
     /// Which of them a file at `path` is.
@@ -203,7 +231,8 @@ impl Row {
         let stands = self.stands.as_ref().filter(|record| record.path == path && record.is_of(stat));
         let arrived = put.filter(|record| record.is_of(stat));
         // The new file may look like the old one only where nothing but size and time distinguishes files.
-        let unforeseen = put.is_some_and(|record| record.stat.is_none() && record.size == stat.size && stat.tag.is_none());
+        let unforeseen =
+            put.is_some_and(|record| record.stat.is_none() && record.size == stat.size && stat.tag.is_none());
         match (stands, arrived) {
             (Some(record), None) if !unforeseen => Verdict::Known(Box::new(record.clone())),
             (None, Some(record)) => Verdict::Known(Box::new(record.clone())),
@@ -227,11 +256,23 @@ mod tests {
     use crate::model::{Checksum, ChecksumAlgorithm};
 
     fn stat(size: u64, at: i64, tag: Option<&str>) -> Stat {
-        Stat { kind: Default::default(), size, modified: Some(Timestamp::from_millis(at)), tag: tag.map(str::to_owned), md5: None }
+        Stat {
+            kind: Default::default(),
+            size,
+            modified: Some(Timestamp::from_millis(at)),
+            tag: tag.map(str::to_owned),
+            md5: None,
+        }
     }
 
     fn record(etag: &str, size: u64, stat: Option<Stat>) -> Record {
-        let of = Identity { size, etag: ETag::parse(etag), attributes: Attributes::default(), checksum: None, parts: None };
+        let of = Identity {
+            size,
+            etag: ETag::parse(etag),
+            attributes: Attributes::default(),
+            checksum: None,
+            parts: None,
+        };
         Record::new("a".into(), stat, Timestamp::from_millis(0), of)
     }
 
@@ -252,12 +293,20 @@ mod tests {
     #[test]
     fn what_cannot_be_told_from_what_is_to_come_is_unclear() {
         let old = record("old", 3, Some(stat(3, 1, None)));
-        let with = |new: Record| Row { stands: Some(old.clone()), intended: Some(Intent::Put(Box::new(new))) };
-        assert_eq!(with(record("new", 3, Some(stat(3, 1, None)))).judge("a", &stat(3, 1, None)), Verdict::Unclear);
+        let with =
+            |new: Record| Row { stands: Some(old.clone()), intended: Some(Intent::Put(Box::new(new))) };
+        assert_eq!(
+            with(record("new", 3, Some(stat(3, 1, None)))).judge("a", &stat(3, 1, None)),
+            Verdict::Unclear
+        );
         assert_eq!(with(record("new", 3, None)).judge("a", &stat(3, 1, None)), Verdict::Unclear);
-        assert_eq!(with(record("new", 4, None)).judge("a", &stat(3, 1, None)), Verdict::Known(Box::new(old.clone())));
+        assert_eq!(
+            with(record("new", 4, None)).judge("a", &stat(3, 1, None)),
+            Verdict::Known(Box::new(old.clone()))
+        );
         let old = record("old", 3, Some(stat(3, 1, Some("t"))));
-        let row = Row { stands: Some(old.clone()), intended: Some(Intent::Put(Box::new(record("new", 3, None)))) };
+        let row =
+            Row { stands: Some(old.clone()), intended: Some(Intent::Put(Box::new(record("new", 3, None)))) };
         assert_eq!(row.judge("a", &stat(3, 9, Some("t"))), Verdict::Known(Box::new(old)));
     }
 
@@ -279,10 +328,16 @@ mod tests {
     fn the_first_stored_format_is_still_read() {
         let stands = r#"{"v":1,"path":"p/a","size":3,"stat":{"size":3,"modified":5,"tag":"t"},"modified":7,"etag":"e","content_type":"a/b",
             "parts":{"runs":[[1,1,3]]},"upload":"u"}"#;
-        for (intended, expected) in [(r#""delete""#, true), (r#"{"put":{"v":1,"path":"a","size":0,"modified":0,"etag":"e"}}"#, false)] {
+        for (intended, expected) in
+            [(r#""delete""#, true), (r#"{"put":{"v":1,"path":"a","size":0,"modified":0,"etag":"e"}}"#, false)]
+        {
             let key = ObjectKey::new("a").expect("a key");
-            let row = Row::read(Some(ObjectRow { key: key.clone(), stands: Some(stands.into()), intended: Some(intended.into()) }))
-                .expect("reads");
+            let row = Row::read(Some(ObjectRow {
+                key: key.clone(),
+                stands: Some(stands.into()),
+                intended: Some(intended.into()),
+            }))
+            .expect("reads");
             assert_eq!(row.intended == Some(Intent::Delete), expected);
             assert_eq!(row.stands.as_ref().map(|record| record.parts().len()), Some(1));
             assert_eq!(Row::read(Some(row.write(&key).expect("writes"))).expect("reads"), row);

@@ -14,7 +14,11 @@ use crate::{
 };
 use std::sync::Arc;
 
-pub(super) async fn remove(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &WriteConditions) -> Result<Deleted> {
+pub(super) async fn remove(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    conditions: &WriteConditions,
+) -> Result<Deleted> {
     let (bucket, key, conditions) = (bucket.clone(), key.clone(), conditions.clone());
     to_the_end(async move {
         let guard = bucket.lock(&key).await;

@@ -60,7 +60,9 @@ pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
             if let Err(error) = passed {
                 // Waiters get the error; an unreachable storage was logged where it was tried.
                 match bucket.files.traffic().and_then(|traffic| traffic.trouble) {
-                    Some(_) => tracing::debug!(bucket = bucket.id.0, %error, "walking through a bucket failed"),
+                    Some(_) => {
+                        tracing::debug!(bucket = bucket.id.0, %error, "walking through a bucket failed")
+                    }
                     None => tracing::error!(bucket = bucket.id.0, %error, "walking through a bucket failed"),
                 }
                 Readiness::fail(&bucket.scan.ready, &error);
@@ -69,7 +71,10 @@ pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
     }
     match tokio::time::timeout(PATIENCE, ready.wait_for(Readiness::is_decided)).await {
         Ok(Ok(decided)) => decided.answer(),
-        _ => Err(StoreError::new(StoreErrorKind::Busy, "the bucket is still being walked through for the first time")),
+        _ => Err(StoreError::new(
+            StoreErrorKind::Busy,
+            "the bucket is still being walked through for the first time",
+        )),
     }
 }
 
@@ -114,7 +119,8 @@ async fn full_scan(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
         if let Err(error) = &looked {
             // The storage may have named the folders in it before, or made them up.
             trail.pending.truncate(others);
-            // If it is the bucket itself, or one folder after the other, it says something about all that is there.
+            // If it is the bucket itself, or one folder after the other, it says something about all that is
+            // there.
             if folder.is_empty() || !is_of_entry(error) || closed.in_a_row >= MOST_CLOSED {
                 return looked.map_err(|error| in_folder(&bucket.at(&folder), error));
             }
@@ -143,13 +149,21 @@ fn in_folder(folder: &str, error: StoreError) -> StoreError {
     }
 }
 
-async fn look_into(bucket: &Arc<Bucket>, folder: &str, trail: &mut Trail, descent: &mut Descent, progress: &Progress) -> Result<()> {
+async fn look_into(
+    bucket: &Arc<Bucket>,
+    folder: &str,
+    trail: &mut Trail,
+    descent: &mut Descent,
+    progress: &Progress,
+) -> Result<()> {
     let at = bucket.at(folder);
     let mut entries = bucket.files.list(&at);
     let mut nameless = None;
     while let Some(entries) = entries.next().await.transpose()? {
         descent.saw(&entries);
-        nameless = nameless.or_else(|| entries.iter().find(|entry| entry.stat.kind == Kind::Nameless).map(|entry| entry.name.clone()));
+        nameless = nameless.or_else(|| {
+            entries.iter().find(|entry| entry.stat.kind == Kind::Nameless).map(|entry| entry.name.clone())
+        });
         let found = sort(folder, entries, bucket.files.service(), &mut trail.pending);
         for batch in found.chunks(BATCH) {
             progress.changed(reconcile(bucket, batch).await?.len());
@@ -163,7 +177,9 @@ async fn look_into(bucket: &Arc<Bucket>, folder: &str, trail: &mut Trail, descen
         None => bucket.unreadable.forget(told),
     }
     match descent.is_circle() {
-        true => Err(StoreError::new(StoreErrorKind::Broken, "walking through a bucket: a folder contains itself")),
+        true => {
+            Err(StoreError::new(StoreErrorKind::Broken, "walking through a bucket: a folder contains itself"))
+        }
         false => Ok(()),
     }
 }

@@ -19,8 +19,8 @@ pub(super) struct Scan {
     pub(super) walking: tokio::sync::Mutex<()>,
     /// The path where its trail is kept.
     pub(super) trail: PathBuf,
-    /// While the storage is asked what there is: keys whose files this process has changed since then. Of these, the answer may be
-    /// from before.
+    /// While the storage is asked what there is: keys whose files this process has changed since then. Of
+    /// these, the answer may be from before.
     touched: Mutex<Option<HashSet<ObjectKey>>>,
 }
 

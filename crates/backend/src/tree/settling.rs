@@ -23,7 +23,13 @@ impl Bucket {
         let Some(intent) = row.intended.clone() else { return Ok(row) };
         let stands = match intent {
             Intent::Delete => match &row.stands {
-                Some(record) if self.files.stat(&self.at(&record.path)).await?.is_some_and(|stat| record.is_of(&stat)) => {
+                Some(record)
+                    if self
+                        .files
+                        .stat(&self.at(&record.path))
+                        .await?
+                        .is_some_and(|stat| record.is_of(&stat)) =>
+                {
                     row.stands.clone()
                 }
                 _ => None,
@@ -39,19 +45,26 @@ impl Bucket {
         Ok(row)
     }
 
-    /// Makes the index say what a settled row says, and writes the row. Listings that begin meanwhile wait. A kill in between leaves the
-    /// intention, and the next attempt to settle it comes here again: written first, the row would leave an
-    /// index that is wrong for ever.
+    /// Makes the index say what a settled row says, and writes the row. Listings that begin meanwhile wait. A
+    /// kill in between leaves the intention, and the next attempt to settle it comes here again: written
+    /// first, the row would leave an index that is wrong for ever.
     pub(super) async fn record(&self, key: &ObjectKey, row: &Row) -> Result<()> {
         let _listed = self.changes.begin(key);
-        let change = row.stands.as_ref().map_or_else(|| IndexChange::Delete(key.clone()), |record| IndexChange::Put(record.row(key)));
+        let change = row
+            .stands
+            .as_ref()
+            .map_or_else(|| IndexChange::Delete(key.clone()), |record| IndexChange::Put(record.row(key)));
         self.catalog.index(self.id, change).await?;
         self.set_row(key, row).await
     }
 
     /// The record of a put that was begun, if its file is there.
     async fn arrived(&self, row: &Row, record: Record) -> Result<Option<Record>> {
-        let Some(stat) = self.files.stat(&self.at(&record.path)).await?.filter(|stat| stat.kind == Kind::File) else { return Ok(None) };
+        let Some(stat) =
+            self.files.stat(&self.at(&record.path)).await?.filter(|stat| stat.kind == Kind::File)
+        else {
+            return Ok(None);
+        };
         if record.size != stat.size {
             return Ok(None);
         }
@@ -68,7 +81,10 @@ impl Bucket {
 
     /// The ETag that the bytes at a record's path have, if they come in its parts.
     async fn content_tag(&self, record: &Record) -> Result<Option<ETag>> {
-        let Some(opened) = self.files.open(&self.at(&record.path), Some(Span::whole(record.size))).await? else { return Ok(None) };
+        let Some(opened) = self.files.open(&self.at(&record.path), Some(Span::whole(record.size))).await?
+        else {
+            return Ok(None);
+        };
         let parts: Vec<u64> = record.parts().iter().map(|part| part.size).collect();
         let mut left = parts.iter().copied();
         let mut digests = Vec::with_capacity(parts.len() * 16);

@@ -32,14 +32,19 @@ impl Sink for dyn Draft {
 }
 
 /// Takes a body to `sink`, hashing each batch while the next arrives and the one before is sent.
-pub(super) async fn stream(mut payload: Payload, mut digests: Digests, sink: &mut (impl Sink + ?Sized)) -> Result<Verified> {
+pub(super) async fn stream(
+    mut payload: Payload,
+    mut digests: Digests,
+    sink: &mut (impl Sink + ?Sized),
+) -> Result<Verified> {
     while let Some(batch) = payload.read_some(BATCH).await? {
         if batch.iter().map(Bytes::len).sum::<usize>() <= SMALL {
             batch.iter().for_each(|frame| digests.update(frame));
             sink.take(batch).await?;
             continue;
         }
-        let (hashed, sent) = futures_util::future::join(digests.absorb(batch.clone()), sink.take(batch)).await;
+        let (hashed, sent) =
+            futures_util::future::join(digests.absorb(batch.clone()), sink.take(batch)).await;
         digests = hashed?;
         sent?;
     }

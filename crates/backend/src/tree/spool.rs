@@ -48,7 +48,8 @@ impl Spool {
         for upload in fs::read_dir(&dir).map_err(failed)? {
             let upload = upload.map_err(failed)?;
             let parts = fs::read_dir(upload.path()).map_err(failed)?;
-            let size = parts.map(|part| Ok(part?.metadata()?.len())).sum::<io::Result<u64>>().map_err(failed)?;
+            let size =
+                parts.map(|part| Ok(part?.metadata()?.len())).sum::<io::Result<u64>>().map_err(failed)?;
             used.insert(upload.file_name().to_string_lossy().into_owned(), size);
         }
         Ok(Arc::new(Self { dir, budget, durable, used: Mutex::new(used), next: AtomicU64::new(0) }))
@@ -69,7 +70,10 @@ impl Spool {
         Err(match own.saturating_add(size) > self.budget {
             true => StoreError::new(
                 StoreErrorKind::EntityTooLarge,
-                format!("the parts of this upload do not fit into the spool of {} bytes (spool_size)", self.budget),
+                format!(
+                    "the parts of this upload do not fit into the spool of {} bytes (spool_size)",
+                    self.budget
+                ),
             ),
             false => StoreError::new(StoreErrorKind::Busy, "parts of other uploads fill the spool"),
         })
@@ -83,7 +87,12 @@ impl Spool {
     }
 
     /// Begins to write a part.
-    pub(super) async fn create(self: &Arc<Self>, bucket: BucketId, upload: &UploadId, number: PartNumber) -> Result<SpooledPart> {
+    pub(super) async fn create(
+        self: &Arc<Self>,
+        bucket: BucketId,
+        upload: &UploadId,
+        number: PartNumber,
+    ) -> Result<SpooledPart> {
         let upload = staged_name(bucket, upload);
         let (spool, number) = (self.clone(), number.get());
         blocking(move || {
@@ -97,7 +106,16 @@ impl Spool {
                 let nth = spool.next.fetch_add(1, Ordering::Relaxed);
                 let name = format!("{number}.{nth}");
                 match File::options().write(true).create_new(true).mode(0o600).open(dir.join(&name)) {
-                    Ok(file) => return Ok(SpooledPart { spool: spool.clone(), upload, name, file: Some(file), size: 0, kept: false }),
+                    Ok(file) => {
+                        return Ok(SpooledPart {
+                            spool: spool.clone(),
+                            upload,
+                            name,
+                            file: Some(file),
+                            size: 0,
+                            kept: false,
+                        });
+                    }
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                     Err(error) => return Err(error),
                 }
@@ -111,7 +129,12 @@ impl Spool {
         blocking(move || File::open(path)).await.map(|file| PartReader { file: Arc::new(file) })
     }
 
-    pub(super) async fn remove(self: &Arc<Self>, bucket: BucketId, upload: &UploadId, name: &str) -> Result<()> {
+    pub(super) async fn remove(
+        self: &Arc<Self>,
+        bucket: BucketId,
+        upload: &UploadId,
+        name: &str,
+    ) -> Result<()> {
         let (spool, upload, name) = (self.clone(), staged_name(bucket, upload), name.to_owned());
         blocking(move || spool.remove_now(&upload, &name)).await
     }
@@ -143,7 +166,8 @@ impl Spool {
         .await
     }
 
-    /// Removes all of the uploads that the catalog does not know: those that a crash has ended, and those of buckets that are gone.
+    /// Removes all of the uploads that the catalog does not know: those that a crash has ended, and those of
+    /// buckets that are gone.
     pub(super) async fn sweep(self: &Arc<Self>, catalog: &dyn Catalog) -> Result<()> {
         let names: Vec<String> = self.used().keys().cloned().collect();
         for name in names {
@@ -244,7 +268,9 @@ impl PartReader {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(|error| StoreError::io("spooling a part", error).in_data()),
-        Err(error) => Err(StoreError::new(StoreErrorKind::Internal, "a spooling task failed").with_source(error)),
+        Err(error) => {
+            Err(StoreError::new(StoreErrorKind::Internal, "a spooling task failed").with_source(error))
+        }
     }
 }
 
@@ -271,7 +297,10 @@ mod tests {
         let spool = Spool::open(dir.path().join("s"), 100, true).expect("opens");
         let first = write(&spool, "a", 60).await.expect("fits");
         assert_eq!(write(&spool, "b", 60).await.map_err(|error| error.kind()), Err(StoreErrorKind::Busy));
-        assert_eq!(write(&spool, "a", 60).await.map_err(|error| error.kind()), Err(StoreErrorKind::EntityTooLarge));
+        assert_eq!(
+            write(&spool, "a", 60).await.map_err(|error| error.kind()),
+            Err(StoreErrorKind::EntityTooLarge)
+        );
         let spool = Spool::open(dir.path().join("s"), 100, true).expect("opens again");
         assert_eq!(write(&spool, "b", 60).await.map_err(|error| error.kind()), Err(StoreErrorKind::Busy));
         spool.remove(BucketId(1), &id("a"), &first).await.expect("removed");
@@ -286,7 +315,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let spool = Spool::open(dir.path().to_owned(), u64::MAX, false).expect("opens");
         let name = write(&spool, "a", CHUNK + 1).await.expect("written");
-        let mut part = spool.create(BucketId(1), &id("a"), PartNumber::new(1).expect("a number")).await.expect("begun");
+        let mut part =
+            spool.create(BucketId(1), &id("a"), PartNumber::new(1).expect("a number")).await.expect("begun");
         part.write(vec![Bytes::from_static(b"x")]).await.expect("written");
         drop(part);
         let mut reader = spool.read(BucketId(1), &id("a"), &name).await.expect("opens");

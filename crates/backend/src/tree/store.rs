@@ -13,8 +13,9 @@ use super::{
 use crate::{
     model::{ChecksumKind, ETag, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, Deleted, GetReply, GetRequest, ListPage, ListRequest,
-        ListUploadsRequest, ListedPart, NativeSource, PartWritten, PartsPage, PutRequest, Result, Store, UploadInfo, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, Deleted, GetReply, GetRequest,
+        ListPage, ListRequest, ListUploadsRequest, ListedPart, NativeSource, PartWritten, PartsPage,
+        PutRequest, Result, Store, UploadInfo, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         copy,
         error::{StoreError, StoreErrorKind},
@@ -32,32 +33,53 @@ pub(super) struct TreeStore {
 impl TreeStore {
     fn writable(&self) -> Result<()> {
         match self.bucket.files.service().read_only {
-            true => Err(StoreError::new(StoreErrorKind::NotImplemented, "the storage behind this bucket can only be read")),
+            true => Err(StoreError::new(
+                StoreErrorKind::NotImplemented,
+                "the storage behind this bucket can only be read",
+            )),
             false => Ok(()),
         }
     }
 
     /// A copy by the storage itself: what the source's record says holds for the copy as well.
-    async fn copied(&self, source: &TreeStore, key: &ObjectKey, request: &CopyRequest) -> Result<Option<Ready>> {
+    async fn copied(
+        &self,
+        source: &TreeStore,
+        key: &ObjectKey,
+        request: &CopyRequest,
+    ) -> Result<Option<Ready>> {
         let from = &source.bucket;
         if !Arc::ptr_eq(&from.files, &self.bucket.files) {
             return Ok(None);
         }
         let watch = from.watches.watch(&request.source.key);
         let row = from.row(&request.source.key).await?;
-        let Some(Some(Looked { found, .. })) = from.find(&request.source.key, &row, Look::Only, false).await? else { return Ok(None) };
+        let Some(Some(Looked { found, .. })) =
+            from.find(&request.source.key, &row, Look::Only, false).await?
+        else {
+            return Ok(None);
+        };
         let Some(record) = found.record else { return Ok(None) };
         if request.source.conditions.check_source(&record.etag, record.modified).is_err() {
             // A reader of the file finds out whether that holds.
             return Ok(None);
         }
-        let Some(checksum) = record.checksum.clone().filter(|sum| sum.kind == ChecksumKind::FullObject) else { return Ok(None) };
-        if record.etag.as_md5().is_none() || request.checksum.is_some_and(|algorithm| algorithm != checksum.algorithm()) {
+        let Some(checksum) = record.checksum.clone().filter(|sum| sum.kind == ChecksumKind::FullObject)
+        else {
+            return Ok(None);
+        };
+        if record.etag.as_md5().is_none()
+            || request.checksum.is_some_and(|algorithm| algorithm != checksum.algorithm())
+        {
             return Ok(None);
         }
         let path = self.bucket.at(&self.bucket.path_of(key).plain_path());
         let name = self.bucket.drafts.name();
-        let Some(mut draft) = self.bucket.files.copy(&name, &from.at(&found.path), &found.stat, &path).await? else { return Ok(None) };
+        let Some(mut draft) =
+            self.bucket.files.copy(&name, &from.at(&found.path), &found.stat, &path).await?
+        else {
+            return Ok(None);
+        };
         let expected = match draft.finish().await {
             Ok(expected) => expected,
             Err(error) => {
@@ -71,7 +93,13 @@ impl TreeStore {
             return Ok(None);
         }
         let attributes = request.attributes.apply(&record.attributes);
-        let identity = Identity { size: record.size, etag: record.etag, attributes, checksum: Some(checksum), parts: None };
+        let identity = Identity {
+            size: record.size,
+            etag: record.etag,
+            attributes,
+            checksum: Some(checksum),
+            parts: None,
+        };
         Ok(Some(Ready { draft, expected, identity }))
     }
 }
@@ -100,7 +128,8 @@ impl Store for TreeStore {
         if let Some(source) = request.source.native::<TreeStore>()
             && let Some(ready) = self.copied(source, key, &request).await?
         {
-            return write::publish(&self.bucket, key, request.conditions, Making::Whole(Box::new(ready))).await;
+            return write::publish(&self.bucket, key, request.conditions, Making::Whole(Box::new(ready)))
+                .await;
         }
         copy::stream_object(self, key, request).await
     }
@@ -116,7 +145,8 @@ impl Store for TreeStore {
         to_the_end(async move {
             let _guard = bucket.lock(&key).await;
             let (found, row) = bucket.find_locked(&key).await?;
-            let (mut record, _) = adopt::recorded(&bucket, &key, found.ok_or(StoreErrorKind::NoSuchKey)?, row).await?;
+            let (mut record, _) =
+                adopt::recorded(&bucket, &key, found.ok_or(StoreErrorKind::NoSuchKey)?, row).await?;
             match change {
                 Change::Tags(tags) => record.attributes.tags = tags,
                 Change::Acl(acl) => record.attributes.acl = acl,
@@ -137,13 +167,26 @@ impl Store for TreeStore {
         multipart::begin(&self.bucket, key, request).await
     }
 
-    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+    async fn put_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        payload: Payload,
+    ) -> Result<PartWritten> {
         multipart::put_part(&self.bucket, key, upload, number, payload).await
     }
 
-    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+    async fn list_parts(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Result<PartsPage> {
         let record = multipart::record(&self.bucket, key, upload).await?;
-        let mut parts = self.bucket.catalog.parts(self.bucket.id, upload, after, limit.saturating_add(1)).await?;
+        let mut parts =
+            self.bucket.catalog.parts(self.bucket.id, upload, after, limit.saturating_add(1)).await?;
         let truncated = parts.len() > limit && limit > 0;
         parts.truncate(limit);
         let listed = parts.into_iter().map(|part| ListedPart {
@@ -164,7 +207,12 @@ impl Store for TreeStore {
         Ok(PartsPage { upload, parts: listed.collect(), truncated })
     }
 
-    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+    async fn complete_upload(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         multipart::complete(&self.bucket, key, upload, request).await
     }
 

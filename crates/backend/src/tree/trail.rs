@@ -78,19 +78,26 @@ impl Trail {
     }
 
     async fn read(&mut self, stamp: Option<&str>, now: Timestamp) -> io::Result<bool> {
-        let absent = |error: io::Error| if error.kind() == io::ErrorKind::NotFound { Ok(Vec::new()) } else { Err(error) };
+        let absent = |error: io::Error| {
+            if error.kind() == io::ErrorKind::NotFound { Ok(Vec::new()) } else { Err(error) }
+        };
         let words = fs::read(self.named("json")).await.or_else(absent)?;
         let Ok(written) = serde_json::from_slice::<Written>(&words) else { return Ok(false) };
         if stamp != Some(stamp_of(written.seed, written.writings).as_str()) {
             return Ok(false);
         }
         let seen = fs::read(self.named("seen")).await.or_else(absent)?;
-        let whole = usize::try_from(written.seen).ok().and_then(|count| count.checked_mul(8)).and_then(|length| seen.get(..length));
-        let age = Duration::from_millis(u64::try_from(now.millis() - written.at.millis()).unwrap_or_default());
+        let whole = usize::try_from(written.seen)
+            .ok()
+            .and_then(|count| count.checked_mul(8))
+            .and_then(|length| seen.get(..length));
+        let age =
+            Duration::from_millis(u64::try_from(now.millis() - written.at.millis()).unwrap_or_default());
         let Some(whole) = whole.filter(|_| age < OLDEST) else { return Ok(false) };
         self.seen = whole.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
         // Keys that were appended after `Written` was saved are not known to be indexed.
-        let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(self.named("seen")).await?;
+        let file =
+            fs::OpenOptions::new().write(true).create(true).truncate(false).open(self.named("seen")).await?;
         file.set_len(whole.len() as u64).await?;
         self.seed = written.seed;
         self.writings = written.writings;
@@ -112,14 +119,15 @@ impl Trail {
 
     /// The same in every process, and nothing that a key can be made to collide in.
     fn hash(&self, key: &ObjectKey) -> u64 {
-        let digest: [u8; 16] = Md5::new().chain_update(self.seed.to_le_bytes()).chain_update(key.as_str()).finalize().into();
+        let digest: [u8; 16] =
+            Md5::new().chain_update(self.seed.to_le_bytes()).chain_update(key.as_str()).finalize().into();
         let mut hash = [0; 8];
         hash.copy_from_slice(&digest[..8]);
         u64::from_le_bytes(hash)
     }
 
-    /// Writes down how far it came, if it is time. `pending` holds all that was not looked into wholly. The stamp that the
-    /// index has to know from now on.
+    /// Writes down how far it came, if it is time. `pending` holds all that was not looked into wholly. The
+    /// stamp that the index has to know from now on.
     pub(super) async fn write_at_times(&mut self, counts: Counts, now: Timestamp) -> Result<Option<String>> {
         if self.written_at.elapsed() < EVERY {
             return Ok(None);
@@ -139,7 +147,8 @@ impl Trail {
         self.unwritten.clear();
         let Counts { folders, objects, changed } = self.counts;
         self.writings += 1;
-        let (seed, writings, seen, pending) = (self.seed, self.writings, self.seen.len() as u64, self.pending.clone());
+        let (seed, writings, seen, pending) =
+            (self.seed, self.writings, self.seen.len() as u64, self.pending.clone());
         let written = Written { seed, writings, seen, pending, folders, objects, changed, at: now };
         fs::write(self.named("new"), serde_json::to_vec(&written)?).await?;
         fs::rename(self.named("new"), self.named("json")).await?;
@@ -173,7 +182,9 @@ pub(super) fn failed(error: io::Error) -> StoreError {
 
 fn seed() -> Result<u64> {
     let mut seed = [0; 8];
-    getrandom::fill(&mut seed).map_err(|error| StoreError::new(StoreErrorKind::Internal, format!("there is no randomness: {error}")))?;
+    getrandom::fill(&mut seed).map_err(|error| {
+        StoreError::new(StoreErrorKind::Internal, format!("there is no randomness: {error}"))
+    })?;
     Ok(u64::from_le_bytes(seed))
 }
 
@@ -200,7 +211,9 @@ mod tests {
     async fn a_walk_goes_on_where_it_was_written_down() {
         let dir = tempfile::tempdir().expect("a directory");
         let (_, stamp) = walked(dir.path()).await;
-        let trail = Trail::take_up(dir.path().join("walks/7"), Some(&stamp), Timestamp::now()).await.expect("a trail");
+        let trail = Trail::take_up(dir.path().join("walks/7"), Some(&stamp), Timestamp::now())
+            .await
+            .expect("a trail");
         assert_eq!(trail.pending, ["d", "e/f"]);
         assert_eq!(trail.counts, Counts { folders: 3, objects: 2, changed: 1 });
         assert_eq!(["a", "b/c", "later"].map(|name| trail.has_seen(&key(name))), [true, true, false]);
@@ -224,7 +237,9 @@ mod tests {
         begins(Some(&before), Timestamp::now()).await;
 
         let (_, stamp) = walked(dir.path()).await;
-        let later = Timestamp::from_millis(Timestamp::now().millis() + i64::try_from(OLDEST.as_millis()).expect("a day"));
+        let later = Timestamp::from_millis(
+            Timestamp::now().millis() + i64::try_from(OLDEST.as_millis()).expect("a day"),
+        );
         begins(Some(&stamp), later).await;
 
         for (file, bytes) in [("walks/7.seen", "half of it"), ("walks/7.json", "{")] {

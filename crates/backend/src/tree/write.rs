@@ -63,17 +63,26 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
     };
     let conditions = verified.conditions(conditions);
     let checksum = verified.checksum().cloned().map(ObjectChecksum::full);
-    let identity = Identity { size: verified.size(), etag: verified.etag(), attributes, checksum, parts: None };
+    let identity =
+        Identity { size: verified.size(), etag: verified.etag(), attributes, checksum, parts: None };
     publish(bucket, key, conditions, Making::Whole(Box::new(Ready { draft, expected, identity }))).await
 }
 
 pub(super) fn too_large(bucket: &Bucket) -> StoreError {
     let limit = bucket.files.service().max_size;
-    StoreError::new(StoreErrorKind::EntityTooLarge, format!("the storage behind this bucket takes files of at most {limit} bytes"))
+    StoreError::new(
+        StoreErrorKind::EntityTooLarge,
+        format!("the storage behind this bucket takes files of at most {limit} bytes"),
+    )
 }
 
 /// Publishes under the key's lock.
-pub(super) async fn publish(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: WriteConditions, making: Making) -> Result<Written> {
+pub(super) async fn publish(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    conditions: WriteConditions,
+    making: Making,
+) -> Result<Written> {
     let (bucket, key) = (bucket.clone(), key.clone());
     to_the_end(async move {
         let guard = bucket.lock(&key).await;
@@ -161,7 +170,11 @@ pub(super) async fn checked(bucket: &Bucket, key: &ObjectKey, conditions: &Write
         }
         None => (None, row),
     };
-    let current = info.as_ref().map(|info| Current { etag: &info.etag, size: info.size, last_modified: info.last_modified });
+    let current = info.as_ref().map(|info| Current {
+        etag: &info.etag,
+        size: info.size,
+        last_modified: info.last_modified,
+    });
     conditions.check(current)?;
     Ok(row)
 }
@@ -240,7 +253,8 @@ async fn make_way(bucket: &Bucket, ancestor: &ObjectKey) -> Result<()> {
     row.intended = Some(Intent::Put(Box::new(moved.clone())));
     bucket.set_row(ancestor, &row).await?;
     let _change = bucket.change(ancestor);
-    let Some(stat) = bucket.files.rename(&bucket.at(&way.plain_path()), &bucket.at(&moved.path)).await? else {
+    let Some(stat) = bucket.files.rename(&bucket.at(&way.plain_path()), &bucket.at(&moved.path)).await?
+    else {
         bucket.settled(ancestor).await?;
         return Ok(());
     };

@@ -35,6 +35,9 @@ mod tests {
     #[test]
     fn names_are_encoded_once_and_stay_what_they_are() {
         assert_eq!(encode_path("a//../b c+é%2F\u{1}"), "a//../b%20c%2B%C3%A9%252F%01");
-        assert_eq!(encode_query(&[("uploads", None), ("prefix", Some("a/b&c")), ("marker", Some(""))]), "uploads&prefix=a%2Fb%26c&marker=");
+        assert_eq!(
+            encode_query(&[("uploads", None), ("prefix", Some("a/b&c")), ("marker", Some(""))]),
+            "uploads&prefix=a%2Fb%26c&marker="
+        );
     }
 }

@@ -15,7 +15,9 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use reqsign_core::{CommandExecute, CommandOutput, Context, Error, FileRead, HttpSend, OsEnv, Signer, SigningCredential};
+use reqsign_core::{
+    CommandExecute, CommandOutput, Context, Error, FileRead, HttpSend, OsEnv, Signer, SigningCredential,
+};
 use std::{fmt, time::Duration};
 
 /// Token services answer in a few KiB.
@@ -32,8 +34,10 @@ pub trait Sign: Send + Sync + fmt::Debug {
 #[async_trait]
 impl<K: SigningCredential> Sign for Signer<K> {
     async fn sign(&self, head: &mut Parts) -> Result<()> {
-        let refused =
-            |error| StoreError::new(StoreErrorKind::Internal, "there are no credentials for this backend").with_source(Chain::of(&error));
+        let refused = |error| {
+            StoreError::new(StoreErrorKind::Internal, "there are no credentials for this backend")
+                .with_source(Chain::of(&error))
+        };
         Signer::sign(self, head, None).await.map_err(refused)
     }
 }
@@ -60,7 +64,11 @@ pub fn context() -> Result<Context> {
         .enable_http1()
         .wrap_connector(tcp);
     let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-    Ok(Context::new().with_http_send(TokenHttp(client)).with_file_read(Files).with_env(OsEnv).with_command_execute(Commands))
+    Ok(Context::new()
+        .with_http_send(TokenHttp(client))
+        .with_file_read(Files)
+        .with_env(OsEnv)
+        .with_command_execute(Commands))
 }
 
 struct TokenHttp(Client<HttpsConnector<HttpConnector>, Outgoing>);
@@ -74,13 +82,21 @@ impl fmt::Debug for TokenHttp {
 impl HttpSend for TokenHttp {
     async fn http_send(&self, request: http::Request<Bytes>) -> reqsign_core::Result<http::Response<Bytes>> {
         let exchange = async {
-            let response =
-                self.0.request(request.map(Outgoing::full)).await.map_err(|error| Error::unexpected(Chain::of(&error).to_string()))?;
+            let response = self
+                .0
+                .request(request.map(Outgoing::full))
+                .await
+                .map_err(|error| Error::unexpected(Chain::of(&error).to_string()))?;
             let (head, body) = response.into_parts();
-            let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| Error::unexpected(error.to_string()))?;
+            let body = Limited::new(body, MAX_ANSWER)
+                .collect()
+                .await
+                .map_err(|error| Error::unexpected(error.to_string()))?;
             Ok(http::Response::from_parts(head, body.to_bytes()))
         };
-        tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| Error::unexpected("the credential service did not answer in time"))?
+        tokio::time::timeout(PATIENCE, exchange)
+            .await
+            .map_err(|_| Error::unexpected("the credential service did not answer in time"))?
     }
 }
 
@@ -89,7 +105,9 @@ struct Files;
 
 impl FileRead for Files {
     async fn file_read(&self, path: &str) -> reqsign_core::Result<Vec<u8>> {
-        tokio::fs::read(path).await.map_err(|error| Error::unexpected(format!("reading {path}")).with_source(error))
+        tokio::fs::read(path)
+            .await
+            .map_err(|error| Error::unexpected(format!("reading {path}")).with_source(error))
     }
 }
 
@@ -98,9 +116,18 @@ impl FileRead for Files {
 struct Commands;
 
 impl CommandExecute for Commands {
-    async fn command_execute<'a>(&'a self, program: &'a str, arguments: &'a [&'a str]) -> reqsign_core::Result<CommandOutput> {
+    async fn command_execute<'a>(
+        &'a self,
+        program: &'a str,
+        arguments: &'a [&'a str],
+    ) -> reqsign_core::Result<CommandOutput> {
         let run = tokio::process::Command::new(program).args(arguments).kill_on_drop(true).output();
-        let output = run.await.map_err(|error| Error::unexpected(format!("running {program}")).with_source(error))?;
-        Ok(CommandOutput { status: output.status.code().unwrap_or(-1), stdout: output.stdout, stderr: output.stderr })
+        let output =
+            run.await.map_err(|error| Error::unexpected(format!("running {program}")).with_source(error))?;
+        Ok(CommandOutput {
+            status: output.status.code().unwrap_or(-1),
+            stdout: output.stdout,
+            stderr: output.stderr,
+        })
     }
 }

@@ -75,7 +75,13 @@ pub struct WireSettings {
 
 impl Default for WireSettings {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(30), connect_timeout: Duration::from_secs(3), attempts: 4, max_requests: 256, ca_file: None }
+        Self {
+            timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(3),
+            attempts: 4,
+            max_requests: 256,
+            ca_file: None,
+        }
     }
 }
 
@@ -95,7 +101,12 @@ impl Wire {
             .http1_max_buf_size(READ_BUFFER)
             .set_host(false)
             .build(Connector::new(&settings)?);
-        Ok(Arc::new(Self { client, places: Arc::new(Semaphore::new(settings.max_requests)), settings, meter: Meter::default() }))
+        Ok(Arc::new(Self {
+            client,
+            places: Arc::new(Semaphore::new(settings.max_requests)),
+            settings,
+            meter: Meter::default(),
+        }))
     }
 
     pub fn settings(&self) -> &WireSettings {
@@ -111,23 +122,34 @@ impl Wire {
         &self.meter
     }
 
-    /// Sends a request until there is a reply worth reading: any status that a repeat would not change. `head` has no
-    /// signature yet; each attempt gets its own.
+    /// Sends a request until there is a reply worth reading: any status that a repeat would not change.
+    /// `head` has no signature yet; each attempt gets its own.
     pub async fn send(&self, signer: &dyn Sign, head: Parts, body: Outgoing, again: Again) -> Result<Reply> {
         self.send_within(self.settings.timeout, signer, head, body, again).await
     }
 
     /// Like `send`, for requests that take storages longer than others: copies, and completing uploads.
-    pub async fn send_within(&self, timeout: Duration, signer: &dyn Sign, head: Parts, body: Outgoing, again: Again) -> Result<Reply> {
+    pub async fn send_within(
+        &self,
+        timeout: Duration,
+        signer: &dyn Sign,
+        head: Parts,
+        body: Outgoing,
+        again: Again,
+    ) -> Result<Reply> {
         let place = tokio::time::timeout(self.settings.timeout, self.places.clone().acquire_owned()).await;
         let Ok(Ok(place)) = place else {
-            return Err(StoreError::new(StoreErrorKind::Busy, "too many requests are waiting for this backend"));
+            return Err(StoreError::new(
+                StoreErrorKind::Busy,
+                "too many requests are waiting for this backend",
+            ));
         };
         let mut body = Some(body);
         let begun = Instant::now();
         for attempt in 1.. {
             // A caller that has waited this long for a connection in vain gets the error.
-            let late = |failure: &Failure| !failure.is_reached && begun.elapsed() >= self.settings.connect_timeout;
+            let late =
+                |failure: &Failure| !failure.is_reached && begun.elapsed() >= self.settings.connect_timeout;
             let last = attempt >= self.settings.attempts;
             let Some(sending) = body.take() else { break };
             body = sending.again();
@@ -138,7 +160,12 @@ impl Wire {
                     Some(least) if !last && body.is_some() => repeat::pause(attempt, least),
                     _ => return Ok(Reply::new(response, place, timeout)),
                 },
-                Err(failure) if !last && !late(&failure) && body.is_some() && again.after_failure(failure.carried_out) => {
+                Err(failure)
+                    if !last
+                        && !late(&failure)
+                        && body.is_some()
+                        && again.after_failure(failure.carried_out) =>
+                {
                     tracing::debug!(error = %failure.error, attempt, "a request to a backend failed; it is repeated");
                     repeat::pause(attempt, Duration::ZERO)
                 }
@@ -166,7 +193,11 @@ impl Wire {
     }
 
     /// One exchange up to the head of the reply.
-    async fn once(&self, timeout: Duration, request: http::Request<Outgoing>) -> std::result::Result<http::Response<Incoming>, Failure> {
+    async fn once(
+        &self,
+        timeout: Duration,
+        request: http::Request<Outgoing>,
+    ) -> std::result::Result<http::Response<Incoming>, Failure> {
         let (progress, uri) = (request.body().progress(), request.uri().clone());
         self.meter.request();
         let exchange = self.client.request(request);
@@ -182,7 +213,8 @@ impl Wire {
         reply
     }
 
-    /// Resolves once the storage turns out to say nothing. One that has answered may take as long as requests may take.
+    /// Resolves once the storage turns out to say nothing. One that has answered may take as long as requests
+    /// may take.
     async fn silence(&self, uri: &Uri) {
         if !self.meter.contact().is_made() {
             match sign_of_life(&self.client, uri, self.settings.connect_timeout).await {
@@ -234,8 +266,9 @@ impl Failure {
 
     /// The storage has the request, and its outcome is unknown.
     fn silent(limit: Duration) -> Self {
-        let error = StoreError::new(StoreErrorKind::Unavailable, "the storage says nothing")
-            .with_source(format!("it took the connection, and has not answered for {limit:?} (connect_timeout)"));
+        let error = StoreError::new(StoreErrorKind::Unavailable, "the storage says nothing").with_source(
+            format!("it took the connection, and has not answered for {limit:?} (connect_timeout)"),
+        );
         Self { carried_out: true, is_reached: false, error }
     }
 }
@@ -292,27 +325,45 @@ mod tests {
     }
 
     async fn ask(wire: &Wire, url: String, again: Again) -> Result<StatusCode> {
-        let head = http::Request::builder().uri(url).header(http::header::HOST, "storage").body(()).expect("a request").into_parts().0;
+        let head = http::Request::builder()
+            .uri(url)
+            .header(http::header::HOST, "storage")
+            .body(())
+            .expect("a request")
+            .into_parts()
+            .0;
         let asked = wire.send(&Unsigned, head, Outgoing::empty(), again);
         tokio::time::timeout(SOON, asked).await.expect("it is told soon").map(|reply| reply.status)
     }
 
     fn wire() -> Arc<Wire> {
-        Wire::new(WireSettings { timeout: Duration::from_secs(600), connect_timeout: CONNECT, ..WireSettings::default() })
-            .expect("settings")
+        Wire::new(WireSettings {
+            timeout: Duration::from_secs(600),
+            connect_timeout: CONNECT,
+            ..WireSettings::default()
+        })
+        .expect("settings")
     }
 
     #[tokio::test]
     async fn a_storage_that_says_nothing_is_lost_within_the_time_to_connect() {
         let address = server(say_nothing).await;
-        for (scheme, words) in [("http", "has not answered for 600ms"), ("https", "TLS were not done within 600ms")] {
+        for (scheme, words) in
+            [("http", "has not answered for 600ms"), ("https", "TLS were not done within 600ms")]
+        {
             for again in [Again::Harmless, Again::OnlyIfRefused] {
                 let wire = wire();
-                let error = ask(&wire, format!("{scheme}://{address}/bucket"), again).await.expect_err("nothing comes");
+                let error = ask(&wire, format!("{scheme}://{address}/bucket"), again)
+                    .await
+                    .expect_err("nothing comes");
                 assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
                 assert!(error.to_string().contains(words), "{error}");
                 let Traffic { requests, trouble, .. } = wire.traffic();
-                assert_eq!((requests, trouble), (1, Some(error.to_string())), "it is not asked again, and everybody is told");
+                assert_eq!(
+                    (requests, trouble),
+                    (1, Some(error.to_string())),
+                    "it is not asked again, and everybody is told"
+                );
             }
         }
     }
@@ -329,7 +380,10 @@ mod tests {
             }
         });
         let (address, wire) = (address.await, wire());
-        assert_eq!(ask(&wire, format!("http://{address}/bucket"), Again::Harmless).await.expect("a reply"), StatusCode::FORBIDDEN);
+        assert_eq!(
+            ask(&wire, format!("http://{address}/bucket"), Again::Harmless).await.expect("a reply"),
+            StatusCode::FORBIDDEN
+        );
         assert_eq!(wire.traffic().trouble, None);
     }
 }

@@ -75,7 +75,8 @@ pub enum Sent {
     Streamed { body: Outgoing, length: u64, outcome: Outcome },
 }
 
-/// `checksum` is computed where the client announced none; MD5 of a long body only if `md5` says so, or the client.
+/// `checksum` is computed where the client announced none; MD5 of a long body only if `md5` says so, or the
+/// client.
 pub async fn gather_or_stream(
     mut payload: Payload,
     checksum: Option<ChecksumAlgorithm>,
@@ -110,13 +111,15 @@ pub async fn gather_or_stream(
     }
     let outcome = Outcome::default();
     let progress = Arc::new(Progress::default());
-    let verifying =
-        Verifying { payload: Some((payload, digests)), ready: VecDeque::new(), outcome: outcome.clone(), progress: progress.clone() };
-    let pieces =
-        futures_util::stream::try_unfold(
-            verifying,
-            |mut verifying| async move { Ok(verifying.next().await?.map(|piece| (piece, verifying))) },
-        );
+    let verifying = Verifying {
+        payload: Some((payload, digests)),
+        ready: VecDeque::new(),
+        outcome: outcome.clone(),
+        progress: progress.clone(),
+    };
+    let pieces = futures_util::stream::try_unfold(verifying, |mut verifying| async move {
+        Ok(verifying.next().await?.map(|piece| (piece, verifying)))
+    });
     let (frames, left) = match framing {
         Framing::Plain => (pieces.boxed(), length),
         Framing::Trailer(algorithm) => {
@@ -212,7 +215,8 @@ fn chunked(
                             state.left -= state.in_chunk;
                             state.out.push_back(format!("{:x}\r\n", state.in_chunk).into());
                         }
-                        let taken = piece.split_to(usize::try_from(state.in_chunk).unwrap_or(usize::MAX).min(piece.len()));
+                        let taken = piece
+                            .split_to(usize::try_from(state.in_chunk).unwrap_or(usize::MAX).min(piece.len()));
                         state.in_chunk -= taken.len() as u64;
                         state.out.push_back(taken);
                         if state.in_chunk == 0 {
@@ -272,7 +276,11 @@ impl Outgoing {
         Self::stream(frames, Some(length), Arc::default())
     }
 
-    pub(super) fn stream(frames: BoxStream<'static, Result<Bytes, PayloadError>>, length: Option<u64>, progress: Arc<Progress>) -> Self {
+    pub(super) fn stream(
+        frames: BoxStream<'static, Result<Bytes, PayloadError>>,
+        length: Option<u64>,
+        progress: Arc<Progress>,
+    ) -> Self {
         Self::Stream(Streaming { frames: Mutex::new(frames), left: length, progress })
     }
 
@@ -298,12 +306,18 @@ impl Outgoing {
         match self {
             Self::Full { bytes, .. } => {
                 let mut rest = bytes.unwrap_or_default();
-                lengths.map(|length| Self::full(rest.split_to(usize::try_from(length).unwrap_or(rest.len())))).collect()
+                lengths
+                    .map(|length| Self::full(rest.split_to(usize::try_from(length).unwrap_or(rest.len()))))
+                    .collect()
             }
             Self::Stream(Streaming { frames, progress, .. }) => {
                 let frames = frames.into_inner().unwrap_or_else(PoisonError::into_inner);
                 let shared = Arc::new(Mutex::new(Shared { frames, rest: Bytes::new() }));
-                lengths.map(|length| Self::stream(Shared::take(shared.clone(), length), Some(length), progress.clone())).collect()
+                lengths
+                    .map(|length| {
+                        Self::stream(Shared::take(shared.clone(), length), Some(length), progress.clone())
+                    })
+                    .collect()
             }
         }
     }
@@ -325,9 +339,14 @@ impl http_body::Body for Outgoing {
     type Data = Bytes;
     type Error = PayloadError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, PayloadError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, PayloadError>>> {
         match self.get_mut() {
-            Self::Full { bytes, .. } => Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Full { bytes, .. } => Poll::Ready(
+                bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))),
+            ),
             Self::Stream(stream) => {
                 let frames = stream.frames.get_mut().unwrap_or_else(PoisonError::into_inner);
                 let polled = frames.poll_next_unpin(cx);
@@ -425,7 +444,10 @@ mod tests {
                 got.extend(bytes);
             }
             assert!(got == whole, "in pieces of {limit}");
-            assert_eq!(outcome.take().expect("has ended").map(|arrived| arrived.size), Ok(whole.len() as u64));
+            assert_eq!(
+                outcome.take().expect("has ended").map(|arrived| arrived.size),
+                Ok(whole.len() as u64)
+            );
             let mut full = Vec::new();
             for piece in Outgoing::full(whole.clone().into()).cut(limit) {
                 full.extend(bytes_of(piece).await);

@@ -12,8 +12,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub enum Again {
     /// The same once more.
     Harmless,
-    /// Something else, if it was carried out the first time. A condition would see its own write; and whatever others did
-    /// in between, and were told that it is done, would be undone.
+    /// Something else, if it was carried out the first time. A condition would see its own write; and
+    /// whatever others did in between, and were told that it is done, would be undone.
     OnlyIfRefused,
 }
 
@@ -49,12 +49,24 @@ mod tests {
     fn what_may_have_been_carried_out_is_repeated_only_if_that_is_harmless() {
         assert!(Again::Harmless.after_failure(true) && Again::OnlyIfRefused.after_failure(false));
         assert!(!Again::OnlyIfRefused.after_failure(true));
-        for (status, harmless, refused) in
-            [(503, true, true), (429, true, true), (500, true, false), (404, false, false), (412, false, false)]
-        {
+        for (status, harmless, refused) in [
+            (503, true, true),
+            (429, true, true),
+            (500, true, false),
+            (404, false, false),
+            (412, false, false),
+        ] {
             let status = StatusCode::from_u16(status).expect("a status");
-            assert_eq!(Again::Harmless.after_reply(status, &HeaderMap::new()).is_some(), harmless, "{status}");
-            assert_eq!(Again::OnlyIfRefused.after_reply(status, &HeaderMap::new()).is_some(), refused, "{status}");
+            assert_eq!(
+                Again::Harmless.after_reply(status, &HeaderMap::new()).is_some(),
+                harmless,
+                "{status}"
+            );
+            assert_eq!(
+                Again::OnlyIfRefused.after_reply(status, &HeaderMap::new()).is_some(),
+                refused,
+                "{status}"
+            );
         }
     }
 

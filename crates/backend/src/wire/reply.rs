@@ -43,9 +43,21 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub(super) fn new(response: http::Response<Incoming>, place: OwnedSemaphorePermit, timeout: Duration) -> Self {
+    pub(super) fn new(
+        response: http::Response<Incoming>,
+        place: OwnedSemaphorePermit,
+        timeout: Duration,
+    ) -> Self {
         let (head, body) = response.into_parts();
-        Self { status: head.status, headers: head.headers, body, timeout, skip: 0, begun: None, _place: place }
+        Self {
+            status: head.status,
+            headers: head.headers,
+            body,
+            timeout,
+            skip: 0,
+            begun: None,
+            _place: place,
+        }
     }
 
     /// A header that is text.
@@ -63,7 +75,8 @@ impl Reply {
         self
     }
 
-    /// Waits for the first piece of the body: the storage has chosen its bytes by then. Ask for `skipping` before.
+    /// Waits for the first piece of the body: the storage has chosen its bytes by then. Ask for `skipping`
+    /// before.
     pub async fn begin(&mut self) -> Result<()> {
         self.begun = self.frame().await?;
         Ok(())
@@ -76,14 +89,18 @@ impl Reply {
         }
         loop {
             let Ok(frame) = tokio::time::timeout(self.timeout, self.body.frame()).await else {
-                return Err(StoreError::new(StoreErrorKind::Unavailable, "the storage stopped in the middle of a reply"));
+                return Err(StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    "the storage stopped in the middle of a reply",
+                ));
             };
             match frame {
                 None => return Ok(None),
                 Some(Ok(frame)) => {
                     // Trailers carry nothing we asked for.
                     let Ok(mut bytes) = frame.into_data() else { continue };
-                    let skipped = bytes.split_to(usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len()));
+                    let skipped =
+                        bytes.split_to(usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len()));
                     self.skip -= skipped.len() as u64;
                     if !bytes.is_empty() {
                         return Ok(Some(bytes));
@@ -91,19 +108,26 @@ impl Reply {
                 }
                 Some(Err(error)) => {
                     let error = Chain::of(&error);
-                    return Err(StoreError::new(StoreErrorKind::Unavailable, "a reply of the storage was cut short").with_source(error));
+                    return Err(StoreError::new(
+                        StoreErrorKind::Unavailable,
+                        "a reply of the storage was cut short",
+                    )
+                    .with_source(error));
                 }
             }
         }
     }
 
-    /// Like `frame`, for a document: it has to arrive fast enough to reach its end. Bytes of objects may arrive
-    /// as slowly as a client takes them; a part of a document is of no use.
+    /// Like `frame`, for a document: it has to arrive fast enough to reach its end. Bytes of objects may
+    /// arrive as slowly as a client takes them; a part of a document is of no use.
     pub async fn piece(&mut self, came: &mut Came) -> Result<Option<Bytes>> {
         let begun = *came.begun.get_or_insert_with(Instant::now);
         let deadline = begun + self.timeout + Duration::from_secs(came.bytes / SLOWEST);
         let Ok(piece) = tokio::time::timeout_at(deadline, self.frame()).await else {
-            return Err(StoreError::new(StoreErrorKind::Unavailable, "the storage sends a document too slowly"));
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "the storage sends a document too slowly",
+            ));
         };
         let piece = piece?;
         came.bytes += piece.as_ref().map_or(0, |piece| piece.len() as u64);
@@ -116,7 +140,10 @@ impl Reply {
         let (mut first, mut all) = (Bytes::new(), Vec::new());
         while let Some(piece) = self.piece(&mut came).await? {
             if came.bytes > limit as u64 {
-                return Err(StoreError::new(StoreErrorKind::Internal, "a reply of the storage is longer than it may be"));
+                return Err(StoreError::new(
+                    StoreErrorKind::Internal,
+                    "a reply of the storage is longer than it may be",
+                ));
             }
             // Mostly there is one piece.
             if first.is_empty() && all.is_empty() {

@@ -51,7 +51,10 @@ impl Reading {
             None => self.reply.insert((self.reopen)(self.read).await?),
         };
         let Some(mut bytes) = reply.frame().await? else {
-            return Err(StoreError::new(StoreErrorKind::Unavailable, "a reply of the storage ended too early"));
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "a reply of the storage ended too early",
+            ));
         };
         // Storage that sends more than it announced has sent something else.
         bytes.truncate(usize::try_from(self.length - self.read).unwrap_or(usize::MAX));

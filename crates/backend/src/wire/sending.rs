@@ -55,7 +55,8 @@ impl Sending {
         Self { pieces, held: None, left: length, reply: tokio::spawn(send(body)) }
     }
 
-    /// Fails as soon as the storage has answered: before the end of the body that is never what was hoped for.
+    /// Fails as soon as the storage has answered: before the end of the body that is never what was hoped
+    /// for.
     pub async fn write(&mut self, bytes: Vec<Bytes>) -> Result<std::result::Result<(), Reply>> {
         for bytes in bytes.into_iter().filter(|bytes| !bytes.is_empty()) {
             if let Some(left) = &mut self.left {
@@ -111,7 +112,9 @@ impl fmt::Debug for Sending {
 }
 
 fn answer(reply: std::result::Result<Result<Reply>, tokio::task::JoinError>) -> Result<Reply> {
-    reply.map_err(|error| StoreError::new(StoreErrorKind::Internal, "a request was given up").with_source(error))?
+    reply.map_err(|error| {
+        StoreError::new(StoreErrorKind::Internal, "a request was given up").with_source(error)
+    })?
 }
 
 fn wrong_length(how: &str) -> StoreError {

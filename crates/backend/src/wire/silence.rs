@@ -20,9 +20,13 @@ pub(super) enum SignOfLife {
     Unknown,
 }
 
-/// Waits a third of `limit`, and asks for a sign during the rest and a little longer: where no connection comes about within `limit`, that
-/// is told first, with its reason.
-pub(super) async fn sign_of_life(client: &Client<Connector, Outgoing>, uri: &Uri, limit: Duration) -> SignOfLife {
+/// Waits a third of `limit`, and asks for a sign during the rest and a little longer: where no connection
+/// comes about within `limit`, that is told first, with its reason.
+pub(super) async fn sign_of_life(
+    client: &Client<Connector, Outgoing>,
+    uri: &Uri,
+    limit: Duration,
+) -> SignOfLife {
     let first = limit / 3;
     tokio::time::sleep(first).await;
     let Some(question) = question(uri) else { return SignOfLife::Unknown };

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     catalog::{
-        BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage, BucketsQuery, CatalogError,
-        CatalogErrorKind, Documents, Expected, NewBucket, NewDocument, Revision,
+        BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage,
+        BucketsQuery, CatalogError, CatalogErrorKind, Documents, Expected, NewBucket, NewDocument, Revision,
     },
     model::{BucketName, Owner, TenantId},
 };
@@ -22,8 +22,18 @@ use std::{
 
 const COLUMNS: &str = "id, tenant, name, owner_id, owner_name, created, backend, place, revision, settings";
 
-pub(super) fn create(db: &Connection, bucket: &NewBucket, documents: &[NewDocument], apart: &[BackendPlace]) -> Applied<BucketRecord> {
-    let taken = || Failure::Refused(CatalogError::new(CatalogErrorKind::Exists, format!("bucket {} exists", bucket.name)));
+pub(super) fn create(
+    db: &Connection,
+    bucket: &NewBucket,
+    documents: &[NewDocument],
+    apart: &[BackendPlace],
+) -> Applied<BucketRecord> {
+    let taken = || {
+        Failure::Refused(CatalogError::new(
+            CatalogErrorKind::Exists,
+            format!("bucket {} exists", bucket.name),
+        ))
+    };
     let (tenant, name) = (bucket.tenant.as_str(), bucket.name.as_str());
     if db.prepare_cached("SELECT 1 FROM buckets WHERE tenant = ?1 AND name = ?2")?.exists([tenant, name])? {
         return Err(taken());
@@ -58,7 +68,10 @@ const FIRST: Revision = Revision(1);
 
 /// Returns the name of a bucket or replica at a location, inside it or around it. Each step is one index
 /// lookup, however many buckets there are.
-fn touching(db: &Connection, BackendPlace { backend, place }: &BackendPlace) -> rusqlite::Result<Option<String>> {
+fn touching(
+    db: &Connection,
+    BackendPlace { backend, place }: &BackendPlace,
+) -> rusqlite::Result<Option<String>> {
     if place.is_empty() {
         let mut any = db.prepare_cached("SELECT name FROM buckets WHERE backend = ?1 LIMIT 1")?;
         return any.query_row([backend], |row| row.get(0)).optional();
@@ -71,14 +84,21 @@ fn touching(db: &Connection, BackendPlace { backend, place }: &BackendPlace) -> 
         }
     }
     // '0' is the character after '/'.
-    let mut inside =
-        db.prepare_cached("SELECT name FROM buckets WHERE backend = ?1 AND place > ?2 || '/' AND place < ?2 || '0' LIMIT 1")?;
+    let mut inside = db.prepare_cached(
+        "SELECT name FROM buckets WHERE backend = ?1 AND place > ?2 || '/' AND place < ?2 || '0' LIMIT 1",
+    )?;
     inside.query_row([backend, place], |row| row.get(0)).optional()
 }
 
-pub(super) fn find(db: &Connection, tenant: &TenantId, name: &BucketName) -> rusqlite::Result<Option<BucketRecord>> {
+pub(super) fn find(
+    db: &Connection,
+    tenant: &TenantId,
+    name: &BucketName,
+) -> rusqlite::Result<Option<BucketRecord>> {
     let record = db
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM buckets WHERE tenant = ?1 AND name = ?2 AND replica_of IS NULL"))?
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM buckets WHERE tenant = ?1 AND name = ?2 AND replica_of IS NULL"
+        ))?
         .query_row([tenant.as_str(), name.as_str()], record)
         .optional()?;
     let Some(mut record) = record else { return Ok(None) };
@@ -90,7 +110,8 @@ pub(super) fn list(db: &Connection, query: &BucketsQuery) -> rusqlite::Result<Bu
     if query.limit == 0 {
         return Ok(BucketsPage::default());
     }
-    // Names above `after` that begin with `prefix`: names are ASCII, so that any other character is above them all.
+    // Names above `after` that begin with `prefix`: names are ASCII, so that any other character is above
+    // them all.
     let after = query.after.as_deref().unwrap_or_default();
     let end = format!("{}\u{10ffff}", query.prefix);
     let limit = i64::try_from(query.limit.saturating_add(1)).unwrap_or(i64::MAX);
@@ -118,7 +139,12 @@ pub(super) fn list(db: &Connection, query: &BucketsQuery) -> rusqlite::Result<Bu
     Ok(BucketsPage { buckets, truncated })
 }
 
-pub(super) fn update(db: &Connection, bucket: BucketId, expected: Expected, change: &BucketChange) -> Applied<Revision> {
+pub(super) fn update(
+    db: &Connection,
+    bucket: BucketId,
+    expected: Expected,
+    change: &BucketChange,
+) -> Applied<Revision> {
     expect(db, bucket, expected)?;
     let BucketChange::Owner(owner) = change;
     db.prepare_cached("UPDATE buckets SET owner_id = ?2, owner_name = ?3, revision = revision + 1 WHERE id = ?1 RETURNING revision")?
@@ -184,10 +210,11 @@ pub(super) fn exists(db: &Connection, bucket: BucketId) -> rusqlite::Result<bool
     db.prepare_cached("SELECT 1 FROM buckets WHERE id = ?1")?.exists([bucket.0])
 }
 
-/// Ids up to this one are never given out. SQLite remembers those it gave; this adds those that only the index has seen,
-/// because the truth was restored from before them.
+/// Ids up to this one are never given out. SQLite remembers those it gave; this adds those that only the
+/// index has seen, because the truth was restored from before them.
 pub(super) fn reserve_ids(db: &Connection, last: BucketId) -> rusqlite::Result<()> {
-    let raised = db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'buckets'", [last.0])?;
+    let raised =
+        db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'buckets'", [last.0])?;
     if raised == 0 {
         db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('buckets', ?1)", [last.0])?;
     }

@@ -89,16 +89,24 @@ mod tests {
         let path = dir.path().join("numbers.sqlite");
         let connect = || {
             let db = Connection::open(&path).expect("opens");
-            db.execute_batch(&format!("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = {PAGES}"))
-                .expect("configured");
+            db.execute_batch(&format!(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = {PAGES}"
+            ))
+            .expect("configured");
             db
         };
         let db = connect();
         db.execute_batch("CREATE TABLE numbers (n INTEGER PRIMARY KEY, filling BLOB)").expect("a table");
-        let checkpointer = Checkpointer::start("log", connect(), Pace { pass_after: 50, last_resort: PAGES as i64 }).expect("starts");
+        let checkpointer =
+            Checkpointer::start("log", connect(), Pace { pass_after: 50, last_resort: PAGES as i64 })
+                .expect("starts");
         let writer = Writer::start("test", db, Some(checkpointer), None).expect("starts");
         // Each change fills a page of its own.
-        let insert = |n| writer.submit(move |db| Ok(db.execute("INSERT INTO numbers VALUES (?1, zeroblob(3000))", [n]).map(drop)?));
+        let insert = |n| {
+            writer.submit(move |db| {
+                Ok(db.execute("INSERT INTO numbers VALUES (?1, zeroblob(3000))", [n]).map(drop)?)
+            })
+        };
         for hundred in 0..100 {
             let written = join_all((0..100).map(|n| insert(100 * hundred + n))).await;
             written.into_iter().collect::<Result<()>>().expect("committed");

@@ -4,8 +4,8 @@
 use crate::{
     catalog::Generation,
     model::{
-        Attributes, BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum, ObjectKey, PartNumber, Role,
-        TenantId, Timestamp, UploadId,
+        Attributes, BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag,
+        ObjectChecksum, ObjectKey, PartNumber, Role, TenantId, Timestamp, UploadId,
     },
 };
 use rusqlite::{
@@ -63,7 +63,10 @@ impl ToSql for Column<u64> {
 impl ToSql for Column<Option<u64>> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         match self.0 {
-            Some(order) => owned(i64::try_from(order).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?),
+            Some(order) => owned(
+                i64::try_from(order)
+                    .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?,
+            ),
             None => owned(-1),
         }
     }
@@ -113,7 +116,9 @@ impl ToSql for Column<&ETag> {
 impl FromSql for Column<ETag> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         match value {
-            ValueRef::Blob(md5) => Ok(Self(ETag::from_md5(md5.try_into().map_err(|_| bad("an ETag of a wrong length"))?))),
+            ValueRef::Blob(md5) => {
+                Ok(Self(ETag::from_md5(md5.try_into().map_err(|_| bad("an ETag of a wrong length"))?)))
+            }
             text => Ok(Self(ETag::opaque(text.as_str()?))),
         }
     }
@@ -148,7 +153,10 @@ const KINDS: [(ChecksumKind, i64); 2] = [(ChecksumKind::FullObject, 0), (Checksu
 
 impl ToSql for Column<ChecksumSpec> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        let algorithm = ALGORITHMS.iter().find(|(algorithm, _)| *algorithm == self.0.algorithm).map_or(0, |(_, code)| *code);
+        let algorithm = ALGORITHMS
+            .iter()
+            .find(|(algorithm, _)| *algorithm == self.0.algorithm)
+            .map_or(0, |(_, code)| *code);
         let kind = KINDS.iter().find(|(kind, _)| *kind == self.0.kind).map_or(0, |(_, code)| *code);
         owned(algorithm + kind)
     }
@@ -160,7 +168,9 @@ impl FromSql for Column<ChecksumSpec> {
         let kind = KINDS.iter().find(|(_, kind)| *kind == code & !15);
         let algorithm = ALGORITHMS.iter().find(|(_, algorithm)| *algorithm == code & 15);
         match (algorithm, kind) {
-            (Some((algorithm, _)), Some((kind, _))) => Ok(Self(ChecksumSpec { algorithm: *algorithm, kind: *kind })),
+            (Some((algorithm, _)), Some((kind, _))) => {
+                Ok(Self(ChecksumSpec { algorithm: *algorithm, kind: *kind }))
+            }
             _ => Err(bad("an unknown checksum")),
         }
     }
@@ -237,7 +247,8 @@ mod tests {
         Column<T>: FromSql,
     {
         let db = Connection::open_in_memory().expect("memory");
-        db.query_row("SELECT typeof(?1), ?1", [value], |row| Ok((row.get(0)?, get(row, 1)?))).expect("reads back")
+        db.query_row("SELECT typeof(?1), ?1", [value], |row| Ok((row.get(0)?, get(row, 1)?)))
+            .expect("reads back")
     }
 
     #[test]
@@ -260,12 +271,18 @@ mod tests {
                 assert_eq!(stored::<ChecksumSpec>(&Column(spec)).1, spec);
             }
         }
-        let unknown = Connection::open_in_memory().expect("memory").query_row("SELECT 11", [], |row| get::<ChecksumSpec>(row, 0));
+        let unknown = Connection::open_in_memory()
+            .expect("memory")
+            .query_row("SELECT 11", [], |row| get::<ChecksumSpec>(row, 0));
         assert!(unknown.is_err());
     }
 
     #[test]
     fn every_algorithm_is_in_the_table() {
-        assert!(ChecksumAlgorithm::ALL.iter().all(|algorithm| ALGORITHMS.iter().any(|(known, _)| known == algorithm)));
+        assert!(
+            ChecksumAlgorithm::ALL
+                .iter()
+                .all(|algorithm| ALGORITHMS.iter().any(|(known, _)| known == algorithm))
+        );
     }
 }

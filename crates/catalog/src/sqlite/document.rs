@@ -22,7 +22,9 @@ pub(super) fn begin(db: &Connection, bucket: BucketId, documents: &[NewDocument]
 }
 
 pub(super) fn revision(db: &Connection, bucket: BucketId) -> rusqlite::Result<Option<Revision>> {
-    db.prepare_cached("SELECT settings FROM buckets WHERE id = ?1")?.query_row([bucket.0], |row| row.get(0).map(Revision)).optional()
+    db.prepare_cached("SELECT settings FROM buckets WHERE id = ?1")?
+        .query_row([bucket.0], |row| row.get(0).map(Revision))
+        .optional()
 }
 
 pub(super) fn of(db: &Connection, bucket: BucketId) -> rusqlite::Result<Option<Documents>> {
@@ -42,16 +44,28 @@ pub(super) fn find(db: &Connection, bucket: BucketId, kind: &str) -> rusqlite::R
         .optional()
 }
 
-pub(super) fn set(db: &Connection, bucket: BucketId, expected: Expected, document: &NewDocument) -> Applied<Revision> {
+pub(super) fn set(
+    db: &Connection,
+    bucket: BucketId,
+    expected: Expected,
+    document: &NewDocument,
+) -> Applied<Revision> {
     expect(db, bucket, expected, &document.kind)?;
     let revision = moved(db, bucket)?.ok_or_else(no_such_bucket)?;
     put(db, bucket, revision, document)?;
     Ok(revision)
 }
 
-pub(super) fn delete(db: &Connection, bucket: BucketId, kind: &str, expected: Expected) -> Applied<Option<Revision>> {
+pub(super) fn delete(
+    db: &Connection,
+    bucket: BucketId,
+    kind: &str,
+    expected: Expected,
+) -> Applied<Option<Revision>> {
     expect(db, bucket, expected, kind)?;
-    let deleted = db.prepare_cached("DELETE FROM documents WHERE bucket = ?1 AND kind = ?2")?.execute(params![bucket.0, kind])?;
+    let deleted = db
+        .prepare_cached("DELETE FROM documents WHERE bucket = ?1 AND kind = ?2")?
+        .execute(params![bucket.0, kind])?;
     Ok(if deleted == 0 { None } else { moved(db, bucket)? })
 }
 
@@ -66,12 +80,19 @@ fn expect(db: &Connection, bucket: BucketId, expected: Expected, kind: &str) -> 
 
 /// The next revision of a bucket's documents, if there is the bucket.
 fn moved(db: &Connection, bucket: BucketId) -> rusqlite::Result<Option<Revision>> {
-    db.prepare_cached("UPDATE buckets SET settings = settings + 1 WHERE id = ?1 AND replica_of IS NULL RETURNING settings")?
-        .query_row([bucket.0], |row| row.get(0).map(Revision))
-        .optional()
+    db.prepare_cached(
+        "UPDATE buckets SET settings = settings + 1 WHERE id = ?1 AND replica_of IS NULL RETURNING settings",
+    )?
+    .query_row([bucket.0], |row| row.get(0).map(Revision))
+    .optional()
 }
 
-fn put(db: &Connection, bucket: BucketId, revision: Revision, document: &NewDocument) -> rusqlite::Result<()> {
+fn put(
+    db: &Connection,
+    bucket: BucketId,
+    revision: Revision,
+    document: &NewDocument,
+) -> rusqlite::Result<()> {
     db.prepare_cached("REPLACE INTO documents (bucket, kind, revision, body) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![bucket.0, document.kind, revision.0, document.body])
         .map(drop)

@@ -27,7 +27,8 @@ fn kind(error: &Error) -> CatalogErrorKind {
     }
 }
 
-// The text goes into the message instead of the source: a source could be downcast, and would tie callers to the driver.
+// The text goes into the message instead of the source: a source could be downcast, and would tie callers to
+// the driver.
 impl From<Error> for CatalogError {
     fn from(error: Error) -> Self {
         Self::new(kind(&error), format!("sqlite: {error}"))

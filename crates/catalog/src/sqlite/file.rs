@@ -1,4 +1,5 @@
-//! A database file: created, recognised, brought up to date and configured; or refused, or (the index only) begun anew.
+//! A database file: created, recognised, brought up to date and configured; or refused, or (the index only)
+//! begun anew.
 
 use super::{
     checkpoint::Pace,
@@ -27,7 +28,8 @@ const LOG_LIMIT_BYTES: i64 = 64 * 1024 * 1024;
 /// More makes writing dearer, not cheaper: whenever a page splits, SQLite goes through its whole cache.
 const CACHE_KIB: i64 = 2 * 1024;
 
-/// Pages of log at which a commit checkpoints by itself. The index has a `Checkpointer` that is there long before.
+/// Pages of log at which a commit checkpoints by itself. The index has a `Checkpointer` that is there long
+/// before.
 const TRUTH_CHECKPOINT_PAGES: i64 = 1000;
 pub(super) const INDEX_PACE: Pace = Pace { pass_after: 2000, last_resort: 8000 };
 
@@ -50,7 +52,10 @@ impl From<rusqlite::Error> for Problem {
 pub(super) fn open_truth(dir: &Path, durability: Durability) -> Result<Connection> {
     let path = dir.join(TRUTH.file);
     if !path.exists() && beside(&path, "-wal").exists() {
-        return Err(unavailable(format!("{} is gone but its log is still there: restore the file or remove the log", path.display())));
+        return Err(unavailable(format!(
+            "{} is gone but its log is still there: restore the file or remove the log",
+            path.display()
+        )));
     }
     let synchronous = match durability {
         Durability::Strict => "FULL",
@@ -93,8 +98,8 @@ pub(super) fn damaged(path: &Path, why: &rusqlite::Error) -> CatalogError {
 /// The suffix of the name of an index in which a reader has found damage.
 const DAMAGED: &str = "-damaged";
 
-/// The writing connection to `index.sqlite`. A damaged one is replaced by an empty one, and so is one that a later release wrote: it
-/// is derived.
+/// The writing connection to `index.sqlite`. A damaged one is replaced by an empty one, and so is one that a
+/// later release wrote: it is derived.
 pub(super) fn open_index(dir: &Path) -> Result<Connection> {
     let path = dir.join(INDEX.file);
     if !path.exists() {
@@ -118,7 +123,9 @@ pub(super) fn begin_index_anew(dir: &Path, why: &str) -> Result<Connection> {
     tracing::warn!(path = %path.display(), why, "the key index cannot be used: an empty one is begun, to be filled from the backends");
     remove(path)?;
     open(path, &INDEX, "NORMAL", INDEX_PACE.last_resort).map_err(|problem| match problem {
-        Problem::Corrupt(why) | Problem::Newer(why) => unavailable(format!("{} cannot be made anew: {why}", path.display())),
+        Problem::Corrupt(why) | Problem::Newer(why) => {
+            unavailable(format!("{} cannot be made anew: {why}", path.display()))
+        }
         Problem::Other(error) => error,
     })
 }
@@ -149,12 +156,18 @@ fn connect(path: &Path, mode: OpenFlags) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// Plans that do not depend on bound values: without this, each new value of a LIMIT has its statement prepared again.
+/// Plans that do not depend on bound values: without this, each new value of a LIMIT has its statement
+/// prepared again.
 pub(super) fn keep_plans(db: &Connection) -> rusqlite::Result<()> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
-fn open(path: &Path, format: &Format, synchronous: &str, checkpoint: i64) -> std::result::Result<Connection, Problem> {
+fn open(
+    path: &Path,
+    format: &Format,
+    synchronous: &str,
+    checkpoint: i64,
+) -> std::result::Result<Connection, Problem> {
     create(path).map_err(|error| Problem::Other(unavailable(format!("{}: {error}", path.display()))))?;
     let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let fresh = recognise(&db, path, format)?;
@@ -179,13 +192,15 @@ fn recognise(db: &Connection, path: &Path, format: &Format) -> std::result::Resu
     }
     let name = path.display();
     if application != i64::from(format.application_id) {
-        return Err(Problem::Other(unavailable(format!("{name} is a database of something else than Causeway's catalog"))));
+        return Err(Problem::Other(unavailable(format!(
+            "{name} is a database of something else than Causeway's catalog"
+        ))));
     }
     let known = format.version();
     match usize::try_from(version) {
-        Ok(version) if version > known => {
-            Err(Problem::Newer(format!("has format version {version}, but this release knows versions up to {known}")))
-        }
+        Ok(version) if version > known => Err(Problem::Newer(format!(
+            "has format version {version}, but this release knows versions up to {known}"
+        ))),
         Ok(1..) if tables > 0 => Ok(false),
         _ => Err(Problem::Corrupt(format!("format version {version} with {tables} tables"))),
     }
@@ -223,7 +238,9 @@ fn create(path: &Path) -> io::Result<()> {
 fn remove(path: &Path) -> Result<()> {
     for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm"), beside(path, DAMAGED)] {
         match std::fs::remove_file(&file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unavailable(format!("{}: {error}", file.display()))),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(unavailable(format!("{}: {error}", file.display())));
+            }
             _ => {}
         }
     }
@@ -240,11 +257,16 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    const FIRST: Format = Format { file: "x", application_id: 7, upgrades: &["CREATE TABLE a (x); INSERT INTO a VALUES (1)"] };
+    const FIRST: Format =
+        Format { file: "x", application_id: 7, upgrades: &["CREATE TABLE a (x); INSERT INTO a VALUES (1)"] };
     const THIRD: Format = Format {
         file: "x",
         application_id: 7,
-        upgrades: &[FIRST.upgrades[0], "ALTER TABLE a ADD COLUMN y; UPDATE a SET y = x + 1", "CREATE TABLE b AS SELECT x + y AS z FROM a"],
+        upgrades: &[
+            FIRST.upgrades[0],
+            "ALTER TABLE a ADD COLUMN y; UPDATE a SET y = x + 1",
+            "CREATE TABLE b AS SELECT x + y AS z FROM a",
+        ],
     };
 
     #[test]
@@ -253,22 +275,29 @@ mod tests {
         let path = dir.path().join("x.sqlite");
         for format in [&FIRST, &THIRD, &THIRD] {
             let Ok(db) = open(&path, format, "NORMAL", 1000) else { panic!("opens") };
-            let version: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version");
+            let version: u32 =
+                db.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version");
             assert_eq!(version, format.version() as u32);
         }
-        let sum = Connection::open(&path).and_then(|db| db.query_row("SELECT sum(z) FROM b", [], |row| row.get::<_, i64>(0)));
+        let sum = Connection::open(&path)
+            .and_then(|db| db.query_row("SELECT sum(z) FROM b", [], |row| row.get::<_, i64>(0)));
         assert_eq!(sum, Ok(3));
-        assert!(matches!(open(&path, &FIRST, "NORMAL", 1000), Err(Problem::Newer(_))), "an older release refuses");
+        assert!(
+            matches!(open(&path, &FIRST, "NORMAL", 1000), Err(Problem::Newer(_))),
+            "an older release refuses"
+        );
     }
 
     #[test]
     fn a_step_that_fails_leaves_the_version_before_it() {
-        const BROKEN: Format = Format { upgrades: &[FIRST.upgrades[0], "CREATE TABLE c (x); CREATE TABLE a (x)"], ..FIRST };
+        const BROKEN: Format =
+            Format { upgrades: &[FIRST.upgrades[0], "CREATE TABLE c (x); CREATE TABLE a (x)"], ..FIRST };
         let dir = tempfile::TempDir::new().expect("a directory");
         let path = dir.path().join("x.sqlite");
         assert!(open(&path, &BROKEN, "NORMAL", 1000).is_err());
         let Ok(db) = open(&path, &FIRST, "NORMAL", 1000) else { panic!("opens") };
-        let tables = db.query_row("SELECT group_concat(name) FROM sqlite_schema", [], |row| row.get::<_, String>(0));
+        let tables =
+            db.query_row("SELECT group_concat(name) FROM sqlite_schema", [], |row| row.get::<_, String>(0));
         assert_eq!(tables.as_deref(), Ok("a"));
     }
 }

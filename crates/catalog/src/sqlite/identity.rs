@@ -12,12 +12,15 @@ use crate::{
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 pub(super) fn revision(db: &Connection) -> rusqlite::Result<Revision> {
-    db.prepare_cached("SELECT revision FROM revisions WHERE name = 'identities'")?.query_row([], |row| row.get(0).map(Revision))
+    db.prepare_cached("SELECT revision FROM revisions WHERE name = 'identities'")?
+        .query_row([], |row| row.get(0).map(Revision))
 }
 
 pub(super) fn all(db: &Connection) -> rusqlite::Result<Identities> {
     let all = db
-        .prepare_cached("SELECT tenant, access_key, role, name, secret, revision FROM identities ORDER BY access_key")?
+        .prepare_cached(
+            "SELECT tenant, access_key, role, name, secret, revision FROM identities ORDER BY access_key",
+        )?
         .query_map([], record)?
         .collect::<rusqlite::Result<_>>()?;
     Ok(Identities { revision: revision(db)?, all })
@@ -40,7 +43,8 @@ pub(super) fn set(db: &Connection, identity: &NewIdentity, expected: Expected) -
 
 pub(super) fn remove(db: &Connection, access_key: &AccessKey, expected: Expected) -> Applied<bool> {
     expect(db, access_key, expected)?;
-    let removed = db.prepare_cached("DELETE FROM identities WHERE access_key = ?1")?.execute([access_key.as_str()])?;
+    let removed =
+        db.prepare_cached("DELETE FROM identities WHERE access_key = ?1")?.execute([access_key.as_str()])?;
     if removed > 0 {
         moved(db)?;
     }
@@ -59,8 +63,10 @@ fn expect(db: &Connection, access_key: &AccessKey, expected: Expected) -> Applie
 }
 
 fn moved(db: &Connection) -> rusqlite::Result<Revision> {
-    db.prepare_cached("UPDATE revisions SET revision = revision + 1 WHERE name = 'identities' RETURNING revision")?
-        .query_row([], |row| row.get(0).map(Revision))
+    db.prepare_cached(
+        "UPDATE revisions SET revision = revision + 1 WHERE name = 'identities' RETURNING revision",
+    )?
+    .query_row([], |row| row.get(0).map(Revision))
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<IdentityRecord> {

@@ -14,7 +14,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 /// Rows that one step of a sweep removes: a few milliseconds.
 const SWEEP: i64 = 1000;
 
-pub(super) fn apply(db: &Connection, bucket: BucketId, generation: Generation, change: &IndexChange) -> Applied<()> {
+pub(super) fn apply(
+    db: &Connection,
+    bucket: BucketId,
+    generation: Generation,
+    change: &IndexChange,
+) -> Applied<()> {
     match change {
         IndexChange::Put(row) => {
             let found = db
@@ -51,9 +56,11 @@ pub(super) fn apply(db: &Connection, bucket: BucketId, generation: Generation, c
                     .optional()?,
                 _ => {
                     note_deletion(db, bucket, generation, key, CURRENT)?;
-                    db.prepare_cached("DELETE FROM keys WHERE bucket = ?1 AND key = ?2 AND generation <= ?3 RETURNING size")?
-                        .query_row(params![bucket.0, Column(key), Column(generation)], |row| get(row, 0))
-                        .optional()?
+                    db.prepare_cached(
+                        "DELETE FROM keys WHERE bucket = ?1 AND key = ?2 AND generation <= ?3 RETURNING size",
+                    )?
+                    .query_row(params![bucket.0, Column(key), Column(generation)], |row| get(row, 0))
+                    .optional()?
                 }
             };
             sizes::count(db, bucket, before, None)
@@ -82,16 +89,20 @@ fn is_late(
     if known.is_some_and(|known| known > generation) {
         return Ok(true);
     }
-    db.prepare_cached("SELECT 1 FROM deletions WHERE bucket = ?1 AND key = ?2 AND version_order = ?3 AND generation > ?4")?.exists(params![
-        bucket.0,
-        Column(key),
-        Column(order),
-        Column(generation)
-    ])
+    db.prepare_cached(
+        "SELECT 1 FROM deletions WHERE bucket = ?1 AND key = ?2 AND version_order = ?3 AND generation > ?4",
+    )?
+    .exists(params![bucket.0, Column(key), Column(order), Column(generation)])
 }
 
 /// Records the deletion, so that an older change that arrives later finds it.
-fn note_deletion(db: &Connection, bucket: BucketId, generation: Generation, key: &ObjectKey, order: Option<u64>) -> Applied<()> {
+fn note_deletion(
+    db: &Connection,
+    bucket: BucketId,
+    generation: Generation,
+    key: &ObjectKey,
+    order: Option<u64>,
+) -> Applied<()> {
     db.prepare_cached(
         "INSERT INTO deletions (bucket, key, version_order, generation) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (bucket, key, version_order) DO UPDATE SET generation = max(generation, excluded.generation)",
@@ -102,14 +113,22 @@ fn note_deletion(db: &Connection, bucket: BucketId, generation: Generation, key:
 }
 
 pub(super) fn forget_deletions(db: &Connection, bucket: BucketId, up_to: Generation) -> Applied<()> {
-    db.prepare_cached("DELETE FROM deletions WHERE bucket = ?1 AND generation <= ?2")?.execute(params![bucket.0, Column(up_to)])?;
+    db.prepare_cached("DELETE FROM deletions WHERE bucket = ?1 AND generation <= ?2")?
+        .execute(params![bucket.0, Column(up_to)])?;
     Ok(())
 }
 
-fn put_version(db: &Connection, bucket: BucketId, generation: Generation, version: &VersionRow) -> Applied<()> {
+fn put_version(
+    db: &Connection,
+    bucket: BucketId,
+    generation: Generation,
+    version: &VersionRow,
+) -> Applied<()> {
     let row = &version.row;
     let known = db
-        .prepare_cached("SELECT generation FROM key_versions WHERE bucket = ?1 AND key = ?2 AND version_order = ?3")?
+        .prepare_cached(
+            "SELECT generation FROM key_versions WHERE bucket = ?1 AND key = ?2 AND version_order = ?3",
+        )?
         .query_row(params![bucket.0, Column(&row.key), Column(row.version.order)], |row| get(row, 0))
         .optional()?;
     if is_late(db, bucket, generation, known, &row.key, Some(row.version.order))? {
@@ -135,7 +154,13 @@ fn put_version(db: &Connection, bucket: BucketId, generation: Generation, versio
     sizes::note(db, bucket)
 }
 
-fn delete_version(db: &Connection, bucket: BucketId, generation: Generation, key: &ObjectKey, order: u64) -> Applied<()> {
+fn delete_version(
+    db: &Connection,
+    bucket: BucketId,
+    generation: Generation,
+    key: &ObjectKey,
+    order: u64,
+) -> Applied<()> {
     if generation > Generation::UNNUMBERED {
         note_deletion(db, bucket, generation, key, Some(order))?;
     }
@@ -162,7 +187,12 @@ pub(super) fn versions(
     .collect()
 }
 
-pub(super) fn rows(db: &Connection, bucket: BucketId, after: Option<&ObjectKey>, limit: usize) -> rusqlite::Result<Vec<IndexRow>> {
+pub(super) fn rows(
+    db: &Connection,
+    bucket: BucketId,
+    after: Option<&ObjectKey>,
+    limit: usize,
+) -> rusqlite::Result<Vec<IndexRow>> {
     // No key is empty, so that everything is above the empty one.
     let after = after.map(|key| key.as_str().as_bytes()).unwrap_or_default();
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -174,7 +204,11 @@ pub(super) fn rows(db: &Connection, bucket: BucketId, after: Option<&ObjectKey>,
     .collect()
 }
 
-pub(super) fn lookup(db: &Connection, bucket: BucketId, keys: &[ObjectKey]) -> rusqlite::Result<Vec<Option<IndexRow>>> {
+pub(super) fn lookup(
+    db: &Connection,
+    bucket: BucketId,
+    keys: &[ObjectKey],
+) -> rusqlite::Result<Vec<Option<IndexRow>>> {
     let mut statement = db.prepare_cached(
         "SELECT key, size, modified, checksum, etag, fingerprint, version, version_order FROM keys WHERE bucket = ?1 AND key = ?2",
     )?;
@@ -189,10 +223,12 @@ pub(super) fn state(db: &Connection, bucket: BucketId, name: &str) -> rusqlite::
 
 pub(super) fn set_state(db: &Connection, bucket: BucketId, name: &str, value: Option<&str>) -> Applied<()> {
     let Some(value) = value else {
-        db.prepare_cached("DELETE FROM state WHERE bucket = ?1 AND name = ?2")?.execute(params![bucket.0, name])?;
+        db.prepare_cached("DELETE FROM state WHERE bucket = ?1 AND name = ?2")?
+            .execute(params![bucket.0, name])?;
         return Ok(());
     };
-    db.prepare_cached("REPLACE INTO state (bucket, name, value) VALUES (?1, ?2, ?3)")?.execute(params![bucket.0, name, value])?;
+    db.prepare_cached("REPLACE INTO state (bucket, name, value) VALUES (?1, ?2, ?3)")?
+        .execute(params![bucket.0, name, value])?;
     if name.starts_with(JOB) { Ok(()) } else { sizes::note(db, bucket) }
 }
 
@@ -234,8 +270,10 @@ pub(super) fn sweep(db: &Connection, bucket: BucketId) -> Applied<Step<()>> {
         .query_row(params![bucket.0, SWEEP], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     if let Some((key, order)) = last {
-        db.prepare_cached("DELETE FROM key_versions WHERE bucket = ?1 AND key <= ?2 AND (key < ?2 OR version_order >= ?3)")?
-            .execute(params![bucket.0, key, order])?;
+        db.prepare_cached(
+            "DELETE FROM key_versions WHERE bucket = ?1 AND key <= ?2 AND (key < ?2 OR version_order >= ?3)",
+        )?
+        .execute(params![bucket.0, key, order])?;
         return Ok(Step::More);
     }
     db.prepare_cached("DELETE FROM key_versions WHERE bucket = ?1")?.execute([bucket.0])?;

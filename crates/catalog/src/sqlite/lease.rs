@@ -7,7 +7,13 @@ use super::{
 use crate::{catalog::Lease, model::Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
-pub(super) fn acquire(db: &Connection, name: &str, owner: &str, now: Timestamp, until: Timestamp) -> Applied<Option<Lease>> {
+pub(super) fn acquire(
+    db: &Connection,
+    name: &str,
+    owner: &str,
+    now: Timestamp,
+    until: Timestamp,
+) -> Applied<Option<Lease>> {
     let fencing: Option<u64> = db
         .prepare_cached(
             "INSERT INTO leases (name, owner, fencing, until) VALUES (?1, ?2, 1, ?3) ON CONFLICT (name)
@@ -21,18 +27,17 @@ pub(super) fn acquire(db: &Connection, name: &str, owner: &str, now: Timestamp, 
 
 /// Renews a lease, even one that has run out, if no other owner had it since.
 pub(super) fn renew(db: &Connection, lease: &Lease, until: Timestamp) -> Applied<Option<Lease>> {
-    let renewed = db.prepare_cached("UPDATE leases SET until = ?4 WHERE name = ?1 AND owner = ?2 AND fencing = ?3")?.execute(params![
-        lease.name,
-        lease.owner,
-        Column(lease.fencing),
-        Column(until)
-    ])?;
+    let renewed = db
+        .prepare_cached("UPDATE leases SET until = ?4 WHERE name = ?1 AND owner = ?2 AND fencing = ?3")?
+        .execute(params![lease.name, lease.owner, Column(lease.fencing), Column(until)])?;
     Ok((renewed > 0).then(|| Lease { until, ..lease.clone() }))
 }
 
 pub(super) fn release(db: &Connection, lease: &Lease) -> Applied<bool> {
     let released = db
-        .prepare_cached("UPDATE leases SET owner = NULL, until = 0 WHERE name = ?1 AND owner = ?2 AND fencing = ?3")?
+        .prepare_cached(
+            "UPDATE leases SET owner = NULL, until = 0 WHERE name = ?1 AND owner = ?2 AND fencing = ?3",
+        )?
         .execute(params![lease.name, lease.owner, Column(lease.fencing)])?;
     Ok(released > 0)
 }

@@ -9,16 +9,25 @@ use crate::{
     catalog::BucketId,
     model::{Owner, Timestamp, UploadId},
     store::{
-        ListEntry, ListPage, ListRequest, ListUploadsRequest, ListedObject, UploadEntry, UploadInfo, UploadsPage,
+        ListEntry, ListPage, ListRequest, ListUploadsRequest, ListedObject, UploadEntry, UploadInfo,
+        UploadsPage,
         grouping::{self, Grouped, Ordered, Query, Seek},
     },
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::VecDeque;
 
-pub(super) fn objects(db: &Connection, bucket: BucketId, request: &ListRequest) -> rusqlite::Result<ListPage> {
-    let query =
-        Query { prefix: &request.prefix, delimiter: request.delimiter.as_deref(), after: request.after.as_deref(), limit: request.limit };
+pub(super) fn objects(
+    db: &Connection,
+    bucket: BucketId,
+    request: &ListRequest,
+) -> rusqlite::Result<ListPage> {
+    let query = Query {
+        prefix: &request.prefix,
+        delimiter: request.delimiter.as_deref(),
+        after: request.after.as_deref(),
+        limit: request.limit,
+    };
     let mut cursor = Cursor::new(Keys { db, bucket, end: end_of(query.prefix) }, &query);
     let (entries, truncated) = grouping::page(&mut cursor, query)?;
     let entry = |entry| match entry {
@@ -29,7 +38,11 @@ pub(super) fn objects(db: &Connection, bucket: BucketId, request: &ListRequest) 
 }
 
 /// In order of key, then of initiation, then of id.
-pub(super) fn uploads(db: &Connection, bucket: BucketId, request: &ListUploadsRequest) -> rusqlite::Result<UploadsPage> {
+pub(super) fn uploads(
+    db: &Connection,
+    bucket: BucketId,
+    request: &ListUploadsRequest,
+) -> rusqlite::Result<UploadsPage> {
     let query = Query {
         prefix: &request.prefix,
         delimiter: request.delimiter.as_deref(),
@@ -167,7 +180,8 @@ fn successor(mut bound: Vec<u8>) -> Vec<u8> {
     bound
 }
 
-const UPLOADS: &str = "SELECT key, upload, initiator_id, initiator_name, initiated, checksum, explicit_checksum FROM uploads
+const UPLOADS: &str =
+    "SELECT key, upload, initiator_id, initiator_name, initiated, checksum, explicit_checksum FROM uploads
     WHERE bucket = ?1 AND (key, initiated, upload) > (?2, ?3, ?4) AND key < ?5
     ORDER BY key, initiated, upload LIMIT ?6";
 
@@ -189,8 +203,12 @@ struct Marker {
 impl Marker {
     fn find(db: &Connection, bucket: BucketId, key: &str, upload: &UploadId) -> rusqlite::Result<Self> {
         let place = db
-            .prepare_cached("SELECT initiated, upload FROM uploads WHERE bucket = ?1 AND upload = ?2 AND key = ?3")?
-            .query_row(params![bucket.0, upload.as_str(), key.as_bytes()], |row| Ok((get(row, 0)?, row.get(1)?)))
+            .prepare_cached(
+                "SELECT initiated, upload FROM uploads WHERE bucket = ?1 AND upload = ?2 AND key = ?3",
+            )?
+            .query_row(params![bucket.0, upload.as_str(), key.as_bytes()], |row| {
+                Ok((get(row, 0)?, row.get(1)?))
+            })
             .optional()?;
         Ok(Self { key: key.as_bytes().to_vec(), place })
     }
@@ -216,7 +234,9 @@ impl Table for Uploads<'_> {
     fn position(&self, seek: Seek) -> UploadPosition {
         match (seek, &self.marker) {
             (Seek::After(key), Some(marker)) if key == marker.key => match &marker.place {
-                Some((initiated, upload)) => UploadPosition { key, initiated: initiated.millis(), upload: upload.clone() },
+                Some((initiated, upload)) => {
+                    UploadPosition { key, initiated: initiated.millis(), upload: upload.clone() }
+                }
                 None => UploadPosition::first_of(key),
             },
             (Seek::From(bound), _) => UploadPosition::first_of(bound),
@@ -236,16 +256,22 @@ impl Table for Uploads<'_> {
     fn fetch(&self, from: &UploadPosition, limit: usize) -> rusqlite::Result<VecDeque<UploadInfo>> {
         self.db
             .prepare_cached(UPLOADS)?
-            .query_map(params![self.bucket.0, from.key, from.initiated, from.upload, self.end, sql_limit(limit)], |row| {
-                Ok(UploadInfo {
-                    key: get(row, 0)?,
-                    upload: get(row, 1)?,
-                    initiator: Owner { id: row.get::<_, String>(2)?.into(), display_name: row.get::<_, String>(3)?.into() },
-                    initiated: get(row, 4)?,
-                    checksum: get(row, 5)?,
-                    explicit_checksum: row.get(6)?,
-                })
-            })?
+            .query_map(
+                params![self.bucket.0, from.key, from.initiated, from.upload, self.end, sql_limit(limit)],
+                |row| {
+                    Ok(UploadInfo {
+                        key: get(row, 0)?,
+                        upload: get(row, 1)?,
+                        initiator: Owner {
+                            id: row.get::<_, String>(2)?.into(),
+                            display_name: row.get::<_, String>(3)?.into(),
+                        },
+                        initiated: get(row, 4)?,
+                        checksum: get(row, 5)?,
+                        explicit_checksum: row.get(6)?,
+                    })
+                },
+            )?
             .collect()
     }
 }
@@ -329,7 +355,10 @@ mod tests {
     fn uploads_are_read_in_their_order_without_being_sorted() {
         let db = Connection::open_in_memory().expect("memory");
         db.execute_batch(schema::TRUTH.upgrades[0]).expect("tables");
-        let plan = db.query_row(&format!("EXPLAIN QUERY PLAN {UPLOADS}"), params![1, b"", 1, "", b"", 1], |row| row.get::<_, String>(3));
+        let plan =
+            db.query_row(&format!("EXPLAIN QUERY PLAN {UPLOADS}"), params![1, b"", 1, "", b"", 1], |row| {
+                row.get::<_, String>(3)
+            });
         let plan = plan.expect("one step");
         assert!(plan.contains("uploads_as_listed (bucket=? AND (key,initiated,upload)>(?,?,?)"), "{plan}");
         let mut statement = db.prepare(UPLOADS).expect("prepares");

@@ -12,14 +12,24 @@ use crate::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-pub(super) fn find(db: &Connection, bucket: BucketId, key: &ObjectKey) -> rusqlite::Result<Option<StoredObject>> {
+pub(super) fn find(
+    db: &Connection,
+    bucket: BucketId,
+    key: &ObjectKey,
+) -> rusqlite::Result<Option<StoredObject>> {
     db.prepare_cached("SELECT key, stands, intended, revision FROM objects WHERE bucket = ?1 AND key = ?2")?
         .query_row(params![bucket.0, Column(key)], stored)
         .optional()
 }
 
-/// Revisions are random: a row that was removed and made again has another, without anything that remembers the first.
-pub(super) fn set(db: &Connection, bucket: BucketId, expected: Expected, object: &ObjectRow) -> Applied<Revision> {
+/// Revisions are random: a row that was removed and made again has another, without anything that remembers
+/// the first.
+pub(super) fn set(
+    db: &Connection,
+    bucket: BucketId,
+    expected: Expected,
+    object: &ObjectRow,
+) -> Applied<Revision> {
     if expected != Expected::Any {
         let found = find(db, bucket, &object.key)?.map_or(Revision::NONE, |stored| stored.revision);
         if !expected.admits(found) {
@@ -27,20 +37,18 @@ pub(super) fn set(db: &Connection, bucket: BucketId, expected: Expected, object:
         }
     }
     if object.is_empty() {
-        db.prepare_cached("DELETE FROM objects WHERE bucket = ?1 AND key = ?2")?.execute(params![bucket.0, Column(&object.key)])?;
+        db.prepare_cached("DELETE FROM objects WHERE bucket = ?1 AND key = ?2")?
+            .execute(params![bucket.0, Column(&object.key)])?;
         return Ok(Revision::NONE);
     }
     if !exists(db, bucket)? {
         return Err(no_such_bucket());
     }
     let revision = Revision::fresh();
-    db.prepare_cached("REPLACE INTO objects (bucket, key, stands, intended, revision) VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
-        bucket.0,
-        Column(&object.key),
-        object.stands,
-        object.intended,
-        revision.0
-    ])?;
+    db.prepare_cached(
+        "REPLACE INTO objects (bucket, key, stands, intended, revision) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![bucket.0, Column(&object.key), object.stands, object.intended, revision.0])?;
     Ok(revision)
 }
 
@@ -60,7 +68,11 @@ pub(super) fn rows(
         .collect()
 }
 
-pub(super) fn versions(db: &Connection, bucket: BucketId, key: &ObjectKey) -> rusqlite::Result<Vec<ObjectVersion>> {
+pub(super) fn versions(
+    db: &Connection,
+    bucket: BucketId,
+    key: &ObjectKey,
+) -> rusqlite::Result<Vec<ObjectVersion>> {
     db.prepare_cached(
         "SELECT key, stands, intended, revision, version_order FROM object_versions WHERE bucket = ?1 AND key = ?2
          ORDER BY version_order DESC",
@@ -69,10 +81,18 @@ pub(super) fn versions(db: &Connection, bucket: BucketId, key: &ObjectKey) -> ru
     .collect()
 }
 
-pub(super) fn set_version(db: &Connection, bucket: BucketId, order: u64, expected: Expected, object: &ObjectRow) -> Applied<Revision> {
+pub(super) fn set_version(
+    db: &Connection,
+    bucket: BucketId,
+    order: u64,
+    expected: Expected,
+    object: &ObjectRow,
+) -> Applied<Revision> {
     if expected != Expected::Any {
         let found = db
-            .prepare_cached("SELECT revision FROM object_versions WHERE bucket = ?1 AND key = ?2 AND version_order = ?3")?
+            .prepare_cached(
+                "SELECT revision FROM object_versions WHERE bucket = ?1 AND key = ?2 AND version_order = ?3",
+            )?
             .query_row(params![bucket.0, Column(&object.key), Column(order)], |row| row.get(0).map(Revision))
             .optional()?;
         if !expected.admits(found.unwrap_or(Revision::NONE)) {
@@ -80,11 +100,10 @@ pub(super) fn set_version(db: &Connection, bucket: BucketId, order: u64, expecte
         }
     }
     if object.is_empty() {
-        db.prepare_cached("DELETE FROM object_versions WHERE bucket = ?1 AND key = ?2 AND version_order = ?3")?.execute(params![
-            bucket.0,
-            Column(&object.key),
-            Column(order)
-        ])?;
+        db.prepare_cached(
+            "DELETE FROM object_versions WHERE bucket = ?1 AND key = ?2 AND version_order = ?3",
+        )?
+        .execute(params![bucket.0, Column(&object.key), Column(order)])?;
         return Ok(Revision::NONE);
     }
     if !exists(db, bucket)? {

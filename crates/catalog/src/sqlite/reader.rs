@@ -73,7 +73,8 @@ impl Pool {
         let execute = |sql| db.prepare_cached(sql)?.execute([]).map(drop);
         execute("BEGIN")?;
         // Not given back if `read` fails or panics, so no transaction of unknown state ever is.
-        let value = read(&db).map_err(|error| if is_corrupt(&error) { damaged(&self.file, &error) } else { error.into() })?;
+        let value = read(&db)
+            .map_err(|error| if is_corrupt(&error) { damaged(&self.file, &error) } else { error.into() })?;
         execute("COMMIT")?;
         self.idle().push(db);
         Ok(value)

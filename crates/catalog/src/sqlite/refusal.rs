@@ -9,5 +9,8 @@ pub(super) fn no_such_bucket() -> Failure {
 
 /// The caller has read something else than what is there by now.
 pub(super) fn conflict(what: &str) -> Failure {
-    Failure::Refused(CatalogError::new(CatalogErrorKind::Conflict, format!("{what} was changed by somebody else meanwhile")))
+    Failure::Refused(CatalogError::new(
+        CatalogErrorKind::Conflict,
+        format!("{what} was changed by somebody else meanwhile"),
+    ))
 }

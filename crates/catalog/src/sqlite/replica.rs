@@ -1,7 +1,10 @@
 //! SQL of replicas: rows among the buckets, with names that no bucket can have.
 
 use super::{bucket, column::get, refusal::no_such_bucket, writer::Applied};
-use crate::catalog::{BucketId, CatalogError, CatalogErrorKind, Expected, LeftPlace, NewReplica, ReplicaChange, ReplicaRecord, Revision};
+use crate::catalog::{
+    BucketId, CatalogError, CatalogErrorKind, Expected, LeftPlace, NewReplica, ReplicaChange, ReplicaRecord,
+    Revision,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::VecDeque;
 
@@ -30,7 +33,12 @@ pub(super) fn add(db: &Connection, bucket: BucketId, replica: &NewReplica) -> Ap
         .execute(params![bucket.0, replica.backend, replica.place])?;
     if inserted == 0 {
         let exists = list(db, bucket)?.iter().any(|known| known.backend == replica.backend);
-        let taken = || CatalogError::new(CatalogErrorKind::Exists, format!("there is a replica on {} already", replica.backend));
+        let taken = || {
+            CatalogError::new(
+                CatalogErrorKind::Exists,
+                format!("there is a replica on {} already", replica.backend),
+            )
+        };
         return Err(if exists { super::writer::Failure::Refused(taken()) } else { no_such_bucket() });
     }
     let id = db.last_insert_rowid();
@@ -41,7 +49,12 @@ fn find(db: &Connection, replica: BucketId) -> rusqlite::Result<ReplicaRecord> {
     db.prepare_cached(&format!("SELECT {COLUMNS} FROM buckets WHERE id = ?1"))?.query_row([replica.0], record)
 }
 
-pub(super) fn update(db: &Connection, replica: BucketId, expected: Expected, change: ReplicaChange) -> Applied<Revision> {
+pub(super) fn update(
+    db: &Connection,
+    replica: BucketId,
+    expected: Expected,
+    change: ReplicaChange,
+) -> Applied<Revision> {
     bucket::expect(db, replica, expected)?;
     let changed = match change {
         ReplicaChange::Seeded => set_seeded(db, replica, SEEDED)?,
@@ -68,10 +81,16 @@ fn set_seeded(db: &Connection, replica: BucketId, seeded: i64) -> rusqlite::Resu
 }
 
 /// The new replica, and the ids of all that are gone.
-pub(super) fn renew(db: &Connection, replica: BucketId, expected: Expected) -> Applied<(ReplicaRecord, VecDeque<BucketId>)> {
+pub(super) fn renew(
+    db: &Connection,
+    replica: BucketId,
+    expected: Expected,
+) -> Applied<(ReplicaRecord, VecDeque<BucketId>)> {
     bucket::expect(db, replica, expected)?;
     let known: Option<(i64, String, String, i64)> = db
-        .prepare_cached("SELECT replica_of, backend, place, rank FROM buckets WHERE id = ?1 AND replica_of IS NOT NULL")?
+        .prepare_cached(
+            "SELECT replica_of, backend, place, rank FROM buckets WHERE id = ?1 AND replica_of IS NOT NULL",
+        )?
         .query_row([replica.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
     let Some((of, backend, place, rank)) = known else { return Err(no_such_bucket()) };
@@ -84,21 +103,23 @@ pub(super) fn renew(db: &Connection, replica: BucketId, expected: Expected) -> A
 
 pub(super) fn left(db: &Connection) -> rusqlite::Result<Vec<LeftPlace>> {
     db.prepare_cached("SELECT backend, place, bucket FROM left_places ORDER BY backend, place")?
-        .query_map([], |row| Ok(LeftPlace { backend: row.get(0)?, place: row.get(1)?, bucket: get(row, 2)? }))?
+        .query_map([], |row| {
+            Ok(LeftPlace { backend: row.get(0)?, place: row.get(1)?, bucket: get(row, 2)? })
+        })?
         .collect()
 }
 
 pub(super) fn leave(db: &Connection, left: &LeftPlace) -> Applied<()> {
-    db.prepare_cached("REPLACE INTO left_places (backend, place, bucket) VALUES (?1, ?2, ?3)")?.execute(params![
-        left.backend,
-        left.place,
-        left.bucket.as_str()
-    ])?;
+    db.prepare_cached("REPLACE INTO left_places (backend, place, bucket) VALUES (?1, ?2, ?3)")?
+        .execute(params![left.backend, left.place, left.bucket.as_str()])?;
     Ok(())
 }
 
 pub(super) fn forget_left(db: &Connection, backend: &str, place: &str) -> Applied<bool> {
-    Ok(db.prepare_cached("DELETE FROM left_places WHERE backend = ?1 AND place = ?2")?.execute([backend, place])? > 0)
+    Ok(db
+        .prepare_cached("DELETE FROM left_places WHERE backend = ?1 AND place = ?2")?
+        .execute([backend, place])?
+        > 0)
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<ReplicaRecord> {

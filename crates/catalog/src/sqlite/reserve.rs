@@ -49,7 +49,13 @@ struct State {
 impl Reserve {
     /// Fills it up, if there is room.
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
-        let file = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(dir.join(NAME))?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(dir.join(NAME))?;
         let length = file.metadata()?.len();
         let reserve = Self { file, state: Mutex::new(State { length, tried: None }) };
         reserve.refill();

@@ -31,7 +31,8 @@ pub(super) const TRUTH: Format = Format {
 };
 
 /// The derived rows, which can be rebuilt: the ordered key index, and the progress of building it.
-pub(super) const INDEX: Format = Format { file: "index.sqlite", application_id: 0x4357_4958, upgrades: &[INDEX_1, INDEX_2, INDEX_3] };
+pub(super) const INDEX: Format =
+    Format { file: "index.sqlite", application_id: 0x4357_4958, upgrades: &[INDEX_1, INDEX_2, INDEX_3] };
 
 const TRUTH_1: &str = "
 CREATE TABLE buckets (
@@ -126,10 +127,11 @@ const TRUTH_6: &str = "
 CREATE INDEX buckets_by_place ON buckets (backend, place);
 ";
 
-/// Names of buckets belong to a tenant; so do ids of their owners, which are of the same tenant. Documents take in ACLs and locations:
-/// one that says what is so without it is not stored. `buckets.settings` is the revision of a bucket's documents; revisions of objects
-/// are random. Versions of objects behind the current one lie in a table of their own, so that it stays as it is, however many there
-/// are: the newest of a key first. `leases.owner` is NULL where a lease was released; the row stays for its number.
+/// Names of buckets belong to a tenant; so do ids of their owners, which are of the same tenant. Documents
+/// take in ACLs and locations: one that says what is so without it is not stored. `buckets.settings` is the
+/// revision of a bucket's documents; revisions of objects are random. Versions of objects behind the current
+/// one lie in a table of their own, so that it stays as it is, however many there are: the newest of a key
+/// first. `leases.owner` is NULL where a lease was released; the row stays for its number.
 const TRUTH_7: &str = "
 CREATE TABLE buckets_7 (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -225,8 +227,8 @@ CREATE TABLE state (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// How much each bucket holds, kept with every change of its keys. A size is stored as whole GiB and the bytes beside them, so that no
-/// sum of sizes overflows: a file with holes may say that it has 8 EiB.
+/// How much each bucket holds, kept with every change of its keys. A size is stored as whole GiB and the
+/// bytes beside them, so that no sum of sizes overflows: a file with holes may say that it has 8 EiB.
 const INDEX_2: &str = "
 CREATE TABLE sizes (
     bucket INTEGER PRIMARY KEY,
@@ -238,8 +240,9 @@ INSERT INTO sizes SELECT bucket, count(*), sum(size >> 30), sum(size & 107374182
 INSERT INTO sizes SELECT DISTINCT bucket, 0, 0, 0 FROM state WHERE bucket NOT IN (SELECT bucket FROM sizes);
 ";
 
-/// `keys` has what LIST shows; `key_versions` the versions behind it, the newest of a key first, and delete markers. `deletions` has
-/// generations of what was deleted by a numbered change; `version_order` is -1 there for what LIST shows.
+/// `keys` has what LIST shows; `key_versions` the versions behind it, the newest of a key first, and delete
+/// markers. `deletions` has generations of what was deleted by a numbered change; `version_order` is -1 there
+/// for what LIST shows.
 const INDEX_3: &str = "
 ALTER TABLE keys ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE keys ADD COLUMN version TEXT;

@@ -1,4 +1,5 @@
-//! SQL of how much each bucket holds: one row for each bucket that has an index, changed in the transaction that changes its keys.
+//! SQL of how much each bucket holds: one row for each bucket that has an index, changed in the transaction
+//! that changes its keys.
 //!
 //! Invariant: a row of `sizes` is the count and the sum over the rows of `keys` of its bucket.
 
@@ -35,8 +36,10 @@ pub(super) fn count(db: &Connection, bucket: BucketId, before: Option<u64>, now:
 
 /// Notes that a bucket has an index, though it may have no key.
 pub(super) fn note(db: &Connection, bucket: BucketId) -> Applied<()> {
-    db.prepare_cached("INSERT INTO sizes (bucket, objects, gib, rest) VALUES (?1, 0, 0, 0) ON CONFLICT (bucket) DO NOTHING")?
-        .execute([bucket.0])?;
+    db.prepare_cached(
+        "INSERT INTO sizes (bucket, objects, gib, rest) VALUES (?1, 0, 0, 0) ON CONFLICT (bucket) DO NOTHING",
+    )?
+    .execute([bucket.0])?;
     Ok(())
 }
 

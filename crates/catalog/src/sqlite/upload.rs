@@ -45,7 +45,11 @@ pub(super) fn begin(db: &Connection, upload: &UploadRecord) -> Applied<()> {
     }
 }
 
-pub(super) fn find(db: &Connection, bucket: BucketId, upload: &UploadId) -> rusqlite::Result<Option<UploadRecord>> {
+pub(super) fn find(
+    db: &Connection,
+    bucket: BucketId,
+    upload: &UploadId,
+) -> rusqlite::Result<Option<UploadRecord>> {
     db.prepare_cached(&format!("SELECT {UPLOAD} FROM uploads WHERE bucket = ?1 AND upload = ?2"))?
         .query_row(params![bucket.0, upload.as_str()], record)
         .optional()
@@ -61,7 +65,12 @@ pub(super) fn stale(db: &Connection, before: Timestamp, limit: usize) -> rusqlit
     .collect()
 }
 
-pub(super) fn put_part(db: &Connection, bucket: BucketId, upload: &UploadId, part: &PartRecord) -> Applied<Option<PartRecord>> {
+pub(super) fn put_part(
+    db: &Connection,
+    bucket: BucketId,
+    upload: &UploadId,
+    part: &PartRecord,
+) -> Applied<Option<PartRecord>> {
     let id: Option<i64> = db
         .prepare_cached("SELECT id FROM uploads WHERE bucket = ?1 AND upload = ?2")?
         .query_row(params![bucket.0, upload.as_str()], |row| row.get(0))
@@ -84,7 +93,13 @@ pub(super) fn put_part(db: &Connection, bucket: BucketId, upload: &UploadId, par
     Ok(replaced)
 }
 
-pub(super) fn parts(db: &Connection, bucket: BucketId, upload: &UploadId, after: u16, limit: usize) -> rusqlite::Result<Vec<PartRecord>> {
+pub(super) fn parts(
+    db: &Connection,
+    bucket: BucketId,
+    upload: &UploadId,
+    after: u16,
+    limit: usize,
+) -> rusqlite::Result<Vec<PartRecord>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     db.prepare_cached(
         "SELECT number, size, md5, checksum, modified, location FROM parts
@@ -94,7 +109,12 @@ pub(super) fn parts(db: &Connection, bucket: BucketId, upload: &UploadId, after:
     .collect()
 }
 
-pub(super) fn finish(db: &Connection, bucket: BucketId, upload: &UploadId, completed: &CompletedUpload) -> Applied<()> {
+pub(super) fn finish(
+    db: &Connection,
+    bucket: BucketId,
+    upload: &UploadId,
+    completed: &CompletedUpload,
+) -> Applied<()> {
     if !end(db, bucket, upload)? {
         return Err(no_such_upload());
     }
@@ -112,13 +132,24 @@ pub(super) fn finish(db: &Connection, bucket: BucketId, upload: &UploadId, compl
     Ok(())
 }
 
-pub(super) fn completed(db: &Connection, bucket: BucketId, upload: &UploadId) -> rusqlite::Result<Option<CompletedUpload>> {
-    db.prepare_cached("SELECT key, at, etag, modified, checksum FROM completed WHERE bucket = ?1 AND upload = ?2")?
-        .query_row(params![bucket.0, upload.as_str()], |row| {
-            let written = Written { etag: get(row, 2)?, last_modified: get(row, 3)?, checksum: get_option(row, 4)?, version: None };
-            Ok(CompletedUpload { key: get(row, 0)?, at: get(row, 1)?, written })
-        })
-        .optional()
+pub(super) fn completed(
+    db: &Connection,
+    bucket: BucketId,
+    upload: &UploadId,
+) -> rusqlite::Result<Option<CompletedUpload>> {
+    db.prepare_cached(
+        "SELECT key, at, etag, modified, checksum FROM completed WHERE bucket = ?1 AND upload = ?2",
+    )?
+    .query_row(params![bucket.0, upload.as_str()], |row| {
+        let written = Written {
+            etag: get(row, 2)?,
+            last_modified: get(row, 3)?,
+            checksum: get_option(row, 4)?,
+            version: None,
+        };
+        Ok(CompletedUpload { key: get(row, 0)?, at: get(row, 1)?, written })
+    })
+    .optional()
 }
 
 /// Removes an upload and its parts. Whether there was one.

@@ -30,7 +30,8 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// Changes in one transaction: enough to make the commit's cost vanish, few enough to keep each one's wait short.
+/// Changes in one transaction: enough to make the commit's cost vanish, few enough to keep each one's wait
+/// short.
 const GROUP: usize = 512;
 
 /// How far a change that comes in bites has come.
@@ -69,15 +70,23 @@ enum Message {
 
 impl Writer {
     /// Without a checkpointer, commits checkpoint by themselves.
-    pub(super) fn start(name: &str, db: Connection, checkpointer: Option<Checkpointer>, reserve: Option<Arc<Reserve>>) -> Result<Self> {
+    pub(super) fn start(
+        name: &str,
+        db: Connection,
+        checkpointer: Option<Checkpointer>,
+        reserve: Option<Arc<Reserve>>,
+    ) -> Result<Self> {
         let (queue, changes) = mpsc::channel();
         let run = move || Thread { db, changes, unfinished: VecDeque::new(), checkpointer, reserve }.run();
-        thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|error| internal(format!("starting a thread: {error}")))?;
+        thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(run)
+            .map_err(|error| internal(format!("starting a thread: {error}")))?;
         Ok(Self { queue, closing: Arc::default() })
     }
 
-    /// Enqueues a change, now; the future resolves when it is committed and may be dropped. `change` may run again after
-    /// a rollback, and finds the database then as it was the first time.
+    /// Enqueues a change, now; the future resolves when it is committed and may be dropped. `change` may run
+    /// again after a rollback, and finds the database then as it was the first time.
     pub(super) fn submit<T: Send + 'static>(
         &self,
         mut change: impl FnMut(&Connection) -> Applied<T> + Send + 'static,
@@ -121,9 +130,18 @@ impl Writer {
         self.hear(outcome)
     }
 
-    fn hear<T: Send + 'static>(&self, outcome: oneshot::Receiver<Result<T>>) -> BoxFuture<'static, Result<T>> {
+    fn hear<T: Send + 'static>(
+        &self,
+        outcome: oneshot::Receiver<Result<T>>,
+    ) -> BoxFuture<'static, Result<T>> {
         let closing = self.closing.clone();
-        let gone = move || if closing.load(Ordering::Acquire) { closed() } else { internal("the catalog's writing thread is gone") };
+        let gone = move || {
+            if closing.load(Ordering::Acquire) {
+                closed()
+            } else {
+                internal("the catalog's writing thread is gone")
+            }
+        };
         Box::pin(async move { outcome.await.unwrap_or_else(|_| Err(gone())) })
     }
 }
@@ -215,7 +233,9 @@ impl Thread {
         let mut group: Vec<_> = self.unfinished.pop_front().into_iter().collect();
         while group.len() < GROUP {
             let message = match self.changes.try_recv() {
-                Err(TryRecvError::Empty) if group.is_empty() => self.changes.recv().map_err(|_| TryRecvError::Disconnected),
+                Err(TryRecvError::Empty) if group.is_empty() => {
+                    self.changes.recv().map_err(|_| TryRecvError::Disconnected)
+                }
                 other => other,
             };
             match message {
@@ -232,7 +252,9 @@ impl Thread {
         let mut attempt = transact(&self.db, &mut group);
         if group.len() == 1 && group.iter().all(|job| job.frees()) {
             let mut moved = false;
-            while attempt.as_ref().is_err_and(|attempt| self.is_full(attempt.error())) && self.make_room(&mut moved) {
+            while attempt.as_ref().is_err_and(|attempt| self.is_full(attempt.error()))
+                && self.make_room(&mut moved)
+            {
                 attempt = transact(&self.db, &mut group);
             }
         }
@@ -247,7 +269,8 @@ impl Thread {
                 group.into_iter().for_each(|job| self.settle(job));
             }
             Err(Attempt::NotBegun(error)) if group.len() == 1 || !self.is_full(&error) => {
-                // Nothing can be written at the moment: trying each one alone would only wait as long for each.
+                // Nothing can be written at the moment: trying each one alone would only wait as long for
+                // each.
                 for job in group {
                     job.resolve(Err(self.told(&error)));
                 }
@@ -350,7 +373,10 @@ mod tests {
 
     fn numbers(writer: &Writer) -> BoxFuture<'static, Result<Vec<i64>>> {
         writer.submit(|db| {
-            Ok(db.prepare("SELECT n FROM numbers ORDER BY n")?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+            Ok(db
+                .prepare("SELECT n FROM numbers ORDER BY n")?
+                .query_map([], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?)
         })
     }
 
@@ -371,13 +397,17 @@ mod tests {
         let held = hold(&writer);
         let changes = (0..100).map(|n| {
             let (applied, mut insert) = (applied.clone(), insert(n - n % 50));
-            // One of every fifty gets the number and the others violate the constraint; ten more panic or refuse.
+            // One of every fifty gets the number and the others violate the constraint; ten more panic or
+            // refuse.
             writer.submit(move |db| {
                 applied.fetch_add(1, Ordering::Relaxed);
                 match n % 10 {
                     1 => panic!("expected by the test"),
                     2 => Err(Failure::Refused(closed())),
-                    3 => db.execute("INSERT INTO numbers VALUES (?1)", [1000 + n]).map(drop).map_err(Failure::from),
+                    3 => db
+                        .execute("INSERT INTO numbers VALUES (?1)", [1000 + n])
+                        .map(drop)
+                        .map_err(Failure::from),
                     _ => insert(db),
                 }
             })
@@ -404,9 +434,11 @@ mod tests {
         let dir = tempfile::TempDir::new().expect("a directory");
         let path = dir.path().join("numbers.sqlite");
         let db = Connection::open(&path).expect("opens");
-        db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE numbers (n INTEGER PRIMARY KEY)").expect("a table");
+        db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE numbers (n INTEGER PRIMARY KEY)")
+            .expect("a table");
         let others = Connection::open(&path).expect("opens");
-        let visible = move || others.query_row("SELECT count(*) FROM numbers", [], |row| row.get::<_, i64>(0));
+        let visible =
+            move || others.query_row("SELECT count(*) FROM numbers", [], |row| row.get::<_, i64>(0));
         let writer = Writer::start("test", db, None, None).expect("starts");
         let held = hold(&writer);
         let changes: Vec<_> = (0..100).map(|n| writer.submit(insert(n))).collect();
@@ -453,7 +485,11 @@ mod tests {
         drop(held);
         deadly.await.expect("committed before it exploded");
         let outcomes = join_all(after).await;
-        assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|error| error.kind() == CatalogErrorKind::Internal)));
+        assert!(
+            outcomes.iter().all(|outcome| outcome
+                .as_ref()
+                .is_err_and(|error| error.kind() == CatalogErrorKind::Internal))
+        );
         assert!(numbers(&writer).await.is_err());
         assert!(writer.close().await.is_err());
     }

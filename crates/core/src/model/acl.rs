@@ -1,4 +1,5 @@
-//! The canned ACLs that Causeway honours. Grants to named users are not supported: they are refused, never dropped.
+//! The canned ACLs that Causeway honours. Grants to named users are not supported: they are refused, never
+//! dropped.
 
 use serde::{Deserialize, Serialize};
 

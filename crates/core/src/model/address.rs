@@ -20,7 +20,8 @@ impl<'a> ObjectAddress<'a> {
         Self { key, version }
     }
 
-    /// The key, for a store that keeps no versions: an object there is its own version `null`, and has no other.
+    /// The key, for a store that keeps no versions: an object there is its own version `null`, and has no
+    /// other.
     pub fn unversioned(self) -> Result<&'a ObjectKey, NoSuchVersion> {
         match self.version {
             Some(id) if !id.is_null() => Err(NoSuchVersion(id.clone())),

@@ -1,5 +1,5 @@
-//! What a client says about an object besides its bytes: system headers, user metadata, tags, canned ACL, storage class,
-//! encryption.
+//! What a client says about an object besides its bytes: system headers, user metadata, tags, canned ACL,
+//! storage class, encryption.
 
 use super::{CannedAcl, Encryption, StorageClass, TagSet};
 use serde::{Deserialize, Serialize};

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::Ipv4Addr, sync::Arc};
 
-/// 3 to 63 bytes of lower-case letters, digits, dots and hyphens; labels begin and end with a letter or digit; not an
-/// IPv4 address. Hence always a safe single path segment, and never one that begins with a dot.
+/// 3 to 63 bytes of lower-case letters, digits, dots and hyphens; labels begin and end with a letter or
+/// digit; not an IPv4 address. Hence always a safe single path segment, and never one that begins with a dot.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BucketName(Arc<str>);
@@ -48,7 +48,8 @@ impl BucketName {
     pub fn is_reserved(&self) -> bool {
         const PREFIXES: [&str; 2] = ["sthree-", "amzn-s3-demo-"];
         const SUFFIXES: [&str; 4] = ["-an", ".mrap", "--x-s3", "--table-s3"];
-        PREFIXES.iter().any(|prefix| self.0.starts_with(prefix)) || SUFFIXES.iter().any(|suffix| self.0.ends_with(suffix))
+        PREFIXES.iter().any(|prefix| self.0.starts_with(prefix))
+            || SUFFIXES.iter().any(|suffix| self.0.ends_with(suffix))
     }
 }
 
@@ -91,8 +92,15 @@ mod tests {
     #[test]
     fn names_that_s3_keeps_for_itself_are_names_but_reserved() {
         let reserved = |name| BucketName::parse(name).expect("a name").is_reserved();
-        for name in ["photos-111122223333-us-west-2-an", "a-an", "a.mrap", "a--usw2-az1--x-s3", "a--table-s3", "sthree-a", "amzn-s3-demo-a"]
-        {
+        for name in [
+            "photos-111122223333-us-west-2-an",
+            "a-an",
+            "a.mrap",
+            "a--usw2-az1--x-s3",
+            "a--table-s3",
+            "sthree-a",
+            "amzn-s3-demo-a",
+        ] {
             assert!(reserved(name), "{name}");
         }
         for name in ["japan", "a-an-b", "an-a", "a-ann"] {
@@ -102,9 +110,23 @@ mod tests {
 
     #[test]
     fn names_that_s3_refuses_are_refused() {
-        for name in
-            ["", "ab", "Abc", "a_b", "-ab", "ab-", "a..b", "a.-b", "a-.b", ".ab", "192.168.5.4", "xn--abc", "a/b", "..", &"a".repeat(64)]
-        {
+        for name in [
+            "",
+            "ab",
+            "Abc",
+            "a_b",
+            "-ab",
+            "ab-",
+            "a..b",
+            "a.-b",
+            "a-.b",
+            ".ab",
+            "192.168.5.4",
+            "xn--abc",
+            "a/b",
+            "..",
+            &"a".repeat(64),
+        ] {
             assert!(BucketName::parse(name).is_err(), "{name}");
         }
     }

@@ -1,4 +1,5 @@
-//! Additional checksums (S3 User Guide, "Checking object integrity"): algorithms, values, and the running computation.
+//! Additional checksums (S3 User Guide, "Checking object integrity"): algorithms, values, and the running
+//! computation.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crc_fast::CrcAlgorithm;
@@ -29,7 +30,8 @@ struct Facts {
     element: &'static str,
     /// Bytes of one value.
     length: usize,
-    /// The kinds that a multipart upload may have. The first one is used for a client that names only the algorithm.
+    /// The kinds that a multipart upload may have. The first one is used for a client that names only the
+    /// algorithm.
     kinds: &'static [ChecksumKind],
 }
 
@@ -47,7 +49,8 @@ impl ChecksumAlgorithm {
         Self::Xxhash128,
     ];
 
-    /// Parts of an upload give a value over the whole object only where their values can be combined: those of CRCs.
+    /// Parts of an upload give a value over the whole object only where their values can be combined: those
+    /// of CRCs.
     const fn facts(self) -> Facts {
         use ChecksumKind::{Composite, FullObject};
         const fn of(
@@ -61,15 +64,21 @@ impl ChecksumAlgorithm {
         }
         match self {
             Self::Crc32 => of("CRC32", "x-amz-checksum-crc32", "ChecksumCRC32", 4, &[Composite, FullObject]),
-            Self::Crc32c => of("CRC32C", "x-amz-checksum-crc32c", "ChecksumCRC32C", 4, &[Composite, FullObject]),
-            Self::Crc64Nvme => of("CRC64NVME", "x-amz-checksum-crc64nvme", "ChecksumCRC64NVME", 8, &[FullObject]),
+            Self::Crc32c => {
+                of("CRC32C", "x-amz-checksum-crc32c", "ChecksumCRC32C", 4, &[Composite, FullObject])
+            }
+            Self::Crc64Nvme => {
+                of("CRC64NVME", "x-amz-checksum-crc64nvme", "ChecksumCRC64NVME", 8, &[FullObject])
+            }
             Self::Sha1 => of("SHA1", "x-amz-checksum-sha1", "ChecksumSHA1", 20, &[Composite]),
             Self::Sha256 => of("SHA256", "x-amz-checksum-sha256", "ChecksumSHA256", 32, &[Composite]),
             Self::Sha512 => of("SHA512", "x-amz-checksum-sha512", "ChecksumSHA512", 64, &[Composite]),
             Self::Md5 => of("MD5", "x-amz-checksum-md5", "ChecksumMD5", 16, &[Composite]),
             Self::Xxhash64 => of("XXHASH64", "x-amz-checksum-xxhash64", "ChecksumXXHASH64", 8, &[Composite]),
             Self::Xxhash3 => of("XXHASH3", "x-amz-checksum-xxhash3", "ChecksumXXHASH3", 8, &[Composite]),
-            Self::Xxhash128 => of("XXHASH128", "x-amz-checksum-xxhash128", "ChecksumXXHASH128", 16, &[Composite]),
+            Self::Xxhash128 => {
+                of("XXHASH128", "x-amz-checksum-xxhash128", "ChecksumXXHASH128", 16, &[Composite])
+            }
         }
     }
 
@@ -107,7 +116,13 @@ impl ChecksumAlgorithm {
             Self::Crc32 => Some(CrcAlgorithm::Crc32IsoHdlc),
             Self::Crc32c => Some(CrcAlgorithm::Crc32Iscsi),
             Self::Crc64Nvme => Some(CrcAlgorithm::Crc64Nvme),
-            Self::Sha1 | Self::Sha256 | Self::Sha512 | Self::Md5 | Self::Xxhash64 | Self::Xxhash3 | Self::Xxhash128 => None,
+            Self::Sha1
+            | Self::Sha256
+            | Self::Sha512
+            | Self::Md5
+            | Self::Xxhash64
+            | Self::Xxhash3
+            | Self::Xxhash128 => None,
         }
     }
 
@@ -189,7 +204,8 @@ impl fmt::Debug for Checksum {
     }
 }
 
-/// CRC of `a` followed by `b`, from their CRCs and the length of `b`. `None` for algorithms that cannot be combined.
+/// CRC of `a` followed by `b`, from their CRCs and the length of `b`. `None` for algorithms that cannot be
+/// combined.
 pub fn combine_crc(a: &Checksum, b: &Checksum, b_length: u64) -> Option<Checksum> {
     let crc = a.algorithm.crc()?;
     if a.algorithm != b.algorithm {
@@ -199,7 +215,8 @@ pub fn combine_crc(a: &Checksum, b: &Checksum, b_length: u64) -> Option<Checksum
     Checksum::new(a.algorithm, &value[8 - a.algorithm.length()..])
 }
 
-/// The checksum of an object as S3 shows it: over the whole, or over its parts' checksums with `-N` behind it.
+/// The checksum of an object as S3 shows it: over the whole, or over its parts' checksums with `-N` behind
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "StoredChecksum", into = "StoredChecksum")]
 pub struct ObjectChecksum {
@@ -245,7 +262,9 @@ impl TryFrom<StoredChecksum> for ObjectChecksum {
     fn try_from(stored: StoredChecksum) -> Result<Self, &'static str> {
         let (value, parts) = match (stored.kind, stored.value.split_once('-')) {
             (ChecksumKind::FullObject, None) => (stored.value.as_str(), 0),
-            (ChecksumKind::Composite, Some((value, parts))) => (value, parts.parse().map_err(|_| "bad part count")?),
+            (ChecksumKind::Composite, Some((value, parts))) => {
+                (value, parts.parse().map_err(|_| "bad part count")?)
+            }
             _ => return Err("checksum does not fit its kind"),
         };
         let checksum = Checksum::from_base64(stored.algorithm, value).ok_or("bad checksum value")?;
@@ -328,7 +347,8 @@ mod tests {
 
     #[test]
     fn known_values_of_the_check_string() {
-        // The catalogue of parametrised CRC algorithms, FIPS 180-4, RFC 1321's MD5 and the reference xxHash give these for "123456789".
+        // The catalogue of parametrised CRC algorithms, FIPS 180-4, RFC 1321's MD5 and the reference xxHash
+        // give these for "123456789".
         let known = [
             (ChecksumAlgorithm::Crc32, "cbf43926"),
             (ChecksumAlgorithm::Crc32c, "e3069283"),
@@ -357,7 +377,11 @@ mod tests {
         let known = [
             (ChecksumAlgorithm::Xxhash64, "ef46db3751d8e999", "6f3914f18fe4df57"),
             (ChecksumAlgorithm::Xxhash3, "2d06800538d394c2", "a870f92984398d22"),
-            (ChecksumAlgorithm::Xxhash128, "99aa06d3014798d86001c324468d497f", "83885e853bb6640ca870f92984398d22"),
+            (
+                ChecksumAlgorithm::Xxhash128,
+                "99aa06d3014798d86001c324468d497f",
+                "83885e853bb6640ca870f92984398d22",
+            ),
         ];
         for (algorithm, nothing, long) in known {
             assert_eq!(hex::encode(sum(algorithm, b"").bytes()), nothing, "{algorithm:?}");
@@ -397,13 +421,20 @@ mod tests {
             let combined = combine_crc(&sum(algorithm, b"12345"), &sum(algorithm, b"6789"), 4);
             assert_eq!(combined, Some(sum(algorithm, b"123456789")), "{algorithm:?}");
         }
-        assert_eq!(combine_crc(&sum(ChecksumAlgorithm::Sha1, b"1"), &sum(ChecksumAlgorithm::Sha1, b"2"), 1), None);
+        assert_eq!(
+            combine_crc(&sum(ChecksumAlgorithm::Sha1, b"1"), &sum(ChecksumAlgorithm::Sha1, b"2"), 1),
+            None
+        );
     }
 
     #[test]
     fn an_object_checksum_survives_storage() {
         let full = ObjectChecksum::full(sum(ChecksumAlgorithm::Crc32, b"x"));
-        let composite = ObjectChecksum { checksum: sum(ChecksumAlgorithm::Sha256, b"x"), kind: ChecksumKind::Composite, parts: 7 };
+        let composite = ObjectChecksum {
+            checksum: sum(ChecksumAlgorithm::Sha256, b"x"),
+            kind: ChecksumKind::Composite,
+            parts: 7,
+        };
         for checksum in [full, composite] {
             let json = serde_json::to_string(&checksum).expect("serialises");
             assert_eq!(serde_json::from_str::<ObjectChecksum>(&json).expect("parses"), checksum);

@@ -9,7 +9,8 @@ use std::borrow::Cow;
 const BEGIN: &str = "=?UTF-8?B?";
 const END: &str = "?=";
 
-/// The most bytes of text that one word holds. Encoded as Base64 and framed, a word then has at most 75 characters.
+/// The most bytes of text that one word holds. Encoded as Base64 and framed, a word then has at most 75
+/// characters.
 const LONGEST: usize = 45;
 
 /// Linear white space inside a header.
@@ -32,7 +33,8 @@ pub fn encode(text: &str) -> String {
     words
 }
 
-/// The text with its encoded words decoded. Blanks between two words belong to neither; what is no valid word stays as it is.
+/// The text with its encoded words decoded. Blanks between two words belong to neither; what is no valid word
+/// stays as it is.
 pub fn decode(text: &str) -> Cow<'_, str> {
     if !text.contains("=?") {
         return text.into();

@@ -15,7 +15,8 @@ pub enum EncryptionAlgorithm {
 }
 
 impl EncryptionAlgorithm {
-    const NAMES: [(&'static str, Self); 3] = [("AES256", Self::Aes256), ("aws:kms", Self::Kms), ("aws:kms:dsse", Self::KmsDsse)];
+    const NAMES: [(&'static str, Self); 3] =
+        [("AES256", Self::Aes256), ("aws:kms", Self::Kms), ("aws:kms:dsse", Self::KmsDsse)];
 
     pub fn parse(name: &str) -> Option<Self> {
         Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, algorithm)| algorithm)

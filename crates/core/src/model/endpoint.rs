@@ -22,7 +22,11 @@ impl Endpoint {
         if uri.query().is_some() || authority.as_str().contains('@') || authority.host().is_empty() {
             return None;
         }
-        Some(Self { secure, authority: authority.as_str().into(), path: uri.path().trim_end_matches('/').into() })
+        Some(Self {
+            secure,
+            authority: authority.as_str().into(),
+            path: uri.path().trim_end_matches('/').into(),
+        })
     }
 
     pub fn scheme(&self) -> &'static str {
@@ -68,7 +72,14 @@ mod tests {
             assert_eq!((endpoint.scheme(), endpoint.authority(), endpoint.host(), endpoint.path()), parts);
             assert_eq!(endpoint.to_string(), text.trim_end_matches('/'));
         }
-        for text in ["s3.example.com", "ftp://a", "https://", "https://user:secret@a", "https://a/?x=1", "https://a b"] {
+        for text in [
+            "s3.example.com",
+            "ftp://a",
+            "https://",
+            "https://user:secret@a",
+            "https://a/?x=1",
+            "https://a b",
+        ] {
             assert_eq!(Endpoint::parse(text), None, "{text}");
         }
     }

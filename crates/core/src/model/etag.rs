@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
-/// An entity tag without its quotes. MD5 in hex for an object written by one PUT; MD5 of the parts' MD5s and `-N` for
-/// a multipart object; something opaque that also holds a `-` where the MD5 is not known yet.
+/// An entity tag without its quotes. MD5 in hex for an object written by one PUT; MD5 of the parts' MD5s and
+/// `-N` for a multipart object; something opaque that also holds a `-` where the MD5 is not known yet.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ETag(Arc<str>);
@@ -13,13 +13,17 @@ impl ETag {
     pub fn from_md5(md5: [u8; 16]) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         // Each write makes some of these: this way costs a tenth of what the formatter does.
-        let digits = md5.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)]));
+        let digits = md5
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .map(|digit| char::from(DIGITS[usize::from(digit)]));
         let mut text = String::with_capacity(32);
         digits.for_each(|digit| text.push(digit));
         Self(text.into())
     }
 
-    /// The ETag of a multipart object: `md5` over the concatenated binary MD5s of its parts, and how many they are.
+    /// The ETag of a multipart object: `md5` over the concatenated binary MD5s of its parts, and how many
+    /// they are.
     pub fn multipart(md5: [u8; 16], parts: usize) -> Self {
         Self(format!("{}-{parts}", hex::encode(md5)).into())
     }
@@ -48,7 +52,9 @@ impl ETag {
 
     /// Returns whether the tag is made of MD5s: that of the body, or those of its parts.
     pub fn tells_bytes(&self) -> bool {
-        let of_parts = |(digest, count): (&str, &str)| count.parse::<u16>().is_ok() && Self::parse(digest).as_md5().is_some();
+        let of_parts = |(digest, count): (&str, &str)| {
+            count.parse::<u16>().is_ok() && Self::parse(digest).as_md5().is_some()
+        };
         self.as_md5().is_some() || self.as_str().rsplit_once('-').is_some_and(of_parts)
     }
 
@@ -74,7 +80,8 @@ mod tests {
             assert_eq!(ETag::parse(&text), tag);
         }
         assert_eq!(tag.as_md5(), Some([0xab; 16]));
-        let every_digit = [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10];
+        let every_digit =
+            [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10];
         assert_eq!(ETag::from_md5(every_digit).as_str(), hex::encode(every_digit));
         assert_eq!(ETag::multipart([0xab; 16], 3).as_md5(), None);
         let tells = |text: &str| ETag::parse(text).tells_bytes();

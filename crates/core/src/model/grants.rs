@@ -61,7 +61,8 @@ mod tests {
 
     fn right(role: Role, who: &str, grants: &[(&str, Right)]) -> Right {
         let identity = Identity { access_key: AccessKey(who.into()), role, owner: owner(who) };
-        identity.right(&owner("alice"), &Grants::new(grants.iter().map(|(name, right)| (owner(name), *right))))
+        identity
+            .right(&owner("alice"), &Grants::new(grants.iter().map(|(name, right)| (owner(name), *right))))
     }
 
     #[test]

@@ -51,7 +51,9 @@ mod tests {
     #[test]
     fn a_location_touches_itself_and_what_is_inside_or_around_it() {
         let at = |path: &str| Location::new("disk", path);
-        for (one, other) in [("a", "a"), ("a", "a/b"), ("", "a"), ("", ""), ("a/b", "a/b/c/d"), ("/a//b/", "a/./b")] {
+        for (one, other) in
+            [("a", "a"), ("a", "a/b"), ("", "a"), ("", ""), ("a/b", "a/b/c/d"), ("/a//b/", "a/./b")]
+        {
             assert!(at(one).touches(&at(other)) && at(other).touches(&at(one)), "{one} {other}");
         }
         for (one, other) in [("a", "b"), ("a", "ab"), ("a/b", "a/bc"), ("a/b", "a/c/b")] {

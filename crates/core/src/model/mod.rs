@@ -33,7 +33,9 @@ pub use acl::CannedAcl;
 pub use address::{NoSuchVersion, ObjectAddress};
 pub use attributes::{Attributes, MAX_USER_METADATA};
 pub use bucket::{BucketName, BucketNameError};
-pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ChecksumSpec, ObjectChecksum, combine_crc};
+pub use checksum::{
+    Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ChecksumSpec, ObjectChecksum, combine_crc,
+};
 pub use encryption::{Encryption, EncryptionAlgorithm};
 pub use endpoint::Endpoint;
 pub use etag::ETag;

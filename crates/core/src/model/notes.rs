@@ -43,7 +43,9 @@ impl Replicas {
 
     /// `disk=current, lake=pending`
     pub fn text(&self) -> String {
-        let said = |names: &[String], state: &'static str| names.iter().map(|name| format!("{name}={state}")).collect::<Vec<_>>();
+        let said = |names: &[String], state: &'static str| {
+            names.iter().map(|name| format!("{name}={state}")).collect::<Vec<_>>()
+        };
         [said(&self.current, "current"), said(&self.pending, "pending")].concat().join(", ")
     }
 }
@@ -57,6 +59,9 @@ mod tests {
         let mut replicas = Replicas { current: vec!["disk".into(), "nas".into()], pending: Vec::new() };
         assert_eq!((replicas.status(), replicas.text().as_str()), ("COMPLETED", "disk=current, nas=current"));
         replicas.pending.push("lake".into());
-        assert_eq!((replicas.status(), replicas.text().as_str()), ("PENDING", "disk=current, nas=current, lake=pending"));
+        assert_eq!(
+            (replicas.status(), replicas.text().as_str()),
+            ("PENDING", "disk=current, nas=current, lake=pending")
+        );
     }
 }

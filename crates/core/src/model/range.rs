@@ -33,11 +33,14 @@ impl Span {
 }
 
 impl ByteRange {
-    /// A `Range` header. What S3 ignores (other units, several ranges, nonsense) is `None`: the whole object is sent.
+    /// A `Range` header. What S3 ignores (other units, several ranges, nonsense) is `None`: the whole object
+    /// is sent.
     pub fn parse(header: &str) -> Option<Self> {
         let (first, last) = header.trim().strip_prefix("bytes=")?.split_once('-')?;
-        let number =
-            |text: &str| (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse::<u64>().unwrap_or(u64::MAX));
+        let number = |text: &str| {
+            (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()))
+                .then(|| text.parse::<u64>().unwrap_or(u64::MAX))
+        };
         match (first, last) {
             ("", suffix) => number(suffix).map(Self::Suffix),
             (from, "") => number(from).map(Self::From),
@@ -65,7 +68,8 @@ mod tests {
 
     #[test]
     fn ranges_of_rfc_9110_resolve() {
-        let of = |header: &str, size| ByteRange::parse(header).map(|r| r.resolve(size).map(|s| (s.start, s.end)));
+        let of =
+            |header: &str, size| ByteRange::parse(header).map(|r| r.resolve(size).map(|s| (s.start, s.end)));
         assert_eq!(of("bytes=0-0", 10), Some(Some((0, 1))));
         assert_eq!(of("bytes=4-", 10), Some(Some((4, 10))));
         assert_eq!(of("bytes=-4", 10), Some(Some((6, 10))));

@@ -63,7 +63,10 @@ mod tests {
         let text = serde_json::to_string(&class).expect("text");
         assert_eq!(text, "\"GLACIER_IR\"");
         assert_eq!(serde_json::from_str::<StorageClass>(&text).expect("a class"), class);
-        assert!(serde_json::from_str::<StorageClass>("\"PLATINUM\"").is_err() && StorageClass::parse("glacier").is_none());
+        assert!(
+            serde_json::from_str::<StorageClass>("\"PLATINUM\"").is_err()
+                && StorageClass::parse("glacier").is_none()
+        );
         assert_eq!((StorageClass::shown(None), StorageClass::shown(Some(class))), ("STANDARD", "GLACIER_IR"));
     }
 }

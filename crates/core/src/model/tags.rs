@@ -8,7 +8,8 @@ pub struct Tag {
     pub value: String,
 }
 
-/// At most 10 tags with distinct keys of 1 to 128 characters and values of at most 256, in the client's order.
+/// At most 10 tags with distinct keys of 1 to 128 characters and values of at most 256, in the client's
+/// order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TagSet(Vec<Tag>);
@@ -23,7 +24,9 @@ pub enum TagError {
     Value(String),
     #[error("Cannot provide multiple Tags with the same key")]
     Duplicate(String),
-    #[error("The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")]
+    #[error(
+        "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates."
+    )]
     Header,
 }
 

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
-/// A tenant's id: 1 to 63 lower-case letters, digits and hyphens. A gateway without tenants has one, the default.
+/// A tenant's id: 1 to 63 lower-case letters, digits and hyphens. A gateway without tenants has one, the
+/// default.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TenantId(Arc<str>);
@@ -14,7 +15,8 @@ const LONGEST: usize = 63;
 
 impl TenantId {
     pub fn parse(text: &str) -> Option<Self> {
-        let is_sound = (1..=LONGEST).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        let is_sound = (1..=LONGEST).contains(&text.len())
+            && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
         is_sound.then(|| Self(text.into()))
     }
 

@@ -28,8 +28,10 @@ impl Timestamp {
 
     /// `2009-10-12T17:50:30.000Z`, as in S3's XML.
     pub fn iso8601(self) -> String {
-        let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-        let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let format =
+            format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+        let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
         time.format(&format).unwrap_or_default()
     }
 
@@ -70,7 +72,13 @@ mod tests {
         assert_eq!(time.iso8601(), "2009-10-12T17:50:30.042Z");
         assert_eq!(time.http_date(), "Mon, 12 Oct 2009 17:50:30 GMT");
         assert_eq!(Timestamp::parse_iso8601("2009-10-12T17:50:30.042Z"), Some(time));
-        assert_eq!(Timestamp::parse_iso8601("2009-10-12T17:50:30Z").map(Timestamp::millis), Some(1_255_369_830_000));
-        assert_eq!(Timestamp::parse_http_date("Mon, 12 Oct 2009 17:50:30 GMT").map(Timestamp::seconds), Some(time.seconds()));
+        assert_eq!(
+            Timestamp::parse_iso8601("2009-10-12T17:50:30Z").map(Timestamp::millis),
+            Some(1_255_369_830_000)
+        );
+        assert_eq!(
+            Timestamp::parse_http_date("Mon, 12 Oct 2009 17:50:30 GMT").map(Timestamp::seconds),
+            Some(time.seconds())
+        );
     }
 }

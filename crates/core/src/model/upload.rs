@@ -13,7 +13,8 @@ pub struct UploadId(Arc<str>);
 
 impl UploadId {
     pub fn parse(text: &str) -> Option<Self> {
-        let ok = (1..=200).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let ok = (1..=200).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         ok.then(|| Self(text.into()))
     }
 

@@ -8,8 +8,8 @@ pub const MAX_VERSION_ID_BYTES: usize = 1024;
 /// The id that S3 gives to an object that was written while its bucket kept no versions.
 const NULL: &str = "null";
 
-/// 1 to 1,024 bytes of UTF-8, otherwise opaque: only the store that gave an id out knows which version it names. Ids have no order:
-/// which version is newer is a matter of the history of their key.
+/// 1 to 1,024 bytes of UTF-8, otherwise opaque: only the store that gave an id out knows which version it
+/// names. Ids have no order: which version is newer is a matter of the history of their key.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct VersionId(Option<Arc<str>>);
 

@@ -1,4 +1,5 @@
-//! Conditional requests (RFC 9110 section 13; S3 User Guide, "Conditional requests"), evaluated against one object.
+//! Conditional requests (RFC 9110 section 13; S3 User Guide, "Conditional requests"), evaluated against one
+//! object.
 
 use super::error::StoreErrorKind::{self, NoSuchKey, NotModified, PreconditionFailed};
 use crate::model::{ETag, Timestamp};
@@ -57,8 +58,8 @@ impl ReadConditions {
         }
     }
 
-    /// The first condition that does not hold. RFC 9110 section 13.2.2: an entity tag condition overrides the date condition of its
-    /// direction.
+    /// The first condition that does not hold. RFC 9110 section 13.2.2: an entity tag condition overrides the
+    /// date condition of its direction.
     pub fn broken(&self, etag: &ETag, modified: Timestamp) -> Option<ReadCondition> {
         let since = |date: Timestamp| modified.seconds() > date.seconds();
         match (&self.if_match, self.if_unmodified_since) {
@@ -137,14 +138,23 @@ mod tests {
         let none = ReadConditions::default;
         assert_eq!(check(none()), Ok(()));
         assert_eq!(check(ReadConditions { if_match: tag("\"b\""), ..none() }), Err(PreconditionFailed));
-        assert_eq!(check(ReadConditions { if_match: tag("\"b\", \"a\""), if_unmodified_since: before, ..none() }), Ok(()));
+        assert_eq!(
+            check(ReadConditions { if_match: tag("\"b\", \"a\""), if_unmodified_since: before, ..none() }),
+            Ok(())
+        );
         assert_eq!(check(ReadConditions { if_unmodified_since: before, ..none() }), Err(PreconditionFailed));
         assert_eq!(check(ReadConditions { if_unmodified_since: same, ..none() }), Ok(()));
         assert_eq!(check(ReadConditions { if_none_match: tag("a"), ..none() }), Err(NotModified));
-        assert_eq!(check(ReadConditions { if_none_match: tag("b"), if_modified_since: same, ..none() }), Ok(()));
+        assert_eq!(
+            check(ReadConditions { if_none_match: tag("b"), if_modified_since: same, ..none() }),
+            Ok(())
+        );
         assert_eq!(check(ReadConditions { if_modified_since: same, ..none() }), Err(NotModified));
         assert_eq!(check(ReadConditions { if_modified_since: before, ..none() }), Ok(()));
-        assert_eq!(ReadConditions { if_none_match: tag("*"), ..none() }.check_source(&etag, at), Err(PreconditionFailed));
+        assert_eq!(
+            ReadConditions { if_none_match: tag("*"), ..none() }.check_source(&etag, at),
+            Err(PreconditionFailed)
+        );
     }
 
     #[test]
@@ -158,9 +168,18 @@ mod tests {
         assert_eq!(create.check(current), Err(PreconditionFailed));
         assert_eq!(swap.check(None), Err(NoSuchKey));
         assert_eq!(swap.check(current), Ok(()));
-        assert_eq!(WriteConditions { if_match: tag("b"), ..Default::default() }.check(current), Err(PreconditionFailed));
-        assert_eq!(WriteConditions { size: Some(4), ..Default::default() }.check(current), Err(PreconditionFailed));
+        assert_eq!(
+            WriteConditions { if_match: tag("b"), ..Default::default() }.check(current),
+            Err(PreconditionFailed)
+        );
+        assert_eq!(
+            WriteConditions { size: Some(4), ..Default::default() }.check(current),
+            Err(PreconditionFailed)
+        );
         let date = Some(Timestamp::from_millis(5_000));
-        assert_eq!(WriteConditions { last_modified: date, size: Some(3), ..Default::default() }.check(current), Ok(()));
+        assert_eq!(
+            WriteConditions { last_modified: date, size: Some(3), ..Default::default() }.check(current),
+            Ok(())
+        );
     }
 }

@@ -6,15 +6,15 @@
 //! responsible for the bytes that it opened.
 
 use super::{
-    ByteStream, CopyPartRequest, CopyRequest, CopySource, GetReply, GetRequest, ObjectBody, PartWritten, PutRequest, Result, Selection,
-    Store, Written,
+    ByteStream, CopyPartRequest, CopyRequest, CopySource, GetReply, GetRequest, ObjectBody, PartWritten,
+    PutRequest, Result, Selection, Store, Written,
     condition::{ETagMatch, ReadConditions},
     error::{StoreError, StoreErrorKind},
     payload::{Announced, AnnouncedChecksum, Payload, PayloadError},
 };
 use crate::model::{
-    ByteRange, Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, EncryptionAlgorithm, ObjectInfo, ObjectKey, PartNumber, Span,
-    UploadId,
+    ByteRange, Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, EncryptionAlgorithm, ObjectInfo,
+    ObjectKey, PartNumber, Span, UploadId,
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -40,14 +40,22 @@ impl<'s> NativeSource<'s> {
 /// The number of attempts at a copy whose source breaks off, or has other bytes than its record says.
 const ATTEMPTS: usize = 3;
 
-pub async fn stream_object<S: Store + ?Sized>(target: &S, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
+pub async fn stream_object<S: Store + ?Sized>(
+    target: &S,
+    key: &ObjectKey,
+    request: CopyRequest,
+) -> Result<Written> {
     let keep = |info: &ObjectInfo| info.checksum.as_ref().map(|sum| sum.algorithm());
     let CopyRequest { source, attributes, conditions, checksum } = request;
     let mut last = None;
     for _ in 0..ATTEMPTS {
-        let Opened { mut info, payload, failure } = open(&source, None, |info| checksum.or(keep(info))).await?;
+        let Opened { mut info, payload, failure } =
+            open(&source, None, |info| checksum.or(keep(info))).await?;
         if attributes.tags.is_none() && info.tag_count > info.attributes.tags.len() {
-            let same = ReadConditions { if_match: Some(ETagMatch::OneOf(vec![info.etag.clone()])), ..Default::default() };
+            let same = ReadConditions {
+                if_match: Some(ETagMatch::OneOf(vec![info.etag.clone()])),
+                ..Default::default()
+            };
             info.attributes.tags = source.store.describe(source.address(), &same).await?.attributes.tags;
         }
         let attributes = attributes.apply(&info.attributes);
@@ -81,8 +89,13 @@ pub async fn stream_part<S: Store + ?Sized>(
 /// Returns the error of the source in the last attempt.
 fn unread(last: Option<StoreError>) -> StoreError {
     let Some(last) = last else { return other_bytes() };
-    let kind = if last.kind() == StoreErrorKind::Busy { StoreErrorKind::Busy } else { StoreErrorKind::Unavailable };
-    StoreError::new(kind, "copying an object: its source could not be read to its end, each time that it was tried").with_source(last)
+    let kind =
+        if last.kind() == StoreErrorKind::Busy { StoreErrorKind::Busy } else { StoreErrorKind::Unavailable };
+    StoreError::new(
+        kind,
+        "copying an object: its source could not be read to its end, each time that it was tried",
+    )
+    .with_source(last)
 }
 
 fn other_bytes() -> StoreError {
@@ -95,7 +108,10 @@ fn other_bytes() -> StoreError {
 pub fn check_range(range: ByteRange, size: u64) -> Result<()> {
     match range {
         ByteRange::FromTo(_, last) if last < size => Ok(()),
-        _ => Err(StoreError::new(StoreErrorKind::InvalidRange { size }, "The specified copy range is not inside the source object")),
+        _ => Err(StoreError::new(
+            StoreErrorKind::InvalidRange { size },
+            "The specified copy range is not inside the source object",
+        )),
     }
 }
 
@@ -128,12 +144,17 @@ async fn open(
     range: Option<ByteRange>,
     checksum: impl FnOnce(&ObjectInfo) -> Option<ChecksumAlgorithm>,
 ) -> Result<Opened> {
-    let request = GetRequest { conditions: source.conditions.clone(), selection: range.map_or(Selection::Whole, Selection::Range) };
-    let GetReply { info, span, body } = source.store.get(source.address(), request).await.map_err(|error| match error.kind() {
-        StoreErrorKind::NotModified => StoreErrorKind::PreconditionFailed.into(),
-        _ => error,
-    })?;
-    // The object that was opened decides: a GET clips its range, and an earlier look may have seen another object.
+    let request = GetRequest {
+        conditions: source.conditions.clone(),
+        selection: range.map_or(Selection::Whole, Selection::Range),
+    };
+    let GetReply { info, span, body } =
+        source.store.get(source.address(), request).await.map_err(|error| match error.kind() {
+            StoreErrorKind::NotModified => StoreErrorKind::PreconditionFailed.into(),
+            _ => error,
+        })?;
+    // The object that was opened decides: a GET clips its range, and an earlier look may have seen another
+    // object.
     range.map_or(Ok(()), |range| check_range(range, info.size))?;
     let checksum = checksum(&info).map_or(AnnouncedChecksum::None, AnnouncedChecksum::Algorithm);
     let announced = Announced { length: Some(span.len()), checksum, ..Default::default() };
@@ -157,9 +178,15 @@ impl Proof {
     /// Returns the proof that the object's record allows. Where keys of a key service encrypt, the ETag only
     /// looks like an MD5.
     fn of(info: &ObjectInfo) -> Option<Self> {
-        let plain = info.attributes.encryption.as_ref().is_none_or(|with| with.algorithm == EncryptionAlgorithm::Aes256);
+        let plain = info
+            .attributes
+            .encryption
+            .as_ref()
+            .is_none_or(|with| with.algorithm == EncryptionAlgorithm::Aes256);
         match info.checksum.as_ref().filter(|checksum| checksum.kind == ChecksumKind::FullObject) {
-            Some(whole) => Some(Self::Checksum(Box::new(ChecksumHasher::new(whole.algorithm())), whole.checksum.clone())),
+            Some(whole) => {
+                Some(Self::Checksum(Box::new(ChecksumHasher::new(whole.algorithm())), whole.checksum.clone()))
+            }
             None => info.etag.as_md5().filter(|_| plain).map(|md5| Self::Md5(Box::default(), md5)),
         }
     }
@@ -179,27 +206,32 @@ impl Proof {
     }
 }
 
-/// The frames of a source. The last one waits until all are proven to be of the object: a target that knows the length may publish as
-/// soon as it has that.
+/// The frames of a source. The last one waits until all are proven to be of the object: a target that knows
+/// the length may publish as soon as it has that.
 fn proven(
     stream: ByteStream,
     proof: Option<Proof>,
     failure: Failure,
 ) -> impl Stream<Item = std::result::Result<Bytes, PayloadError>> + Send {
-    futures_util::stream::try_unfold((stream, proof, None::<Bytes>), move |(mut stream, mut proof, mut held)| {
-        let failure = failure.clone();
-        async move {
-            while let Some(frame) = stream.next().await.transpose().map_err(|error| failure.note(error))? {
-                let Some(watching) = &mut proof else { return Ok(Some((frame, (stream, proof, held)))) };
-                watching.saw(&frame);
-                if let Some(before) = held.replace(frame) {
-                    return Ok(Some((before, (stream, proof, held))));
+    futures_util::stream::try_unfold(
+        (stream, proof, None::<Bytes>),
+        move |(mut stream, mut proof, mut held)| {
+            let failure = failure.clone();
+            async move {
+                while let Some(frame) =
+                    stream.next().await.transpose().map_err(|error| failure.note(error))?
+                {
+                    let Some(watching) = &mut proof else { return Ok(Some((frame, (stream, proof, held)))) };
+                    watching.saw(&frame);
+                    if let Some(before) = held.replace(frame) {
+                        return Ok(Some((before, (stream, proof, held))));
+                    }
                 }
+                if proof.take().is_some_and(|proof| !proof.holds()) {
+                    return Err(failure.note(other_bytes()));
+                }
+                Ok(held.take().map(|last| (last, (stream, None, None))))
             }
-            if proof.take().is_some_and(|proof| !proof.holds()) {
-                return Err(failure.note(other_bytes()));
-            }
-            Ok(held.take().map(|last| (last, (stream, None, None))))
-        }
-    })
+        },
+    )
 }

@@ -106,8 +106,12 @@ impl StoreError {
         let error = error.into();
         let kind = match error.kind() {
             // Temporary: descriptors become free when other requests end.
-            _ if error.raw_os_error().is_some_and(|code| NO_DESCRIPTORS.contains(&code)) => StoreErrorKind::Busy,
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreErrorKind::StorageFull,
+            _ if error.raw_os_error().is_some_and(|code| NO_DESCRIPTORS.contains(&code)) => {
+                StoreErrorKind::Busy
+            }
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                StoreErrorKind::StorageFull
+            }
             std::io::ErrorKind::StaleNetworkFileHandle => StoreErrorKind::Unavailable,
             // The file system takes no file of that size.
             std::io::ErrorKind::FileTooLarge => StoreErrorKind::EntityTooLarge,
@@ -124,8 +128,8 @@ impl StoreError {
         self
     }
 
-    /// An operating-system error about an entry that clients can name: a file, a folder, a link. Whatever it is, it is about that
-    /// entry alone, unless there is no space or there are no descriptors.
+    /// An operating-system error about an entry that clients can name: a file, a folder, a link. Whatever it
+    /// is, it is about that entry alone, unless there is no space or there are no descriptors.
     pub fn of_entry(what: impl fmt::Display, error: impl Into<std::io::Error>) -> Self {
         use rustix::io::Errno;
         let error = error.into();
@@ -142,7 +146,8 @@ impl StoreError {
         };
         let words = match kind {
             StoreErrorKind::InvalidRequest => {
-                "Something that is no object has the name of this key, or of a folder that it needs".to_owned()
+                "Something that is no object has the name of this key, or of a folder that it needs"
+                    .to_owned()
             }
             _ => what.to_string(),
         };

@@ -10,8 +10,9 @@
 //! explicitly; one that encrypts or keeps versions must not.
 
 use super::{
-    BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply, GetRequest, ListPage, ListRequest,
-    ListUploadsRequest, NativeSource, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+    BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply,
+    GetRequest, ListPage, ListRequest, ListUploadsRequest, NativeSource, PartWritten, PartsPage, PutRequest,
+    Result, Store, UploadsPage, Written,
     condition::{ReadConditions, WriteConditions},
     copy,
     payload::Payload,
@@ -33,15 +34,27 @@ pub trait Layer: Sized + Send + Sync + fmt::Debug + 'static {
         async move { self.below().tried_capabilities().await }
     }
 
-    fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> impl Future<Output = Result<ObjectInfo>> + Send {
+    fn head(
+        &self,
+        address: ObjectAddress<'_>,
+        conditions: &ReadConditions,
+    ) -> impl Future<Output = Result<ObjectInfo>> + Send {
         async move { self.below().head(address, conditions).await }
     }
 
-    fn describe(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> impl Future<Output = Result<ObjectInfo>> + Send {
+    fn describe(
+        &self,
+        address: ObjectAddress<'_>,
+        conditions: &ReadConditions,
+    ) -> impl Future<Output = Result<ObjectInfo>> + Send {
         async move { self.below().describe(address, conditions).await }
     }
 
-    fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> impl Future<Output = Result<GetReply>> + Send {
+    fn get(
+        &self,
+        address: ObjectAddress<'_>,
+        request: GetRequest,
+    ) -> impl Future<Output = Result<GetReply>> + Send {
         async move { self.below().get(address, request).await }
     }
 
@@ -54,7 +67,11 @@ pub trait Layer: Sized + Send + Sync + fmt::Debug + 'static {
         copy::stream_object(self, key, request)
     }
 
-    fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> impl Future<Output = Result<Deleted>> + Send {
+    fn delete(
+        &self,
+        address: ObjectAddress<'_>,
+        conditions: &WriteConditions,
+    ) -> impl Future<Output = Result<Deleted>> + Send {
         async move { self.below().delete(address, conditions).await }
     }
 
@@ -66,7 +83,11 @@ pub trait Layer: Sized + Send + Sync + fmt::Debug + 'static {
         async move { self.below().list(request).await }
     }
 
-    fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> impl Future<Output = Result<UploadId>> + Send {
+    fn begin_upload(
+        &self,
+        key: &ObjectKey,
+        request: BeginUpload,
+    ) -> impl Future<Output = Result<UploadId>> + Send {
         async move { self.below().begin_upload(key, request).await }
     }
 
@@ -91,11 +112,22 @@ pub trait Layer: Sized + Send + Sync + fmt::Debug + 'static {
         copy::stream_part(self, key, upload, number, request)
     }
 
-    fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> impl Future<Output = Result<PartsPage>> + Send {
+    fn list_parts(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> impl Future<Output = Result<PartsPage>> + Send {
         async move { self.below().list_parts(key, upload, after, limit).await }
     }
 
-    fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> impl Future<Output = Result<Written>> + Send {
+    fn complete_upload(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: CompleteUpload,
+    ) -> impl Future<Output = Result<Written>> + Send {
         async move { self.below().complete_upload(key, upload, request).await }
     }
 
@@ -160,19 +192,42 @@ impl<L: Layer> Store for L {
         Layer::begin_upload(self, key, request).await
     }
 
-    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+    async fn put_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        payload: Payload,
+    ) -> Result<PartWritten> {
         Layer::put_part(self, key, upload, number, payload).await
     }
 
-    async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
+    async fn copy_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        request: CopyPartRequest,
+    ) -> Result<PartWritten> {
         Layer::copy_part(self, key, upload, number, request).await
     }
 
-    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+    async fn list_parts(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Result<PartsPage> {
         Layer::list_parts(self, key, upload, after, limit).await
     }
 
-    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+    async fn complete_upload(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         Layer::complete_upload(self, key, upload, request).await
     }
 

@@ -61,7 +61,17 @@ impl Memory {
 
     fn empty(limit: usize, wanted: Arc<Notify>, filled: Arc<Notify>, whole: Option<Arc<Self>>) -> Arc<Self> {
         let (used, waiting, refused) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
-        Arc::new(Self { limit, used, freed: Notify::new(), looking: Mutex::default(), waiting, refused, wanted, filled, whole })
+        Arc::new(Self {
+            limit,
+            used,
+            freed: Notify::new(),
+            looking: Mutex::default(),
+            waiting,
+            refused,
+            wanted,
+            filled,
+            whole,
+        })
     }
 
     /// Counts bytes that are here already.
@@ -296,12 +306,18 @@ mod tests {
         let wakes = Arc::<Wakes>::default();
         let waker = Waker::from(wakes.clone());
         let mut waiting: Vec<_> = (0..100).map(|_| Box::pin(share.room())).collect();
-        let mut poll_all = || waiting.retain_mut(|waiter| waiter.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        let mut poll_all = || {
+            waiting.retain_mut(|waiter| waiter.as_mut().poll(&mut Context::from_waker(&waker)).is_pending())
+        };
         for _ in 0..10 {
             poll_all();
             tokio::time::advance(LOOK + Duration::from_millis(1)).await;
         }
-        assert!(wakes.0.load(Relaxed) <= 20, "one looks, and lets the next one look: {}", wakes.0.load(Relaxed));
+        assert!(
+            wakes.0.load(Relaxed) <= 20,
+            "one looks, and lets the next one look: {}",
+            wakes.0.load(Relaxed)
+        );
         drop(held);
         for _ in 0..2 {
             poll_all();

@@ -31,8 +31,8 @@ mod payload_error;
 pub mod selection;
 
 use crate::model::{
-    Attributes, ByteRange, CacheUse, Checksum, ChecksumSpec, ETag, Encryption, ObjectAddress, ObjectChecksum, ObjectInfo, ObjectKey, Owner,
-    PartNumber, Span, StorageClass, TagSet, Timestamp, UploadId, VersionId,
+    Attributes, ByteRange, CacheUse, Checksum, ChecksumSpec, ETag, Encryption, ObjectAddress, ObjectChecksum,
+    ObjectInfo, ObjectKey, Owner, PartNumber, Span, StorageClass, TagSet, Timestamp, UploadId, VersionId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -46,19 +46,22 @@ use std::{fmt, pin::Pin, sync::Arc};
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// Object bytes on their way out. An error item ends the stream; a reply cut short that way must never look complete.
+/// Object bytes on their way out. An error item ends the stream; a reply cut short that way must never look
+/// complete.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn capabilities(&self) -> Capabilities;
 
-    /// Returns `capabilities` once it is known what the storage really keeps: a driver that can only try it out does so first.
+    /// Returns `capabilities` once it is known what the storage really keeps: a driver that can only try it
+    /// out does so first.
     async fn tried_capabilities(&self) -> Result<Capabilities> {
         Ok(self.capabilities())
     }
 
-    /// May leave out parts, and tags but for their number: some storage keeps those elsewhere. See `describe`.
+    /// May leave out parts, and tags but for their number: some storage keeps those elsewhere. See
+    /// `describe`.
     async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo>;
 
     /// Answers like `head`, with parts and tags, whatever that costs.
@@ -71,13 +74,14 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written>;
 
-    /// Copies one object of `source` to `key`. Drivers override it where both ends are theirs; the default streams.
+    /// Copies one object of `source` to `key`. Drivers override it where both ends are theirs; the default
+    /// streams.
     async fn copy(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
         copy::stream_object(self, key, request).await
     }
 
-    /// Removes an object: the current one, or the version that is named, which then is gone for good. Removing what is not there
-    /// succeeds, unless a condition asked for it.
+    /// Removes an object: the current one, or the version that is named, which then is gone for good.
+    /// Removing what is not there succeeds, unless a condition asked for it.
     async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted>;
 
     /// Changes what can change without a new object: neither bytes, ETag nor modification time do.
@@ -87,17 +91,40 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId>;
 
-    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten>;
+    async fn put_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        payload: Payload,
+    ) -> Result<PartWritten>;
 
     /// Copies like `copy`, into a part.
-    async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
+    async fn copy_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        request: CopyPartRequest,
+    ) -> Result<PartWritten> {
         copy::stream_part(self, key, upload, number, request).await
     }
 
-    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage>;
+    async fn list_parts(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Result<PartsPage>;
 
     /// Makes the parts one object. Repeating a Complete that succeeded answers the same again.
-    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written>;
+    async fn complete_upload(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written>;
 
     async fn abort_upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<()>;
 
@@ -125,11 +152,14 @@ pub struct Capabilities {
     pub versions: Keeping,
     /// The keeping of the parts of multipart objects: their sizes, and the ETag that S3 makes of their ETags.
     pub parts: Keeping,
-    /// Other than `STANDARD`: where kept, any class of S3 is passed on, and refused if the storage does not have it.
+    /// Other than `STANDARD`: where kept, any class of S3 is passed on, and refused if the storage does not
+    /// have it.
     pub storage_classes: Keeping,
-    /// Encryption at rest, other than the storage does by itself: where kept, it is passed on, and refused if the storage cannot do it.
+    /// Encryption at rest, other than the storage does by itself: where kept, it is passed on, and refused if
+    /// the storage cannot do it.
     pub encryption: Keeping,
-    /// A PUT heeds the conditions that come with the end of its body: this process publishes it, and checks them only then.
+    /// A PUT heeds the conditions that come with the end of its body: this process publishes it, and checks
+    /// them only then.
     pub late_conditions: bool,
     pub multipart: MultipartSupport,
     pub durability: Durability,
@@ -238,7 +268,8 @@ pub struct Deleted {
     pub removal: Removal,
     /// A delete marker was made, or, where a version was named, it was one.
     pub marker: bool,
-    /// The id of the version that was removed, or of the delete marker that was made. `None`: the store keeps no versions.
+    /// The id of the version that was removed, or of the delete marker that was made. `None`: the store keeps
+    /// no versions.
     pub version: Option<VersionId>,
 }
 
@@ -287,7 +318,8 @@ impl CopySource {
 
 pub struct CopyRequest {
     pub source: CopySource,
-    /// `None` keeps the source's, but for the website redirect, which belongs to its key. Tags and ACL are resolved by the caller: they are those of the new object.
+    /// `None` keeps the source's, but for the website redirect, which belongs to its key. Tags and ACL are
+    /// resolved by the caller: they are those of the new object.
     pub attributes: CopyAttributes,
     pub conditions: WriteConditions,
     /// Compute this checksum; `None` keeps the source's algorithm.
@@ -433,7 +465,8 @@ pub struct ListUploadsRequest {
     pub prefix: String,
     pub delimiter: Option<String>,
     pub key_marker: Option<String>,
-    /// Only with `key_marker`: uploads of that very key behind this one too. Uploads of one key come in order of time.
+    /// Only with `key_marker`: uploads of that very key behind this one too. Uploads of one key come in order
+    /// of time.
     pub upload_marker: Option<UploadId>,
     pub limit: usize,
 }

@@ -10,8 +10,8 @@ use super::{
     error::{StoreError, StoreErrorKind},
 };
 use crate::model::{
-    Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ChecksumSpec, ETag, MAX_PART_NUMBER, ObjectChecksum, ObjectPart, PartNumber,
-    combine_crc,
+    Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ChecksumSpec, ETag, MAX_PART_NUMBER,
+    ObjectChecksum, ObjectPart, PartNumber, combine_crc,
 };
 use md5::{Digest, Md5};
 
@@ -46,9 +46,13 @@ pub struct Assembled {
     pub parts: Vec<ObjectPart>,
 }
 
-/// The checksum to compute over a part, given what its sender announced. An upload whose client named an algorithm
-/// takes no other; one that named none takes any, since SDKs add one unasked.
-pub fn part_algorithm(spec: ChecksumSpec, explicit: bool, announced: Option<ChecksumAlgorithm>) -> Result<ChecksumAlgorithm> {
+/// The checksum to compute over a part, given what its sender announced. An upload whose client named an
+/// algorithm takes no other; one that named none takes any, since SDKs add one unasked.
+pub fn part_algorithm(
+    spec: ChecksumSpec,
+    explicit: bool,
+    announced: Option<ChecksumAlgorithm>,
+) -> Result<ChecksumAlgorithm> {
     match announced {
         Some(other) if explicit && other != spec.algorithm => Err(StoreError::new(
             StoreErrorKind::InvalidRequest,
@@ -64,23 +68,37 @@ pub fn part_algorithm(spec: ChecksumSpec, explicit: bool, announced: Option<Chec
 }
 
 /// `recorded` in ascending order of number, as a catalog yields it.
-pub fn assemble(spec: ChecksumSpec, explicit: bool, request: &CompleteUpload, recorded: &[RecordedPart]) -> Result<Assembled> {
+pub fn assemble(
+    spec: ChecksumSpec,
+    explicit: bool,
+    request: &CompleteUpload,
+    recorded: &[RecordedPart],
+) -> Result<Assembled> {
     if request.parts.is_empty() {
         return Err(StoreError::new(StoreErrorKind::InvalidRequest, "You must specify at least one part"));
     }
-    let chosen: Vec<&RecordedPart> = request.parts.iter().map(|part| chosen(part, recorded)).collect::<Result<_>>()?;
+    let chosen: Vec<&RecordedPart> =
+        request.parts.iter().map(|part| chosen(part, recorded)).collect::<Result<_>>()?;
     if let Some(small) = chosen[..chosen.len() - 1].iter().find(|part| part.size < MIN_PART_SIZE) {
         let (number, size) = (small.number.get(), small.size);
-        return Err(StoreError::new(StoreErrorKind::EntityTooSmall, format!("part {number} has only {size} bytes"))
-            .with_detail("ProposedSize", size)
-            .with_detail("MinSizeAllowed", MIN_PART_SIZE)
-            .with_detail("PartNumber", number)
-            .with_detail("ETag", small.etag().as_str()));
+        return Err(StoreError::new(
+            StoreErrorKind::EntityTooSmall,
+            format!("part {number} has only {size} bytes"),
+        )
+        .with_detail("ProposedSize", size)
+        .with_detail("MinSizeAllowed", MIN_PART_SIZE)
+        .with_detail("PartNumber", number)
+        .with_detail("ETag", small.etag().as_str()));
     }
-    let size = chosen.iter().try_fold(0u64, |sum, part| sum.checked_add(part.size)).filter(|size| *size <= MAX_OBJECT_SIZE);
+    let size = chosen
+        .iter()
+        .try_fold(0u64, |sum, part| sum.checked_add(part.size))
+        .filter(|size| *size <= MAX_OBJECT_SIZE);
     let size = size.ok_or_else(|| too_large("the parts add up to more than 48.8 TiB", MAX_OBJECT_SIZE))?;
     if let Some(announced) = request.size.filter(|announced| *announced != size) {
-        let message = format!("The provided 'x-amz-mp-object-size' header value {announced} does not match what was computed: {size}");
+        let message = format!(
+            "The provided 'x-amz-mp-object-size' header value {announced} does not match what was computed: {size}"
+        );
         return Err(StoreError::new(StoreErrorKind::InvalidRequest, message));
     }
     let checksum = effective(spec, explicit, &chosen).and_then(|spec| object_checksum(spec, &chosen));
@@ -89,8 +107,14 @@ pub fn assemble(spec: ChecksumSpec, explicit: bool, request: &CompleteUpload, re
     }
     let mut md5 = Md5::new();
     chosen.iter().for_each(|part| md5.update(part.md5));
-    let parts =
-        chosen.iter().map(|part| ObjectPart { number: part.number.get(), size: part.size, checksum: part.checksum.clone() }).collect();
+    let parts = chosen
+        .iter()
+        .map(|part| ObjectPart {
+            number: part.number.get(),
+            size: part.size,
+            checksum: part.checksum.clone(),
+        })
+        .collect();
     Ok(Assembled { etag: ETag::multipart(md5.finalize().into(), chosen.len()), size, checksum, parts })
 }
 
@@ -106,7 +130,9 @@ fn chosen<'r>(wanted: &CompletePart, recorded: &'r [RecordedPart]) -> Result<&'r
             .with_detail("PartNumber", wanted.number.get())
             .with_detail("ETag", wanted.etag.as_str())
     };
-    let at = recorded.binary_search_by_key(&wanted.number, |part| part.number).map_err(|_| invalid("was not uploaded"))?;
+    let at = recorded
+        .binary_search_by_key(&wanted.number, |part| part.number)
+        .map_err(|_| invalid("was not uploaded"))?;
     let part = &recorded[at];
     if part.etag() != wanted.etag {
         return Err(invalid("has another ETag"));
@@ -119,7 +145,8 @@ fn chosen<'r>(wanted: &CompletePart, recorded: &'r [RecordedPart]) -> Result<&'r
     Ok(part)
 }
 
-/// Which checksum the object gets: the promised one or, where the client promised none, the one all its parts carry.
+/// Which checksum the object gets: the promised one or, where the client promised none, the one all its parts
+/// carry.
 fn effective(spec: ChecksumSpec, explicit: bool, parts: &[&RecordedPart]) -> Option<ChecksumSpec> {
     let algorithm = parts.first()?.checksum.as_ref()?.algorithm();
     if algorithm == spec.algorithm {
@@ -135,7 +162,8 @@ fn object_checksum(spec: ChecksumSpec, parts: &[&RecordedPart]) -> Option<Object
     match spec.kind {
         ChecksumKind::FullObject => {
             let (first, rest) = parts.split_first()?;
-            let whole = rest.iter().try_fold(of(first)?, |sum, part| combine_crc(&sum, &of(part)?, part.size))?;
+            let whole =
+                rest.iter().try_fold(of(first)?, |sum, part| combine_crc(&sum, &of(part)?, part.size))?;
             Some(ObjectChecksum::full(whole))
         }
         ChecksumKind::Composite => {
@@ -143,7 +171,11 @@ fn object_checksum(spec: ChecksumSpec, parts: &[&RecordedPart]) -> Option<Object
             for part in parts {
                 hasher.update(of(part)?.bytes());
             }
-            Some(ObjectChecksum { checksum: hasher.finish(), kind: ChecksumKind::Composite, parts: parts.len() })
+            Some(ObjectChecksum {
+                checksum: hasher.finish(),
+                kind: ChecksumKind::Composite,
+                parts: parts.len(),
+            })
         }
     }
 }
@@ -158,7 +190,10 @@ fn compare(algorithm: ChecksumAlgorithm, announced: &str, computed: Option<&Obje
     if same {
         return Ok(());
     }
-    let message = format!("The {} you specified did not match the calculated checksum.", algorithm.as_str().to_lowercase());
+    let message = format!(
+        "The {} you specified did not match the calculated checksum.",
+        algorithm.as_str().to_lowercase()
+    );
     Err(StoreError::new(StoreErrorKind::BadDigest, message))
 }
 
@@ -167,8 +202,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const COMPOSITE: ChecksumSpec = ChecksumSpec { algorithm: ChecksumAlgorithm::Sha256, kind: ChecksumKind::Composite };
-    const FULL: ChecksumSpec = ChecksumSpec { algorithm: ChecksumAlgorithm::Crc64Nvme, kind: ChecksumKind::FullObject };
+    const COMPOSITE: ChecksumSpec =
+        ChecksumSpec { algorithm: ChecksumAlgorithm::Sha256, kind: ChecksumKind::Composite };
+    const FULL: ChecksumSpec =
+        ChecksumSpec { algorithm: ChecksumAlgorithm::Crc64Nvme, kind: ChecksumKind::FullObject };
 
     fn sum(algorithm: ChecksumAlgorithm, bytes: &[u8]) -> Checksum {
         let mut hasher = ChecksumHasher::new(algorithm);
@@ -190,7 +227,10 @@ mod tests {
     }
 
     fn complete(parts: &[RecordedPart]) -> CompleteUpload {
-        let parts = parts.iter().map(|part| CompletePart { number: part.number, etag: part.etag(), checksum: None }).collect();
+        let parts = parts
+            .iter()
+            .map(|part| CompletePart { number: part.number, etag: part.etag(), checksum: None })
+            .collect();
         CompleteUpload { parts, conditions: Default::default(), checksum: None, size: None }
     }
 
@@ -205,7 +245,10 @@ mod tests {
         request.parts.remove(1);
         let assembled = assemble(FULL, false, &request, &parts).expect("is assembled");
         assert_eq!(assembled.size, MIN_PART_SIZE + 3);
-        assert_eq!(assembled.parts.iter().map(|p| (p.number, p.size)).collect::<Vec<_>>(), [(3, MIN_PART_SIZE), (900, 3)]);
+        assert_eq!(
+            assembled.parts.iter().map(|p| (p.number, p.size)).collect::<Vec<_>>(),
+            [(3, MIN_PART_SIZE), (900, 3)]
+        );
         let md5 = Md5::digest([parts[0].md5, parts[2].md5].concat());
         assert_eq!(assembled.etag, ETag::multipart(md5.into(), 2));
         assert_eq!(assembled.checksum.map(|c| c.kind), Some(ChecksumKind::FullObject));
@@ -223,19 +266,33 @@ mod tests {
         assert_eq!(with(&|part| part.checksum = Some(sum(COMPOSITE.algorithm, b"one"))), None);
         assert_eq!(with(&|part| part.number = number(2)), Some(StoreErrorKind::InvalidPart));
         assert_eq!(with(&|part| part.etag = ETag::parse("abc")), Some(StoreErrorKind::InvalidPart));
-        assert_eq!(with(&|part| part.checksum = Some(sum(COMPOSITE.algorithm, b"two"))), Some(StoreErrorKind::InvalidPart));
-        assert_eq!(kind(assemble(COMPOSITE, true, &complete(&[]), &parts)), Some(StoreErrorKind::InvalidRequest));
+        assert_eq!(
+            with(&|part| part.checksum = Some(sum(COMPOSITE.algorithm, b"two"))),
+            Some(StoreErrorKind::InvalidPart)
+        );
+        assert_eq!(
+            kind(assemble(COMPOSITE, true, &complete(&[]), &parts)),
+            Some(StoreErrorKind::InvalidRequest)
+        );
     }
 
     #[test]
     fn sizes_are_held_to_the_limits_of_s3() {
         let small = [part(1, b"one", FULL.algorithm), part(2, b"two", FULL.algorithm)];
-        assert_eq!(kind(assemble(FULL, false, &complete(&small), &small)), Some(StoreErrorKind::EntityTooSmall));
-        let mut huge: Vec<_> = (1..=MAX_PART_NUMBER).map(|n| RecordedPart { size: MAX_PART_SIZE, ..large(n, FULL.algorithm) }).collect();
+        assert_eq!(
+            kind(assemble(FULL, false, &complete(&small), &small)),
+            Some(StoreErrorKind::EntityTooSmall)
+        );
+        let mut huge: Vec<_> = (1..=MAX_PART_NUMBER)
+            .map(|n| RecordedPart { size: MAX_PART_SIZE, ..large(n, FULL.algorithm) })
+            .collect();
         let whole = CompleteUpload { size: Some(50_000 << 30), ..complete(&huge) };
         assert_eq!(assemble(FULL, false, &whole, &huge).map(|a| a.size).ok(), Some(MAX_OBJECT_SIZE));
         huge[0].size += 1;
-        assert_eq!(kind(assemble(FULL, false, &complete(&huge), &huge)), Some(StoreErrorKind::EntityTooLarge));
+        assert_eq!(
+            kind(assemble(FULL, false, &complete(&huge), &huge)),
+            Some(StoreErrorKind::EntityTooLarge)
+        );
         for (size, expected) in [(3, None), (4, Some(StoreErrorKind::InvalidRequest))] {
             let request = CompleteUpload { size: Some(size), ..complete(&small[..1]) };
             assert_eq!(kind(assemble(FULL, false, &request, &small)), expected);
@@ -245,7 +302,8 @@ mod tests {
     #[test]
     fn the_announced_checksum_of_the_whole_is_compared() {
         let parts = [large(1, COMPOSITE.algorithm), part(2, b"two", COMPOSITE.algorithm)];
-        let sums: Vec<u8> = parts.iter().flat_map(|p| p.checksum.iter().flat_map(|c| c.bytes().to_vec())).collect();
+        let sums: Vec<u8> =
+            parts.iter().flat_map(|p| p.checksum.iter().flat_map(|c| c.bytes().to_vec())).collect();
         let plain = sum(COMPOSITE.algorithm, &sums).to_base64();
         let with = |algorithm, text: &str| {
             let request = CompleteUpload { checksum: Some((algorithm, text.to_owned())), ..complete(&parts) };
@@ -264,7 +322,10 @@ mod tests {
         assert_eq!(part_algorithm(FULL, false, None).ok(), Some(Crc64Nvme));
         assert_eq!(part_algorithm(FULL, false, Some(Crc32)).ok(), Some(Crc32));
         assert_eq!(part_algorithm(FULL, true, Some(Crc64Nvme)).ok(), Some(Crc64Nvme));
-        assert_eq!(part_algorithm(FULL, true, Some(Crc32)).map_err(|e| e.kind()), Err(StoreErrorKind::InvalidRequest));
+        assert_eq!(
+            part_algorithm(FULL, true, Some(Crc32)).map_err(|e| e.kind()),
+            Err(StoreErrorKind::InvalidRequest)
+        );
         let checksum = |algorithm, explicit| {
             let parts = [large(1, algorithm), part(2, b"two", algorithm)];
             let sum = assemble(FULL, explicit, &complete(&parts), &parts).expect("is assembled").checksum;

@@ -111,7 +111,9 @@ impl Operations {
     /// Reads the word for one of them or for several.
     pub fn named(word: &str) -> Option<Self> {
         let group = GROUPS.iter().find(|(_, name)| *name == word).map(|(group, _)| *group);
-        group.or_else(|| NAMES.iter().find(|(_, name)| *name == word).map(|(operation, _)| Self::of(&[*operation])))
+        group.or_else(|| {
+            NAMES.iter().find(|(_, name)| *name == word).map(|(operation, _)| Self::of(&[*operation]))
+        })
     }
 
     /// The words for them, as few as there are.
@@ -123,7 +125,9 @@ impl Operations {
                 rest &= !group.0;
             }
         }
-        words.extend(NAMES.iter().filter(|(operation, _)| rest & 1 << *operation as u32 != 0).map(|(_, name)| *name));
+        words.extend(
+            NAMES.iter().filter(|(operation, _)| rest & 1 << *operation as u32 != 0).map(|(_, name)| *name),
+        );
         words
     }
 }

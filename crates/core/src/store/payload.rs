@@ -92,7 +92,8 @@ impl AnnouncedChecksum {
 }
 
 pub struct Payload {
-    /// Never locked, only owned: a mutex makes the payload `Sync`, so that a request may be borrowed across an await.
+    /// Never locked, only owned: a mutex makes the payload `Sync`, so that a request may be borrowed across
+    /// an await.
     source: Mutex<Pin<Box<dyn BodySource>>>,
     announced: Announced,
     foretold: bool,
@@ -103,7 +104,14 @@ pub struct Payload {
 
 impl Payload {
     pub fn new(source: impl BodySource + 'static, announced: Announced) -> Self {
-        Self { source: Mutex::new(Box::pin(source)), announced, foretold: false, read: 0, ended: false, memory: None }
+        Self {
+            source: Mutex::new(Box::pin(source)),
+            announced,
+            foretold: false,
+            read: 0,
+            ended: false,
+            memory: None,
+        }
     }
 
     /// Creates a body that its source verifies; the source gives the result at the end, not before. It is one
@@ -119,17 +127,24 @@ impl Payload {
         Self::from_stream(frames, Announced { length, ..Default::default() })
     }
 
-    pub fn from_stream(stream: impl Stream<Item = Result<Bytes, PayloadError>> + Send + 'static, announced: Announced) -> Self {
+    pub fn from_stream(
+        stream: impl Stream<Item = Result<Bytes, PayloadError>> + Send + 'static,
+        announced: Announced,
+    ) -> Self {
         struct Frames<S>(Pin<Box<S>>);
         impl<S: Stream<Item = Result<Bytes, PayloadError>> + Send> BodySource for Frames<S> {
-            fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
+            fn poll_frame(
+                mut self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+            ) -> Poll<Option<Result<Bytes, PayloadError>>> {
                 self.0.as_mut().poll_next(cx)
             }
         }
         Self::new(Frames(Box::pin(stream)), announced)
     }
 
-    /// The same body with `wrap` around its source: what was announced stays announced. Before anything was read.
+    /// The same body with `wrap` around its source: what was announced stays announced. Before anything was
+    /// read.
     pub fn through<W: BodySource + 'static>(self, wrap: impl FnOnce(Pin<Box<dyn BodySource>>) -> W) -> Self {
         let source = self.source.into_inner().unwrap_or_else(PoisonError::into_inner);
         Self { source: Mutex::new(Box::pin(wrap(source))), ..self }
@@ -150,7 +165,8 @@ impl Payload {
         self.memory.as_ref()
     }
 
-    /// The same body once all of it has come, in memory: it needs its sender no more. Before anything was read.
+    /// The same body once all of it has come, in memory: it needs its sender no more. Before anything was
+    /// read.
     pub async fn held(mut self) -> Result<Self, PayloadError> {
         struct Held {
             frames: std::vec::IntoIter<Bytes>,
@@ -158,7 +174,10 @@ impl Payload {
             arrived: Option<Arrived>,
         }
         impl BodySource for Held {
-            fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
+            fn poll_frame(
+                mut self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+            ) -> Poll<Option<Result<Bytes, PayloadError>>> {
                 Poll::Ready(self.frames.next().map(Ok))
             }
 
@@ -171,7 +190,11 @@ impl Payload {
             }
         }
         let frames = self.read(usize::MAX).await?.unwrap_or_default().into_iter();
-        let held = |source: Pin<Box<dyn BodySource>>| Held { frames, trailer: source.trailing_checksum(), arrived: source.foretold() };
+        let held = |source: Pin<Box<dyn BodySource>>| Held {
+            frames,
+            trailer: source.trailing_checksum(),
+            arrived: source.foretold(),
+        };
         Ok(Self { read: 0, ended: false, ..self }.through(held))
     }
 
@@ -189,7 +212,8 @@ impl Payload {
         &self.announced.checksum
     }
 
-    /// The digests this body needs: MD5 for the ETag, the announced ones, and `default` if no checksum was announced.
+    /// The digests this body needs: MD5 for the ETag, the announced ones, and `default` if no checksum was
+    /// announced.
     pub fn digests(&self, default: Option<ChecksumAlgorithm>) -> Digests {
         Digests { md5: (!self.foretold).then(Md5::new), ..self.digests_sent(default) }
     }
@@ -208,7 +232,8 @@ impl Payload {
         }
     }
 
-    /// Frames adding up to at least `enough` bytes, fewer only at the end of the body, and then `None` for ever.
+    /// Frames adding up to at least `enough` bytes, fewer only at the end of the body, and then `None` for
+    /// ever.
     pub async fn read(&mut self, enough: usize) -> Result<Option<Vec<Bytes>>, PayloadError> {
         let mut batch = Vec::new();
         let mut gathered = 0;
@@ -267,13 +292,15 @@ impl Payload {
         }))
     }
 
-    /// The conditions that came with the end of the body: none before its end was read. See [`Verified::conditions`].
+    /// The conditions that came with the end of the body: none before its end was read. See
+    /// [`Verified::conditions`].
     pub fn conditions(&mut self) -> Option<WriteConditions> {
         let source = self.source.get_mut().unwrap_or_else(PoisonError::into_inner);
         if self.foretold && self.ended { source.foretold()?.conditions } else { None }
     }
 
-    /// The proof that everything announced came true. `digests` must have seen every byte that `read` gave out.
+    /// The proof that everything announced came true. `digests` must have seen every byte that `read` gave
+    /// out.
     pub fn verify(self, digests: Digests) -> Result<Verified, PayloadError> {
         let Arrived { size, md5, checksum, conditions } = self.check(digests)?;
         Ok(Verified { size, md5: md5.ok_or(PayloadError::Incomplete)?, checksum, conditions })
@@ -281,12 +308,18 @@ impl Payload {
 
     /// Like `verify`, whether or not there was a digest for an ETag.
     pub fn check(self, digests: Digests) -> Result<Arrived, PayloadError> {
-        if !self.ended || digests.size != self.read || self.announced.length.is_some_and(|length| length != self.read) {
+        if !self.ended
+            || digests.size != self.read
+            || self.announced.length.is_some_and(|length| length != self.read)
+        {
             return Err(PayloadError::Incomplete);
         }
         if self.foretold {
             let source = self.source.into_inner().unwrap_or_else(PoisonError::into_inner);
-            return source.foretold().filter(|arrived| arrived.size == self.read).ok_or(PayloadError::Incomplete);
+            return source
+                .foretold()
+                .filter(|arrived| arrived.size == self.read)
+                .ok_or(PayloadError::Incomplete);
         }
         let md5: Option<[u8; 16]> = digests.md5.map(|md5| md5.finalize().into());
         if let (Some(announced), Some(hasher)) = (self.announced.sha256, digests.sha256) {
@@ -346,9 +379,13 @@ impl Payload {
         Ok(all.into())
     }
 
-    /// Hands out the body piece by piece, so that a document need not be held to be read. It counts only once this has ended
-    /// well: verified like any other.
-    pub async fn pieces<E: From<PayloadError>>(mut self, limit: usize, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<u64, E> {
+    /// Hands out the body piece by piece, so that a document need not be held to be read. It counts only once
+    /// this has ended well: verified like any other.
+    pub async fn pieces<E: From<PayloadError>>(
+        mut self,
+        limit: usize,
+        mut take: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<u64, E> {
         if self.announced.length.is_some_and(|length| length > limit as u64) {
             return Err(PayloadError::TooLarge(limit).into());
         }
@@ -368,7 +405,10 @@ impl Payload {
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Payload").field("announced", &self.announced).field("read", &self.read).finish_non_exhaustive()
+        f.debug_struct("Payload")
+            .field("announced", &self.announced)
+            .field("read", &self.read)
+            .finish_non_exhaustive()
     }
 }
 
@@ -396,7 +436,8 @@ impl Digests {
             RuntimeFlavor::CurrentThread => Either::Left(ready(Ok(digest()))),
             _ => Either::Right(tokio::task::spawn_blocking(digest)),
         };
-        let failed = |error| StoreError::new(StoreErrorKind::Internal, "digesting a body failed").with_source(error);
+        let failed =
+            |error| StoreError::new(StoreErrorKind::Internal, "digesting a body failed").with_source(error);
         async move { absorbing.await.map_err(failed) }
     }
 
@@ -461,8 +502,8 @@ impl Verified {
         self.checksum.as_ref()
     }
 
-    /// The conditions that count when this body is published: those that came with its end, or else those that its write began
-    /// with.
+    /// The conditions that count when this body is published: those that came with its end, or else those
+    /// that its write began with.
     pub fn conditions(&self, begun_with: WriteConditions) -> WriteConditions {
         self.conditions.clone().unwrap_or(begun_with)
     }
@@ -497,19 +538,28 @@ mod tests {
     async fn every_announced_digest_is_compared() {
         let right = ring::digest::digest(&ring::digest::SHA256, b"hello");
         let sha256: [u8; 32] = right.as_ref().try_into().expect("32 bytes");
-        let good = Announced { sha256: Some(sha256), md5: Some(Md5::digest(b"hello").into()), ..Default::default() };
+        let good =
+            Announced { sha256: Some(sha256), md5: Some(Md5::digest(b"hello").into()), ..Default::default() };
         assert_eq!(verify(payload(&["hello"], good)).await.map(|v| v.size()), Ok(5));
         let bad = Announced { sha256: Some(sha256), ..Default::default() };
-        let other = ring::digest::digest(&ring::digest::SHA256, b"hellO").as_ref().try_into().expect("32 bytes");
+        let other =
+            ring::digest::digest(&ring::digest::SHA256, b"hellO").as_ref().try_into().expect("32 bytes");
         let expected = PayloadError::Sha256Mismatch { announced: sha256, computed: other };
         assert_eq!(verify(payload(&["hellO"], bad)).await, Err(expected));
         let bad = Announced { md5: Some([0; 16]), ..Default::default() };
-        let expected = PayloadError::Md5Mismatch { announced: [0; 16], computed: Md5::digest(b"hello").into() };
+        let expected =
+            PayloadError::Md5Mismatch { announced: [0; 16], computed: Md5::digest(b"hello").into() };
         assert_eq!(verify(payload(&["hello"], bad)).await, Err(expected));
         let wrong = Checksum::new(ChecksumAlgorithm::Crc32, &[0; 4]).expect("4 bytes");
         let bad = Announced { checksum: AnnouncedChecksum::Header(wrong), ..Default::default() };
-        assert_eq!(verify(payload(&["hello"], bad)).await, Err(PayloadError::ChecksumMismatch(ChecksumAlgorithm::Crc32)));
-        let bad = Announced { checksum: AnnouncedChecksum::Trailer(ChecksumAlgorithm::Crc32), ..Default::default() };
+        assert_eq!(
+            verify(payload(&["hello"], bad)).await,
+            Err(PayloadError::ChecksumMismatch(ChecksumAlgorithm::Crc32))
+        );
+        let bad = Announced {
+            checksum: AnnouncedChecksum::Trailer(ChecksumAlgorithm::Crc32),
+            ..Default::default()
+        };
         assert!(matches!(verify(payload(&["hello"], bad)).await, Err(PayloadError::Trailer(_))));
     }
 
@@ -535,7 +585,13 @@ mod tests {
 
     #[tokio::test]
     async fn collecting_stops_at_the_limit() {
-        assert_eq!(payload(&["hello", "world"], Announced::default()).collect(9).await, Err(PayloadError::TooLarge(9)));
-        assert_eq!(payload(&["hello", "world"], Announced::default()).collect(10).await.as_deref(), Ok(&b"helloworld"[..]));
+        assert_eq!(
+            payload(&["hello", "world"], Announced::default()).collect(9).await,
+            Err(PayloadError::TooLarge(9))
+        );
+        assert_eq!(
+            payload(&["hello", "world"], Announced::default()).collect(10).await.as_deref(),
+            Ok(&b"helloworld"[..])
+        );
     }
 }

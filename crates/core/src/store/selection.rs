@@ -11,7 +11,9 @@ use crate::model::{ObjectInfo, ObjectPart, PartNumber, Span};
 pub fn select(info: &ObjectInfo, selection: Selection) -> Result<Span> {
     match selection {
         Selection::Whole => Ok(Span::whole(info.size)),
-        Selection::Range(range) => range.resolve(info.size).ok_or_else(|| StoreErrorKind::InvalidRange { size: info.size }.into()),
+        Selection::Range(range) => {
+            range.resolve(info.size).ok_or_else(|| StoreErrorKind::InvalidRange { size: info.size }.into())
+        }
         Selection::Part(number) => part_span(&info.parts, info.size, number),
     }
 }
@@ -65,15 +67,24 @@ mod tests {
         assert_eq!(spanned(&empty, Selection::Whole), Ok((0, 0)));
         assert_eq!(spanned(&empty, part(1)), Ok((0, 0)));
         for range in [ByteRange::From(0), ByteRange::FromTo(0, 0), ByteRange::Suffix(1)] {
-            assert_eq!(spanned(&empty, Selection::Range(range)), Err(StoreErrorKind::InvalidRange { size: 0 }));
+            assert_eq!(
+                spanned(&empty, Selection::Range(range)),
+                Err(StoreErrorKind::InvalidRange { size: 0 })
+            );
         }
-        assert_eq!(spanned(&object(7, &[]), Selection::Range(ByteRange::From(7))), Err(StoreErrorKind::InvalidRange { size: 7 }));
+        assert_eq!(
+            spanned(&object(7, &[]), Selection::Range(ByteRange::From(7))),
+            Err(StoreErrorKind::InvalidRange { size: 7 })
+        );
     }
 
     #[test]
     fn a_part_number_that_is_not_there_is_refused() {
         assert_eq!(spanned(&object(9, &[]), part(2)), Err(StoreErrorKind::InvalidPartNumber { parts: 1 }));
-        assert_eq!(spanned(&object(9, &[(2, 5), (7, 4)]), part(1)), Err(StoreErrorKind::InvalidPartNumber { parts: 2 }));
+        assert_eq!(
+            spanned(&object(9, &[(2, 5), (7, 4)]), part(1)),
+            Err(StoreErrorKind::InvalidPartNumber { parts: 2 })
+        );
         assert_eq!(spanned(&object(9, &[(2, 5), (7, 4)]), part(7)), Ok((5, 9)));
     }
 

@@ -16,8 +16,8 @@ pub struct Children {
     root: &'static str,
     place: Place,
     rest: Vec<u8>,
-    /// How much has to be held before it is worth to look at it again: what was read without an end is read anew only when it has
-    /// doubled, so the work stays in proportion to the document however it is cut.
+    /// How much has to be held before it is worth to look at it again: what was read without an end is read
+    /// anew only when it has doubled, so the work stays in proportion to the document however it is cut.
     again: usize,
 }
 
@@ -64,7 +64,9 @@ impl Children {
                     }
                     (self.place, used) = (Place::Inside, at);
                 }
-                (Place::Inside, Event::End(_)) if growing.is_none() => (self.place, used) = (Place::Behind, at),
+                (Place::Inside, Event::End(_)) if growing.is_none() => {
+                    (self.place, used) = (Place::Behind, at)
+                }
                 (Place::Inside, event) if growing.is_some() || matches!(event, Event::Start(_)) => {
                     match growing.get_or_insert_default().take(event) {
                         Some(None) => {}
@@ -96,8 +98,7 @@ impl Children {
 mod tests {
     use super::*;
 
-    const DOCUMENT: &str =
-        "<?xml version=\"1.0\"?>\n<d:m xmlns:d='DAV:'><!-- c -->\n<d:r><d:h>a&amp;b</d:h></d:r><d:r/><x/>\n<d:r>\u{e9}</d:r></d:m>\n";
+    const DOCUMENT: &str = "<?xml version=\"1.0\"?>\n<d:m xmlns:d='DAV:'><!-- c -->\n<d:r><d:h>a&amp;b</d:h></d:r><d:r/><x/>\n<d:r>\u{e9}</d:r></d:m>\n";
 
     fn read(document: &str, step: usize) -> Result<Vec<Element>, Malformed> {
         let mut children = Children::of("m");
@@ -122,7 +123,17 @@ mod tests {
     #[test]
     fn what_is_no_such_document_is_malformed() {
         let long = format!("<m><r>{}", "x".repeat(MAX_CHILD));
-        for document in ["", "<m>", "<m><r></m>", "<n/>", "<m/><m/>", "<m><r>&undefined;</r></m>", "<!DOCTYPE m><m/>", "nothing", &long] {
+        for document in [
+            "",
+            "<m>",
+            "<m><r></m>",
+            "<n/>",
+            "<m/><m/>",
+            "<m><r>&undefined;</r></m>",
+            "<!DOCTYPE m><m/>",
+            "nothing",
+            &long,
+        ] {
             assert_eq!(read(document, 7), Err(Malformed), "{}", &document[..document.len().min(40)]);
         }
     }

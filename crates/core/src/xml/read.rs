@@ -151,8 +151,19 @@ mod tests {
         let deep = format!("{}{}", "<a>".repeat(10_000), "</a>".repeat(10_000));
         let wide = format!("<a>{}</a>", "<b/>".repeat(MAX_ELEMENTS));
         let laughs = r#"<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><a>&b;</a>"#;
-        for document in [deep.as_str(), &wide, laughs, "<a>&undefined;</a>", "<a>", "<a></b>", "<a/><a/>", "", "<b/>", "text", "<a>\u{0}<"]
-        {
+        for document in [
+            deep.as_str(),
+            &wide,
+            laughs,
+            "<a>&undefined;</a>",
+            "<a>",
+            "<a></b>",
+            "<a/><a/>",
+            "",
+            "<b/>",
+            "text",
+            "<a>\u{0}<",
+        ] {
             assert!(parse(document.as_bytes(), "a").is_err(), "{}", &document[..document.len().min(60)]);
         }
         assert!(parse(b"\xff\xfe", "a").is_err());

@@ -55,7 +55,10 @@ impl Writer {
 
     /// Writes `<Grantee xmlns:xsi=… xsi:type="…">`: the one element of S3 with attributes of its own.
     pub fn grantee(&mut self, kind: &str, content: impl FnOnce(&mut Self)) {
-        let _ = write!(self.0, "<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"{kind}\">");
+        let _ = write!(
+            self.0,
+            "<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"{kind}\">"
+        );
         content(self);
         self.0.push_str("</Grantee>");
     }

@@ -30,7 +30,8 @@ pub(super) struct Blocks {
 
 pub(super) fn random() -> Result<[u8; 16]> {
     let mut random = [0; 16];
-    let failed = |error| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(format!("{error}"));
+    let failed =
+        |error| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(format!("{error}"));
     getrandom::fill(&mut random).map_err(failed)?;
     Ok(random)
 }
@@ -96,7 +97,9 @@ impl AzblobStore {
         let mut blocks = Blocks { base: random()?, count: 0 };
         let (pieces, mut known, outcome) = match body {
             // There are no blocks without a byte.
-            Body::Short(bytes, arrived) => (Outgoing::full(bytes).cut(LONGEST_BLOCK), Some(arrived), Outcome::default()),
+            Body::Short(bytes, arrived) => {
+                (Outgoing::full(bytes).cut(LONGEST_BLOCK), Some(arrived), Outcome::default())
+            }
             Body::Long { body, outcome } => (body.cut(LONGEST_BLOCK), None, outcome),
         };
         let mut begun = None;

@@ -47,11 +47,22 @@ impl Client {
     }
 
     pub(super) fn blob(&self, method: Method, container: &str, name: &str) -> Call<'_> {
-        self.call(method, format!("{}/{}/{}", self.endpoint.path(), wire::encode_path(container), wire::encode_path(name)))
+        self.call(
+            method,
+            format!("{}/{}/{}", self.endpoint.path(), wire::encode_path(container), wire::encode_path(name)),
+        )
     }
 
     fn call(&self, method: Method, path: String) -> Call<'_> {
-        Call { client: self, method, path, query: Vec::new(), headers: HeaderMap::new(), body: Outgoing::empty(), patient: false }
+        Call {
+            client: self,
+            method,
+            path,
+            query: Vec::new(),
+            headers: HeaderMap::new(),
+            body: Outgoing::empty(),
+            patient: false,
+        }
     }
 
     /// A blob as the source of a copy. Contains the SAS, if that is how we sign.
@@ -83,7 +94,8 @@ pub(super) struct Call<'c> {
 }
 
 impl Call<'_> {
-    /// Without a value there is nothing to say: in signatures an empty one is another thing than in the address.
+    /// Without a value there is nothing to say: in signatures an empty one is another thing than in the
+    /// address.
     pub(super) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
         let value = value.into();
         if !value.is_empty() {
@@ -124,9 +136,16 @@ impl Call<'_> {
         let pairs: Vec<_> = query.iter().map(|(name, value)| (*name, Some(value.as_str()))).collect();
         let target = if pairs.is_empty() { path } else { format!("{path}?{}", wire::encode_query(&pairs)) };
         let endpoint = &client.endpoint;
-        let uri = Uri::builder().scheme(endpoint.scheme()).authority(endpoint.authority()).path_and_query(target).build();
+        let uri = Uri::builder()
+            .scheme(endpoint.scheme())
+            .authority(endpoint.authority())
+            .path_and_query(target)
+            .build();
         let unformed = |_| StoreError::new(StoreErrorKind::Internal, "an address cannot be formed");
-        headers.insert(header::HOST, HeaderValue::from_str(endpoint.authority()).map_err(|_| StoreErrorKind::Internal)?);
+        headers.insert(
+            header::HOST,
+            HeaderValue::from_str(endpoint.authority()).map_err(|_| StoreErrorKind::Internal)?,
+        );
         headers.insert("x-ms-version", VERSION);
         if body.length() > 0 || method == Method::PUT {
             headers.insert(header::CONTENT_LENGTH, body.length().into());

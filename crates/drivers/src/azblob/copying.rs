@@ -65,7 +65,8 @@ impl AzblobStore {
                 Ok(reply) => return Ok(draft.written(&reply)),
                 // The source was replaced since it was checked: the copy is of the new one.
                 Err(Unwritten::Refused(refusal))
-                    if refusal.is_about_source() || (request.conditions.is_empty() && refusal.is_lost_race()) => {}
+                    if refusal.is_about_source()
+                        || (request.conditions.is_empty() && refusal.is_lost_race()) => {}
                 Err(Unwritten::Blocked) => break,
                 Err(Unwritten::Refused(refusal)) => return Err(refusal.into()),
             }
@@ -82,14 +83,24 @@ impl AzblobStore {
     ) -> Result<std::result::Result<Reply, Unwritten>> {
         let name = self.name(key)?;
         let metadata = self.metadata(key, draft, &source.native).await?;
-        let copied = self.guarded(&name, conditions, |guard| Box::pin(self.copy_blob(&name, source, metadata.clone(), guard))).await?;
+        let copied = self
+            .guarded(&name, conditions, |guard| {
+                Box::pin(self.copy_blob(&name, source, metadata.clone(), guard))
+            })
+            .await?;
         if let Ok(reply) = &copied {
             self.wait_for_copy(&name, reply).await?;
         }
         Ok(copied)
     }
 
-    async fn copy_blob(&self, name: &str, source: &Source, metadata: HeaderMap, guard: Guard) -> Result<Reply> {
+    async fn copy_blob(
+        &self,
+        name: &str,
+        source: &Source,
+        metadata: HeaderMap,
+        guard: Guard,
+    ) -> Result<Reply> {
         let mut call = self.blob(Method::PUT, name).headers(metadata).header("x-ms-copy-source", &source.url);
         if let Some(tag) = &source.tag {
             call = call.header("x-ms-source-if-match", tag);
@@ -98,13 +109,23 @@ impl AzblobStore {
     }
 
     async fn wait_for_copy(&self, name: &str, reply: &Reply) -> Result<()> {
-        let (mut status, id) = (reply.header("x-ms-copy-status").map(str::to_owned), reply.header("x-ms-copy-id").map(str::to_owned));
+        let (mut status, id) = (
+            reply.header("x-ms-copy-status").map(str::to_owned),
+            reply.header("x-ms-copy-id").map(str::to_owned),
+        );
         let begun = Instant::now();
         loop {
             match status.as_deref() {
                 Some("pending") if begun.elapsed() < super::client::PATIENCE => {}
-                Some("pending") => return Err(StoreError::new(StoreErrorKind::Unavailable, "the storage does not end a copy")),
-                Some("failed" | "aborted") => return Err(StoreError::new(StoreErrorKind::Unavailable, "the storage failed to copy")),
+                Some("pending") => {
+                    return Err(StoreError::new(
+                        StoreErrorKind::Unavailable,
+                        "the storage does not end a copy",
+                    ));
+                }
+                Some("failed" | "aborted") => {
+                    return Err(StoreError::new(StoreErrorKind::Unavailable, "the storage failed to copy"));
+                }
                 _ => return Ok(()),
             }
             tokio::time::sleep(PAUSE).await;

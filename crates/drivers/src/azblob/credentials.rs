@@ -11,8 +11,8 @@ use crate::{
     },
 };
 use reqsign_azure_storage::{
-    ClientSecretCredentialProvider, Credential, DefaultCredentialProvider, ImdsCredentialProvider, RequestSigner, StaticCredentialProvider,
-    WorkloadIdentityCredentialProvider,
+    ClientSecretCredentialProvider, Credential, DefaultCredentialProvider, ImdsCredentialProvider,
+    RequestSigner, StaticCredentialProvider, WorkloadIdentityCredentialProvider,
 };
 use reqsign_core::{Context, Env, OsEnv, ProvideCredential, Signer};
 use std::{collections::HashMap, sync::Arc};
@@ -24,11 +24,18 @@ pub(super) struct Access {
 }
 
 /// The account and key that every installation of the emulator and of Azurite knows.
-const DEVELOPMENT: (&str, &str) =
-    ("devstoreaccount1", "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==");
+const DEVELOPMENT: (&str, &str) = (
+    "devstoreaccount1",
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
+);
 
 pub(super) fn resolve(settings: &AzblobSettings) -> Result<Access> {
-    let connection = settings.connection_string.as_ref().map(|text| Connection::parse(text.expose())).transpose()?.unwrap_or_default();
+    let connection = settings
+        .connection_string
+        .as_ref()
+        .map(|text| Connection::parse(text.expose()))
+        .transpose()?
+        .unwrap_or_default();
     let account = settings.account.clone().or(connection.account);
     let endpoint = match (&settings.endpoint, connection.endpoint, &account) {
         (Some(endpoint), ..) => endpoint.clone(),
@@ -37,16 +44,20 @@ pub(super) fn resolve(settings: &AzblobSettings) -> Result<Access> {
             let host = format!("https://{account}.blob.core.windows.net");
             Endpoint::parse(&host).ok_or_else(|| senseless("this is no name of a storage account"))?
         }
-        (None, None, None) => return Err(senseless("an account, an endpoint or a connection string is needed")),
+        (None, None, None) => {
+            return Err(senseless("an account, an endpoint or a connection string is needed"));
+        }
     };
     let sas = settings.sas.clone().or_else(|| connection.sas.filter(|_| settings.account_key.is_none()));
     let sas = sas.map(|sas| Secret::new(sas.expose().trim_start_matches('?')));
     let key = settings.account_key.clone().or(connection.key);
-    let entra = (settings.tenant_id.as_deref(), settings.client_id.as_deref(), settings.client_secret.as_ref());
+    let entra =
+        (settings.tenant_id.as_deref(), settings.client_id.as_deref(), settings.client_secret.as_ref());
     let signer = match (&sas, key, entra) {
         (Some(sas), ..) => signed(wire::context()?, StaticCredentialProvider::new_sas_token(sas.expose())),
         (None, _, (Some(tenant), Some(client), Some(secret))) => {
-            let provider = ClientSecretCredentialProvider::new().with_tenant_id(tenant).with_client_id(client);
+            let provider =
+                ClientSecretCredentialProvider::new().with_tenant_id(tenant).with_client_id(client);
             signed(wire::context()?, provider.with_client_secret(secret.expose()))
         }
         (None, _, (_, _, Some(_))) => return Err(senseless("client_secret needs tenant_id and client_id")),
@@ -54,12 +65,17 @@ pub(super) fn resolve(settings: &AzblobSettings) -> Result<Access> {
             let account = account.as_deref().ok_or_else(|| senseless("account_key needs an account"))?;
             signed(wire::context()?, StaticCredentialProvider::new_shared_key(account, key.expose()))
         }
-        (None, None, (tenant, client, None)) => signed(wire::context()?.with_env(Around::new(tenant, client)), found(tenant, client)),
+        (None, None, (tenant, client, None)) => {
+            signed(wire::context()?.with_env(Around::new(tenant, client)), found(tenant, client))
+        }
     };
     Ok(Access { endpoint, signer, sas })
 }
 
-fn signed(context: Context, provider: impl ProvideCredential<Credential = Credential> + 'static) -> Arc<dyn Sign> {
+fn signed(
+    context: Context,
+    provider: impl ProvideCredential<Credential = Credential> + 'static,
+) -> Arc<dyn Sign> {
     Arc::new(Signer::new(context, provider, RequestSigner::new()))
 }
 
@@ -72,7 +88,10 @@ fn found(tenant: Option<&str>, client: Option<&str>) -> DefaultCredentialProvide
     if let Some(client) = client {
         workload = workload.with_client_id(client);
     }
-    DefaultCredentialProvider::builder().workload_identity(workload).imds(ImdsCredentialProvider::new()).build()
+    DefaultCredentialProvider::builder()
+        .workload_identity(workload)
+        .imds(ImdsCredentialProvider::new())
+        .build()
 }
 
 /// The environment, overridden by the settings: the metadata service reads there which identity is meant.
@@ -115,14 +134,22 @@ impl Connection {
     fn parse(text: &str) -> Result<Self> {
         let mut fields = HashMap::new();
         for pair in text.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').ok_or_else(|| senseless("the connection string is not made of Name=value;…"))?;
+            let (name, value) = pair
+                .split_once('=')
+                .ok_or_else(|| senseless("the connection string is not made of Name=value;…"))?;
             fields.insert(name.trim().to_ascii_lowercase(), value.trim());
         }
-        let text = |name: &str| fields.get(name).filter(|value| !value.is_empty()).map(|value| (*value).to_owned());
+        let text =
+            |name: &str| fields.get(name).filter(|value| !value.is_empty()).map(|value| (*value).to_owned());
         if text("usedevelopmentstorage").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             let (account, key) = DEVELOPMENT;
             let endpoint = Endpoint::parse(&format!("http://127.0.0.1:10000/{account}"));
-            return Ok(Self { account: Some(account.to_owned()), endpoint, key: Some(Secret::new(key)), sas: None });
+            return Ok(Self {
+                account: Some(account.to_owned()),
+                endpoint,
+                key: Some(Secret::new(key)),
+                sas: None,
+            });
         }
         let account = text("accountname");
         let address = text("blobendpoint").or_else(|| {
@@ -131,10 +158,18 @@ impl Connection {
             Some(format!("{protocol}://{}.blob.{suffix}", account.as_ref()?))
         });
         let endpoint = match address {
-            Some(address) => Some(Endpoint::parse(&address).ok_or_else(|| senseless("the connection string has no valid endpoint"))?),
+            Some(address) => Some(
+                Endpoint::parse(&address)
+                    .ok_or_else(|| senseless("the connection string has no valid endpoint"))?,
+            ),
             None => None,
         };
-        Ok(Self { account, endpoint, key: text("accountkey").map(Secret::new), sas: text("sharedaccesssignature").map(Secret::new) })
+        Ok(Self {
+            account,
+            endpoint,
+            key: text("accountkey").map(Secret::new),
+            sas: text("sharedaccesssignature").map(Secret::new),
+        })
     }
 }
 
@@ -162,9 +197,13 @@ mod tests {
             "https://acc.blob.core.usgovcloudapi.net"
         );
         assert_eq!(endpoint(key), "https://acc.blob.core.windows.net");
-        assert_eq!(endpoint(&format!("{key};BlobEndpoint=http://127.0.0.1:1/acc/;")), "http://127.0.0.1:1/acc");
+        assert_eq!(
+            endpoint(&format!("{key};BlobEndpoint=http://127.0.0.1:1/acc/;")),
+            "http://127.0.0.1:1/acc"
+        );
         assert_eq!(endpoint("UseDevelopmentStorage=true"), "http://127.0.0.1:10000/devstoreaccount1");
-        let access = connected("BlobEndpoint=https://x.example;SharedAccessSignature=?sv=1&sig=abc%3D").expect("is complete");
+        let access = connected("BlobEndpoint=https://x.example;SharedAccessSignature=?sv=1&sig=abc%3D")
+            .expect("is complete");
         assert_eq!(access.sas.as_ref().map(Secret::expose), Some("sv=1&sig=abc%3D"));
     }
 
@@ -174,14 +213,25 @@ mod tests {
             let error = connected(text).err().unwrap_or_else(|| panic!("{text}"));
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
-        let alone = AzblobSettings { account: Some("acc".into()), client_secret: Some(Secret::new("hunter2")), ..Default::default() };
+        let alone = AzblobSettings {
+            account: Some("acc".into()),
+            client_secret: Some(Secret::new("hunter2")),
+            ..Default::default()
+        };
         assert!(resolve(&alone).is_err());
         assert!(resolve(&AzblobSettings::default()).is_err());
     }
 
     #[test]
     fn an_account_alone_is_enough_where_credentials_are_found() {
-        let settings = AzblobSettings { account: Some("acc".into()), client_id: Some("id".into()), ..Default::default() };
-        assert_eq!(resolve(&settings).expect("is complete").endpoint.to_string(), "https://acc.blob.core.windows.net");
+        let settings = AzblobSettings {
+            account: Some("acc".into()),
+            client_id: Some("id".into()),
+            ..Default::default()
+        };
+        assert_eq!(
+            resolve(&settings).expect("is complete").endpoint.to_string(),
+            "https://acc.blob.core.windows.net"
+        );
     }
 }

@@ -14,7 +14,12 @@ pub(super) struct Field {
 
 macro_rules! field {
     ($field:ident, $blob:expr) => {
-        Field { name: stringify!($field), blob: $blob, of: |attributes| &attributes.$field, of_mut: |attributes| &mut attributes.$field }
+        Field {
+            name: stringify!($field),
+            blob: $blob,
+            of: |attributes| &attributes.$field,
+            of_mut: |attributes| &mut attributes.$field,
+        }
     };
 }
 

@@ -35,7 +35,8 @@ pub(super) enum Guard {
 #[derive(Debug)]
 pub(super) enum Unwritten {
     Refused(Refusal),
-    /// Nothing is there, and blocks that were staged for the key are taken for an object. A block list is not refused for that.
+    /// Nothing is there, and blocks that were staged for the key are taken for an object. A block list is not
+    /// refused for that.
     Blocked,
 }
 
@@ -44,7 +45,9 @@ impl From<Unwritten> for StoreError {
         match unwritten {
             Unwritten::Refused(refusal) => refusal.into(),
             // 412 would say to a client that there is an object.
-            Unwritten::Blocked => Self::new(StoreErrorKind::Conflict, "another writer of this key came between"),
+            Unwritten::Blocked => {
+                Self::new(StoreErrorKind::Conflict, "another writer of this key came between")
+            }
         }
     }
 }
@@ -64,7 +67,8 @@ impl AzblobStore {
         if conditions.is_empty() {
             return Ok(Guard::None);
         }
-        let only_absent = WriteConditions { if_none_match: conditions.if_none_match.clone(), ..Default::default() };
+        let only_absent =
+            WriteConditions { if_none_match: conditions.if_none_match.clone(), ..Default::default() };
         if conditions.wants_absent() && *conditions == only_absent {
             return Ok(Guard::Absent);
         }
@@ -73,7 +77,8 @@ impl AzblobStore {
         Ok(found.map_or(Guard::Absent, |found| Guard::Still(found.tag)))
     }
 
-    /// Writes under `conditions`, as often as it takes to decide them. The inner error: they hold, and nothing was written all the same.
+    /// Writes under `conditions`, as often as it takes to decide them. The inner error: they hold, and
+    /// nothing was written all the same.
     pub(super) async fn guarded<'f>(
         &self,
         name: &str,
@@ -91,11 +96,15 @@ impl AzblobStore {
                 return Ok(Err(Unwritten::Refused(refusal)));
             }
             if conditions.wants_absent() {
-                // Azurite takes blocks that were staged, perhaps by a gateway that was killed, for a blob that is there.
+                // Azurite takes blocks that were staged, perhaps by a gateway that was killed, for a blob
+                // that is there.
                 judge(conditions, self.find(name).await?.as_ref())?;
                 return Ok(Err(Unwritten::Blocked));
             }
         }
-        Err(StoreError::new(StoreErrorKind::Conflict, "the object changes faster than its conditions can be checked"))
+        Err(StoreError::new(
+            StoreErrorKind::Conflict,
+            "the object changes faster than its conditions can be checked",
+        ))
     }
 }

@@ -40,7 +40,8 @@ impl Draft {
     pub(super) fn native(&self) -> Attributes {
         let mut native = Attributes::default();
         for field in FIELDS.iter().filter(|field| field.blob.is_some()) {
-            *(field.of_mut)(&mut native) = (field.of)(&self.attributes).clone().filter(|value| metadata::is_plain(value));
+            *(field.of_mut)(&mut native) =
+                (field.of)(&self.attributes).clone().filter(|value| metadata::is_plain(value));
         }
         native.content_type.get_or_insert_with(|| DEFAULT_TYPE.to_owned());
         native
@@ -54,7 +55,11 @@ impl Draft {
             size: self.size,
             checksum: self.checksum.clone(),
             modified: self.modified,
-            headers: FIELDS.iter().filter(differs).map(|field| (field.name.to_owned(), (field.of)(&self.attributes).clone())).collect(),
+            headers: FIELDS
+                .iter()
+                .filter(differs)
+                .map(|field| (field.name.to_owned(), (field.of)(&self.attributes).clone()))
+                .collect(),
             tags: self.attributes.tags.clone(),
             acl: self.attributes.acl,
             parts: Parts::of(&self.parts),
@@ -80,10 +85,15 @@ pub(super) fn of_native(native: &Attributes) -> HeaderMap {
 pub(super) fn of_metadata(record: &Record, user: &BTreeMap<String, String>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let own = [(OWN.to_owned(), record.text())];
-    let all = user.iter().map(|(name, value)| (metadata::encode_name(name), metadata::encode_value(value))).chain(own);
+    let all = user
+        .iter()
+        .map(|(name, value)| (metadata::encode_name(name), metadata::encode_value(value)))
+        .chain(own);
     for (name, value) in all {
         // Both are encoded so that they are legal.
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(format!("x-ms-meta-{name}")), HeaderValue::from_str(&value)) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::try_from(format!("x-ms-meta-{name}")), HeaderValue::from_str(&value))
+        {
             headers.insert(name, value);
         }
     }
@@ -102,8 +112,8 @@ pub(super) struct Found {
     pub(super) tag: String,
     /// Azure's own, by its clock.
     pub(super) changed: Timestamp,
-    /// There is a record of ours, and it speaks of another blob. Others replaced the bytes and left the entry; or the reply
-    /// was made while the blob was replaced, which Azurite does.
+    /// There is a record of ours, and it speaks of another blob. Others replaced the bytes and left the
+    /// entry; or the reply was made while the blob was replaced, which Azurite does.
     pub(super) is_doubtful: bool,
 }
 
@@ -114,13 +124,19 @@ impl Found {
 
     /// Reads a reply that describes a blob of `size` bytes.
     pub(super) fn read(reply: &Reply, size: u64) -> Result<Self> {
-        let strange = |what: &str| StoreError::new(StoreErrorKind::Internal, format!("the storage's reply has no valid {what}"));
+        let strange = |what: &str| {
+            StoreError::new(StoreErrorKind::Internal, format!("the storage's reply has no valid {what}"))
+        };
         whole(reply.header("x-ms-copy-status"))?;
         let tag = reply.header(header::ETAG).ok_or_else(|| strange("ETag"))?.to_owned();
-        let changed = reply.header(header::LAST_MODIFIED).and_then(Timestamp::parse_http_date).ok_or_else(|| strange("Last-Modified"))?;
+        let changed = reply
+            .header(header::LAST_MODIFIED)
+            .and_then(Timestamp::parse_http_date)
+            .ok_or_else(|| strange("Last-Modified"))?;
         // In the reply to a range, Content-MD5 is that of the range.
         let of_range = reply.headers.contains_key(header::CONTENT_RANGE);
-        let md5 = reply.header(if of_range { "x-ms-blob-content-md5" } else { "content-md5" }).and_then(md5_of);
+        let md5 =
+            reply.header(if of_range { "x-ms-blob-content-md5" } else { "content-md5" }).and_then(md5_of);
         let mut native = Attributes::default();
         for field in FIELDS {
             if let Some((name, _)) = field.blob {
@@ -163,7 +179,9 @@ impl Found {
 /// A copy that is not done yet, or never will be, is no object.
 pub(super) fn whole(copy_status: Option<&str>) -> Result<()> {
     match copy_status {
-        Some("pending") => Err(StoreError::new(StoreErrorKind::Busy, "the object is being replaced by a copy")),
+        Some("pending") => {
+            Err(StoreError::new(StoreErrorKind::Busy, "the object is being replaced by a copy"))
+        }
         Some("failed" | "aborted") => Err(StoreErrorKind::NoSuchKey.into()),
         _ => Ok(()),
     }
@@ -173,7 +191,8 @@ pub(super) fn md5_of(text: &str) -> Option<[u8; 16]> {
     STANDARD.decode(text.trim()).ok()?.try_into().ok()
 }
 
-/// The ETag that clients see. A blob that others wrote has its MD5 if Azure knows it, else something that changes when the blob does.
+/// The ETag that clients see. A blob that others wrote has its MD5 if Azure knows it, else something that
+/// changes when the blob does.
 pub(super) fn shown_etag(record: Option<&Record>, md5: Option<[u8; 16]>, tag: &str) -> ETag {
     match (record, md5) {
         (Some(record), _) => record.etag.clone(),
@@ -188,7 +207,10 @@ pub(super) fn spec(checksum: &ObjectChecksum) -> ChecksumSpec {
 
 /// When Azure says it wrote.
 pub(super) fn written_at(reply: &Reply) -> Timestamp {
-    reply.header(header::LAST_MODIFIED).and_then(Timestamp::parse_http_date).unwrap_or_else(|| answered_at(reply))
+    reply
+        .header(header::LAST_MODIFIED)
+        .and_then(Timestamp::parse_http_date)
+        .unwrap_or_else(|| answered_at(reply))
 }
 
 pub(super) fn answered_at(reply: &Reply) -> Timestamp {
@@ -220,10 +242,20 @@ mod tests {
             expires: Some("never".into()),
             ..Default::default()
         };
-        let draft =
-            Draft { attributes, etag: ETag::from_md5([1; 16]), size: 1, checksum: None, parts: Vec::new(), upload: None, modified: None };
+        let draft = Draft {
+            attributes,
+            etag: ETag::from_md5([1; 16]),
+            size: 1,
+            checksum: None,
+            parts: Vec::new(),
+            upload: None,
+            modified: None,
+        };
         let native = draft.native();
-        assert_eq!((native.content_type.as_deref(), native.content_disposition.as_deref()), (Some("text/plain"), None));
+        assert_eq!(
+            (native.content_type.as_deref(), native.content_disposition.as_deref()),
+            (Some("text/plain"), None)
+        );
         let record = draft.record(&native);
         assert_eq!(record.headers.keys().collect::<Vec<_>>(), ["content_disposition", "expires"]);
         let mut read = native;

@@ -9,6 +9,7 @@ use crate::store::{
 
 pub(super) fn judge(conditions: &WriteConditions, found: Option<&Found>) -> Result<()> {
     let current = found.map(|found| &found.info);
-    let current = current.map(|info| Current { etag: &info.etag, size: info.size, last_modified: info.last_modified });
+    let current =
+        current.map(|info| Current { etag: &info.etag, size: info.size, last_modified: info.last_modified });
     Ok(conditions.check(current)?)
 }

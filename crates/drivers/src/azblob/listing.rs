@@ -76,7 +76,8 @@ impl AzblobStore {
             };
             probes += u32::from(page.entries.len() == request.limit);
             let most = most.min(MOST_DESCRIBED);
-            let asked = Asked { prefix: prefix.clone(), grouped, described: true, marker: marker.as_deref(), most };
+            let asked =
+                Asked { prefix: prefix.clone(), grouped, described: true, marker: marker.as_deref(), most };
             let remote = self.remote_page(asked).await?;
             for item in remote.items {
                 let Some(entry) = shown(&query, item) else { continue };
@@ -91,7 +92,10 @@ impl AzblobStore {
                 if let (Some(marker), Some(last)) = (marker, page.entries.last()) {
                     let (after, next) = (last.name().to_owned(), entry.name().to_owned());
                     let delimiter = delimiter.map(str::to_owned);
-                    self.marks.remember(began, Mark { prefix: request.prefix, delimiter, after, next, marker, at: Instant::now() });
+                    self.marks.remember(
+                        began,
+                        Mark { prefix: request.prefix, delimiter, after, next, marker, at: Instant::now() },
+                    );
                 }
                 return Ok(page);
             }
@@ -111,7 +115,13 @@ impl AzblobStore {
         let mut marker: Option<String> = None;
         let mut pages = Pages::of("looking for where a listing goes on");
         loop {
-            let asked = Asked { prefix: prefix.to_owned(), grouped, described: false, marker: marker.as_deref(), most: MOST_NAMED };
+            let asked = Asked {
+                prefix: prefix.to_owned(),
+                grouped,
+                described: false,
+                marker: marker.as_deref(),
+                most: MOST_NAMED,
+            };
             let page = self.remote_page(asked).await?;
             match (page.last, page.next) {
                 (last, Some(next)) if last.as_ref().is_none_or(|last| *last < bound) => {
@@ -124,7 +134,11 @@ impl AzblobStore {
     }
 
     async fn remote_page(&self, asked: Asked<'_>) -> Result<RemotePage> {
-        let mut call = self.client.container(Method::GET, &self.place.remote).query("restype", "container").query("comp", "list");
+        let mut call = self
+            .client
+            .container(Method::GET, &self.place.remote)
+            .query("restype", "container")
+            .query("comp", "list");
         call = call.query("prefix", asked.prefix).query("maxresults", asked.most.to_string());
         if asked.grouped {
             call = call.query("delimiter", NATIVE_DELIMITER);
@@ -183,12 +197,20 @@ fn object(key: &str, element: &xml::Element) -> Result<Option<ListedObject>> {
         // It will be one in a moment.
         Err(_) | Ok(()) => {}
     }
-    let size = properties.value("Content-Length").and_then(|size| size.trim().parse().ok()).ok_or_else(|| strange("size"))?;
-    let changed = properties.value("Last-Modified").and_then(Timestamp::parse_http_date).ok_or_else(|| strange("modification time"))?;
+    let size = properties
+        .value("Content-Length")
+        .and_then(|size| size.trim().parse().ok())
+        .ok_or_else(|| strange("size"))?;
+    let changed = properties
+        .value("Last-Modified")
+        .and_then(Timestamp::parse_http_date)
+        .ok_or_else(|| strange("modification time"))?;
     let tag = properties.value("Etag").ok_or_else(|| strange("ETag"))?;
     let md5 = properties.value("Content-MD5").and_then(headers::md5_of);
     // Others may have written the name in capitals.
-    let own = element.child("Metadata").and_then(|metadata| metadata.children.iter().find(|entry| entry.name.eq_ignore_ascii_case(OWN)));
+    let own = element
+        .child("Metadata")
+        .and_then(|metadata| metadata.children.iter().find(|entry| entry.name.eq_ignore_ascii_case(OWN)));
     let record = own.and_then(|own| Record::parse(&own.text)).filter(|record| record.fits(size, md5));
     Ok(Some(ListedObject {
         key,

@@ -74,7 +74,8 @@ impl Marks {
     pub(super) fn remember(&self, began: Began, mark: Mark) {
         let mut state = self.lock();
         let since = usize::try_from(state.count - began.0).unwrap_or(usize::MAX);
-        let hurt = since > state.writes.len() || state.writes.iter().rev().take(since).any(|key| mark.is_hurt_by(key));
+        let hurt = since > state.writes.len()
+            || state.writes.iter().rev().take(since).any(|key| mark.is_hurt_by(key));
         if hurt {
             return;
         }
@@ -88,7 +89,9 @@ impl Marks {
     pub(super) fn take(&self, prefix: &str, delimiter: Option<&str>, after: &str) -> Option<String> {
         let mut state = self.lock();
         state.marks.retain(|mark| mark.at.elapsed() < LIFE);
-        let here = |mark: &Mark| mark.prefix == prefix && mark.delimiter.as_deref() == delimiter && mark.after == after;
+        let here = |mark: &Mark| {
+            mark.prefix == prefix && mark.delimiter.as_deref() == delimiter && mark.after == after
+        };
         let at = state.marks.iter().rposition(here)?;
         state.marks.remove(at).map(|mark| mark.marker)
     }
@@ -99,7 +102,14 @@ mod tests {
     use super::*;
 
     fn mark(after: &str, next: &str) -> Mark {
-        Mark { prefix: "p".into(), delimiter: None, after: after.into(), next: next.into(), marker: "m".into(), at: Instant::now() }
+        Mark {
+            prefix: "p".into(),
+            delimiter: None,
+            after: after.into(),
+            next: next.into(),
+            marker: "m".into(),
+            at: Instant::now(),
+        }
     }
 
     #[test]
@@ -127,7 +137,9 @@ mod tests {
             marks.take("p", None, "pb").is_some()
         };
         for before in [true, false] {
-            assert!(usable("pa", before) && usable("pb", before) && usable("pd", before) && usable("pe", before));
+            assert!(
+                usable("pa", before) && usable("pb", before) && usable("pd", before) && usable("pe", before)
+            );
             assert!(!usable("pc", before));
         }
         let began = marks.begin();

@@ -25,7 +25,11 @@ pub(super) fn encode_name(name: &str) -> String {
         };
         match plain {
             true => encoded.push(char::from(byte)),
-            false => encoded.extend(['_', char::from(HEX[usize::from(byte >> 4)]), char::from(HEX[usize::from(byte & 15)])]),
+            false => encoded.extend([
+                '_',
+                char::from(HEX[usize::from(byte >> 4)]),
+                char::from(HEX[usize::from(byte & 15)]),
+            ]),
         }
     }
     encoded
@@ -53,12 +57,14 @@ pub(super) fn decode_name(encoded: &str) -> String {
     String::from_utf8(name).unwrap_or_else(|_| encoded.to_owned())
 }
 
-/// Whether names come in one order however they are compared. The service sorts the headers that a signature is over as
-/// its language does, `_` before digits; our signatures are over headers in the order of their bytes.
+/// Whether names come in one order however they are compared. The service sorts the headers that a signature
+/// is over as its language does, `_` before digits; our signatures are over headers in the order of their
+/// bytes.
 pub(super) fn have_one_order<'n>(names: impl Iterator<Item = &'n str>) -> bool {
     let mut sorted: Vec<&str> = names.collect();
     sorted.sort_unstable();
-    let theirs = |name: &str| name.bytes().map(|byte| if byte == b'_' { 0 } else { byte }).collect::<Vec<_>>();
+    let theirs =
+        |name: &str| name.bytes().map(|byte| if byte == b'_' { 0 } else { byte }).collect::<Vec<_>>();
     sorted.is_sorted_by_key(|name| theirs(name))
 }
 
@@ -101,9 +107,12 @@ mod tests {
         ] {
             assert_eq!((encode_name(name).as_str(), decode_name(encoded).as_str()), (encoded, name));
         }
-        for (value, encoded) in
-            [("plain text, 1", "plain text, 1"), ("", "=?utf-8?b??="), ("ä", "=?utf-8?b?w6Q=?="), (" a", "=?utf-8?b?IGE=?=")]
-        {
+        for (value, encoded) in [
+            ("plain text, 1", "plain text, 1"),
+            ("", "=?utf-8?b??="),
+            ("ä", "=?utf-8?b?w6Q=?="),
+            (" a", "=?utf-8?b?IGE=?="),
+        ] {
             assert_eq!((encode_value(value).as_str(), decode_value(encoded).as_str()), (encoded, value));
         }
         assert_eq!(decode_value("=?utf-8?b?%%?="), "=?utf-8?b?%%?=", "what others wrote is shown as it is");

@@ -1,14 +1,16 @@
 //! Buckets in Azure Blob Storage: each a container, or a prefix of one.
 //!
-//! A blob carries what S3 knows of it: headers where Azure has the same ones, user metadata as metadata, and everything
-//! else in one metadata entry of ours (see [`record`]). So any gateway can serve it, and Azure's own tools read it.
-//! Blobs that others wrote are served as they are. The catalog holds uploads only.
+//! A blob carries what S3 knows of it: headers where Azure has the same ones, user metadata as metadata, and
+//! everything else in one metadata entry of ours (see [`record`]). So any gateway can serve it, and Azure's
+//! own tools read it. Blobs that others wrote are served as they are. The catalog holds uploads only.
 //!
 //! How a write becomes visible, each at one moment and under Azure's own conditions:
 //! - a short body is one Put Blob;
-//! - a long one streams as blocks of the blob itself, and Put Block List publishes them with what is known by then;
-//! - parts of an upload are blocks of a blob in our own folder, where no other writer can discard them; Complete commits
-//!   them there and publishes by Copy Blob within the account, which moves no bytes through here. See ADR 0008.
+//! - a long one streams as blocks of the blob itself, and Put Block List publishes them with what is known by
+//!   then;
+//! - parts of an upload are blocks of a blob in our own folder, where no other writer can discard them;
+//!   Complete commits them there and publishes by Copy Blob within the account, which moves no bytes through
+//!   here. See ADR 0008.
 //!
 //! | file | owns |
 //! |---|---|
@@ -114,7 +116,12 @@ pub struct AzblobBackend {
 impl AzblobBackend {
     pub fn open(settings: AzblobSettings, catalog: Arc<dyn Catalog>) -> Result<Self, StoreError> {
         let client = Client::new(Wire::new(settings.wire.clone())?, credentials::resolve(&settings)?);
-        Ok(Self { client: Arc::new(client), shared: settings.shared, sweep_after: settings.sweep_after, catalog })
+        Ok(Self {
+            client: Arc::new(client),
+            shared: settings.shared,
+            sweep_after: settings.sweep_after,
+            catalog,
+        })
     }
 
     fn place(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> String {
@@ -128,7 +135,12 @@ impl AzblobBackend {
     }
 
     fn store(&self, bucket: &BucketRecord) -> AzblobStore {
-        AzblobStore::new(self.client.clone(), self.catalog.clone(), bucket.id, Place::parse(&bucket.bucket.place))
+        AzblobStore::new(
+            self.client.clone(),
+            self.catalog.clone(),
+            bucket.id,
+            Place::parse(&bucket.bucket.place),
+        )
     }
 
     async fn is_ours(&self, container: &str) -> Result<bool, StoreError> {
@@ -138,7 +150,8 @@ impl AzblobBackend {
     }
 }
 
-/// The container of a bucket. Azure takes neither dots nor two hyphens in a row: such names get another that is theirs alone.
+/// The container of a bucket. Azure takes neither dots nor two hyphens in a row: such names get another that
+/// is theirs alone.
 fn container_name(bucket: &BucketName) -> String {
     let name = bucket.as_str();
     if !name.contains('.') && !name.contains("--") {
@@ -164,7 +177,12 @@ impl Backend for AzblobBackend {
         self.place(name, None, None)
     }
 
-    fn place_at(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> Result<String, StoreError> {
+    fn place_at(
+        &self,
+        name: &BucketName,
+        remote: Option<&str>,
+        prefix: Option<&str>,
+    ) -> Result<String, StoreError> {
         Ok(self.place(name, remote, prefix))
     }
 
@@ -182,7 +200,11 @@ impl Backend for AzblobBackend {
     async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
         let place = Place::parse(&bucket.bucket.place);
         let Some(container) = self.own(&place) else { return Ok(()) };
-        let call = self.client.container(Method::PUT, container).query("restype", "container").header(OURS.0, OURS.1);
+        let call = self
+            .client
+            .container(Method::PUT, container)
+            .query("restype", "container")
+            .header(OURS.0, OURS.1);
         let reply = call.send(Again::Harmless).await?;
         if reply.status.is_success() {
             return Ok(());
@@ -192,11 +214,15 @@ impl Backend for AzblobBackend {
             return Err(refusal.into());
         }
         // A client must not get hold of whatever else the account contains by guessing its name.
-        let empty = || async { self.store(bucket).list(ListRequest { limit: 1, ..Default::default() }).await };
+        let empty =
+            || async { self.store(bucket).list(ListRequest { limit: 1, ..Default::default() }).await };
         if self.is_ours(container).await? && empty().await?.entries.is_empty() {
             return Ok(());
         }
-        Err(StoreError::new(StoreErrorKind::Conflict, "the storage account has a container of this name already"))
+        Err(StoreError::new(
+            StoreErrorKind::Conflict,
+            "the storage account has a container of this name already",
+        ))
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
@@ -243,7 +269,9 @@ struct AzblobUpkeep {
 #[async_trait]
 impl Upkeep for AzblobUpkeep {
     async fn is_there(&self) -> Result<bool, StoreError> {
-        let gone = |error: &StoreError| refusal::is_of(error, "ContainerNotFound") || refusal::is_of(error, "ContainerBeingDeleted");
+        let gone = |error: &StoreError| {
+            refusal::is_of(error, "ContainerNotFound") || refusal::is_of(error, "ContainerBeingDeleted")
+        };
         if !self.is_own {
             return Ok(true);
         }
@@ -267,12 +295,22 @@ mod tests {
     fn every_bucket_has_a_container_of_a_name_that_azure_takes() {
         let of = |name: &str| container_name(&BucketName::parse(name).expect("a bucket name"));
         assert_eq!(of("photos-2024"), "photos-2024");
-        let odd = ["a.b", "a--b", "a---b", &format!("{}.b", "x".repeat(61)), &format!("{}.{}", "y".repeat(45), "z".repeat(17))];
+        let odd = [
+            "a.b",
+            "a--b",
+            "a---b",
+            &format!("{}.b", "x".repeat(61)),
+            &format!("{}.{}", "y".repeat(45), "z".repeat(17)),
+        ];
         let names: std::collections::BTreeSet<String> = odd.iter().map(|name| of(name)).collect();
         assert_eq!(names.len(), odd.len(), "each has its own: {names:?}");
         for name in names {
             assert!((3..=63).contains(&name.len()) && !name.contains("--") && !name.contains('.'), "{name}");
-            assert!(name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.ends_with(|c: char| c.is_ascii_alphanumeric()), "{name}");
+            assert!(
+                name.starts_with(|c: char| c.is_ascii_alphanumeric())
+                    && name.ends_with(|c: char| c.is_ascii_alphanumeric()),
+                "{name}"
+            );
         }
     }
 }

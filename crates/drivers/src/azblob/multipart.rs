@@ -63,12 +63,22 @@ impl AzblobStore {
         Ok(upload)
     }
 
-    pub(super) async fn send_part(&self, key: &ObjectKey, id: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+    pub(super) async fn send_part(
+        &self,
+        key: &ObjectKey,
+        id: &UploadId,
+        number: PartNumber,
+        payload: Payload,
+    ) -> Result<PartWritten> {
         let upload = self.upload(key, id).await?;
-        let algorithm = part_algorithm(upload.checksum, upload.explicit_checksum, payload.checksum_algorithm())?;
+        let algorithm =
+            part_algorithm(upload.checksum, upload.explicit_checksum, payload.checksum_algorithm())?;
         let body = blocks::ready(payload, algorithm).await?;
         let staged = self.stage(&self.stage_name(id), body).await?;
-        let md5 = staged.arrived.md5.ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "a part was not digested"))?;
+        let md5 = staged
+            .arrived
+            .md5
+            .ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "a part was not digested"))?;
         let part = PartRecord {
             number,
             size: staged.arrived.size,
@@ -77,13 +87,23 @@ impl AzblobStore {
             last_modified: Timestamp::now(),
             location: staged.blocks.location(),
         };
-        let written = PartWritten { etag: ETag::from_md5(md5), checksum: part.checksum.clone(), last_modified: part.last_modified };
+        let written = PartWritten {
+            etag: ETag::from_md5(md5),
+            checksum: part.checksum.clone(),
+            last_modified: part.last_modified,
+        };
         // The blocks of a part that it replaces are left to the commit.
         self.catalog.put_part(self.bucket, id, part).await?;
         Ok(written)
     }
 
-    pub(super) async fn parts_page(&self, key: &ObjectKey, id: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+    pub(super) async fn parts_page(
+        &self,
+        key: &ObjectKey,
+        id: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Result<PartsPage> {
         let record = self.upload(key, id).await?;
         let mut parts = self.catalog.parts(self.bucket, id, after, limit.saturating_add(1)).await?;
         let truncated = parts.len() > limit && limit > 0;
@@ -107,13 +127,25 @@ impl AzblobStore {
     }
 
     /// Completes in a task of its own: once begun, it runs to its end, whether or not the client waits.
-    pub(super) async fn complete(&self, key: &ObjectKey, id: &UploadId, request: CompleteUpload) -> Result<Written> {
+    pub(super) async fn complete(
+        &self,
+        key: &ObjectKey,
+        id: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         let (store, key, id) = (self.share(), key.clone(), id.clone());
         let task = tokio::spawn(async move { store.complete_to_the_end(&key, &id, request).await });
-        task.await.map_err(|error| StoreError::new(StoreErrorKind::Internal, "completing failed").with_source(error))?
+        task.await.map_err(|error| {
+            StoreError::new(StoreErrorKind::Internal, "completing failed").with_source(error)
+        })?
     }
 
-    async fn complete_to_the_end(&self, key: &ObjectKey, id: &UploadId, request: CompleteUpload) -> Result<Written> {
+    async fn complete_to_the_end(
+        &self,
+        key: &ObjectKey,
+        id: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         let _completing = self.completing.lock(id).await;
         let upload = match self.upload(key, id).await {
             Err(error) if error.kind() == StoreErrorKind::NoSuchUpload => return self.replay(key, id).await,
@@ -122,7 +154,12 @@ impl AzblobStore {
         let recorded = self.catalog.parts(self.bucket, id, 0, usize::MAX).await?;
         let known: Vec<RecordedPart> = recorded
             .iter()
-            .map(|part| RecordedPart { number: part.number, size: part.size, md5: part.md5, checksum: part.checksum.clone() })
+            .map(|part| RecordedPart {
+                number: part.number,
+                size: part.size,
+                md5: part.md5,
+                checksum: part.checksum.clone(),
+            })
             .collect();
         let assembled = assemble(upload.checksum, upload.explicit_checksum, &request, &known)?;
         let draft = Draft {
@@ -139,7 +176,9 @@ impl AzblobStore {
             // The conflicting object may be this very upload, published before a crash or by a reply that was
             // lost.
             Err(error) => match self.find(&self.name(key)?).await? {
-                Some(found) if found.record.as_ref().is_some_and(|record| record.upload.as_ref() == Some(id)) => {
+                Some(found)
+                    if found.record.as_ref().is_some_and(|record| record.upload.as_ref() == Some(id)) =>
+                {
                     let ObjectInfo { etag, last_modified, checksum, .. } = found.info;
                     let written = Written { etag, last_modified, checksum, version: None };
                     self.finish(key, id, written).await
@@ -161,7 +200,8 @@ impl AzblobStore {
         if !request.conditions.is_empty() {
             judge(&request.conditions, self.find(&name).await?.as_ref())?;
         }
-        let located: HashMap<u16, &PartRecord> = recorded.iter().map(|part| (part.number.get(), part)).collect();
+        let located: HashMap<u16, &PartRecord> =
+            recorded.iter().map(|part| (part.number.get(), part)).collect();
         let blocks: Vec<Blocks> = draft
             .parts
             .iter()
@@ -170,11 +210,17 @@ impl AzblobStore {
             .ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "a part is in no known place"))?;
         let native = draft.native();
         let list = blocks::list(blocks.iter());
-        let reply = self.commit(&stage, &list, None, &super::headers::of_native(&native), Guard::None).await?;
+        let reply =
+            self.commit(&stage, &list, None, &super::headers::of_native(&native), Guard::None).await?;
         if !reply.status.is_success() {
             let refusal = refusal::read(reply).await;
-            // Parts that an earlier commit left out, or all of them: published and deleted by a process that was killed then.
-            return Err(if refusal.is_overtaken() { StoreErrorKind::NoSuchUpload.into() } else { refusal.into() });
+            // Parts that an earlier commit left out, or all of them: published and deleted by a process that
+            // was killed then.
+            return Err(if refusal.is_overtaken() {
+                StoreErrorKind::NoSuchUpload.into()
+            } else {
+                refusal.into()
+            });
         }
         let source = Source { url: self.client.source(&self.place.remote, &stage), tag: None, native };
         Ok(draft.clone().written(&self.publish_copy(key, &request.conditions, &source, draft).await??))
@@ -182,7 +228,8 @@ impl AzblobStore {
 
     /// Published: remembers that, and drops what was staged.
     async fn finish(&self, key: &ObjectKey, id: &UploadId, written: Written) -> Result<Written> {
-        // Deleted before it is forgotten: a Complete that is repeated after a crash here must not publish once more.
+        // Deleted before it is forgotten: a Complete that is repeated after a crash here must not publish
+        // once more.
         let stage = self.stage_name(id);
         if let Err(error) = self.remove_blob(&stage).await {
             tracing::warn!(%error, upload = %id, "what was staged of an upload could not be removed; it is swept later");
@@ -194,7 +241,8 @@ impl AzblobStore {
 
     /// A Complete that succeeded is answered the same again.
     async fn replay(&self, key: &ObjectKey, id: &UploadId) -> Result<Written> {
-        let completed = self.catalog.completed_upload(self.bucket, id).await?.filter(|completed| completed.key == *key);
+        let completed =
+            self.catalog.completed_upload(self.bucket, id).await?.filter(|completed| completed.key == *key);
         Ok(completed.ok_or(StoreErrorKind::NoSuchUpload)?.written)
     }
 
@@ -204,7 +252,8 @@ impl AzblobStore {
         if !self.catalog.abort_upload(self.bucket, id).await? {
             return Err(StoreErrorKind::NoSuchUpload.into());
         }
-        // The catalog may have no part, and the storage may have blocks all the same: a part that was cut off leaves them.
+        // The catalog may have no part, and the storage may have blocks all the same: a part that was cut off
+        // leaves them.
         if let Err(error) = self.discard(&self.stage_name(id)).await {
             tracing::warn!(%error, upload = %id, "blocks of an aborted upload are left to the storage, which drops them after a week");
         }

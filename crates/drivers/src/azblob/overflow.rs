@@ -44,7 +44,9 @@ pub(super) struct Overflow {
 }
 
 fn weight(record: &Record, user: &BTreeMap<String, String>) -> usize {
-    let user = user.iter().map(|(name, value)| metadata::encode_name(name).len() + metadata::encode_value(value).len());
+    let user = user
+        .iter()
+        .map(|(name, value)| metadata::encode_name(name).len() + metadata::encode_value(value).len());
     user.sum::<usize>() + metadata::OWN.len() + record.text().len()
 }
 
@@ -57,8 +59,8 @@ enum Bulk {
     User,
 }
 
-/// Moves out of `record` and `user` what there is no room for: what is asked for least goes first. Names that Azure would
-/// put into another order than we cannot be signed, and go in any case.
+/// Moves out of `record` and `user` what there is no room for: what is asked for least goes first. Names that
+/// Azure would put into another order than we cannot be signed, and go in any case.
 fn split(key: &ObjectKey, record: &mut Record, user: &mut BTreeMap<String, String>) -> Option<Overflow> {
     let names: Vec<String> = user.keys().map(|name| metadata::encode_name(name)).collect();
     let mut unsignable = !metadata::have_one_order(names.iter().map(String::as_str));
@@ -73,7 +75,8 @@ fn split(key: &ObjectKey, record: &mut Record, user: &mut BTreeMap<String, Strin
         }
         unsignable = false;
         // A reference is as long as any other: what it will be is counted from here on.
-        let elsewhere = record.elsewhere.get_or_insert_with(|| Elsewhere { id: "0".repeat(32), ..Default::default() });
+        let elsewhere =
+            record.elsewhere.get_or_insert_with(|| Elsewhere { id: "0".repeat(32), ..Default::default() });
         match bulk {
             Bulk::Sums => overflow.parts = record.parts.take_sums(),
             Bulk::Parts if record.parts.is_empty() => {}
@@ -100,15 +103,21 @@ impl AzblobStore {
     }
 
     /// Makes record and user metadata fit, keeping elsewhere what does not.
-    pub(super) async fn fit(&self, key: &ObjectKey, record: &mut Record, user: &mut BTreeMap<String, String>) -> Result<()> {
+    pub(super) async fn fit(
+        &self,
+        key: &ObjectKey,
+        record: &mut Record,
+        user: &mut BTreeMap<String, String>,
+    ) -> Result<()> {
         record.elsewhere = None;
         let Some(overflow) = split(key, record, user) else { return Ok(()) };
         let id = super::blocks::random()?;
         let id = hex::encode(id);
-        let document =
-            serde_json::to_vec(&overflow).map_err(|error| StoreError::new(StoreErrorKind::Internal, "JSON").with_source(error))?;
+        let document = serde_json::to_vec(&overflow)
+            .map_err(|error| StoreError::new(StoreErrorKind::Internal, "JSON").with_source(error))?;
         let call = self.blob(Method::PUT, &self.overflow_name(&id)).header("x-ms-blob-type", "BlockBlob");
-        let call = call.header("x-ms-blob-content-type", "application/json").body(Outgoing::full(document.into()));
+        let call =
+            call.header("x-ms-blob-content-type", "application/json").body(Outgoing::full(document.into()));
         refusal::accept(call.send(Again::Harmless).await?).await?;
         if let Some(elsewhere) = &mut record.elsewhere {
             elsewhere.id = id;
@@ -119,14 +128,20 @@ impl AzblobStore {
     pub(super) async fn overflow(&self, id: &str) -> Result<Overflow> {
         let reply = self.blob(Method::GET, &self.overflow_name(id)).send(Again::Harmless).await?;
         let document = refusal::accept(reply).await?.bytes(LONGEST).await?;
-        serde_json::from_slice(&document).map_err(|error| StoreError::new(StoreErrorKind::Internal, "an overflow").with_source(error))
+        serde_json::from_slice(&document)
+            .map_err(|error| StoreError::new(StoreErrorKind::Internal, "an overflow").with_source(error))
     }
 
     /// Brings what is elsewhere: all of it, or what every reply has to show.
     pub(super) async fn complete_info(&self, found: &mut Found, all: bool) -> Result<()> {
-        let Some(elsewhere) = found.elsewhere().filter(|elsewhere| all || elsewhere.user).cloned() else { return Ok(()) };
+        let Some(elsewhere) = found.elsewhere().filter(|elsewhere| all || elsewhere.user).cloned() else {
+            return Ok(());
+        };
         let lost = |error: StoreError| match error.kind() {
-            StoreErrorKind::NoSuchKey => StoreError::new(StoreErrorKind::Internal, "what belongs to an object is gone").with_source(error),
+            StoreErrorKind::NoSuchKey => {
+                StoreError::new(StoreErrorKind::Internal, "what belongs to an object is gone")
+                    .with_source(error)
+            }
             _ => error,
         };
         let Overflow { parts, tags, user, .. } = self.overflow(&elsewhere.id).await.map_err(lost)?;
@@ -153,7 +168,8 @@ mod tests {
 
     fn record(parts: usize, tags: usize) -> Record {
         let size = |n: usize| n as u64 % 7;
-        let parts: Vec<_> = (0..parts).map(|n| ObjectPart { number: n as u16 + 1, size: size(n), checksum: None }).collect();
+        let parts: Vec<_> =
+            (0..parts).map(|n| ObjectPart { number: n as u16 + 1, size: size(n), checksum: None }).collect();
         let tags = (0..tags).map(|n| Tag { key: n.to_string(), value: "\u{10348}".repeat(256) }).collect();
         Record {
             etag: ETag::from_md5([1; 16]),
@@ -181,12 +197,21 @@ mod tests {
             (0, 10, long(), [false, true, false]),
             (2000, 10, long(), [true, true, false]),
             (0, 0, many, [false, false, true]),
-            (2, 1, BTreeMap::from([("a_b".to_owned(), String::new()), ("a1".to_owned(), String::new())]), [false, false, true]),
+            (
+                2,
+                1,
+                BTreeMap::from([("a_b".to_owned(), String::new()), ("a1".to_owned(), String::new())]),
+                [false, false, true],
+            ),
         ] {
             let (before, before_user) = (record(parts, tags), user.clone());
             let (mut after, mut user) = (before.clone(), user);
             let overflow = split(&key, &mut after, &mut user).unwrap_or_default();
-            assert_eq!([overflow.parts.is_some(), overflow.tags.is_some(), overflow.user.is_some()], moved, "{parts} {tags}");
+            assert_eq!(
+                [overflow.parts.is_some(), overflow.tags.is_some(), overflow.user.is_some()],
+                moved,
+                "{parts} {tags}"
+            );
             assert!(weight(&after, &user) <= ROOM);
             assert_eq!(overflow.parts.unwrap_or(after.parts), before.parts);
             assert_eq!(overflow.tags.unwrap_or(after.tags), before.tags);

@@ -111,7 +111,11 @@ mod tests {
             headers: [("expires".to_owned(), Some("x".to_owned())), ("content_type".to_owned(), None)].into(),
             tags: TagSet::new(tags).expect("valid tags"),
             acl: CannedAcl::PublicRead,
-            parts: Parts::of(&[ObjectPart { number: 1, size: 7, checksum: Checksum::new(ChecksumAlgorithm::Crc32, &[1, 2, 3, 4]) }]),
+            parts: Parts::of(&[ObjectPart {
+                number: 1,
+                size: 7,
+                checksum: Checksum::new(ChecksumAlgorithm::Crc32, &[1, 2, 3, 4]),
+            }]),
             upload: UploadId::parse("u"),
             elsewhere: Some(Elsewhere { id: "e".into(), user: true, tags: 3 }),
         };
@@ -123,7 +127,10 @@ mod tests {
     fn records_of_the_first_version_are_read() {
         let text = r#"{"etag":"0101010101010101010101010101010101-1","size":3}"#;
         let record = Record::parse(text).expect("parses");
-        assert_eq!((record.etag.as_str(), record.size, record.text().as_str()), ("0101010101010101010101010101010101-1", 3, text));
+        assert_eq!(
+            (record.etag.as_str(), record.size, record.text().as_str()),
+            ("0101010101010101010101010101010101-1", 3, text)
+        );
         let plain = Record { etag: ETag::from_md5([1; 16]), ..record };
         assert!(plain.fits(3, None) && plain.fits(3, Some([1; 16])));
         assert!(!plain.fits(4, None) && !plain.fits(3, Some([2; 16])));

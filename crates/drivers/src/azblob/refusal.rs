@@ -127,11 +127,17 @@ impl From<Refusal> for StoreError {
         let kind = refusal.kind();
         // Kinds whose words reach clients speak of the request; the rest is for the operator.
         let words = match (kind, refusal.code.as_str()) {
-            (_, "BlobArchived" | "BlobBeingRehydrated") => "The object is archived in the storage behind this bucket",
-            (StoreErrorKind::InvalidRequest, _) => "The storage behind this bucket does not take this name or metadata",
+            (_, "BlobArchived" | "BlobBeingRehydrated") => {
+                "The object is archived in the storage behind this bucket"
+            }
+            (StoreErrorKind::InvalidRequest, _) => {
+                "The storage behind this bucket does not take this name or metadata"
+            }
             (StoreErrorKind::NotImplemented, _) => "The storage behind this bucket does not implement this",
             (_, "ContainerNotFound" | "ResourceNotFound") => "the storage does not have the container",
-            (StoreErrorKind::Internal, _) if matches!(refusal.status.as_u16(), 401 | 403) => "the storage refuses our credentials",
+            (StoreErrorKind::Internal, _) if matches!(refusal.status.as_u16(), 401 | 403) => {
+                "the storage refuses our credentials"
+            }
             _ => "the storage refused",
         };
         StoreError::new(kind, words).with_source(Said(refusal))
@@ -143,7 +149,11 @@ mod tests {
     use super::*;
 
     fn refusal(status: u16, code: &str) -> Refusal {
-        Refusal { status: StatusCode::from_u16(status).expect("a status"), code: code.to_owned(), message: "m".to_owned() }
+        Refusal {
+            status: StatusCode::from_u16(status).expect("a status"),
+            code: code.to_owned(),
+            message: "m".to_owned(),
+        }
     }
 
     #[test]

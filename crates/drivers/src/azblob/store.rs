@@ -18,9 +18,10 @@ use crate::{
     catalog::{BucketId, Catalog},
     model::{ByteRange, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, Deleted, Durability, GetReply, GetRequest, Guarantee, Keeping,
-        ListPage, ListRequest, ListUploadsRequest, MultipartSupport, NativeSource, ObjectBody, PartWritten, PartsPage, PutRequest, Removal,
-        Result, Selection, Store, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, Deleted, Durability, GetReply,
+        GetRequest, Guarantee, Keeping, ListPage, ListRequest, ListUploadsRequest, MultipartSupport,
+        NativeSource, ObjectBody, PartWritten, PartsPage, PutRequest, Removal, Result, Selection, Store,
+        UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         error::{StoreError, StoreErrorKind},
         payload::Payload,
@@ -71,7 +72,12 @@ pub(super) struct AzblobStore {
 }
 
 impl AzblobStore {
-    pub(super) fn new(client: Arc<Client>, catalog: Arc<dyn Catalog>, bucket: BucketId, place: Place) -> Self {
+    pub(super) fn new(
+        client: Arc<Client>,
+        catalog: Arc<dyn Catalog>,
+        bucket: BucketId,
+        place: Place,
+    ) -> Self {
         Self { client, catalog, bucket, place, marks: Arc::default(), completing: Arc::default() }
     }
 
@@ -112,7 +118,8 @@ impl AzblobStore {
 
     /// Without what is elsewhere.
     pub(super) async fn look(&self, name: &str) -> Result<Found> {
-        let look = async || headers::described(self.blob(Method::HEAD, name).send(Again::Harmless).await?).await;
+        let look =
+            async || headers::described(self.blob(Method::HEAD, name).send(Again::Harmless).await?).await;
         let mut found = look().await?;
         for _ in 0..ROUNDS {
             if !found.is_doubtful {
@@ -120,7 +127,9 @@ impl AzblobStore {
             }
             // Somebody else's blob says the same once more.
             let before = std::mem::replace(&mut found, look().await?);
-            if (&before.tag, before.info.size, &before.info.etag) == (&found.tag, found.info.size, &found.info.etag) {
+            if (&before.tag, before.info.size, &before.info.etag)
+                == (&found.tag, found.info.size, &found.info.etag)
+            {
                 break;
             }
         }
@@ -188,13 +197,18 @@ impl AzblobStore {
         }
         request.conditions.check(&found.info.etag, found.info.last_modified)?;
         if span != selection::select(&found.info, request.selection)? {
-            return Err(StoreError::new(StoreErrorKind::Internal, "the storage answered with another range than it was asked for"));
+            return Err(StoreError::new(
+                StoreErrorKind::Internal,
+                "the storage answered with another range than it was asked for",
+            ));
         }
         found.info.parts.clear();
         match self.reader(name, &found.tag, size).body(reply, span).await {
             Ok(body) => Ok(GetReply { info: found.info, span, body }),
             // The object was replaced before all of it had arrived, and no byte of it was passed on yet.
-            Err(error) if error.kind() == StoreErrorKind::PreconditionFailed => self.get_known(name, request).await,
+            Err(error) if error.kind() == StoreErrorKind::PreconditionFailed => {
+                self.get_known(name, request).await
+            }
             Err(error) => Err(error),
         }
     }
@@ -219,13 +233,20 @@ impl Reader {
     /// `PreconditionFailed`: it is another blob by now.
     async fn open(&self, span: Span) -> Result<Reply> {
         let call = self.client.blob(Method::GET, &self.container, &self.name);
-        let call = call.header("x-ms-range", &format!("bytes={}-{}", span.start, span.end - 1)).header("if-match", &self.tag);
+        let call = call
+            .header("x-ms-range", &format!("bytes={}-{}", span.start, span.end - 1))
+            .header("if-match", &self.tag);
         let reply = refusal::accept(call.send(Again::Harmless).await?).await?;
         match extent(&reply)? {
             (size, sent) if sent == span && size == self.size => Ok(reply),
             // The condition was judged before the blob was replaced, and the reply made after.
-            (size, _) if size != self.size || reply.header("etag") != Some(&self.tag) => Err(StoreErrorKind::PreconditionFailed.into()),
-            _ => Err(StoreError::new(StoreErrorKind::Internal, "the storage answered with another range than it was asked for")),
+            (size, _) if size != self.size || reply.header("etag") != Some(&self.tag) => {
+                Err(StoreErrorKind::PreconditionFailed.into())
+            }
+            _ => Err(StoreError::new(
+                StoreErrorKind::Internal,
+                "the storage answered with another range than it was asked for",
+            )),
         }
     }
 
@@ -238,10 +259,13 @@ impl Reader {
             Box::pin(async move {
                 let rest = Span { start: span.start + read, end: span.end };
                 reader.open(rest).await.map_err(|error| match error.kind() {
-                    StoreErrorKind::PreconditionFailed | StoreErrorKind::NoSuchKey if short => StoreErrorKind::PreconditionFailed.into(),
-                    StoreErrorKind::PreconditionFailed | StoreErrorKind::NoSuchKey => {
-                        StoreError::new(StoreErrorKind::Internal, "the object was replaced while it was read from the storage")
+                    StoreErrorKind::PreconditionFailed | StoreErrorKind::NoSuchKey if short => {
+                        StoreErrorKind::PreconditionFailed.into()
                     }
+                    StoreErrorKind::PreconditionFailed | StoreErrorKind::NoSuchKey => StoreError::new(
+                        StoreErrorKind::Internal,
+                        "the object was replaced while it was read from the storage",
+                    ),
                     _ => error,
                 })
             })
@@ -272,17 +296,25 @@ fn extent(reply: &Reply) -> Result<(u64, Span)> {
     let read = |text: &str| {
         let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
         let (first, last) = range.split_once('-')?;
-        Some((size.parse().ok()?, Span { start: first.parse().ok()?, end: last.parse::<u64>().ok()?.checked_add(1)? }))
+        Some((
+            size.parse().ok()?,
+            Span { start: first.parse().ok()?, end: last.parse::<u64>().ok()?.checked_add(1)? },
+        ))
     };
-    let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no valid Content-Range");
+    let strange =
+        || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no valid Content-Range");
     reply.header("content-range").and_then(read).ok_or_else(strange)
 }
 
 /// Azure knows no ranges from the end, and counts in 64 bits with a sign.
 fn range_header(selection: Selection) -> Option<String> {
     match selection {
-        Selection::Range(ByteRange::FromTo(first, last)) if i64::try_from(last).is_ok() => Some(format!("bytes={first}-{last}")),
-        Selection::Range(ByteRange::FromTo(first, _) | ByteRange::From(first)) => Some(format!("bytes={first}-")),
+        Selection::Range(ByteRange::FromTo(first, last)) if i64::try_from(last).is_ok() => {
+            Some(format!("bytes={first}-{last}"))
+        }
+        Selection::Range(ByteRange::FromTo(first, _) | ByteRange::From(first)) => {
+            Some(format!("bytes={first}-"))
+        }
         Selection::Range(ByteRange::Suffix(_)) | Selection::Whole | Selection::Part(_) => None,
     }
 }
@@ -308,7 +340,9 @@ impl Store for AzblobStore {
     async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
         let name = self.name_of_existing(address.unversioned()?)?;
         match request.selection {
-            Selection::Part(_) | Selection::Range(ByteRange::Suffix(_)) => self.get_known(&name, &request).await,
+            Selection::Part(_) | Selection::Range(ByteRange::Suffix(_)) => {
+                self.get_known(&name, &request).await
+            }
             selection => self.get_at_once(&name, range_header(selection), &request).await,
         }
     }
@@ -350,7 +384,10 @@ impl Store for AzblobStore {
                 _ => return Err(refusal.into()),
             }
         }
-        Err(StoreError::new(StoreErrorKind::Conflict, "the object changes faster than its conditions can be checked"))
+        Err(StoreError::new(
+            StoreErrorKind::Conflict,
+            "the object changes faster than its conditions can be checked",
+        ))
     }
 
     async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {
@@ -365,15 +402,32 @@ impl Store for AzblobStore {
         self.begin(key, request).await
     }
 
-    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+    async fn put_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        payload: Payload,
+    ) -> Result<PartWritten> {
         self.send_part(key, upload, number, payload).await
     }
 
-    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+    async fn list_parts(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Result<PartsPage> {
         self.parts_page(key, upload, after, limit).await
     }
 
-    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+    async fn complete_upload(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         let written = self.complete(key, upload, request).await;
         self.marks.written(key.as_str());
         written

@@ -46,7 +46,9 @@ impl AzblobStore {
                     Ok(false) => {}
                     Err(error) if error.is_temporary() => return Err(error),
                     // A blob that cannot be understood does not keep the others.
-                    Err(error) => tracing::warn!(%error, blob = blob.name, "a blob of our own folder cannot be judged; it is left there"),
+                    Err(error) => {
+                        tracing::warn!(%error, blob = blob.name, "a blob of our own folder cannot be judged; it is left there")
+                    }
                 }
             }
             match next {
@@ -90,17 +92,23 @@ impl AzblobStore {
     }
 
     async fn own_page(&self, marker: Option<&str>) -> Result<(Vec<Own>, Option<String>)> {
-        let call = self.client.container(Method::GET, &self.place.remote).query("restype", "container").query("comp", "list");
+        let call = self
+            .client
+            .container(Method::GET, &self.place.remote)
+            .query("restype", "container")
+            .query("comp", "list");
         let mut call = call.query("prefix", self.own(""));
         if let Some(marker) = marker {
             call = call.query("marker", marker);
         }
         let reply: Reply = refusal::accept(call.send(Again::Harmless).await?).await?;
         let document = reply.bytes(LONGEST_PAGE).await?;
-        let strange = || StoreError::new(StoreErrorKind::Internal, "a page of the storage is no valid listing");
+        let strange =
+            || StoreError::new(StoreErrorKind::Internal, "a page of the storage is no valid listing");
         let root = xml::parse(&document, "EnumerationResults").map_err(|_| strange())?;
         let blob = |element: &xml::Element| {
-            let changed = element.child("Properties")?.value("Last-Modified").and_then(Timestamp::parse_http_date)?;
+            let changed =
+                element.child("Properties")?.value("Last-Modified").and_then(Timestamp::parse_http_date)?;
             Some(Own { name: element.value("Name")?.to_owned(), changed })
         };
         let blobs = root.child("Blobs").map(|blobs| blobs.all("Blob").map(blob).collect::<Option<_>>());

@@ -63,22 +63,36 @@ impl AzblobStore {
         let commit = |guard| self.commit(name, &list, Some(&md5), &headers, guard);
         match self.guarded(name, conditions, commit).await? {
             Ok(reply) => Ok(draft.written(&reply)),
-            Err(Unwritten::Refused(refusal)) if refusal.is_overtaken() => self.overtaken(name, conditions, draft, begun).await,
+            Err(Unwritten::Refused(refusal)) if refusal.is_overtaken() => {
+                self.overtaken(name, conditions, draft, begun).await
+            }
             Err(unwritten) => Err(unwritten.into()),
         }
     }
 
-    /// Another writer of this key published while our blocks were there, which discards them. Without conditions that is
-    /// the same as if it had come right after us, within the time of this request: ours was overwritten at once.
-    async fn overtaken(&self, name: &str, conditions: &WriteConditions, draft: Draft, begun: crate::model::Timestamp) -> Result<Written> {
+    /// Another writer of this key published while our blocks were there, which discards them. Without
+    /// conditions that is the same as if it had come right after us, within the time of this request: ours
+    /// was overwritten at once.
+    async fn overtaken(
+        &self,
+        name: &str,
+        conditions: &WriteConditions,
+        draft: Draft,
+        begun: crate::model::Timestamp,
+    ) -> Result<Written> {
         let found = self.find(name).await?;
         judge(conditions, found.as_ref())?;
         match found {
-            Some(found) if conditions.is_empty() && found.changed >= begun => {
-                Ok(Written { etag: draft.etag, last_modified: found.changed, checksum: draft.checksum, version: None })
-            }
+            Some(found) if conditions.is_empty() && found.changed >= begun => Ok(Written {
+                etag: draft.etag,
+                last_modified: found.changed,
+                checksum: draft.checksum,
+                version: None,
+            }),
             // Nobody shows that it was so.
-            _ if conditions.is_empty() => Err(StoreError::new(StoreErrorKind::Busy, "another writer of this key came between")),
+            _ if conditions.is_empty() => {
+                Err(StoreError::new(StoreErrorKind::Busy, "another writer of this key came between"))
+            }
             _ => Err(StoreError::new(StoreErrorKind::Conflict, "another writer of this key came between")),
         }
     }
@@ -91,7 +105,8 @@ impl AzblobStore {
         headers: &'s HeaderMap,
         guard: Guard,
     ) -> BoxFuture<'s, Result<Reply>> {
-        let call = self.blob(Method::PUT, name).header("x-ms-blob-type", "BlockBlob").header("content-md5", md5);
+        let call =
+            self.blob(Method::PUT, name).header("x-ms-blob-type", "BlockBlob").header("content-md5", md5);
         let call = guard.apply(call.headers(headers.clone())).body(Outgoing::full(bytes.clone()));
         Box::pin(call.send(Again::OnlyIfRefused))
     }
@@ -113,13 +128,23 @@ impl AzblobStore {
     }
 
     /// Everything about an object that its blob says, where the blob's own headers are `native`.
-    pub(super) async fn described(&self, key: &ObjectKey, draft: &Draft, native: &Attributes) -> Result<HeaderMap> {
+    pub(super) async fn described(
+        &self,
+        key: &ObjectKey,
+        draft: &Draft,
+        native: &Attributes,
+    ) -> Result<HeaderMap> {
         let mut headers = headers::of_native(native);
         headers.extend(self.metadata(key, draft, native).await?);
         Ok(headers)
     }
 
-    pub(super) async fn metadata(&self, key: &ObjectKey, draft: &Draft, native: &Attributes) -> Result<HeaderMap> {
+    pub(super) async fn metadata(
+        &self,
+        key: &ObjectKey,
+        draft: &Draft,
+        native: &Attributes,
+    ) -> Result<HeaderMap> {
         let (mut record, mut user) = (draft.record(native), draft.attributes.user.clone());
         self.fit(key, &mut record, &mut user).await?;
         Ok(headers::of_metadata(&record, &user))
@@ -145,7 +170,11 @@ impl AzblobStore {
                 modified: Some(found.info.last_modified),
             };
             let headers = self.metadata(key, &draft, &found.native).await?;
-            let call = self.blob(Method::PUT, &name).query("comp", "metadata").headers(headers).header("if-match", &found.tag);
+            let call = self
+                .blob(Method::PUT, &name)
+                .query("comp", "metadata")
+                .headers(headers)
+                .header("if-match", &found.tag);
             let reply = call.send(Again::OnlyIfRefused).await?;
             if reply.status.is_success() {
                 return Ok(());
@@ -161,15 +190,29 @@ impl AzblobStore {
 
 impl Draft {
     pub(super) fn written(self, reply: &Reply) -> Written {
-        Written { etag: self.etag, last_modified: headers::written_at(reply), checksum: self.checksum, version: None }
+        Written {
+            etag: self.etag,
+            last_modified: headers::written_at(reply),
+            checksum: self.checksum,
+            version: None,
+        }
     }
 }
 
 /// A plain object, and its MD5 as headers have it.
 fn drafted(attributes: Attributes, arrived: &Arrived) -> Result<(Draft, String)> {
-    let md5 = arrived.md5.ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "a body was not digested"))?;
+    let md5 =
+        arrived.md5.ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "a body was not digested"))?;
     let checksum = arrived.checksum.clone().map(ObjectChecksum::full);
     let etag = ETag::from_md5(md5);
-    let draft = Draft { attributes, etag, size: arrived.size, checksum, parts: Vec::new(), upload: None, modified: None };
+    let draft = Draft {
+        attributes,
+        etag,
+        size: arrived.size,
+        checksum,
+        parts: Vec::new(),
+        upload: None,
+        modified: None,
+    };
     Ok((draft, STANDARD.encode(md5)))
 }

@@ -71,7 +71,13 @@ impl DropboxDraft {
         let stat = item.stat();
         let hashed = Hashed { hash: stat.tag.unwrap_or_default(), size: stat.size };
         let path = Some(format!("{}/{}", super::drafts(), name.0));
-        Self { drive, hash: ContentHash::default(), written: hashed.size, state: State::Ready(Source::File(item), hashed), path }
+        Self {
+            drive,
+            hash: ContentHash::default(),
+            written: hashed.size,
+            state: State::Ready(Source::File(item), hashed),
+            path,
+        }
     }
 
     async fn make_it(&mut self, path: &str, absent: bool) -> Result<Outcome> {
@@ -91,10 +97,16 @@ impl DropboxDraft {
             };
             let State::Ready(source, hashed) = &self.state else { return Err(failed()) };
             let answer = match source {
-                Source::Bytes(bytes) => self.drive.content("upload", &self.commit(path, there)).body(Outgoing::full(bytes.clone())),
+                Source::Bytes(bytes) => self
+                    .drive
+                    .content("upload", &self.commit(path, there))
+                    .body(Outgoing::full(bytes.clone())),
                 Source::Session(id) => {
                     let cursor = json!({ "session_id": id, "offset": hashed.size });
-                    self.drive.content("upload_session/finish", &json!({ "cursor": cursor, "commit": self.commit(path, there) }))
+                    self.drive.content(
+                        "upload_session/finish",
+                        &json!({ "cursor": cursor, "commit": self.commit(path, there) }),
+                    )
                 }
                 Source::File(item) if there => {
                     let id = download_into_session(&self.drive, item).await?;
@@ -111,7 +123,10 @@ impl DropboxDraft {
                     }
                 }
             };
-            let answer = answer.header("content-type", "application/octet-stream").read::<Item>(Again::OnlyIfRefused).await;
+            let answer = answer
+                .header("content-type", "application/octet-stream")
+                .read::<Item>(Again::OnlyIfRefused)
+                .await;
             if let Some(stat) = self.judge(path, hashed.clone(), answer).await? {
                 return Ok(Outcome::Is(stat));
             }
@@ -126,8 +141,14 @@ impl DropboxDraft {
     }
 
     /// `None`: something else is there now.
-    async fn judge(&self, path: &str, hashed: Hashed, answer: Result<std::result::Result<Item, Refusal>>) -> Result<Option<Stat>> {
-        let wrong = || StoreError::new(StoreErrorKind::Unavailable, "Dropbox kept other bytes than were sent");
+    async fn judge(
+        &self,
+        path: &str,
+        hashed: Hashed,
+        answer: Result<std::result::Result<Item, Refusal>>,
+    ) -> Result<Option<Stat>> {
+        let wrong =
+            || StoreError::new(StoreErrorKind::Unavailable, "Dropbox kept other bytes than were sent");
         let (error, may_be_done) = match answer {
             Ok(Ok(item)) if item.is_of(&hashed.hash, hashed.size) => return Ok(Some(item.stat())),
             Ok(Ok(_)) => return Err(wrong()),
@@ -215,7 +236,13 @@ impl Draft for DropboxDraft {
             State::Failed => return Err(failed()),
         };
         let hashed = Hashed { hash: std::mem::take(&mut self.hash).finish(), size: self.written };
-        let stat = Stat { kind: Kind::File, size: hashed.size, modified: None, tag: Some(hashed.hash.clone()), md5: None };
+        let stat = Stat {
+            kind: Kind::File,
+            size: hashed.size,
+            modified: None,
+            tag: Some(hashed.hash.clone()),
+            md5: None,
+        };
         self.state = State::Ready(source, hashed);
         Ok(Some(stat))
     }
@@ -240,7 +267,8 @@ impl Draft for DropboxDraft {
                 Outcome::Spelled => Published::Spelled(self),
             })
         };
-        let given_up = |error| StoreError::new(StoreErrorKind::Internal, "publishing was given up").with_source(error);
+        let given_up =
+            |error| StoreError::new(StoreErrorKind::Internal, "publishing was given up").with_source(error);
         tokio::spawn(publishing).await.map_err(given_up)?
     }
 
@@ -316,8 +344,12 @@ impl Session {
         let octets = "application/octet-stream";
         let Some(id) = self.id.clone() else {
             // A session whose reply is lost is not used, and ends by itself.
-            let call = self.drive.content("upload_session/start", &json!({ "close": false })).header("content-type", octets);
-            let Begun { session_id } = call.body(Outgoing::full(chunk.clone())).read(Again::Harmless).await??;
+            let call = self
+                .drive
+                .content("upload_session/start", &json!({ "close": false }))
+                .header("content-type", octets);
+            let Begun { session_id } =
+                call.body(Outgoing::full(chunk.clone())).read(Again::Harmless).await??;
             self.id = Some(session_id);
             self.offset = chunk.len() as u64;
             return Ok(());
@@ -327,28 +359,35 @@ impl Session {
             let end = self.offset + chunk.len() as u64;
             let cursor = json!({ "cursor": { "session_id": id, "offset": self.offset }, "close": false });
             let call = self.drive.content("upload_session/append_v2", &cursor).header("content-type", octets);
-            let failure: StoreError = match call.body(Outgoing::full(chunk.clone())).send(Again::Harmless).await {
-                Ok(Ok(_)) => {
-                    self.offset = end;
-                    return Ok(());
-                }
-                Ok(Err(refusal)) => match refusal.correct_offset {
-                    // Taken before, and the reply was lost; or a part of it.
-                    Some(next) if (self.offset..=end).contains(&next) => {
-                        let _taken = chunk.split_to(usize::try_from(next - self.offset).unwrap_or(chunk.len()));
-                        self.offset = next;
-                        if chunk.is_empty() {
-                            return Ok(());
-                        }
-                        refusal.into()
+            let failure: StoreError =
+                match call.body(Outgoing::full(chunk.clone())).send(Again::Harmless).await {
+                    Ok(Ok(_)) => {
+                        self.offset = end;
+                        return Ok(());
                     }
-                    Some(_) => return Err(StoreError::new(StoreErrorKind::Unavailable, "Dropbox has lost a part of the upload")),
-                    None if refusal.status.is_server_error() => refusal.into(),
-                    None => return Err(refusal.into()),
-                },
-                Err(error) if error.is_temporary() => error,
-                Err(error) => return Err(error),
-            };
+                    Ok(Err(refusal)) => match refusal.correct_offset {
+                        // Taken before, and the reply was lost; or a part of it.
+                        Some(next) if (self.offset..=end).contains(&next) => {
+                            let _taken =
+                                chunk.split_to(usize::try_from(next - self.offset).unwrap_or(chunk.len()));
+                            self.offset = next;
+                            if chunk.is_empty() {
+                                return Ok(());
+                            }
+                            refusal.into()
+                        }
+                        Some(_) => {
+                            return Err(StoreError::new(
+                                StoreErrorKind::Unavailable,
+                                "Dropbox has lost a part of the upload",
+                            ));
+                        }
+                        None if refusal.status.is_server_error() => refusal.into(),
+                        None => return Err(refusal.into()),
+                    },
+                    Err(error) if error.is_temporary() => error,
+                    Err(error) => return Err(error),
+                };
             if attempt >= attempts {
                 return Err(failure);
             }

@@ -104,7 +104,11 @@ impl Drive {
 
     /// Returns the entry at a path, perhaps with another spelling. Not for the root.
     async fn any(&self, path: &str) -> Result<Option<Item>> {
-        found(self.call("get_metadata", &json!({ "path": self.whole(path) })).read::<Item>(Again::Harmless).await?)
+        found(
+            self.call("get_metadata", &json!({ "path": self.whole(path) }))
+                .read::<Item>(Again::Harmless)
+                .await?,
+        )
     }
 
     pub(super) async fn look(&self, path: &str) -> Result<Look> {
@@ -190,13 +194,18 @@ impl Drive {
         if way != Way::Free || path.is_empty() || self.is_known(path) {
             return Ok(way);
         }
-        match self.call("create_folder_v2", &json!({ "path": self.whole(path), "autorename": false })).send(Again::Harmless).await? {
+        match self
+            .call("create_folder_v2", &json!({ "path": self.whole(path), "autorename": false }))
+            .send(Again::Harmless)
+            .await?
+        {
             Ok(_) => Ok(Way::Free),
             // By us, by the attempt before, or by somebody else.
             Err(refusal) if refusal.says("conflict") => match self.way_to(&join(path, "x")).await? {
-                Way::Free if !self.is_known(path) => {
-                    Err(StoreError::new(StoreErrorKind::Unavailable, "a folder was removed while it was made"))
-                }
+                Way::Free if !self.is_known(path) => Err(StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    "a folder was removed while it was made",
+                )),
                 way => Ok(way),
             },
             Err(refusal) => Err(refusal.into()),
@@ -204,7 +213,11 @@ impl Drive {
     }
 
     /// Gives a file another path, which nothing has.
-    pub(super) async fn relocate(&self, from: &str, to: &str) -> Result<std::result::Result<Changed, Refusal>> {
+    pub(super) async fn relocate(
+        &self,
+        from: &str,
+        to: &str,
+    ) -> Result<std::result::Result<Changed, Refusal>> {
         let change = json!({ "from_path": self.whole(from), "to_path": self.whole(to), "autorename": false });
         self.call("move_v2", &change).read::<Changed>(Again::OnlyIfRefused).await
     }

@@ -99,7 +99,8 @@ impl ContentHash {
 #[cfg(test)]
 fn of(bytes: &[u8]) -> String {
     use ring::digest::digest;
-    let blocks: Vec<u8> = bytes.chunks(BLOCK).flat_map(|block| digest(&SHA256, block).as_ref().to_vec()).collect();
+    let blocks: Vec<u8> =
+        bytes.chunks(BLOCK).flat_map(|block| digest(&SHA256, block).as_ref().to_vec()).collect();
     hex::encode(digest(&SHA256, &blocks))
 }
 
@@ -110,14 +111,19 @@ mod tests {
     #[test]
     fn what_dropbox_tells_is_read() {
         let item = |json: &str| serde_json::from_str::<Item>(json).expect("an item");
-        let file = item(r#"{".tag":"file","name":"a","rev":"015a","size":3,"server_modified":"2024-05-01T10:20:30Z","content_hash":"ff"}"#);
+        let file = item(
+            r#"{".tag":"file","name":"a","rev":"015a","size":3,"server_modified":"2024-05-01T10:20:30Z","content_hash":"ff"}"#,
+        );
         let stat = file.stat();
         assert_eq!((stat.kind, stat.size, stat.tag.as_deref()), (Kind::File, 3, Some("ff")));
         assert_eq!(stat.modified.map(Timestamp::millis), Some(1_714_558_830_000));
         assert_eq!(item(r#"{"name":"a","rev":"015a","size":3}"#).kind(), Kind::File);
         assert_eq!(item(r#"{".tag":"folder","name":"a"}"#).kind(), Kind::Folder);
         assert_eq!(item(r#"{".tag":"deleted","name":"a"}"#).kind(), Kind::Other);
-        assert_eq!(item(r#"{".tag":"file","name":"a.paper","rev":"015a","is_downloadable":false}"#).kind(), Kind::Other);
+        assert_eq!(
+            item(r#"{".tag":"file","name":"a.paper","rev":"015a","is_downloadable":false}"#).kind(),
+            Kind::Other
+        );
     }
 
     #[test]

@@ -88,9 +88,13 @@ impl DropboxFiles {
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, "the root is no path of folders"));
         }
         let root = if root.is_empty() { root } else { format!("/{root}") };
-        let grant =
-            Grant::Refresh { client_id: settings.app_key, client_secret: settings.app_secret, refresh_token: settings.refresh_token };
-        let authority = Authority { name: "Dropbox", url: settings.token_endpoint, scope: String::new(), renewals: None };
+        let grant = Grant::Refresh {
+            client_id: settings.app_key,
+            client_secret: settings.app_secret,
+            refresh_token: settings.refresh_token,
+        };
+        let authority =
+            Authority { name: "Dropbox", url: settings.token_endpoint, scope: String::new(), renewals: None };
         let tokens = Tokens::new(Wire::new(settings.wire.clone())?, authority, grant)?;
         let api = Api::new(Wire::new(settings.wire)?, tokens, settings.endpoint);
         Ok(Self { drive: Arc::new(Drive::new(api, settings.content_endpoint, root)) })
@@ -137,19 +141,38 @@ impl Files for DropboxFiles {
         Ok(Box::new(DropboxDraft::new(self.drive.clone())))
     }
 
-    async fn copy(&self, name: &DraftName, from: &str, expected: &Stat, path: &str) -> Result<Option<Box<dyn Draft>>> {
-        let Some(source) = self.drive.file(from).await?.filter(|item| item.stat().is_same(expected)) else { return Ok(None) };
-        // A copy can be moved only where nothing is: in place of a file, its bytes have to come through here anyway.
+    async fn copy(
+        &self,
+        name: &DraftName,
+        from: &str,
+        expected: &Stat,
+        path: &str,
+    ) -> Result<Option<Box<dyn Draft>>> {
+        let Some(source) = self.drive.file(from).await?.filter(|item| item.stat().is_same(expected)) else {
+            return Ok(None);
+        };
+        // A copy can be moved only where nothing is: in place of a file, its bytes have to come through here
+        // anyway.
         if let Look::Item(_) | Look::Spelled = self.drive.look(path).await? {
             return Ok(None);
         }
         let place = join(&drafts(), &name.0);
         let change = json!({ "from_path": self.drive.whole(from), "to_path": self.drive.whole(&place), "autorename": false });
-        let made = match self.drive.call("copy_v2", &change).patiently().read::<Changed>(Again::OnlyIfRefused).await? {
+        let made = match self
+            .drive
+            .call("copy_v2", &change)
+            .patiently()
+            .read::<Changed>(Again::OnlyIfRefused)
+            .await?
+        {
             Ok(Changed { metadata }) => metadata,
             Err(refusal) => {
                 let error = StoreError::from(refusal);
-                return if matches!(error.kind(), StoreErrorKind::Busy | StoreErrorKind::StorageFull) { Err(error) } else { Ok(None) };
+                return if matches!(error.kind(), StoreErrorKind::Busy | StoreErrorKind::StorageFull) {
+                    Err(error)
+                } else {
+                    Ok(None)
+                };
             }
         };
         let draft = DropboxDraft::stored(self.drive.clone(), name, made.clone());
@@ -172,11 +195,14 @@ impl Files for DropboxFiles {
             Ok(Err(refusal)) if refusal.status.is_client_error() => Err(refusal.into()),
             // The reply may have been lost, not the change.
             other => {
-                let there = self.drive.file(to).await?.map(|item| item.stat()).filter(|there| there.tag == stat.tag);
+                let there =
+                    self.drive.file(to).await?.map(|item| item.stat()).filter(|there| there.tag == stat.tag);
                 match (there, other) {
                     (Some(there), _) => Ok(Some(there)),
                     (None, Err(error)) => Err(error),
-                    (None, Ok(answer)) => answer.map(|changed| Some(changed.metadata.stat())).map_err(StoreError::from),
+                    (None, Ok(answer)) => {
+                        answer.map(|changed| Some(changed.metadata.stat())).map_err(StoreError::from)
+                    }
                 }
             }
         }
@@ -250,7 +276,9 @@ impl Files for DropboxFiles {
         while let Some(page) = self.drive.page(&drafts(), cursor.as_deref()).await? {
             let left = page.entries.iter().filter(|item| item.is_file() && item.name.starts_with(instance));
             futures_util::stream::iter(left.map(Ok))
-                .try_for_each_concurrent(4, |item| async move { self.drive.delete(&join(&drafts(), &item.name), None).await.map(drop) })
+                .try_for_each_concurrent(4, |item| async move {
+                    self.drive.delete(&join(&drafts(), &item.name), None).await.map(drop)
+                })
                 .await?;
             cursor = page.next();
             match &cursor {

@@ -29,7 +29,9 @@ pub(super) struct DropboxOpened {
 impl DropboxOpened {
     pub(super) async fn new(drive: Arc<Drive>, item: &Item, ahead: Option<Span>) -> Self {
         let (stat, rev) = (item.stat(), item.rev.clone().unwrap_or_default());
-        let span = ahead.map(|span| Span { start: span.start, end: span.end.min(stat.size) }).filter(|span| span.start < span.end);
+        let span = ahead
+            .map(|span| Span { start: span.start, end: span.end.min(stat.size) })
+            .filter(|span| span.start < span.end);
         let ahead = match span {
             Some(span) => part(&drive, &rev, stat.size, span).await.ok().map(|reply| (span, reply)),
             None => None,
@@ -57,7 +59,8 @@ impl Opened for DropboxOpened {
         let reopen = move |read: u64| {
             let (drive, rev, size) = (drive.clone(), rev.clone(), stat.size);
             let rest = Span { start: span.start + read, end: span.end };
-            Box::pin(async move { part(&drive, &rev, size, rest).await }) as futures_util::future::BoxFuture<'static, Result<Reply>>
+            Box::pin(async move { part(&drive, &rev, size, rest).await })
+                as futures_util::future::BoxFuture<'static, Result<Reply>>
         };
         Ok(resuming(first, span.len(), attempts, Box::new(reopen)))
     }
@@ -74,12 +77,17 @@ pub(super) async fn part(drive: &Drive, rev: &str, size: u64, span: Span) -> Res
             let starts = |range: &str| range.strip_prefix("bytes ")?.split('-').next()?.parse::<u64>().ok();
             match reply.header(header::CONTENT_RANGE).and_then(starts) == Some(span.start) {
                 true => Ok(reply),
-                false => Err(StoreError::new(StoreErrorKind::Internal, "Dropbox sent another range than was asked for")),
+                false => Err(StoreError::new(
+                    StoreErrorKind::Internal,
+                    "Dropbox sent another range than was asked for",
+                )),
             }
         }
         Ok(reply) => Ok(reply.skipping(span.start)),
         // Removed for good, or older than Dropbox keeps.
-        Err(refusal) if refusal.is_not_found() || refusal.status == StatusCode::RANGE_NOT_SATISFIABLE => Err(changed()),
+        Err(refusal) if refusal.is_not_found() || refusal.status == StatusCode::RANGE_NOT_SATISFIABLE => {
+            Err(changed())
+        }
         Err(refusal) => Err(refusal.into()),
     }
 }

@@ -32,14 +32,26 @@ impl oauth::Refusal for Refusal {
     fn read(status: StatusCode, retry_after: Option<Duration>, document: &[u8]) -> Self {
         let Document { error_summary, error } = serde_json::from_slice(document).unwrap_or_default();
         let told = error["retry_after"].as_u64().map(Duration::from_secs);
-        let offset = [&error, &error["lookup_failed"]].iter().find_map(|error| error["correct_offset"].as_u64());
+        let offset =
+            [&error, &error["lookup_failed"]].iter().find_map(|error| error["correct_offset"].as_u64());
         // Refusals of what is malformed are plain text.
-        let summary = if error_summary.is_empty() { String::from_utf8_lossy(document).into_owned() } else { error_summary };
-        Self { status, summary: summary.chars().take(200).collect(), correct_offset: offset, retry_after: retry_after.or(told) }
+        let summary = if error_summary.is_empty() {
+            String::from_utf8_lossy(document).into_owned()
+        } else {
+            error_summary
+        };
+        Self {
+            status,
+            summary: summary.chars().take(200).collect(),
+            correct_offset: offset,
+            retry_after: retry_after.or(told),
+        }
     }
 
     fn is_rate_limit(&self) -> bool {
-        self.status == StatusCode::TOO_MANY_REQUESTS || self.says("too_many_write_operations") || self.says("too_many_requests")
+        self.status == StatusCode::TOO_MANY_REQUESTS
+            || self.says("too_many_write_operations")
+            || self.says("too_many_requests")
     }
 
     fn is_of_token(&self) -> bool {
@@ -124,13 +136,16 @@ mod tests {
             (500, "", StoreErrorKind::Unavailable),
         ] {
             let document = format!(r#"{{"error_summary":"{summary}","error":{{".tag":"other"}}}}"#);
-            let refusal = Refusal::read(StatusCode::from_u16(status).expect("a status"), None, document.as_bytes());
+            let refusal =
+                Refusal::read(StatusCode::from_u16(status).expect("a status"), None, document.as_bytes());
             assert_eq!(refusal.kind(), kind, "{status} {summary}");
         }
-        let nested = br#"{"error_summary":"lookup_failed/incorrect_offset/..","error":{".tag":"lookup_failed",
+        let nested =
+            br#"{"error_summary":"lookup_failed/incorrect_offset/..","error":{".tag":"lookup_failed",
             "lookup_failed":{".tag":"incorrect_offset","correct_offset":7}}}"#;
         assert_eq!(Refusal::read(StatusCode::CONFLICT, None, nested).correct_offset, Some(7));
-        let plain = Refusal::read(StatusCode::BAD_REQUEST, None, b"Error in call to API function \"files/upload\"");
+        let plain =
+            Refusal::read(StatusCode::BAD_REQUEST, None, b"Error in call to API function \"files/upload\"");
         assert!(StoreError::from(plain).kind() == StoreErrorKind::InvalidRequest);
     }
 }

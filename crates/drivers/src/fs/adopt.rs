@@ -22,12 +22,16 @@ pub(super) async fn describe(inner: &Arc<Inner>, key: &ObjectKey, found: &Found)
     }
     if found.fingerprint.size <= SMALL {
         // Only if it is still the same file: the caller goes on with the one it has open.
-        let adopted = adopt(inner.clone(), key.clone()).await?.filter(|(fingerprint, _)| *fingerprint == found.fingerprint);
+        let adopted = adopt(inner.clone(), key.clone())
+            .await?
+            .filter(|(fingerprint, _)| *fingerprint == found.fingerprint);
         return Ok(adopted.map_or_else(|| found.info(), |(_, info)| info));
     }
     // Read-only files cannot take a record: the index may know them.
     let row = inner.catalog.index_lookup(inner.bucket, vec![key.clone()]).await?.pop().flatten();
-    if let Some(row) = row.filter(|row| row.fingerprint == found.fingerprint.bytes() && row.etag.as_md5().is_some()) {
+    if let Some(row) =
+        row.filter(|row| row.fingerprint == found.fingerprint.bytes() && row.etag.as_md5().is_some())
+    {
         return Ok(ObjectInfo { etag: row.etag, ..found.info() });
     }
     if let Ok(permit) = inner.adopting.clone().try_acquire_owned() {
@@ -42,13 +46,17 @@ pub(super) async fn describe(inner: &Arc<Inner>, key: &ObjectKey, found: &Found)
     Ok(found.info())
 }
 
-/// Computes the MD5 of a foreign file and records it, under the key's lock. `None` if there is nothing any more.
+/// Computes the MD5 of a foreign file and records it, under the key's lock. `None` if there is nothing any
+/// more.
 pub(super) async fn adopt(inner: Arc<Inner>, key: ObjectKey) -> Result<Option<(Fingerprint, ObjectInfo)>> {
     let guard = inner.locks.lock(&key).await;
     let _changing = inner.changes.begin(&key);
     let (volume, name) = (inner.volume.clone(), key.clone());
     let found = blocking(move || {
-        let Some(found) = volume.find(&name).map_err(|e| StoreError::of_entry("looking for an object", e))? else { return Ok(None) };
+        let Some(found) = volume.find(&name).map_err(|e| StoreError::of_entry("looking for an object", e))?
+        else {
+            return Ok(None);
+        };
         let fingerprint = found.fingerprint;
         let record = recorded(&volume, found)?;
         Ok(Some((row(&name, fingerprint, &record), fingerprint, record.info())))

@@ -51,7 +51,8 @@ impl Buffers {
         (read == length).then(|| ObjectBody::Full(bytes.into()))
     }
 
-    /// The next bytes of `span`, at most a chunk. Short files are an error: someone truncated ours while we read it.
+    /// The next bytes of `span`, at most a chunk. Short files are an error: someone truncated ours while we
+    /// read it.
     fn read(self: &Arc<Self>, file: &File, span: Span) -> Result<Bytes> {
         let length = usize::try_from(span.len()).unwrap_or(CHUNK).min(CHUNK);
         let failed = |error| StoreError::io("reading an object", error);
@@ -61,12 +62,14 @@ impl Buffers {
             return Ok(bytes.into());
         }
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut buffer = Buffer { bytes: kept.unwrap_or_else(|| vec![0; CHUNK].into()), length, home: self.clone() };
+        let mut buffer =
+            Buffer { bytes: kept.unwrap_or_else(|| vec![0; CHUNK].into()), length, home: self.clone() };
         file.read_exact_at(&mut buffer.bytes[..length], span.start).map_err(failed)?;
         Ok(Bytes::from_owner(buffer))
     }
 
-    /// Begins to read on the spot (the caller may block): what fits one chunk is all there, the rest is a stream.
+    /// Begins to read on the spot (the caller may block): what fits one chunk is all there, the rest is a
+    /// stream.
     pub(super) fn body(self: &Arc<Self>, file: OwnedFd, span: Span) -> Result<ObjectBody> {
         if span.is_empty() {
             return Ok(ObjectBody::Full(Bytes::new()));

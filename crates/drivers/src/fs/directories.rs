@@ -71,15 +71,18 @@ impl Directory {
     pub(super) fn removed(&self) -> StoreError {
         let words = "is gone: it was removed or moved away while the server ran. It is not made again before the next start, so that \
                      nothing is written beside a file system that is only not mounted: bring it back, and restart the server";
-        StoreError::new(StoreErrorKind::Unavailable, format!("the directory '{}' of the bucket {words}", self.place))
+        StoreError::new(
+            StoreErrorKind::Unavailable,
+            format!("the directory '{}' of the bucket {words}", self.place),
+        )
     }
 
     pub(super) fn open_file(&self, path: &str) -> Result<OwnedFd, Errno> {
         self.root()?.open_file(path)
     }
 
-    /// Opens a file like `Root::open_cached`. Fails with `AGAIN` if the directory is closed, because opening the directory may wait for
-    /// the disk.
+    /// Opens a file like `Root::open_cached`. Fails with `AGAIN` if the directory is closed, because opening
+    /// the directory may wait for the disk.
     pub(super) fn open_cached(&self, path: &str) -> Result<OwnedFd, Errno> {
         self.opened().ok_or(Errno::AGAIN)?.open_cached(path)
     }

@@ -78,7 +78,8 @@ fn is_object(root: &Root, path: &str) -> bool {
     let mut start = [0; MAGIC.len()];
     let meta = root.open_file(&join(path, META));
     // A directory of that name is opened, and cannot be read.
-    meta.and_then(|meta| rustix::io::pread(&meta, &mut start[..], 0)).is_ok_and(|read| read == MAGIC.len()) && start == *MAGIC
+    meta.and_then(|meta| rustix::io::pread(&meta, &mut start[..], 0)).is_ok_and(|read| read == MAGIC.len())
+        && start == *MAGIC
 }
 
 /// Some entries of a directory, without those that are ours.

@@ -15,8 +15,8 @@
 //! | `store` | all of it as a [`Store`](crate::store::Store) |
 //! | `upkeep` | the upkeep of a bucket |
 //!
-//! Every call that could wait for the disk runs on the blocking pool: a small PUT takes one trip there, a small GET none
-//! if the kernel has it in memory (`RESOLVE_CACHED`, `RWF_NOWAIT`) and one if not.
+//! Every call that could wait for the disk runs on the blocking pool: a small PUT takes one trip there, a
+//! small GET none if the kernel has it in memory (`RESOLVE_CACHED`, `RWF_NOWAIT`) and one if not.
 
 mod adopt;
 mod buffers;
@@ -111,8 +111,8 @@ impl Home {
     fn open(settings: &FsSettings) -> Result<Arc<Self>> {
         let staging = Staging::open(settings)?;
         let directories = Mode::from_raw_mode(settings.directory_mode);
-        let root =
-            Root::open(&settings.root, directories).map_err(|e| StoreError::io(format!("opening {}", settings.root.display()), e))?;
+        let root = Root::open(&settings.root, directories)
+            .map_err(|e| StoreError::io(format!("opening {}", settings.root.display()), e))?;
         Ok(Arc::new(Self { root: Arc::new(root), staging }))
     }
 
@@ -124,7 +124,9 @@ impl Home {
             return Ok(None);
         }
         match self.root.open_dir(place) {
-            Ok(there) => rustix::fs::fstat(&there).map(|stat| Some((stat.st_dev, stat.st_ino))).map_err(failed),
+            Ok(there) => {
+                rustix::fs::fstat(&there).map(|stat| Some((stat.st_dev, stat.st_ino))).map_err(failed)
+            }
             Err(Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP) => Ok(None),
             Err(error) => Err(failed(error)),
         }
@@ -158,8 +160,8 @@ struct Inner {
     scan: scan::Scan,
     /// One foreign file is read in the background at a time.
     adopting: Arc<Semaphore>,
-    /// Threads that change directories at once. The kernel takes one at a time per directory and lets the others spin:
-    /// more of them than cores cost CPU and win nothing, except while they wait for a sync.
+    /// Threads that change directories at once. The kernel takes one at a time per directory and lets the
+    /// others spin: more of them than cores cost CPU and win nothing, except while they wait for a sync.
     directories: Arc<Semaphore>,
     catalog: Arc<dyn Catalog>,
     durability: Durability,
@@ -169,7 +171,10 @@ impl FsBackend {
     /// Takes possession of a root directory, made if it is missing, and cleans up after a killed process.
     pub fn open(settings: FsSettings, catalog: Arc<dyn Catalog>) -> Result<Self> {
         if minio::is_drive(&settings.root) {
-            return Err(StoreError::new(StoreErrorKind::InvalidRequest, format!("{}: {}", settings.root.display(), minio::WORDS)));
+            return Err(StoreError::new(
+                StoreErrorKind::InvalidRequest,
+                format!("{}: {}", settings.root.display(), minio::WORDS),
+            ));
         }
         let home = Arc::new(Homes(RwLock::new(Home::open(&settings)?)));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -195,7 +200,9 @@ impl FsBackend {
     /// The directory of a bucket, below the root.
     fn place(bucket: &BucketRecord) -> Result<String> {
         let place = bucket.bucket.place.trim_matches('/').to_owned();
-        if place.split('/').any(|name| matches!(name, "." | ".." | codec::RESERVED_DIR) || (name.is_empty() && !place.is_empty())) {
+        if place.split('/').any(|name| {
+            matches!(name, "." | ".." | codec::RESERVED_DIR) || (name.is_empty() && !place.is_empty())
+        }) {
             let message = format!("'{place}' is no directory for a bucket");
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, message));
         }
@@ -213,7 +220,8 @@ impl Backend for FsBackend {
         name.to_string()
     }
 
-    /// Opening a bucket makes its directory. Here the root itself is opened anew, if another one lies at its path by now.
+    /// Opening a bucket makes its directory. Here the root itself is opened anew, if another one lies at its
+    /// path by now.
     async fn create(&self, _bucket: &BucketRecord) -> Result<()> {
         let (home, settings) = (self.home(), self.settings.clone());
         let fresh = blocking(move || match home.staging.is_at(&settings.root) {
@@ -230,7 +238,10 @@ impl Backend for FsBackend {
 
     async fn found(&self, bucket: &BucketRecord) -> Result<Found> {
         let (place, home) = (Self::place(bucket)?, self.home());
-        blocking(move || home.root.found(&place).map_err(|e| StoreError::io("looking at the place of a new bucket", e))).await
+        blocking(move || {
+            home.root.found(&place).map_err(|e| StoreError::io("looking at the place of a new bucket", e))
+        })
+        .await
     }
 
     async fn foreign_format(&self, bucket: &BucketRecord) -> Result<Option<&'static str>> {
@@ -245,7 +256,9 @@ impl Backend for FsBackend {
 
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket> {
         let (place, home) = (Self::place(bucket)?, self.home());
-        let failed = |e: Errno| StoreError::of_entry(format!("opening the directory of bucket {}", bucket.bucket.name), e);
+        let failed = |e: Errno| {
+            StoreError::of_entry(format!("opening the directory of bucket {}", bucket.bucket.name), e)
+        };
         // A directory that was not there before has nothing to scan for.
         let is_new = home.root.open_dir(&place).is_err_and(|error| error == Errno::NOENT);
         let had_objects = is_new && !self.catalog.index_rows(bucket.id, None, 1).await?.is_empty();
@@ -259,7 +272,10 @@ impl Backend for FsBackend {
         home.root.make_dirs(&place, home.staging.durable).map_err(failed)?;
         let root = Directory::open(home.root.clone(), place, self.open.clone()).map_err(failed)?;
         if root.identity().0 != rustix::fs::fstat(home.root.fd()).map_err(failed)?.st_dev {
-            let message = format!("the directory of bucket {} lies on another file system than its backend's root", bucket.bucket.name);
+            let message = format!(
+                "the directory of bucket {} lies on another file system than its backend's root",
+                bucket.bucket.name
+            );
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, message));
         }
         let inner = Inner {
@@ -271,7 +287,10 @@ impl Backend for FsBackend {
             uploads: multipart::Uploads::default(),
             unreadable: Unreadable::of(bucket.id, &self.unreadable),
             scan: scan::Scan::new(
-                (is_new && !had_objects) || (!is_new && home.staging.was_clean && scan::is_complete(&*self.catalog, bucket.id).await?),
+                (is_new && !had_objects)
+                    || (!is_new
+                        && home.staging.was_clean
+                        && scan::is_complete(&*self.catalog, bucket.id).await?),
             ),
             adopting: Arc::new(Semaphore::new(1)),
             directories: self.directories.clone(),
@@ -282,13 +301,19 @@ impl Backend for FsBackend {
             scan::mark_complete(&*self.catalog, bucket.id).await?;
         }
         let inner = Arc::new(inner);
-        let upkeep =
-            FsUpkeep { inner: inner.clone(), place: Self::place(bucket)?, home: self.home.clone(), path: self.settings.root.clone() };
+        let upkeep = FsUpkeep {
+            inner: inner.clone(),
+            place: Self::place(bucket)?,
+            home: self.home.clone(),
+            path: self.settings.root.clone(),
+        };
         Ok(OpenedBucket::new(Arc::new(FsStore::new(inner)), Arc::new(upkeep)))
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool> {
-        let failed = |e: Errno| StoreError::of_entry(format!("removing the directory of bucket {}", bucket.bucket.name), e);
+        let failed = |e: Errno| {
+            StoreError::of_entry(format!("removing the directory of bucket {}", bucket.bucket.name), e)
+        };
         let (place, home) = (Self::place(bucket)?, self.home());
         let dir = match home.root.open_dir(&place) {
             Ok(dir) => dir,
@@ -296,18 +321,23 @@ impl Backend for FsBackend {
             Err(error) => return Err(failed(error)),
         };
         let durable = home.staging.durable;
-        let parent = home.root.open_dir(place.rsplit_once('/').map_or("", |(parent, _)| parent)).map_err(failed)?;
+        let parent =
+            home.root.open_dir(place.rsplit_once('/').map_or("", |(parent, _)| parent)).map_err(failed)?;
         blocking(move || {
             if place.is_empty() {
                 // The bucket is the backend's root: only its objects have to be gone.
                 return Ok(true);
             }
-            if !Root::prune_all(&dir).map_err(|e| StoreError::of_entry("looking into a bucket's directory", e))? {
+            if !Root::prune_all(&dir)
+                .map_err(|e| StoreError::of_entry("looking into a bucket's directory", e))?
+            {
                 return Ok(false);
             }
             let name = place.rsplit_once('/').map_or(place.as_str(), |(_, name)| name);
             match rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR) {
-                Ok(()) if durable => rustix::fs::fsync(&parent).map(|()| true).map_err(|e| StoreError::io("syncing", e)),
+                Ok(()) if durable => {
+                    rustix::fs::fsync(&parent).map(|()| true).map_err(|e| StoreError::io("syncing", e))
+                }
                 Ok(()) | Err(Errno::NOENT) => Ok(true),
                 // Someone put something in meanwhile.
                 Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
@@ -381,6 +411,8 @@ fn capabilities(durability: Durability) -> Capabilities {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(StoreError::new(StoreErrorKind::Internal, "a storage task failed").with_source(error)),
+        Err(error) => {
+            Err(StoreError::new(StoreErrorKind::Internal, "a storage task failed").with_source(error))
+        }
     }
 }

@@ -92,16 +92,27 @@ impl Upload {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the space of a slot back in which nothing was acknowledged. Where a file system cannot do that, it comes back with the
-    /// upload's end. No object is made of the file meanwhile, for the slot is open.
+    /// Gives the space of a slot back in which nothing was acknowledged. Where a file system cannot do that,
+    /// it comes back with the upload's end. No object is made of the file meanwhile, for the slot is open.
     fn empty(&self, staging: &Staging, number: PartNumber, location: &Location) {
         let Location::Slot(unit) = location else { return };
-        let emptied = staging.uploads.sub(&self.dir).and_then(|dir| dir.open_file_for_writing(&location.file())).and_then(|file| {
-            rustix::fs::fallocate(&file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, location.offset(number), *unit)
-        });
+        let emptied = staging
+            .uploads
+            .sub(&self.dir)
+            .and_then(|dir| dir.open_file_for_writing(&location.file()))
+            .and_then(|file| {
+                rustix::fs::fallocate(
+                    &file,
+                    FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE,
+                    location.offset(number),
+                    *unit,
+                )
+            });
         match emptied {
             Ok(()) | Err(Errno::NOENT) => {}
-            Err(error) => tracing::debug!(%error, "the space of a part that failed is kept until its upload ends"),
+            Err(error) => {
+                tracing::debug!(%error, "the space of a part that failed is kept until its upload ends")
+            }
         }
     }
 
@@ -120,7 +131,8 @@ impl Upload {
 
 pub(super) async fn begin(inner: &Inner, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
     let mut random = [0u8; 16];
-    getrandom::fill(&mut random).map_err(|e| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(e))?;
+    getrandom::fill(&mut random)
+        .map_err(|e| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(e))?;
     let upload = UploadId::parse(&hex::encode(random)).ok_or(StoreErrorKind::Internal)?;
     let record = UploadRecord {
         bucket: inner.bucket,
@@ -143,12 +155,24 @@ async fn load(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Result<Arc<Uploa
     if let Some(upload) = known {
         return if upload.record.key == *key { Ok(upload) } else { Err(StoreErrorKind::NoSuchUpload.into()) };
     }
-    let record = inner.catalog.upload(inner.bucket, id).await?.filter(|record| record.key == *key).ok_or(StoreErrorKind::NoSuchUpload)?;
+    let record = inner
+        .catalog
+        .upload(inner.bucket, id)
+        .await?
+        .filter(|record| record.key == *key)
+        .ok_or(StoreErrorKind::NoSuchUpload)?;
     let slots = Slots::of(&inner.catalog.parts(inner.bucket, id, 0, usize::MAX).await?);
     let dir = directory(inner, id);
     let upload = Arc::new(Upload { record, dir, slots: Mutex::new(slots), completing: Default::default() });
     // The first state to be inserted stays: its reservations are the ones that count.
-    Ok(inner.uploads.0.lock().unwrap_or_else(PoisonError::into_inner).entry(id.clone()).or_insert(upload).clone())
+    Ok(inner
+        .uploads
+        .0
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .entry(id.clone())
+        .or_insert(upload)
+        .clone())
 }
 
 fn directory(inner: &Inner, id: &UploadId) -> String {
@@ -167,14 +191,26 @@ pub(super) async fn put_part(
     mut payload: Payload,
 ) -> Result<PartWritten> {
     let upload = load(inner, key, id).await?;
-    let algorithm = part_algorithm(upload.record.checksum, upload.record.explicit_checksum, payload.checksum_algorithm())?;
+    let algorithm = part_algorithm(
+        upload.record.checksum,
+        upload.record.explicit_checksum,
+        payload.checksum_algorithm(),
+    )?;
     let digests = payload.digests(Some(algorithm));
     let slot = upload.slots().take(number, payload.length(), MAX_OBJECT_SIZE);
     let staging = inner.volume.staging.clone();
     let (reservation, file) = blocking(move || reserve(upload, staging, number, slot)).await?;
     let offset = reservation.location.offset(number);
     let first = payload.read_some(write::BATCH).await?.unwrap_or_default();
-    let verified = write::stream(Arc::new(file.try_clone().map_err(io)?), offset, first, payload, digests, reservation.clone()).await?;
+    let verified = write::stream(
+        Arc::new(file.try_clone().map_err(io)?),
+        offset,
+        first,
+        payload,
+        digests,
+        reservation.clone(),
+    )
+    .await?;
     if inner.volume.staging.durable {
         blocking(move || rustix::fs::fdatasync(&file).map_err(io)).await?;
     }
@@ -186,14 +222,20 @@ pub(super) async fn put_part(
         last_modified: Timestamp::now(),
         location: reservation.location.file(),
     };
-    let written = PartWritten { etag: verified.etag(), checksum: part.checksum.clone(), last_modified: part.last_modified };
+    let written = PartWritten {
+        etag: verified.etag(),
+        checksum: part.checksum.clone(),
+        last_modified: part.last_modified,
+    };
     // From here on it runs to its end, even if the client disconnects: the catalog and the reservation must
     // agree.
     let (inner, id) = (inner.clone(), id.clone());
     let task = tokio::spawn(async move {
         let replaced = inner.catalog.put_part(inner.bucket, &id, part).await?;
         reservation.keep();
-        if let Some(old) = replaced.and_then(|old| Location::parse(&old.location)).filter(|old| *old != reservation.location) {
+        if let Some(old) =
+            replaced.and_then(|old| Location::parse(&old.location)).filter(|old| *old != reservation.location)
+        {
             blocking(move || {
                 reservation.upload.free(&reservation.staging, number, &old);
                 Ok(())
@@ -202,11 +244,23 @@ pub(super) async fn put_part(
         }
         Ok(written)
     });
-    task.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "recording a part failed").with_source(e))?
+    task.await
+        .map_err(|e| StoreError::new(StoreErrorKind::Internal, "recording a part failed").with_source(e))?
 }
 
-fn reserve(upload: Arc<Upload>, staging: Arc<Staging>, number: PartNumber, slot: Option<Location>) -> Result<(Arc<Reservation>, OwnedFd)> {
-    let hold = |location| Reservation { upload: upload.clone(), staging: staging.clone(), number, location, kept: false.into() };
+fn reserve(
+    upload: Arc<Upload>,
+    staging: Arc<Staging>,
+    number: PartNumber,
+    slot: Option<Location>,
+) -> Result<(Arc<Reservation>, OwnedFd)> {
+    let hold = |location| Reservation {
+        upload: upload.clone(),
+        staging: staging.clone(),
+        number,
+        location,
+        kept: false.into(),
+    };
     // Held before the file is opened: a failure frees the slot.
     let slot = slot.map(hold);
     let open = || {
@@ -248,13 +302,23 @@ fn holds(file: &OwnedFd, size: u64) -> bool {
 }
 
 /// Completes in a task of its own: once begun, it runs to its end, whether or not the client waits.
-pub(super) async fn complete(inner: &Arc<Inner>, key: &ObjectKey, id: &UploadId, request: CompleteUpload) -> Result<Written> {
+pub(super) async fn complete(
+    inner: &Arc<Inner>,
+    key: &ObjectKey,
+    id: &UploadId,
+    request: CompleteUpload,
+) -> Result<Written> {
     let (inner, key, id) = (inner.clone(), key.clone(), id.clone());
     let task = tokio::spawn(async move { complete_to_the_end(&inner, &key, &id, request).await });
     task.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "completing failed").with_source(e))?
 }
 
-async fn complete_to_the_end(inner: &Arc<Inner>, key: &ObjectKey, id: &UploadId, request: CompleteUpload) -> Result<Written> {
+async fn complete_to_the_end(
+    inner: &Arc<Inner>,
+    key: &ObjectKey,
+    id: &UploadId,
+    request: CompleteUpload,
+) -> Result<Written> {
     let upload = match load(inner, key, id).await {
         Err(error) if error.kind() == StoreErrorKind::NoSuchUpload => return replay(inner, key, id).await,
         other => other?,
@@ -271,11 +335,17 @@ async fn complete_to_the_end(inner: &Arc<Inner>, key: &ObjectKey, id: &UploadId,
     let recorded = inner.catalog.parts(inner.bucket, id, 0, usize::MAX).await?;
     let known: Vec<RecordedPart> = recorded
         .iter()
-        .map(|part| RecordedPart { number: part.number, size: part.size, md5: part.md5, checksum: part.checksum.clone() })
+        .map(|part| RecordedPart {
+            number: part.number,
+            size: part.size,
+            md5: part.md5,
+            checksum: part.checksum.clone(),
+        })
         .collect();
     let assembled = assemble(upload.record.checksum, upload.record.explicit_checksum, &request, &known)?;
     let building = Building { upload: upload.clone(), id: id.clone(), recorded, assembled };
-    let written = write::publish(inner, key, request.conditions, move |volume| building.build(volume)).await?;
+    let written =
+        write::publish(inner, key, request.conditions, move |volume| building.build(volume)).await?;
     finish(inner, key, id, written).await
 }
 
@@ -288,7 +358,8 @@ async fn finish(inner: &Inner, key: &ObjectKey, id: &UploadId, written: Written)
 
 /// A Complete that succeeded is answered the same again.
 async fn replay(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Result<Written> {
-    let completed = inner.catalog.completed_upload(inner.bucket, id).await?.filter(|completed| completed.key == *key);
+    let completed =
+        inner.catalog.completed_upload(inner.bucket, id).await?.filter(|completed| completed.key == *key);
     Ok(completed.ok_or(StoreErrorKind::NoSuchUpload)?.written)
 }
 
@@ -297,9 +368,15 @@ async fn published_before_a_crash(inner: &Inner, key: &ObjectKey, id: &UploadId)
     let (volume, key, id) = (inner.volume.clone(), key.clone(), id.clone());
     blocking(move || {
         let found = volume.find(&key).map_err(|e| StoreError::of_entry("looking for an object", e))?;
-        let record =
-            found.and_then(|found| Some((found.fingerprint, found.record?))).filter(|(_, record)| record.upload.as_ref() == Some(&id));
-        Ok(record.map(|(_, Record { etag, modified, checksum, .. })| Written { etag, last_modified: modified, checksum, version: None }))
+        let record = found
+            .and_then(|found| Some((found.fingerprint, found.record?)))
+            .filter(|(_, record)| record.upload.as_ref() == Some(&id));
+        Ok(record.map(|(_, Record { etag, modified, checksum, .. })| Written {
+            etag,
+            last_modified: modified,
+            checksum,
+            version: None,
+        }))
     })
     .await
 }
@@ -318,12 +395,15 @@ async fn discard(inner: &Inner, id: &UploadId) -> Result<()> {
     remove_staged(&inner.volume.staging, directory(inner, id)).await
 }
 
-/// Removes what is staged of uploads that the catalog does not know: those that a crash has ended, and those of buckets that are gone.
+/// Removes what is staged of uploads that the catalog does not know: those that a crash has ended, and those
+/// of buckets that are gone.
 pub(super) async fn sweep(staging: Arc<Staging>, catalog: &dyn Catalog) -> Result<()> {
     let listed = staging.clone();
     let names = blocking(move || {
         let names = super::root::entries(listed.uploads.fd()).and_then(|entries| {
-            entries.map(|entry| Ok(entry?.0.to_string_lossy().into_owned())).collect::<std::result::Result<Vec<_>, Errno>>()
+            entries
+                .map(|entry| Ok(entry?.0.to_string_lossy().into_owned()))
+                .collect::<std::result::Result<Vec<_>, Errno>>()
         });
         names.map_err(|e| StoreError::io("listing staged uploads", e))
     });
@@ -337,7 +417,10 @@ pub(super) async fn sweep(staging: Arc<Staging>, catalog: &dyn Catalog) -> Resul
 
 async fn remove_staged(staging: &Arc<Staging>, name: String) -> Result<()> {
     let staging = staging.clone();
-    blocking(move || staging.uploads.remove_tree(&name).map_err(|e| StoreError::io("removing staged parts", e))).await
+    blocking(move || {
+        staging.uploads.remove_tree(&name).map_err(|e| StoreError::io("removing staged parts", e))
+    })
+    .await
 }
 
 /// An upload whose parts go elsewhere than into slots, until dropped.
@@ -401,7 +484,13 @@ impl Building {
 }
 
 /// Copies within the kernel, sharing extents where the file system can.
-pub(super) fn copy_range(from: &OwnedFd, mut at: u64, to: &OwnedFd, mut put: u64, mut left: u64) -> std::result::Result<(), Errno> {
+pub(super) fn copy_range(
+    from: &OwnedFd,
+    mut at: u64,
+    to: &OwnedFd,
+    mut put: u64,
+    mut left: u64,
+) -> std::result::Result<(), Errno> {
     while left > 0 {
         let length = usize::try_from(left.min(1 << 30)).unwrap_or(1 << 30);
         let copied = match rustix::fs::copy_file_range(from, Some(&mut at), to, Some(&mut put), length) {
@@ -431,7 +520,12 @@ fn io(error: impl Into<std::io::Error>) -> StoreError {
 impl Root {
     fn open_file_for_writing(&self, name: &str) -> std::result::Result<OwnedFd, Errno> {
         // Without creating: a staging file that is gone must not come back empty.
-        rustix::fs::openat(self.fd(), name, rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC, rustix::fs::Mode::empty())
+        rustix::fs::openat(
+            self.fd(),
+            name,
+            rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC,
+            rustix::fs::Mode::empty(),
+        )
     }
 }
 

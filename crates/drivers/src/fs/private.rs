@@ -27,7 +27,9 @@ pub fn keep_private(ours: impl AsFd, path: &Path) -> Result<(), Errno> {
         tracing::warn!(%path, mode = mode_text, "other users of this machine could write here, where only Causeway should: look for what they left");
     }
     match fchmod(&ours, Mode::from_raw_mode(mode & !OTHERS)) {
-        Ok(()) => tracing::info!(%path, mode = mode_text, "other users of this machine have no access here any more"),
+        Ok(()) => {
+            tracing::info!(%path, mode = mode_text, "other users of this machine have no access here any more")
+        }
         Err(error @ (Errno::PERM | Errno::ROFS | Errno::NOTSUP)) => {
             tracing::warn!(%path, mode = mode_text, %error, "other users of this machine have access here and can keep the server from starting: take it from them");
         }

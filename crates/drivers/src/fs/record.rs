@@ -42,7 +42,8 @@ pub(super) struct Fingerprint {
 impl Fingerprint {
     pub(super) fn of(stat: &Stat) -> Self {
         #[allow(clippy::unnecessary_cast)] // The types differ between platforms.
-        let mtime_ns = (stat.st_mtime as i64).saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i64);
+        let mtime_ns =
+            (stat.st_mtime as i64).saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i64);
         Self { inode: stat.st_ino, mtime_ns, size: u64::try_from(stat.st_size).unwrap_or(0) }
     }
 
@@ -151,7 +152,9 @@ impl Records {
             Err(error) => return Err(error),
         };
         // A record that cannot be read is treated as absent: the bytes are still the object.
-        Ok(text.and_then(|text| serde_json::from_slice::<Record>(&text).ok()).filter(|record| record.holds(fingerprint)))
+        Ok(text
+            .and_then(|text| serde_json::from_slice::<Record>(&text).ok())
+            .filter(|record| record.holds(fingerprint)))
     }
 
     fn read_sidecar(&self, fingerprint: Fingerprint) -> Result<Option<Vec<u8>>, Errno> {
@@ -166,8 +169,15 @@ impl Records {
         }
     }
 
-    /// Attaches a record to an open file, replacing an earlier one atomically. The caller syncs the file itself.
-    pub(super) fn write(&self, file: &OwnedFd, fingerprint: Fingerprint, record: &Record, durable: bool) -> Result<(), Errno> {
+    /// Attaches a record to an open file, replacing an earlier one atomically. The caller syncs the file
+    /// itself.
+    pub(super) fn write(
+        &self,
+        file: &OwnedFd,
+        fingerprint: Fingerprint,
+        record: &Record,
+        durable: bool,
+    ) -> Result<(), Errno> {
         let text = serde_json::to_vec(record).map_err(|_| Errno::INVAL)?;
         if text.len() <= MAX_XATTR {
             match rustix::fs::fsetxattr(file, XATTR, &text, XattrFlags::empty()) {
@@ -181,7 +191,8 @@ impl Records {
         let temporary = format!("{name}.new");
         let sidecar = self.sidecars.open_or_create(&temporary)?;
         rustix::fs::ftruncate(&sidecar, 0)?;
-        std::io::Write::write_all(&mut File::from(sidecar.try_clone().map_err(|_| Errno::MFILE)?), &text).map_err(|_| Errno::IO)?;
+        std::io::Write::write_all(&mut File::from(sidecar.try_clone().map_err(|_| Errno::MFILE)?), &text)
+            .map_err(|_| Errno::IO)?;
         if durable {
             rustix::fs::fdatasync(&sidecar)?;
         }
@@ -223,7 +234,13 @@ mod tests {
 
     fn record(fingerprint: Fingerprint, parts: &[ObjectPart]) -> Record {
         let upload = UploadId::parse("u").expect("an id");
-        let record = Record::new(fingerprint, Timestamp::from_millis(7), ETag::parse("e"), Attributes::default(), None);
+        let record = Record::new(
+            fingerprint,
+            Timestamp::from_millis(7),
+            ETag::parse("e"),
+            Attributes::default(),
+            None,
+        );
         if parts.is_empty() { record } else { record.with_parts(parts, upload) }
     }
 
@@ -231,7 +248,9 @@ mod tests {
     fn a_record_too_large_for_an_attribute_goes_beside_the_file_and_comes_back() {
         let (_dir, records, file, fingerprint) = setup();
         let sum = |n: u16| Checksum::new(ChecksumAlgorithm::Sha256, &[n.to_le_bytes()[0]; 32]);
-        let parts: Vec<_> = (1..=1000).map(|n| ObjectPart { number: n, size: 5 + u64::from(n / 900), checksum: sum(n) }).collect();
+        let parts: Vec<_> = (1..=1000)
+            .map(|n| ObjectPart { number: n, size: 5 + u64::from(n / 900), checksum: sum(n) })
+            .collect();
         for parts in [&parts[..1], &parts[..]] {
             let written = record(fingerprint, parts);
             records.write(&file, fingerprint, &written, true).expect("written");

@@ -25,7 +25,8 @@ pub(super) fn recorded(volume: &Volume, found: Found) -> Result<Record> {
     }
     let fingerprint = found.fingerprint;
     let md5 = digest(&found.file).map_err(|e| StoreError::of_entry("reading a foreign file", e))?;
-    let record = Record::new(fingerprint, fingerprint.modified(), ETag::from_md5(md5), Default::default(), None);
+    let record =
+        Record::new(fingerprint, fingerprint.modified(), ETag::from_md5(md5), Default::default(), None);
     match volume.staging.records.write(&found.file, fingerprint, &record, false) {
         // Not ours to write: the index row is all that remembers.
         Ok(()) | Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Ok(record),

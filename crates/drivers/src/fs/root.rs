@@ -29,13 +29,22 @@ pub(super) struct Root {
 
 impl Root {
     pub(super) fn open(path: &Path, directories: Mode) -> Result<Self, Errno> {
-        let fd = rustix::fs::openat(CWD, path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let fd = rustix::fs::openat(
+            CWD,
+            path,
+            OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
         Ok(Self { fd, directories, no_openat2: AtomicBool::new(false) })
     }
 
     /// Returns a directory beneath this one, as a root of its own.
     pub(super) fn sub(&self, path: &str) -> Result<Self, Errno> {
-        Ok(Self { fd: self.open_dir(path)?, directories: self.directories, no_openat2: AtomicBool::new(false) })
+        Ok(Self {
+            fd: self.open_dir(path)?,
+            directories: self.directories,
+            no_openat2: AtomicBool::new(false),
+        })
     }
 
     pub(super) fn fd(&self) -> &OwnedFd {
@@ -82,9 +91,17 @@ impl Root {
         if !self.no_openat2.load(Ordering::Relaxed) {
             // EAGAIN: a rename raced with the look-up of a `..` inside a symlink.
             for _ in 0..16 {
-                match rustix::fs::openat2(&self.fd, path, flags, mode, ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS) {
+                match rustix::fs::openat2(
+                    &self.fd,
+                    path,
+                    flags,
+                    mode,
+                    ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
+                ) {
                     Err(Errno::AGAIN) => {}
-                    Err(Errno::NOSYS | Errno::PERM) if !self.no_openat2.swap(true, Ordering::Relaxed) => break,
+                    Err(Errno::NOSYS | Errno::PERM) if !self.no_openat2.swap(true, Ordering::Relaxed) => {
+                        break;
+                    }
                     done => return done,
                 }
             }
@@ -92,12 +109,18 @@ impl Root {
         let (dirs, name) = path.rsplit_once('/').map_or((None, path), |(dirs, name)| (Some(dirs), name));
         let mut at = self.fd.try_clone().map_err(|_| Errno::MFILE)?;
         for dir in dirs.into_iter().flat_map(|dirs| dirs.split('/')) {
-            at = rustix::fs::openat(&at, dir, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            at = rustix::fs::openat(
+                &at,
+                dir,
+                OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )?;
         }
         rustix::fs::openat(&at, name, flags | OFlags::NOFOLLOW, mode)
     }
 
-    /// Opens a directory, making what is missing of its path. With `durable`, what was made survives power loss.
+    /// Opens a directory, making what is missing of its path. With `durable`, what was made survives power
+    /// loss.
     pub(super) fn make_dirs(&self, path: &str, durable: bool) -> Result<OwnedFd, Errno> {
         match self.open_dir(path) {
             Err(Errno::NOENT) => {}
@@ -105,7 +128,8 @@ impl Root {
         }
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         let parent = if parent.is_empty() { self.open_dir("")? } else { self.make_dirs(parent, durable)? };
-        let made = rustix::fs::mkdirat(&parent, name, self.directories).and_then(|()| self.open_to_others(&parent, name));
+        let made = rustix::fs::mkdirat(&parent, name, self.directories)
+            .and_then(|()| self.open_to_others(&parent, name));
         match made {
             Ok(()) if durable => rustix::fs::fsync(&parent)?,
             Ok(()) | Err(Errno::EXIST) => {}
@@ -118,7 +142,9 @@ impl Root {
     pub(super) fn found(&self, path: &str) -> Result<Found, Errno> {
         if !path.is_empty() {
             let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-            let there = self.open_dir(parent).and_then(|parent| rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW));
+            let there = self
+                .open_dir(parent)
+                .and_then(|parent| rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW));
             match there {
                 Ok(there) if FileType::from_raw_mode(there.st_mode) == FileType::Directory => {}
                 Ok(_) | Err(Errno::NOTDIR | Errno::ACCESS) => return Ok(Found::Something),
@@ -145,7 +171,8 @@ impl Root {
         }
     }
 
-    /// Removes the directories of `path` that have become empty, from the innermost out. The root itself stays.
+    /// Removes the directories of `path` that have become empty, from the innermost out. The root itself
+    /// stays.
     pub(super) fn prune(&self, path: &str) {
         let mut path = path;
         while !path.is_empty() {
@@ -200,7 +227,9 @@ impl Root {
 }
 
 /// The names in a directory with their types, `.` and `..` left out.
-pub(super) fn entries(dir: impl AsFd) -> Result<impl Iterator<Item = Result<(std::ffi::CString, FileType), Errno>>, Errno> {
+pub(super) fn entries(
+    dir: impl AsFd,
+) -> Result<impl Iterator<Item = Result<(std::ffi::CString, FileType), Errno>>, Errno> {
     let mut dir = Dir::read_from(dir)?;
     Ok(std::iter::from_fn(move || {
         loop {
@@ -213,7 +242,13 @@ pub(super) fn entries(dir: impl AsFd) -> Result<impl Iterator<Item = Result<(std
 }
 
 /// Moves a name within one file system; with `replace`, what has the new name is replaced atomically.
-pub(super) fn rename(from_dir: &OwnedFd, from: &str, to_dir: &OwnedFd, to: &str, replace: bool) -> Result<(), Errno> {
+pub(super) fn rename(
+    from_dir: &OwnedFd,
+    from: &str,
+    to_dir: &OwnedFd,
+    to: &str,
+    replace: bool,
+) -> Result<(), Errno> {
     if replace {
         return rustix::fs::renameat(from_dir, from, to_dir, to);
     }

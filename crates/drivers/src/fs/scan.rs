@@ -66,7 +66,11 @@ struct Seen {
 
 impl Scan {
     pub(super) fn new(ready: bool) -> Self {
-        Self { ready: watch::Sender::new(Readiness::of(ready)), begun: AtomicBool::new(false), seen: Default::default() }
+        Self {
+            ready: watch::Sender::new(Readiness::of(ready)),
+            begun: AtomicBool::new(false),
+            seen: Default::default(),
+        }
     }
 }
 
@@ -130,14 +134,19 @@ pub(super) async fn pass(inner: &Arc<Inner>, depth: Depth, progress: &Progress) 
         progress.saw(batch.directories, batch.files.len());
         progress.changed(reconcile(inner, batch.files).await?);
     }
-    let walked = walking.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "a scan failed").with_source(e))?;
+    let walked = walking
+        .await
+        .map_err(|e| StoreError::new(StoreErrorKind::Internal, "a scan failed").with_source(e))?;
     let Walked { directories, changed } = walked.map_err(|e| StoreError::of_entry("scanning a bucket", e))?;
     // Files that could not be read may be readable by now, and their directories do not show it.
-    let again: Vec<ObjectKey> = inner.unreadable.known().iter().filter_map(|path| decode(path, Names::Posix)).collect();
+    let again: Vec<ObjectKey> =
+        inner.unreadable.known().iter().filter_map(|path| decode(path, Names::Posix)).collect();
     refresh_all(inner, again).await?;
     if !changed.is_empty() {
         let gone = |dir: u64| changed.contains(&dir) || !directories.contains_key(&dir);
-        progress.changed(sweep(inner, |key| gone(seen.hasher.hash_one(codec::encode(key, Names::Posix).dir))).await?);
+        progress.changed(
+            sweep(inner, |key| gone(seen.hasher.hash_one(codec::encode(key, Names::Posix).dir))).await?,
+        );
     }
     seen.directories = directories;
     match mark_complete(&*inner.catalog, inner.bucket).await {
@@ -184,8 +193,12 @@ async fn sweep(inner: &Arc<Inner>, suspect: impl Fn(&ObjectKey) -> bool) -> Resu
 
 /// Compares files with their rows, and refreshes those that differ. How many did.
 async fn reconcile(inner: &Arc<Inner>, batch: Vec<(ObjectKey, Fingerprint)>) -> Result<usize> {
-    let rows = inner.catalog.index_lookup(inner.bucket, batch.iter().map(|(key, _)| key.clone()).collect()).await?;
-    let differing = batch.into_iter().zip(rows).filter(|((_, seen), row)| row.as_ref().is_none_or(|row| row.fingerprint != seen.bytes()));
+    let rows =
+        inner.catalog.index_lookup(inner.bucket, batch.iter().map(|(key, _)| key.clone()).collect()).await?;
+    let differing = batch
+        .into_iter()
+        .zip(rows)
+        .filter(|((_, seen), row)| row.as_ref().is_none_or(|row| row.fingerprint != seen.bytes()));
     let differing: Vec<ObjectKey> = differing.map(|((key, _), _)| key).collect();
     let changed = differing.len();
     refresh_all(inner, differing).await.map(|()| changed)
@@ -278,7 +291,9 @@ impl Walk {
     }
 
     fn run(self) -> std::result::Result<Walked, Errno> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
         let mut walked = Walked { directories: HashMap::new(), changed: HashSet::new() };
         let mut pending = vec![String::new()];
         let mut batch = Batch::default();
@@ -293,7 +308,9 @@ impl Walk {
                 }
             };
             let hash = self.hasher.hash_one(&path);
-            let (mtime, found) = match rustix::fs::fstat(&dir).and_then(|stat| Ok((Fingerprint::of(&stat).mtime_ns, entries(&dir)?))) {
+            let (mtime, found) = match rustix::fs::fstat(&dir)
+                .and_then(|stat| Ok((Fingerprint::of(&stat).mtime_ns, entries(&dir)?)))
+            {
                 Ok(read) => read,
                 Err(error) => {
                     self.pass_over(&path, error)?;
@@ -332,7 +349,9 @@ impl Walk {
                 }
                 let Some(key) = decode(&path, Names::Posix) else { continue };
                 let fingerprint = match rustix::fs::statat(&dir, &name, AtFlags::SYMLINK_NOFOLLOW) {
-                    Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => Fingerprint::of(&stat),
+                    Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
+                        Fingerprint::of(&stat)
+                    }
                     Ok(_) => match self.volume().open(&path) {
                         Ok(Some(found)) => found.fingerprint,
                         Ok(None) => continue,
@@ -348,7 +367,8 @@ impl Walk {
                     }
                 };
                 batch.files.push((key, fingerprint));
-                if batch.files.len() == BATCH && self.send.blocking_send(std::mem::take(&mut batch)).is_err() {
+                if batch.files.len() == BATCH && self.send.blocking_send(std::mem::take(&mut batch)).is_err()
+                {
                     return Ok(walked);
                 }
             }

@@ -57,7 +57,8 @@ pub(super) struct Staging {
 impl Staging {
     pub(super) fn open(settings: &FsSettings) -> Result<Arc<Self>> {
         let (root, durable) = (settings.root.as_path(), settings.durability == Durability::Strict);
-        let failed = |what: &str, error: Errno| StoreError::io(format!("{what} in {}", root.display()), error);
+        let failed =
+            |what: &str, error: Errno| StoreError::io(format!("{what} in {}", root.display()), error);
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(settings.directory_mode)
@@ -65,7 +66,9 @@ impl Staging {
             .map_err(|error| StoreError::io(format!("making {}", root.display()), error))?;
         let base = Root::open(root, private::DIRECTORY).map_err(|e| failed("opening the root", e))?;
         let make = |base: &Root, name: &str| {
-            base.make_dirs(name, durable).and_then(|_| base.sub(name)).map_err(|e| failed(&format!("making {name}"), e))
+            base.make_dirs(name, durable)
+                .and_then(|_| base.sub(name))
+                .map_err(|e| failed(&format!("making {name}"), e))
         };
         let reserved = make(&base, RESERVED_DIR)?;
         let own = root.join(RESERVED_DIR);
@@ -154,7 +157,12 @@ impl TempFile {
     }
 
     /// Gives it its name; afterwards it is no longer temporary.
-    pub(super) fn rename_to(&mut self, dir: &OwnedFd, name: &str, replace: bool) -> std::result::Result<(), Errno> {
+    pub(super) fn rename_to(
+        &mut self,
+        dir: &OwnedFd,
+        name: &str,
+        replace: bool,
+    ) -> std::result::Result<(), Errno> {
         if self.staging.files != private::FILE {
             // Commits with the rename. Some file systems have no modes of their own.
             match rustix::fs::fchmod(self.file()?, self.staging.files) {

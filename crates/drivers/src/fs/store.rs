@@ -11,9 +11,9 @@ use crate::{
     catalog::IndexChange,
     model::{ChecksumKind, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, Deleted, GetReply, GetRequest, ListPage, ListRequest,
-        ListUploadsRequest, ListedPart, NativeSource, PartWritten, PartsPage, PutRequest, Removal, Result, Store, UploadInfo, UploadsPage,
-        Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, Deleted, GetReply, GetRequest,
+        ListPage, ListRequest, ListUploadsRequest, ListedPart, NativeSource, PartWritten, PartsPage,
+        PutRequest, Removal, Result, Store, UploadInfo, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         copy,
         error::{StoreError, StoreErrorKind},
@@ -51,19 +51,30 @@ impl FsStore {
 
     /// A copy that needs no look at the bytes: what the source's record says holds for the copy as well.
     async fn clone_of(&self, source: &FsStore, request: &CopyRequest) -> Result<Option<Draft>> {
-        let (from, to, key) = (source.inner.volume.clone(), self.inner.volume.clone(), request.source.key.clone());
-        let (conditions, attributes, algorithm) = (request.source.conditions.clone(), request.attributes.clone(), request.checksum);
+        let (from, to, key) =
+            (source.inner.volume.clone(), self.inner.volume.clone(), request.source.key.clone());
+        let (conditions, attributes, algorithm) =
+            (request.source.conditions.clone(), request.attributes.clone(), request.checksum);
         blocking(move || {
-            let Some(Found { file, record: Some(record), fingerprint, .. }) = from.find(&key).map_err(io)? else { return Ok(None) };
+            let Some(Found { file, record: Some(record), fingerprint, .. }) = from.find(&key).map_err(io)?
+            else {
+                return Ok(None);
+            };
             conditions.check_source(&record.etag, record.modified)?;
-            let Some(checksum) = record.checksum.clone().filter(|sum| sum.kind == ChecksumKind::FullObject) else { return Ok(None) };
-            if record.etag.as_md5().is_none() || algorithm.is_some_and(|algorithm| algorithm != checksum.algorithm()) {
+            let Some(checksum) = record.checksum.clone().filter(|sum| sum.kind == ChecksumKind::FullObject)
+            else {
+                return Ok(None);
+            };
+            if record.etag.as_md5().is_none()
+                || algorithm.is_some_and(|algorithm| algorithm != checksum.algorithm())
+            {
                 return Ok(None);
             }
             let temp = to.staging.temp_file().map_err(|e| StoreError::io("making a temporary file", e))?;
             let target = temp.file().map_err(io)?;
             if rustix::fs::ioctl_ficlone(target, &file).is_err() {
-                multipart::copy_range(&file, 0, target, 0, fingerprint.size).map_err(|e| StoreError::io("copying an object", e))?;
+                multipart::copy_range(&file, 0, target, 0, fingerprint.size)
+                    .map_err(|e| StoreError::io("copying an object", e))?;
             }
             let attributes = attributes.apply(&record.attributes);
             Ok(Some(Draft { temp, etag: record.etag, checksum: Some(checksum), attributes, parts: None }))
@@ -135,7 +146,8 @@ impl Store for FsStore {
     }
 
     async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
-        let (inner, key, conditions) = (self.inner.clone(), address.unversioned()?.clone(), conditions.clone());
+        let (inner, key, conditions) =
+            (self.inner.clone(), address.unversioned()?.clone(), conditions.clone());
         let task = tokio::spawn(async move {
             let guard = inner.locks.lock(&key).await;
             let _changing = inner.changes.begin(&key);
@@ -193,11 +205,23 @@ impl Store for FsStore {
         multipart::begin(&self.inner, key, request).await
     }
 
-    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+    async fn put_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        payload: Payload,
+    ) -> Result<PartWritten> {
         multipart::put_part(&self.inner, key, upload, number, payload).await
     }
 
-    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+    async fn list_parts(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Result<PartsPage> {
         let catalog = &self.inner.catalog;
         let record = catalog.upload(self.inner.bucket, upload).await?.filter(|record| record.key == *key);
         let record = record.ok_or(StoreErrorKind::NoSuchUpload)?;
@@ -222,7 +246,12 @@ impl Store for FsStore {
         Ok(PartsPage { upload, parts: listed.collect(), truncated })
     }
 
-    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+    async fn complete_upload(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         multipart::complete(&self.inner, key, upload, request).await
     }
 

@@ -25,7 +25,8 @@ pub(super) struct FsUpkeep {
 #[async_trait]
 impl Upkeep for FsUpkeep {
     async fn is_there(&self) -> Result<bool> {
-        let (place, home, path, volume) = (self.place.clone(), self.home.now(), self.path.clone(), self.inner.volume.clone());
+        let (place, home, path, volume) =
+            (self.place.clone(), self.home.now(), self.path.clone(), self.inner.volume.clone());
         blocking(move || {
             let there = home.directory(&path, &place)?;
             Ok(there == Some(volume.root.identity()) && Arc::ptr_eq(&volume.staging, &home.staging))

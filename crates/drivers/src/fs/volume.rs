@@ -92,8 +92,8 @@ impl Volume {
         Ok(None)
     }
 
-    /// The object of a key, if there is one. A directory that is gone says nothing of its objects: their file system may only not be
-    /// mounted.
+    /// The object of a key, if there is one. A directory that is gone says nothing of its objects: their file
+    /// system may only not be mounted.
     pub(super) fn look_up(&self, key: &ObjectKey) -> Result<Option<Found>, StoreError> {
         let failed = |error| StoreError::of_entry("looking for an object", error);
         let found = self.find(key).map_err(failed)?;
@@ -103,7 +103,8 @@ impl Volume {
         Ok(found)
     }
 
-    /// The object of a key if it can be had without waiting for the disk: for threads that must not. `None` says nothing.
+    /// The object of a key if it can be had without waiting for the disk: for threads that must not. `None`
+    /// says nothing.
     pub(super) fn find_cached(&self, key: &ObjectKey) -> Option<Found> {
         let file = self.root.open_cached(&encode(key, Names::Posix).plain_path()).ok()?;
         self.describe(file).ok().flatten().filter(|found| found.record.is_some())
@@ -113,9 +114,17 @@ impl Volume {
     pub(super) fn open(&self, path: &str) -> Result<Option<Found>, Errno> {
         let file = match self.root.open_file(path) {
             Ok(file) => file,
-            // ENXIO: a socket; ENAMETOOLONG: below a name that cannot be; EXDEV, ELOOP: a symlink that leads nowhere in the
-            // bucket, behind which there is nothing to S3.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::NXIO | Errno::NAMETOOLONG | Errno::XDEV | Errno::LOOP) => {
+            // ENXIO: a socket; ENAMETOOLONG: below a name that cannot be; EXDEV, ELOOP: a symlink that leads
+            // nowhere in the bucket, behind which there is nothing to S3.
+            Err(
+                Errno::NOENT
+                | Errno::NOTDIR
+                | Errno::ISDIR
+                | Errno::NXIO
+                | Errno::NAMETOOLONG
+                | Errno::XDEV
+                | Errno::LOOP,
+            ) => {
                 return Ok(None);
             }
             Err(error) => return Err(error),
@@ -134,7 +143,9 @@ impl Volume {
         };
         for name in [&path.plain, &path.beside] {
             match rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => return Ok(Some(Fingerprint::of(&stat))),
+                Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
+                    return Ok(Some(Fingerprint::of(&stat)));
+                }
                 Ok(_) | Err(Errno::NOENT) => {}
                 Err(error) => return Err(error),
             }
@@ -152,8 +163,14 @@ impl Volume {
         Ok(Some(Found { file, fingerprint, record, beside: false }))
     }
 
-    /// Gives a written file the name of its key, atomically, replacing or not. The file itself is already synced.
-    pub(super) fn publish(&self, temp: &mut TempFile, key: &ObjectKey, replace: bool) -> Result<(), PublishError> {
+    /// Gives a written file the name of its key, atomically, replacing or not. The file itself is already
+    /// synced.
+    pub(super) fn publish(
+        &self,
+        temp: &mut TempFile,
+        key: &ObjectKey,
+        replace: bool,
+    ) -> Result<(), PublishError> {
         let path = encode(key, Names::Posix);
         // Each round fails only if a directory was pruned or made under our feet.
         for _ in 0..32 {
@@ -164,7 +181,10 @@ impl Volume {
                 Err(error) => return Err(error.into()),
             };
             // A file that we may not read is not ours to replace, though the directory would permit it.
-            if replace && rustix::fs::accessat(&dir, &path.plain, Access::READ_OK, AtFlags::empty()) == Err(Errno::ACCESS) {
+            if replace
+                && rustix::fs::accessat(&dir, &path.plain, Access::READ_OK, AtFlags::empty())
+                    == Err(Errno::ACCESS)
+            {
                 return Err(Errno::ACCESS.into());
             }
             match temp.rename_to(&dir, &path.plain, replace) {
@@ -180,7 +200,8 @@ impl Volume {
                     if !is_dir(&dir, &path.plain)? {
                         return Err(PublishError::Exists);
                     }
-                    // A directory that has become empty makes room; one with objects stays and we go beside it.
+                    // A directory that has become empty makes room; one with objects stays and we go beside
+                    // it.
                     if rustix::fs::unlinkat(&dir, &path.plain, AtFlags::REMOVEDIR).is_err() {
                         match temp.rename_to(&dir, &path.beside, replace) {
                             Ok(()) => return Ok(self.sync(&dir)?),
@@ -228,8 +249,8 @@ impl Volume {
             Err(Errno::NOENT) => return Ok(()),
             Err(error) => return Err(error),
         };
-        // The loser first: until the end a reader finds the winner or nothing. A plain name that was not found as the
-        // object is something else's.
+        // The loser first: until the end a reader finds the winner or nothing. A plain name that was not
+        // found as the object is something else's.
         for name in [Some(&path.beside), (!found.beside).then_some(&path.plain)].into_iter().flatten() {
             match rustix::fs::unlinkat(&dir, name, AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => {}

@@ -13,7 +13,10 @@ use super::{
 use crate::{
     backend::locks::Guard,
     catalog::{IndexChange, IndexRow},
-    model::{Attributes, ChecksumAlgorithm, ChecksumSpec, ETag, ObjectChecksum, ObjectKey, ObjectPart, Timestamp, UploadId},
+    model::{
+        Attributes, ChecksumAlgorithm, ChecksumSpec, ETag, ObjectChecksum, ObjectKey, ObjectPart, Timestamp,
+        UploadId,
+    },
     store::{
         PutRequest, Result, Written,
         condition::{Current, WriteConditions},
@@ -81,7 +84,11 @@ pub(super) async fn stage(inner: &Arc<Inner>, mut payload: Payload) -> Result<St
     let permit = inner.directory_change().await?;
     let (temp, file) = blocking(move || {
         let _permit = permit;
-        let make = || staging.temp_file().and_then(|temp| temp.file()?.try_clone().map(|file| (temp, file)).map_err(|_| Errno::MFILE));
+        let make = || {
+            staging
+                .temp_file()
+                .and_then(|temp| temp.file()?.try_clone().map(|file| (temp, file)).map_err(|_| Errno::MFILE))
+        };
         make().map_err(|e| StoreError::io("making a temporary file", e))
     })
     .await?;
@@ -89,8 +96,8 @@ pub(super) async fn stage(inner: &Arc<Inner>, mut payload: Payload) -> Result<St
     Ok(Staged::Disk { temp, verified })
 }
 
-/// Writes a body at an offset of a file, hashing batch by batch. `keep` lives until the last write has ended, also if
-/// the caller goes away.
+/// Writes a body at an offset of a file, hashing batch by batch. `keep` lives until the last write has ended,
+/// also if the caller goes away.
 pub(super) async fn stream<K: Clone + Send + 'static>(
     file: Arc<OwnedFd>,
     start: u64,
@@ -105,7 +112,9 @@ pub(super) async fn stream<K: Clone + Send + 'static>(
     let mut next = Some(first);
     while let Some(batch) = next {
         let mut hashing = match (writing.take(), digests.take()) {
-            (Some(task), _) => task.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "a write failed").with_source(e))??,
+            (Some(task), _) => task
+                .await
+                .map_err(|e| StoreError::new(StoreErrorKind::Internal, "a write failed").with_source(e))??,
             (None, Some(digests)) => digests,
             (None, None) => return Err(StoreErrorKind::Internal.into()),
         };
@@ -121,7 +130,9 @@ pub(super) async fn stream<K: Clone + Send + 'static>(
         next = payload.read_some(BATCH).await?;
     }
     let digests = match (writing, digests) {
-        (Some(task), _) => task.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "a write failed").with_source(e))??,
+        (Some(task), _) => task
+            .await
+            .map_err(|e| StoreError::new(StoreErrorKind::Internal, "a write failed").with_source(e))??,
         (None, Some(digests)) => digests,
         (None, None) => return Err(StoreErrorKind::Internal.into()),
     };
@@ -164,8 +175,11 @@ impl Staged {
             Self::Memory { batch, payload, mut digests } => {
                 batch.iter().for_each(|frame| digests.update(frame));
                 let verified = payload.verify(digests)?;
-                let temp = volume.staging.temp_file().map_err(|e| StoreError::io("making a temporary file", e))?;
-                temp.file().and_then(|file| write_at(file, &batch, 0)).map_err(|e| StoreError::io("writing a body", e))?;
+                let temp =
+                    volume.staging.temp_file().map_err(|e| StoreError::io("making a temporary file", e))?;
+                temp.file()
+                    .and_then(|file| write_at(file, &batch, 0))
+                    .map_err(|e| StoreError::io("writing a body", e))?;
                 Ok(Draft::new(temp, &verified, attributes))
             }
         }
@@ -178,7 +192,8 @@ impl Inner {
     }
 }
 
-/// Publishes under the key's lock. `make` runs on a thread that may block, after the conditions were found to hold.
+/// Publishes under the key's lock. `make` runs on a thread that may block, after the conditions were found to
+/// hold.
 pub(super) async fn publish(
     inner: &Arc<Inner>,
     key: &ObjectKey,
@@ -186,7 +201,8 @@ pub(super) async fn publish(
     make: impl FnOnce(&Volume) -> Result<Draft> + Send + 'static,
 ) -> Result<Written> {
     let (inner, key) = (inner.clone(), key.clone());
-    // Boxed: a task is copied several times before it ends, and this one has all of a small body's state in it.
+    // Boxed: a task is copied several times before it ends, and this one has all of a small body's state in
+    // it.
     let task = tokio::spawn(Box::pin(async move {
         let guard = inner.locks.lock(&key).await;
         publish_locked(&inner, &key, conditions, make, guard).await
@@ -224,10 +240,16 @@ pub(super) async fn publish_locked(
         let (volume, name) = (inner.volume.clone(), key.clone());
         ready = blocking(move || {
             for (_guard, ancestor) in &held {
-                volume.make_way(ancestor).map_err(|e| StoreError::of_entry("making way for a directory", e))?;
+                volume
+                    .make_way(ancestor)
+                    .map_err(|e| StoreError::of_entry("making way for a directory", e))?;
             }
             ready.publish(&volume, &name, replace)?;
-            if ready.published { Ok(ready) } else { Err(StoreError::of_entry("publishing an object", Errno::NOTDIR)) }
+            if ready.published {
+                Ok(ready)
+            } else {
+                Err(StoreError::of_entry("publishing an object", Errno::NOTDIR))
+            }
         })
         .await?;
     }
@@ -246,7 +268,11 @@ pub(super) fn check(volume: &Volume, key: &ObjectKey, conditions: &WriteConditio
         Some(found) => Some(super::recording::described(volume, found)?),
         None => None,
     };
-    let current = info.as_ref().map(|info| Current { etag: &info.etag, size: info.size, last_modified: info.last_modified });
+    let current = info.as_ref().map(|info| Current {
+        etag: &info.etag,
+        size: info.size,
+        last_modified: info.last_modified,
+    });
     Ok(conditions.check(current)?)
 }
 
@@ -263,7 +289,8 @@ impl Ready {
         let failed = |e: Errno| StoreError::io("recording an object", e);
         let file = draft.temp.file().map_err(failed)?;
         let fingerprint = Fingerprint::of(&rustix::fs::fstat(file).map_err(failed)?);
-        let mut record = Record::new(fingerprint, Timestamp::now(), draft.etag, draft.attributes, draft.checksum);
+        let mut record =
+            Record::new(fingerprint, Timestamp::now(), draft.etag, draft.attributes, draft.checksum);
         if let Some((parts, upload)) = draft.parts {
             record = record.with_parts(&parts, upload);
         }
@@ -287,9 +314,12 @@ impl Ready {
             Err(PublishError::Obstructed) => {}
             Err(PublishError::Exists) if !replace => return Err(StoreErrorKind::PreconditionFailed.into()),
             Err(PublishError::Exists) => return Err(StoreError::io("publishing an object", Errno::EXIST)),
-            // The bucket's own directory is gone: the bucket is being deleted, and trying again will say so; or others have removed it.
+            // The bucket's own directory is gone: the bucket is being deleted, and trying again will say so;
+            // or others have removed it.
             Err(PublishError::Failed(Errno::NOENT)) => return Err(volume.root.removed()),
-            Err(PublishError::Failed(error)) => return Err(StoreError::of_entry("publishing an object", error)),
+            Err(PublishError::Failed(error)) => {
+                return Err(StoreError::of_entry("publishing an object", error));
+            }
         }
         Ok(())
     }
@@ -311,7 +341,10 @@ pub(super) fn row(key: &ObjectKey, fingerprint: Fingerprint, record: &Record) ->
         size: fingerprint.size,
         etag: record.etag.clone(),
         last_modified: record.modified,
-        checksum: record.checksum.as_ref().map(|sum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind }),
+        checksum: record
+            .checksum
+            .as_ref()
+            .map(|sum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind }),
         fingerprint: fingerprint.bytes(),
         version: Default::default(),
     }

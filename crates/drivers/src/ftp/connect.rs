@@ -23,8 +23,8 @@ use std::time::Duration;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::rustls::ClientConfig;
 
-/// While a file is sent for an hour nothing moves on its control connection: whatever counts connections between here and there
-/// would forget it.
+/// While a file is sent for an hour nothing moves on its control connection: whatever counts connections
+/// between here and there would forget it.
 const KEEP_ALIVE: Duration = Duration::from_secs(45);
 
 /// Preliminary greetings: a server that says again and again that it will be ready is not.
@@ -33,9 +33,13 @@ const MOST_GREETINGS: usize = 20;
 /// Refuses settings that cannot be sent in a command; names of servers are checked where TLS will need them.
 pub(super) fn check(settings: &FtpSettings) -> Result<()> {
     let password = settings.password.as_ref().map(|password| password.expose()).unwrap_or_default();
-    for (name, value) in [("user", settings.user.as_str()), ("password", password), ("root", &settings.root)] {
+    for (name, value) in [("user", settings.user.as_str()), ("password", password), ("root", &settings.root)]
+    {
         if value.contains(['\r', '\n', '\0']) {
-            return Err(StoreError::new(StoreErrorKind::InvalidRequest, format!("{name} has a line end in it, which FTP cannot send")));
+            return Err(StoreError::new(
+                StoreErrorKind::InvalidRequest,
+                format!("{name} has a line end in it, which FTP cannot send"),
+            ));
         }
     }
     server_name(settings).map(drop)
@@ -43,7 +47,9 @@ pub(super) fn check(settings: &FtpSettings) -> Result<()> {
 
 fn server_name(settings: &FtpSettings) -> Result<ServerName<'static>> {
     let host = settings.host.trim_matches(['[', ']']).to_owned();
-    ServerName::try_from(host).map_err(|_| StoreError::new(StoreErrorKind::InvalidRequest, "host is no name or address of a server"))
+    ServerName::try_from(host).map_err(|_| {
+        StoreError::new(StoreErrorKind::InvalidRequest, "host is no name or address of a server")
+    })
 }
 
 pub(super) async fn dial(settings: &FtpSettings, tls: Option<&ClientConfig>) -> Result<Session> {
@@ -58,7 +64,10 @@ pub(super) async fn dial(settings: &FtpSettings, tls: Option<&ClientConfig>) -> 
 }
 
 /// A session within `connect_timeout`, from the name of the server to the end of the login.
-async fn connect(settings: &FtpSettings, security: Option<Security>) -> std::result::Result<Session, Failure> {
+async fn connect(
+    settings: &FtpSettings,
+    security: Option<Security>,
+) -> std::result::Result<Session, Failure> {
     let within = settings.connect_timeout;
     let mut missing = "no connection";
     match timeout(within, log_on(settings, security, &mut missing)).await {
@@ -68,12 +77,22 @@ async fn connect(settings: &FtpSettings, security: Option<Security>) -> std::res
 }
 
 /// `missing` is what the server still owes us, in words.
-async fn log_on(settings: &FtpSettings, security: Option<Security>, missing: &mut &'static str) -> std::result::Result<Session, Failure> {
+async fn log_on(
+    settings: &FtpSettings,
+    security: Option<Security>,
+    missing: &mut &'static str,
+) -> std::result::Result<Session, Failure> {
     let within = settings.connect_timeout;
     let host = settings.host.trim_matches(['[', ']']);
-    let tcp = TcpStream::connect((host, settings.port)).await.map_err(|error| Failure::Unreached(error.to_string()))?;
+    let tcp = TcpStream::connect((host, settings.port))
+        .await
+        .map_err(|error| Failure::Unreached(error.to_string()))?;
     // Neither is needed for anything to work.
-    let _ = (tcp.set_nodelay(true), sockopt::set_socket_keepalive(&tcp, true), sockopt::set_tcp_keepidle(&tcp, KEEP_ALIVE));
+    let _ = (
+        tcp.set_nodelay(true),
+        sockopt::set_socket_keepalive(&tcp, true),
+        sockopt::set_tcp_keepidle(&tcp, KEEP_ALIVE),
+    );
     let address = tcp.peer_addr().map_err(|_| Failure::Lost("the connection was lost"))?;
     let link = match &security {
         Some(security) if settings.tls == Tls::Implicit => {
@@ -154,27 +173,36 @@ async fn learn(session: &mut Session) -> std::result::Result<(), Failure> {
     }
     let listed: Vec<String> = reply.inner().iter().map(|line| line.trim().to_ascii_uppercase()).collect();
     let has = |feature: &str| listed.iter().any(|line| line.split(' ').next() == Some(feature));
-    session.features = Features { facts: has("MLST"), restarts: listed.iter().any(|line| line.starts_with("REST STREAM")) };
+    session.features =
+        Features { facts: has("MLST"), restarts: listed.iter().any(|line| line.starts_with("REST STREAM")) };
     if has("UTF8") {
         // Most speak it without being asked, and some do not know the question.
         session.ask("OPTS", "UTF8 ON").await?;
     }
     if let Some(facts) = listed.iter().find_map(|line| line.strip_prefix("MLST ")) {
-        let offered = |fact: &&&str| facts.split(';').any(|one| one.trim().trim_end_matches('*').eq_ignore_ascii_case(fact));
-        let wanted: String = ["type", "size", "modify", "unique"].iter().filter(offered).map(|fact| format!("{fact};")).collect();
+        let offered = |fact: &&&str| {
+            facts.split(';').any(|one| one.trim().trim_end_matches('*').eq_ignore_ascii_case(fact))
+        };
+        let wanted: String = ["type", "size", "modify", "unique"]
+            .iter()
+            .filter(offered)
+            .map(|fact| format!("{fact};"))
+            .collect();
         session.ask("OPTS", &format!("MLST {wanted}")).await?;
     }
     Ok(())
 }
 
-/// Absolute, so that no name is taken for an option or for somebody's home, and it does not matter where the server thinks we are.
+/// Absolute, so that no name is taken for an option or for somebody's home, and it does not matter where the
+/// server thinks we are.
 async fn root(session: &mut Session, root: &str) -> std::result::Result<String, Failure> {
     let given = root.trim_end_matches('/');
     if root.starts_with('/') {
         return Ok(given.to_owned());
     }
     let reply = session.tell("PWD", "").await?;
-    let home = quoted(&reply.lines.concat()).ok_or(Failure::Lost("the server does not say where it has put us"))?;
+    let home =
+        quoted(&reply.lines.concat()).ok_or(Failure::Lost("the server does not say where it has put us"))?;
     let home = home.trim_end_matches('/');
     match given.trim_start_matches("./") {
         "" | "." => Ok(home.to_owned()),

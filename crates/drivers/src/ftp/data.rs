@@ -67,7 +67,9 @@ impl Passive {
             return Err(failure);
         }
         let reply = session.ask("PASV", "").await?;
-        let Some(port) = passive_port(&reply.words()).filter(|_| reply.code == 227) else { return Err(Failure::of(&reply)) };
+        let Some(port) = passive_port(&reply.words()).filter(|_| reply.code == 227) else {
+            return Err(Failure::of(&reply));
+        };
         let tcp = dial(session, port).await?;
         self.0.store(false, Ordering::Relaxed);
         Ok(tcp)
@@ -118,7 +120,11 @@ impl Data {
         }
     }
 
-    fn begun(reply: Reply, link: impl FnOnce() -> Result<Link, Failure>, within: Duration) -> Result<Self, Failure> {
+    fn begun(
+        reply: Reply,
+        link: impl FnOnce() -> Result<Link, Failure>,
+        within: Duration,
+    ) -> Result<Self, Failure> {
         match reply.code {
             100..200 => Ok(Self { link: link()?, within, last: None }),
             200..300 => Ok(Self { link: link()?, within, last: Some(reply) }),
@@ -126,7 +132,8 @@ impl Data {
         }
     }
 
-    /// The next bytes; none at the end. Without TLS's goodbye an end looks like any other: the length tells, or the reply.
+    /// The next bytes; none at the end. Without TLS's goodbye an end looks like any other: the length tells,
+    /// or the reply.
     pub(super) async fn read(&mut self) -> Result<Option<Bytes>, Failure> {
         let mut piece = BytesMut::with_capacity(PIECE);
         // Reads as much as there is, up to a piece: frames of TLS and TCP are small.

@@ -31,7 +31,12 @@ use std::{
 };
 
 /// How long a file that was stored may seem to be less.
-const SETTLING: [Duration; 4] = [Duration::from_millis(20), Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
+const SETTLING: [Duration; 4] = [
+    Duration::from_millis(20),
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+];
 
 pub(super) struct FtpDraft {
     remote: Arc<Remote>,
@@ -87,16 +92,26 @@ impl FtpDraft {
         Ok(Self { writing: Some(writing), remote: remote.clone(), at, seen: None, is_gone: false })
     }
 
-    async fn place(&self, lease: &mut Lease, path: &str, absent: bool, repeated: bool) -> std::result::Result<Placed, Failure> {
+    async fn place(
+        &self,
+        lease: &mut Lease,
+        path: &str,
+        absent: bool,
+        repeated: bool,
+    ) -> std::result::Result<Placed, Failure> {
         let mut last = Failure::Refused("folders come and go where it belongs".to_owned());
         for _ in 0..ROUNDS {
             match look(lease, path).await? {
                 Some(seen) if seen.is_folder() => return Ok(Placed::IsFolder),
                 // Perhaps an attempt whose answer was lost took it there.
-                Some(seen) if repeated && self.is_same(&seen) && look(lease, &self.at).await?.is_none() => return Ok(Placed::There(seen)),
+                Some(seen) if repeated && self.is_same(&seen) && look(lease, &self.at).await?.is_none() => {
+                    return Ok(Placed::There(seen));
+                }
                 Some(_) if absent => return Ok(Placed::Exists),
                 Some(_) if !self.remote.quirks.get().is_some_and(|quirks| quirks.replaces) => {
-                    return Err(Failure::Unsupported("it renames no file onto another, so nothing can be replaced".to_owned()));
+                    return Err(Failure::Unsupported(
+                        "it renames no file onto another, so nothing can be replaced".to_owned(),
+                    ));
                 }
                 Some(_) | None => {}
             }
@@ -168,7 +183,9 @@ impl Draft for FtpDraft {
                 failure.told("writing a file")
             })?;
             drop(lease);
-            let is_whole = |seen: &Option<Seen>| seen.as_ref().is_some_and(|seen| seen.is_file() && seen.stat.size == position);
+            let is_whole = |seen: &Option<Seen>| {
+                seen.as_ref().is_some_and(|seen| seen.is_file() && seen.stat.size == position)
+            };
             // Servers may say that they have it all a moment before it is in the file.
             for wait in SETTLING {
                 if is_whole(&seen) {
@@ -176,13 +193,20 @@ impl Draft for FtpDraft {
                 }
                 tokio::time::sleep(wait).await;
                 let at = &self.at;
-                let again = self.remote.repeat(Use::Short, "looking at a file", |mut lease, _| async move { look(&mut lease, at).await });
+                let again = self.remote.repeat(Use::Short, "looking at a file", |mut lease, _| async move {
+                    look(&mut lease, at).await
+                });
                 seen = again.await?;
             }
             if !is_whole(&seen) {
-                let there = seen.map_or_else(|| "is not there".to_owned(), |seen| format!("has {} bytes", seen.stat.size));
+                let there = seen.map_or_else(
+                    || "is not there".to_owned(),
+                    |seen| format!("has {} bytes", seen.stat.size),
+                );
                 let words = format!("a file of which {position} bytes were written {there}");
-                return Err(Failure::Lost("what was written is not what is there").told("writing a file").with_source(words));
+                return Err(Failure::Lost("what was written is not what is there")
+                    .told("writing a file")
+                    .with_source(words));
             }
             self.seen = seen;
         }
@@ -268,10 +292,15 @@ async fn remove(remote: &Remote, at: &str) -> bool {
         let path = lease.at(at);
         match lease.tell("DELE", &path).await {
             // A server that has not noticed yet that its writer is gone may refuse, or make it anew.
-            Err(failure @ Failure::Refused(_)) if look(&mut lease, at).await?.is_some() => Err(Failure::Later(failure.to_string())),
+            Err(failure @ Failure::Refused(_)) if look(&mut lease, at).await?.is_some() => {
+                Err(Failure::Later(failure.to_string()))
+            }
             Err(Failure::Refused(_)) | Ok(_) => Ok(()),
             Err(failure) => Err(failure),
         }
     });
-    removed.await.inspect_err(|error| tracing::debug!(%error, "a draft was not removed; it is tried again later")).is_ok()
+    removed
+        .await
+        .inspect_err(|error| tracing::debug!(%error, "a draft was not removed; it is tried again later"))
+        .is_ok()
 }

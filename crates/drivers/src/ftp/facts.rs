@@ -58,7 +58,9 @@ pub(super) fn seen(facts: &str) -> Option<Seen> {
 /// Returns whether a line of MLSD is about the folder itself, or the one above.
 pub(super) fn is_itself(facts: &[u8]) -> bool {
     let lower = facts.to_ascii_lowercase();
-    [&b"type=cdir;"[..], b"type=pdir;"].iter().any(|kind| lower.windows(kind.len()).any(|window| window == *kind))
+    [&b"type=cdir;"[..], b"type=pdir;"]
+        .iter()
+        .any(|kind| lower.windows(kind.len()).any(|window| window == *kind))
 }
 
 #[cfg(test)]
@@ -68,13 +70,21 @@ mod tests {
 
     #[test]
     fn facts_come_in_any_order_and_spelling() {
-        let (seen, name) = line(b"Size=10;modify=20071029155301;perm=r;TYPE=File;Unique=a; a;b =c").expect("a line");
+        let (seen, name) =
+            line(b"Size=10;modify=20071029155301;perm=r;TYPE=File;Unique=a; a;b =c").expect("a line");
         assert_eq!((seen.stat.kind, seen.stat.size, name), (Kind::File, 10, &b"a;b =c"[..]));
         assert_eq!(seen.stat.modified.map(|time| time.seconds()), Some(1_193_673_181));
         assert_eq!(seen.unique.as_deref(), Some("a"));
         assert_eq!(line(b"type=dir;  lead").map(|(_, name)| name), Some(&b" lead"[..]));
         assert_eq!(line(b"type=OS.unix=slink:/etc; x").map(|(seen, _)| seen.stat.kind), Some(Kind::Other));
-        for wrong in [&b"type=file; no size"[..], b"size=1; no type", b"type=file;size=x; y", b"type=dir;", b"", b"type=file;size=-1; x"] {
+        for wrong in [
+            &b"type=file; no size"[..],
+            b"size=1; no type",
+            b"type=file;size=x; y",
+            b"type=dir;",
+            b"",
+            b"type=file;size=-1; x",
+        ] {
             assert_eq!(line(wrong), None);
         }
         assert!(is_itself(b"Type=cdir;size=0;") && is_itself(b"a=b;type=PDIR;") && !is_itself(b"type=dir;"));

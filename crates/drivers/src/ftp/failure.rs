@@ -39,7 +39,8 @@ pub(super) enum Failure {
     Lost(&'static str),
 }
 
-/// Codes say little: `550` is everything from a missing file to a full disk. Words are what servers add to them.
+/// Codes say little: `550` is everything from a missing file to a full disk. Words are what servers add to
+/// them.
 const DENIED: [&str; 5] = ["permission", "denied", "privilege", "not permitted", "not authorized"];
 const FULL: [&str; 5] = ["no space", "quota", "disk full", "insufficient", "storage allocation"];
 

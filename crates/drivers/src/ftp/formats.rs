@@ -18,7 +18,8 @@ pub(super) enum Line<'l> {
     Strange,
 }
 
-const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
 pub(super) fn line(line: &[u8]) -> Line<'_> {
     if line.iter().all(|c| c.is_ascii_whitespace()) {
@@ -52,7 +53,11 @@ fn unix<'l>(line: &'l [u8], words: &[(&str, usize)]) -> Option<Line<'l>> {
         let (last, begin) = words[at + length];
         let name = line.get(begin + last.len() + 1..).filter(|name| !name.is_empty())?;
         let size = if kind == Kind::File { size } else { 0 };
-        return Some(Line::Entry { kind, size, name: if mode.starts_with('l') { without_target(name) } else { name } });
+        return Some(Line::Entry {
+            kind,
+            size,
+            name: if mode.starts_with('l') { without_target(name) } else { name },
+        });
     }
     None
 }
@@ -64,8 +69,12 @@ fn date(words: &[(&str, usize)]) -> Option<usize> {
     let is_day = |word: &str| word.parse::<u8>().is_ok_and(|day| (1..=31).contains(&day));
     let is_year = |word: &str| word.len() == 4 && word.bytes().all(|c| c.is_ascii_digit());
     match (word(0)?, word(1)?) {
-        (month, day) if is_month(month) && is_day(day) => word(2).filter(|last| is_year(last) || is_time(last)).map(|_| 3),
-        (day, month) if is_month(month) && is_day(day) => word(2).filter(|last| is_year(last) || is_time(last)).map(|_| 3),
+        (month, day) if is_month(month) && is_day(day) => {
+            word(2).filter(|last| is_year(last) || is_time(last)).map(|_| 3)
+        }
+        (day, month) if is_month(month) && is_day(day) => {
+            word(2).filter(|last| is_year(last) || is_time(last)).map(|_| 3)
+        }
         (day, time) if is_iso_day(day) && is_time(time) => Some(2),
         _ => None,
     }
@@ -73,11 +82,16 @@ fn date(words: &[(&str, usize)]) -> Option<usize> {
 
 fn is_time(word: &str) -> bool {
     let parts: Vec<&str> = word.split(':').collect();
-    (2..=3).contains(&parts.len()) && parts.iter().all(|part| (1..=2).contains(&part.len()) && part.bytes().all(|c| c.is_ascii_digit()))
+    (2..=3).contains(&parts.len())
+        && parts.iter().all(|part| (1..=2).contains(&part.len()) && part.bytes().all(|c| c.is_ascii_digit()))
 }
 
 fn is_iso_day(word: &str) -> bool {
-    word.len() == 10 && word.bytes().enumerate().all(|(at, c)| if matches!(at, 4 | 7) { c == b'-' } else { c.is_ascii_digit() })
+    word.len() == 10
+        && word
+            .bytes()
+            .enumerate()
+            .all(|(at, c)| if matches!(at, 4 | 7) { c == b'-' } else { c.is_ascii_digit() })
 }
 
 fn without_target(name: &[u8]) -> &[u8] {
@@ -87,8 +101,9 @@ fn without_target(name: &[u8]) -> &[u8] {
 /// `01-02-26  03:45PM       <DIR>          name` and `01-02-2026  15:45      1024 name`.
 fn dos<'l>(line: &'l [u8], words: &[(&str, usize)]) -> Option<Line<'l>> {
     let [(day, _), (time, _), (size, begin), ..] = words else { return None };
-    let digits =
-        |word: &str, separator: char| word.split(separator).all(|part| !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit()));
+    let digits = |word: &str, separator: char| {
+        word.split(separator).all(|part| !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit()))
+    };
     if !(matches!(day.len(), 8 | 10) && day.split('-').count() == 3 && digits(day, '-')) {
         return None;
     }
@@ -150,21 +165,33 @@ mod tests {
             ("-rw-rw-rw-   1 0 0 9 Jan 1 12:00 1 Jan 1 12:00", file(9, "1 Jan 1 12:00")),
             ("drwxr-xr-x   2 ftp ftp 4096 Jan 02 12:34 d", (Kind::Folder, 0, "d".into())),
             ("lrwxrwxrwx   1 ftp ftp 4 Jan 02 12:34 l -> /etc", (Kind::Other, 0, "l".into())),
-            ("01-02-26  03:45PM       <DIR>          Program Files", (Kind::Folder, 0, "Program Files".into())),
+            (
+                "01-02-26  03:45PM       <DIR>          Program Files",
+                (Kind::Folder, 0, "Program Files".into()),
+            ),
             ("01-02-2026  15:45            144700153 image 34.gif", file(144_700_153, "image 34.gif")),
         ] {
             assert_eq!(entry(text), expected, "{text}");
         }
         assert_eq!(line(b"total 12"), Line::Void);
         assert_eq!(line(b"  "), Line::Void);
-        for text in ["-rw-r--r-- 1 u g 5 Jan 2 12:34", "-rw-r--r-- 1 u g x Jan 2 12:34 name", "hello", "01-02-26 03:45PM x y", "crw 1"] {
+        for text in [
+            "-rw-r--r-- 1 u g 5 Jan 2 12:34",
+            "-rw-r--r-- 1 u g x Jan 2 12:34 name",
+            "hello",
+            "01-02-26 03:45PM x y",
+            "crw 1",
+        ] {
             assert_eq!(line(text.as_bytes()), Line::Strange, "{text}");
         }
     }
 
     #[test]
     fn names_that_are_no_text_do_not_lose_their_line() {
-        assert_eq!(line(b"-rw-r--r-- 1 \xff g 5 Jan 2 12:34 n\xfe"), Line::Entry { kind: Kind::File, size: 5, name: b"n\xfe" });
+        assert_eq!(
+            line(b"-rw-r--r-- 1 \xff g 5 Jan 2 12:34 n\xfe"),
+            Line::Entry { kind: Kind::File, size: 5, name: b"n\xfe" }
+        );
     }
 
     proptest! {

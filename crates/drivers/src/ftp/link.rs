@@ -44,7 +44,9 @@ impl Security {
         match tokio::time::timeout(within, self.connector.connect(self.name.clone(), tcp)).await {
             Ok(Ok(stream)) => Ok(Link::Secure(Box::new(stream))),
             // A certificate that is not trusted does not become so by asking again.
-            Ok(Err(error)) if error.get_ref().is_some_and(|inner| inner.is::<tokio_rustls::rustls::Error>()) => {
+            Ok(Err(error))
+                if error.get_ref().is_some_and(|inner| inner.is::<tokio_rustls::rustls::Error>()) =>
+            {
                 Err(Failure::Denied(format!("TLS: {error}")))
             }
             Ok(Err(_)) => Err(Failure::Lost("the connection was lost while TLS began")),

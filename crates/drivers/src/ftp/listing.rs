@@ -73,14 +73,19 @@ pub(super) fn list<'r>(remote: &'r Arc<Remote>, folder: &str) -> BoxStream<'r, R
                 }
             }
         });
-        let rest = stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+        let rest =
+            stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
         Result::Ok(stream::once(async { Ok(first) }).chain(rest).boxed())
     };
     stream::once(batches).try_flatten().boxed()
 }
 
 /// The first entries, and where the others come from: what is lost until here is repeated.
-async fn begin(remote: &Arc<Remote>, mut lease: Lease, folder: &str) -> std::result::Result<Option<(Vec<Entry>, Listing)>, Failure> {
+async fn begin(
+    remote: &Arc<Remote>,
+    mut lease: Lease,
+    folder: &str,
+) -> std::result::Result<Option<(Vec<Entry>, Listing)>, Failure> {
     let at = lease.at(folder);
     let has_facts = lease.features.facts;
     let data = if has_facts {
@@ -91,7 +96,11 @@ async fn begin(remote: &Arc<Remote>, mut lease: Lease, folder: &str) -> std::res
         match Data::begin(&mut lease, &remote.passive, ("MLSD", &at), 0).await {
             Err(failure @ Failure::Refused(_)) => {
                 // Perhaps it is no folder any more.
-                return if look(&mut lease, folder).await?.is_some_and(|seen| seen.is_folder()) { Err(failure) } else { Ok(None) };
+                return if look(&mut lease, folder).await?.is_some_and(|seen| seen.is_folder()) {
+                    Err(failure)
+                } else {
+                    Ok(None)
+                };
             }
             begun => begun?,
         }
@@ -99,7 +108,8 @@ async fn begin(remote: &Arc<Remote>, mut lease: Lease, folder: &str) -> std::res
         if present(lease.tell("CWD", &at).await)?.is_none() {
             return Ok(None);
         }
-        // Names that begin with a dot are shown to those who ask for them, by most servers; the argument is no pattern then.
+        // Names that begin with a dot are shown to those who ask for them, by most servers; the argument is
+        // no pattern then.
         match Data::begin(&mut lease, &remote.passive, ("LIST", "-a"), 0).await {
             Err(Failure::Refused(_) | Failure::Unsupported(_) | Failure::Later(_)) => {
                 match Data::begin(&mut lease, &remote.passive, ("LIST", ""), 0).await {
@@ -169,7 +179,8 @@ impl Listing {
         if self.has_facts {
             return Ok(entries);
         }
-        let mut lease = self.remote.pool.lease(Use::Short).await.map_err(|error| Failure::Later(error.to_string()))?;
+        let mut lease =
+            self.remote.pool.lease(Use::Short).await.map_err(|error| Failure::Later(error.to_string()))?;
         let mut dated = Vec::with_capacity(entries.len());
         for mut entry in entries {
             if entry.stat.kind == Kind::File {
@@ -192,7 +203,12 @@ fn endless(why: &str) -> Failure {
 }
 
 /// Adds the entry of a line to the entries before it.
-fn take(line: &[u8], has_facts: bool, is_understood: &mut bool, entries: &mut Vec<Entry>) -> std::result::Result<(), Failure> {
+fn take(
+    line: &[u8],
+    has_facts: bool,
+    is_understood: &mut bool,
+    entries: &mut Vec<Entry>,
+) -> std::result::Result<(), Failure> {
     match entry(line, has_facts) {
         Ok(found) => {
             *is_understood |= found.is_some();
@@ -211,8 +227,12 @@ fn take(line: &[u8], has_facts: bool, is_understood: &mut bool, entries: &mut Ve
 fn entry(line: &[u8], has_facts: bool) -> std::result::Result<Option<Entry>, Failure> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let strange =
-        || Failure::Unsupported(format!("a line of its listing is not understood: {}", String::from_utf8_lossy(line).escape_debug()));
+    let strange = || {
+        Failure::Unsupported(format!(
+            "a line of its listing is not understood: {}",
+            String::from_utf8_lossy(line).escape_debug()
+        ))
+    };
     let (name, stat) = match has_facts {
         true if line.is_empty() => return Ok(None),
         true => {
@@ -226,7 +246,9 @@ fn entry(line: &[u8], has_facts: bool) -> std::result::Result<Option<Entry>, Fai
         false => match formats::line(line) {
             Line::Void => return Ok(None),
             Line::Strange => return Err(strange()),
-            Line::Entry { kind, size, name } => (name, Stat { kind, size, modified: None, tag: None, md5: None }),
+            Line::Entry { kind, size, name } => {
+                (name, Stat { kind, size, modified: None, tag: None, md5: None })
+            }
         },
     };
     Ok(match std::str::from_utf8(name) {

@@ -147,7 +147,11 @@ impl Files for FtpFiles {
                         Ok(()) => {}
                         // Perhaps it is none any more.
                         Err(failure @ Failure::Refused(_)) => {
-                            return if look(&mut lease, from).await?.is_some_and(|seen| seen.is_file()) { Err(failure) } else { Ok(None) };
+                            return if look(&mut lease, from).await?.is_some_and(|seen| seen.is_file()) {
+                                Err(failure)
+                            } else {
+                                Ok(None)
+                            };
                         }
                         Err(failure) => return Err(failure),
                     }

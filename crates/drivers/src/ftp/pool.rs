@@ -63,7 +63,9 @@ impl Pool {
     pub(super) fn new(settings: FtpSettings) -> Result<Arc<Self>> {
         connect::check(&settings)?;
         if settings.max_connections < FEWEST_CONNECTIONS {
-            let fewest = format!("max_connections is at least {FEWEST_CONNECTIONS}: a connection of FTP does one thing at a time");
+            let fewest = format!(
+                "max_connections is at least {FEWEST_CONNECTIONS}: a connection of FTP does one thing at a time"
+            );
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, fewest));
         }
         let tls = match settings.tls {
@@ -146,7 +148,8 @@ impl Pool {
                 Err(error) => error,
             };
             // A server may take fewer connections than we would make: then those that there are have to do.
-            let is_last = attempt >= self.settings.attempts || asked.elapsed() >= self.settings.connect_timeout;
+            let is_last =
+                attempt >= self.settings.attempts || asked.elapsed() >= self.settings.connect_timeout;
             let returned = tokio::time::timeout(pause(attempt, Duration::ZERO), self.returned.notified());
             if error.is_temporary() && !is_last {
                 tracing::debug!(%error, attempt, "no connection to a backend; it is tried again");

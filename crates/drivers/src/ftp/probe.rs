@@ -27,7 +27,10 @@ impl Remote {
             let remote = self.clone();
             // The probe runs to its end, even without a waiter: it removes what it has made.
             let trying = tokio::spawn(async move { remote.try_out().await });
-            let died = |error| StoreError::new(StoreErrorKind::Internal, "FTP: trying a server out failed").with_source(error);
+            let died = |error| {
+                StoreError::new(StoreErrorKind::Internal, "FTP: trying a server out failed")
+                    .with_source(error)
+            };
             trying.await.map_err(died)?
         });
         found.await.copied()
@@ -45,7 +48,9 @@ impl Remote {
 
     async fn try_out(&self) -> Result<Quirks> {
         let mut random = [0; 8];
-        let unlucky = |error| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(format!("{error}"));
+        let unlucky = |error| {
+            StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(format!("{error}"))
+        };
         getrandom::fill(&mut random).map_err(unlucky)?;
         let name = join(&drafts(), &format!("probe-{}", hex::encode(random)));
         let quirks = self.repeat(Use::Writing, "trying the server out", |mut lease, _| {
@@ -53,7 +58,9 @@ impl Remote {
             async move {
                 let [one, two, folder] = ["one", "two", "folder"].map(|part| format!("{name}-{part}"));
                 let found = self.attempt(&mut lease, [&one, &two, &folder]).await;
-                for (verb, path) in [("DELE", &one), ("DELE", &two), ("DELE", &join(&folder, "one")), ("RMD", &folder)] {
+                for (verb, path) in
+                    [("DELE", &one), ("DELE", &two), ("DELE", &join(&folder, "one")), ("RMD", &folder)]
+                {
                     let at = lease.at(path);
                     // Most of them are not there any more.
                     let _ = lease.ask(verb, &at).await;
@@ -69,12 +76,17 @@ impl Remote {
         Ok(quirks)
     }
 
-    async fn attempt(&self, lease: &mut Lease, [one, two, folder]: [&str; 3]) -> std::result::Result<Quirks, Failure> {
+    async fn attempt(
+        &self,
+        lease: &mut Lease,
+        [one, two, folder]: [&str; 3],
+    ) -> std::result::Result<Quirks, Failure> {
         self.prepare(lease).await?;
         self.store(lease, one, CONTENT).await?;
         self.store(lease, two, &CONTENT[..3]).await?;
         let restarts = self.from(lease, one, 4).await?;
-        let replaces = rename(lease, two, one).await? && look(lease, one).await?.is_some_and(|seen| seen.stat.size == 3);
+        let replaces =
+            rename(lease, two, one).await? && look(lease, one).await?.is_some_and(|seen| seen.stat.size == 3);
         let inside = join(folder, "one");
         let at = lease.at(folder);
         lease.tell("MKD", &at).await?;
@@ -84,7 +96,12 @@ impl Remote {
         Ok(Quirks { replaces, restarts, keeps_full_folders })
     }
 
-    async fn store(&self, lease: &mut Lease, path: &str, content: &'static [u8]) -> std::result::Result<(), Failure> {
+    async fn store(
+        &self,
+        lease: &mut Lease,
+        path: &str,
+        content: &'static [u8],
+    ) -> std::result::Result<(), Failure> {
         let at = lease.at(path);
         let mut data = Data::begin(lease, &self.passive, ("STOR", &at), 0).await?;
         data.write(Bytes::from_static(content)).await?;

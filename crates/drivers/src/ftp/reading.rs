@@ -68,7 +68,11 @@ impl Reading {
                     Ok(_) => return Err(Failure::Changed),
                     Err((mut lease, failure @ Failure::Refused(_))) => {
                         // Others may have removed it.
-                        return if look(&mut lease, path).await?.is_some_and(|seen| seen.is_file()) { Err(failure) } else { Ok(None) };
+                        return if look(&mut lease, path).await?.is_some_and(|seen| seen.is_file()) {
+                            Err(failure)
+                        } else {
+                            Ok(None)
+                        };
                     }
                     Err((_, failure)) => return Err(failure),
                 },
@@ -76,7 +80,13 @@ impl Reading {
             Ok(Some((seen, reader, begun)))
         });
         let opened = opened.await?;
-        Ok(opened.map(|(seen, reader, begun)| Self { remote: remote.clone(), path: path.to_owned(), seen, reader, begun }))
+        Ok(opened.map(|(seen, reader, begun)| Self {
+            remote: remote.clone(),
+            path: path.to_owned(),
+            seen,
+            reader,
+            begun,
+        }))
     }
 
     /// Begins where nothing was begun, or elsewhere.
@@ -136,7 +146,8 @@ impl Opened for Reading {
             None => self.begin(span.start).await?,
         };
         let after = self.seen.stat.size - span.end;
-        let mut sending = Sending { reading: self, lease, data: Some(data), skip, left: span.len(), after, held: None };
+        let mut sending =
+            Sending { reading: self, lease, data: Some(data), skip, left: span.len(), after, held: None };
         // Some servers open the file itself only when they send its first bytes.
         let first = sending.piece().await.map_err(|failure| failure.told("reading a file"))?;
         let pieces = stream::try_unfold((sending, first), |(mut sending, first)| async move {
@@ -218,7 +229,9 @@ impl Sending {
         }
         let found = match look(&mut self.lease, path).await {
             Err(failure) if failure.is_passing() => {
-                let looked = remote.repeat(Use::Short, "looking at a file", |mut lease, _| async move { look(&mut lease, path).await });
+                let looked = remote.repeat(Use::Short, "looking at a file", |mut lease, _| async move {
+                    look(&mut lease, path).await
+                });
                 looked.await.map_err(|_| failure)?
             }
             found => found?,

@@ -39,12 +39,14 @@ pub(super) const ROUNDS: usize = 10;
 pub(super) struct Remote {
     pub(super) pool: Arc<Pool>,
     pub(super) passive: Passive,
-    /// Locks of paths. One is held while a name is given to another file, and while a reader looks and begins.
+    /// Locks of paths. One is held while a name is given to another file, and while a reader looks and
+    /// begins.
     pub(super) locks: Arc<Locks<String>>,
     pub(super) readers: Arc<Readers>,
     /// Drafts that could not be removed.
     pub(super) late: Arc<Late>,
-    /// Our own folder was made. Not all servers refuse a file in a folder that is not there before they have taken it.
+    /// Our own folder was made. Not all servers refuse a file in a folder that is not there before they have
+    /// taken it.
     pub(super) is_prepared: AtomicBool,
     /// Found out when it first matters.
     pub(super) quirks: OnceCell<Quirks>,
@@ -108,7 +110,11 @@ impl Remote {
     }
 
     /// Makes a folder and those above it, the root too. `Missing`: others remove them as fast.
-    pub(super) async fn make_folders(&self, lease: &mut Lease, folder: &str) -> std::result::Result<Way, Failure> {
+    pub(super) async fn make_folders(
+        &self,
+        lease: &mut Lease,
+        folder: &str,
+    ) -> std::result::Result<Way, Failure> {
         let mut last = Ok(Way::Missing);
         for round in 0..ROUNDS {
             match self.make_each(lease, folder).await {
@@ -126,7 +132,9 @@ impl Remote {
             let at = lease.at(part);
             match lease.tell("MKD", &at).await {
                 Ok(_) => {}
-                Err(failure @ (Failure::Lost(_) | Failure::BadName | Failure::LongName | Failure::Full)) => return Err(failure),
+                Err(failure @ (Failure::Lost(_) | Failure::BadName | Failure::LongName | Failure::Full)) => {
+                    return Err(failure);
+                }
                 // Servers do not report that it exists, or in many different words: checking decides.
                 Err(failure) => match look(lease, part).await? {
                     Some(seen) if seen.is_folder() => {}
@@ -155,7 +163,11 @@ impl Remote {
 
     pub(super) async fn make_root(&self, lease: &mut Lease) -> std::result::Result<(), Failure> {
         let root = lease.root.clone();
-        let ends = root.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).chain((!root.is_empty()).then_some(root.len()));
+        let ends = root
+            .match_indices('/')
+            .map(|(at, _)| at)
+            .filter(|at| *at > 0)
+            .chain((!root.is_empty()).then_some(root.len()));
         for end in ends {
             // A folder that cannot be made exists, or its absence fails the next step.
             if let Err(failure @ Failure::Lost(_)) = lease.tell("MKD", &root[..end]).await {
@@ -174,7 +186,9 @@ pub(super) async fn look(lease: &mut Lease, path: &str) -> std::result::Result<O
         let seen = reply.inner().iter().find_map(|line| facts::seen(line.trim_start().split(' ').next()?));
         return match seen {
             Some(seen) => Ok(Some(seen)),
-            None => Err(Failure::Unsupported("what it says of a file is not enough: a size is missing".to_owned())),
+            None => Err(Failure::Unsupported(
+                "what it says of a file is not enough: a size is missing".to_owned(),
+            )),
         };
     }
     let size = match present(lease.tell("SIZE", &at).await)? {
@@ -192,7 +206,10 @@ pub(super) async fn look(lease: &mut Lease, path: &str) -> std::result::Result<O
 }
 
 /// When the file changed that lies at a path of the server.
-pub(super) async fn modified(lease: &mut Lease, at: &str) -> std::result::Result<Option<crate::model::Timestamp>, Failure> {
+pub(super) async fn modified(
+    lease: &mut Lease,
+    at: &str,
+) -> std::result::Result<Option<crate::model::Timestamp>, Failure> {
     match lease.tell("MDTM", at).await {
         Ok(reply) => Ok(time(&reply.words())),
         // Not all servers have it: then only sizes distinguish files.
@@ -208,7 +225,8 @@ pub(super) fn unmakable(lease: &Lease, folder: &str) -> Failure {
 
 /// `a`, `a/b` and `a/b/c` of `a/b/c`.
 fn prefixes(folder: &str) -> impl Iterator<Item = &str> {
-    let ends = folder.match_indices('/').map(|(at, _)| at).chain((!folder.is_empty()).then_some(folder.len()));
+    let ends =
+        folder.match_indices('/').map(|(at, _)| at).chain((!folder.is_empty()).then_some(folder.len()));
     ends.map(|end| &folder[..end])
 }
 

@@ -45,7 +45,10 @@ impl Gathering {
     /// The reply, with its last line. An error: this is no reply.
     pub(super) fn take(&mut self, line: &[u8]) -> Result<Option<Reply>, ()> {
         let line = String::from_utf8_lossy(line).into_owned();
-        let code = line.get(..3).filter(|code| code.bytes().all(|c| c.is_ascii_digit())).and_then(|code| code.parse::<u16>().ok());
+        let code = line
+            .get(..3)
+            .filter(|code| code.bytes().all(|c| c.is_ascii_digit()))
+            .and_then(|code| code.parse::<u16>().ok());
         let after = line.as_bytes().get(3).copied();
         let rest = || line.get(4..).unwrap_or_default().to_owned();
         match (self.code, code) {
@@ -54,7 +57,9 @@ impl Gathering {
                 self.lines.push(rest());
                 Ok(None)
             }
-            (None, Some(code @ 100..600)) if matches!(after, None | Some(b' ')) => Ok(Some(Reply { code, lines: vec![rest()] })),
+            (None, Some(code @ 100..600)) if matches!(after, None | Some(b' ')) => {
+                Ok(Some(Reply { code, lines: vec![rest()] }))
+            }
             (None, _) => Err(()),
             (Some(first), Some(code)) if code == first && matches!(after, None | Some(b' ')) => {
                 self.lines.push(rest());
@@ -77,8 +82,8 @@ pub(super) fn extended_port(words: &str) -> Option<u16> {
     inner.split(delimiter).nth(3)?.parse().ok().filter(|port| *port > 0)
 }
 
-/// The port of `Entering Passive Mode (h1,h2,h3,h4,p1,p2).` The address is read past: a server that could name another host would
-/// have us connect anywhere.
+/// The port of `Entering Passive Mode (h1,h2,h3,h4,p1,p2).` The address is read past: a server that could
+/// name another host would have us connect anywhere.
 pub(super) fn passive_port(words: &str) -> Option<u16> {
     let from = words.find(|c: char| c.is_ascii_digit())?;
     let numbers: Vec<u8> = words[from..]
@@ -122,7 +127,8 @@ pub(super) fn time(text: &str) -> Option<Timestamp> {
     // A leap second is the one before it.
     let time = Time::from_hms(small(8)?, small(10)?, small(12)?.min(59)).ok()?;
     let seconds = PrimitiveDateTime::new(date, time).assume_utc().unix_timestamp();
-    let millis: i64 = format!("{:0<3}", fraction.get(..fraction.len().min(3)).unwrap_or_default()).parse().ok()?;
+    let millis: i64 =
+        format!("{:0<3}", fraction.get(..fraction.len().min(3)).unwrap_or_default()).parse().ok()?;
     Some(Timestamp::from_millis(seconds * 1000 + millis))
 }
 

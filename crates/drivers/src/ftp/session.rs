@@ -26,7 +26,8 @@ use tokio::{
 
 /// The longest reply, in bytes. A FEAT has some thirty lines, a greeting may be a page.
 const LONGEST_REPLY: usize = 64 << 10;
-/// The longest command, in bytes. Servers have buffers of 2 KiB, and some take what does not fit in for the next command.
+/// The longest command, in bytes. Servers have buffers of 2 KiB, and some take what does not fit in for the
+/// next command.
 const LONGEST_COMMAND: usize = 2000;
 /// Storing what was sent, checking it for viruses: some servers answer late.
 pub(super) const PATIENCE: u32 = 10;
@@ -104,7 +105,8 @@ impl Session {
         }
     }
 
-    /// Goes on with TLS. Nothing may have come after the reply that allowed it: it would be taken for the server's.
+    /// Goes on with TLS. Nothing may have come after the reply that allowed it: it would be taken for the
+    /// server's.
     pub(super) async fn secure(&mut self, security: &Security, within: Duration) -> Result<(), Failure> {
         match self.link.take() {
             Some(Link::Plain(tcp)) if self.is_in_sync && self.unread.is_empty() => {
@@ -150,7 +152,9 @@ impl Session {
     }
 
     pub(super) async fn reply_within(&mut self, within: Duration) -> Result<Reply, Failure> {
-        let reply = timeout(within, self.gather()).await.unwrap_or(Err(Failure::Lost("the server does not answer in time")))?;
+        let reply = timeout(within, self.gather())
+            .await
+            .unwrap_or(Err(Failure::Lost("the server does not answer in time")))?;
         self.is_in_sync = !reply.is_preliminary();
         if reply.code == 421 {
             self.is_in_sync = false;
@@ -166,7 +170,10 @@ impl Session {
                 let line = line.strip_suffix(b"\n").unwrap_or(&line);
                 let line = line.strip_suffix(b"\r").unwrap_or(line);
                 length += line.len();
-                if let Some(reply) = gathering.take(line).map_err(|()| Failure::Lost("what answers there does not speak FTP"))? {
+                if let Some(reply) = gathering
+                    .take(line)
+                    .map_err(|()| Failure::Lost("what answers there does not speak FTP"))?
+                {
                     return Ok(reply);
                 }
             }

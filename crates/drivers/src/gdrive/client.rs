@@ -40,7 +40,10 @@ impl Client {
     }
 
     pub(super) fn upload(&self, kind: &str) -> Call<Refusal> {
-        self.0.call(Method::POST, "/upload/drive/v3/files").query("supportsAllDrives", "true").query("uploadType", kind)
+        self.0
+            .call(Method::POST, "/upload/drive/v3/files")
+            .query("supportsAllDrives", "true")
+            .query("uploadType", kind)
     }
 
     /// Makes a request to an address that Drive has named: an upload that was begun.

@@ -49,13 +49,27 @@ enum State {
 
 impl GdriveDraft {
     pub(super) fn new(drive: Arc<Drive>, name: &DraftName, size: Option<u64>) -> Self {
-        Self { drive, name: name.0.clone(), size, written: 0, state: State::Gathering(Gathered::default()), id: None }
+        Self {
+            drive,
+            name: name.0.clone(),
+            size,
+            written: 0,
+            state: State::Gathering(Gathered::default()),
+            id: None,
+        }
     }
 
     /// One that Drive has made.
     pub(super) fn stored(drive: Arc<Drive>, name: &DraftName, item: Item) -> Self {
         let id = Some(item.id.clone());
-        Self { drive, name: name.0.clone(), size: None, written: item.stat().size, state: State::Stored(item), id }
+        Self {
+            drive,
+            name: name.0.clone(),
+            size: None,
+            written: item.stat().size,
+            state: State::Stored(item),
+            id,
+        }
     }
 
     /// Returns the name and the parent of the new file.
@@ -74,16 +88,24 @@ impl GdriveDraft {
     async fn put(&mut self, bytes: Bytes) -> Result<Item> {
         let description = self.description().await?;
         let boundary = format!("causeway-{}", self.named()?);
-        let mut body = format!("--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{description}\r\n").into_bytes();
-        body.extend_from_slice(format!("--{boundary}\r\nContent-Type: application/octet-stream\r\n\r\n").as_bytes());
+        let mut body =
+            format!("--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{description}\r\n")
+                .into_bytes();
+        body.extend_from_slice(
+            format!("--{boundary}\r\nContent-Type: application/octet-stream\r\n\r\n").as_bytes(),
+        );
         body.extend_from_slice(&bytes);
         body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
         let call = self.drive.client.upload("multipart").query("fields", FIELDS);
-        let call = call.header("content-type", &format!("multipart/related; boundary={boundary}")).body(Outgoing::full(body.into()));
+        let call = call
+            .header("content-type", &format!("multipart/related; boundary={boundary}"))
+            .body(Outgoing::full(body.into()));
         match call.read::<Item>(Again::Harmless).await? {
             Ok(item) => Ok(item),
             // Made by the attempt before, of which we have heard nothing.
-            Err(refusal) if refusal.status == StatusCode::CONFLICT => self.made().await?.ok_or_else(|| refusal.into()),
+            Err(refusal) if refusal.status == StatusCode::CONFLICT => {
+                self.made().await?.ok_or_else(|| refusal.into())
+            }
             Err(refusal) => Err(refusal.into()),
         }
     }
@@ -115,7 +137,9 @@ impl GdriveDraft {
         match self.size {
             Some(size) => {
                 let call = self.drive.client.session(Method::PUT, &session);
-                let sending = Sending::begin(Some(size), |body| async move { Ok(call.body(body).send(Again::OnlyIfRefused).await??) });
+                let sending = Sending::begin(Some(size), |body| async move {
+                    Ok(call.body(body).send(Again::OnlyIfRefused).await??)
+                });
                 self.state = State::Sending(sending);
             }
             None => self.state = State::Chunks(Chunks::new(self.drive.clone(), session)),
@@ -127,7 +151,10 @@ impl GdriveDraft {
         let passed = match &mut self.state {
             State::Sending(sending) => match sending.write(bytes).await {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(_)) => Err(StoreError::new(StoreErrorKind::Unavailable, "Google Drive took only a part of the file")),
+                Ok(Err(_)) => Err(StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    "Google Drive took only a part of the file",
+                )),
                 Err(error) => Err(error),
             },
             State::Chunks(chunks) => chunks.write(bytes).await,
@@ -182,8 +209,14 @@ impl GdriveDraft {
                 "name": name,
                 "properties": { GENERATION: generation.to_string(), REPLACES: replaced.as_ref().map(|item| &item.id) },
             });
-            let leave: Vec<&str> = from.iter().map(String::as_str).filter(|folder| *folder != parent).collect();
-            let mut call = self.drive.client.file(Method::PATCH, &id).query("fields", FIELDS).query("addParents", parent.as_str());
+            let leave: Vec<&str> =
+                from.iter().map(String::as_str).filter(|folder| *folder != parent).collect();
+            let mut call = self
+                .drive
+                .client
+                .file(Method::PATCH, &id)
+                .query("fields", FIELDS)
+                .query("addParents", parent.as_str());
             if !leave.is_empty() {
                 call = call.query("removeParents", leave.join(","));
             }
@@ -227,7 +260,9 @@ enum Outcome {
 pub(super) async fn own_folder(drive: &Drive) -> Result<String> {
     match drive.make(&super::drafts()).await? {
         Made::Folder(id) => Ok(id),
-        Made::Obstructed => Err(StoreError::new(StoreErrorKind::Internal, "a file has the name of our own folder")),
+        Made::Obstructed => {
+            Err(StoreError::new(StoreErrorKind::Internal, "a file has the name of our own folder"))
+        }
     }
 }
 
@@ -256,7 +291,10 @@ impl Draft for GdriveDraft {
         let item = self.end().await?;
         let stat = item.stat();
         if stat.size != self.written {
-            return Err(StoreError::new(StoreErrorKind::Unavailable, "Google Drive kept only a part of the file"));
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "Google Drive kept only a part of the file",
+            ));
         }
         self.state = State::Stored(item);
         // Moving it may change its time.
@@ -278,7 +316,8 @@ impl Draft for GdriveDraft {
                 Outcome::Exists => Published::Exists(self),
             })
         };
-        let given_up = |error| StoreError::new(StoreErrorKind::Internal, "publishing was given up").with_source(error);
+        let given_up =
+            |error| StoreError::new(StoreErrorKind::Internal, "publishing was given up").with_source(error);
         tokio::spawn(publishing).await.map_err(given_up)?
     }
 
@@ -359,7 +398,11 @@ impl Chunks {
                 || matches!(&answer, Ok(Err(refusal)) if refusal.status.is_server_error())
             {
                 // How far did it come?
-                let call = self.drive.client.session(Method::PUT, &self.session).header("content-range", &format!("bytes */{size}"));
+                let call = self
+                    .drive
+                    .client
+                    .session(Method::PUT, &self.session)
+                    .header("content-range", &format!("bytes */{size}"));
                 answer = call.send(Again::Harmless).await;
             }
             let reply = answer??;
@@ -367,9 +410,15 @@ impl Chunks {
                 return reply.bytes(64 << 10).await.map(Some);
             }
             // `bytes=0-N`, or nothing of it.
-            let kept = reply.header("range").and_then(|range| range.rsplit_once('-')?.1.parse::<u64>().ok()).map_or(0, |at| at + 1);
+            let kept = reply
+                .header("range")
+                .and_then(|range| range.rsplit_once('-')?.1.parse::<u64>().ok())
+                .map_or(0, |at| at + 1);
             if kept < self.offset || kept > last {
-                return Err(StoreError::new(StoreErrorKind::Unavailable, "Google Drive has lost a part of the upload"));
+                return Err(StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    "Google Drive has lost a part of the upload",
+                ));
             }
             let _taken = chunk.split_to(usize::try_from(kept - self.offset).unwrap_or(chunk.len()));
             self.offset = kept;

@@ -45,7 +45,8 @@ pub(super) struct Drive {
     pub(super) client: Arc<Client>,
     pub(super) ids: Ids,
     pub(super) claims: Arc<Claims>,
-    /// Locks of names in folders. One is held while a folder is made: two folders of one name would be possible.
+    /// Locks of names in folders. One is held while a folder is made: two folders of one name would be
+    /// possible.
     making: Arc<Locks<String>>,
     /// Ids for new files: a request that names its id can be repeated.
     fresh: Mutex<Vec<String>>,
@@ -107,13 +108,21 @@ impl Drive {
             let top = self.beginning.id.as_deref().or(self.drive.as_deref()).unwrap_or("root");
             // The real id, for `root` is only its alias.
             let Some(top) = self.get(top).await?.filter(|top| top.kind() == Kind::Folder) else {
-                return Err(StoreError::new(StoreErrorKind::Unavailable, "the drive or folder of this backend is not there"));
+                return Err(StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    "the drive or folder of this backend is not there",
+                ));
             };
             let mut id = top.id;
             for name in self.beginning.path.split('/').filter(|name| !name.is_empty()) {
                 id = match self.make_child(&id, name).await? {
                     Made::Folder(id) => id,
-                    Made::Obstructed => return Err(StoreError::new(StoreErrorKind::InvalidRequest, "the root of this backend is a file")),
+                    Made::Obstructed => {
+                        return Err(StoreError::new(
+                            StoreErrorKind::InvalidRequest,
+                            "the root of this backend is a file",
+                        ));
+                    }
                 };
             }
             Ok(id)
@@ -123,7 +132,8 @@ impl Drive {
 
     /// By its id, as it is now. Nothing in the trash.
     pub(super) async fn get(&self, id: &str) -> Result<Option<Item>> {
-        let item = self.client.file(Method::GET, id).query("fields", FIELDS).read::<Item>(Again::Harmless).await?;
+        let item =
+            self.client.file(Method::GET, id).query("fields", FIELDS).read::<Item>(Again::Harmless).await?;
         found(item).map(|item| item.filter(|item| !item.trashed))
     }
 
@@ -174,14 +184,17 @@ impl Drive {
 
     /// Everything of this name in a folder; the first is the one.
     pub(super) async fn children(&self, parent: &str, name: &str) -> Result<Vec<Item>> {
-        let query = format!("'{}' in parents and name = '{}' and trashed = false", quoted(parent), quoted(name));
+        let query =
+            format!("'{}' in parents and name = '{}' and trashed = false", quoted(parent), quoted(name));
         let mut items = Vec::new();
         let mut token = None;
         let mut pages = Pages::at_most("looking for a name", MOST_OF_ONE_NAME);
         loop {
             let page = self.page(&query, token.as_deref(), FIELDS).await?;
             // Drive's `=` takes no notice of case.
-            items.extend(page.files.into_iter().filter(|item| item.is_in(parent, name) && !self.ids.is_gone(&item.id)));
+            items.extend(
+                page.files.into_iter().filter(|item| item.is_in(parent, name) && !self.ids.is_gone(&item.id)),
+            );
             token = page.next_page_token;
             match &token {
                 Some(token) => pages.next(token)?,
@@ -201,8 +214,15 @@ impl Drive {
     }
 
     async fn page(&self, query: &str, token: Option<&str>, fields: &str) -> Result<Page> {
-        let mut call = self.client.files(Method::GET, "").query("q", query).query("pageSize", PAGE).query("spaces", "drive");
-        call = call.query("fields", format!("nextPageToken,files({fields})")).query("includeItemsFromAllDrives", "true");
+        let mut call = self
+            .client
+            .files(Method::GET, "")
+            .query("q", query)
+            .query("pageSize", PAGE)
+            .query("spaces", "drive");
+        call = call
+            .query("fields", format!("nextPageToken,files({fields})"))
+            .query("includeItemsFromAllDrives", "true");
         if self.drive.is_some() {
             call = self.in_its_drive(call).query("corpora", "drive");
         }
@@ -230,9 +250,16 @@ impl Drive {
         if let Some(id) = kept().pop() {
             return Ok(id);
         }
-        let call = self.client.files(Method::GET, "/generateIds").query("count", BATCH).query("space", "drive").query("type", "files");
+        let call = self
+            .client
+            .files(Method::GET, "/generateIds")
+            .query("count", BATCH)
+            .query("space", "drive")
+            .query("type", "files");
         let mut more = call.read::<Fresh>(Again::Harmless).await??.ids;
-        let id = more.pop().ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "Google Drive gives out no ids"))?;
+        let id = more
+            .pop()
+            .ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "Google Drive gives out no ids"))?;
         kept().extend(more);
         Ok(id)
     }
@@ -270,7 +297,14 @@ impl Drive {
         }
         let id = self.fresh_id().await?;
         let folder = json!({ "id": id, "name": name, "mimeType": FOLDER, "parents": [parent] });
-        match self.client.files(Method::POST, "").query("fields", "id").json(&folder).send(Again::Harmless).await? {
+        match self
+            .client
+            .files(Method::POST, "")
+            .query("fields", "id")
+            .json(&folder)
+            .send(Again::Harmless)
+            .await?
+        {
             Ok(_) => {}
             // Made by the attempt before, of which we have heard nothing.
             Err(refusal) if refusal.status == StatusCode::CONFLICT => {}
@@ -286,7 +320,9 @@ impl Drive {
             false => self.client.file(Method::DELETE, id).send(Again::Harmless).await?.map(drop),
         };
         // In shared drives few may delete, but all who write may trash.
-        if outcome.as_ref().is_err_and(|refusal| refusal.status == StatusCode::FORBIDDEN && !trash && !refusal.is_rate_limit()) {
+        if outcome.as_ref().is_err_and(|refusal| {
+            refusal.status == StatusCode::FORBIDDEN && !trash && !refusal.is_rate_limit()
+        }) {
             outcome = self.trash(id).await?;
         }
         match outcome {
@@ -299,7 +335,8 @@ impl Drive {
     }
 
     async fn trash(&self, id: &str) -> Result<std::result::Result<(), Refusal>> {
-        let call = self.client.file(Method::PATCH, id).query("fields", "id").json(&json!({ "trashed": true }));
+        let call =
+            self.client.file(Method::PATCH, id).query("fields", "id").json(&json!({ "trashed": true }));
         Ok(call.send(Again::Harmless).await?.map(drop))
     }
 }

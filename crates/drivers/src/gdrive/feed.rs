@@ -58,24 +58,44 @@ struct Change {
 #[async_trait]
 impl Feed for GdriveFiles {
     async fn mark(&self) -> Result<String> {
-        let call = self.drive.in_its_drive(self.drive.client.changes("/startPageToken")).query("fields", "startPageToken");
+        let call = self
+            .drive
+            .in_its_drive(self.drive.client.changes("/startPageToken"))
+            .query("fields", "startPageToken");
         Ok(call.read::<Start>(Again::Harmless).await??.start_page_token)
     }
 
     async fn since(&self, mark: &str) -> Result<Option<Changes>> {
         let fields = format!("nextPageToken,newStartPageToken,changes(fileId,removed,file({FIELDS}))");
-        let call = self.drive.in_its_drive(self.drive.client.changes("")).query("pageToken", mark).query("pageSize", PAGE);
-        let call = call.query("spaces", "drive").query("includeRemoved", "true").query("includeItemsFromAllDrives", "true");
+        let call = self
+            .drive
+            .in_its_drive(self.drive.client.changes(""))
+            .query("pageToken", mark)
+            .query("pageSize", PAGE);
+        let call = call
+            .query("spaces", "drive")
+            .query("includeRemoved", "true")
+            .query("includeItemsFromAllDrives", "true");
         let page = match call.query("fields", fields).read::<Page>(Again::Harmless).await? {
             Ok(page) => page,
             // A mark that Drive does not know any more.
-            Err(refusal) if matches!(refusal.status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::GONE) => {
+            Err(refusal)
+                if matches!(
+                    refusal.status,
+                    StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::GONE
+                ) =>
+            {
                 return Ok(None);
             }
             Err(refusal) => return Err(refusal.into()),
         };
         let more = page.next_page_token.is_some();
-        let endless = || StoreError::new(StoreErrorKind::Internal, "Google Drive does not say where its log of changes goes on");
+        let endless = || {
+            StoreError::new(
+                StoreErrorKind::Internal,
+                "Google Drive does not say where its log of changes goes on",
+            )
+        };
         let mark = page.next_page_token.or(page.new_start_page_token).ok_or_else(endless)?;
         let mut changes = Changes { mark, more, ..Changes::default() };
         let mut ways = Ways { drive: &self.drive, known: HashMap::new() };
@@ -112,7 +132,9 @@ impl Ways<'_> {
                 place if self.is_lost(&id, place.as_deref()) => return Ok(false),
                 _ => changes.folders.push(path),
             },
-            (Kind::Folder, way) => return Ok(!self.is_lost(&id, place.as_deref()) && matches!(way, Way::Elsewhere)),
+            (Kind::Folder, way) => {
+                return Ok(!self.is_lost(&id, place.as_deref()) && matches!(way, Way::Elsewhere));
+            }
             (Kind::File, Way::At(path)) if !item.trashed => {
                 // Not one that we have put there or seen there before.
                 if self.drive.ids.recall(&path).is_none_or(|known| known.id != id) {
@@ -151,7 +173,9 @@ impl Ways<'_> {
                 let way = found.and_then(|found| Some((found.parents.into_iter().next()?, found.name)));
                 self.known.insert(folder.clone(), way);
             }
-            let Some((parent, name)) = self.known.get(&folder).and_then(Clone::clone) else { return Ok(Way::Elsewhere) };
+            let Some((parent, name)) = self.known.get(&folder).and_then(Clone::clone) else {
+                return Ok(Way::Elsewhere);
+            };
             names.push(name);
             at = Some(parent);
         }

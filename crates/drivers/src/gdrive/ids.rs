@@ -78,13 +78,15 @@ impl Ids {
     pub(super) fn moved(&self, id: &str, folder: &str) {
         self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), ());
         let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_elsewhere =
-            |path: &String, _: &mut Known| path.strip_prefix(folder).is_none_or(|rest| !rest.is_empty() && !rest.starts_with('/'));
+        let is_elsewhere = |path: &String, _: &mut Known| {
+            path.strip_prefix(folder).is_none_or(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        };
         paths.young.retain(is_elsewhere);
         paths.old.retain(is_elsewhere);
     }
 
-    /// Each bucket hears of a change by itself, and the first of them has made us forget where the folder was.
+    /// Each bucket hears of a change by itself, and the first of them has made us forget where the folder
+    /// was.
     pub(super) fn has_moved(&self, id: &str) -> bool {
         self.moved.lock().unwrap_or_else(PoisonError::into_inner).get(id).is_some()
     }
@@ -100,7 +102,8 @@ impl Ids {
     pub(super) fn has_fresh_below(&self, folder: &str) -> bool {
         let paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         let below = |(path, known): (&String, &Known)| {
-            known.since.elapsed() < FRESH && path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+            known.since.elapsed() < FRESH
+                && path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
         };
         paths.young.iter().any(below) || paths.old.iter().any(below)
     }

@@ -11,7 +11,8 @@ pub(super) const FOLDER: &str = "application/vnd.google-apps.folder";
 const NATIVE: &str = "application/vnd.google-apps.";
 
 /// The fields that are requested for every file.
-pub(super) const FIELDS: &str = "id,name,mimeType,size,md5Checksum,modifiedTime,createdTime,headRevisionId,trashed,parents,properties";
+pub(super) const FIELDS: &str =
+    "id,name,mimeType,size,md5Checksum,modifiedTime,createdTime,headRevisionId,trashed,parents,properties";
 
 /// The property of what we published: a number that is higher than that of what it replaced.
 pub(super) const GENERATION: &str = "causewayGeneration";
@@ -47,7 +48,8 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::
 }
 
 impl Item {
-    /// Google's own documents have no bytes, and shortcuts lead elsewhere: they are nothing that could be served.
+    /// Google's own documents have no bytes, and shortcuts lead elsewhere: they are nothing that could be
+    /// served.
     pub(super) fn kind(&self) -> Kind {
         match (self.mime_type.as_str(), self.size) {
             (FOLDER, _) => Kind::Folder,
@@ -116,9 +118,18 @@ mod tests {
             (Kind::File, 3, Some("1:r1"), Some(1_714_558_830_123))
         );
         assert_eq!(stat.md5.map(hex::encode).as_deref(), Some("900150983cd24fb0d6963f7d28e17f72"));
-        assert_eq!(item(r#"{"id":"1","mimeType":"application/vnd.google-apps.document","size":"1024"}"#).kind(), Kind::Other);
-        assert_eq!(item(r#"{"id":"1","mimeType":"application/vnd.google-apps.shortcut"}"#).kind(), Kind::Other);
-        assert_eq!(item(r#"{"id":"1","mimeType":"application/vnd.google-apps.folder"}"#).kind(), Kind::Folder);
+        assert_eq!(
+            item(r#"{"id":"1","mimeType":"application/vnd.google-apps.document","size":"1024"}"#).kind(),
+            Kind::Other
+        );
+        assert_eq!(
+            item(r#"{"id":"1","mimeType":"application/vnd.google-apps.shortcut"}"#).kind(),
+            Kind::Other
+        );
+        assert_eq!(
+            item(r#"{"id":"1","mimeType":"application/vnd.google-apps.folder"}"#).kind(),
+            Kind::Folder
+        );
     }
 
     #[test]
@@ -127,8 +138,12 @@ mod tests {
             item(r#"{"id":"b","createdTime":"2024-01-01T00:00:00.000Z"}"#),
             item(r#"{"id":"a","createdTime":"2024-01-01T00:00:00.000Z"}"#),
             item(r#"{"id":"c","createdTime":"2023-01-01T00:00:00.000Z"}"#),
-            item(r#"{"id":"d","createdTime":"2025-01-01T00:00:00.000Z","properties":{"causewayGeneration":"7","causewayReplaces":"c"}}"#),
-            item(r#"{"id":"e","createdTime":"2026-01-01T00:00:00.000Z","properties":{"causewayGeneration":"12"}}"#),
+            item(
+                r#"{"id":"d","createdTime":"2025-01-01T00:00:00.000Z","properties":{"causewayGeneration":"7","causewayReplaces":"c"}}"#,
+            ),
+            item(
+                r#"{"id":"e","createdTime":"2026-01-01T00:00:00.000Z","properties":{"causewayGeneration":"12"}}"#,
+            ),
         ];
         items.sort_by(|a, b| a.rank().cmp(&b.rank()));
         assert_eq!(items.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["e", "d", "c", "a", "b"]);

@@ -105,7 +105,12 @@ pub struct GdriveFiles {
 impl GdriveFiles {
     /// Waits for no network.
     pub fn new(settings: GdriveSettings) -> Result<Self> {
-        let authority = Authority { name: "Google", url: settings.token_endpoint, scope: SCOPE.to_owned(), renewals: None };
+        let authority = Authority {
+            name: "Google",
+            url: settings.token_endpoint,
+            scope: SCOPE.to_owned(),
+            renewals: None,
+        };
         let tokens = Tokens::new(Wire::new(settings.wire.clone())?, authority, settings.grant)?;
         let client = Client::new(Api::new(Wire::new(settings.wire)?, tokens, settings.endpoint));
         let root = settings.root.trim_matches('/').to_owned();
@@ -116,11 +121,16 @@ impl GdriveFiles {
         Ok(Self { drive: Arc::new(Drive::new(client, settings.drive, beginning, settings.trash)) })
     }
 
-    /// Files of this path that must not come up once the one that hides them is gone: ours, and those that ours replaced.
+    /// Files of this path that must not come up once the one that hides them is gone: ours, and those that
+    /// ours replaced.
     async fn hidden(&self, parent: &str, name: &str, shown: &Item) -> Result<Vec<Item>> {
         let all = self.drive.children(parent, name).await?;
         let replaced: HashSet<&str> = all.iter().chain([shown]).filter_map(Item::replaces).collect();
-        let ours = |item: &&Item| item.is_file() && item.id != shown.id && (item.generation() > 0 || replaced.contains(item.id.as_str()));
+        let ours = |item: &&Item| {
+            item.is_file()
+                && item.id != shown.id
+                && (item.generation() > 0 || replaced.contains(item.id.as_str()))
+        };
         Ok(all.iter().filter(ours).cloned().collect())
     }
 }
@@ -177,31 +187,49 @@ impl Files for GdriveFiles {
         Ok(Box::new(GdriveDraft::new(self.drive.clone(), name, size)))
     }
 
-    async fn copy(&self, name: &DraftName, from: &str, expected: &Stat, _path: &str) -> Result<Option<Box<dyn Draft>>> {
-        let Some(source) = self.drive.resolve(from).await?.filter(|item| item.is_file() && item.stat().is_same(expected)) else {
+    async fn copy(
+        &self,
+        name: &DraftName,
+        from: &str,
+        expected: &Stat,
+        _path: &str,
+    ) -> Result<Option<Box<dyn Draft>>> {
+        let Some(source) =
+            self.drive.resolve(from).await?.filter(|item| item.is_file() && item.stat().is_same(expected))
+        else {
             return Ok(None);
         };
         let (parent, id) = (draft::own_folder(&self.drive).await?, self.drive.fresh_id().await?);
         // A copy has the properties of its source, unless the request sets others.
         let copy = json!({ "id": id, "name": name.0, "parents": [parent], "properties": { GENERATION: null, REPLACES: null } });
         let below = format!("/{}/copy", crate::backend::wire::encode_path(&source.id));
-        let call = self.drive.client.files(Method::POST, &below).query("fields", FIELDS).json(&copy).patiently();
+        let call =
+            self.drive.client.files(Method::POST, &below).query("fields", FIELDS).json(&copy).patiently();
         let copied = match call.read::<Item>(Again::Harmless).await? {
             Ok(item) => item,
-            Err(refusal) if refusal.status == http::StatusCode::CONFLICT => match self.drive.get(&id).await? {
-                Some(item) => item,
-                None => return Ok(None),
-            },
+            Err(refusal) if refusal.status == http::StatusCode::CONFLICT => {
+                match self.drive.get(&id).await? {
+                    Some(item) => item,
+                    None => return Ok(None),
+                }
+            }
             Err(refusal) => {
                 let error = StoreError::from(refusal);
-                return if matches!(error.kind(), StoreErrorKind::Busy | StoreErrorKind::StorageFull) { Err(error) } else { Ok(None) };
+                return if matches!(error.kind(), StoreErrorKind::Busy | StoreErrorKind::StorageFull) {
+                    Err(error)
+                } else {
+                    Ok(None)
+                };
             }
         };
         let (made, told) = (copied.stat(), source.stat());
         let draft = GdriveDraft::stored(self.drive.clone(), name, copied);
         // If the source is unchanged after the copy, it was unchanged during the copy.
         let still = self.drive.get(&source.id).await?.is_some_and(|item| item.stat().is_same(&told));
-        if still && made.size == told.size && (made.md5.is_none() || told.md5.is_none() || made.md5 == told.md5) {
+        if still
+            && made.size == told.size
+            && (made.md5.is_none() || told.md5.is_none() || made.md5 == told.md5)
+        {
             return Ok(Some(Box::new(draft)));
         }
         Box::new(draft).discard().await;
@@ -211,7 +239,12 @@ impl Files for GdriveFiles {
     async fn rename(&self, from: &str, to: &str) -> Result<Option<Stat>> {
         let _claim = self.drive.claims.own(&[from, to]).await;
         let Some(item) = self.drive.resolve(from).await?.filter(Item::is_file) else { return Ok(None) };
-        let call = self.drive.client.file(Method::PATCH, &item.id).query("fields", FIELDS).json(&json!({ "name": split(to).1 }));
+        let call = self
+            .drive
+            .client
+            .file(Method::PATCH, &item.id)
+            .query("fields", FIELDS)
+            .json(&json!({ "name": split(to).1 }));
         let Some(renamed) = drive::found(call.read::<Item>(Again::Harmless).await?)? else { return Ok(None) };
         self.drive.ids.forget(from);
         self.drive.ids.learn(to, &renamed.id, false);
@@ -266,11 +299,14 @@ impl Files for GdriveFiles {
         let _claim = self.drive.claims.share(path).await;
         match self.drive.make(path).await? {
             Made::Folder(_) => Ok(()),
-            Made::Obstructed => Err(StoreError::new(StoreErrorKind::InvalidRequest, "a file has the name of this folder")),
+            Made::Obstructed => {
+                Err(StoreError::new(StoreErrorKind::InvalidRequest, "a file has the name of this folder"))
+            }
         }
     }
 
-    /// Lists one of several files of the same name. Knowing the names takes a few bytes per file, and a folder may have 500,000.
+    /// Lists one of several files of the same name. Knowing the names takes a few bytes per file, and a
+    /// folder may have 500,000.
     fn list(&self, folder: &str) -> BoxStream<'_, Result<Vec<Entry>>> {
         struct Listing {
             id: String,
@@ -331,7 +367,8 @@ impl Files for GdriveFiles {
         let mut pages = Pages::of("looking for what a killed process left");
         loop {
             let page = self.drive.page_of(&folder, token.as_deref()).await?;
-            let left: Vec<&Item> = page.files.iter().filter(|item| item.is_file() && item.name.starts_with(instance)).collect();
+            let left: Vec<&Item> =
+                page.files.iter().filter(|item| item.is_file() && item.name.starts_with(instance)).collect();
             futures_util::stream::iter(left.into_iter().map(Ok))
                 .try_for_each_concurrent(4, |item| async move { self.drive.remove(&item.id, false).await })
                 .await?;

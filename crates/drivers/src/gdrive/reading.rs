@@ -34,7 +34,9 @@ pub(super) struct GdriveOpened {
 
 impl GdriveOpened {
     pub(super) async fn new(drive: Arc<Drive>, id: String, stat: Stat, ahead: Option<Span>) -> Self {
-        let span = ahead.map(|span| Span { start: span.start, end: span.end.min(stat.size) }).filter(|span| span.start < span.end);
+        let span = ahead
+            .map(|span| Span { start: span.start, end: span.end.min(stat.size) })
+            .filter(|span| span.start < span.end);
         let ahead = match span {
             Some(span) => part(&drive, &id, &stat, span).await.ok().map(|reply| (span, reply)),
             None => None,
@@ -68,7 +70,8 @@ impl Opened for GdriveOpened {
             reopened.store(true, Ordering::Release);
             let (drive, id, stat) = (drive.clone(), id.clone(), stat.clone());
             let rest = Span { start: span.start + read, end: span.end };
-            Box::pin(async move { part(&drive, &id, &stat, rest).await }) as futures_util::future::BoxFuture<'static, Result<Reply>>
+            Box::pin(async move { part(&drive, &id, &stat, rest).await })
+                as futures_util::future::BoxFuture<'static, Result<Reply>>
         };
         Ok(judged(resuming(first, span.len(), attempts, Box::new(reopen)), Box::new(check)))
     }
@@ -85,11 +88,16 @@ async fn part(drive: &Arc<Drive>, id: &str, stat: &Stat, span: Span) -> Result<R
             let starts = |range: &str| range.strip_prefix("bytes ")?.split('-').next()?.parse::<u64>().ok();
             match reply.header(header::CONTENT_RANGE).and_then(starts) == Some(span.start) {
                 true => Ok(reply),
-                false => Err(StoreError::new(StoreErrorKind::Internal, "Google Drive sent another range than was asked for")),
+                false => Err(StoreError::new(
+                    StoreErrorKind::Internal,
+                    "Google Drive sent another range than was asked for",
+                )),
             }
         }
         Ok(reply) => Ok(reply.skipping(span.start)),
-        Err(refusal) if refusal.is_not_found() || refusal.status == StatusCode::RANGE_NOT_SATISFIABLE => Err(changed()),
+        Err(refusal) if refusal.is_not_found() || refusal.status == StatusCode::RANGE_NOT_SATISFIABLE => {
+            Err(changed())
+        }
         Err(refusal) => Err(refusal.into()),
     }
 }
@@ -125,7 +133,12 @@ impl Drop for Revision {
 async fn ask(drive: Arc<Drive>, id: String, stat: Stat) -> Result<()> {
     // The file may have been moved or trashed since: these are its bytes all the same.
     match super::drive::found(
-        drive.client.file(Method::GET, &id).query("fields", super::item::FIELDS).read::<super::item::Item>(Again::Harmless).await?,
+        drive
+            .client
+            .file(Method::GET, &id)
+            .query("fields", super::item::FIELDS)
+            .read::<super::item::Item>(Again::Harmless)
+            .await?,
     )? {
         Some(item) if item.stat().is_same(&stat) => Ok(()),
         _ => Err(changed()),
@@ -156,7 +169,9 @@ impl Verdict for Check {
                 false => Err(changed()),
             },
             Self::Revision(mut revision) => {
-                let given_up = |error| StoreError::new(StoreErrorKind::Internal, "a check was given up").with_source(error);
+                let given_up = |error| {
+                    StoreError::new(StoreErrorKind::Internal, "a check was given up").with_source(error)
+                };
                 (&mut revision.asked).await.map_err(given_up)??;
                 match revision.reopened.load(Ordering::Acquire) {
                     true => ask(revision.drive.clone(), revision.id.clone(), revision.stat.clone()).await,

@@ -64,7 +64,8 @@ impl oauth::Refusal for Refusal {
     }
 
     fn is_rate_limit(&self) -> bool {
-        self.status == StatusCode::FORBIDDEN && matches!(self.reason.as_str(), "rateLimitExceeded" | "userRateLimitExceeded")
+        self.status == StatusCode::FORBIDDEN
+            && matches!(self.reason.as_str(), "rateLimitExceeded" | "userRateLimitExceeded")
     }
 
     fn is_of_token(&self) -> bool {
@@ -110,7 +111,12 @@ impl From<Refusal> for StoreError {
             (_, 401) => "Google Drive refuses our credentials",
             _ => "Google Drive refused",
         };
-        StoreError::new(kind, words).with_source(format!("{} {} {}", refusal.status.as_u16(), refusal.reason, refusal.message))
+        StoreError::new(kind, words).with_source(format!(
+            "{} {} {}",
+            refusal.status.as_u16(),
+            refusal.reason,
+            refusal.message
+        ))
     }
 }
 
@@ -129,7 +135,8 @@ mod tests {
             (404, "notFound", StoreErrorKind::Unavailable),
         ] {
             let status = StatusCode::from_u16(status).expect("a status");
-            let refusal = Refusal { status, reason: reason.into(), message: String::new(), retry_after: None };
+            let refusal =
+                Refusal { status, reason: reason.into(), message: String::new(), retry_after: None };
             assert_eq!(refusal.kind(), kind, "{status} {reason}");
         }
     }

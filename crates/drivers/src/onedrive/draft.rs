@@ -50,18 +50,35 @@ enum State {
 
 impl OnedriveDraft {
     pub(super) fn new(drive: Arc<Drive>, name: &DraftName, size: Option<u64>) -> Self {
-        Self { drive, name: name.0.clone(), size, written: 0, state: State::Gathering(Gathered::default()), id: None }
+        Self {
+            drive,
+            name: name.0.clone(),
+            size,
+            written: 0,
+            state: State::Gathering(Gathered::default()),
+            id: None,
+        }
     }
 
     /// One that OneDrive has made.
     pub(super) fn stored(drive: Arc<Drive>, name: &DraftName, item: Item) -> Self {
         let id = Some(item.id.clone());
-        Self { drive, name: name.0.clone(), size: None, written: item.stat().size, state: State::Stored(Box::new(item)), id }
+        Self {
+            drive,
+            name: name.0.clone(),
+            size: None,
+            written: item.stat().size,
+            state: State::Stored(Box::new(item)),
+            id,
+        }
     }
 
     async fn put(&self, bytes: Bytes) -> Result<Item> {
         let folder = self.drive.own_folder().await?;
-        let call = self.drive.child(Method::PUT, &folder, &self.name, "/content").query("@microsoft.graph.conflictBehavior", "replace");
+        let call = self
+            .drive
+            .child(Method::PUT, &folder, &self.name, "/content")
+            .query("@microsoft.graph.conflictBehavior", "replace");
         let call = call.header("content-type", "application/octet-stream").body(Outgoing::full(bytes));
         Ok(call.read::<Item>(Again::Harmless).await??)
     }
@@ -137,10 +154,12 @@ impl OnedriveDraft {
             let behaviour = if replaces { "replace" } else { "fail" };
             let moved = match self.drive.relocate(&draft.id, Some(&parent), name, behaviour).await {
                 Ok(Ok(item)) => item,
-                Ok(Err(refusal)) if refusal.is_conflict() && replaces => match self.copy_over(draft, &parent, path).await? {
-                    Some(stat) => return Ok(Outcome::Copied(stat)),
-                    None => continue,
-                },
+                Ok(Err(refusal)) if refusal.is_conflict() && replaces => {
+                    match self.copy_over(draft, &parent, path).await? {
+                        Some(stat) => return Ok(Outcome::Copied(stat)),
+                        None => continue,
+                    }
+                }
                 // Somebody was faster, or the folder has another name now: what is there?
                 Ok(Err(refusal)) if refusal.is_conflict() || refusal.is_not_found() => {
                     self.drive.forget_along(folder);
@@ -172,11 +191,14 @@ impl OnedriveDraft {
             }
             Err(refusal) => {
                 let words = "this drive does not replace files by others";
-                return Err(StoreError::new(StoreErrorKind::NotImplemented, words).with_source(StoreError::from(refusal)));
+                return Err(StoreError::new(StoreErrorKind::NotImplemented, words)
+                    .with_source(StoreError::from(refusal)));
             }
         }
         let made = self.drive.file(path).await?.map(|item| item.stat());
-        let strange = || StoreError::new(StoreErrorKind::Unavailable, "a file that was copied into its place is not there");
+        let strange = || {
+            StoreError::new(StoreErrorKind::Unavailable, "a file that was copied into its place is not there")
+        };
         made.filter(|stat| stat.size == draft.stat().size).ok_or_else(strange).map(Some)
     }
 }
@@ -204,12 +226,16 @@ async fn unnamed(drive: &Drive, name: &str) -> Result<File> {
         tokio::fs::remove_file(&path).await?;
         Ok(file)
     };
-    made.await.map_err(|error: std::io::Error| StoreError::io(format!("making {}", path.display()), error).in_data())
+    made.await.map_err(|error: std::io::Error| {
+        StoreError::io(format!("making {}", path.display()), error).in_data()
+    })
 }
 
 async fn spool(file: &mut File, bytes: Vec<Bytes>) -> Result<()> {
     for piece in bytes {
-        file.write_all(&piece).await.map_err(|error| StoreError::io("writing a body of unknown length to the spool", error).in_data())?;
+        file.write_all(&piece).await.map_err(|error| {
+            StoreError::io("writing a body of unknown length to the spool", error).in_data()
+        })?;
     }
     Ok(())
 }
@@ -251,7 +277,10 @@ impl Draft for OnedriveDraft {
         self.id = Some(item.id.clone());
         let stat = item.stat();
         if stat.size != self.written {
-            return Err(StoreError::new(StoreErrorKind::Unavailable, "OneDrive kept only a part of the file"));
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "OneDrive kept only a part of the file",
+            ));
         }
         self.state = State::Stored(Box::new(item));
         // Moving it may change its time.
@@ -278,7 +307,8 @@ impl Draft for OnedriveDraft {
                 Outcome::Spelled => Published::Spelled(self),
             })
         };
-        let given_up = |error| StoreError::new(StoreErrorKind::Internal, "publishing was given up").with_source(error);
+        let given_up =
+            |error| StoreError::new(StoreErrorKind::Internal, "publishing was given up").with_source(error);
         tokio::spawn(publishing).await.map_err(given_up)?
     }
 

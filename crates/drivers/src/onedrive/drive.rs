@@ -96,7 +96,15 @@ struct Job {
 
 impl Drive {
     pub(super) fn new(api: Arc<Api<Refusal>>, base: String, root: String, spool: PathBuf) -> Self {
-        Self { api, claims: Arc::default(), base, root, found: OnceCell::new(), folders: Mutex::default(), spool }
+        Self {
+            api,
+            claims: Arc::default(),
+            base,
+            root,
+            found: OnceCell::new(),
+            folders: Mutex::default(),
+            spool,
+        }
     }
 
     pub(super) fn call(&self, method: Method, below: &str) -> Call<Refusal> {
@@ -123,9 +131,11 @@ impl Drive {
 
     async fn root(&self) -> Result<&Root> {
         let found = self.found.get_or_try_init(|| async {
-            let is_file = || StoreError::new(StoreErrorKind::InvalidRequest, "the root of this backend is a file");
+            let is_file =
+                || StoreError::new(StoreErrorKind::InvalidRequest, "the root of this backend is a file");
             let top = found(self.at(Method::GET, "", "").read::<Item>(Again::Harmless).await?)?;
-            let missing = || StoreError::new(StoreErrorKind::Unavailable, "the drive of this backend is not there");
+            let missing =
+                || StoreError::new(StoreErrorKind::Unavailable, "the drive of this backend is not there");
             let mut root = Root { id: top.ok_or_else(missing)?.id, path: String::new() };
             for name in self.root.split('/').filter(|name| !name.is_empty()) {
                 let path = join(&root.path, name);
@@ -176,17 +186,22 @@ impl Drive {
 
     /// Returns a page of a folder's entries; `next` is what the page before named.
     pub(super) async fn page(&self, folder: &str, next: Option<&str>) -> Result<Page> {
-        let Some(whole) = self.whole(folder).await? else { return Ok(Page { value: Vec::new(), next: None }) };
+        let Some(whole) = self.whole(folder).await? else {
+            return Ok(Page { value: Vec::new(), next: None });
+        };
         let call = match next {
             None => self.at(Method::GET, &whole, "/children").query("$top", PAGE).query("$select", FIELDS),
             Some(next) => {
                 let uri = next.parse::<http::Uri>().ok();
                 let target = uri.as_ref().and_then(|uri| Some(uri.path_and_query()?.as_str()));
-                let strange = || StoreError::new(StoreErrorKind::Internal, "OneDrive does not say where a listing goes on");
+                let strange = || {
+                    StoreError::new(StoreErrorKind::Internal, "OneDrive does not say where a listing goes on")
+                };
                 self.api.named(Method::GET, target.ok_or_else(strange)?)
             }
         };
-        let mut page = found(call.read::<Page>(Again::Harmless).await?)?.unwrap_or(Page { value: Vec::new(), next: None });
+        let mut page = found(call.read::<Page>(Again::Harmless).await?)?
+            .unwrap_or(Page { value: Vec::new(), next: None });
         if page.value.first().is_some_and(|item| !item.is_in(&whole)) {
             page = Page { value: Vec::new(), next: None };
         }
@@ -208,7 +223,9 @@ impl Drive {
     /// Forgets a folder, those above it and those below.
     pub(super) fn forget_along(&self, path: &str) {
         let is_along = |known: &str| {
-            let below = |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            let below = |inner: &str, outer: &str| {
+                inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
             below(known, path) || below(path, known)
         };
         self.folders().retain(|known, _| !is_along(known));
@@ -246,7 +263,10 @@ impl Drive {
                 Look::Spelled => return Ok(Made::Spelled),
                 Look::Nothing => {
                     self.forget_along(&at);
-                    return Err(StoreError::new(StoreErrorKind::Unavailable, "a folder was removed while others were made in it"));
+                    return Err(StoreError::new(
+                        StoreErrorKind::Unavailable,
+                        "a folder was removed while others were made in it",
+                    ));
                 }
             };
             self.learn(&at, &id);
@@ -257,7 +277,8 @@ impl Drive {
     /// `None`: something has that name, or there is no such folder any more.
     async fn make_child(&self, parent: &str, name: &str) -> Result<Option<Item>> {
         let folder = json!({ "name": name, "folder": {}, "@microsoft.graph.conflictBehavior": "fail" });
-        match self.item(Method::POST, parent, "/children").json(&folder).read::<Item>(Again::Harmless).await? {
+        match self.item(Method::POST, parent, "/children").json(&folder).read::<Item>(Again::Harmless).await?
+        {
             Ok(item) => Ok(Some(item)),
             Err(refusal) if refusal.is_conflict() || refusal.is_not_found() => Ok(None),
             Err(refusal) => Err(refusal.into()),
@@ -267,28 +288,49 @@ impl Drive {
     pub(super) async fn own_folder(&self) -> Result<String> {
         match self.make(&super::drafts()).await? {
             Made::Folder(id) => Ok(id),
-            _ => Err(StoreError::new(StoreErrorKind::Internal, "something else has the name of our own folder")),
+            _ => Err(StoreError::new(
+                StoreErrorKind::Internal,
+                "something else has the name of our own folder",
+            )),
         }
     }
 
-    /// Gives an item a folder and a name. What has that name already is replaced by `replace`, never a folder.
-    pub(super) async fn relocate(&self, id: &str, parent: Option<&str>, name: &str, behaviour: &str) -> Result<Answered> {
+    /// Gives an item a folder and a name. What has that name already is replaced by `replace`, never a
+    /// folder.
+    pub(super) async fn relocate(
+        &self,
+        id: &str,
+        parent: Option<&str>,
+        name: &str,
+        behaviour: &str,
+    ) -> Result<Answered> {
         let mut change = json!({ "name": name, "@microsoft.graph.conflictBehavior": behaviour });
         if let Some(parent) = parent {
             change["parentReference"] = json!({ "id": parent });
         }
         // Graph's documents have it in the address, and its examples in the body.
-        let call = self.item(Method::PATCH, id, "").query("@microsoft.graph.conflictBehavior", behaviour).json(&change);
+        let call = self
+            .item(Method::PATCH, id, "")
+            .query("@microsoft.graph.conflictBehavior", behaviour)
+            .json(&change);
         call.read::<Item>(Again::Harmless).await
     }
 
     /// Copies an item, and waits until that is done. `Err`: why not.
-    pub(super) async fn copy(&self, source: &Item, parent: &str, name: &str, behaviour: &str) -> Result<std::result::Result<(), Refusal>> {
+    pub(super) async fn copy(
+        &self,
+        source: &Item,
+        parent: &str,
+        name: &str,
+        behaviour: &str,
+    ) -> Result<std::result::Result<(), Refusal>> {
         let mut place = json!({ "id": parent });
         if let Some(drive) = &source.parent_reference.drive_id {
             place["driveId"] = json!(drive);
         }
-        let call = self.item(Method::POST, &source.id, "/copy").query("@microsoft.graph.conflictBehavior", behaviour);
+        let call = self
+            .item(Method::POST, &source.id, "/copy")
+            .query("@microsoft.graph.conflictBehavior", behaviour);
         let call = call.json(&json!({ "parentReference": place, "name": name })).patiently();
         let reply = match call.send(Again::OnlyIfRefused).await? {
             Ok(reply) => reply,
@@ -315,7 +357,11 @@ impl Drive {
             match job.status.as_str() {
                 "completed" => return Ok(Ok(())),
                 "failed" | "deleteFailed" => {
-                    return Ok(Err(crate::backend::oauth::Refusal::read(StatusCode::CONFLICT, None, &document)));
+                    return Ok(Err(crate::backend::oauth::Refusal::read(
+                        StatusCode::CONFLICT,
+                        None,
+                        &document,
+                    )));
                 }
                 _ => tokio::time::sleep(pause).await,
             }

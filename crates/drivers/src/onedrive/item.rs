@@ -8,7 +8,8 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
 /// The fields that listings request.
-pub(super) const FIELDS: &str = "id,name,size,eTag,cTag,lastModifiedDateTime,file,folder,package,remoteItem,parentReference";
+pub(super) const FIELDS: &str =
+    "id,name,size,eTag,cTag,lastModifiedDateTime,file,folder,package,remoteItem,parentReference";
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -80,7 +81,8 @@ impl Item {
         }
         let modified = self.last_modified_date_time.as_deref().and_then(Timestamp::parse_iso8601);
         // Some answers have fractions of seconds, and some have not.
-        let modified = modified.map(|time| Timestamp::from_millis(time.millis() - time.millis().rem_euclid(1000)));
+        let modified =
+            modified.map(|time| Timestamp::from_millis(time.millis() - time.millis().rem_euclid(1000)));
         Stat { kind, size: self.size, modified, tag: self.c_tag.clone(), md5: None }
     }
 
@@ -101,7 +103,9 @@ impl Item {
     }
 
     pub(super) fn is_in(&self, folder: &str) -> bool {
-        self.folder_path().is_none_or(|told| told == folder || percent_decode_str(&told).decode_utf8().is_ok_and(|told| told == folder))
+        self.folder_path().is_none_or(|told| {
+            told == folder || percent_decode_str(&told).decode_utf8().is_ok_and(|told| told == folder)
+        })
     }
 }
 
@@ -123,10 +127,21 @@ mod tests {
         let stat = file.stat();
         assert_eq!((stat.kind, stat.size, stat.tag.as_deref()), (Kind::File, 3, Some("\"c:{1},1\"")));
         assert_eq!(stat.modified.map(Timestamp::millis), Some(1_714_558_830_000));
-        assert!(file.is_at("d e/#/a b") && file.is_at("d%20e/%23/a b") && !file.is_at("D e/#/a b") && !file.is_at("d e/#/A b"));
-        assert_eq!(item(r#"{"id":"1","name":"n","package":{"type":"oneNote"},"folder":{}}"#).kind(), Kind::Other);
+        assert!(
+            file.is_at("d e/#/a b")
+                && file.is_at("d%20e/%23/a b")
+                && !file.is_at("D e/#/a b")
+                && !file.is_at("d e/#/A b")
+        );
         assert_eq!(
-            item(r#"{"id":"1","name":"n","folder":{"childCount":1},"parentReference":{"path":"/drive/root:"}}"#).kind(),
+            item(r#"{"id":"1","name":"n","package":{"type":"oneNote"},"folder":{}}"#).kind(),
+            Kind::Other
+        );
+        assert_eq!(
+            item(
+                r#"{"id":"1","name":"n","folder":{"childCount":1},"parentReference":{"path":"/drive/root:"}}"#
+            )
+            .kind(),
             Kind::Folder
         );
         assert!(item(r#"{"id":"1","name":"n","parentReference":{"path":"/drive/root:"}}"#).is_at("n"));

@@ -1,10 +1,11 @@
 //! Files in folders of OneDrive and of SharePoint's document libraries, by Microsoft Graph v1.0.
 //!
-//! A draft is a file in our own folder, and one request moves it into its folder under its name: in place of a file that is
-//! there by `conflictBehavior=replace`, or only if there is none by `fail`, which the service decides. What a folder would
-//! lose is never left to what `replace` does: we look first, and where nothing was, `fail` is asked for.
-//! docs/decisions/0014 says why not the other ways. Drives that replace nothing on a move are asked for a copy in place
-//! of the file, which Graph documents for libraries and OneDrive for work.
+//! A draft is a file in our own folder, and one request moves it into its folder under its name: in place of
+//! a file that is there by `conflictBehavior=replace`, or only if there is none by `fail`, which the service
+//! decides. What a folder would lose is never left to what `replace` does: we look first, and where nothing
+//! was, `fail` is asked for. docs/decisions/0014 says why not the other ways. Drives that replace nothing on
+//! a move are asked for a copy in place of the file, which Graph documents for libraries and OneDrive for
+//! work.
 //!
 //! OneDrive takes `a` and `A` for one name. An entry with another spelling is not found here, and conflicts
 //! with a draft ([`Published::Spelled`]).
@@ -93,7 +94,9 @@ impl OnedriveFiles {
         let senseless = |words| StoreError::new(StoreErrorKind::InvalidRequest, words);
         let base = match (&settings.drive, &settings.grant) {
             (Some(drive), _) => format!("/drives/{}", crate::backend::wire::encode_path(drive)),
-            (None, Grant::Client { .. }) => return Err(senseless("an application that acts for itself has no drive: name one")),
+            (None, Grant::Client { .. }) => {
+                return Err(senseless("an application that acts for itself has no drive: name one"));
+            }
             (None, _) => "/me/drive".to_owned(),
         };
         let root = settings.root.trim_matches('/').to_owned();
@@ -101,7 +104,8 @@ impl OnedriveFiles {
             return Err(senseless("the root is no path of folders"));
         }
         let renewals = Some(settings.dir.join("refresh-token"));
-        let authority = Authority { name: "Microsoft", url: settings.token_endpoint, scope: SCOPE.to_owned(), renewals };
+        let authority =
+            Authority { name: "Microsoft", url: settings.token_endpoint, scope: SCOPE.to_owned(), renewals };
         let tokens = Tokens::new(Wire::new(settings.wire.clone())?, authority, settings.grant)?;
         let api = Api::new(Wire::new(settings.wire)?, tokens, settings.endpoint);
         Ok(Self { drive: Arc::new(Drive::new(api, base, root, settings.dir.join("bodies"))) })
@@ -146,19 +150,32 @@ impl Files for OnedriveFiles {
         }
     }
 
-    async fn copy(&self, name: &DraftName, from: &str, expected: &Stat, _path: &str) -> Result<Option<Box<dyn Draft>>> {
-        let Some(source) = self.drive.file(from).await?.filter(|item| item.stat().is_same(expected)) else { return Ok(None) };
+    async fn copy(
+        &self,
+        name: &DraftName,
+        from: &str,
+        expected: &Stat,
+        _path: &str,
+    ) -> Result<Option<Box<dyn Draft>>> {
+        let Some(source) = self.drive.file(from).await?.filter(|item| item.stat().is_same(expected)) else {
+            return Ok(None);
+        };
         let folder = self.drive.own_folder().await?;
         if let Err(refusal) = self.drive.copy(&source, &folder, &name.0, "fail").await? {
             let error = StoreError::from(refusal);
-            return if matches!(error.kind(), StoreErrorKind::Busy | StoreErrorKind::StorageFull) { Err(error) } else { Ok(None) };
+            return if matches!(error.kind(), StoreErrorKind::Busy | StoreErrorKind::StorageFull) {
+                Err(error)
+            } else {
+                Ok(None)
+            };
         }
         let Some(copied) = self.drive.file(&join(&drafts(), &name.0)).await? else { return Ok(None) };
         let agree = copied.stat().size == source.stat().size
             && !matches!((copied.quick_xor(), source.quick_xor()), (Some(copied), Some(source)) if copied != source);
         let draft = OnedriveDraft::stored(self.drive.clone(), name, copied);
         // If the source is unchanged after the copy, it was unchanged during the copy.
-        if agree && self.drive.get(&source.id).await?.is_some_and(|item| item.stat().is_same(&source.stat())) {
+        if agree && self.drive.get(&source.id).await?.is_some_and(|item| item.stat().is_same(&source.stat()))
+        {
             return Ok(Some(Box::new(draft)));
         }
         Box::new(draft).discard().await;
@@ -208,7 +225,9 @@ impl Files for OnedriveFiles {
         match self.drive.make(path).await? {
             Made::Folder(_) => Ok(()),
             Made::Obstructed => refused("a file has the name of this folder"),
-            Made::Spelled => refused("something has the name of this folder, but for the case of its letters"),
+            Made::Spelled => {
+                refused("something has the name of this folder, but for the case of its letters")
+            }
         }
     }
 
@@ -233,7 +252,9 @@ impl Files for OnedriveFiles {
             let page = self.drive.page(&drafts(), next.as_deref()).await?;
             let left = page.value.iter().filter(|item| item.is_file() && item.name.starts_with(instance));
             futures_util::stream::iter(left.map(Ok))
-                .try_for_each_concurrent(4, |item| async move { self.drive.delete(&item.id, None).await.map(drop) })
+                .try_for_each_concurrent(4, |item| async move {
+                    self.drive.delete(&item.id, None).await.map(drop)
+                })
                 .await?;
             next = page.next;
             match &next {

@@ -40,7 +40,9 @@ pub(super) struct OnedriveOpened {
 impl OnedriveOpened {
     pub(super) async fn new(drive: Arc<Drive>, item: Item, ahead: Option<Span>) -> Self {
         let stat = item.stat();
-        let span = ahead.map(|span| Span { start: span.start, end: span.end.min(stat.size) }).filter(|span| span.start < span.end);
+        let span = ahead
+            .map(|span| Span { start: span.start, end: span.end.min(stat.size) })
+            .filter(|span| span.start < span.end);
         let ahead = match span {
             Some(span) => part(&drive, &item, span).await.ok().map(|reply| (span, reply)),
             None => None,
@@ -71,7 +73,9 @@ impl Opened for OnedriveOpened {
         let reopened = Arc::new(AtomicBool::new(false));
         let check: Box<dyn Verdict> = match item.quick_xor().filter(|_| span == Span::whole(stat.size)) {
             Some(hash) => Box::new(Hashed { hash: QuickXor::default(), expected: hash.to_owned() }),
-            None => Box::new(Asked::new(drive.clone(), item.id.clone(), stat.clone(), reopened.clone(), is_long)),
+            None => {
+                Box::new(Asked::new(drive.clone(), item.id.clone(), stat.clone(), reopened.clone(), is_long))
+            }
         };
         let attempts = drive.api.attempts();
         let reopen = move |read: u64| {
@@ -107,7 +111,9 @@ async fn part(drive: &Drive, item: &Item, span: Span) -> Result<Reply> {
     let address = match &item.download_url {
         Some(address) => address.clone(),
         None => {
-            let reply = super::drive::found(drive.item(Method::GET, &item.id, "/content").send(Again::Harmless).await?)?;
+            let reply = super::drive::found(
+                drive.item(Method::GET, &item.id, "/content").send(Again::Harmless).await?,
+            )?;
             let address = reply.as_ref().and_then(|reply| reply.header(header::LOCATION));
             address.ok_or_else(changed)?.to_owned()
         }
@@ -121,11 +127,16 @@ async fn part(drive: &Drive, item: &Item, span: Span) -> Result<Reply> {
             let starts = |range: &str| range.strip_prefix("bytes ")?.split('-').next()?.parse::<u64>().ok();
             match reply.header(header::CONTENT_RANGE).and_then(starts) == Some(span.start) {
                 true => Ok(reply),
-                false => Err(StoreError::new(StoreErrorKind::Internal, "OneDrive sent another range than was asked for")),
+                false => Err(StoreError::new(
+                    StoreErrorKind::Internal,
+                    "OneDrive sent another range than was asked for",
+                )),
             }
         }
         Ok(reply) => Ok(reply.skipping(span.start)),
-        Err(refusal) if refusal.is_not_found() || refusal.status == StatusCode::RANGE_NOT_SATISFIABLE => Err(changed()),
+        Err(refusal) if refusal.is_not_found() || refusal.status == StatusCode::RANGE_NOT_SATISFIABLE => {
+            Err(changed())
+        }
         Err(refusal) => Err(refusal.into()),
     }
 }
@@ -175,7 +186,8 @@ impl Verdict for Asked {
     fn saw(&mut self, _bytes: &[u8]) {}
 
     async fn give(mut self: Box<Self>) -> Result<()> {
-        let given_up = |error| StoreError::new(StoreErrorKind::Internal, "a check was given up").with_source(error);
+        let given_up =
+            |error| StoreError::new(StoreErrorKind::Internal, "a check was given up").with_source(error);
         if let Some(asked) = &mut self.asked {
             asked.await.map_err(given_up)??;
         }

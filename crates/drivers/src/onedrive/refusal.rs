@@ -41,7 +41,8 @@ impl oauth::Refusal for Refusal {
 
     /// 509 is for those who did not listen to 429.
     fn is_rate_limit(&self) -> bool {
-        matches!(self.status.as_u16(), 429 | 509) || (self.status == StatusCode::SERVICE_UNAVAILABLE && self.retry_after.is_some())
+        matches!(self.status.as_u16(), 429 | 509)
+            || (self.status == StatusCode::SERVICE_UNAVAILABLE && self.retry_after.is_some())
     }
 
     fn is_of_token(&self) -> bool {
@@ -101,7 +102,12 @@ impl From<Refusal> for StoreError {
             (_, 401) => "OneDrive refuses our credentials",
             _ => "OneDrive refused",
         };
-        StoreError::new(kind, words).with_source(format!("{} {} {}", refusal.status.as_u16(), refusal.code, refusal.message))
+        StoreError::new(kind, words).with_source(format!(
+            "{} {} {}",
+            refusal.status.as_u16(),
+            refusal.code,
+            refusal.message
+        ))
     }
 }
 
@@ -122,7 +128,8 @@ mod tests {
             (404, "itemNotFound", StoreErrorKind::Unavailable),
         ] {
             let document = format!(r#"{{"error":{{"code":"{code}","message":"m","innerError":{{}}}}}}"#);
-            let refusal = Refusal::read(StatusCode::from_u16(status).expect("a status"), None, document.as_bytes());
+            let refusal =
+                Refusal::read(StatusCode::from_u16(status).expect("a status"), None, document.as_bytes());
             assert_eq!(refusal.kind(), kind, "{status} {code}");
         }
     }

@@ -88,7 +88,8 @@ impl Session {
             let end = self.offset + range.len() as u64;
             let about = format!("bytes {}-{}/{}", self.offset, end - 1, self.size);
             let call = self.drive.api.unsigned(Method::PUT, &self.address)?.header("content-range", &about);
-            let call = call.header("content-type", "application/octet-stream").body(Outgoing::full(range.clone()));
+            let call =
+                call.header("content-type", "application/octet-stream").body(Outgoing::full(range.clone()));
             let failure: StoreError = match call.send(Again::OnlyIfRefused).await {
                 Ok(Ok(reply)) if matches!(reply.status, StatusCode::OK | StatusCode::CREATED) => {
                     return parse::<Item, Refusal>(&reply.bytes(64 << 10).await?).map(Some);
@@ -100,7 +101,9 @@ impl Session {
                     }
                     unfinished()
                 }
-                Ok(Err(refusal)) if refusal.status.is_server_error() && !refusal.is_rate_limit() => refusal.into(),
+                Ok(Err(refusal)) if refusal.status.is_server_error() && !refusal.is_rate_limit() => {
+                    refusal.into()
+                }
                 // The session has this range already: a reply was lost.
                 Ok(Err(refusal)) if refusal.status == StatusCode::RANGE_NOT_SATISFIABLE => refusal.into(),
                 Ok(Err(refusal)) => return Err(refusal.into()),
@@ -111,7 +114,13 @@ impl Session {
                 return Err(failure);
             }
             // How far did it come?
-            match self.drive.api.unsigned(Method::GET, &self.address)?.read::<Progress>(Again::Harmless).await? {
+            match self
+                .drive
+                .api
+                .unsigned(Method::GET, &self.address)?
+                .read::<Progress>(Again::Harmless)
+                .await?
+            {
                 Ok(progress) => {
                     if self.advance(&mut range, &progress)? {
                         return Ok(None);
@@ -128,10 +137,16 @@ impl Session {
     /// Returns whether all of the range has arrived.
     fn advance(&mut self, range: &mut Bytes, progress: &Progress) -> Result<bool> {
         let end = self.offset + range.len() as u64;
-        let next = progress.next_expected_ranges.first().and_then(|range| range.split('-').next()?.parse::<u64>().ok());
+        let next = progress
+            .next_expected_ranges
+            .first()
+            .and_then(|range| range.split('-').next()?.parse::<u64>().ok());
         let next = next.unwrap_or(self.size);
         if next < self.offset || next > end {
-            return Err(StoreError::new(StoreErrorKind::Unavailable, "OneDrive has lost a part of the upload"));
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "OneDrive has lost a part of the upload",
+            ));
         }
         let _taken = range.split_to(usize::try_from(next - self.offset).unwrap_or(range.len()));
         self.offset = next;
@@ -140,7 +155,9 @@ impl Session {
 
     pub(super) async fn cancel(self) {
         let Ok(call) = self.drive.api.unsigned(Method::DELETE, &self.address) else { return };
-        if let Err(error) = call.send(Again::Harmless).await.and_then(|answer| answer.map(drop).map_err(StoreError::from)) {
+        if let Err(error) =
+            call.send(Again::Harmless).await.and_then(|answer| answer.map(drop).map_err(StoreError::from))
+        {
             tracing::debug!(%error, "an upload session was not cancelled: it ends by itself");
         }
     }

@@ -56,13 +56,17 @@ impl OpenDalDraft {
             Some(_) if absent => return Ok(Placed::Exists),
             Some(_) => {}
             // Flat storage would take it, and have both.
-            None if remote.service.is_flat() && remote.obstacle(path).await? => return Ok(Placed::Obstructed),
+            None if remote.service.is_flat() && remote.obstacle(path).await? => {
+                return Ok(Placed::Obstructed);
+            }
             None => {}
         }
         let put = match self.put(path).await {
             Ok(()) => Ok(()),
             // Services say in many ways that a folder is missing, or is none.
-            Err(_) if !remote.service.is_flat() && remote.obstacle(path).await? => return Ok(Placed::Obstructed),
+            Err(_) if !remote.service.is_flat() && remote.obstacle(path).await? => {
+                return Ok(Placed::Obstructed);
+            }
             Err(error) if !remote.service.is_flat() && remote.look(parent(path)).await?.is_none() => {
                 remote.make_folder(parent(path)).await?;
                 self.put(path).await.map_err(|_| error)
@@ -76,7 +80,10 @@ impl OpenDalDraft {
                 Ok(Placed::There(stat))
             }
             // Another came at once, or what was stored is not what was sent.
-            _ => Err(StoreError::new(StoreErrorKind::Unavailable, "what was written is not what lies there now")),
+            _ => Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "what was written is not what lies there now",
+            )),
         }
     }
 
@@ -87,11 +94,18 @@ impl OpenDalDraft {
             Writing::Renamed => {
                 let at = &join(&drafts(), &self.name.0);
                 remote.upload(at, &self.file).await?;
-                let renamed = remote
-                    .call("renaming a file", Twice::OnlyIfRefused, Limit::Short, |operator| async move { operator.rename(at, path).await });
+                let renamed = remote.call(
+                    "renaming a file",
+                    Twice::OnlyIfRefused,
+                    Limit::Short,
+                    |operator| async move { operator.rename(at, path).await },
+                );
                 match renamed.await {
                     Ok(Some(())) => Ok(()),
-                    Ok(None) => Err(StoreError::new(StoreErrorKind::Unavailable, "renaming a file: it is gone, or the folder is")),
+                    Ok(None) => Err(StoreError::new(
+                        StoreErrorKind::Unavailable,
+                        "renaming a file: it is gone, or the folder is",
+                    )),
                     Err(error) => {
                         if let Err(left) = remote.delete(at).await {
                             tracing::warn!(error = %left, "a draft stays until the next start");
@@ -100,7 +114,10 @@ impl OpenDalDraft {
                     }
                 }
             }
-            Writing::Never(why) => Err(StoreError::new(StoreErrorKind::NotImplemented, format!("nothing is written here: {why}"))),
+            Writing::Never(why) => Err(StoreError::new(
+                StoreErrorKind::NotImplemented,
+                format!("nothing is written here: {why}"),
+            )),
         }
     }
 }
@@ -109,7 +126,11 @@ impl OpenDalDraft {
 impl Draft for OpenDalDraft {
     async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
         let file = Arc::get_mut(&mut self.file);
-        file.ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "a draft is written to while it is sent"))?.write(bytes).await
+        file.ok_or_else(|| {
+            StoreError::new(StoreErrorKind::Internal, "a draft is written to while it is sent")
+        })?
+        .write(bytes)
+        .await
     }
 
     async fn finish(&mut self) -> Result<Option<Stat>> {

@@ -43,7 +43,10 @@ impl Failure {
     }
 
     pub(super) fn of(error: &Error, seen: &Seen, secrets: &[Secret]) -> Self {
-        let status = seen.status.filter(|status| status.is_client_error() || status.is_server_error()).map(|status| status.as_u16());
+        let status = seen
+            .status
+            .filter(|status| status.is_client_error() || status.is_server_error())
+            .map(|status| status.as_u16());
         let excerpt = scrubbed(&seen.excerpt, secrets);
         let says = |words: &[&str]| words.iter().any(|word| seen.excerpt.contains(word));
         let kind = match (seen.lost, status, error.kind()) {
@@ -55,7 +58,9 @@ impl Failure {
             (_, Some(423 | 429 | 503), _) | (_, _, ErrorKind::RateLimited) => StoreErrorKind::Busy,
             (_, Some(408 | 500 | 502 | 504), _) => StoreErrorKind::Unavailable,
             // A file that was replaced while it was read: by its tag, or by its size.
-            (_, Some(412 | 416), _) | (_, _, ErrorKind::ConditionNotMatch | ErrorKind::RangeNotSatisfied) => StoreErrorKind::Conflict,
+            (_, Some(412 | 416), _) | (_, _, ErrorKind::ConditionNotMatch | ErrorKind::RangeNotSatisfied) => {
+                StoreErrorKind::Conflict
+            }
             (_, _, ErrorKind::Unsupported) => StoreErrorKind::NotImplemented,
             (_, None, ErrorKind::Unexpected) if error.is_temporary() => StoreErrorKind::Unavailable,
             _ => StoreErrorKind::Internal,
@@ -135,7 +140,8 @@ mod tests {
 
     #[test]
     fn no_secret_comes_through() {
-        let error = Error::new(ErrorKind::Unexpected, "https://x/?password=hunter2").with_context("uri", "hunter2");
+        let error =
+            Error::new(ErrorKind::Unexpected, "https://x/?password=hunter2").with_context("uri", "hunter2");
         let failure = Failure::of(&error, &seen(400, "bad\n password 'hunter2'"), &[Secret::new("hunter2")]);
         let text = failure.into_error("looking").to_string();
         assert_eq!(text, "looking: the storage answered 400: bad password '(secret)'");

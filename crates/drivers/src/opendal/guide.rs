@@ -76,7 +76,9 @@ pub fn page() -> String {
             let _ = write!(text, "\n{}", row.notes);
         }
         text += match row.space {
-            Space::Flat | Space::FlatByListing => "\nFolders are prefixes; an empty one has an object `.cw~folder`.",
+            Space::Flat | Space::FlatByListing => {
+                "\nFolders are prefixes; an empty one has an object `.cw~folder`."
+            }
             Space::Folders | Space::FoldersByName => "",
         };
         text += "\n\n| option | is | what it does |\n|---|---|---|\n";

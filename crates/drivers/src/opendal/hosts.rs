@@ -11,7 +11,9 @@ impl Hosts {
     /// Returns the address to connect to. The signed address is unchanged.
     pub(super) fn direct(&self, uri: &Uri) -> Option<Uri> {
         let authority = uri.authority()?;
-        let Some((_, endpoint)) = self.0.iter().find(|(host, _)| authority.as_str().eq_ignore_ascii_case(host)) else {
+        let Some((_, endpoint)) =
+            self.0.iter().find(|(host, _)| authority.as_str().eq_ignore_ascii_case(host))
+        else {
             return Some(uri.clone());
         };
         let path = uri.path_and_query().map_or("/", |path| path.as_str());

@@ -37,7 +37,9 @@ impl KnownFolders {
 
     /// A file takes this name.
     pub(super) fn taken(&self, path: &str) {
-        self.known().retain(|folder, _| folder.strip_prefix(path).is_none_or(|rest| !rest.is_empty() && !rest.starts_with('/')));
+        self.known().retain(|folder, _| {
+            folder.strip_prefix(path).is_none_or(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        });
     }
 }
 
@@ -56,7 +58,10 @@ mod tests {
             known_folders.cleared(folder, now);
         }
         known_folders.taken("a");
-        assert_eq!(["a", "a/b", "ab"].map(|folder| known_folders.is_clear(folder, now)), [false, false, true]);
+        assert_eq!(
+            ["a", "a/b", "ab"].map(|folder| known_folders.is_clear(folder, now)),
+            [false, false, true]
+        );
         let later = now + FRESH;
         assert!(!known_folders.is_clear("ab", later));
         for n in 0..2 * MOST {

@@ -24,14 +24,20 @@ pub(super) fn list<'r>(remote: &'r Arc<Remote>, folder: &str) -> BoxStream<'r, R
     let begun = async move {
         let below = if folder.is_empty() { "/".to_owned() } else { format!("{folder}/") };
         let path = &below;
-        let opened = remote.call_with("listing a folder", Twice::Harmless, Limit::Short, None, |operator, transport| async move {
-            let limit = operator.info().capability().list_with_limit.then_some(PAGE);
-            let options = ListOptions { limit, ..Default::default() };
-            let mut lister = operator.lister_options(path, options).await?;
-            // The first page is asked for here, where it can be asked for again.
-            let first = lister.next().await.transpose()?;
-            Ok((first, lister, transport))
-        });
+        let opened = remote.call_with(
+            "listing a folder",
+            Twice::Harmless,
+            Limit::Short,
+            None,
+            |operator, transport| async move {
+                let limit = operator.info().capability().list_with_limit.then_some(PAGE);
+                let options = ListOptions { limit, ..Default::default() };
+                let mut lister = operator.lister_options(path, options).await?;
+                // The first page is asked for here, where it can be asked for again.
+                let first = lister.next().await.transpose()?;
+                Ok((first, lister, transport))
+            },
+        );
         let Some((Some(first), lister, transport)) = opened.await? else { return Ok::<_, StoreError>(None) };
         let prefix = if below == "/" { String::new() } else { below };
         Ok(Some((Some(first), lister, transport, prefix, Pages::of("listing a folder"))))
@@ -46,7 +52,9 @@ pub(super) fn list<'r>(remote: &'r Arc<Remote>, folder: &str) -> BoxStream<'r, R
                     Some(entry) => Some(entry),
                     None => match fenced(&mut lister).await? {
                         Some(Ok(entry)) => Some(entry),
-                        Some(Err(error)) => return Err(remote.failure(&error, &transport).into_error("listing a folder")),
+                        Some(Err(error)) => {
+                            return Err(remote.failure(&error, &transport).into_error("listing a folder"));
+                        }
                         None => None,
                     },
                 };
@@ -75,6 +83,8 @@ type Next = Option<::opendal::Result<::opendal::Entry>>;
 async fn fenced(lister: &mut Lister) -> Result<Next> {
     let next = AssertUnwindSafe(lister.next()).catch_unwind();
     let failed = |kind, text: &str| StoreError::new(kind, format!("listing a folder: {text}"));
-    let next = tokio::time::timeout(PATIENCE, next).await.map_err(|_| failed(StoreErrorKind::Unavailable, "no answer in time"))?;
+    let next = tokio::time::timeout(PATIENCE, next)
+        .await
+        .map_err(|_| failed(StoreErrorKind::Unavailable, "no answer in time"))?;
     next.map_err(|_| failed(StoreErrorKind::Internal, "the service's driver failed inside"))
 }

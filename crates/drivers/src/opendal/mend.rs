@@ -48,7 +48,9 @@ impl Mend {
         match self {
             Self::Nothing => false,
             Self::B2 => parts.uri.path().ends_with("/b2_list_file_names"),
-            Self::Swift => parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "format=json")),
+            Self::Swift => {
+                parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "format=json"))
+            }
         }
     }
 
@@ -87,7 +89,9 @@ impl Mend {
                 let time = time.parse().ok().filter(|time| *time > 0);
                 (Some(tag.to_owned()).filter(|tag| !tag.is_empty()), time.map(Timestamp::from_millis), md5)
             }
-            Self::Swift => (tag, modified.map(|time| Timestamp::from_millis((time + 999).div_euclid(1000) * 1000)), md5),
+            Self::Swift => {
+                (tag, modified.map(|time| Timestamp::from_millis((time + 999).div_euclid(1000) * 1000)), md5)
+            }
             Self::Nothing => (tag, modified.map(Timestamp::from_millis), md5),
         }
     }
@@ -132,7 +136,8 @@ mod tests {
     #[test]
     fn a_large_file_on_b2_keeps_its_name() {
         let mut head = parts("https://api.example.com/b2api/v2/b2_start_large_file");
-        let body = Mend::B2.request(&mut head, Buffer::from(r#"{"bucketId":"b","fileName":"a%20b/%C3%BC%2541"}"#));
+        let body =
+            Mend::B2.request(&mut head, Buffer::from(r#"{"bucketId":"b","fileName":"a%20b/%C3%BC%2541"}"#));
         let said: Value = serde_json::from_slice(&body.to_bytes()).expect("JSON");
         assert_eq!((said["fileName"].as_str(), said["bucketId"].as_str()), (Some("a b/ü%41"), Some("b")));
     }
@@ -154,12 +159,12 @@ mod tests {
         };
         assert_eq!(facts(0), (Some(sha1.to_owned()), Some(Timestamp::from_millis(1234)), None));
         assert_eq!(facts(1), (Some("j".to_owned()), Some(Timestamp::from_millis(5)), None));
-        let headers = |sha1: &str| {
-            HeaderMap::from_iter(
-                [("x-bz-file-id", "j"), ("x-bz-content-sha1", sha1)]
-                    .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().expect("a value"))),
-            )
-        };
+        let headers =
+            |sha1: &str| {
+                HeaderMap::from_iter([("x-bz-file-id", "j"), ("x-bz-content-sha1", sha1)].map(
+                    |(name, value)| (http::HeaderName::from_static(name), value.parse().expect("a value")),
+                ))
+            };
         assert_eq!(Mend::B2.told(&headers(sha1)).as_deref(), Some(sha1));
         assert_eq!(Mend::B2.told(&headers("none")).as_deref(), Some("j"));
     }

@@ -1,4 +1,5 @@
-//! The services that OpenDAL's drivers reach, as files in folders. What each of them is and does is a row of [`services`].
+//! The services that OpenDAL's drivers reach, as files in folders. What each of them is and does is a row of
+//! [`services`].
 //!
 //! | file | owns |
 //! |---|---|
@@ -84,9 +85,10 @@ impl OpenDalFiles {
 
     fn writes(&self) -> Result<()> {
         match self.remote.service.writing {
-            services::Writing::Never(why) => {
-                Err(StoreError::new(StoreErrorKind::NotImplemented, format!("nothing is written here: {why}")))
-            }
+            services::Writing::Never(why) => Err(StoreError::new(
+                StoreErrorKind::NotImplemented,
+                format!("nothing is written here: {why}"),
+            )),
             _ => Ok(()),
         }
     }
@@ -106,9 +108,10 @@ impl OpenDalFiles {
         if self.remote.service.renaming == Renaming::Copied {
             self.remote.check(to)?;
             self.remote.known_folders.taken(to);
-            let copied = self
-                .remote
-                .call("copying a file", Twice::Harmless, Limit::Flowing, |operator| async move { operator.copy(from, to).await.map(drop) });
+            let copied =
+                self.remote.call("copying a file", Twice::Harmless, Limit::Flowing, |operator| async move {
+                    operator.copy(from, to).await.map(drop)
+                });
             return Ok(copied.await?.is_some());
         }
         let Some(reading) = Reading::open(&self.remote, from, None).await? else { return Ok(false) };
@@ -135,7 +138,9 @@ impl Files for OpenDalFiles {
     }
 
     async fn open(&self, path: &str, ahead: Option<Span>) -> Result<Option<Box<dyn Opened>>> {
-        Ok(Reading::open(&self.remote, path, ahead).await?.map(|reading| Box::new(reading) as Box<dyn Opened>))
+        Ok(Reading::open(&self.remote, path, ahead)
+            .await?
+            .map(|reading| Box::new(reading) as Box<dyn Opened>))
     }
 
     async fn create(&self, name: &DraftName, path: &str, _size: Option<u64>) -> Result<Box<dyn Draft>> {
@@ -153,10 +158,14 @@ impl Files for OpenDalFiles {
         let (first, second) = if from < to { (from, to) } else { (to, from) };
         let _first = remote.locks.lock(&first.to_owned()).await;
         let _second = remote.locks.lock(&second.to_owned()).await;
-        let Some(stat) = remote.look(from).await?.filter(|stat| stat.kind == Kind::File) else { return Ok(None) };
+        let Some(stat) = remote.look(from).await?.filter(|stat| stat.kind == Kind::File) else {
+            return Ok(None);
+        };
         if remote.service.renaming == Renaming::Native {
-            let renamed = remote
-                .call("renaming a file", Twice::OnlyIfRefused, Limit::Short, |operator| async move { operator.rename(from, to).await });
+            let renamed =
+                remote.call("renaming a file", Twice::OnlyIfRefused, Limit::Short, |operator| async move {
+                    operator.rename(from, to).await
+                });
             return match renamed.await? {
                 Some(()) => remote.look(to).await,
                 None => Ok(None),
@@ -170,7 +179,10 @@ impl Files for OpenDalFiles {
                 remote.delete(from).await?;
                 Ok(Some(new))
             }
-            _ => Err(StoreError::new(StoreErrorKind::Unavailable, "renaming a file: its copy is not what it was")),
+            _ => Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "renaming a file: its copy is not what it was",
+            )),
         }
     }
 

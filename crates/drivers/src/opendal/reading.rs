@@ -84,13 +84,24 @@ impl Opened for Reading {
             return Ok(Box::pin(stream::empty()));
         }
         let mut reading = self;
-        let begun = reading.begun.take().filter(|begun| begun.span.start == span.start && begun.span.end >= span.end);
+        let begun =
+            reading.begun.take().filter(|begun| begun.span.start == span.start && begun.span.end >= span.end);
         let Begun { frames, is_told, .. } = match begun {
             Some(begun) => begun,
             None => reading.source.begin(span).await?.ok_or_else(changed)?,
         };
-        let way = Way { source: reading.source, frames: Some(frames), span, failures: 0, is_told, last: None, is_over: false };
-        Ok(Box::pin(stream::try_unfold(way, |mut way| async move { Ok(way.next().await?.map(|bytes| (bytes, way))) })))
+        let way = Way {
+            source: reading.source,
+            frames: Some(frames),
+            span,
+            failures: 0,
+            is_told,
+            last: None,
+            is_over: false,
+        };
+        Ok(Box::pin(stream::try_unfold(way, |mut way| async move {
+            Ok(way.next().await?.map(|bytes| (bytes, way)))
+        })))
     }
 }
 
@@ -98,9 +109,12 @@ impl Reading {
     /// The file at a path, if one is there. What is asked for ahead, or all of it, is on its way then.
     pub(super) async fn open(remote: &Arc<Remote>, path: &str, ahead: Option<Span>) -> Result<Option<Self>> {
         for _ in 0..ROUNDS {
-            let Some(stat) = remote.look_at_file(path).await?.filter(|stat| stat.kind == Kind::File) else { return Ok(None) };
+            let Some(stat) = remote.look_at_file(path).await?.filter(|stat| stat.kind == Kind::File) else {
+                return Ok(None);
+            };
             let whole = Span::whole(stat.size);
-            let wanted = ahead.map_or(whole, |ahead| Span { start: ahead.start, end: ahead.end.min(stat.size) });
+            let wanted =
+                ahead.map_or(whole, |ahead| Span { start: ahead.start, end: ahead.end.min(stat.size) });
             let source = Source { remote: remote.clone(), path: path.to_owned(), stat };
             if wanted.start >= wanted.end {
                 return Ok(Some(Self { source, begun: None }));
@@ -110,7 +124,10 @@ impl Reading {
                 return Ok(Some(Self { source, begun }));
             }
         }
-        Err(StoreError::new(StoreErrorKind::Busy, "the file was replaced again and again while it was opened"))
+        Err(StoreError::new(
+            StoreErrorKind::Busy,
+            "the file was replaced again and again while it was opened",
+        ))
     }
 }
 
@@ -119,22 +136,34 @@ impl Source {
     async fn begin(&self, span: Span) -> Result<Option<Begun>> {
         let (path, remote) = (&self.path, &self.remote);
         let tag = self.stat.tag.as_deref().filter(|_| remote.service.identity == Identity::Tag);
-        let opened = remote.call_with("reading a file", Twice::Harmless, Limit::Flowing, None, |operator, transport| async move {
-            let if_match = operator.info().capability().read_with_if_match && tag.is_some();
-            let reader = match tag.filter(|_| if_match) {
-                Some(tag) => operator.reader_with(path).if_match(&format!("\"{tag}\"")).await?,
-                None => operator.reader(path).await?,
-            };
-            let mut frames = reader.into_stream(span.start..span.end).await?;
-            // Nothing is asked for before.
-            match frames.try_next().await {
-                // Links to files are told apart from files, and not every driver knows what their end means.
-                Err(error) if matches!(transport.seen().status, Some(StatusCode::NOT_FOUND | StatusCode::GONE)) || is_gone(&error) => {
-                    Err(::opendal::Error::new(ErrorKind::NotFound, "it is gone").set_source(error))
+        let opened = remote.call_with(
+            "reading a file",
+            Twice::Harmless,
+            Limit::Flowing,
+            None,
+            |operator, transport| async move {
+                let if_match = operator.info().capability().read_with_if_match && tag.is_some();
+                let reader = match tag.filter(|_| if_match) {
+                    Some(tag) => operator.reader_with(path).if_match(&format!("\"{tag}\"")).await?,
+                    None => operator.reader(path).await?,
+                };
+                let mut frames = reader.into_stream(span.start..span.end).await?;
+                // Nothing is asked for before.
+                match frames.try_next().await {
+                    // Links to files are told apart from files, and not every driver knows what their end
+                    // means.
+                    Err(error)
+                        if matches!(
+                            transport.seen().status,
+                            Some(StatusCode::NOT_FOUND | StatusCode::GONE)
+                        ) || is_gone(&error) =>
+                    {
+                        Err(::opendal::Error::new(ErrorKind::NotFound, "it is gone").set_source(error))
+                    }
+                    first => Ok((first?, frames, transport)),
                 }
-                first => Ok((first?, frames, transport)),
-            }
-        });
+            },
+        );
         let Some((first, rest, transport)) = (match opened.await {
             // `If-Match` says so, and a range that is not there any more.
             Err(error) if error.kind() == StoreErrorKind::Conflict => None,
@@ -157,7 +186,8 @@ impl Source {
         let remote = remote.clone();
         // A reading that began well may be continued, whatever ended it.
         let failed = move |error: ::opendal::Error| {
-            let passing = ::opendal::Error::new(ErrorKind::Unexpected, error.message().to_owned()).set_temporary();
+            let passing =
+                ::opendal::Error::new(ErrorKind::Unexpected, error.message().to_owned()).set_temporary();
             remote.failure(&passing, &transport).into_error("reading a file")
         };
         let pieces = stream::iter(first.map(Ok)).chain(rest.map_err(failed));
@@ -168,7 +198,10 @@ impl Source {
             match AssertUnwindSafe(frames.next()).catch_unwind().await {
                 Ok(frame) => frame.map(|frame| (frame, Some(frames))),
                 Err(_) => {
-                    let failed = StoreError::new(StoreErrorKind::Internal, "reading a file: the service's driver failed inside");
+                    let failed = StoreError::new(
+                        StoreErrorKind::Internal,
+                        "reading a file: the service's driver failed inside",
+                    );
                     Some((Err(failed), None))
                 }
             }
@@ -238,7 +271,12 @@ impl Way {
         let Some(frames) = &mut self.frames else { return Ok(None) };
         let mut bytes = match frames.next().await {
             Some(bytes) => bytes?,
-            None => return Err(StoreError::new(StoreErrorKind::Unavailable, "a reply of the storage ended too early")),
+            None => {
+                return Err(StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    "a reply of the storage ended too early",
+                ));
+            }
         };
         bytes.truncate(usize::try_from(self.span.len()).unwrap_or(usize::MAX));
         self.span.start += bytes.len() as u64;

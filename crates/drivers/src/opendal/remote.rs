@@ -90,7 +90,10 @@ pub(super) struct Remote {
 
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remote").field("service", &self.service.name).field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("Remote")
+            .field("service", &self.service.name)
+            .field("root", &self.root)
+            .finish_non_exhaustive()
     }
 }
 
@@ -105,8 +108,14 @@ impl Remote {
     pub(super) fn open(settings: OpenDalSettings) -> Result<Arc<Self>> {
         let OpenDalSettings { service, options, root, hosts, rate, spool, spool_size, wire } = settings;
         let (attempts, patience) = (wire.attempts, wire.timeout);
-        let line = Line { wire: Wire::new(wire)?, hosts: Hosts(hosts), pace: Pace::new(rate), mend: Mend::of(service.name) };
-        let is_secret = |name: &str| service.options.iter().any(|option| option.name == name && option.is_secret);
+        let line = Line {
+            wire: Wire::new(wire)?,
+            hosts: Hosts(hosts),
+            pace: Pace::new(rate),
+            mend: Mend::of(service.name),
+        };
+        let is_secret =
+            |name: &str| service.options.iter().any(|option| option.name == name && option.is_secret);
         let remote = Self {
             service,
             mend: Mend::of(service.name),
@@ -116,7 +125,11 @@ impl Remote {
             root,
             known_folders: KnownFolders::default(),
             line: Arc::new(line),
-            secrets: options.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.clone()).collect(),
+            secrets: options
+                .iter()
+                .filter(|(name, _)| is_secret(name))
+                .map(|(_, value)| value.clone())
+                .collect(),
             options,
             operator: Mutex::new(None),
             attempts,
@@ -135,12 +148,16 @@ impl Remote {
 
     fn build(&self, more: Option<(&str, String)>) -> Result<Operator> {
         let given = swift::given_to_opendal(&self.options);
-        let mut options: Vec<_> = given.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
+        let mut options: Vec<_> =
+            given.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
         options.retain(|(name, _)| more.as_ref().is_none_or(|(other, _)| name != other));
         options.extend(more.map(|(name, value)| (name.to_owned(), value)));
         options.push(("root".to_owned(), self.root.clone()));
-        let built = std::panic::catch_unwind(AssertUnwindSafe(|| operators::operator(self.service.name, options)));
-        let wrong = |text: &str| StoreError::new(StoreErrorKind::InvalidRequest, format!("{}: {text}", self.service.name));
+        let built =
+            std::panic::catch_unwind(AssertUnwindSafe(|| operators::operator(self.service.name, options)));
+        let wrong = |text: &str| {
+            StoreError::new(StoreErrorKind::InvalidRequest, format!("{}: {text}", self.service.name))
+        };
         built.map_err(|_| wrong("these options make no backend"))?.map_err(|error| wrong(error.message()))
     }
 
@@ -173,7 +190,13 @@ impl Remote {
     }
 
     /// Returns the result of `work`; `None` if its subject does not exist.
-    pub(super) async fn call<T, W, F>(&self, what: &str, twice: Twice, limit: Limit, work: W) -> Result<Option<T>>
+    pub(super) async fn call<T, W, F>(
+        &self,
+        what: &str,
+        twice: Twice,
+        limit: Limit,
+        work: W,
+    ) -> Result<Option<T>>
     where
         W: Fn(Operator) -> F + Send + Sync,
         F: Future<Output = ::opendal::Result<T>> + Send,
@@ -198,7 +221,8 @@ impl Remote {
         let (mut attempt, mut is_renewed) = (1, false);
         loop {
             let session = self.session(upload.clone()).await?;
-            let fenced = AssertUnwindSafe(work(session.operator.clone(), session.transport.clone())).catch_unwind();
+            let fenced =
+                AssertUnwindSafe(work(session.operator.clone(), session.transport.clone())).catch_unwind();
             let outcome = match limit {
                 Limit::Flowing => Ok(fenced.await),
                 Limit::Short => tokio::time::timeout(self.patience * (self.attempts + 1), fenced).await,
@@ -232,7 +256,9 @@ impl Remote {
     pub(super) fn stat_of(&self, meta: &Metadata) -> Stat {
         let kind = if meta.is_dir() { Kind::Folder } else { Kind::File };
         let (tag, modified, md5) = self.mend.facts(meta);
-        let floor = |time: Timestamp| Timestamp::from_millis(time.millis().div_euclid(self.service.precision) * self.service.precision);
+        let floor = |time: Timestamp| {
+            Timestamp::from_millis(time.millis().div_euclid(self.service.precision) * self.service.precision)
+        };
         match kind {
             Kind::File => Stat { kind, size: meta.content_length(), modified: modified.map(floor), tag, md5 },
             _ => Stat { kind, size: 0, modified: None, tag: None, md5: None },
@@ -279,7 +305,9 @@ impl Remote {
             Space::Folders => {
                 let path = &format!("{path}/");
                 let meta =
-                    self.call("looking at a folder", Twice::Harmless, Limit::Short, |operator| async move { operator.stat(path).await });
+                    self.call("looking at a folder", Twice::Harmless, Limit::Short, |operator| async move {
+                        operator.stat(path).await
+                    });
                 Ok(meta.await?.map(|_| folder()))
             }
             Space::Flat | Space::FlatByListing => Ok(self.holds_something(path).await?.then(folder)),
@@ -295,7 +323,9 @@ impl Remote {
             let first = self.first_of(path).await?;
             return Ok(if let First::File(stat) = first { Some(stat) } else { None });
         }
-        let looked = self.call("looking at a file", Twice::Harmless, Limit::Short, |operator| async move { operator.stat(path).await });
+        let looked = self.call("looking at a file", Twice::Harmless, Limit::Short, |operator| async move {
+            operator.stat(path).await
+        });
         let stat = looked.await?.map(|meta| self.stat_of(&meta));
         Ok(stat.filter(|stat| stat.kind == Kind::File || self.service.space == Space::FoldersByName))
     }
@@ -309,7 +339,9 @@ impl Remote {
         Ok(match first.await?.flatten() {
             None => First::Nothing,
             Some(entry) if entry.path() == path => First::File(self.stat_of(entry.metadata())),
-            Some(entry) if entry.path().strip_prefix(path).is_some_and(|rest| rest.starts_with('/')) => First::Below,
+            Some(entry) if entry.path().strip_prefix(path).is_some_and(|rest| rest.starts_with('/')) => {
+                First::Below
+            }
             Some(_) => First::Other,
         })
     }
@@ -338,7 +370,9 @@ impl Remote {
     /// Returns whether a path is a folder, if it is no file.
     async fn is_folder(&self, path: &str) -> Result<bool> {
         match self.service.is_flat() {
-            true => Ok(self.known_folders.is_clear(path, Instant::now()) || self.holds_something(path).await?),
+            true => {
+                Ok(self.known_folders.is_clear(path, Instant::now()) || self.holds_something(path).await?)
+            }
             false => Ok(self.look(path).await?.is_some_and(|stat| stat.kind == Kind::Folder)),
         }
     }
@@ -346,7 +380,8 @@ impl Remote {
     /// Returns whether one of the folders in a path is a file.
     pub(super) async fn obstacle(&self, path: &str) -> Result<bool> {
         let folders: Vec<&str> = path.match_indices('/').map(|(at, _)| &path[..at]).collect();
-        // Above a folder are only folders: so one file at most can be on the way, right below the last of them.
+        // Above a folder are only folders: so one file at most can be on the way, right below the last of
+        // them.
         let (mut clear, mut unclear) = (0, folders.len());
         let mut next = unclear;
         while clear < unclear {
@@ -373,17 +408,28 @@ impl Remote {
             (false, true) => {
                 let stand_in = random()?;
                 let upload = Upload { file: file.clone(), stand_in: stand_in.clone() };
-                let written = self.call_with("writing a file", Twice::Harmless, Limit::Flowing, Some(upload), |operator, transport| {
-                    let stand_in = stand_in.clone();
-                    async move {
-                        match operator.write(path, stand_in).await {
-                            // OpenDAL counts the stand-in only. The uploaded file is checked when it is
-                            // published.
-                            Err(error) if error.message().starts_with("writer got too ") && transport.has_succeeded() => Ok(()),
-                            written => written.map(drop),
+                let written = self.call_with(
+                    "writing a file",
+                    Twice::Harmless,
+                    Limit::Flowing,
+                    Some(upload),
+                    |operator, transport| {
+                        let stand_in = stand_in.clone();
+                        async move {
+                            match operator.write(path, stand_in).await {
+                                // OpenDAL counts the stand-in only. The uploaded file is checked when it is
+                                // published.
+                                Err(error)
+                                    if error.message().starts_with("writer got too ")
+                                        && transport.has_succeeded() =>
+                                {
+                                    Ok(())
+                                }
+                                written => written.map(drop),
+                            }
                         }
-                    }
-                });
+                    },
+                );
                 written.await?
             }
             (false, false) => {
@@ -395,7 +441,12 @@ impl Remote {
                 written.await?
             }
         };
-        wrote.ok_or_else(|| StoreError::new(StoreErrorKind::Unavailable, "writing a file: the folder, bucket or container is not there"))
+        wrote.ok_or_else(|| {
+            StoreError::new(
+                StoreErrorKind::Unavailable,
+                "writing a file: the folder, bucket or container is not there",
+            )
+        })
     }
 
     /// Parts are in memory while they are sent.
@@ -403,34 +454,42 @@ impl Remote {
         // At most 10,000 of them, wherever there are parts.
         let part = (file.size() / 9_000).next_multiple_of(1 << 20).max(8 << 20);
         let part = usize::try_from(part).map_err(|_| StoreErrorKind::EntityTooLarge)?;
-        let written = self.call("writing a file in parts", Twice::Harmless, Limit::Flowing, |operator| async move {
-            let mut writer = operator.writer_with(path).chunk(part).concurrent(2).await?;
-            let written = async {
-                let mut offset = 0;
-                while offset < file.size() {
-                    let failed =
-                        |error: StoreError| ::opendal::Error::new(ErrorKind::Unexpected, "reading the spool failed").set_source(error);
-                    let piece = file.read(offset, part).await.map_err(failed)?;
-                    offset += piece.len() as u64;
-                    writer.write(piece).await?;
+        let written =
+            self.call("writing a file in parts", Twice::Harmless, Limit::Flowing, |operator| async move {
+                let mut writer = operator.writer_with(path).chunk(part).concurrent(2).await?;
+                let written = async {
+                    let mut offset = 0;
+                    while offset < file.size() {
+                        let failed = |error: StoreError| {
+                            ::opendal::Error::new(ErrorKind::Unexpected, "reading the spool failed")
+                                .set_source(error)
+                        };
+                        let piece = file.read(offset, part).await.map_err(failed)?;
+                        offset += piece.len() as u64;
+                        writer.write(piece).await?;
+                    }
+                    writer.close().await
+                };
+                match written.await {
+                    Ok(_) => Ok(()),
+                    Err(error) => {
+                        // If this fails as well, the uploaded bytes have no owner.
+                        let _ = writer.abort().await;
+                        Err(error)
+                    }
                 }
-                writer.close().await
-            };
-            match written.await {
-                Ok(_) => Ok(()),
-                Err(error) => {
-                    // If this fails as well, the uploaded bytes have no owner.
-                    let _ = writer.abort().await;
-                    Err(error)
-                }
-            }
-        });
+            });
         written.await
     }
 
     /// Makes a folder and those above it, none of which is a file.
     pub(super) async fn make_folder(&self, path: &str) -> Result<()> {
-        let refused = || StoreError::new(StoreErrorKind::Internal, "making a folder: a file has its name, or is on the way");
+        let refused = || {
+            StoreError::new(
+                StoreErrorKind::Internal,
+                "making a folder: a file has its name, or is on the way",
+            )
+        };
         if path.is_empty() {
             return Ok(());
         }
@@ -440,7 +499,8 @@ impl Remote {
             }
             let marker = join(path, MARKER);
             let made = self.upload(&marker, &Arc::new(Spooled::new(&self.spool))).await;
-            // Another may have made it in the same moment: Swift answers 202 to the one that it takes for the older.
+            // Another may have made it in the same moment: Swift answers 202 to the one that it takes for the
+            // older.
             return match made {
                 Err(error) if self.look_at_file(&marker).await?.is_none() => Err(error),
                 _ => Ok(()),
@@ -450,7 +510,9 @@ impl Remote {
             return Ok(());
         }
         let folder = &format!("{path}/");
-        let made = self.call("making a folder", Twice::Harmless, Limit::Short, |operator| async move { operator.create_dir(folder).await });
+        let made = self.call("making a folder", Twice::Harmless, Limit::Short, |operator| async move {
+            operator.create_dir(folder).await
+        });
         let made = made.await;
         // Another may have made it meanwhile, and services answer that in many ways.
         match self.look(path).await? {
@@ -464,14 +526,17 @@ impl Remote {
     }
 
     pub(super) async fn delete(&self, path: &str) -> Result<()> {
-        let deleted = self.call("removing", Twice::Harmless, Limit::Short, |operator| async move { operator.delete(path).await });
+        let deleted = self.call("removing", Twice::Harmless, Limit::Short, |operator| async move {
+            operator.delete(path).await
+        });
         deleted.await.map(drop)
     }
 }
 
 fn random() -> Result<Bytes> {
     let mut random = [0; 24];
-    let unlucky = |error| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(format!("{error}"));
+    let unlucky =
+        |error| StoreError::new(StoreErrorKind::Internal, "no randomness").with_source(format!("{error}"));
     getrandom::fill(&mut random).map_err(unlucky)?;
     Ok(hex::encode(random).into())
 }

@@ -88,7 +88,8 @@ impl Longest {
 /// How bytes go there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Upload {
-    /// A request body may come from disk while it is sent. Where signatures cover its length, it has to be in memory.
+    /// A request body may come from disk while it is sent. Where signatures cover its length, it has to be in
+    /// memory.
     pub is_streamed: bool,
     /// Larger files are uploaded in parts.
     pub parts_above: Option<u64>,
@@ -187,9 +188,24 @@ mod tests {
         for service in services() {
             let options: BTreeSet<_> = service.options.iter().map(|option| option.name).collect();
             assert_eq!(options.len(), service.options.len(), "{}", service.name);
-            let common = ["type", "root", "hosts", "timeout", "connect_timeout", "attempts", "max_requests", "rate", "ca_file"];
+            let common = [
+                "type",
+                "root",
+                "hosts",
+                "timeout",
+                "connect_timeout",
+                "attempts",
+                "max_requests",
+                "rate",
+                "ca_file",
+            ];
             assert!(!common.iter().any(|name| options.contains(name)), "{}", service.name);
-            assert!(service.upload.is_streamed || service.upload.parts_above.unwrap_or(service.max_size) <= 16 * MIB, "{}", service.name);
+            assert!(
+                service.upload.is_streamed
+                    || service.upload.parts_above.unwrap_or(service.max_size) <= 16 * MIB,
+                "{}",
+                service.name
+            );
         }
     }
 }

@@ -48,12 +48,16 @@ impl Spool {
         }
         let more = |used: u64| used.checked_add(size).filter(|used| *used <= self.budget);
         let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        taken.map(drop).map_err(|_| StoreError::new(StoreErrorKind::Busy, "other files on their way to the storage fill the spool"))
+        taken.map(drop).map_err(|_| {
+            StoreError::new(StoreErrorKind::Busy, "other files on their way to the storage fill the spool")
+        })
     }
 
     fn nameless(&self) -> io::Result<File> {
-        let path = self.dir.join(format!("{}-{}", std::process::id(), self.next.fetch_add(1, Ordering::Relaxed)));
-        let file = File::options().read(true).write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        let path =
+            self.dir.join(format!("{}-{}", std::process::id(), self.next.fetch_add(1, Ordering::Relaxed)));
+        let file =
+            File::options().read(true).write(true).create(true).truncate(true).mode(0o600).open(&path)?;
         fs::remove_file(path)?;
         Ok(file)
     }
@@ -117,7 +121,9 @@ impl Spooled {
         let length = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX).min(length);
         let Some(file) = self.file.clone() else {
             let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.small.len());
-            return Ok(Bytes::copy_from_slice(&self.small[start..start + length.min(self.small.len() - start)]));
+            return Ok(Bytes::copy_from_slice(
+                &self.small[start..start + length.min(self.small.len() - start)],
+            ));
         };
         blocking(move || {
             let mut bytes = vec![0; length];
@@ -152,7 +158,9 @@ impl Drop for Spooled {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
-    let done = done.map_err(|error| StoreError::new(StoreErrorKind::Internal, "work on the spool failed").with_source(error))?;
+    let done = done.map_err(|error| {
+        StoreError::new(StoreErrorKind::Internal, "work on the spool failed").with_source(error)
+    })?;
     done.map_err(|error| StoreError::io("writing or reading the spool", error).in_data())
 }
 
@@ -189,7 +197,10 @@ mod tests {
         one.write(bytes(600_000)).await.expect("it fits");
         let mut two = Spooled::new(&spool);
         assert_eq!(two.write(bytes(600_000)).await.expect_err("full").kind(), StoreErrorKind::Busy);
-        assert_eq!(one.write(bytes(600_000)).await.expect_err("too much").kind(), StoreErrorKind::EntityTooLarge);
+        assert_eq!(
+            one.write(bytes(600_000)).await.expect_err("too much").kind(),
+            StoreErrorKind::EntityTooLarge
+        );
         drop(one);
         two.write(bytes(600_000)).await.expect("there is room again");
     }

@@ -35,7 +35,8 @@ pub(super) async fn token(line: &Line, options: &Options) -> Result<String> {
     let url = option(options, "auth_url").unwrap_or_default();
     let get = |name: &str| option(options, name).unwrap_or_default();
     let secret = |text: &str| {
-        let mut value = HeaderValue::from_str(text).map_err(|_| wrong("username or password have letters that no header takes"))?;
+        let mut value = HeaderValue::from_str(text)
+            .map_err(|_| wrong("username or password have letters that no header takes"))?;
         value.set_sensitive(true);
         Ok::<_, StoreError>(value)
     };
@@ -51,8 +52,9 @@ pub(super) async fn token(line: &Line, options: &Options) -> Result<String> {
         let reply = send(line, request, Outgoing::full(body.to_string().into())).await?;
         return found(&reply, "x-subject-token");
     }
-    let request =
-        request(line, Method::GET, url)?.header("x-auth-user", secret(get("username"))?).header("x-auth-key", secret(get("password"))?);
+    let request = request(line, Method::GET, url)?
+        .header("x-auth-user", secret(get("username"))?)
+        .header("x-auth-key", secret(get("password"))?);
     let reply = send(line, request, Outgoing::empty()).await?;
     found(&reply, "x-auth-token")
 }
@@ -72,7 +74,10 @@ async fn send(line: &Line, request: http::request::Builder, body: Outgoing) -> R
     let reply = line.wire.send(&Unsigned, head, body, Again::Harmless).await?;
     match reply.status.is_success() {
         true => Ok(reply),
-        false => Err(StoreError::new(StoreErrorKind::Internal, format!("getting a token: auth_url answered {}", reply.status.as_u16()))),
+        false => Err(StoreError::new(
+            StoreErrorKind::Internal,
+            format!("getting a token: auth_url answered {}", reply.status.as_u16()),
+        )),
     }
 }
 

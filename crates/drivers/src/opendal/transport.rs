@@ -87,8 +87,11 @@ impl Transport {
         let Some(upload) = &self.upload else { return once(pieces, length) };
         let whole = if pieces.len() == 1 { pieces[0].clone() } else { body.to_bytes() };
         let stand_in = &upload.stand_in;
-        let Some(at) = whole.windows(stand_in.len()).position(|window| window == stand_in) else { return once(pieces, length) };
-        let around = [whole.slice(..at), whole.slice(at + stand_in.len()..)].map(|piece| stream::iter([Ok(piece)]));
+        let Some(at) = whole.windows(stand_in.len()).position(|window| window == stand_in) else {
+            return once(pieces, length);
+        };
+        let around =
+            [whole.slice(..at), whole.slice(at + stand_in.len()..)].map(|piece| stream::iter([Ok(piece)]));
         let [before, behind] = around;
         let frames = before.chain(upload.file.frames()).chain(behind).filter(|frame| {
             let keep = !matches!(frame, Ok(bytes) if bytes.is_empty());
@@ -98,16 +101,26 @@ impl Transport {
     }
 
     async fn send(&self, mut parts: Parts, body: &Buffer) -> Result<Reply> {
-        let again = if matches!(parts.method, Method::GET | Method::HEAD) { Again::Harmless } else { Again::OnlyIfRefused };
+        let again = if matches!(parts.method, Method::GET | Method::HEAD) {
+            Again::Harmless
+        } else {
+            Again::OnlyIfRefused
+        };
         for _ in 0..REDIRECTS {
             self.line.pace.wait().await;
-            let outgoing = if body.is_empty() && self.upload.is_none() { Outgoing::empty() } else { self.outgoing(body) };
+            let outgoing = if body.is_empty() && self.upload.is_none() {
+                Outgoing::empty()
+            } else {
+                self.outgoing(body)
+            };
             let head = self.head(&parts, outgoing.length())?;
             let sent = self.line.wire.send(&Unsigned, head, outgoing, again).await;
             let reply = sent.map_err(|error| self.lost(error))?;
             let Some(next) = redirect(&parts, &reply) else { return Ok(reply) };
             if next.authority() != parts.uri.authority() {
-                [header::AUTHORIZATION, header::COOKIE, header::HOST].iter().for_each(|name| drop(parts.headers.remove(name)));
+                [header::AUTHORIZATION, header::COOKIE, header::HOST]
+                    .iter()
+                    .for_each(|name| drop(parts.headers.remove(name)));
             }
             parts.uri = next;
         }
@@ -120,14 +133,22 @@ impl Transport {
         head.method = parts.method.clone();
         head.headers = parts.headers.clone();
         if !head.headers.contains_key(header::HOST)
-            && let Some(host) = parts.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok())
+            && let Some(host) =
+                parts.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok())
         {
             head.headers.insert(header::HOST, host);
         }
-        if head.headers.contains_key(header::CONTENT_LENGTH) || length > 0 || matches!(head.method, Method::PUT | Method::POST) {
+        if head.headers.contains_key(header::CONTENT_LENGTH)
+            || length > 0
+            || matches!(head.method, Method::PUT | Method::POST)
+        {
             head.headers.insert(header::CONTENT_LENGTH, length.into());
         }
-        head.uri = self.line.hosts.direct(&parts.uri).ok_or_else(|| Error::new(ErrorKind::Unexpected, "this is no URL"))?;
+        head.uri = self
+            .line
+            .hosts
+            .direct(&parts.uri)
+            .ok_or_else(|| Error::new(ErrorKind::Unexpected, "this is no URL"))?;
         Ok(head)
     }
 
@@ -152,7 +173,9 @@ fn once(pieces: Vec<Bytes>, length: u64) -> Outgoing {
 /// Returns the target of a redirect. Only a request without a body is repeated: OpenDAL's services expect no
 /// more.
 fn redirect(parts: &Parts, reply: &Reply) -> Option<Uri> {
-    if !matches!(reply.status.as_u16(), 301 | 302 | 303 | 307 | 308) || !matches!(parts.method, Method::GET | Method::HEAD) {
+    if !matches!(reply.status.as_u16(), 301 | 302 | 303 | 307 | 308)
+        || !matches!(parts.method, Method::GET | Method::HEAD)
+    {
         return None;
     }
     let location: Uri = reply.header("location")?.parse().ok()?;
@@ -198,7 +221,8 @@ impl HttpTransport for Transport {
             headers.remove(header::CONTENT_LENGTH);
             return Ok(respond(full(text), headers));
         }
-        let size = reply.number(header::CONTENT_LENGTH).filter(|_| !headers.contains_key(header::CONTENT_ENCODING));
+        let size =
+            reply.number(header::CONTENT_LENGTH).filter(|_| !headers.contains_key(header::CONTENT_ENCODING));
         let watched = self.clone();
         let frames = stream::unfold(Some((reply, watched)), |state| async move {
             let (mut reply, watched) = state?;

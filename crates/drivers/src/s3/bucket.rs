@@ -37,7 +37,12 @@ pub(super) struct S3Store {
 }
 
 impl S3Store {
-    pub(super) fn new(client: Arc<Client>, catalog: Arc<dyn Catalog>, bucket: BucketId, place: Place) -> Self {
+    pub(super) fn new(
+        client: Arc<Client>,
+        catalog: Arc<dyn Catalog>,
+        bucket: BucketId,
+        place: Place,
+    ) -> Self {
         let (completing, sending, names, tried) = Default::default();
         Self { client, catalog, bucket, place, completing, sending, names, tried }
     }

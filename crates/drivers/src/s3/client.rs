@@ -39,7 +39,14 @@ impl Client {
             Some(endpoint) => endpoint.clone(),
             None => aws(&settings.region)?,
         };
-        Ok(Self { wire, signer: credentials::signer(&settings)?, endpoint, settings, tried: OnceCell::new(), sums: KnownSums::default() })
+        Ok(Self {
+            wire,
+            signer: credentials::signer(&settings)?,
+            endpoint,
+            settings,
+            tried: OnceCell::new(),
+            sums: KnownSums::default(),
+        })
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -66,21 +73,36 @@ impl Client {
     /// On the objects of a bucket, by GCS's JSON API.
     pub(super) fn described(&self, bucket: &str) -> Call<'_> {
         let call = self.call(Method::GET, bucket, None);
-        Call { path: format!("{}/storage/v1/b/{}/o", self.endpoint.path(), wire::encode_path(bucket)), ..call }
+        Call {
+            path: format!("{}/storage/v1/b/{}/o", self.endpoint.path(), wire::encode_path(bucket)),
+            ..call
+        }
     }
 
     /// On a bucket, or on an object by its name there.
     pub(super) fn call(&self, method: Method, bucket: &str, name: Option<&str>) -> Call<'_> {
         let (host, mut path) = match self.settings.virtual_hosts {
             true => (format!("{bucket}.{}", self.endpoint.authority()), self.endpoint.path().to_owned()),
-            false => (self.endpoint.authority().to_owned(), format!("{}/{}", self.endpoint.path(), wire::encode_path(bucket))),
+            false => (
+                self.endpoint.authority().to_owned(),
+                format!("{}/{}", self.endpoint.path(), wire::encode_path(bucket)),
+            ),
         };
         match name {
             Some(name) => path = format!("{path}/{}", wire::encode_path(name)),
             None if path.is_empty() => path.push('/'),
             None => {}
         }
-        Call { client: self, method, host, path, query: String::new(), headers: HeaderMap::new(), body: Outgoing::empty(), patient: false }
+        Call {
+            client: self,
+            method,
+            host,
+            path,
+            query: String::new(),
+            headers: HeaderMap::new(),
+            body: Outgoing::empty(),
+            patient: false,
+        }
     }
 }
 
@@ -179,9 +201,16 @@ impl Call<'_> {
     pub(super) async fn send(self, again: Again) -> Result<Reply> {
         let Self { client, method, host, path, query, mut headers, body, patient } = self;
         let target = if query.is_empty() { path } else { format!("{path}?{query}") };
-        let uri = Uri::builder().scheme(client.endpoint.scheme()).authority(host.as_str()).path_and_query(target).build();
-        let uri = uri.map_err(|error| StoreError::new(StoreErrorKind::Internal, "an address cannot be formed").with_source(error))?;
-        let host = HeaderValue::from_str(&host).map_err(|_| StoreError::new(StoreErrorKind::Internal, "a host cannot be formed"))?;
+        let uri = Uri::builder()
+            .scheme(client.endpoint.scheme())
+            .authority(host.as_str())
+            .path_and_query(target)
+            .build();
+        let uri = uri.map_err(|error| {
+            StoreError::new(StoreErrorKind::Internal, "an address cannot be formed").with_source(error)
+        })?;
+        let host = HeaderValue::from_str(&host)
+            .map_err(|_| StoreError::new(StoreErrorKind::Internal, "a host cannot be formed"))?;
         headers.insert(header::HOST, host);
         if body.length() > 0 || matches!(method, Method::PUT | Method::POST) {
             headers.insert(header::CONTENT_LENGTH, body.length().into());

@@ -26,7 +26,9 @@ const PATIENCE: usize = 16;
 
 impl S3Store {
     pub(super) async fn copy_object(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
-        let Some(from) = self.here(&request.source).await? else { return copy::stream_object(self, key, request).await };
+        let Some(from) = self.here(&request.source).await? else {
+            return copy::stream_object(self, key, request).await;
+        };
         let attributes = &request.attributes;
         let replaces_tags = attributes.tags.as_ref().is_some_and(|tags| !tags.is_empty());
         // A copy that the storage cannot make in one step goes through the gateway, which can make it
@@ -74,13 +76,16 @@ impl S3Store {
     ) -> Result<Written> {
         let attributes = &request.attributes;
         let (name, wish) = (self.name(key).await?, wish(&request.attributes));
-        let mut call = self.call(Method::PUT, &name).vendor("copy-source", from).headers(self.kept_as(&wish).await?);
+        let mut call =
+            self.call(Method::PUT, &name).vendor("copy-source", from).headers(self.kept_as(&wish).await?);
         let acl = attributes.acl;
         let replaced = match (&attributes.metadata, pinned) {
             (Some(given), _) => Some(Attributes { acl, ..given.clone() }),
             // Not every storage knows that a website redirect stays behind.
             (None, Some(source))
-                if self.dialect() == Dialect::Gcs || source.attributes.acl != acl || source.attributes.website_redirect.is_some() =>
+                if self.dialect() == Dialect::Gcs
+                    || source.attributes.acl != acl
+                    || source.attributes.website_redirect.is_some() =>
             {
                 Some(Attributes { website_redirect: None, acl, ..source.attributes.clone() })
             }
@@ -88,7 +93,12 @@ impl S3Store {
         };
         match pinned {
             Some(source) => call = call.vendor("copy-source-if-match", &source.etag.quoted()),
-            None => call = call.headers(headers::of_conditions(&request.source.conditions, &self.dialect().header("copy-source-"))),
+            None => {
+                call = call.headers(headers::of_conditions(
+                    &request.source.conditions,
+                    &self.dialect().header("copy-source-"),
+                ))
+            }
         }
         match &replaced {
             Some(given) => {
@@ -99,7 +109,11 @@ impl S3Store {
         }
         if tags_are_kept {
             match &attributes.tags {
-                Some(tags) => call = call.vendor("tagging-directive", "REPLACE").headers(self.tagging(&headers::tagging(tags))),
+                Some(tags) => {
+                    call = call
+                        .vendor("tagging-directive", "REPLACE")
+                        .headers(self.tagging(&headers::tagging(tags)))
+                }
                 None => call = call.vendor("tagging-directive", "COPY"),
             }
         }
@@ -110,8 +124,9 @@ impl S3Store {
         let said = reply.headers.clone();
         let root = copied(reply).await?;
         self.confirm(&name, &wish, &said).await?;
-        let checksum =
-            crate::model::ChecksumAlgorithm::ALL.into_iter().find_map(|a| headers::object_checksum(a, root.value(a.element())?, None));
+        let checksum = crate::model::ChecksumAlgorithm::ALL
+            .into_iter()
+            .find_map(|a| headers::object_checksum(a, root.value(a.element())?, None));
         Ok(Written { etag: etag(&root)?, last_modified: modified(&root), checksum, version: None })
     }
 
@@ -128,18 +143,27 @@ impl S3Store {
         let features = self.features().await?;
         let summed = features.summed_part_copies && self.keeps(record.checksum.algorithm).await?;
         let kept = features.part_copies && (!record.explicit_checksum || summed || !features.checksums);
-        let Some(from) = here.filter(|_| kept) else { return copy::stream_part(self, key, upload, number, request).await };
+        let Some(from) = here.filter(|_| kept) else {
+            return copy::stream_part(self, key, upload, number, request).await;
+        };
         self.check_source(&request.source).await?;
         let n = number.get().to_string();
         let query = [("partNumber", Some(n.as_str())), ("uploadId", Some(record.location.as_str()))];
-        let mut call = self.call(Method::PUT, &self.name(key).await?).query(&query).vendor("copy-source", &from);
-        call = call.headers(headers::of_conditions(&request.source.conditions, &self.dialect().header("copy-source-")));
+        let mut call =
+            self.call(Method::PUT, &self.name(key).await?).query(&query).vendor("copy-source", &from);
+        call = call.headers(headers::of_conditions(
+            &request.source.conditions,
+            &self.dialect().header("copy-source-"),
+        ));
         if let Some(range) = request.range {
             let CopySource { store, conditions, .. } = &request.source;
-            let source = store.head(request.source.address(), conditions).await.map_err(|error| match error.kind() {
-                StoreErrorKind::NotModified => StoreErrorKind::PreconditionFailed.into(),
-                _ => error,
-            })?;
+            let source =
+                store.head(request.source.address(), conditions).await.map_err(|error| {
+                    match error.kind() {
+                        StoreErrorKind::NotModified => StoreErrorKind::PreconditionFailed.into(),
+                        _ => error,
+                    }
+                })?;
             copy::check_range(range, source.size)?;
             if let ByteRange::FromTo(first, last) = range {
                 call = call.vendor("copy-source-range", &format!("bytes={first}-{last}"));
@@ -188,7 +212,11 @@ pub(super) async fn copied(reply: Reply) -> Result<xml::Element> {
             let status = if status.is_success() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
             let error = StoreError::from(refusal::of_document(status, &document, Asked::Object));
             // A copy has no 304.
-            Err(if error.kind() == StoreErrorKind::NotModified { StoreErrorKind::PreconditionFailed.into() } else { error })
+            Err(if error.kind() == StoreErrorKind::NotModified {
+                StoreErrorKind::PreconditionFailed.into()
+            } else {
+                error
+            })
         }
     }
 }

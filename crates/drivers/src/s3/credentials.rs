@@ -31,9 +31,11 @@ pub(super) fn signer(settings: &S3Settings) -> Result<Arc<dyn Sign>> {
             let chain = reqsign_google::DefaultCredentialProvider::builder().build();
             Arc::new(Signer::new(context()?, chain, google()))
         }
-        (Credentials::GoogleToken(token), _) => {
-            Arc::new(Signer::new(context()?, reqsign_google::TokenCredentialProvider::new(token.expose()), google()))
-        }
+        (Credentials::GoogleToken(token), _) => Arc::new(Signer::new(
+            context()?,
+            reqsign_google::TokenCredentialProvider::new(token.expose()),
+            google(),
+        )),
         (Credentials::Google(json), _) => {
             let account = reqsign_google::StaticCredentialProvider::new(json.expose()).with_scope(SCOPE);
             Arc::new(Signer::new(context()?, account, google()))

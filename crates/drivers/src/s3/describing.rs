@@ -33,14 +33,21 @@ impl S3Store {
         loop {
             let marker = parts.last().map_or(0, |part| part.number).to_string();
             let call = self.call(Method::GET, name).query(&[("attributes", None)]);
-            let call = call.vendor("object-attributes", "ObjectParts").vendor("part-number-marker", &marker).vendor("max-parts", "1000");
+            let call = call
+                .vendor("object-attributes", "ObjectParts")
+                .vendor("part-number-marker", &marker)
+                .vendor("max-parts", "1000");
             let document = self.document(call.send(Again::Harmless).await?, Asked::Object).await?;
-            let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no object attributes");
+            let strange =
+                || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no object attributes");
             let root = xml::parse_reply(&document).map_err(|_| strange())?;
             let Some(list) = root.child("ObjectParts") else { return Ok(parts) };
             let before = parts.len();
             for element in list.all("Part") {
-                let number = element.value("PartNumber").and_then(|text| PartNumber::new(text.trim().parse().ok()?)).ok_or_else(strange)?;
+                let number = element
+                    .value("PartNumber")
+                    .and_then(|text| PartNumber::new(text.trim().parse().ok()?))
+                    .ok_or_else(strange)?;
                 let number = number.get();
                 // Numbers that rise have an end.
                 pages.beyond(parts.last().map(|part| &part.number), Some(&number))?;
@@ -71,7 +78,9 @@ pub(super) fn tagging_document(tags: &TagSet) -> bytes::Bytes {
 
 /// The checksum that an element of a part shows.
 pub(super) fn checksum_of(element: &xml::Element) -> Option<Checksum> {
-    ChecksumAlgorithm::ALL.into_iter().find_map(|algorithm| Checksum::from_base64(algorithm, element.value(algorithm.element())?))
+    ChecksumAlgorithm::ALL
+        .into_iter()
+        .find_map(|algorithm| Checksum::from_base64(algorithm, element.value(algorithm.element())?))
 }
 
 pub(super) fn no_acls() -> StoreError {

@@ -38,7 +38,12 @@ impl Guard {
 impl S3Store {
     /// Returns the conditions that the storage checks when it publishes: only those that it promises to
     /// check.
-    pub(super) async fn guard(&self, name: &str, conditions: &WriteConditions, deleting: bool) -> Result<Guard> {
+    pub(super) async fn guard(
+        &self,
+        name: &str,
+        conditions: &WriteConditions,
+        deleting: bool,
+    ) -> Result<Guard> {
         if conditions.is_empty() {
             return Ok(Guard::None);
         }
@@ -55,11 +60,18 @@ impl S3Store {
         if self.dialect() == Dialect::S3 && only_tags {
             match (&conditions.if_match, &conditions.if_none_match) {
                 (None, Some(ETagMatch::Any)) if !deleting => return Ok(Guard::Absent),
-                (Some(ETagMatch::OneOf(tags)), None) if tags.len() == 1 => return Ok(Guard::Tag(tags[0].clone())),
+                (Some(ETagMatch::OneOf(tags)), None) if tags.len() == 1 => {
+                    return Ok(Guard::Tag(tags[0].clone()));
+                }
                 _ => {}
             }
         }
-        if self.dialect() == Dialect::Gcs && !deleting && only_tags && conditions.wants_absent() && conditions.if_match.is_none() {
+        if self.dialect() == Dialect::Gcs
+            && !deleting
+            && only_tags
+            && conditions.wants_absent()
+            && conditions.if_match.is_none()
+        {
             return Ok(Guard::Generation(0));
         }
         // Anything else is judged here, and then it must still be what was judged.
@@ -68,15 +80,21 @@ impl S3Store {
             Err(error) if error.kind() == StoreErrorKind::NoSuchKey => None,
             Err(error) => return Err(error),
         };
-        let current = found.as_ref().map(|(info, _)| Current { etag: &info.etag, size: info.size, last_modified: info.last_modified });
+        let current = found.as_ref().map(|(info, _)| Current {
+            etag: &info.etag,
+            size: info.size,
+            last_modified: info.last_modified,
+        });
         conditions.check(current)?;
         Ok(match (found, self.dialect()) {
             (None, Dialect::S3) => Guard::Absent,
             (None, Dialect::Gcs) => Guard::Generation(0),
             (Some((info, _)), Dialect::S3) => Guard::Tag(info.etag),
             (Some((_, headers)), Dialect::Gcs) => {
-                let generation = headers.get("x-goog-generation").and_then(|value| value.to_str().ok()?.parse().ok());
-                let none = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no generation");
+                let generation =
+                    headers.get("x-goog-generation").and_then(|value| value.to_str().ok()?.parse().ok());
+                let none =
+                    || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no generation");
                 Guard::Generation(generation.ok_or_else(none)?)
             }
         })

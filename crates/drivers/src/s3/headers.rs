@@ -7,7 +7,10 @@
 use super::Dialect;
 use crate::{
     backend::wire::Reply,
-    model::{Attributes, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, TagSet, Timestamp, encoded_words},
+    model::{
+        Attributes, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, TagSet,
+        Timestamp, encoded_words,
+    },
     store::{
         Result,
         condition::{ETagMatch, ReadConditions},
@@ -46,7 +49,9 @@ pub(super) fn of_attributes(attributes: &Attributes, dialect: Dialect) -> Result
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, words));
         }
         let name = HeaderName::try_from(format!("{}{name}", dialect.meta()));
-        let name = name.map_err(|_| StoreError::new(StoreErrorKind::InvalidRequest, "A name of user metadata is not valid"))?;
+        let name = name.map_err(|_| {
+            StoreError::new(StoreErrorKind::InvalidRequest, "A name of user metadata is not valid")
+        })?;
         headers.insert(name, encoded(text)?);
     }
     Ok(headers)
@@ -89,11 +94,14 @@ pub(super) fn keep_expires(described: &mut HeaderMap) {
 /// `a=b&c=d`, as `x-amz-tagging` has it.
 pub(super) fn tagging(tags: &TagSet) -> String {
     let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    tags.iter().map(|tag| format!("{}={}", encode(&tag.key), encode(&tag.value))).collect::<Vec<_>>().join("&")
+    tags.iter()
+        .map(|tag| format!("{}={}", encode(&tag.key), encode(&tag.value)))
+        .collect::<Vec<_>>()
+        .join("&")
 }
 
-/// Read conditions for the storage to look at: those that count, since not all know that an ETag overrides a date (RFC
-/// 9110 section 13.2.2). It is not trusted to look: the reply is judged again.
+/// Read conditions for the storage to look at: those that count, since not all know that an ETag overrides a
+/// date (RFC 9110 section 13.2.2). It is not trusted to look: the reply is judged again.
 pub(super) fn of_conditions(conditions: &ReadConditions, prefix: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let tags = |tags: &ETagMatch| match tags {
@@ -103,13 +111,25 @@ pub(super) fn of_conditions(conditions: &ReadConditions, prefix: &str) -> Header
     let said = [
         ("if-match", conditions.if_match.as_ref().map(tags)),
         ("if-none-match", conditions.if_none_match.as_ref().map(tags)),
-        ("if-modified-since", conditions.if_modified_since.filter(|_| conditions.if_none_match.is_none()).map(Timestamp::http_date)),
-        ("if-unmodified-since", conditions.if_unmodified_since.filter(|_| conditions.if_match.is_none()).map(Timestamp::http_date)),
+        (
+            "if-modified-since",
+            conditions
+                .if_modified_since
+                .filter(|_| conditions.if_none_match.is_none())
+                .map(Timestamp::http_date),
+        ),
+        (
+            "if-unmodified-since",
+            conditions
+                .if_unmodified_since
+                .filter(|_| conditions.if_match.is_none())
+                .map(Timestamp::http_date),
+        ),
     ];
     for (name, value) in said {
-        if let Some((name, value)) =
-            value.and_then(|value| Some((HeaderName::try_from(format!("{prefix}{name}")).ok()?, HeaderValue::from_str(&value).ok()?)))
-        {
+        if let Some((name, value)) = value.and_then(|value| {
+            Some((HeaderName::try_from(format!("{prefix}{name}")).ok()?, HeaderValue::from_str(&value).ok()?))
+        }) {
             headers.insert(name, value);
         }
     }
@@ -119,9 +139,9 @@ pub(super) fn of_conditions(conditions: &ReadConditions, prefix: &str) -> Header
 /// The checksum of an object, if the reply shows one.
 pub(super) fn checksum(headers: &HeaderMap) -> Option<ObjectChecksum> {
     let kind = headers.get("x-amz-checksum-type").and_then(|kind| ChecksumKind::parse(kind.to_str().ok()?));
-    ChecksumAlgorithm::ALL
-        .into_iter()
-        .find_map(|algorithm| object_checksum(algorithm, headers.get(algorithm.header())?.to_str().ok()?, kind))
+    ChecksumAlgorithm::ALL.into_iter().find_map(|algorithm| {
+        object_checksum(algorithm, headers.get(algorithm.header())?.to_str().ok()?, kind)
+    })
 }
 
 /// The storage's clock, by its reply.
@@ -131,7 +151,11 @@ pub(super) fn answered(reply: &Reply) -> Timestamp {
 
 /// Parses `base64`, or `base64-N` of a composite. Where a storage does not report the type, the form shows
 /// it.
-pub(super) fn object_checksum(algorithm: ChecksumAlgorithm, text: &str, kind: Option<ChecksumKind>) -> Option<ObjectChecksum> {
+pub(super) fn object_checksum(
+    algorithm: ChecksumAlgorithm,
+    text: &str,
+    kind: Option<ChecksumKind>,
+) -> Option<ObjectChecksum> {
     let (value, parts) = match text.trim().split_once('-') {
         Some((value, parts)) => (value, parts.parse().ok()?),
         None => (text.trim(), 0),
@@ -145,9 +169,14 @@ pub(super) fn object_checksum(algorithm: ChecksumAlgorithm, text: &str, kind: Op
 
 pub(super) fn encoded(text: &str) -> Result<HeaderValue> {
     // SigV4 takes several blanks for one, and so does many a signer on the way.
-    let plain = text.bytes().all(|b| (b' '..=b'~').contains(&b)) && text.trim() == text && !text.contains("=?") && !text.contains("  ");
+    let plain = text.bytes().all(|b| (b' '..=b'~').contains(&b))
+        && text.trim() == text
+        && !text.contains("=?")
+        && !text.contains("  ");
     let text = if plain { text.to_owned() } else { format!("=?UTF-8?B?{}?=", STANDARD.encode(text)) };
-    HeaderValue::try_from(text).map_err(|_| StoreError::new(StoreErrorKind::InvalidRequest, "A header cannot be passed on to the storage"))
+    HeaderValue::try_from(text).map_err(|_| {
+        StoreError::new(StoreErrorKind::InvalidRequest, "A header cannot be passed on to the storage")
+    })
 }
 
 pub(super) fn decoded(value: &HeaderValue) -> String {
@@ -164,7 +193,11 @@ mod tests {
         assert_eq!(decoded(&HeaderValue::from_static("=?UTF-8?Q?caf=C3=A9_x?=")), "café x");
         assert_eq!(decoded(&HeaderValue::from_static("=?UTF-8?B?w6Q=?=")), "ä");
         assert_eq!(decoded(&HeaderValue::from_static("=?latin-1?Q?x?=")), "=?latin-1?Q?x?=");
-        assert_eq!(decoded(&HeaderValue::from_static("=?UTF-8?B?w6Q=?= =?UTF-8?B?w7Y=?=")), "äö", "S3 folds long values");
+        assert_eq!(
+            decoded(&HeaderValue::from_static("=?UTF-8?B?w6Q=?= =?UTF-8?B?w7Y=?=")),
+            "äö",
+            "S3 folds long values"
+        );
         assert_eq!(encoded("plain text").expect("a value"), "plain text");
     }
 

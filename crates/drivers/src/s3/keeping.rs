@@ -62,24 +62,32 @@ impl S3Store {
             let refused = refusal::read(put, Asked::Bucket).await;
             // The error's words are about an object of ours.
             return Err(match refused.kind() {
-                StoreErrorKind::InvalidRequest => {
-                    StoreError::new(StoreErrorKind::InvalidRequest, format!("{}: {}", not_kept(wish).message(), refused.code))
-                }
+                StoreErrorKind::InvalidRequest => StoreError::new(
+                    StoreErrorKind::InvalidRequest,
+                    format!("{}: {}", not_kept(wish).message(), refused.code),
+                ),
                 _ => refused.into(),
             });
         }
         let seen = self.call(Method::HEAD, &name).send(Again::Harmless).await;
         trial.remove().await;
         let seen = seen?;
-        let kept = seen.status.is_success() && !seen.headers.contains_key(PARROT) && wish.is_kept(&seen.headers);
+        let kept =
+            seen.status.is_success() && !seen.headers.contains_key(PARROT) && wish.is_kept(&seen.headers);
         let class = StorageClass::shown(wish.class);
         let algorithm = wish.encryption.as_ref().map(|encryption| encryption.algorithm.as_str());
-        tracing::info!(remote = self.place.remote, class, algorithm, kept, "tried out how a storage keeps objects");
+        tracing::info!(
+            remote = self.place.remote,
+            class,
+            algorithm,
+            kept,
+            "tried out how a storage keeps objects"
+        );
         Ok(kept)
     }
 
-    /// Checks that what was written is encrypted as was asked: the reply says so, or the object does. If neither does, the operator has to
-    /// know.
+    /// Checks that what was written is encrypted as was asked: the reply says so, or the object does. If
+    /// neither does, the operator has to know.
     pub(super) async fn confirm(&self, name: &str, wish: &Wish, reply: &HeaderMap) -> Result<()> {
         let Some(encryption) = &wish.encryption else { return Ok(()) };
         if encrypts(encryption, reply) {
@@ -88,16 +96,19 @@ impl S3Store {
         let (_, seen) = self.look(name, HeaderMap::new()).await?;
         match encrypts(encryption, &seen) {
             true => Ok(()),
-            false => {
-                Err(StoreError::new(StoreErrorKind::Internal, "the storage wrote an object and did not encrypt it as it was asked to"))
-            }
+            false => Err(StoreError::new(
+                StoreErrorKind::Internal,
+                "the storage wrote an object and did not encrypt it as it was asked to",
+            )),
         }
     }
 
     /// Checks what the storage says of an upload that was begun: there is no object yet to look at.
     pub(super) fn promises_to(&self, wish: &Wish, reply: &Reply) -> Result<()> {
         match &wish.encryption {
-            Some(encryption) if reply.header(&ALGORITHM) != Some(encryption.algorithm.as_str()) => Err(not_kept(wish)),
+            Some(encryption) if reply.header(&ALGORITHM) != Some(encryption.algorithm.as_str()) => {
+                Err(not_kept(wish))
+            }
             _ => Ok(()),
         }
     }
@@ -105,8 +116,14 @@ impl S3Store {
 
 fn not_kept(wish: &Wish) -> StoreError {
     let words = match (&wish.encryption, wish.class) {
-        (Some(encryption), _) => format!("The storage behind this bucket does not encrypt with {} as asked", encryption.algorithm.as_str()),
-        (None, class) => format!("The storage behind this bucket does not have the storage class {}", StorageClass::shown(class)),
+        (Some(encryption), _) => format!(
+            "The storage behind this bucket does not encrypt with {} as asked",
+            encryption.algorithm.as_str()
+        ),
+        (None, class) => format!(
+            "The storage behind this bucket does not have the storage class {}",
+            StorageClass::shown(class)
+        ),
     };
     StoreError::new(StoreErrorKind::NotImplemented, words)
 }

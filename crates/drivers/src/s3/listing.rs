@@ -26,7 +26,8 @@ impl S3Store {
         if request.limit == 0 {
             return Ok(ListPage::default());
         }
-        let grouped = request.delimiter.as_deref().is_some_and(|delimiter| !delimiter.is_empty() && delimiter != "/");
+        let grouped =
+            request.delimiter.as_deref().is_some_and(|delimiter| !delimiter.is_empty() && delimiter != "/");
         if grouped && !self.features().await?.delimiters {
             let words = "The storage behind this bucket groups listings by / alone";
             return Err(StoreError::new(StoreErrorKind::NotImplemented, words));
@@ -60,7 +61,12 @@ impl S3Store {
         ];
         query.extend(delimiter.map(|delimiter| ("delimiter", Some(delimiter))));
         query.extend(start.as_deref().map(|start| ("start-after", Some(start))));
-        let reply = self.client.call(Method::GET, &self.place.remote, None).query(&query).send(Again::Harmless).await?;
+        let reply = self
+            .client
+            .call(Method::GET, &self.place.remote, None)
+            .query(&query)
+            .send(Again::Harmless)
+            .await?;
         if !reply.status.is_success() {
             return Err(refusal::read(reply, Asked::Bucket).await.into());
         }
@@ -87,13 +93,17 @@ impl S3Store {
         let query = Query { prefix: &request.prefix, delimiter, after, limit: request.limit };
         for element in root.all("CommonPrefixes") {
             let name = name(element.value("Prefix").ok_or_else(|| strange("prefix"))?, encoded)?;
-            let Some(prefix) = self.place.strip(&name).filter(|name| query.group(name) == Some(name)) else { continue };
+            let Some(prefix) = self.place.strip(&name).filter(|name| query.group(name) == Some(name)) else {
+                continue;
+            };
             met(prefix);
             entries.push(ListEntry::CommonPrefix(prefix.to_owned()));
         }
         // S3 sends the two kinds apart.
         entries.sort_by(|a, b| a.name().cmp(b.name()));
-        let skipped = |name: &str| super::scratch::is_scratch(name) || request.after.as_deref().is_some_and(|after| name <= after);
+        let skipped = |name: &str| {
+            super::scratch::is_scratch(name) || request.after.as_deref().is_some_and(|after| name <= after)
+        };
         entries.retain(|entry| !skipped(entry.name()));
         entries.dedup_by(|a, b| a.name() == b.name());
         // If there is more than was asked for, the rest is asked for again.
@@ -132,8 +142,12 @@ fn name(text: &str, encoded: bool) -> Result<String> {
 /// Names that are no keys of S3 are not shown.
 fn object(key: &str, element: &xml::Element) -> Result<Option<ListedObject>> {
     let Ok(key) = ObjectKey::new(key) else { return Ok(None) };
-    let size = element.value("Size").and_then(|size| size.trim().parse().ok()).ok_or_else(|| strange("size"))?;
-    let modified = element.value("LastModified").and_then(Timestamp::parse_iso8601).ok_or_else(|| strange("modification time"))?;
+    let size =
+        element.value("Size").and_then(|size| size.trim().parse().ok()).ok_or_else(|| strange("size"))?;
+    let modified = element
+        .value("LastModified")
+        .and_then(Timestamp::parse_iso8601)
+        .ok_or_else(|| strange("modification time"))?;
     let algorithm = element.value("ChecksumAlgorithm").and_then(ChecksumAlgorithm::parse);
     let kind = element.value("ChecksumType").and_then(ChecksumKind::parse);
     Ok(Some(ListedObject {
@@ -142,7 +156,8 @@ fn object(key: &str, element: &xml::Element) -> Result<Option<ListedObject>> {
         etag: ETag::parse(element.value("ETag").ok_or_else(|| strange("ETag"))?),
         // Finer than HEAD says it, where the storage does: clients compare it with times of files.
         last_modified: modified,
-        checksum: algorithm.map(|algorithm| ChecksumSpec { algorithm, kind: kind.unwrap_or(ChecksumKind::FullObject) }),
+        checksum: algorithm
+            .map(|algorithm| ChecksumSpec { algorithm, kind: kind.unwrap_or(ChecksumKind::FullObject) }),
         storage_class: element.value("StorageClass").and_then(StorageClass::parse),
     }))
 }

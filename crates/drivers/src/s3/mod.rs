@@ -1,9 +1,11 @@
-//! Buckets on storage that speaks S3, and on Google Cloud Storage by its XML API, which is S3 in another dialect.
+//! Buckets on storage that speaks S3, and on Google Cloud Storage by its XML API, which is S3 in another
+//! dialect.
 //!
-//! The storage keeps what S3 keeps: bytes, headers, metadata, tags, checksums, order. Every byte crosses once and every
-//! plain read and write is one request. The catalog holds uploads only: their ids there, what ListParts says of who
-//! began them, and on GCS their parts. What a storage does not do is in its [`Dialect`](dialect::Dialect) if that is known, and otherwise found
-//! out by [`probe`]; what is promised nowhere is refused.
+//! The storage keeps what S3 keeps: bytes, headers, metadata, tags, checksums, order. Every byte crosses once
+//! and every plain read and write is one request. The catalog holds uploads only: their ids there, what
+//! ListParts says of who began them, and on GCS their parts. What a storage does not do is in its
+//! [`Dialect`](dialect::Dialect) if that is known, and otherwise found out by [`probe`]; what is promised
+//! nowhere is refused.
 //!
 //! | file | owns |
 //! |---|---|
@@ -120,7 +122,11 @@ pub struct S3Backend {
 impl S3Backend {
     pub fn open(settings: S3Settings, catalog: Arc<dyn Catalog>) -> Result<Self, StoreError> {
         let shared = settings.shared.clone();
-        Ok(Self { client: Arc::new(Client::new(Wire::new(settings.wire.clone())?, settings)?), shared, catalog })
+        Ok(Self {
+            client: Arc::new(Client::new(Wire::new(settings.wire.clone())?, settings)?),
+            shared,
+            catalog,
+        })
     }
 
     /// The remote bucket that is this bucket and nothing else's.
@@ -143,7 +149,12 @@ impl Backend for S3Backend {
         Place::of(name, self.shared.as_deref(), None, None)
     }
 
-    fn place_at(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> Result<String, StoreError> {
+    fn place_at(
+        &self,
+        name: &BucketName,
+        remote: Option<&str>,
+        prefix: Option<&str>,
+    ) -> Result<String, StoreError> {
         Ok(Place::of(name, self.shared.as_deref(), remote, prefix))
     }
 
@@ -176,9 +187,10 @@ impl Backend for S3Backend {
         let refusal = refusal::read(reply, Asked::Bucket).await;
         match refusal.code.as_str() {
             "BucketAlreadyOwnedByYou" => Ok(()),
-            "BucketAlreadyExists" => {
-                Err(StoreError::new(StoreErrorKind::Conflict, "the storage has a bucket of this name that belongs to others"))
-            }
+            "BucketAlreadyExists" => Err(StoreError::new(
+                StoreErrorKind::Conflict,
+                "the storage has a bucket of this name that belongs to others",
+            )),
             _ => Err(refusal.into()),
         }
     }
@@ -227,7 +239,9 @@ impl Backend for S3Backend {
             return Ok(true);
         }
         let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place.clone());
-        if self.client.dialect() != Dialect::Gcs || !store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty() {
+        if self.client.dialect() != Dialect::Gcs
+            || !store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty()
+        {
             return Ok(false);
         }
         // The remaining uploads were left by a crash.
@@ -235,7 +249,8 @@ impl Backend for S3Backend {
         self.remove_remote(remote).await
     }
 
-    /// A remote account may hold anything: only what the configuration or a client names becomes a bucket here.
+    /// A remote account may hold anything: only what the configuration or a client names becomes a bucket
+    /// here.
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
         Ok(Vec::new())
     }

@@ -33,14 +33,19 @@ impl S3Store {
     pub(super) async fn begin(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
         let name = self.name(key).await?;
         let attributes = &request.attributes;
-        let mut call = self.call(Method::POST, &name).query(&[("uploads", None)]).headers(self.described(attributes).await?);
+        let mut call = self
+            .call(Method::POST, &name)
+            .query(&[("uploads", None)])
+            .headers(self.described(attributes).await?);
         let wish = Wish { class: attributes.storage_class, encryption: attributes.encryption.clone() };
         call = call.headers(self.kept_as(&wish).await?);
         let initiated = Timestamp::now();
         let upload = uploads::new_id(initiated)?;
         if request.explicit_checksum && self.keeps(request.checksum.algorithm).await? {
             let spec = request.checksum;
-            call = call.vendor("checksum-algorithm", spec.algorithm.as_str()).vendor("checksum-type", spec.kind.as_str());
+            call = call
+                .vendor("checksum-algorithm", spec.algorithm.as_str())
+                .vendor("checksum-type", spec.kind.as_str());
         }
         // A second upload begun by accident would be paid for until it expires, and would not be known.
         let reply = call.send(Again::OnlyIfRefused).await?;
@@ -49,7 +54,11 @@ impl S3Store {
         let root = xml::parse_reply(&document).map_err(|_| strange())?;
         let theirs = root.value("UploadId").filter(|id| !id.is_empty()).ok_or_else(strange)?.to_owned();
         if let Err(refused) = promised {
-            let _ = self.call(Method::DELETE, &name).query(&[("uploadId", Some(&theirs))]).send(Again::Harmless).await;
+            let _ = self
+                .call(Method::DELETE, &name)
+                .query(&[("uploadId", Some(&theirs))])
+                .send(Again::Harmless)
+                .await;
             return Err(refused);
         }
         let record = UploadRecord {
@@ -73,9 +82,19 @@ impl S3Store {
         record.filter(|record| record.key == *key).ok_or_else(|| StoreErrorKind::NoSuchUpload.into())
     }
 
-    pub(super) async fn write_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+    pub(super) async fn write_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        payload: Payload,
+    ) -> Result<PartWritten> {
         let record = self.upload(key, upload).await?;
-        let wanted = multipart::part_algorithm(record.checksum, record.explicit_checksum, payload.checksum_algorithm())?;
+        let wanted = multipart::part_algorithm(
+            record.checksum,
+            record.explicit_checksum,
+            payload.checksum_algorithm(),
+        )?;
         // A checksum that was not requested is the storage's own affair.
         let algorithm = payload.checksum_algorithm().or(record.explicit_checksum.then_some(wanted));
         let Announced { body, headers, verification, .. } = self.announce(payload, algorithm, None).await?;
@@ -91,16 +110,26 @@ impl S3Store {
         };
         let (reply, arrived) = match sent.await {
             // The request that ended the upload may have ended the connection with it.
-            Err(error) if error.is_temporary() => return Err(self.upload(key, upload).await.err().unwrap_or(error)),
+            Err(error) if error.is_temporary() => {
+                return Err(self.upload(key, upload).await.err().unwrap_or(error));
+            }
             other => other?,
         };
         let Some(arrived) = arrived else { return Err(unread()) };
         let etag = reply_etag(&reply, &arrived)?;
-        let shown = ChecksumAlgorithm::ALL.into_iter().find_map(|a| Checksum::from_base64(a, reply.header(a.header())?));
+        let shown = ChecksumAlgorithm::ALL
+            .into_iter()
+            .find_map(|a| Checksum::from_base64(a, reply.header(a.header())?));
         Ok(PartWritten { etag, checksum: arrived.checksum.or(shown), last_modified: answered(&reply) })
     }
 
-    pub(super) async fn parts_of(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+    pub(super) async fn parts_of(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Result<PartsPage> {
         let record = self.upload(key, upload).await?;
         let (mut parts, mut truncated) = match limit {
             0 => (Vec::new(), false),
@@ -112,23 +141,40 @@ impl S3Store {
         }
         let (parts, truncated) = rising(parts, truncated, after, limit)?;
         let UploadRecord { key, upload, initiator, initiated, checksum, explicit_checksum, .. } = record;
-        Ok(PartsPage { upload: UploadInfo { key, upload, initiator, initiated, checksum, explicit_checksum }, parts, truncated })
+        Ok(PartsPage {
+            upload: UploadInfo { key, upload, initiator, initiated, checksum, explicit_checksum },
+            parts,
+            truncated,
+        })
     }
 
-    async fn page_of_parts(&self, key: &ObjectKey, record: &UploadRecord, after: u16, limit: usize) -> Result<(Vec<ListedPart>, bool)> {
+    async fn page_of_parts(
+        &self,
+        key: &ObjectKey,
+        record: &UploadRecord,
+        after: u16,
+        limit: usize,
+    ) -> Result<(Vec<ListedPart>, bool)> {
         let (marker, most) = (after.to_string(), limit.to_string());
         let query = [
             ("uploadId", Some(record.location.as_str())),
             ("part-number-marker", Some(marker.as_str())),
             ("max-parts", Some(most.as_str())),
         ];
-        let reply = self.call(Method::GET, &self.name(key).await?).query(&query).send(Again::Harmless).await?;
+        let reply =
+            self.call(Method::GET, &self.name(key).await?).query(&query).send(Again::Harmless).await?;
         let root = xml::parse_reply(&self.document(reply, Asked::Upload).await?).map_err(|_| strange())?;
-        let parts = root.all("Part").map(|element| listed(element).ok_or_else(strange)).collect::<Result<_>>()?;
+        let parts =
+            root.all("Part").map(|element| listed(element).ok_or_else(strange)).collect::<Result<_>>()?;
         Ok((parts, root.value("IsTruncated") == Some("true")))
     }
 
-    pub(super) async fn complete(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+    pub(super) async fn complete(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         let _only = self.completing.lock(upload).await;
         let record = match self.upload(key, upload).await {
             Ok(record) => record,
@@ -136,7 +182,10 @@ impl S3Store {
             Err(gone) => return self.completed(key, upload).await?.ok_or(gone),
         };
         if request.parts.is_empty() {
-            return Err(StoreError::new(StoreErrorKind::InvalidRequest, "You must specify at least one part"));
+            return Err(StoreError::new(
+                StoreErrorKind::InvalidRequest,
+                "You must specify at least one part",
+            ));
         }
         let name = self.name(key).await?;
         let guard = self.guard(&name, &request.conditions, false).await?;
@@ -150,15 +199,22 @@ impl S3Store {
         let keeps = self.keeps_named(&request).await?;
         if let Some((algorithm, value)) = &request.checksum {
             if !keeps {
-                let what = format!("The storage behind this bucket keeps no {} of objects to compare with", algorithm.as_str());
+                let what = format!(
+                    "The storage behind this bucket keeps no {} of objects to compare with",
+                    algorithm.as_str()
+                );
                 return Err(StoreError::new(StoreErrorKind::NotImplemented, what));
             }
             if headers::object_checksum(*algorithm, value, None).is_none() {
-                return Err(StoreError::new(StoreErrorKind::BadDigest, "The checksum of the object is none that an object can have"));
+                return Err(StoreError::new(
+                    StoreErrorKind::BadDigest,
+                    "The checksum of the object is none that an object can have",
+                ));
             }
         }
         let mut answer = self.ask_to_complete(&name, &record, &request, &guard, keeps).await?;
-        let in_doubt = matches!(answer.refused(), Some(StoreErrorKind::InvalidPart | StoreErrorKind::InvalidRequest));
+        let in_doubt =
+            matches!(answer.refused(), Some(StoreErrorKind::InvalidPart | StoreErrorKind::InvalidRequest));
         if in_doubt
             && self.keeps_checksums().await?
             && let Some(as_kept) = self.with_kept_checksums(key, upload, &request).await?
@@ -171,7 +227,9 @@ impl S3Store {
                 let said = ETag::parse(root.value("ETag").ok_or_else(strange)?);
                 // Some forget that it was an upload as soon as they have said so.
                 let etag = match self.client.known() {
-                    Some(features) if !features.upload_etags => self.look(&name, HeaderMap::new()).await?.0.etag,
+                    Some(features) if !features.upload_etags => {
+                        self.look(&name, HeaderMap::new()).await?.0.etag
+                    }
                     _ => said,
                 };
                 Written { etag, last_modified: at, checksum: whole_checksum(&root), version: None }
@@ -181,7 +239,9 @@ impl S3Store {
                 let error = StoreError::from(refusal::of_document(status, &document, Asked::Upload));
                 match error.kind() {
                     // Somebody has completed it: we, if the object is made of these parts.
-                    StoreErrorKind::NoSuchUpload => self.completed_before(&name, &request).await?.ok_or(error)?,
+                    StoreErrorKind::NoSuchUpload => {
+                        self.completed_before(&name, &request).await?.ok_or(error)?
+                    }
                     _ => return Err(error),
                 }
             }
@@ -205,28 +265,40 @@ impl S3Store {
     ) -> Result<Answer> {
         let mut call = self.call(Method::POST, name).query(&[("uploadId", Some(record.location.as_str()))]);
         if let Some((algorithm, value)) = &request.checksum {
-            call = call.text(algorithm.header(), value).vendor("checksum-type", record.checksum.kind.as_str());
+            call =
+                call.text(algorithm.header(), value).vendor("checksum-type", record.checksum.kind.as_str());
         }
         let call = guard.apply(call.document(complete_document(request, checksums))).patiently();
-        let reply = call.send(if *guard == Guard::None { Again::Harmless } else { Again::OnlyIfRefused }).await?;
+        let reply =
+            call.send(if *guard == Guard::None { Again::Harmless } else { Again::OnlyIfRefused }).await?;
         Ok(Answer { at: answered(&reply), status: reply.status, document: reply.bytes(1 << 20).await? })
     }
 
-    /// The same request with exactly the checksums that the storage itself lists for its parts. S3 lets clients choose which
-    /// they name. Some storages insist on all that they keep, and refuse those that they do not keep because the upload was
-    /// begun without: those were compared when the part came, and its ETag is compared now. `None`: the storage was right to
-    /// refuse, or would be told the same again.
-    async fn with_kept_checksums(&self, key: &ObjectKey, upload: &UploadId, request: &CompleteUpload) -> Result<Option<CompleteUpload>> {
+    /// The same request with exactly the checksums that the storage itself lists for its parts. S3 lets
+    /// clients choose which they name. Some storages insist on all that they keep, and refuse those that they
+    /// do not keep because the upload was begun without: those were compared when the part came, and its ETag
+    /// is compared now. `None`: the storage was right to refuse, or would be told the same again.
+    async fn with_kept_checksums(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: &CompleteUpload,
+    ) -> Result<Option<CompleteUpload>> {
         let (mut as_kept, mut found, mut after) = (request.clone(), 0, 0);
         loop {
             let page = self.parts_of(key, upload, after, 1000).await?;
             for listed in &page.parts {
                 after = listed.number.get();
-                let Ok(at) = request.parts.binary_search_by_key(&listed.number, |part| part.number) else { continue };
+                let Ok(at) = request.parts.binary_search_by_key(&listed.number, |part| part.number) else {
+                    continue;
+                };
                 let named = &request.parts[at];
                 let (said, kept) = (named.checksum.as_ref(), listed.checksum.as_ref());
-                let comparable = said.zip(kept).map(|(said, kept)| (said, kept, said.algorithm() == kept.algorithm()));
-                if named.etag != listed.etag || comparable.is_some_and(|(said, kept, comparable)| comparable && said != kept) {
+                let comparable =
+                    said.zip(kept).map(|(said, kept)| (said, kept, said.algorithm() == kept.algorithm()));
+                if named.etag != listed.etag
+                    || comparable.is_some_and(|(said, kept, comparable)| comparable && said != kept)
+                {
                     return Ok(None);
                 }
                 let unheard_of = comparable.is_some_and(|(.., comparable)| !comparable);
@@ -237,7 +309,8 @@ impl S3Store {
                 break;
             }
         }
-        let differs = as_kept.parts.iter().zip(&request.parts).any(|(kept, named)| kept.checksum != named.checksum);
+        let differs =
+            as_kept.parts.iter().zip(&request.parts).any(|(kept, named)| kept.checksum != named.checksum);
         Ok((differs && found == request.parts.len()).then_some(as_kept))
     }
 
@@ -247,7 +320,13 @@ impl S3Store {
     }
 
     /// `x-amz-mp-object-size`, which not every storage knows.
-    async fn check_size(&self, key: &ObjectKey, upload: &UploadId, request: &CompleteUpload, announced: u64) -> Result<()> {
+    async fn check_size(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: &CompleteUpload,
+        announced: u64,
+    ) -> Result<()> {
         let (mut size, mut after) = (0u64, 0);
         loop {
             let page = self.parts_of(key, upload, after, 1000).await?;
@@ -264,7 +343,9 @@ impl S3Store {
         if size == announced {
             return Ok(());
         }
-        let message = format!("The provided 'x-amz-mp-object-size' header value {announced} does not match what was computed: {size}");
+        let message = format!(
+            "The provided 'x-amz-mp-object-size' header value {announced} does not match what was computed: {size}"
+        );
         Err(StoreError::new(StoreErrorKind::InvalidRequest, message))
     }
 
@@ -276,9 +357,12 @@ impl S3Store {
         }
         let expected = ETag::multipart(md5.finalize().into(), request.parts.len());
         match self.look(name, HeaderMap::new()).await {
-            Ok((info, _)) if info.etag == expected => {
-                Ok(Some(Written { etag: info.etag, last_modified: info.last_modified, checksum: info.checksum, version: None }))
-            }
+            Ok((info, _)) if info.etag == expected => Ok(Some(Written {
+                etag: info.etag,
+                last_modified: info.last_modified,
+                checksum: info.checksum,
+                version: None,
+            })),
             Ok(_) => Ok(None),
             Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(None),
             Err(error) => Err(error),
@@ -287,7 +371,9 @@ impl S3Store {
 
     pub(super) async fn abort(&self, key: &ObjectKey, upload: &UploadId) -> Result<()> {
         let record = self.upload(key, upload).await?;
-        let call = self.call(Method::DELETE, &self.name(key).await?).query(&[("uploadId", Some(record.location.as_str()))]);
+        let call = self
+            .call(Method::DELETE, &self.name(key).await?)
+            .query(&[("uploadId", Some(record.location.as_str()))]);
         let reply = call.send(Again::Harmless).await?;
         if !reply.status.is_success() {
             let error = StoreError::from(refusal::read(reply, Asked::Upload).await);
@@ -334,16 +420,24 @@ pub(super) fn complete_document(request: &CompleteUpload, checksums: bool) -> by
 
 fn whole_checksum(root: &xml::Element) -> Option<crate::model::ObjectChecksum> {
     let kind = root.value("ChecksumType").and_then(ChecksumKind::parse);
-    ChecksumAlgorithm::ALL.into_iter().find_map(|algorithm| headers::object_checksum(algorithm, root.value(algorithm.element())?, kind))
+    ChecksumAlgorithm::ALL
+        .into_iter()
+        .find_map(|algorithm| headers::object_checksum(algorithm, root.value(algorithm.element())?, kind))
 }
 
 /// A page of parts with rising numbers behind the marker, no longer than was asked for.
-fn rising(mut parts: Vec<ListedPart>, truncated: bool, after: u16, limit: usize) -> Result<(Vec<ListedPart>, bool)> {
+fn rising(
+    mut parts: Vec<ListedPart>,
+    truncated: bool,
+    after: u16,
+    limit: usize,
+) -> Result<(Vec<ListedPart>, bool)> {
     parts.sort_by_key(|part| part.number);
     parts.dedup_by_key(|part| part.number);
     parts.retain(|part| part.number.get() > after);
     if truncated && limit > 0 {
-        Pages::of("listing the parts of an upload").beyond(Some(&after), parts.last().map(|part| part.number.get()).as_ref())?;
+        Pages::of("listing the parts of an upload")
+            .beyond(Some(&after), parts.last().map(|part| part.number.get()).as_ref())?;
     }
     let truncated = truncated || parts.len() > limit;
     parts.truncate(limit);

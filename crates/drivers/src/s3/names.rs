@@ -60,7 +60,8 @@ impl S3Store {
 
     async fn are_apart(&self, odd: &str, plain: &str) -> Result<bool> {
         for (name, body) in [(plain, "plain"), (odd, "odd")] {
-            let reply = self.call(Method::PUT, name).body(Outgoing::full(body.into())).send(Again::Harmless).await?;
+            let reply =
+                self.call(Method::PUT, name).body(Outgoing::full(body.into())).send(Again::Harmless).await?;
             match reply.status {
                 status if status.is_success() => {}
                 StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {

@@ -16,9 +16,15 @@ use http::{HeaderMap, HeaderName, header};
 
 /// All of it but the size, which depends on what was asked for.
 pub(super) fn object_info(headers: &HeaderMap, size: u64, dialect: Dialect) -> Result<ObjectInfo> {
-    let strange = |what| StoreError::new(StoreErrorKind::Internal, format!("the storage's reply has no {what}"));
-    let etag = headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(ETag::parse).ok_or_else(|| strange("ETag"))?;
-    let modified = headers.get(header::LAST_MODIFIED).and_then(|date| Timestamp::parse_http_date(date.to_str().ok()?));
+    let strange =
+        |what| StoreError::new(StoreErrorKind::Internal, format!("the storage's reply has no {what}"));
+    let etag = headers
+        .get(header::ETAG)
+        .and_then(|etag| etag.to_str().ok())
+        .map(ETag::parse)
+        .ok_or_else(|| strange("ETag"))?;
+    let modified =
+        headers.get(header::LAST_MODIFIED).and_then(|date| Timestamp::parse_http_date(date.to_str().ok()?));
     let text = |name: &HeaderName| headers.get(name).map(decoded);
     let mut attributes = Attributes {
         content_type: text(&header::CONTENT_TYPE),
@@ -34,14 +40,18 @@ pub(super) fn object_info(headers: &HeaderMap, size: u64, dialect: Dialect) -> R
         ..Default::default()
     };
     // The type that S3 and GCS report where the client gave none.
-    attributes.content_type =
-        attributes.content_type.filter(|kind| !matches!(kind.as_str(), "binary/octet-stream" | "application/x-unknown"));
+    attributes.content_type = attributes
+        .content_type
+        .filter(|kind| !matches!(kind.as_str(), "binary/octet-stream" | "application/x-unknown"));
     for (name, value) in headers {
         if let Some(name) = name.as_str().strip_prefix(dialect.meta()).filter(|name| !name.starts_with(OWN)) {
             attributes.user.insert(name.to_owned(), decoded(value));
         }
     }
-    let tag_count = headers.get(dialect.header("tagging-count")).and_then(|count| count.to_str().ok()?.parse().ok()).unwrap_or(0);
+    let tag_count = headers
+        .get(dialect.header("tagging-count"))
+        .and_then(|count| count.to_str().ok()?.parse().ok())
+        .unwrap_or(0);
     let mut info = ObjectInfo {
         size,
         etag,

@@ -110,7 +110,8 @@ impl Client {
             let (client, place) = (self.clone(), place.clone());
             let trial = tokio::spawn(async move { try_out(&client, &place).await }.in_current_span());
             trial.await.unwrap_or_else(|panic| {
-                Err(StoreError::new(StoreErrorKind::Internal, "trying out what the storage keeps failed").with_source(panic))
+                Err(StoreError::new(StoreErrorKind::Internal, "trying out what the storage keeps failed")
+                    .with_source(panic))
             })
         });
         tried.await.copied()
@@ -123,8 +124,9 @@ async fn try_out(client: &Arc<Client>, place: &Place) -> Result<Features> {
     let mut trial = Trial { client, place, name, scratch };
     let found = tokio::time::timeout(LONGEST_TRIAL, trial.run()).await;
     trial.scratch.remove().await;
-    let mut features =
-        found.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Unavailable, "the storage took too long to show what it keeps")))?;
+    let mut features = found.unwrap_or_else(|_| {
+        Err(StoreError::new(StoreErrorKind::Unavailable, "the storage took too long to show what it keeps"))
+    })?;
     if let Some(told) = client.settings().conditional_writes {
         (features.create, features.swap) = (told, told);
         features.complete &= told;
@@ -169,7 +171,10 @@ impl Trial<'_> {
             let refused = refusal::read(first, Asked::Bucket).await;
             // A storage that cannot be reached is probed again; one where we may not write is not.
             let kind = refused.kind();
-            if refused.status.is_server_error() || refused.code == "NoSuchBucket" || kind != StoreErrorKind::Internal {
+            if refused.status.is_server_error()
+                || refused.code == "NoSuchBucket"
+                || kind != StoreErrorKind::Internal
+            {
                 return Err(StoreError::from(refused));
             }
             tracing::warn!(remote = self.place.remote, refused = %StoreError::from(refused), "the storage lets us write nothing");
@@ -180,7 +185,11 @@ impl Trial<'_> {
         let uploads = self.uploads(create).await?;
         let sum = crc32(b"x");
         // Some keep whatever a header says: only who refuses what is wrong has looked.
-        let compared = !ask(self.put().text(ChecksumAlgorithm::Crc32.header(), &crc32(b"y")), Again::Harmless).await?.status.is_success();
+        let compared =
+            !ask(self.put().text(ChecksumAlgorithm::Crc32.header(), &crc32(b"y")), Again::Harmless)
+                .await?
+                .status
+                .is_success();
         let given = self
             .put()
             .text(ChecksumAlgorithm::Crc32.header(), &sum)
@@ -192,20 +201,35 @@ impl Trial<'_> {
         let shown = headers::checksum(&seen.headers).is_some_and(|shown| shown.text() == sum);
         let checksums = compared && summed.status.is_success() && shown;
         let expires = seen.header("expires") == Some(EXPIRES);
-        let summed_part_copies = checksums && uploads.part_copies && self.copies_into_summed_uploads().await?;
+        let summed_part_copies =
+            checksums && uploads.part_copies && self.copies_into_summed_uploads().await?;
         let (copies, delimiters) = (self.copies().await?, self.delimiters().await?);
         let tagged = ask(self.call(Method::GET).query(&[("tagging", None)]), Again::Harmless).await?;
-        let tags = tagged.status.is_success() && String::from_utf8_lossy(&tagged.bytes(64 << 10).await?).contains("<Key>a</Key>");
+        let tags = tagged.status.is_success()
+            && String::from_utf8_lossy(&tagged.bytes(64 << 10).await?).contains("<Key>a</Key>");
         let deletes = ask(self.call(Method::DELETE).text("if-match", NO_TAG), Again::OnlyIfRefused).await?;
         let conditional_deletes = refuses(&deletes);
-        Ok(Features { create, swap, conditional_deletes, checksums, tags, copies, summed_part_copies, expires, delimiters, ..uploads })
+        Ok(Features {
+            create,
+            swap,
+            conditional_deletes,
+            checksums,
+            tags,
+            copies,
+            summed_part_copies,
+            expires,
+            delimiters,
+            ..uploads
+        })
     }
 
     /// Our name grouped by its own end, in front of which nothing else begins as it does.
     async fn delimiters(&self) -> Result<bool> {
         let (prefix, end) = self.name.split_at(self.name.len() - 4);
         let query = [("list-type", Some("2")), ("prefix", Some(prefix)), ("delimiter", Some(end))];
-        let reply = ask(self.client.call(Method::GET, &self.place.remote, None).query(&query), Again::Harmless).await?;
+        let reply =
+            ask(self.client.call(Method::GET, &self.place.remote, None).query(&query), Again::Harmless)
+                .await?;
         let root = document(reply).await?;
         let groups: Vec<_> = root.all("CommonPrefixes").filter_map(|group| group.value("Prefix")).collect();
         Ok(groups == [self.name.as_str()] && root.child("Contents").is_none())
@@ -214,8 +238,13 @@ impl Trial<'_> {
     /// With the metadata of its source, and with others.
     async fn copies(&self) -> Result<bool> {
         let name = self.copy();
-        for (directive, expected) in [("COPY", ("text/x-causeway", Some("1"), None)), ("REPLACE", ("text/other", None, Some("2")))] {
-            let mut call = self.on(Method::PUT, &name).vendor("copy-source", &self.source()).vendor("metadata-directive", directive);
+        for (directive, expected) in
+            [("COPY", ("text/x-causeway", Some("1"), None)), ("REPLACE", ("text/other", None, Some("2")))]
+        {
+            let mut call = self
+                .on(Method::PUT, &name)
+                .vendor("copy-source", &self.source())
+                .vendor("metadata-directive", directive);
             if directive == "REPLACE" {
                 call = call.vendor("meta-b", "2").text("content-type", "text/other");
             }
@@ -226,7 +255,11 @@ impl Trial<'_> {
             }
             let seen = ask(self.on(Method::HEAD, &name), Again::Harmless).await?;
             let user = seen.headers.keys().filter(|name| name.as_str().starts_with("x-amz-meta-")).count();
-            let has = (seen.header("content-type").unwrap_or_default(), seen.header("x-amz-meta-a"), seen.header("x-amz-meta-b"));
+            let has = (
+                seen.header("content-type").unwrap_or_default(),
+                seen.header("x-amz-meta-a"),
+                seen.header("x-amz-meta-b"),
+            );
             if has != expected || user != 1 {
                 return Ok(false);
             }
@@ -255,7 +288,8 @@ impl Trial<'_> {
         let _ = self.call(Method::DELETE).query(&[("uploadId", Some(id))]).send(Again::Harmless).await;
     }
 
-    /// The ETag of our object copied into a part, if the storage does that. Some take it for a part without a body.
+    /// The ETag of our object copied into a part, if the storage does that. Some take it for a part without a
+    /// body.
     async fn copy_part(&self, id: &str) -> Result<Option<String>> {
         let part = self.call(Method::PUT).query(&[("partNumber", Some("1")), ("uploadId", Some(id))]);
         let copied = ask(part.vendor("copy-source", &self.source()), Again::Harmless).await?;
@@ -271,7 +305,8 @@ impl Trial<'_> {
         Ok(copied.is_some())
     }
 
-    /// An upload of one part, copied if that can be. It must not replace what is there, unless nothing was asked of it.
+    /// An upload of one part, copied if that can be. It must not replace what is there, unless nothing was
+    /// asked of it.
     async fn uploads(&mut self, conditions: bool) -> Result<Features> {
         let Some(id) = self.begin(None).await? else { return Ok(NONE) };
         let copied = self.copy_part(&id).await?;
@@ -279,7 +314,8 @@ impl Trial<'_> {
         let etag = match copied {
             Some(etag) => etag,
             None => {
-                let part = self.call(Method::PUT).query(&[("partNumber", Some("1")), ("uploadId", Some(&id))]);
+                let part =
+                    self.call(Method::PUT).query(&[("partNumber", Some("1")), ("uploadId", Some(&id))]);
                 let sent = ask(part.body(Outgoing::full("x".into())), Again::Harmless).await?;
                 sent.header("etag").unwrap_or_default().to_owned()
             }
@@ -295,7 +331,8 @@ impl Trial<'_> {
         let complete = || self.call(Method::POST).query(&[("uploadId", Some(&id))]).document(parts.clone());
         let (mut refused, mut said) = (conditions, None);
         // Some know the one condition and not the other.
-        let asked = [("if-none-match", "*"), ("if-match", NO_TAG)].into_iter().filter(|_| conditions).map(Some);
+        let asked =
+            [("if-none-match", "*"), ("if-match", NO_TAG)].into_iter().filter(|_| conditions).map(Some);
         for condition in asked.chain([None]) {
             let call = condition.into_iter().fold(complete(), |call, (name, value)| call.text(name, value));
             let reply = ask(call, Again::OnlyIfRefused).await?;

@@ -13,7 +13,8 @@ pub(super) enum NameQuirk {
 }
 
 impl NameQuirk {
-    pub(super) const ALL: [Self; 4] = [Self::LeadingSlash, Self::TrailingSlash, Self::EmptySegment, Self::DotSegment];
+    pub(super) const ALL: [Self; 4] =
+        [Self::LeadingSlash, Self::TrailingSlash, Self::EmptySegment, Self::DotSegment];
 
     pub(super) fn is_in(self, name: &str) -> bool {
         match self {
@@ -54,11 +55,15 @@ mod tests {
 
     #[test]
     fn a_kind_is_told_by_its_slashes_and_dots() {
-        let kinds = |name: &str| NameQuirk::ALL.into_iter().filter(|quirk| quirk.is_in(name)).collect::<Vec<_>>();
+        let kinds =
+            |name: &str| NameQuirk::ALL.into_iter().filter(|quirk| quirk.is_in(name)).collect::<Vec<_>>();
         assert_eq!(kinds("a/b.c/..d/..."), []);
         assert_eq!(kinds("/a"), [NameQuirk::LeadingSlash]);
         assert_eq!(kinds("a/"), [NameQuirk::TrailingSlash]);
-        assert_eq!(kinds("a//b/../"), [NameQuirk::TrailingSlash, NameQuirk::EmptySegment, NameQuirk::DotSegment]);
+        assert_eq!(
+            kinds("a//b/../"),
+            [NameQuirk::TrailingSlash, NameQuirk::EmptySegment, NameQuirk::DotSegment]
+        );
         assert_eq!(kinds("."), [NameQuirk::DotSegment]);
         for quirk in NameQuirk::ALL {
             let (odd, plain) = quirk.pair("name");

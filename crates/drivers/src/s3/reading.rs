@@ -22,7 +22,8 @@ use crate::{
 use http::{HeaderMap, Method, StatusCode, header};
 use std::sync::Arc;
 
-/// How often a range is asked for that an object has and its storage refuses, because it was another just now.
+/// How often a range is asked for that an object has and its storage refuses, because it was another just
+/// now.
 const ROUNDS: usize = 4;
 
 impl S3Store {
@@ -63,7 +64,12 @@ impl S3Store {
         }
     }
 
-    pub(super) async fn get_span(&self, name: &str, request: &GetRequest, range: Option<String>) -> Result<GetReply> {
+    pub(super) async fn get_span(
+        &self,
+        name: &str,
+        request: &GetRequest,
+        range: Option<String>,
+    ) -> Result<GetReply> {
         let extra = match self.dialect() {
             Dialect::S3 => headers::of_conditions(&request.conditions, ""),
             Dialect::Gcs => headers::of_conditions(&gcs::facts::conditions_there(&request.conditions), ""),
@@ -74,17 +80,30 @@ impl S3Store {
         request.conditions.check(&info.etag, info.last_modified)?;
         let expected = selection::select(&info, request.selection)?;
         if span != expected {
-            return Err(StoreError::new(StoreErrorKind::Internal, "the storage answered with another range than it was asked for"));
+            return Err(StoreError::new(
+                StoreErrorKind::Internal,
+                "the storage answered with another range than it was asked for",
+            ));
         }
         Ok(GetReply { body: self.body(name, first, &info, span), info, span })
     }
 
-    async fn open_span(&self, name: &str, request: &GetRequest, range: Option<String>, extra: HeaderMap) -> Result<Reply> {
+    async fn open_span(
+        &self,
+        name: &str,
+        request: &GetRequest,
+        range: Option<String>,
+        extra: HeaderMap,
+    ) -> Result<Reply> {
         let mut refused = None;
         for _ in 0..ROUNDS {
             match self.open(name, range.clone(), extra.clone()).await {
-                Err(error) if error.kind() == StoreErrorKind::InvalidRequest && matches!(request.selection, Selection::Range(_)) => {
-                    // A refusal of a range may lack what S3 would say: the size of the object. It may also be another by now.
+                Err(error)
+                    if error.kind() == StoreErrorKind::InvalidRequest
+                        && matches!(request.selection, Selection::Range(_)) =>
+                {
+                    // A refusal of a range may lack what S3 would say: the size of the object. It may also be
+                    // another by now.
                     let (info, _) = self.look(name, HeaderMap::new()).await?;
                     selection::select(&info, request.selection)?;
                     refused = Some(error);
@@ -97,8 +116,14 @@ impl S3Store {
 
     pub(super) fn body(&self, name: &str, first: Reply, info: &ObjectInfo, span: Span) -> ObjectBody {
         // The storage's own, which is not what we show of every object.
-        let etag = first.header("etag").map(|etag| ETag::parse(etag).quoted()).unwrap_or_else(|| info.etag.quoted());
-        let reader = Reader { client: self.client.clone(), remote: self.place.remote.clone(), name: name.to_owned(), etag };
+        let etag =
+            first.header("etag").map(|etag| ETag::parse(etag).quoted()).unwrap_or_else(|| info.etag.quoted());
+        let reader = Reader {
+            client: self.client.clone(),
+            remote: self.place.remote.clone(),
+            name: name.to_owned(),
+            etag,
+        };
         let reopen: wire::Reopen = Box::new(move |read| {
             let reader = reader.clone();
             Box::pin(async move { reader.open(span.start + read, span.end).await })
@@ -125,11 +150,15 @@ impl Reader {
         }
         let reply = call.send(Again::Harmless).await?;
         let same = reply.header("etag").map(ETag::parse) == Some(ETag::parse(&self.etag));
-        let here = reply.status.is_success() && extent(&reply).is_ok_and(|(_, span)| span == Span { start, end });
+        let here =
+            reply.status.is_success() && extent(&reply).is_ok_and(|(_, span)| span == Span { start, end });
         match (reply.status, same) {
             _ if here && same => Ok(reply),
             (StatusCode::PARTIAL_CONTENT | StatusCode::OK | StatusCode::PRECONDITION_FAILED, _) => {
-                Err(StoreError::new(StoreErrorKind::Internal, "the object was replaced while it was read from the storage"))
+                Err(StoreError::new(
+                    StoreErrorKind::Internal,
+                    "the object was replaced while it was read from the storage",
+                ))
             }
             _ => Err(refusal::read(reply, Asked::Object).await.into()),
         }
@@ -177,8 +206,14 @@ mod tests {
     #[test]
     fn a_content_range_names_bytes_that_the_object_has() {
         assert_eq!(content_range("bytes 2-4/10"), Some((10, Span { start: 2, end: 5 })));
-        assert_eq!(content_range("bytes 0--1/0"), Some((0, Span::whole(0))), "a storage's words for nothing of nothing");
-        for strange in ["bytes 4-2/10", "bytes 2-10/10", "bytes 2-4/*", "bytes */10", "bytes 0--1/10", "2-4/10"] {
+        assert_eq!(
+            content_range("bytes 0--1/0"),
+            Some((0, Span::whole(0))),
+            "a storage's words for nothing of nothing"
+        );
+        for strange in
+            ["bytes 4-2/10", "bytes 2-10/10", "bytes 2-4/*", "bytes */10", "bytes 0--1/10", "2-4/10"]
+        {
             assert_eq!(content_range(strange), None, "{strange}");
         }
     }

@@ -40,7 +40,8 @@ const PASSED_ON: &[&str] = &["PartNumber", "ETag", "ProposedSize", "MinSizeAllow
 
 pub(super) async fn read(reply: Reply, asked: Asked) -> Refusal {
     let status = reply.status;
-    let of_range = reply.header("content-range").and_then(|range| range.strip_prefix("bytes */")?.parse().ok());
+    let of_range =
+        reply.header("content-range").and_then(|range| range.strip_prefix("bytes */")?.parse().ok());
     let document = reply.bytes(LONGEST).await.unwrap_or_default();
     let mut refusal = of_document(status, &document, asked);
     refusal.size = refusal.size.or(of_range);
@@ -57,7 +58,10 @@ pub(super) fn of_document(status: StatusCode, document: &[u8], asked: Asked) -> 
         code: value("Code"),
         message: value("Message"),
         size: error.value("ActualObjectSize").and_then(|size| size.parse().ok()),
-        details: PASSED_ON.iter().filter_map(|name| Some((*name, error.value(name)?.trim().to_owned()))).collect(),
+        details: PASSED_ON
+            .iter()
+            .filter_map(|name| Some((*name, error.value(name)?.trim().to_owned())))
+            .collect(),
     }
 }
 
@@ -104,15 +108,20 @@ const CODES: &[(&str, StoreErrorKind)] = &[
 impl Refusal {
     pub(super) fn kind(&self) -> StoreErrorKind {
         match (self.said(), self.asked) {
-            (StoreErrorKind::NoSuchKey | StoreErrorKind::NoSuchUpload, Asked::Bucket) => StoreErrorKind::Unavailable,
-            (StoreErrorKind::NoSuchKey, Asked::Upload) if self.code.is_empty() => StoreErrorKind::NoSuchUpload,
+            (StoreErrorKind::NoSuchKey | StoreErrorKind::NoSuchUpload, Asked::Bucket) => {
+                StoreErrorKind::Unavailable
+            }
+            (StoreErrorKind::NoSuchKey, Asked::Upload) if self.code.is_empty() => {
+                StoreErrorKind::NoSuchUpload
+            }
             (kind, _) => kind,
         }
     }
 
     /// The storage does not have the bucket.
     pub(super) fn is_no_bucket(&self) -> bool {
-        let silent = self.asked == Asked::Bucket && self.status == StatusCode::NOT_FOUND && self.code.is_empty();
+        let silent =
+            self.asked == Asked::Bucket && self.status == StatusCode::NOT_FOUND && self.code.is_empty();
         silent || self.code == "NoSuchBucket"
     }
 
@@ -146,15 +155,22 @@ impl Refusal {
 impl From<Refusal> for StoreError {
     fn from(refusal: Refusal) -> Self {
         let kind = refusal.kind();
-        let said = format!("{} {} {}", refusal.status.as_u16(), refusal.code, refusal.message).trim_end().to_owned();
+        let said =
+            format!("{} {} {}", refusal.status.as_u16(), refusal.code, refusal.message).trim_end().to_owned();
         // Kinds whose words reach clients speak of the request; the rest is for the operator.
         let words = match kind {
             StoreErrorKind::InvalidRequest if refusal.code != "InvalidRequest" => {
                 format!("The storage behind this bucket refuses it: {}: {}", refusal.code, refusal.message)
             }
-            StoreErrorKind::InvalidRequest | StoreErrorKind::BadDigest if !refusal.message.is_empty() => refusal.message,
-            StoreErrorKind::NotImplemented => "The storage behind this bucket does not implement this".to_owned(),
-            StoreErrorKind::Unavailable if refusal.is_no_bucket() => "the storage does not have the bucket".to_owned(),
+            StoreErrorKind::InvalidRequest | StoreErrorKind::BadDigest if !refusal.message.is_empty() => {
+                refusal.message
+            }
+            StoreErrorKind::NotImplemented => {
+                "The storage behind this bucket does not implement this".to_owned()
+            }
+            StoreErrorKind::Unavailable if refusal.is_no_bucket() => {
+                "the storage does not have the bucket".to_owned()
+            }
             StoreErrorKind::Internal if matches!(refusal.status.as_u16(), 400 | 401 | 403) => {
                 "the storage refuses our credentials".to_owned()
             }

@@ -54,7 +54,8 @@ pub(super) fn is_scratch(name: &str) -> bool {
     name.trim_start_matches('/').starts_with(PREFIX)
 }
 
-/// Objects and uploads that one trial made: removed by `remove`, or in the background if the trial is given up.
+/// Objects and uploads that one trial made: removed by `remove`, or in the background if the trial is given
+/// up.
 pub(super) struct Scratch {
     client: Arc<Client>,
     remote: String,
@@ -94,13 +95,22 @@ impl Drop for Scratch {
 async fn remove(client: &Client, remote: &str, objects: Vec<String>, upload: Option<(String, String)>) {
     // An upload that was completed is no longer there, and an object may never have been.
     if let Some((name, id)) = upload {
-        let _ = client.call(Method::DELETE, remote, Some(&name)).query(&[("uploadId", Some(&id))]).send(Again::Harmless).await;
+        let _ = client
+            .call(Method::DELETE, remote, Some(&name))
+            .query(&[("uploadId", Some(&id))])
+            .send(Again::Harmless)
+            .await;
     }
     for name in objects {
         let deleted = client.call(Method::DELETE, remote, Some(&name)).send(Again::Harmless).await;
         match deleted {
             Ok(reply) if reply.status.is_success() || reply.status == http::StatusCode::NOT_FOUND => {}
-            Ok(reply) => tracing::warn!(remote, name, status = reply.status.as_u16(), "a scratch object stays until the next sweep"),
+            Ok(reply) => tracing::warn!(
+                remote,
+                name,
+                status = reply.status.as_u16(),
+                "a scratch object stays until the next sweep"
+            ),
             Err(error) => tracing::warn!(remote, name, %error, "a scratch object stays until the next sweep"),
         }
     }
@@ -122,10 +132,13 @@ pub(super) async fn sweep(client: &Client, place: &Place, which: Sweep) -> Resul
         let mut after = String::new();
         let mut pages = Pages::of("looking for scratch objects");
         loop {
-            let query = [("list-type", Some("2")), ("encoding-type", Some("url")), ("prefix", Some(prefix.as_str()))];
+            let query =
+                [("list-type", Some("2")), ("encoding-type", Some("url")), ("prefix", Some(prefix.as_str()))];
             let start = [("start-after", Some(after.as_str()))];
-            let query: Vec<_> = query.into_iter().chain(start.into_iter().filter(|_| !after.is_empty())).collect();
-            let reply = client.call(Method::GET, &place.remote, None).query(&query).send(Again::Harmless).await?;
+            let query: Vec<_> =
+                query.into_iter().chain(start.into_iter().filter(|_| !after.is_empty())).collect();
+            let reply =
+                client.call(Method::GET, &place.remote, None).query(&query).send(Again::Harmless).await?;
             if !reply.status.is_success() {
                 // Some refuse names with a leading slash: then they have none.
                 if prefix.starts_with('/') {
@@ -143,7 +156,9 @@ pub(super) async fn sweep(client: &Client, place: &Place, which: Sweep) -> Resul
             }
             // A page that does not go on is the last one, whatever it says.
             match page.objects.last() {
-                Some((last, _)) if page.truncated && pages.beyond(Some(&after), Some(last)).is_ok() => after = last.clone(),
+                Some((last, _)) if page.truncated && pages.beyond(Some(&after), Some(last)).is_ok() => {
+                    after = last.clone()
+                }
                 _ => break,
             }
         }
@@ -170,8 +185,13 @@ impl Page {
         let mut objects = Vec::new();
         for element in root.all("Contents") {
             let text = element.value("Key").ok_or_else(strange)?;
-            let name = if encoded { percent_decode_str(text).decode_utf8().map_err(|_| strange())?.into_owned() } else { text.to_owned() };
-            let modified = element.value("LastModified").and_then(Timestamp::parse_iso8601).ok_or_else(strange)?;
+            let name = if encoded {
+                percent_decode_str(text).decode_utf8().map_err(|_| strange())?.into_owned()
+            } else {
+                text.to_owned()
+            };
+            let modified =
+                element.value("LastModified").and_then(Timestamp::parse_iso8601).ok_or_else(strange)?;
             // A storage that takes no prefix lists what is not ours.
             if name.starts_with(prefix) {
                 objects.push((name, modified));

@@ -14,9 +14,9 @@ use crate::{
     backend::wire::Again,
     model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply, GetRequest, ListPage,
-        ListRequest, ListUploadsRequest, NativeSource, ObjectBody, PartWritten, PartsPage, PutRequest, Removal, Result, Selection, Store,
-        UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply,
+        GetRequest, ListPage, ListRequest, ListUploadsRequest, NativeSource, ObjectBody, PartWritten,
+        PartsPage, PutRequest, Removal, Result, Selection, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         error::{StoreError, StoreErrorKind},
         payload::Payload,
@@ -80,7 +80,8 @@ impl Store for S3Store {
             Dialect::S3 => {
                 let info = self.describe(address, &request.conditions).await?;
                 let forgotten = info.parts.is_empty() && info.etag.as_str().contains('-');
-                let same = HeaderValue::from_str(&info.etag.quoted()).map_err(|_| StoreErrorKind::Internal)?;
+                let same =
+                    HeaderValue::from_str(&info.etag.quoted()).map_err(|_| StoreErrorKind::Internal)?;
                 (info, same, forgotten)
             }
         };
@@ -96,7 +97,8 @@ impl Store for S3Store {
                 return Ok(GetReply { info, span, body: ObjectBody::Full(bytes::Bytes::new()) });
             }
             let same = HeaderMap::from_iter([(header::IF_MATCH, same)]);
-            let first = self.open(&name, Some(format!("bytes={}-{}", span.start, span.end - 1)), same).await?;
+            let first =
+                self.open(&name, Some(format!("bytes={}-{}", span.start, span.end - 1)), same).await?;
             Ok(GetReply { body: self.body(&name, first, &info, span), info, span })
         };
         part_of_same(info).await
@@ -118,7 +120,9 @@ impl Store for S3Store {
 
     async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
         let name = match self.name_of_existing(address.unversioned()?).await {
-            Err(error) if error.kind() == StoreErrorKind::NoSuchKey && conditions.is_empty() => return Ok(Removal::Absent.into()),
+            Err(error) if error.kind() == StoreErrorKind::NoSuchKey && conditions.is_empty() => {
+                return Ok(Removal::Absent.into());
+            }
             other => other?,
         };
         let guard = self.guard(&name, conditions, true).await?;
@@ -134,7 +138,11 @@ impl Store for S3Store {
         }
         let error = StoreError::from(refusal::read(reply, Asked::Object).await);
         // Some storages say so, S3 does not: what is not there is as good as deleted.
-        if error.kind() == StoreErrorKind::NoSuchKey && conditions.is_empty() { Ok(Removal::Absent.into()) } else { Err(error) }
+        if error.kind() == StoreErrorKind::NoSuchKey && conditions.is_empty() {
+            Ok(Removal::Absent.into())
+        } else {
+            Err(error)
+        }
     }
 
     async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {
@@ -156,7 +164,10 @@ impl Store for S3Store {
         }
         let call = match tags.is_empty() {
             true => self.call(Method::DELETE, &name).query(&[("tagging", None)]),
-            false => self.call(Method::PUT, &name).query(&[("tagging", None)]).document(describing::tagging_document(&tags)),
+            false => self
+                .call(Method::PUT, &name)
+                .query(&[("tagging", None)])
+                .document(describing::tagging_document(&tags)),
         };
         let reply = call.send(Again::OnlyIfRefused).await?;
         match reply.status.is_success() {
@@ -176,25 +187,48 @@ impl Store for S3Store {
         }
     }
 
-    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+    async fn put_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        payload: Payload,
+    ) -> Result<PartWritten> {
         match self.dialect() {
             Dialect::S3 => self.write_part(key, upload, number, payload).await,
             Dialect::Gcs => self.stage_part(key, upload, number, payload).await,
         }
     }
 
-    async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
+    async fn copy_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        request: CopyPartRequest,
+    ) -> Result<PartWritten> {
         self.copy_into_part(key, upload, number, request).await
     }
 
-    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+    async fn list_parts(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Result<PartsPage> {
         match self.dialect() {
             Dialect::S3 => self.parts_of(key, upload, after, limit).await,
             Dialect::Gcs => self.staged_parts(key, upload, after, limit).await,
         }
     }
 
-    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+    async fn complete_upload(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         match self.dialect() {
             Dialect::S3 => self.complete(key, upload, request).await,
             Dialect::Gcs => self.complete_staged(key, upload, request).await,

@@ -47,15 +47,22 @@ impl S3Store {
             return Ok(kept);
         }
         let kept = self.try_sum(algorithm).await?;
-        tracing::info!(remote = self.place.remote, algorithm = algorithm.as_str(), kept, "tried out whether a storage keeps a checksum");
+        tracing::info!(
+            remote = self.place.remote,
+            algorithm = algorithm.as_str(),
+            kept,
+            "tried out whether a storage keeps a checksum"
+        );
         self.client.sums().learn(algorithm, kept);
         Ok(kept)
     }
 
     /// Returns whether the storage keeps every checksum that a Complete names, if it names any.
     pub(super) async fn keeps_named(&self, request: &CompleteUpload) -> Result<bool> {
-        let of_parts = request.parts.iter().filter_map(|part| part.checksum.as_ref()).map(Checksum::algorithm);
-        let named: HashSet<_> = of_parts.chain(request.checksum.iter().map(|(algorithm, _)| *algorithm)).collect();
+        let of_parts =
+            request.parts.iter().filter_map(|part| part.checksum.as_ref()).map(Checksum::algorithm);
+        let named: HashSet<_> =
+            of_parts.chain(request.checksum.iter().map(|(algorithm, _)| *algorithm)).collect();
         for algorithm in &named {
             if !self.keeps(*algorithm).await? {
                 return Ok(false);
@@ -77,14 +84,19 @@ impl S3Store {
         let name = self.place.below(&scratch::name());
         // Removed in any case: the client that waits for it may leave in the middle.
         let trial = Scratch::new(&self.client, &self.place, vec![name.clone()]);
-        let put = |sum: &str| self.call(Method::PUT, &name).text(algorithm.header(), sum).body(Outgoing::full("x".into()));
+        let put = |sum: &str| {
+            self.call(Method::PUT, &name).text(algorithm.header(), sum).body(Outgoing::full("x".into()))
+        };
         let right = sum(algorithm, b"x");
         // Some keep whatever a header says: only a storage that refuses what is wrong has looked.
         let compared = !ask(put(&sum(algorithm, b"y")), Again::Harmless).await?.status.is_success();
         let mut kept = compared && ask(put(&right), Again::Harmless).await?.status.is_success();
         if kept {
-            let seen = ask(self.call(Method::HEAD, &name).vendor("checksum-mode", "ENABLED"), Again::Harmless).await?;
-            kept = headers::checksum(&seen.headers).is_some_and(|shown| shown.algorithm() == algorithm && shown.text() == right);
+            let seen =
+                ask(self.call(Method::HEAD, &name).vendor("checksum-mode", "ENABLED"), Again::Harmless)
+                    .await?;
+            kept = headers::checksum(&seen.headers)
+                .is_some_and(|shown| shown.algorithm() == algorithm && shown.text() == right);
         }
         trial.remove().await;
         Ok(kept)

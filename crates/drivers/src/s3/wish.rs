@@ -46,7 +46,9 @@ impl Wish {
         for (name, value) in said {
             let Some(value) = value else { continue };
             let value = HeaderValue::try_from(value);
-            let cannot = |_| StoreError::new(StoreErrorKind::InvalidRequest, "A header cannot be passed on to the storage");
+            let cannot = |_| {
+                StoreError::new(StoreErrorKind::InvalidRequest, "A header cannot be passed on to the storage")
+            };
             headers.insert(name, value.map_err(cannot)?);
         }
         Ok(headers)
@@ -54,7 +56,8 @@ impl Wish {
 
     /// Returns whether an object with these headers is kept as requested.
     pub(super) fn is_kept(&self, shown: &HeaderMap) -> bool {
-        (self.class.is_none() || class(shown) == self.class) && self.encryption.as_ref().is_none_or(|wanted| encrypts(wanted, shown))
+        (self.class.is_none() || class(shown) == self.class)
+            && self.encryption.as_ref().is_none_or(|wanted| encrypts(wanted, shown))
     }
 }
 
@@ -89,7 +92,12 @@ mod tests {
     use super::*;
 
     fn kms(key_id: Option<&str>, bucket_key: bool) -> Wish {
-        let encryption = Encryption { algorithm: EncryptionAlgorithm::Kms, key_id: key_id.map(str::to_owned), context: None, bucket_key };
+        let encryption = Encryption {
+            algorithm: EncryptionAlgorithm::Kms,
+            key_id: key_id.map(str::to_owned),
+            context: None,
+            bucket_key,
+        };
         Wish { class: None, encryption: Some(encryption) }
     }
 

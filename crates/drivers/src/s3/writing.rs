@@ -59,11 +59,13 @@ impl S3Store {
         let guard = self.guard(&name, &conditions, false).await?;
         // A checksum that was not requested protects the transfer to the storage: it is what S3 itself would
         // compute.
-        let guarding = self.client.known().filter(|features| features.checksums).map(|_| ChecksumAlgorithm::Crc64Nvme);
+        let guarding =
+            self.client.known().filter(|features| features.checksums).map(|_| ChecksumAlgorithm::Crc64Nvme);
         let algorithm = payload.checksum_algorithm().or(guarding);
         let announced = self.announce(payload, algorithm, attributes.content_encoding.as_deref()).await?;
         let Announced { body, headers: announcing, verification } = announced;
-        let call = guard.apply(self.call(Method::PUT, &name).headers(described).headers(announcing)).body(body);
+        let call =
+            guard.apply(self.call(Method::PUT, &name).headers(described).headers(announcing)).body(body);
         let (reply, arrived) = verification.settle(call.send(Again::OnlyIfRefused).await)?;
         if !reply.status.is_success() {
             // Without a condition, nothing but the bucket can be missing.
@@ -75,7 +77,8 @@ impl S3Store {
         let etag = reply_etag(&reply, &arrived)?;
         // Kept or not, it was verified: the reply says so. A storage that does not know it may report
         // another.
-        let checksum = arrived.checksum.map(ObjectChecksum::full).or_else(|| headers::checksum(&reply.headers));
+        let checksum =
+            arrived.checksum.map(ObjectChecksum::full).or_else(|| headers::checksum(&reply.headers));
         Ok(Written { etag, last_modified: answered(&reply), checksum, version: None })
     }
 
@@ -99,8 +102,8 @@ impl S3Store {
         HeaderValue::from_str(text).map(|value| HeaderMap::from_iter([(name, value)])).unwrap_or_default()
     }
 
-    /// Makes a body ready. A checksum that the client chose travels on where the storage keeps it: in front if it is known,
-    /// behind the body if it is not.
+    /// Makes a body ready. A checksum that the client chose travels on where the storage keeps it: in front
+    /// if it is known, behind the body if it is not.
     pub(super) async fn announce(
         &self,
         payload: Payload,
@@ -140,7 +143,10 @@ impl S3Store {
                         insert("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
                         insert("x-amz-decoded-content-length", &length.to_string());
                         insert("x-amz-trailer", algorithm.header());
-                        let encoding = encoding.map_or_else(|| "aws-chunked".to_owned(), |encoding| format!("aws-chunked,{encoding}"));
+                        let encoding = encoding.map_or_else(
+                            || "aws-chunked".to_owned(),
+                            |encoding| format!("aws-chunked,{encoding}"),
+                        );
                         if let Ok(value) = HeaderValue::from_str(&encoding) {
                             headers.insert(header::CONTENT_ENCODING, value);
                         }

@@ -37,7 +37,8 @@ const ROUNDS: usize = 8;
 pub(super) fn private_key(settings: &SftpSettings) -> Result<Option<Arc<PrivateKey>>> {
     let Some(text) = &settings.private_key else { return Ok(None) };
     let passphrase = settings.passphrase.as_ref().map(|secret| secret.expose());
-    let wrong = |what: &str| StoreError::new(StoreErrorKind::InvalidRequest, format!("SFTP: the private key {what}"));
+    let wrong =
+        |what: &str| StoreError::new(StoreErrorKind::InvalidRequest, format!("SFTP: the private key {what}"));
     // The library's words may quote the key.
     let key = russh::keys::decode_secret_key(text.expose(), passphrase).map_err(|error| match error {
         russh::keys::Error::KeyIsEncrypted => wrong("is encrypted: 'passphrase' is missing"),
@@ -50,20 +51,31 @@ pub(super) fn private_key(settings: &SftpSettings) -> Result<Option<Arc<PrivateK
 }
 
 /// A session within `connect_timeout`, from the name of the server to its first answer over SFTP.
-pub(super) async fn dial(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>, meter: &Arc<Meter>) -> Result<Session> {
-    let (address, server) = ((settings.host.as_str(), settings.port), format!("{}:{}", settings.host, settings.port));
+pub(super) async fn dial(
+    settings: &SftpSettings,
+    key: Option<&Arc<PrivateKey>>,
+    meter: &Arc<Meter>,
+) -> Result<Session> {
+    let (address, server) =
+        ((settings.host.as_str(), settings.port), format!("{}:{}", settings.host, settings.port));
     let mut missing = "no connection";
     let session = async {
         let socket = TcpStream::connect(address).await;
-        let socket = socket.map_err(|error| away(format_args!("connecting to {server} failed")).with_source(error))?;
+        let socket =
+            socket.map_err(|error| away(format_args!("connecting to {server} failed")).with_source(error))?;
         missing = "it took the connection, and there was no greeting";
         let trusted = settings.host_keys.trusted(&settings.host, settings.port).await;
-        let trusted = trusted.map_err(|why| refused(format!("the server {server} cannot be verified: {why}")))?;
+        let trusted =
+            trusted.map_err(|why| refused(format!("the server {server} cannot be verified: {why}")))?;
         greet(settings, key, socket, trusted, meter.clone(), &mut missing).await
     };
     let session = tokio::time::timeout(settings.connect_timeout, session).await;
     let within = settings.connect_timeout;
-    session.unwrap_or_else(|_| Err(away(format_args!("connecting to {server} failed: {missing} within {within:?} (connect_timeout)"))))
+    session.unwrap_or_else(|_| {
+        Err(away(format_args!(
+            "connecting to {server} failed: {missing} within {within:?} (connect_timeout)"
+        )))
+    })
 }
 
 /// `missing` is what the server still owes us, in words.
@@ -105,7 +117,9 @@ async fn greet(
     }
     let (read, write) = channel.split();
     let line = Box::new(Socket { cut, _handle: handle });
-    Session::begin(read, write, line, settings.timeout, meter).await.map_err(|failure| failure.told("greeting the server"))
+    Session::begin(read, write, line, settings.timeout, meter)
+        .await
+        .map_err(|failure| failure.told("greeting the server"))
 }
 
 fn configuration(settings: &SftpSettings, trusted: &Trusted) -> client::Config {
@@ -113,7 +127,9 @@ fn configuration(settings: &SftpSettings, trusted: &Trusted) -> client::Config {
     let known = trusted.algorithms();
     // The hash of RSA signatures is not the key's.
     let is_rsa = |algorithm: &Algorithm| matches!(algorithm, Algorithm::Rsa { .. });
-    algorithms.sort_by_key(|algorithm| !known.iter().any(|known| known == algorithm || (is_rsa(known) && is_rsa(algorithm))));
+    algorithms.sort_by_key(|algorithm| {
+        !known.iter().any(|known| known == algorithm || (is_rsa(known) && is_rsa(algorithm)))
+    });
     client::Config {
         client_id: russh::SshId::Standard(concat!("SSH-2.0-causeway_", env!("CARGO_PKG_VERSION")).into()),
         preferred: Preferred { key: algorithms.into(), ..Preferred::DEFAULT },
@@ -127,7 +143,11 @@ fn configuration(settings: &SftpSettings, trusted: &Trusted) -> client::Config {
 }
 
 /// Sends each configured credential in turn, until the server accepts the login.
-async fn authenticate(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>, handle: &mut Handle<Client>) -> Result<()> {
+async fn authenticate(
+    settings: &SftpSettings,
+    key: Option<&Arc<PrivateKey>>,
+    handle: &mut Handle<Client>,
+) -> Result<()> {
     let user = settings.user.as_str();
     let failed = |error| ssh("authenticating", error);
     let mut tried = Vec::new();
@@ -149,7 +169,9 @@ async fn authenticate(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>, ha
         tried.push("the password");
         match handle.authenticate_password(user, password.expose()).await.map_err(failed)? {
             AuthResult::Success => return Ok(()),
-            AuthResult::Failure { remaining_methods, .. } if remaining_methods.contains(&MethodKind::KeyboardInteractive) => {
+            AuthResult::Failure { remaining_methods, .. }
+                if remaining_methods.contains(&MethodKind::KeyboardInteractive) =>
+            {
                 if answer_questions(user, password.expose(), handle).await.map_err(failed)? {
                     return Ok(());
                 }
@@ -164,11 +186,18 @@ async fn authenticate(settings: &SftpSettings, key: Option<&Arc<PrivateKey>>, ha
     if handle.is_closed() {
         return Err(away("the connection to the server was lost while it let us in"));
     }
-    let what = if tried.is_empty() { "a user without password or key".to_owned() } else { tried.join(" and ") };
-    Err(refused(format!("the server {}:{} does not accept {what} for the user '{user}'", settings.host, settings.port)))
+    let what =
+        if tried.is_empty() { "a user without password or key".to_owned() } else { tried.join(" and ") };
+    Err(refused(format!(
+        "the server {}:{} does not accept {what} for the user '{user}'",
+        settings.host, settings.port
+    )))
 }
 
-async fn rsa_hash(handle: &Handle<Client>, is_rsa: bool) -> std::result::Result<Option<HashAlg>, russh::Error> {
+async fn rsa_hash(
+    handle: &Handle<Client>,
+    is_rsa: bool,
+) -> std::result::Result<Option<HashAlg>, russh::Error> {
     match is_rsa {
         // A server that does not say takes what all have taken for years.
         true => Ok(handle.best_supported_rsa_hash().await?.unwrap_or(Some(HashAlg::Sha512))),
@@ -177,12 +206,14 @@ async fn rsa_hash(handle: &Handle<Client>, is_rsa: bool) -> std::result::Result<
 }
 
 async fn through_agent(user: &str, socket: &std::path::Path, handle: &mut Handle<Client>) -> Result<bool> {
-    let silent = |error: &dyn std::fmt::Display| refused(format!("asking the agent at {}: {error}", socket.display()));
+    let silent =
+        |error: &dyn std::fmt::Display| refused(format!("asking the agent at {}: {error}", socket.display()));
     let stream = UnixStream::connect(socket).await.map_err(|error| silent(&error))?;
     let mut agent = AgentClient::connect(stream);
     for identity in agent.request_identities().await.map_err(|error| silent(&error))? {
         let AgentIdentity::PublicKey { key, .. } = identity else { continue };
-        let hash = rsa_hash(handle, key.algorithm().is_rsa()).await.map_err(|error| ssh("authenticating", error))?;
+        let hash =
+            rsa_hash(handle, key.algorithm().is_rsa()).await.map_err(|error| ssh("authenticating", error))?;
         // An agent that will not sign with one key may with the next.
         match handle.authenticate_publickey_with(user, key, hash, &mut agent).await {
             Ok(result) if result.success() => return Ok(true),
@@ -194,7 +225,11 @@ async fn through_agent(user: &str, socket: &std::path::Path, handle: &mut Handle
 }
 
 /// Servers that have no password authentication ask for it instead.
-async fn answer_questions(user: &str, password: &str, handle: &mut Handle<Client>) -> std::result::Result<bool, russh::Error> {
+async fn answer_questions(
+    user: &str,
+    password: &str,
+    handle: &mut Handle<Client>,
+) -> std::result::Result<bool, russh::Error> {
     let mut reply = handle.authenticate_keyboard_interactive_start(user, None).await?;
     for _ in 0..ROUNDS {
         let KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. } = reply else { break };
@@ -212,7 +247,10 @@ struct Client {
 impl client::Handler for Client {
     type Error = russh::Error;
 
-    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> std::result::Result<bool, russh::Error> {
+    async fn check_server_key(
+        &mut self,
+        shown: &PublicKeyOrCertificate,
+    ) -> std::result::Result<bool, russh::Error> {
         let PublicKeyOrCertificate::PublicKey { key, .. } = shown else { return Ok(false) };
         match self.trusted.check(key) {
             Ok(()) => Ok(true),
@@ -247,9 +285,10 @@ fn refused(what: impl std::fmt::Display) -> StoreError {
 
 fn ssh(what: &str, error: russh::Error) -> StoreError {
     match error {
-        russh::Error::NoCommonAlgo { kind, theirs, .. } => {
-            refused(format!("{what}: the server has no {kind:?} algorithm that is known here, only {}", theirs.join(", ")))
-        }
+        russh::Error::NoCommonAlgo { kind, theirs, .. } => refused(format!(
+            "{what}: the server has no {kind:?} algorithm that is known here, only {}",
+            theirs.join(", ")
+        )),
         error => Failure::Lost("the connection to the server was lost").told(what).with_source(error),
     }
 }

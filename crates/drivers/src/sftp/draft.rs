@@ -64,7 +64,13 @@ impl SftpDraft {
         self.writing.as_mut()
     }
 
-    async fn place(&self, lease: &Lease, path: &str, absent: bool, repeated: bool) -> std::result::Result<Placed, Failure> {
+    async fn place(
+        &self,
+        lease: &Lease,
+        path: &str,
+        absent: bool,
+        repeated: bool,
+    ) -> std::result::Result<Placed, Failure> {
         let (from, to) = (self.remote.at(&self.at), self.remote.at(path));
         let mut last = Failure::Missing;
         for _ in 0..ROUNDS {
@@ -107,7 +113,9 @@ impl SftpDraft {
                 (None, Some(_)) if repeated => return Ok(Placed::There),
                 (None, _) => return Err(Failure::Refused("what was written is gone".to_owned())),
                 (Some(_), Some(found)) if found.kind == Kind::Folder => return Ok(Placed::IsFolder),
-                (Some(_), Some(_)) if absent && repeated && self.is_linked(lease, &from, &to).await? => return Ok(Placed::There),
+                (Some(_), Some(_)) if absent && repeated && self.is_linked(lease, &from, &to).await? => {
+                    return Ok(Placed::There);
+                }
                 (Some(_), Some(_)) if absent => return Ok(Placed::Exists),
                 (Some(_), Some(_)) if !lease.features.posix_rename => return Err(Failure::Unsupported),
                 // Perhaps the way is another now.
@@ -121,7 +129,12 @@ impl SftpDraft {
     }
 
     /// Renames onto a free name, on servers without hard links.
-    async fn rename_to_free(&self, lease: &Lease, from: &[u8], to: &[u8]) -> std::result::Result<(), Failure> {
+    async fn rename_to_free(
+        &self,
+        lease: &Lease,
+        from: &[u8],
+        to: &[u8],
+    ) -> std::result::Result<(), Failure> {
         let _alone = self.remote.one_by_one.lock().await;
         match lease.lstat(to).await? {
             Some(_) => Err(Failure::Refused("the name is taken".to_owned())),
@@ -131,7 +144,8 @@ impl SftpDraft {
 
     /// Returns whether both are names of one file: then the time of one is that of the other.
     async fn is_linked(&self, lease: &Lease, from: &[u8], to: &[u8]) -> std::result::Result<bool, Failure> {
-        let seconds = |stat: &Stat| stat.modified.and_then(|time| u32::try_from(time.seconds()).ok()).unwrap_or(0);
+        let seconds =
+            |stat: &Stat| stat.modified.and_then(|time| u32::try_from(time.seconds()).ok()).unwrap_or(0);
         let Some(was) = self.stat.as_ref().map(seconds) else { return Ok(false) };
         let mark = if was > 1 { was - 1 } else { was + 1 };
         lease.set_modified(from, mark).await?;
@@ -157,14 +171,19 @@ impl Draft for SftpDraft {
             let settled = writing.settle().await;
             explained(&self.remote, &writing, settled, 1).await?;
             let size = writing.position();
-            let (synced, stat) = futures_util::future::join(writing.open.sync(), async { writing.open.stat_later().await?.await }).await;
+            let (synced, stat) = futures_util::future::join(writing.open.sync(), async {
+                writing.open.stat_later().await?.await
+            })
+            .await;
             explained(&self.remote, &writing, synced, 1).await?;
             // This was requested after the sync, but servers may answer in any order: the size shows whether
             // all was counted.
-            let stat = stat.and_then(super::requests::stat).map_err(|failure| failure.told("writing a file"))?;
+            let stat =
+                stat.and_then(super::requests::stat).map_err(|failure| failure.told("writing a file"))?;
             writing.open.close().await.map_err(|failure| failure.told("writing a file"))?;
             if stat.size != size {
-                return Err(Failure::Refused("a file has not the size that was written".to_owned()).told("writing a file"));
+                return Err(Failure::Refused("a file has not the size that was written".to_owned())
+                    .told("writing a file"));
             }
             self.stat = Some(stat);
         }
@@ -184,7 +203,8 @@ impl Draft for SftpDraft {
             match self.place(&lease, path, absent, attempt > 1).await {
                 Ok(Placed::There) => {
                     // A linked draft has its old name still, and loses it now or soon.
-                    self.is_gone = !(absent && lease.features.hardlink) || lease.remove(&self.remote.at(&self.at)).await.is_ok();
+                    self.is_gone = !(absent && lease.features.hardlink)
+                        || lease.remove(&self.remote.at(&self.at)).await.is_ok();
                     return Ok(Published::As(stat));
                 }
                 Ok(Placed::IsFolder) => return Ok(Published::IsFolder(self)),
@@ -241,7 +261,10 @@ async fn remove(remote: &Remote, at: &str) -> bool {
             removed => removed,
         }
     });
-    removed.await.inspect_err(|error| tracing::debug!(%error, "a draft was not removed; it is tried again later")).is_ok()
+    removed
+        .await
+        .inspect_err(|error| tracing::debug!(%error, "a draft was not removed; it is tried again later"))
+        .is_ok()
 }
 
 /// Opens a file in our folder; the folder is made if it is missing.
@@ -270,10 +293,17 @@ pub(super) async fn open_own(remote: &Remote, at: &str, flags: u32) -> Result<Op
 }
 
 /// Explains the failure of a write: a full disk has no code of its own in version 3.
-pub(super) async fn explained<T>(remote: &Remote, writing: &Writing, result: std::result::Result<T, Failure>, bytes: usize) -> Result<T> {
+pub(super) async fn explained<T>(
+    remote: &Remote,
+    writing: &Writing,
+    result: std::result::Result<T, Failure>,
+    bytes: usize,
+) -> Result<T> {
     let failure = match result {
         Ok(done) => return Ok(done),
-        Err(Failure::Refused(_)) if writing.open.lease.is_full(&remote.at(""), bytes as u64).await => Failure::Full,
+        Err(Failure::Refused(_)) if writing.open.lease.is_full(&remote.at(""), bytes as u64).await => {
+            Failure::Full
+        }
         Err(failure) => failure,
     };
     Err(failure.told("writing a file"))

@@ -28,8 +28,8 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// Reads the code of a status, and the words that came with it. Version 3 has no codes above 8; some servers send them all the
-    /// same.
+    /// Reads the code of a status, and the words that came with it. Version 3 has no codes above 8; some
+    /// servers send them all the same.
     pub(super) fn of(code: u32, words: &str) -> Self {
         let lower = words.to_ascii_lowercase();
         match code {

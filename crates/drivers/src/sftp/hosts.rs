@@ -65,8 +65,12 @@ impl Trusted {
     /// The algorithms of the keys that are known, to be asked for first: a server shows only one of its keys.
     pub(super) fn algorithms(&self) -> Vec<Algorithm> {
         let keys: Vec<PublicKey> = match self {
-            Self::Keys { known, .. } => known.iter().filter_map(|key| PublicKey::from_bytes(key).ok()).collect(),
-            Self::Fingerprints(pins) => pins.iter().filter_map(|pin| PublicKey::from_openssh(pin).ok()).collect(),
+            Self::Keys { known, .. } => {
+                known.iter().filter_map(|key| PublicKey::from_bytes(key).ok()).collect()
+            }
+            Self::Fingerprints(pins) => {
+                pins.iter().filter_map(|pin| PublicKey::from_openssh(pin).ok()).collect()
+            }
             Self::Any => Vec::new(),
         };
         keys.iter().map(PublicKey::algorithm).collect()
@@ -85,10 +89,15 @@ impl Trusted {
                 };
                 match pins.iter().any(matches) {
                     true => Ok(()),
-                    false => Err(format!("its key {fingerprint} ({}) is none of those in 'host_key'", key.algorithm())),
+                    false => Err(format!(
+                        "its key {fingerprint} ({}) is none of those in 'host_key'",
+                        key.algorithm()
+                    )),
                 }
             }
-            Self::Keys { revoked, .. } if revoked.contains(&shown) => Err(format!("its key {fingerprint} was revoked")),
+            Self::Keys { revoked, .. } if revoked.contains(&shown) => {
+                Err(format!("its key {fingerprint} was revoked"))
+            }
             Self::Keys { known, .. } if known.contains(&shown) => Ok(()),
             Self::Keys { known, whence, name, .. } if known.is_empty() => Err(format!(
                 "the host is unknown: no key in {whence} is for {name}. It shows the {} key {fingerprint}. If that is its key, write \
@@ -96,9 +105,10 @@ impl Trusted {
                 key.algorithm(),
                 key.to_openssh().map_err(|error| error.to_string())?
             )),
-            Self::Keys { whence, .. } => {
-                Err(format!("its key {fingerprint} ({}) is not the one in {whence}: somebody may be in between", key.algorithm()))
-            }
+            Self::Keys { whence, .. } => Err(format!(
+                "its key {fingerprint} ({}) is not the one in {whence}: somebody may be in between",
+                key.algorithm()
+            )),
         }
     }
 }
@@ -178,7 +188,8 @@ mod tests {
     async fn check(file: &str, host: &str, port: u16) -> Result<(), String> {
         let path = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(path.path(), file).expect("a file");
-        let trusted = HostKeys::KnownHosts(path.path().to_owned()).trusted(host, port).await.expect("readable");
+        let trusted =
+            HostKeys::KnownHosts(path.path().to_owned()).trusted(host, port).await.expect("readable");
         trusted.check(&PublicKey::from_openssh(KEY).expect("a key"))
     }
 
@@ -195,7 +206,12 @@ mod tests {
             hashed,
         ] {
             assert_eq!(check(&file, "Files.example.com", 2222).await, Ok(()), "{file}");
-            assert!(check(&file, "files.example.com", 22).await.is_err_and(|why| why.contains("the host is unknown")), "{file}");
+            assert!(
+                check(&file, "files.example.com", 22)
+                    .await
+                    .is_err_and(|why| why.contains("the host is unknown")),
+                "{file}"
+            );
         }
     }
 
@@ -212,7 +228,8 @@ mod tests {
     #[tokio::test]
     async fn a_pin_is_a_fingerprint_or_a_key() {
         let key = PublicKey::from_openssh(KEY).expect("a key");
-        for pin in [key.fingerprint(HashAlg::Sha256).to_string(), KEY.to_owned(), format!("{KEY} a comment")] {
+        for pin in [key.fingerprint(HashAlg::Sha256).to_string(), KEY.to_owned(), format!("{KEY} a comment")]
+        {
             let pins = vec![OTHER.to_owned(), pin];
             assert_eq!(HostKeys::Pinned(pins).trusted("h", 22).await.expect("pins").check(&key), Ok(()));
         }

@@ -77,21 +77,28 @@ async fn begin(remote: &Remote, folder: &str) -> Result<Option<(Vec<Entry>, List
             }
             Err(failure) => return Err(failure),
         };
-        let mut listing = Listing { open, asked: VecDeque::new(), pages: Pages::at_most("listing a folder", MOST_REPLIES) };
+        let mut listing =
+            Listing { open, asked: VecDeque::new(), pages: Pages::at_most("listing a folder", MOST_REPLIES) };
         Ok(listing.batch(remote, folder).await?.map(|first| (first, listing)))
     });
     begun.await
 }
 
 impl Listing {
-    async fn batch(&mut self, remote: &Remote, folder: &str) -> std::result::Result<Option<Vec<Entry>>, Failure> {
+    async fn batch(
+        &mut self,
+        remote: &Remote,
+        folder: &str,
+    ) -> std::result::Result<Option<Vec<Entry>>, Failure> {
         while self.asked.len() < AHEAD {
             self.asked.push_back(self.open.names().await?);
         }
         let Some(answer) = self.asked.pop_front() else { return Ok(None) };
         let Some(found) = names(answer.await?)? else { return Ok(None) };
         // Without a name, or with the same again, nothing comes closer to its end.
-        self.pages.next(found.first().map(|first| &first.name)).map_err(|endless| Failure::Refused(endless.message().to_owned()))?;
+        self.pages
+            .next(found.first().map(|first| &first.name))
+            .map_err(|endless| Failure::Refused(endless.message().to_owned()))?;
         let mut entries = Vec::with_capacity(found.len());
         for Name { name, attributes } in found {
             let name = match std::str::from_utf8(&name) {

@@ -87,11 +87,18 @@ impl SftpFiles {
     }
 
     /// A file that is one, not following links. The file that is opened is the one that was looked at.
-    async fn opened(&self, lease: pool::Lease, path: &str, ahead: Option<Span>) -> std::result::Result<Option<Reading>, Failure> {
+    async fn opened(
+        &self,
+        lease: pool::Lease,
+        path: &str,
+        ahead: Option<Span>,
+    ) -> std::result::Result<Option<Reading>, Failure> {
         let at = self.remote.at(path);
         let mut last = Failure::Lost("the file was replaced again and again");
         for _ in 0..ROUNDS {
-            let Some(seen) = self.seen(&lease, path).await?.filter(|seen| seen.kind == Kind::File) else { return Ok(None) };
+            let Some(seen) = self.seen(&lease, path).await?.filter(|seen| seen.kind == Kind::File) else {
+                return Ok(None);
+            };
             let open = match requests::present(Open::file(lease.clone(), &at, FOR_READING).await) {
                 Ok(Some(open)) => open,
                 Ok(None) => return Ok(None),
@@ -116,7 +123,8 @@ impl SftpFiles {
     async fn seen(&self, lease: &pool::Lease, path: &str) -> std::result::Result<Option<Stat>, Failure> {
         let (at, mut last) = (self.remote.at(path), Failure::Missing);
         for _ in 0..ROUNDS {
-            let (way, found) = futures_util::future::join(self.remote.way(lease, parent(path)), lease.lstat(&at)).await;
+            let (way, found) =
+                futures_util::future::join(self.remote.way(lease, parent(path)), lease.lstat(&at)).await;
             match (way?, found) {
                 // This happens when a path that was a folder a moment ago is a file now.
                 (Way::Clear, Err(failure @ Failure::Refused(_))) => last = failure,
@@ -153,7 +161,8 @@ impl Files for SftpFiles {
     }
 
     async fn open(&self, path: &str, ahead: Option<Span>) -> Result<Option<Box<dyn Opened>>> {
-        let reading = self.remote.repeat("opening a file", |lease, _| self.opened(lease, path, ahead)).await?;
+        let reading =
+            self.remote.repeat("opening a file", |lease, _| self.opened(lease, path, ahead)).await?;
         Ok(reading.map(|reading| Box::new(reading) as Box<dyn Opened>))
     }
 
@@ -161,7 +170,13 @@ impl Files for SftpFiles {
         Ok(Box::new(SftpDraft::create(self.remote.clone(), draft_at(name)).await?))
     }
 
-    async fn copy(&self, name: &DraftName, from: &str, expected: &Stat, _path: &str) -> Result<Option<Box<dyn Draft>>> {
+    async fn copy(
+        &self,
+        name: &DraftName,
+        from: &str,
+        expected: &Stat,
+        _path: &str,
+    ) -> Result<Option<Box<dyn Draft>>> {
         if !self.remote.pool.lease().await?.features.copy_data {
             return Ok(None);
         }
@@ -173,7 +188,9 @@ impl Files for SftpFiles {
             if !self.seen(&lease, from).await?.is_some_and(|seen| is_file(&seen, expected)) {
                 return Ok(false);
             }
-            let Some(open) = requests::present(Open::file(lease, &source, FOR_READING).await)? else { return Ok(false) };
+            let Some(open) = requests::present(Open::file(lease, &source, FOR_READING).await)? else {
+                return Ok(false);
+            };
             if !is_file(&open.stat().await?, expected) {
                 return Ok(false);
             }

@@ -99,7 +99,9 @@ impl Request {
     /// Returns the packet in the form to send. A small one is one piece.
     pub(super) fn framed(self, id: u32) -> [Bytes; 2] {
         let whole = 5 + self.fields.len() + self.data.len();
-        let mut head = Vec::with_capacity(9 + self.fields.len() + if self.data.len() < 4096 { self.data.len() } else { 0 });
+        let mut head = Vec::with_capacity(
+            9 + self.fields.len() + if self.data.len() < 4096 { self.data.len() } else { 0 },
+        );
         head.extend_from_slice(&length(whole));
         head.push(self.kind);
         head.extend_from_slice(&id.to_be_bytes());
@@ -315,11 +317,15 @@ mod tests {
     #[test]
     fn a_name_that_is_no_text_arrives_as_it_is() {
         let attributes = [0, 0, 0, 0x0d, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0x81, 0xa4, 0, 0, 0, 1, 0, 0, 0, 2];
-        let packet = [&[0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, 2, 0xff, b'x', 0, 0, 0, 0][..], &attributes].concat();
+        let packet =
+            [&[0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, 2, 0xff, b'x', 0, 0, 0, 0][..], &attributes].concat();
         let (id, Reply::Names(names)) = reply(104, packet.into()).expect("a reply") else { panic!("names") };
         assert_eq!((id, &*names[0].name), (8, &[0xff, b'x'][..]));
         let stat = names[0].attributes.stat().expect("a stat");
-        assert_eq!((stat.kind, stat.size, stat.modified), (Kind::File, 5, Some(Timestamp::from_millis(2000))));
+        assert_eq!(
+            (stat.kind, stat.size, stat.modified),
+            (Kind::File, 5, Some(Timestamp::from_millis(2000)))
+        );
     }
 
     proptest! {

@@ -53,10 +53,14 @@ impl Pool {
     pub(super) async fn lease(&self) -> Result<Lease> {
         let place = tokio::time::timeout(self.settings.timeout, self.places.clone().acquire_owned()).await;
         let Ok(Ok(place)) = place else {
-            return Err(StoreError::new(StoreErrorKind::Busy, "too many requests are waiting for this backend"));
+            return Err(StoreError::new(
+                StoreErrorKind::Busy,
+                "too many requests are waiting for this backend",
+            ));
         };
         let asked = Instant::now();
-        let (session, is_crowded) = self.best().map_or((None, true), |(session, is_crowded)| (Some(session), is_crowded));
+        let (session, is_crowded) =
+            self.best().map_or((None, true), |(session, is_crowded)| (Some(session), is_crowded));
         if let (Some(session), false) = (&session, is_crowded) {
             return Ok(Lease::new(session.clone(), place));
         }
@@ -90,7 +94,8 @@ impl Pool {
         }
     }
 
-    /// The connection with the fewest users, and whether they are many while there could be another connection.
+    /// The connection with the fewest users, and whether they are many while there could be another
+    /// connection.
     fn best(&self) -> Option<(Arc<Session>, bool)> {
         let mut sessions = self.sessions();
         sessions.retain(|session| session.is_alive());
@@ -103,7 +108,8 @@ impl Pool {
         let begun = Instant::now();
         for attempt in 1.. {
             // A caller that has waited this long in vain gets the error.
-            let is_last = || attempt >= self.settings.attempts || begun.elapsed() >= self.settings.connect_timeout;
+            let is_last =
+                || attempt >= self.settings.attempts || begun.elapsed() >= self.settings.connect_timeout;
             match connect::dial(&self.settings, self.key.as_ref(), &self.meter).await {
                 Ok(session) => {
                     self.meter.contact().made();

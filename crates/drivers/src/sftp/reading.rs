@@ -49,7 +49,15 @@ impl Reading {
         let answer = open.stat_later().await?;
         let Span { start, end } = ahead.unwrap_or(Span { start: 0, end: 0 });
         let unknown = Stat { kind: Default::default(), size: 0, modified: None, tag: None, md5: None };
-        let mut reading = Self { open, stat: unknown, asked: VecDeque::new(), next: start, end, check: None, may_change: false };
+        let mut reading = Self {
+            open,
+            stat: unknown,
+            asked: VecDeque::new(),
+            next: start,
+            end,
+            check: None,
+            may_change: false,
+        };
         reading.ask().await?;
         reading.stat = answer.await.and_then(stat)?;
         Ok(reading)
@@ -62,7 +70,9 @@ impl Reading {
 
     async fn ask(&mut self) -> std::result::Result<(), Failure> {
         while self.next < self.end && self.asked.len() < AHEAD {
-            let length = usize::try_from(self.end - self.next).unwrap_or(usize::MAX).min(self.open.lease.features.chunk);
+            let length = usize::try_from(self.end - self.next)
+                .unwrap_or(usize::MAX)
+                .min(self.open.lease.features.chunk);
             let answer = match self.asked.is_empty() {
                 true => Some(self.open.lease.send(self.open.reading(self.next, length)).await?),
                 // Others have to get on as well.
@@ -84,7 +94,8 @@ impl Reading {
         let Some(Asked { offset, length, answer }) = self.asked.pop_front() else { return Ok(None) };
         let mut bytes = data(answer.await?)?.filter(|bytes| !bytes.is_empty()).ok_or(Failure::Changed)?;
         if bytes.len() < length && offset + (bytes.len() as u64) < self.end {
-            // The server had a reason to send less: it is asked for the rest, and later again what the file is.
+            // The server had a reason to send less: it is asked for the rest, and later again what the file
+            // is.
             let (offset, length) = (offset + bytes.len() as u64, length - bytes.len());
             let answer = self.open.lease.send(self.open.reading(offset, length)).await?;
             self.asked.push_front(Asked { offset, length, answer });

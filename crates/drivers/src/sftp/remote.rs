@@ -129,7 +129,11 @@ impl Remote {
     }
 
     /// Makes a folder and those above it, the root too. `Missing`: others remove them as fast.
-    pub(super) async fn make_folders(&self, lease: &Lease, folder: &str) -> std::result::Result<Way, Failure> {
+    pub(super) async fn make_folders(
+        &self,
+        lease: &Lease,
+        folder: &str,
+    ) -> std::result::Result<Way, Failure> {
         let mut last = Ok(Way::Missing);
         for _ in 0..ROUNDS {
             match self.make_each(lease, folder).await {
@@ -169,7 +173,12 @@ impl Remote {
 
     pub(super) async fn make_root(&self, lease: &Lease) -> std::result::Result<(), Failure> {
         let root = self.root.trim_end_matches('/').as_bytes();
-        let ends = root.iter().enumerate().filter(|(at, c)| **c == b'/' && *at > 0).map(|(at, _)| at).chain([root.len()]);
+        let ends = root
+            .iter()
+            .enumerate()
+            .filter(|(at, c)| **c == b'/' && *at > 0)
+            .map(|(at, _)| at)
+            .chain([root.len()]);
         for end in ends {
             // A folder that cannot be made exists, or its absence fails the next step.
             if let Err(failure @ Failure::Lost(_)) = lease.make_folder(&root[..end]).await {
@@ -181,7 +190,9 @@ impl Remote {
 
     /// Forgets a folder that may not be one any more, and all folders below it.
     pub(super) fn forget(&self, folder: &str) {
-        let below = |path: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let below = |path: &str| {
+            path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
         self.folders().retain(|path, _| !below(path));
     }
 
@@ -211,7 +222,8 @@ impl Remote {
 
 /// `a`, `a/b` and `a/b/c` of `a/b/c`.
 fn prefixes(folder: &str) -> impl Iterator<Item = &str> {
-    let ends = folder.match_indices('/').map(|(at, _)| at).chain((!folder.is_empty()).then_some(folder.len()));
+    let ends =
+        folder.match_indices('/').map(|(at, _)| at).chain((!folder.is_empty()).then_some(folder.len()));
     ends.map(|end| &folder[..end])
 }
 

@@ -20,9 +20,9 @@ pub(super) fn done(reply: Reply) -> Result<()> {
 
 pub(super) fn stat(reply: Reply) -> Result<Stat> {
     match reply {
-        Reply::Attributes(attributes) => {
-            attributes.stat().ok_or_else(|| Failure::Refused("the server does not say what is a file and what a folder".to_owned()))
-        }
+        Reply::Attributes(attributes) => attributes.stat().ok_or_else(|| {
+            Failure::Refused("the server does not say what is a file and what a folder".to_owned())
+        }),
         _ => Err(packet::strange()),
     }
 }
@@ -98,7 +98,10 @@ impl Session {
         }
         let reply = self.call(Request::extended("statvfs@openssh.com").text(path)).await;
         let Ok(Reply::Extended(numbers)) = reply else { return false };
-        let Ok([_, fragment, _, _, available, files, _, free_files, ..]) = packet::longs::<11>(numbers) else { return false };
+        let Ok([_, fragment, _, _, available, files, _, free_files, ..]) = packet::longs::<11>(numbers)
+        else {
+            return false;
+        };
         fragment.saturating_mul(available) < bytes.max(1) || (files > 0 && free_files == 0)
     }
 }
@@ -166,7 +169,12 @@ impl Open {
 
     /// Copies bytes of another open file of the same session.
     pub(super) async fn copy_from(&self, from: &[u8], offset: u64, length: u64) -> Result<()> {
-        let request = Request::extended("copy-data").text(from).long(offset).long(length).text(&self.handle).long(offset);
+        let request = Request::extended("copy-data")
+            .text(from)
+            .long(offset)
+            .long(length)
+            .text(&self.handle)
+            .long(offset);
         self.lease.call_long(request).await.and_then(done)
     }
 

@@ -117,7 +117,12 @@ impl Session {
         let extensions = packet::extensions(version)?;
         let has = |name: &str| extensions.iter().any(|extension| extension == name);
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { next: 0, waiting: HashMap::new(), progress: Instant::now(), ended: None }),
+            state: Mutex::new(State {
+                next: 0,
+                waiting: HashMap::new(),
+                progress: Instant::now(),
+                ended: None,
+            }),
             places: Arc::new(Semaphore::new(IN_FLIGHT)),
             users: AtomicUsize::new(0),
             timeout,
@@ -146,7 +151,8 @@ impl Session {
         {
             let [_, read, write] = packet::longs(limits)?;
             let least = |a: u64, b: u64| usize::try_from(if a == 0 { b } else { a }).unwrap_or(usize::MAX);
-            session.features.chunk = least(read, 64 << 10).min(least(write, 64 << 10)).clamp(4 << 10, 64 << 10);
+            session.features.chunk =
+                least(read, 64 << 10).min(least(write, 64 << 10)).clamp(4 << 10, 64 << 10);
         }
         Ok(session)
     }
@@ -188,7 +194,10 @@ impl Session {
     }
 
     /// Like `send`, unless too much is on its way already.
-    pub(super) async fn send_more(&self, request: impl FnOnce() -> Request) -> Result<Option<Answer>, Failure> {
+    pub(super) async fn send_more(
+        &self,
+        request: impl FnOnce() -> Request,
+    ) -> Result<Option<Answer>, Failure> {
         let shared = &self.core.shared;
         match shared.places.clone().try_acquire_owned() {
             Ok(place) => self.core.queue(request(), place, shared.timeout).await.map(Some),
@@ -219,7 +228,12 @@ impl Core {
         }
     }
 
-    async fn queue(&self, request: Request, place: OwnedSemaphorePermit, patience: Duration) -> Result<Answer, Failure> {
+    async fn queue(
+        &self,
+        request: Request,
+        place: OwnedSemaphorePermit,
+        patience: Duration,
+    ) -> Result<Answer, Failure> {
         // From here to the queue nothing waits: a caller that is dropped before has sent nothing.
         let room = self.outgoing.reserve().await.map_err(|_| LOST)?;
         let (answer, wait) = oneshot::channel();
@@ -340,8 +354,15 @@ async fn send(mut requests: mpsc::Receiver<[Bytes; 2]>, write: ChannelWriteHalf<
     }
 }
 
-async fn receive(mut read: ChannelReadHalf, mut packets: Packets, core: Core, writer: tokio::task::JoinHandle<()>) {
-    let mut tick = tokio::time::interval((core.shared.timeout / 8).clamp(Duration::from_millis(20), Duration::from_secs(1)));
+async fn receive(
+    mut read: ChannelReadHalf,
+    mut packets: Packets,
+    core: Core,
+    writer: tokio::task::JoinHandle<()>,
+) {
+    let mut tick = tokio::time::interval(
+        (core.shared.timeout / 8).clamp(Duration::from_millis(20), Duration::from_secs(1)),
+    );
     let why = loop {
         tokio::select! {
             message = read.wait() => match message {

@@ -101,8 +101,8 @@ impl Slot for SftpSlot {
     }
 
     async fn abandon(self: Box<Self>) -> bool {
-        // Servers do what concerns one file in the order in which it was asked (draft-ietf-secsh-filexfer-02, 6.1): what was sent
-        // before is done.
+        // Servers do what concerns one file in the order in which it was asked (draft-ietf-secsh-filexfer-02,
+        // 6.1): what was sent before is done.
         self.writing.open.close().await.is_ok()
     }
 }

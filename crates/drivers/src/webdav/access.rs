@@ -31,10 +31,14 @@ impl Access {
             Self::Basic { user, .. } if user.contains(':') => {
                 return Err(StoreError::new(StoreErrorKind::InvalidRequest, "a user name cannot have a ':'"));
             }
-            Self::Basic { user, password } => format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose()))),
+            Self::Basic { user, password } => {
+                format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose())))
+            }
             Self::Bearer(token) => format!("Bearer {}", token.expose()),
         };
-        let senseless = |_| StoreError::new(StoreErrorKind::InvalidRequest, "a token has characters that no header can have");
+        let senseless = |_| {
+            StoreError::new(StoreErrorKind::InvalidRequest, "a token has characters that no header can have")
+        };
         let mut value = HeaderValue::from_str(&text).map_err(senseless)?;
         value.set_sensitive(true);
         Ok(Arc::new(Constant(value)))
@@ -64,15 +68,19 @@ mod tests {
     #[tokio::test]
     async fn credentials_become_one_header_and_are_never_shown() {
         let basic = Access::Basic { user: "Aladdin".into(), password: Secret::new("open sesame") };
-        for (access, expected) in
-            [(basic, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), (Access::Bearer(Secret::new("mF_9.B5f")), "Bearer mF_9.B5f")]
-        {
+        for (access, expected) in [
+            (basic, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+            (Access::Bearer(Secret::new("mF_9.B5f")), "Bearer mF_9.B5f"),
+        ] {
             let signer = access.signer().expect("makes sense");
             let mut head = http::Request::new(()).into_parts().0;
             signer.sign(&mut head).await.expect("signs");
             assert_eq!(head.headers["authorization"], expected);
             let shown = format!("{access:?} {signer:?} {:?}", head.headers);
-            assert!(!shown.contains("sesame") && !shown.contains("mF_9") && !shown.contains("QWxh"), "{shown}");
+            assert!(
+                !shown.contains("sesame") && !shown.contains("mF_9") && !shown.contains("QWxh"),
+                "{shown}"
+            );
         }
         assert!(Access::Bearer(Secret::new("a\nb")).signer().is_err());
     }

@@ -1,5 +1,5 @@
-//! A request on its way to a WebDAV server: addressed, authenticated, sent. Redirects are not followed: they would carry
-//! credentials elsewhere.
+//! A request on its way to a WebDAV server: addressed, authenticated, sent. Redirects are not followed: they
+//! would carry credentials elsewhere.
 
 use super::hrefs::Base;
 use crate::{
@@ -54,7 +54,14 @@ impl Client {
 
     fn call(self: &Arc<Self>, method: &'static str, target: String) -> Call {
         let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
-        Call { client: self.clone(), method, target, headers: HeaderMap::new(), body: Outgoing::empty(), patient: false }
+        Call {
+            client: self.clone(),
+            method,
+            target,
+            headers: HeaderMap::new(),
+            body: Outgoing::empty(),
+            patient: false,
+        }
     }
 
     fn target(&self, path: &str) -> String {
@@ -95,7 +102,9 @@ impl Call {
     pub(super) fn to(self, path: &str, replacing: bool) -> Self {
         let endpoint = &self.client.endpoint;
         let address = format!("{}://{}{}", endpoint.scheme(), endpoint.authority(), self.client.target(path));
-        self.header("destination", &address).header("overwrite", if replacing { "T" } else { "F" }).patiently()
+        self.header("destination", &address)
+            .header("overwrite", if replacing { "T" } else { "F" })
+            .patiently()
     }
 
     /// Only if it is still this one, where the server has strong tags.
@@ -124,9 +133,17 @@ impl Call {
     pub(super) async fn send(self, again: Again) -> Result<Reply> {
         let Self { client, method, target, mut headers, body, patient } = self;
         let endpoint = &client.endpoint;
-        let uri = Uri::builder().scheme(endpoint.scheme()).authority(endpoint.authority()).path_and_query(target).build();
-        let unformed = |_| StoreError::new(StoreErrorKind::InvalidRequest, "an address cannot be formed of such a name");
-        headers.insert(header::HOST, HeaderValue::from_str(endpoint.authority()).map_err(|_| StoreErrorKind::Internal)?);
+        let uri = Uri::builder()
+            .scheme(endpoint.scheme())
+            .authority(endpoint.authority())
+            .path_and_query(target)
+            .build();
+        let unformed =
+            |_| StoreError::new(StoreErrorKind::InvalidRequest, "an address cannot be formed of such a name");
+        headers.insert(
+            header::HOST,
+            HeaderValue::from_str(endpoint.authority()).map_err(|_| StoreErrorKind::Internal)?,
+        );
         // Bytes as they lie there.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(length) = body.known_length()
@@ -141,7 +158,9 @@ impl Call {
             false => client.wire.send(&*client.signer, head, body, again).await?,
         };
         if reply.status == StatusCode::UNAUTHORIZED {
-            let words = format!("{endpoint} does not accept our credentials (401): check the user and password, or the token");
+            let words = format!(
+                "{endpoint} does not accept our credentials (401): check the user and password, or the token"
+            );
             client.wire.meter().contact().lost(&StoreError::new(StoreErrorKind::NoConnection, words));
         }
         Ok(reply)

@@ -20,8 +20,10 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 /// How often folders are made and moved into while somebody else removes them.
 const ROUNDS: usize = 4;
-/// How long servers take to notice that a request is over, of which some keep what has come: when to remove that.
-const CUT: [Duration; 4] = [Duration::from_millis(50), Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(10)];
+/// How long servers take to notice that a request is over, of which some keep what has come: when to remove
+/// that.
+const CUT: [Duration; 4] =
+    [Duration::from_millis(50), Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(10)];
 
 pub(super) struct WebdavDraft {
     files: WebdavFiles,
@@ -67,7 +69,9 @@ impl WebdavDraft {
     }
 
     fn at(&self) -> Result<&str> {
-        self.at.as_deref().ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "there is no such draft any more"))
+        self.at
+            .as_deref()
+            .ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "there is no such draft any more"))
     }
 
     /// All of it in one request, which can be repeated.
@@ -108,9 +112,14 @@ impl WebdavDraft {
     /// all is well and
     /// keep an empty file.
     async fn kept(&self) -> Result<()> {
-        if self.size.is_none() && self.files.look(self.at()?).await?.is_none_or(|stat| stat.size != self.written) {
+        if self.size.is_none()
+            && self.files.look(self.at()?).await?.is_none_or(|stat| stat.size != self.written)
+        {
             self.files.wants_lengths.store(true, Ordering::Release);
-            return Err(StoreError::new(StoreErrorKind::Unavailable, "the server kept another size than was sent"));
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "the server kept another size than was sent",
+            ));
         }
         Ok(())
     }
@@ -144,19 +153,21 @@ impl WebdavDraft {
         // Whether another program has made the folders, since they were missing or from the start.
         let mut folders_there = false;
         for _ in 0..ROUNDS {
-            let reply = match self.files.client.file("MOVE", at).to(path, replacing).send(Again::OnlyIfRefused).await {
-                Ok(reply) if refusal::is_done(&reply) => return Ok(Outcome::Moved),
-                Ok(reply) => reply,
-                // Lost on the way, there or back.
-                Err(error) if error.kind() == StoreErrorKind::Unavailable && !doubtful => {
-                    doubtful = true;
-                    if self.files.look(at).await?.is_none() {
-                        return Ok(Outcome::Moved);
+            let reply =
+                match self.files.client.file("MOVE", at).to(path, replacing).send(Again::OnlyIfRefused).await
+                {
+                    Ok(reply) if refusal::is_done(&reply) => return Ok(Outcome::Moved),
+                    Ok(reply) => reply,
+                    // Lost on the way, there or back.
+                    Err(error) if error.kind() == StoreErrorKind::Unavailable && !doubtful => {
+                        doubtful = true;
+                        if self.files.look(at).await?.is_none() {
+                            return Ok(Outcome::Moved);
+                        }
+                        continue;
                     }
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
+                    Err(error) => return Err(error),
+                };
             if doubtful && self.files.look(at).await?.is_none() {
                 return Ok(Outcome::Moved);
             }
@@ -268,10 +279,12 @@ impl Draft for WebdavDraft {
             }
             let found = self.files.look(&path).await?;
             drop(claim);
-            let gone = || StoreError::new(StoreErrorKind::Unavailable, "the file went away as soon as it was there");
+            let gone =
+                || StoreError::new(StoreErrorKind::Unavailable, "the file went away as soon as it was there");
             found.filter(|stat| stat.kind == Kind::File).map(Published::As).ok_or_else(gone)
         };
-        let given_up = |error| StoreError::new(StoreErrorKind::Internal, "publishing was given up").with_source(error);
+        let given_up =
+            |error| StoreError::new(StoreErrorKind::Internal, "publishing was given up").with_source(error);
         tokio::spawn(publishing).await.map_err(given_up)?
     }
 
@@ -286,7 +299,9 @@ impl Draft for WebdavDraft {
 impl Drop for WebdavDraft {
     fn drop(&mut self) {
         let unsent = matches!(self.state, State::Gathering(_));
-        if let (Some(at), Ok(runtime), false) = (self.at.take(), tokio::runtime::Handle::try_current(), unsent) {
+        if let (Some(at), Ok(runtime), false) =
+            (self.at.take(), tokio::runtime::Handle::try_current(), unsent)
+        {
             let (files, state) = (self.files.clone(), std::mem::replace(&mut self.state, State::Failed));
             runtime.spawn(async move {
                 let cut = state.cut().await;

@@ -26,13 +26,20 @@ impl Base {
         let plain = |segment: &String| !matches!(segment.as_str(), "." | "..");
         match decoded {
             Some(decoded) if decoded.iter().all(plain) => Ok(Self(decoded)),
-            _ => Err(StoreError::new(StoreErrorKind::InvalidRequest, "the path of the url is not a plain one")),
+            _ => {
+                Err(StoreError::new(StoreErrorKind::InvalidRequest, "the path of the url is not a plain one"))
+            }
         }
     }
 
     /// How `href` lies to `folder`. An error: not in it.
     pub(super) fn relate(&self, folder: &str, href: &str) -> Result<Relation> {
-        let outside = || StoreError::new(StoreErrorKind::Broken, "the server lists what is not in the folder that it was asked for");
+        let outside = || {
+            StoreError::new(
+                StoreErrorKind::Broken,
+                "the server lists what is not in the folder that it was asked for",
+            )
+        };
         let mut found = segments(path_of(href));
         let above = self.0.iter().map(String::as_str).chain(segments(folder));
         for expected in above {
@@ -81,8 +88,11 @@ mod tests {
         ] {
             assert_eq!(relate(itself), Some(Relation::Itself), "{itself}");
         }
-        for (name, written) in [("x", "x"), ("ä", "%c3%a4"), ("ä", "ä"), ("50%", "50%25"), ("d", "d/"), ("a://b", "a:%2F%2Fb")] {
-            let expected = if name.contains('/') { Relation::Nameless } else { Relation::Child(name.to_owned()) };
+        for (name, written) in
+            [("x", "x"), ("ä", "%c3%a4"), ("ä", "ä"), ("50%", "50%25"), ("d", "d/"), ("a://b", "a:%2F%2Fb")]
+        {
+            let expected =
+                if name.contains('/') { Relation::Nameless } else { Relation::Child(name.to_owned()) };
             let href = format!("/remote.php/dav/files/J%20D/a/b%20c/{written}");
             assert_eq!(relate(&href), Some(expected), "{written}");
         }
@@ -92,7 +102,17 @@ mod tests {
     #[test]
     fn what_is_outside_is_refused() {
         let base = Base::of("/dav").expect("a base");
-        for href in ["/", "/dav", "/dav/a/..", "/dav/a/../../etc", "/dav/a/%2e%2e", "/dav/a/b/c", "/other/a/b", "http://h", ""] {
+        for href in [
+            "/",
+            "/dav",
+            "/dav/a/..",
+            "/dav/a/../../etc",
+            "/dav/a/%2e%2e",
+            "/dav/a/b/c",
+            "/other/a/b",
+            "http://h",
+            "",
+        ] {
             assert!(base.relate("a", href).is_err(), "{href}");
         }
         assert!(Base::of("/a/%2e%2e/b").is_err());

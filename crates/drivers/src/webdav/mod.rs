@@ -98,8 +98,15 @@ impl WebdavFiles {
     pub fn new(settings: WebdavSettings) -> Result<Self> {
         let client = Client::new(Wire::new(settings.wire)?, settings.access.signer()?, settings.url)?;
         let names = if settings.escapes_marks { Names::Unmarked } else { Names::Printable };
-        let service =
-            Service { names, folds_names: false, max_size: u64::MAX, precision: 1000, exact_tags: false, read_only: false, flows: FLOWS };
+        let service = Service {
+            names,
+            folds_names: false,
+            max_size: u64::MAX,
+            precision: 1000,
+            exact_tags: false,
+            read_only: false,
+            flows: FLOWS,
+        };
         Ok(Self {
             client: Arc::new(client),
             claims: Arc::default(),
@@ -117,8 +124,9 @@ impl WebdavFiles {
         properties::stat(&self.client, path).await
     }
 
-    /// Some servers decode the `Destination` of MOVE before they take it apart, so that a file would end up under the part of
-    /// its name before a mark. Tried out with a draft once, where that would be its own name.
+    /// Some servers decode the `Destination` of MOVE before they take it apart, so that a file would end up
+    /// under the part of its name before a mark. Tried out with a draft once, where that would be its own
+    /// name.
     async fn understands_marks(&self, draft: &str) -> Result<bool> {
         let tried = self.marks.get_or_try_init(|| async {
             let marked = format!("{draft};a#b?c");
@@ -186,7 +194,11 @@ impl WebdavFiles {
                 (None, _) => return Err(refusal.into()),
             }
         }
-        if missing.is_empty() { Ok(made) } else { Err(StoreError::new(StoreErrorKind::Busy, "others change these folders all the time")) }
+        if missing.is_empty() {
+            Ok(made)
+        } else {
+            Err(StoreError::new(StoreErrorKind::Busy, "others change these folders all the time"))
+        }
     }
 
     /// DELETE, where the caller owns the path and has seen a file there. `false`: it is not of this tag.
@@ -248,11 +260,19 @@ impl Files for WebdavFiles {
             let (found, first) = tokio::join!(self.stat(path), first);
             let Some(stat) = found?.filter(|stat| stat.kind == Kind::File) else { return Ok(None) };
             let ahead = match first.and_then(|reply| Some((reading::extent(&reply, &stat).ok()?, reply))) {
-                Some((span, reply)) => reading::settled(self, path, &stat, &watch, reply).await.ok().map(|reply| (span, reply)),
+                Some((span, reply)) => {
+                    reading::settled(self, path, &stat, &watch, reply).await.ok().map(|reply| (span, reply))
+                }
                 None => None,
             };
             if ahead.is_some() || watch.is_unchanged() || attempt == OPENINGS {
-                return Ok(Some(Box::new(reading::WebdavOpened { files: self.clone(), path: path.to_owned(), stat, watch, ahead })));
+                return Ok(Some(Box::new(reading::WebdavOpened {
+                    files: self.clone(),
+                    path: path.to_owned(),
+                    stat,
+                    watch,
+                    ahead,
+                })));
             }
         }
         Ok(None)
@@ -262,14 +282,30 @@ impl Files for WebdavFiles {
         Ok(Box::new(WebdavDraft::new(self.clone(), name, size)))
     }
 
-    async fn copy(&self, name: &DraftName, from: &str, expected: &Stat, _path: &str) -> Result<Option<Box<dyn Draft>>> {
+    async fn copy(
+        &self,
+        name: &DraftName,
+        from: &str,
+        expected: &Stat,
+        _path: &str,
+    ) -> Result<Option<Box<dyn Draft>>> {
         self.make_own_folder(false).await?;
         let to = draft_path(name);
         let draft = WebdavDraft::stored(self.clone(), name);
-        let reply = self.client.file("COPY", from).header("depth", "0").to(&to, false).send(Again::OnlyIfRefused).await?;
+        let reply = self
+            .client
+            .file("COPY", from)
+            .header("depth", "0")
+            .to(&to, false)
+            .send(Again::OnlyIfRefused)
+            .await?;
         if !refusal::is_done(&reply) {
             let refusal = refusal::read(reply).await;
-            return if matches!(refusal.status.as_u16(), 423 | 429 | 503 | 507) { Err(refusal.into()) } else { Ok(None) };
+            return if matches!(refusal.status.as_u16(), 423 | 429 | 503 | 507) {
+                Err(refusal.into())
+            } else {
+                Ok(None)
+            };
         }
         // If the source is unchanged after the copy, it was unchanged during the copy.
         let (source, copy) = tokio::try_join!(self.look(from), self.look(&to))?;
@@ -338,7 +374,9 @@ impl Files for WebdavFiles {
         let _claim = self.claims.share(path).await;
         match self.make(path).await? {
             Folders::Made | Folders::There => Ok(()),
-            Folders::Obstructed => Err(StoreError::new(StoreErrorKind::InvalidRequest, "a file has the name of this folder")),
+            Folders::Obstructed => {
+                Err(StoreError::new(StoreErrorKind::InvalidRequest, "a file has the name of this folder"))
+            }
         }
     }
 
@@ -349,7 +387,10 @@ impl Files for WebdavFiles {
     async fn tidy(&self, instance: &str) -> Result<()> {
         let mut entries = self.list(&drafts());
         while let Some(some) = entries.next().await {
-            for entry in some?.into_iter().filter(|entry| entry.stat.kind == Kind::File && entry.name.starts_with(instance)) {
+            for entry in some?
+                .into_iter()
+                .filter(|entry| entry.stat.kind == Kind::File && entry.name.starts_with(instance))
+            {
                 self.delete(&join(&drafts(), &entry.name), None).await?;
             }
         }

@@ -75,7 +75,8 @@ pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Re
                     // next.
                     let refusal = refusal::read(reply).await;
                     return Err(match stat(&client, &folder).await {
-                        Ok(Some(_)) => StoreError::new(StoreErrorKind::Broken, BREAKS).with_source(refusal.status.to_string()),
+                        Ok(Some(_)) => StoreError::new(StoreErrorKind::Broken, BREAKS)
+                            .with_source(refusal.status.to_string()),
                         Ok(None) | Err(_) => refusal.into(),
                     });
                 }
@@ -106,14 +107,21 @@ pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Re
 }
 
 async fn propfind(client: &Arc<Client>, path: &str, folder: bool, depth: &'static str) -> Result<Reply> {
-    let call = if folder || path.is_empty() { client.folder("PROPFIND", path) } else { client.file("PROPFIND", path) };
+    let call = if folder || path.is_empty() {
+        client.folder("PROPFIND", path)
+    } else {
+        client.file("PROPFIND", path)
+    };
     let call = if depth == "0" { call } else { call.patiently() };
     call.header("depth", depth).xml(ASKED).send(Again::Harmless).await
 }
 
 /// 409 and 405 are what some say of a path below a file.
 fn is_nothing(status: StatusCode) -> bool {
-    matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::CONFLICT | StatusCode::METHOD_NOT_ALLOWED)
+    matches!(
+        status,
+        StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::CONFLICT | StatusCode::METHOD_NOT_ALLOWED
+    )
 }
 
 /// Apache says 400 of what seems to be below a file, and so do servers to what they do not understand.
@@ -140,9 +148,9 @@ async fn is_below_file(client: &Arc<Client>, path: &str, status: StatusCode) -> 
 
 /// Some redirect from the name of a folder to the same with a slash.
 fn leads_to_folder(client: &Client, path: &str, reply: &Reply) -> bool {
-    reply
-        .header("location")
-        .is_some_and(|location| location.ends_with('/') && client.base.relate(path, location).ok() == Some(Relation::Itself))
+    reply.header("location").is_some_and(|location| {
+        location.ends_with('/') && client.base.relate(path, location).ok() == Some(Relation::Itself)
+    })
 }
 
 /// The `response` elements of a multistatus.
@@ -155,7 +163,9 @@ struct Responses {
 impl Responses {
     async fn of(reply: Reply) -> Result<Self> {
         match reply.status {
-            StatusCode::MULTI_STATUS => Ok(Self { reply, document: Some(Children::of("multistatus")), came: Came::default() }),
+            StatusCode::MULTI_STATUS => {
+                Ok(Self { reply, document: Some(Children::of("multistatus")), came: Came::default() })
+            }
             _ if reply.status.is_success() => Err(strange()),
             _ => Err(refusal::read(reply).await.into()),
         }
@@ -167,7 +177,13 @@ impl Responses {
             let Some(document) = &mut self.document else { return Ok(None) };
             let mut found = match self.reply.piece(&mut self.came).await? {
                 Some(bytes) => document.feed(&bytes).map_err(malformed)?,
-                None => self.document.take().map(Children::finish).transpose().map_err(malformed)?.unwrap_or_default(),
+                None => self
+                    .document
+                    .take()
+                    .map(Children::finish)
+                    .transpose()
+                    .map_err(malformed)?
+                    .unwrap_or_default(),
             };
             if self.came.bytes() > LONGEST_LISTING {
                 return Err(strange().with_source("it has no end"));
@@ -185,17 +201,25 @@ fn malformed(error: Malformed) -> StoreError {
 }
 
 fn strange() -> StoreError {
-    StoreError::new(StoreErrorKind::Broken, "the storage's reply to PROPFIND is not one: is the url that of a WebDAV folder?")
+    StoreError::new(
+        StoreErrorKind::Broken,
+        "the storage's reply to PROPFIND is not one: is the url that of a WebDAV folder?",
+    )
 }
 
 /// `None`: the server has nothing to say of it, but why.
 fn stat_of(response: &Element) -> Option<Stat> {
-    let told = |found: &&Element| found.value("status").and_then(refusal::status).is_none_or(|status| status.is_success());
-    let properties: Vec<&Element> = response.all("propstat").filter(told).filter_map(|found| found.child("prop")).collect();
+    let told = |found: &&Element| {
+        found.value("status").and_then(refusal::status).is_none_or(|status| status.is_success())
+    };
+    let properties: Vec<&Element> =
+        response.all("propstat").filter(told).filter_map(|found| found.child("prop")).collect();
     if properties.is_empty() {
         return None;
     }
-    let value = |name| properties.iter().find_map(|found| found.value(name)).map(str::trim).filter(|text| !text.is_empty());
+    let value = |name| {
+        properties.iter().find_map(|found| found.value(name)).map(str::trim).filter(|text| !text.is_empty())
+    };
     let types = properties.iter().find_map(|found| found.child("resourcetype"));
     let size = value("getcontentlength").and_then(|text| text.parse().ok());
     let kind = match (types.is_some_and(|types| types.child("collection").is_some()), size) {
@@ -216,8 +240,10 @@ fn stat_of(response: &Element) -> Option<Stat> {
 pub(super) fn strong(tag: &str) -> Option<String> {
     let tag = tag.trim();
     let bare = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(tag);
-    (!tag.starts_with("W/") && !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"'))
-        .then(|| bare.to_owned())
+    (!tag.starts_with("W/")
+        && !bare.is_empty()
+        && bare.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"'))
+    .then(|| bare.to_owned())
 }
 
 #[cfg(test)]
@@ -241,17 +267,28 @@ mod tests {
 
     #[test]
     fn folders_and_things_without_a_length_are_no_files() {
-        let of = |inner: &str| stat(&format!("<response><propstat><prop>{inner}</prop></propstat></response>")).map(|stat| stat.kind);
-        assert_eq!(of("<resourcetype><collection/></resourcetype><getcontentlength>4096</getcontentlength>"), Some(Kind::Folder));
+        let of = |inner: &str| {
+            stat(&format!("<response><propstat><prop>{inner}</prop></propstat></response>"))
+                .map(|stat| stat.kind)
+        };
+        assert_eq!(
+            of("<resourcetype><collection/></resourcetype><getcontentlength>4096</getcontentlength>"),
+            Some(Kind::Folder)
+        );
         assert_eq!(of("<resourcetype/>"), Some(Kind::Other));
         assert_eq!(stat("<response><href>/a</href><status>HTTP/1.1 403 Forbidden</status></response>"), None);
     }
 
     #[test]
     fn only_strong_tags_count_however_they_are_quoted() {
-        for (written, read) in
-            [("\"a\"", Some("a")), ("a", Some("a")), ("W/\"a\"", None), ("\"\"", None), ("\"a\"b\"", None), ("\"ä\"", None)]
-        {
+        for (written, read) in [
+            ("\"a\"", Some("a")),
+            ("a", Some("a")),
+            ("W/\"a\"", None),
+            ("\"\"", None),
+            ("\"a\"b\"", None),
+            ("\"ä\"", None),
+        ] {
             assert_eq!(strong(written).as_deref(), read, "{written}");
         }
     }

@@ -72,24 +72,42 @@ pub(super) async fn get(client: &Arc<Client>, path: &str, span: Span, tag: Optio
 }
 
 /// The reply begins with the first byte of `span`.
-async fn part(files: &WebdavFiles, path: &str, stat: &Stat, watch: &Watch<String>, span: Span) -> Result<Reply> {
+async fn part(
+    files: &WebdavFiles,
+    path: &str,
+    stat: &Stat,
+    watch: &Watch<String>,
+    span: Span,
+) -> Result<Reply> {
     let reply = get(&files.client, path, span, stat.tag.as_deref()).await?;
     match reply.status {
         StatusCode::OK | StatusCode::PARTIAL_CONTENT => {}
-        StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::RANGE_NOT_SATISFIABLE => {
+        StatusCode::PRECONDITION_FAILED
+        | StatusCode::NOT_FOUND
+        | StatusCode::GONE
+        | StatusCode::RANGE_NOT_SATISFIABLE => {
             return Err(changed());
         }
         _ => return Err(refusal::read(reply).await.into()),
     }
     let held = extent(&reply, stat)?;
     if held.start > span.start || held.end < span.end {
-        return Err(StoreError::new(StoreErrorKind::Internal, "the storage sent another range than was asked for"));
+        return Err(StoreError::new(
+            StoreErrorKind::Internal,
+            "the storage sent another range than was asked for",
+        ));
     }
     settled(files, path, stat, watch, reply.skipping(span.start - held.start)).await
 }
 
 /// `watch` is from before the reply was asked for.
-pub(super) async fn settled(files: &WebdavFiles, path: &str, stat: &Stat, watch: &Watch<String>, mut reply: Reply) -> Result<Reply> {
+pub(super) async fn settled(
+    files: &WebdavFiles,
+    path: &str,
+    stat: &Stat,
+    watch: &Watch<String>,
+    mut reply: Reply,
+) -> Result<Reply> {
     reply.begin().await?;
     match watch.is_unchanged() || files.look(path).await?.is_some_and(|now| now.is_same(stat)) {
         true => Ok(reply),
@@ -101,7 +119,9 @@ pub(super) async fn settled(files: &WebdavFiles, path: &str, stat: &Stat, watch:
 pub(super) fn extent(reply: &Reply, stat: &Stat) -> Result<Span> {
     let modified = reply.header(header::LAST_MODIFIED).and_then(Timestamp::parse_http_date);
     let (size, span) = match reply.status {
-        StatusCode::PARTIAL_CONTENT => reply.header(header::CONTENT_RANGE).and_then(content_range).ok_or_else(changed)?,
+        StatusCode::PARTIAL_CONTENT => {
+            reply.header(header::CONTENT_RANGE).and_then(content_range).ok_or_else(changed)?
+        }
         StatusCode::OK => {
             // Without a length the end of the body is all there is to go by, and `resuming` counts.
             let size = reply.number(header::CONTENT_LENGTH).unwrap_or(stat.size);
@@ -109,7 +129,12 @@ pub(super) fn extent(reply: &Reply, stat: &Stat) -> Result<Span> {
         }
         _ => return Err(changed()),
     };
-    let told = Stat { size: size.unwrap_or(stat.size), modified, tag: reply.header(header::ETAG).and_then(strong), ..stat.clone() };
+    let told = Stat {
+        size: size.unwrap_or(stat.size),
+        modified,
+        tag: reply.header(header::ETAG).and_then(strong),
+        ..stat.clone()
+    };
     if told.is_same(stat) { Ok(span) } else { Err(changed()) }
 }
 
@@ -117,7 +142,8 @@ pub(super) fn extent(reply: &Reply, stat: &Stat) -> Result<Span> {
 fn content_range(text: &str) -> Option<(Option<u64>, Span)> {
     let (range, size) = text.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
     let (first, last) = range.split_once('-')?;
-    let span = Span { start: first.trim().parse().ok()?, end: last.trim().parse::<u64>().ok()?.checked_add(1)? };
+    let span =
+        Span { start: first.trim().parse().ok()?, end: last.trim().parse::<u64>().ok()?.checked_add(1)? };
     (span.start < span.end).then_some((size.trim().parse().ok(), span))
 }
 

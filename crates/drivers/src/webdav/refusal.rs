@@ -26,9 +26,14 @@ pub(super) async fn read(reply: Reply) -> Refusal {
     let document = reply.bytes(LONGEST).await.unwrap_or_default();
     if status == StatusCode::MULTI_STATUS {
         let inner = xml::parse(&document, "multistatus").ok().and_then(|all| worst(&all));
-        return Refusal { status: inner.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), message: String::new() };
+        return Refusal {
+            status: inner.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            message: String::new(),
+        };
     }
-    let message = xml::parse(&document, "error").ok().and_then(|error| Some(error.value("message")?.trim().chars().take(200).collect()));
+    let message = xml::parse(&document, "error")
+        .ok()
+        .and_then(|error| Some(error.value("message")?.trim().chars().take(200).collect()));
     Refusal { status, message: message.unwrap_or_default() }
 }
 
@@ -78,13 +83,16 @@ impl From<Refusal> for StoreError {
         let words = match (refusal.kind(), refusal.status.as_u16()) {
             (StoreErrorKind::InvalidRequest, _) => "The storage behind this bucket does not take such a name",
             (StoreErrorKind::NotImplemented, _) => "The storage behind this bucket does not implement this",
-            (StoreErrorKind::EntityTooLarge, _) => "The storage behind this bucket takes no file of this size",
+            (StoreErrorKind::EntityTooLarge, _) => {
+                "The storage behind this bucket takes no file of this size"
+            }
             (_, 401) => "the storage refuses our credentials",
             (_, 300..=399) => "the storage answers with a redirect: the url has to be the final one",
             (_, 423) => "somebody has locked this file",
             _ => "the storage refused",
         };
-        StoreError::new(refusal.kind(), words).with_source(format!("{} {}", refusal.status.as_u16(), refusal.message).trim_end().to_owned())
+        StoreError::new(refusal.kind(), words)
+            .with_source(format!("{} {}", refusal.status.as_u16(), refusal.message).trim_end().to_owned())
     }
 }
 

@@ -58,7 +58,13 @@ impl Counts {
         let all = Kind::ALL.into_iter().flat_map(|kind| OUTCOMES.map(|outcome| (kind, outcome)));
         all.filter_map(move |(kind, outcome)| {
             let times = self.0[kind as usize][outcome as usize].load(Ordering::Relaxed);
-            (times > 0).then(|| Count { backend: backend.clone(), bucket: bucket.clone(), kind, outcome, times })
+            (times > 0).then(|| Count {
+                backend: backend.clone(),
+                bucket: bucket.clone(),
+                kind,
+                outcome,
+                times,
+            })
         })
     }
 }

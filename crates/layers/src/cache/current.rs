@@ -5,7 +5,8 @@ use crate::{
     store::{Keeping, Store},
 };
 
-/// Whether an address means the current object of its key. Where versions are kept, `null` may be an older one.
+/// Whether an address means the current object of its key. Where versions are kept, `null` may be an older
+/// one.
 pub(super) fn is_current(below: &dyn Store, address: ObjectAddress<'_>) -> bool {
     match address.version {
         None => true,

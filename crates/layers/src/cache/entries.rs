@@ -89,7 +89,8 @@ pub(super) struct Entries {
 impl Entries {
     /// Keeps at most about `size` bytes.
     pub(super) fn new(size: u64) -> Self {
-        let entries = Cache::builder().name("metadata").max_capacity(size).weigher(weigh).expire_after(Kept).build();
+        let entries =
+            Cache::builder().name("metadata").max_capacity(size).weigher(weigh).expire_after(Kept).build();
         Self {
             entries,
             windows: (0..WINDOWS).map(|_| Mutex::default()).collect(),
@@ -143,7 +144,13 @@ impl Expiry<Name, Entry> for Kept {
         Some(entry.keep)
     }
 
-    fn expire_after_update(&self, _: &Name, entry: &Entry, _: std::time::Instant, _: Option<Duration>) -> Option<Duration> {
+    fn expire_after_update(
+        &self,
+        _: &Name,
+        entry: &Entry,
+        _: std::time::Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
         Some(entry.keep)
     }
 }
@@ -158,7 +165,9 @@ fn weigh(name: &Name, entry: &Entry) -> u32 {
     };
     let said = match &entry.said {
         Said::Object(None, _) => 0,
-        Said::Object(Some(info), _) => size_of::<ObjectInfo>() + info.attributes.footprint() + info.parts.len() * 80,
+        Said::Object(Some(info), _) => {
+            size_of::<ObjectInfo>() + info.attributes.footprint() + info.parts.len() * 80
+        }
         Said::Page(page) => page.entries.iter().map(listed).sum(),
     };
     u32::try_from(OWN + named + said).unwrap_or(u32::MAX)
@@ -179,7 +188,8 @@ mod tests {
         let drawn = Drawn { at: Instant::now(), number: 0, era: 0 };
         for n in 0..2_000 {
             let key = ObjectKey::new(format!("key {n}")).expect("a key");
-            let entry = Entry { said: Said::Object(None, Depth::Whole), drawn, keep: Duration::from_secs(60) };
+            let entry =
+                Entry { said: Said::Object(None, Depth::Whole), drawn, keep: Duration::from_secs(60) };
             cache.keep(Name { space: 0, subject: Subject::Object(key) }, entry);
         }
         let size = cache.size();

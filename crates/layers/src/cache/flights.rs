@@ -41,7 +41,11 @@ impl<Q, A: Clone> fmt::Debug for Flights<Q, A> {
 impl<Q: Clone + Eq + Hash + Send + 'static, A: Clone + Send + Sync + 'static> Flights<Q, A> {
     /// `ask` is called if no flight for the question is under way. It must first check whether the answer has
     /// arrived meanwhile.
-    pub(super) async fn join(&self, question: Q, ask: impl FnOnce() -> BoxFuture<'static, Result<A>>) -> Result<A> {
+    pub(super) async fn join(
+        &self,
+        question: Q,
+        ask: impl FnOnce() -> BoxFuture<'static, Result<A>>,
+    ) -> Result<A> {
         let flight = self.board(question, ask);
         flight.await.map_err(|error| again(&error))
     }
@@ -118,7 +122,8 @@ mod tests {
     async fn the_one_who_asked_first_may_go_away() {
         let flights = Flights::<&str, u8>::default();
         let (answer, asked) = oneshot::channel::<u8>();
-        let mut first = Box::pin(flights.join("q", || Box::pin(async { Ok(asked.await.expect("an answer")) })));
+        let mut first =
+            Box::pin(flights.join("q", || Box::pin(async { Ok(asked.await.expect("an answer")) })));
         assert!((&mut first).now_or_never().is_none());
         let mut second = Box::pin(flights.join("q", || panic!("asked twice")));
         assert!((&mut second).now_or_never().is_none());
@@ -141,6 +146,9 @@ mod tests {
         let flights = Flights::<&str, u8>::default();
         let fails = || StoreError::new(StoreErrorKind::Unavailable, "no answer").with_source("refused");
         let error = flights.join("q", || Box::pin(ready(Err(fails())))).await.expect_err("fails");
-        assert_eq!((error.kind(), error.to_string().as_str()), (StoreErrorKind::Unavailable, "no answer: refused"));
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (StoreErrorKind::Unavailable, "no answer: refused")
+        );
     }
 }

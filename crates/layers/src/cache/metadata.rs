@@ -22,13 +22,23 @@ pub struct MetadataCache {
 impl MetadataCache {
     /// Keeps about `size` bytes at most.
     pub fn new(size: u64) -> Arc<Self> {
-        Arc::new(Self { entries: Arc::new(Entries::new(size)), next_space: AtomicU64::new(0), spaces: Mutex::default() })
+        Arc::new(Self {
+            entries: Arc::new(Entries::new(size)),
+            next_space: AtomicU64::new(0),
+            spaces: Mutex::default(),
+        })
     }
 
     /// The part of the cache that belongs to one bucket.
-    pub(super) fn space(self: &Arc<Self>, backend: &Arc<str>, bucket: &BucketName, freshness: Freshness) -> Arc<Space> {
+    pub(super) fn space(
+        self: &Arc<Self>,
+        backend: &Arc<str>,
+        bucket: &BucketName,
+        freshness: Freshness,
+    ) -> Arc<Space> {
         let number = self.next_space.fetch_add(1, Ordering::Relaxed);
-        let space = Arc::new(Space::new(self.entries.clone(), number, backend.clone(), bucket.clone(), freshness));
+        let space =
+            Arc::new(Space::new(self.entries.clone(), number, backend.clone(), bucket.clone(), freshness));
         let mut spaces = lock(&self.spaces);
         // One row for each bucket: a bucket that was removed and created again may still have readers of the
         // earlier one.

@@ -60,7 +60,13 @@ pub(super) enum Touched {
 }
 
 impl Space {
-    pub(super) fn new(cache: Arc<Entries>, number: u64, backend: Arc<str>, bucket: BucketName, freshness: Freshness) -> Self {
+    pub(super) fn new(
+        cache: Arc<Entries>,
+        number: u64,
+        backend: Arc<str>,
+        bucket: BucketName,
+        freshness: Freshness,
+    ) -> Self {
         let (era, listing, counts) = Default::default();
         Self { cache, number, backend, bucket, freshness, era, listing, counts }
     }
@@ -114,11 +120,15 @@ impl Space {
             return;
         }
         let mut changed = false;
-        if let Some(Entry { said: Said::Object(before, known), drawn: earlier, .. }) = self.cache.find(&name) {
+        if let Some(Entry { said: Said::Object(before, known), drawn: earlier, .. }) = self.cache.find(&name)
+        {
             changed = differ(&before, seen, |before, now| before.etag == now.etag);
-            let tells_more = known == Depth::Whole && depth == Depth::Head && matches!(self.aged(earlier, ()), Found::Fresh(()));
+            let tells_more = known == Depth::Whole
+                && depth == Depth::Head
+                && matches!(self.aged(earlier, ()), Found::Fresh(()));
             let alike = !differ(&before, seen, |a, b| {
-                (&a.etag, a.last_modified, a.size, a.tag_count) == (&b.etag, b.last_modified, b.size, b.tag_count)
+                (&a.etag, a.last_modified, a.size, a.tag_count)
+                    == (&b.etag, b.last_modified, b.size, b.tag_count)
             });
             if earlier.at > drawn.at || (tells_more && alike) {
                 return;
@@ -135,7 +145,9 @@ impl Space {
     pub(super) fn page(&self, request: &Arc<ListRequest>) -> Found<Arc<ListPage>> {
         match self.cache.find(&self.listed(request)) {
             // A page from before a write through this layer is not used, even if the storage does not answer.
-            Some(Entry { said: Said::Page(page), drawn, .. }) if lock(&self.listing).admits(drawn.number) => self.aged(drawn, page),
+            Some(Entry { said: Said::Page(page), drawn, .. }) if lock(&self.listing).admits(drawn.number) => {
+                self.aged(drawn, page)
+            }
             _ => Found::Nothing,
         }
     }
@@ -233,5 +245,9 @@ impl Drop for Writing {
 
 /// Whether the storage may have made the change despite the error, or may still make it.
 fn is_doubtful(error: &StoreError) -> bool {
-    error.is_temporary() || matches!(error.kind(), StoreErrorKind::Internal | StoreErrorKind::NoConnection | StoreErrorKind::Broken)
+    error.is_temporary()
+        || matches!(
+            error.kind(),
+            StoreErrorKind::Internal | StoreErrorKind::NoConnection | StoreErrorKind::Broken
+        )
 }

@@ -9,8 +9,8 @@ use super::{
 use crate::{
     model::{CacheUse, Notes, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
-        Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply, GetRequest, Layer, ListPage, ListRequest, NativeSource,
-        PartWritten, PutRequest, Result, Store, Written,
+        Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply, GetRequest, Layer, ListPage,
+        ListRequest, NativeSource, PartWritten, PutRequest, Result, Store, Written,
         condition::{ReadConditions, WriteConditions},
         error::StoreErrorKind,
     },
@@ -37,7 +37,9 @@ impl CachedStore {
             Found::Fresh(seen) => (Ok(seen), CacheUse::Hit),
             older => match (self.ask(key, depth).await, older) {
                 // Tags are copied from `describe`, and no write may depend on stale data.
-                (Err(error), Found::Old(seen @ Some(_))) if error.is_temporary() && depth == Depth::Head => (Ok(seen), CacheUse::Stale),
+                (Err(error), Found::Old(seen @ Some(_))) if error.is_temporary() && depth == Depth::Head => {
+                    (Ok(seen), CacheUse::Stale)
+                }
                 (asked, _) => (asked, CacheUse::Miss),
             },
         };
@@ -67,7 +69,9 @@ impl CachedStore {
     }
 
     async fn ask_page(&self, request: &Arc<ListRequest>) -> Result<Arc<ListPage>> {
-        let Some(drawn) = self.space.draw_page() else { return self.below.list((**request).clone()).await.map(Arc::new) };
+        let Some(drawn) = self.space.draw_page() else {
+            return self.below.list((**request).clone()).await.map(Arc::new);
+        };
         let question = self.space.asks_page(request, drawn);
         let ask = || {
             let (below, space, request) = (self.below.clone(), self.space.clone(), request.clone());
@@ -156,7 +160,9 @@ impl Layer for CachedStore {
             }
             Err(error) => match kept {
                 Found::Old(Some(info))
-                    if error.is_temporary() && conditions.check(&info.etag, info.last_modified) == Err(StoreErrorKind::NotModified) =>
+                    if error.is_temporary()
+                        && conditions.check(&info.etag, info.last_modified)
+                            == Err(StoreErrorKind::NotModified) =>
                 {
                     outcome = CacheUse::Stale;
                     Err(StoreErrorKind::NotModified.into())
@@ -205,11 +211,22 @@ impl Layer for CachedStore {
         Ok(ListPage { cache: Some(used), ..Arc::unwrap_or_clone(page?) })
     }
 
-    async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
+    async fn copy_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        request: CopyPartRequest,
+    ) -> Result<PartWritten> {
         self.below.copy_part(key, upload, number, request).await
     }
 
-    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+    async fn complete_upload(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         let writing = self.space.write(key, Touched::ObjectAndListing);
         writing.settle(self.below.complete_upload(key, upload, request).await)
     }

@@ -72,7 +72,10 @@ pub(super) async fn incoming(payload: Payload, fate: &Fate) -> Result<(Payload, 
     }
     let tear = fate.tear(payload.length().unwrap_or(UNKNOWN));
     let (faults, operation, told) = (fate.faults.clone(), fate.operation, broken.clone());
-    Ok((payload.through(|source| Incoming { source, faults, operation, tear, broken: told, waits: None }), broken))
+    Ok((
+        payload.through(|source| Incoming { source, faults, operation, tear, broken: told, waits: None }),
+        broken,
+    ))
 }
 
 #[derive(Debug, Clone, Default)]
@@ -118,7 +121,10 @@ impl Incoming {
 }
 
 impl BodySource for Incoming {
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::result::Result<Bytes, PayloadError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Bytes, PayloadError>>> {
         if ready!(self.poll_pass(cx)).is_err() || self.tear == Some(0) {
             return self.broken();
         }

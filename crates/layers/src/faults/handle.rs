@@ -62,7 +62,10 @@ impl InForce {
 
 impl fmt::Debug for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Faults").field("seed", &self.0.seed).field("plan", &self.plan().plan).finish_non_exhaustive()
+        f.debug_struct("Faults")
+            .field("seed", &self.0.seed)
+            .field("plan", &self.plan().plan)
+            .finish_non_exhaustive()
     }
 }
 
@@ -95,7 +98,10 @@ impl Faults {
         if conditions.is_empty() || !self.plan().plan.lacks.contains(operation) {
             return Ok(());
         }
-        Err(StoreError::new(StoreErrorKind::NotImplemented, format!("the storage knows no conditions of {operation}")))
+        Err(StoreError::new(
+            StoreErrorKind::NotImplemented,
+            format!("the storage knows no conditions of {operation}"),
+        ))
     }
 
     /// Removes the capabilities that a probe would find missing.
@@ -241,7 +247,10 @@ impl Fate {
     }
 
     /// Makes the store below do something: now, or after the answer.
-    pub(super) async fn act<T: Send + 'static>(&self, deed: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    pub(super) async fn act<T: Send + 'static>(
+        &self,
+        deed: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         if !self.is(Kind::Late) {
             return self.ask(deed).await;
         }

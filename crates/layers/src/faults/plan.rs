@@ -169,7 +169,8 @@ impl Plan {
         if !self.operations.contains(operation) {
             return (None, Duration::ZERO);
         }
-        let met = |(kind, rate): &(Kind, Rate)| kind.concerns(operation) && draws.share(*kind as u64) < rate(self);
+        let met =
+            |(kind, rate): &(Kind, Rate)| kind.concerns(operation) && draws.share(*kind as u64) < rate(self);
         let kind = Kind::CHANCES.iter().find(|chance| met(chance)).map(|(kind, _)| *kind);
         (kind, self.latency + draws.part_of(self.jitter, JITTER))
     }
@@ -248,7 +249,8 @@ mod tests {
 
     #[test]
     fn jitter_comes_on_top_of_latency() {
-        let plan = Plan { latency: Duration::from_millis(50), jitter: Duration::from_millis(20), ..Plan::default() };
+        let plan =
+            Plan { latency: Duration::from_millis(50), jitter: Duration::from_millis(20), ..Plan::default() };
         let waits: Vec<_> = draws().map(|draws| plan.fate(Operation::Head, draws).1.as_millis()).collect();
         assert_eq!((waits.iter().min(), waits.iter().max()), (Some(&50), Some(&69)));
     }
@@ -265,8 +267,9 @@ mod tests {
     fn flapping_is_up_first() {
         let flapping = Some(Flapping { up: Duration::from_secs(3), down: Duration::from_secs(2) });
         let plan = Plan { flapping, ..Plan::default() };
-        let shown: String =
-            (0..11).map(|second| if plan.is_down(Operation::Get, Duration::from_secs(second)) { '_' } else { '^' }).collect();
+        let shown: String = (0..11)
+            .map(|second| if plan.is_down(Operation::Get, Duration::from_secs(second)) { '_' } else { '^' })
+            .collect();
         assert_eq!(shown, "^^^__^^^__^");
     }
 }

@@ -45,7 +45,11 @@ impl Counts {
     }
 
     fn sum(&self, counts: impl Fn(Operation, Option<Kind>) -> bool) -> u64 {
-        self.met.iter().filter(|((operation, kind), _)| counts(*operation, *kind)).map(|(_, count)| count).sum()
+        self.met
+            .iter()
+            .filter(|((operation, kind), _)| counts(*operation, *kind))
+            .map(|(_, count)| count)
+            .sum()
     }
 }
 

@@ -4,8 +4,9 @@ use super::{body, handle::Faults, pages::Pages, plan::Kind};
 use crate::{
     model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, CopySource, Deleted, GetReply, GetRequest, Layer,
-        ListPage, ListRequest, ListUploadsRequest, NativeSource, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, CopySource, Deleted,
+        GetReply, GetRequest, Layer, ListPage, ListRequest, ListUploadsRequest, NativeSource, PartWritten,
+        PartsPage, PutRequest, Result, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         operation::Operation,
         payload::Payload,
@@ -29,7 +30,9 @@ impl FaultyStore {
     /// through its own faults.
     fn source(&self, source: CopySource) -> CopySource {
         match source.native::<Self>() {
-            Some(other) if self.faults.are(&other.faults) => CopySource { store: other.below.clone(), ..source },
+            Some(other) if self.faults.are(&other.faults) => {
+                CopySource { store: other.below.clone(), ..source }
+            }
             _ => source,
         }
     }
@@ -81,7 +84,8 @@ impl Layer for FaultyStore {
         self.faults.refuse_condition(Operation::Delete, conditions)?;
         let (below, conditions) = (self.below.clone(), conditions.clone());
         let (key, version) = (address.key.clone(), address.version.cloned());
-        fate.act(async move { below.delete(ObjectAddress::new(&key, version.as_ref()), &conditions).await }).await
+        fate.act(async move { below.delete(ObjectAddress::new(&key, version.as_ref()), &conditions).await })
+            .await
     }
 
     async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {
@@ -108,26 +112,49 @@ impl Layer for FaultyStore {
         fate.act(async move { below.begin_upload(&key, request).await }).await
     }
 
-    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+    async fn put_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        payload: Payload,
+    ) -> Result<PartWritten> {
         let fate = self.faults.meet(Operation::PutPart, key.as_str()).await?;
         let (payload, broken) = body::incoming(payload, &fate).await?;
         let (below, key, upload) = (self.below.clone(), key.clone(), upload.clone());
         broken.answer(fate.act(async move { below.put_part(&key, &upload, number, payload).await }).await)
     }
 
-    async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
+    async fn copy_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        request: CopyPartRequest,
+    ) -> Result<PartWritten> {
         let fate = self.faults.meet(Operation::CopyPart, key.as_str()).await?;
         let request = CopyPartRequest { source: self.source(request.source), ..request };
         let (below, key, upload) = (self.below.clone(), key.clone(), upload.clone());
         fate.act(async move { below.copy_part(&key, &upload, number, request).await }).await
     }
 
-    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+    async fn list_parts(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Result<PartsPage> {
         let fate = self.faults.meet(Operation::ListParts, key.as_str()).await?;
         fate.ask(self.below.list_parts(key, upload, after, limit)).await
     }
 
-    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+    async fn complete_upload(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         let fate = self.faults.meet(Operation::CompleteUpload, key.as_str()).await?;
         self.faults.refuse_condition(Operation::CompleteUpload, &request.conditions)?;
         let (below, key, upload) = (self.below.clone(), key.clone(), upload.clone());

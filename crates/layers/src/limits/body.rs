@@ -41,7 +41,12 @@ impl Limiter {
 
     /// Like `download`, but for the body of a store. A body that is already in memory has left the storage,
     /// and waits only for its rate.
-    pub(super) fn outgoing(self: &Arc<Self>, body: ObjectBody, slot: Slot, account: Option<Arc<Account>>) -> ObjectBody {
+    pub(super) fn outgoing(
+        self: &Arc<Self>,
+        body: ObjectBody,
+        slot: Slot,
+        account: Option<Arc<Account>>,
+    ) -> ObjectBody {
         match body {
             ObjectBody::Full(bytes) => {
                 if let Some(account) = account {
@@ -57,7 +62,12 @@ impl Limiter {
         }
     }
 
-    fn counted(self: &Arc<Self>, frames: ByteStream, slot: Slot, account: Option<Arc<Account>>) -> ByteStream {
+    fn counted(
+        self: &Arc<Self>,
+        frames: ByteStream,
+        slot: Slot,
+        account: Option<Arc<Account>>,
+    ) -> ByteStream {
         let pace = self.download.is_some().then(|| Pace::new(self, |limiter| limiter.download.as_ref()));
         Box::pin(Outgoing { frames, pace, slot, account })
     }
@@ -93,7 +103,9 @@ impl Pace {
             self.limiter.meter.waited(turn.since.elapsed());
             return Poll::Ready(self.turn.take().map(|turn| turn.slice));
         }
-        let Some(rate) = (self.way)(&self.limiter) else { return Poll::Ready(Some(std::mem::take(&mut self.rest))) };
+        let Some(rate) = (self.way)(&self.limiter) else {
+            return Poll::Ready(Some(std::mem::take(&mut self.rest)));
+        };
         if self.rest.is_empty() {
             return Poll::Ready(None);
         }
@@ -121,7 +133,10 @@ struct Incoming {
 }
 
 impl BodySource for Incoming {
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::result::Result<Bytes, PayloadError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Bytes, PayloadError>>> {
         loop {
             if let Some(slice) = ready!(self.pace.poll_slice(cx)) {
                 return Poll::Ready(Some(Ok(slice)));
@@ -196,7 +211,12 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn limiter(bytes: u64) -> Arc<Limiter> {
-        Limiter::new(Limits { upload: Some(bytes), download: Some(bytes), concurrency: Some(1), ..Limits::default() })
+        Limiter::new(Limits {
+            upload: Some(bytes),
+            download: Some(bytes),
+            concurrency: Some(1),
+            ..Limits::default()
+        })
     }
 
     fn frames(sizes: &[usize]) -> ByteStream {
@@ -214,7 +234,10 @@ mod tests {
         let begun = Instant::now();
         let sent = total(limiter.download(frames(&[1, 0, 3000, 999]), Slot::default())).await;
         assert_eq!((sent, begun.elapsed().as_millis()), (4000, 3000));
-        let payload = limiter.upload(Payload::from_stream(futures_util::stream::iter([Ok(vec![0; 2000].into())]), Announced::default()));
+        let payload = limiter.upload(Payload::from_stream(
+            futures_util::stream::iter([Ok(vec![0; 2000].into())]),
+            Announced::default(),
+        ));
         let begun = Instant::now();
         assert_eq!(payload.collect(5000).await.expect("whole").len(), 2000);
         assert_eq!(begun.elapsed(), SECOND, "ways do not share");
@@ -223,14 +246,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn bodies_share_the_pace_fairly() {
         let limiter = limiter(16_000);
-        assert_eq!(total(limiter.download(frames(&[16_000]), Slot::default())).await, 16_000, "what was saved");
+        assert_eq!(
+            total(limiter.download(frames(&[16_000]), Slot::default())).await,
+            16_000,
+            "what was saved"
+        );
         let begun = Instant::now();
         let bodies = (0..4).map(|_| async {
             let sent = total(limiter.download(frames(&[64_000]), Slot::default())).await;
             (sent, begun.elapsed())
         });
         let ends = join_all(bodies).await;
-        assert!(ends.iter().all(|(sent, at)| *sent == 64_000 && *at > 15 * SECOND && *at <= 16 * SECOND), "{ends:?}");
+        assert!(
+            ends.iter().all(|(sent, at)| *sent == 64_000 && *at > 15 * SECOND && *at <= 16 * SECOND),
+            "{ends:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]

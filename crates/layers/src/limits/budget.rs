@@ -85,7 +85,11 @@ impl Account {
         if (requests_over || download_over) && self.budget.at_budget == AtBudget::Stop {
             let what = if requests_over { "requests" } else { "downloads" };
             let wait = Duration::from_millis(u64::try_from(state.until - now.millis()).unwrap_or_default());
-            return Err(StoreError::new(StoreErrorKind::Busy, format!("the backend's {what} of this month are used up")).lasting(wait));
+            return Err(StoreError::new(
+                StoreErrorKind::Busy,
+                format!("the backend's {what} of this month are used up"),
+            )
+            .lasting(wait));
         }
         if traffic.is_none() {
             state.used.requests += 1;
@@ -169,7 +173,11 @@ impl Ledger {
             "" => BTreeMap::new(),
             text => match serde_json::from_str(text)? {
                 Document { version: 1, backends } => backends,
-                Document { version, .. } => return Err(io::Error::other(format!("its version is {version}, which is not known here"))),
+                Document { version, .. } => {
+                    return Err(io::Error::other(format!(
+                        "its version is {version}, which is not known here"
+                    )));
+                }
             },
         };
         Ok(Self { path, kept, accounts: Mutex::default(), written: Mutex::new(text) })
@@ -251,7 +259,11 @@ mod tests {
         assert!(account.enter(None, false, november).is_ok() && !account.is_over(november));
         assert!(account.enter(None, true, november).is_ok() && account.is_over(november));
         let refused = account.enter(None, false, november).map_err(|error| (error.kind(), error.wait()));
-        assert_eq!(refused, Err((StoreErrorKind::Busy, Some(Duration::from_secs(1)))), "until the month is over");
+        assert_eq!(
+            refused,
+            Err((StoreErrorKind::Busy, Some(Duration::from_secs(1)))),
+            "until the month is over"
+        );
         assert!(!account.is_over(december) && account.enter(None, false, december).is_ok());
     }
 

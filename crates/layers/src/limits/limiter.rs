@@ -86,11 +86,13 @@ impl Limiter {
             }
         }
         let slot = match &self.slots {
-            Some(slots) => match tokio::time::timeout_at(begun + PATIENCE, slots.clone().acquire_owned()).await {
-                // The semaphore is never closed, so this cannot fail.
-                Ok(permit) => permit.ok(),
-                Err(_) => return Err(self.meter.refuse("too many requests at once")),
-            },
+            Some(slots) => {
+                match tokio::time::timeout_at(begun + PATIENCE, slots.clone().acquire_owned()).await {
+                    // The semaphore is never closed, so this cannot fail.
+                    Ok(permit) => permit.ok(),
+                    Err(_) => return Err(self.meter.refuse("too many requests at once")),
+                }
+            }
             None => None,
         };
         self.meter.waited(begun.elapsed());
@@ -169,7 +171,8 @@ mod tests {
     #[tokio::test]
     async fn without_limits_nobody_waits() {
         let limiter = Limiter::new(Limits::default());
-        let held: Vec<_> = (0..1000).map(|_| limiter.admit().now_or_never().expect("at once").expect("is let in")).collect();
+        let held: Vec<_> =
+            (0..1000).map(|_| limiter.admit().now_or_never().expect("at once").expect("is let in")).collect();
         assert_eq!((held.len(), limiter.throttled()), (1000, Throttled::default()));
     }
 }

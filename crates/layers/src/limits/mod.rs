@@ -33,7 +33,11 @@ pub struct LimitedBackend {
 
 impl LimitedBackend {
     /// `budget` comes with the ledger that contains it.
-    pub fn new(below: Arc<dyn Backend>, limiter: Arc<Limiter>, budget: Option<(Arc<Account>, Arc<Ledger>)>) -> Self {
+    pub fn new(
+        below: Arc<dyn Backend>,
+        limiter: Arc<Limiter>,
+        budget: Option<(Arc<Account>, Arc<Ledger>)>,
+    ) -> Self {
         let (account, ledger) = budget.unzip();
         Self { gate: Arc::new(Gate { below, limiter, account }), ledger }
     }
@@ -81,7 +85,8 @@ impl Backend for LimitedBackend {
     /// True also in the mode that stops: the backend would refuse the request.
     fn avoid(&self) -> bool {
         self.look();
-        self.gate.below.avoid() || self.gate.account.as_ref().is_some_and(|account| account.is_over(Timestamp::now()))
+        self.gate.below.avoid()
+            || self.gate.account.as_ref().is_some_and(|account| account.is_over(Timestamp::now()))
     }
 
     async fn release(&self) -> Result<(), StoreError> {

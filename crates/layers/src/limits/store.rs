@@ -8,8 +8,9 @@ use crate::{
     backend::Backend,
     model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
-        BeginUpload, Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply, GetRequest, Layer, ListPage, ListRequest,
-        ListUploadsRequest, NativeSource, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        BeginUpload, Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply, GetRequest,
+        Layer, ListPage, ListRequest, ListUploadsRequest, NativeSource, PartWritten, PartsPage, PutRequest,
+        Result, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         payload::Payload,
     },
@@ -107,22 +108,45 @@ impl Layer for LimitedStore {
         self.below.begin_upload(key, request).await
     }
 
-    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+    async fn put_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        payload: Payload,
+    ) -> Result<PartWritten> {
         let _slot = self.gate.enter(false).await?;
         self.below.put_part(key, upload, number, self.gate.limiter.upload(payload)).await
     }
 
-    async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
+    async fn copy_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        request: CopyPartRequest,
+    ) -> Result<PartWritten> {
         let _slot = self.gate.enter(false).await?;
         WITHIN.scope(self.gate.id(), self.below.copy_part(key, upload, number, request)).await
     }
 
-    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+    async fn list_parts(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Result<PartsPage> {
         let _slot = self.gate.enter(false).await?;
         self.below.list_parts(key, upload, after, limit).await
     }
 
-    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+    async fn complete_upload(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         let _slot = self.gate.enter(false).await?;
         self.below.complete_upload(key, upload, request).await
     }

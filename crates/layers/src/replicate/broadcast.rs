@@ -14,7 +14,9 @@ use crate::{
     store::{
         Result,
         condition::WriteConditions,
-        payload::{Announced, AnnouncedChecksum, Arrived, BodySource, Digests, Payload, PayloadError, Verified},
+        payload::{
+            Announced, AnnouncedChecksum, Arrived, BodySource, Digests, Payload, PayloadError, Verified,
+        },
     },
 };
 use bytes::Bytes;
@@ -87,9 +89,15 @@ struct State {
 impl Broadcast {
     /// Makes a leg for each replica that is to have the body. `checksum` is computed if the client chose
     /// none.
-    pub(super) fn new(payload: &Payload, to: impl Iterator<Item = Arc<Pace>>, checksum: Option<ChecksumAlgorithm>) -> Self {
+    pub(super) fn new(
+        payload: &Payload,
+        to: impl Iterator<Item = Arc<Pace>>,
+        checksum: Option<ChecksumAlgorithm>,
+    ) -> Self {
         let shared = Arc::new(Notify::new());
-        let leg = |pace| Arc::new(Leg { state: Mutex::default(), room: shared.clone(), changed: Notify::new(), pace });
+        let leg = |pace| {
+            Arc::new(Leg { state: Mutex::default(), room: shared.clone(), changed: Notify::new(), pace })
+        };
         Self {
             legs: to.map(leg).collect(),
             shared: shared.clone(),
@@ -102,14 +110,19 @@ impl Broadcast {
 
     /// The payload that the replica at the end of `leg` reads.
     pub(super) fn payload(&self, leg: &Arc<Leg>) -> Payload {
-        let announced = Announced { length: self.length, checksum: AnnouncedChecksum::Algorithm(self.checksum), ..Default::default() };
+        let announced = Announced {
+            length: self.length,
+            checksum: AnnouncedChecksum::Algorithm(self.checksum),
+            ..Default::default()
+        };
         Payload::foretold(Source { leg: leg.clone(), arrived: None }, announced)
     }
 
     /// Reads the body to its end. Waits for at least `needed` legs.
     pub(super) async fn send(mut self, mut payload: Payload, needed: usize) -> Result<Ended> {
         // One batch is digested while the next one arrives.
-        let mut digests: BoxFuture<'_, Result<Digests>> = Box::pin(ready(Ok(payload.digests(Some(self.checksum)))));
+        let mut digests: BoxFuture<'_, Result<Digests>> =
+            Box::pin(ready(Ok(payload.digests(Some(self.checksum)))));
         let mut read = 0;
         while let Some(batch) = payload.read(BATCH).await? {
             self.last.extend(batch.iter().cloned());
@@ -129,7 +142,10 @@ impl Broadcast {
         }
         if read > BEHIND as u64 && needed < self.legs.len() {
             // A leg that has taken nothing yet may only not have reached its bounds.
-            self.legs.iter().filter(|leg| leg.waiting().is_some_and(|waiting| waiting <= AHEAD)).for_each(|leg| leg.pace.note(true));
+            self.legs
+                .iter()
+                .filter(|leg| leg.waiting().is_some_and(|waiting| waiting <= AHEAD))
+                .for_each(|leg| leg.pace.note(true));
         }
         Ok(Ended { last: self.last, verified: payload.verify(digests.await?)? })
     }
@@ -147,7 +163,8 @@ impl Broadcast {
                 return Err(too_few(waiting.len(), needed));
             }
             let ready = waiting.iter().filter(|waiting| **waiting <= AHEAD).count();
-            let behind = || self.legs.iter().filter(|leg| leg.waiting().is_some_and(|waiting| waiting >= BEHIND));
+            let behind =
+                || self.legs.iter().filter(|leg| leg.waiting().is_some_and(|waiting| waiting >= BEHIND));
             if ready >= needed && behind().next().is_none() {
                 self.grace = self.grace.saturating_sub(begun.elapsed());
                 return Ok(());
@@ -278,7 +295,10 @@ impl Ended {
 
     /// Makes a payload of a body of which nothing was sent yet; it can be made several times.
     pub(super) fn payload(&self) -> Payload {
-        let checksum = self.verified.checksum().map_or(AnnouncedChecksum::None, |sum| AnnouncedChecksum::Algorithm(sum.algorithm()));
+        let checksum = self
+            .verified
+            .checksum()
+            .map_or(AnnouncedChecksum::None, |sum| AnnouncedChecksum::Algorithm(sum.algorithm()));
         let announced = Announced { length: Some(self.verified.size()), checksum, ..Default::default() };
         Payload::foretold(Whole { frames: self.last.clone(), verified: self.verified.clone() }, announced)
     }
@@ -290,7 +310,10 @@ struct Whole {
 }
 
 impl BodySource for Whole {
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<std::result::Result<Bytes, PayloadError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Bytes, PayloadError>>> {
         Poll::Ready(self.frames.pop_front().map(Ok))
     }
 
@@ -305,7 +328,10 @@ struct Source {
 }
 
 impl BodySource for Source {
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::result::Result<Bytes, PayloadError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Bytes, PayloadError>>> {
         let leg = self.leg.clone();
         let mut state = leg.state();
         if let Some(frame) = state.frames.pop_front() {

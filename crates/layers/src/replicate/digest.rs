@@ -20,7 +20,12 @@ use std::sync::{Arc, OnceLock};
 
 /// Whether the bytes that a replica holds under an ETag of its own are those of an object. False if the
 /// object has no digest to compare.
-pub(super) async fn has_bytes(member: &Arc<Member>, key: &ObjectKey, etag: &ETag, object: &Object) -> Result<bool> {
+pub(super) async fn has_bytes(
+    member: &Arc<Member>,
+    key: &ObjectKey,
+    etag: &ETag,
+    object: &Object,
+) -> Result<bool> {
     let body = timely(ANSWER, body(member, key, etag)).await?;
     if !object.has_digest() {
         return Ok(false);
@@ -36,7 +41,8 @@ pub(super) async fn md5(member: &Arc<Member>, key: &ObjectKey, etag: &ETag, size
     let body = timely(ANSWER, body(member, key, etag)).await?;
     let announced = Announced { length: Some(size), ..Default::default() };
     let arrived = digested(body, announced, Payload::digests).await?.map_err(|error| {
-        StoreError::new(StoreErrorKind::Unavailable, "a replica sent another body than it told of: try again").with_source(error)
+        StoreError::new(StoreErrorKind::Unavailable, "a replica sent another body than it told of: try again")
+            .with_source(error)
     })?;
     arrived.md5.map(ETag::from_md5).ok_or_else(nothing)
 }

@@ -7,11 +7,19 @@ use crate::{model::ObjectKey, store::Result};
 use std::sync::Arc;
 
 /// Notes that a replica does not have what the record says.
-pub(super) async fn distrust(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, member: &Member, wrong: Wrong) -> Result<()> {
+pub(super) async fn distrust(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    generation: u64,
+    member: &Member,
+    wrong: Wrong,
+) -> Result<()> {
     let guard = bucket.lock(key).await;
     let hold = bucket.hold(key, &guard).await?;
     let stands = hold.row().stands.filter(|record| record.change.generation == generation);
-    let Some(record) = stands.filter(|record| record.copies.contains_key(&member.name)) else { return Ok(()) };
+    let Some(record) = stands.filter(|record| record.copies.contains_key(&member.name)) else {
+        return Ok(());
+    };
     if record.copies.len() == 1 {
         // This was the last replica that had it: all others are asked before the object is given up.
         return resolve::lost(bucket, key, &hold).await;
@@ -36,7 +44,12 @@ pub(super) async fn distrust(bucket: &Arc<Bucket>, key: &ObjectKey, generation: 
 
 /// Does the same in the background for replicas that hold another object, or none: the client that met them
 /// does not wait.
-pub(super) fn distrust_later(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, wrong: Vec<Arc<Member>>) {
+pub(super) fn distrust_later(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    generation: u64,
+    wrong: Vec<Arc<Member>>,
+) {
     if wrong.is_empty() {
         return;
     }

@@ -43,7 +43,11 @@ impl Bucket {
 
     /// Like `hold`, for a change whose result does not depend on the earlier state: a pending change with an
     /// unknown outcome is left as it is. It is superseded and need not be resolved.
-    pub(super) async fn hold_blindly(self: &Arc<Self>, key: &ObjectKey, _guard: &Guard<ObjectKey>) -> Result<Hold> {
+    pub(super) async fn hold_blindly(
+        self: &Arc<Self>,
+        key: &ObjectKey,
+        _guard: &Guard<ObjectKey>,
+    ) -> Result<Hold> {
         let hold = self.records.hold(key).await?;
         if hold.row().begun.is_some_and(|begun| begun.chain().count() >= SUPERSEDED) {
             resolve::begun(self, key, &hold).await?;
@@ -78,7 +82,9 @@ impl Bucket {
 
     /// Nothing is known about the key, and some replica was never scanned.
     fn may_be_foreign(&self, row: &Row) -> bool {
-        row.stands.is_none() && row.begun.is_none() && self.members().iter().any(|member| member.is_unexplored())
+        row.stands.is_none()
+            && row.begun.is_none()
+            && self.members().iter().any(|member| member.is_unexplored())
     }
 
     /// Waits until the existing objects are known, which they are for good after the first full scan.
@@ -91,9 +97,10 @@ impl Bucket {
         };
         match tokio::time::timeout(FIRST_WALK, known).await {
             Ok(()) => Ok(()),
-            Err(_) => {
-                Err(StoreError::new(StoreErrorKind::Busy, "the replicas are being looked through for the first time: try again soon"))
-            }
+            Err(_) => Err(StoreError::new(
+                StoreErrorKind::Busy,
+                "the replicas are being looked through for the first time: try again soon",
+            )),
         }
     }
 
@@ -118,7 +125,8 @@ impl Bucket {
     async fn resolve_all(self: &Arc<Self>) -> Result<()> {
         let mut after = None;
         loop {
-            let page = self.catalog.objects(self.record.id, after.take(), PAGE, WhichObjects::Unsettled).await?;
+            let page =
+                self.catalog.objects(self.record.id, after.take(), PAGE, WhichObjects::Unsettled).await?;
             let (is_last, last) = (page.len() < PAGE, page.last().map(|row| row.key.clone()));
             let begun = page.into_iter().filter(|row| Row::parse(row).is_ok_and(|row| row.begun.is_some()));
             let found_out = futures_util::stream::iter(begun).map(|row| async move {

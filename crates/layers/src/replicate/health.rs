@@ -148,7 +148,8 @@ impl Health {
     /// Whether the backend answers. `None` means that no member is left to probe through, so the state stays
     /// until there is one.
     async fn probe(&self) -> Option<bool> {
-        let probe = self.probes.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().find_map(Weak::upgrade);
+        let probe =
+            self.probes.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().find_map(Weak::upgrade);
         match probe {
             Some(probe) => Some(probe.probe().await),
             None => None,
@@ -190,11 +191,14 @@ impl Health {
     /// Evaluates what an outcome says about the backend.
     pub(super) fn judge(&self, error: Option<&StoreError>) -> Verdict {
         match error.map(|error| (error, error.kind())) {
-            Some((error, StoreErrorKind::Unavailable | StoreErrorKind::NoConnection | StoreErrorKind::Internal)) => {
-                self.strike(1, &error.to_string(), Some(error.kind()))
-            }
+            Some((
+                error,
+                StoreErrorKind::Unavailable | StoreErrorKind::NoConnection | StoreErrorKind::Internal,
+            )) => self.strike(1, &error.to_string(), Some(error.kind())),
             // Neither a strike nor a success: the backend can be reached, and refuses the request.
-            Some((_, StoreErrorKind::Busy | StoreErrorKind::Payload | StoreErrorKind::Broken)) => Verdict::AsBefore,
+            Some((_, StoreErrorKind::Busy | StoreErrorKind::Payload | StoreErrorKind::Broken)) => {
+                Verdict::AsBefore
+            }
             _ => {
                 self.answered(None);
                 Verdict::AsBefore
@@ -255,9 +259,15 @@ mod tests {
         assert_eq!((health.struck("late again"), why().as_str()), (Verdict::AsBefore, "late"));
         let refused = StoreError::new(StoreErrorKind::Unavailable, "refused");
         assert_eq!((health.judge(Some(&refused)), why().as_str()), (Verdict::Explained, "refused"));
-        assert_eq!((health.judge(Some(&error(StoreErrorKind::Unavailable))), why().as_str()), (Verdict::AsBefore, "refused"));
+        assert_eq!(
+            (health.judge(Some(&error(StoreErrorKind::Unavailable))), why().as_str()),
+            (Verdict::AsBefore, "refused")
+        );
         assert_eq!((health.struck("late again"), why().as_str()), (Verdict::AsBefore, "refused"));
-        assert_eq!((health.judge(Some(&error(StoreErrorKind::NoConnection))), why().as_str()), (Verdict::AsBefore, "why"));
+        assert_eq!(
+            (health.judge(Some(&error(StoreErrorKind::NoConnection))), why().as_str()),
+            (Verdict::AsBefore, "why")
+        );
     }
 
     #[test]

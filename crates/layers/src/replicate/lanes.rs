@@ -54,7 +54,10 @@ impl Lanes {
         // In this order, a body that arrives after this check finds the turn taken.
         let turn = self.join(member, key);
         let early = self.early().remove(&(member, key.clone())).unwrap_or_default();
-        early.iter().filter(|leg| !own.is_some_and(|own| Arc::ptr_eq(own, leg))).for_each(|leg| leg.give_way());
+        early
+            .iter()
+            .filter(|leg| !own.is_some_and(|own| Arc::ptr_eq(own, leg)))
+            .for_each(|leg| leg.give_way());
         turn
     }
 
@@ -174,7 +177,8 @@ mod tests {
     async fn turns_come_in_order_and_who_gives_up_lets_nobody_past() {
         let lanes = Lanes::default();
         let key = ObjectKey::new("k").expect("a key");
-        let [mut first, given_up, mut third] = [lanes.join(0, &key), lanes.join(0, &key), lanes.join(0, &key)];
+        let [mut first, given_up, mut third] =
+            [lanes.join(0, &key), lanes.join(0, &key), lanes.join(0, &key)];
         lanes.join(1, &key).come().now_or_never().expect("a lane of its own");
         first.come().await;
         drop(given_up);

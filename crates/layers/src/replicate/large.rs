@@ -17,7 +17,12 @@ use std::sync::Arc;
 const PART: u64 = 64 << 20;
 
 /// Returns whether the object was copied; `false` means that the key has changed.
-pub(super) async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, record: &Arc<Record>) -> Result<bool> {
+pub(super) async fn copy(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    member: &Arc<Member>,
+    record: &Arc<Record>,
+) -> Result<bool> {
     let object = record.object().ok_or_else(nothing)?;
     let store = member.store().await?;
     let _in_hand = bucket.uploads.in_hand();
@@ -54,13 +59,18 @@ async fn parts(
     let mut start = 0;
     while start < size {
         let span = Span { start, end: (start + step).min(size) };
-        let number = u16::try_from(parts.len() + 1).ok().and_then(PartNumber::new).ok_or(StoreErrorKind::EntityTooLarge)?;
+        let number = u16::try_from(parts.len() + 1)
+            .ok()
+            .and_then(PartNumber::new)
+            .ok_or(StoreErrorKind::EntityTooLarge)?;
         let (_, payload) = bytes(bucket, key, record, span).await?;
         let written = in_time(Some(span.len()), store.put_part(key, upload, number, payload)).await?;
         parts.push(CompletePart { number, etag: written.etag, checksum: written.checksum });
         start = span.end;
     }
-    let Some(mut turn) = turn(bucket, key, member, record.change.generation, None).await? else { return Ok(None) };
+    let Some(mut turn) = turn(bucket, key, member, record.change.generation, None).await? else {
+        return Ok(None);
+    };
     turn.come().await;
     write::complete(member, key, Known::Unknown, (upload.clone(), parts, size)).await.map(Some)
 }

@@ -52,13 +52,24 @@ pub(super) struct LeftPlaces {
 
 impl LeftPlaces {
     pub(super) fn new(catalog: Arc<dyn Catalog>, backends: HashMap<String, Arc<dyn Backend>>) -> Arc<Self> {
-        Arc::new(Self { catalog, backends, turns: Arc::default(), wake: Notify::new(), told: Mutex::default() })
+        Arc::new(Self {
+            catalog,
+            backends,
+            turns: Arc::default(),
+            wake: Notify::new(),
+            told: Mutex::default(),
+        })
     }
 
     /// The location is written down durably when this returns.
-    pub(super) async fn leave(&self, bucket: &BucketRecord, members: impl Iterator<Item = Arc<Member>>) -> store::Result<()> {
+    pub(super) async fn leave(
+        &self,
+        bucket: &BucketRecord,
+        members: impl Iterator<Item = Arc<Member>>,
+    ) -> store::Result<()> {
         for member in members {
-            let (backend, place, name) = (member.name.clone(), member.record.bucket.place.clone(), bucket.bucket.name.clone());
+            let (backend, place, name) =
+                (member.name.clone(), member.record.bucket.place.clone(), bucket.bucket.name.clone());
             tracing::info!(bucket = %name, backend, place, "the place of a deleted bucket is removed when its backend answers");
             self.catalog.leave_place(LeftPlace { backend, place, bucket: name }).await?;
         }
@@ -76,7 +87,12 @@ impl LeftPlaces {
 
     /// Whether a location was left by a deleted bucket.
     pub(super) async fn was_left(&self, backend: &str, place: &str) -> store::Result<bool> {
-        Ok(self.catalog.left_places().await?.iter().any(|left| left.backend == backend && left.place == place))
+        Ok(self
+            .catalog
+            .left_places()
+            .await?
+            .iter()
+            .any(|left| left.backend == backend && left.place == place))
     }
 
     pub(super) fn wake(&self) {
@@ -140,8 +156,13 @@ impl LeftPlaces {
         }
         let mut after = None;
         loop {
-            let page = self.catalog.buckets(BucketsQuery { after: after.take(), limit: PAGE, ..Default::default() }).await?;
-            let is_owner = |record: &BucketRecord| record.bucket.backend == left.backend && record.bucket.place == left.place;
+            let page = self
+                .catalog
+                .buckets(BucketsQuery { after: after.take(), limit: PAGE, ..Default::default() })
+                .await?;
+            let is_owner = |record: &BucketRecord| {
+                record.bucket.backend == left.backend && record.bucket.place == left.place
+            };
             if page.buckets.iter().any(is_owner) {
                 return Ok(true);
             }

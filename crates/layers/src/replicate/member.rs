@@ -161,13 +161,19 @@ impl Member {
         }
         if self.is_unmade() {
             // The error does not count against the backend, where other buckets may work.
-            return Err(StoreError::new(StoreErrorKind::Busy, "the place of the replica could not be made yet"));
+            return Err(StoreError::new(
+                StoreErrorKind::Busy,
+                "the place of the replica could not be made yet",
+            ));
         }
         let open = || async {
             // Opening may create a location again, which would hide that its content is gone. The caller may
             // hold a key's lock, so a backend that hangs is not waited for.
             if self.is_seeded() && !timely(ANSWER, self.backend.has_place(&self.record)).await? {
-                return Err(StoreError::new(StoreErrorKind::Unavailable, "the place of the replica is gone: it is made again soon"));
+                return Err(StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    "the place of the replica is gone: it is made again soon",
+                ));
             }
             self.backend.open(&self.record).await
         };
@@ -213,7 +219,8 @@ impl Member {
 
     /// The known answer, without asking the storage.
     pub(super) fn may_check_puts(&self) -> bool {
-        let is_refused = self.refused.get(Guarded::Put as usize).is_some_and(|refused| refused.load(Ordering::Relaxed));
+        let is_refused =
+            self.refused.get(Guarded::Put as usize).is_some_and(|refused| refused.load(Ordering::Relaxed));
         !is_refused && self.capabilities().conditional_writes != Guarantee::Refused
     }
 
@@ -348,10 +355,16 @@ impl Member {
         match verdict {
             Verdict::AsBefore => {}
             Verdict::WentDown => {
-                tracing::warn!(backend = self.name, why = why(), "a replica is taken out until it answers again");
+                tracing::warn!(
+                    backend = self.name,
+                    why = why(),
+                    "a replica is taken out until it answers again"
+                );
                 self.health.watch(&self.name);
             }
-            Verdict::Explained => tracing::warn!(backend = self.name, why = why(), "a replica that is out for being late fails"),
+            Verdict::Explained => {
+                tracing::warn!(backend = self.name, why = why(), "a replica that is out for being late fails")
+            }
         }
     }
 }
@@ -364,7 +377,8 @@ impl Probe for Member {
             return timely(PROBE, self.backend.found(&self.record)).await.is_ok();
         }
         let asked = async {
-            let key = ObjectKey::new(PROBED).map_err(|error| StoreError::new(StoreErrorKind::Internal, "a probe").with_source(error))?;
+            let key = ObjectKey::new(PROBED)
+                .map_err(|error| StoreError::new(StoreErrorKind::Internal, "a probe").with_source(error))?;
             there(self.store().await?.head(key.current(), &Default::default()).await)?;
             self.backend.check_holder(&self.record).await
         };
@@ -374,7 +388,12 @@ impl Probe for Member {
                 self.heed(self.health.judge(Some(&error)));
                 false
             }
-            Ok(Err(error)) if matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Internal | StoreErrorKind::Broken) => {
+            Ok(Err(error))
+                if matches!(
+                    error.kind(),
+                    StoreErrorKind::Unavailable | StoreErrorKind::Internal | StoreErrorKind::Broken
+                ) =>
+            {
                 // The storage answers, and only our location in it is gone: the worker repairs that.
                 let is_gone = matches!(timely(PROBE, self.has_place()).await, Ok(false));
                 if !is_gone {
@@ -402,8 +421,8 @@ pub(super) async fn timely<T>(limit: Duration, answer: impl Future<Output = Resu
     tokio::time::timeout(limit, answer).await.map_err(late)?
 }
 
-/// Limits the time of a change by the number of bytes that it moves. Later changes of the key on this replica wait for it, and so they
-/// wait no longer than this limit.
+/// Limits the time of a change by the number of bytes that it moves. Later changes of the key on this replica
+/// wait for it, and so they wait no longer than this limit.
 pub(super) async fn in_time<T>(bytes: Option<u64>, change: impl Future<Output = Result<T>>) -> Result<T> {
     timely(PATIENCE + Duration::from_secs(bytes.unwrap_or(0) >> 20), change).await
 }

@@ -131,7 +131,11 @@ pub struct ReplicatedBackend {
 
 impl ReplicatedBackend {
     /// Background work is shown by `workers`.
-    pub fn open(settings: ReplicatedSettings, catalog: Arc<dyn Catalog>, workers: Workers) -> Result<Self, StoreError> {
+    pub fn open(
+        settings: ReplicatedSettings,
+        catalog: Arc<dyn Catalog>,
+        workers: Workers,
+    ) -> Result<Self, StoreError> {
         let wrong = |why: String| Err(StoreError::new(StoreErrorKind::InvalidRequest, why));
         let distinct: BTreeSet<_> = settings.members.iter().collect();
         if distinct.len() != settings.members.len() || distinct.is_empty() {
@@ -143,7 +147,10 @@ impl ReplicatedBackend {
         if let WritePolicy::Quorum(count) = settings.write
             && !(1..=settings.members.len()).contains(&count)
         {
-            return wrong(format!("a quorum of {count} of {} backends makes no sense", settings.members.len()));
+            return wrong(format!(
+                "a quorum of {count} of {} backends makes no sense",
+                settings.members.len()
+            ));
         }
         let stop = CancellationToken::new();
         let recovered = Tally::default();
@@ -165,7 +172,12 @@ impl ReplicatedBackend {
     }
 
     fn backend(&self, name: &str) -> Result<&Arc<dyn Backend>, StoreError> {
-        let unknown = || StoreError::new(StoreErrorKind::Unavailable, format!("a replica is on backend '{name}', which is not configured"));
+        let unknown = || {
+            StoreError::new(
+                StoreErrorKind::Unavailable,
+                format!("a replica is on backend '{name}', which is not configured"),
+            )
+        };
         self.settings.backends.get(name).ok_or_else(unknown)
     }
 
@@ -199,7 +211,8 @@ impl ReplicatedBackend {
         let mut known = self.catalog.replicas(bucket.id).await?;
         for (name, backend) in self.members() {
             if !known.iter().any(|replica| replica.backend == *name) {
-                let new = NewReplica { backend: name.clone(), place: Self::place_of(&**backend, &bucket.bucket)? };
+                let new =
+                    NewReplica { backend: name.clone(), place: Self::place_of(&**backend, &bucket.bucket)? };
                 known.push(self.catalog.add_replica(bucket.id, new).await?);
             }
         }
@@ -226,11 +239,22 @@ impl ReplicatedBackend {
             return Ok(open);
         }
         let replicas = self.replicas(bucket).await?;
-        let members = replicas.into_iter().map(|replica| self.member(bucket, replica)).collect::<Result<_, _>>()?;
+        let members =
+            replicas.into_iter().map(|replica| self.member(bucket, replica)).collect::<Result<_, _>>()?;
         let (write, read, recovered) = (self.settings.write, self.settings.read, self.recovered.since_now());
         let (record, catalog, stop) = (bucket.clone(), self.catalog.clone(), self.stop.child_token());
         let scrub = self.settings.scrub;
-        let open = Bucket::new(Opening { record, catalog, write, read, scrub, recent: self.recent.clone(), recovered, members, stop });
+        let open = Bucket::new(Opening {
+            record,
+            catalog,
+            write,
+            read,
+            scrub,
+            recent: self.recent.clone(),
+            recovered,
+            members,
+            stop,
+        });
         // Another task may have opened it first: then that one is used.
         let mut opened = self.opened();
         if let Some(first) = opened.get(&bucket.id).and_then(Weak::upgrade) {
@@ -280,13 +304,17 @@ impl Backend for ReplicatedBackend {
 
     async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
         let replicas = self.replicas(bucket).await?;
-        let members: Vec<_> = replicas.into_iter().map(|replica| self.member(bucket, replica)).collect::<Result<_, _>>()?;
+        let members: Vec<_> =
+            replicas.into_iter().map(|replica| self.member(bucket, replica)).collect::<Result<_, _>>()?;
         places::make(&self.catalog, &self.left, bucket, &members, self.promised()).await
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
         let open = self.opened_bucket(bucket).await?;
-        Ok(OpenedBucket::new(Arc::new(store::ReplicatedStore(open.clone())), Arc::new(upkeep::ReplicatedUpkeep(open))))
+        Ok(OpenedBucket::new(
+            Arc::new(store::ReplicatedStore(open.clone())),
+            Arc::new(upkeep::ReplicatedUpkeep(open)),
+        ))
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
@@ -308,7 +336,9 @@ impl Backend for ReplicatedBackend {
         for (name, backend) in self.members() {
             match backend.discover().await {
                 Ok(found) => names.extend(found),
-                Err(error) => tracing::warn!(backend = name, %error, "buckets on a replica could not be looked for"),
+                Err(error) => {
+                    tracing::warn!(backend = name, %error, "buckets on a replica could not be looked for")
+                }
             }
         }
         Ok(names.into_iter().collect())

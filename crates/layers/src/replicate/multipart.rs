@@ -18,7 +18,8 @@ use crate::{
     catalog::{CatalogErrorKind, CompletedUpload, PartRecord, UploadRecord},
     model::{ETag, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
-        BeginUpload, CompletePart, CompleteUpload, ListedPart, PartWritten, PartsPage, Result, UploadInfo, Written,
+        BeginUpload, CompletePart, CompleteUpload, ListedPart, PartWritten, PartsPage, Result, UploadInfo,
+        Written,
         error::{StoreError, StoreErrorKind},
         multipart::{self, RecordedPart},
         payload::{Payload, PayloadError},
@@ -66,7 +67,9 @@ pub(super) async fn begin(bucket: &Arc<Bucket>, key: &ObjectKey, request: BeginU
             let _held = (slot, in_hand);
             timely(ANSWER, async { own.store().await?.begin_upload(&key, request).await }).await
         });
-        asked.push(Box::pin(async move { (member, task.await.unwrap_or_else(|error| Err(interrupted(error)))) }));
+        asked.push(Box::pin(
+            async move { (member, task.await.unwrap_or_else(|error| Err(interrupted(error)))) },
+        ));
     }
     let all = asked.len();
     let (begun, failure) = gather(asked, bucket.needed()).await;
@@ -150,7 +153,8 @@ pub(super) async fn put_part(
     payload: Payload,
 ) -> Result<PartWritten> {
     let record = find(bucket, key, upload).await?;
-    let algorithm = multipart::part_algorithm(record.checksum, record.explicit_checksum, payload.checksum_algorithm())?;
+    let algorithm =
+        multipart::part_algorithm(record.checksum, record.explicit_checksum, payload.checksum_algorithm())?;
     let places = members(bucket, &record).await?;
     let needed = bucket.needed();
     let mut writers = bucket.writers()?;
@@ -158,11 +162,16 @@ pub(super) async fn put_part(
     if writers.len() < needed {
         return Err(too_few(writers.len(), needed));
     }
-    let broadcast = Broadcast::new(&payload, writers.iter().map(|(member, _)| member.pace.clone()), Some(algorithm));
+    let broadcast =
+        Broadcast::new(&payload, writers.iter().map(|(member, _)| member.pace.clone()), Some(algorithm));
     let legs = broadcast.legs.clone();
     let asked = Answers::new();
     for ((member, slot), leg) in writers.into_iter().zip(&legs) {
-        let there = places.0.get(&member.name).and_then(|id| UploadId::parse(id)).ok_or(StoreErrorKind::NoSuchUpload)?;
+        let there = places
+            .0
+            .get(&member.name)
+            .and_then(|id| UploadId::parse(id))
+            .ok_or(StoreErrorKind::NoSuchUpload)?;
         let (payload, key, leg) = (broadcast.payload(leg), key.clone(), leg.clone());
         // Spawned as a task: the body must flow while no caller polls the answers.
         let own = member.clone();
@@ -194,7 +203,9 @@ pub(super) async fn put_part(
     if !bucket.uploads.narrow(upload, &having, needed) {
         // The upload may have ended meanwhile.
         find(bucket, key, upload).await?;
-        return Err(failure.filter(|error| !error.is_temporary()).unwrap_or_else(|| too_few(having.0.len(), needed)));
+        return Err(failure
+            .filter(|error| !error.is_temporary())
+            .unwrap_or_else(|| too_few(having.0.len(), needed)));
     }
     let part = PartRecord {
         number,
@@ -204,7 +215,11 @@ pub(super) async fn put_part(
         last_modified: Timestamp::now(),
         location: having.text(),
     };
-    let written = PartWritten { etag: ended.verified.etag(), checksum: part.checksum.clone(), last_modified: part.last_modified };
+    let written = PartWritten {
+        etag: ended.verified.etag(),
+        checksum: part.checksum.clone(),
+        last_modified: part.last_modified,
+    };
     match bucket.catalog.put_part(bucket.record.id, upload, part).await {
         Ok(_) => Ok(written),
         Err(error) if error.kind() == CatalogErrorKind::NotFound => Err(StoreErrorKind::NoSuchUpload.into()),
@@ -240,7 +255,13 @@ impl Drop for Sending {
     }
 }
 
-pub(super) async fn list_parts(bucket: &Bucket, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+pub(super) async fn list_parts(
+    bucket: &Bucket,
+    key: &ObjectKey,
+    upload: &UploadId,
+    after: u16,
+    limit: usize,
+) -> Result<PartsPage> {
     let record = find(bucket, key, upload).await?;
     let mut parts = bucket.catalog.parts(bucket.record.id, upload, after, limit.saturating_add(1)).await?;
     let truncated = limit > 0 && parts.len() > limit;
@@ -257,7 +278,12 @@ pub(super) async fn list_parts(bucket: &Bucket, key: &ObjectKey, upload: &Upload
     Ok(PartsPage { upload, parts: parts.into_iter().map(listed).collect(), truncated })
 }
 
-pub(super) async fn complete(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+pub(super) async fn complete(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    upload: &UploadId,
+    request: CompleteUpload,
+) -> Result<Written> {
     if let Some(done) = completed(bucket, key, upload).await? {
         return Ok(done);
     }
@@ -271,9 +297,14 @@ pub(super) async fn complete(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &Upl
     if writers.len() < bucket.needed() {
         return Err(too_few(writers.len(), bucket.needed()));
     }
-    let chosen: Vec<&PartRecord> = request.parts.iter().filter_map(|part| parts.iter().find(|known| known.number == part.number)).collect();
+    let chosen: Vec<&PartRecord> = request
+        .parts
+        .iter()
+        .filter_map(|part| parts.iter().find(|known| known.number == part.number))
+        .collect();
     let in_hand = Arc::new(bucket.uploads.in_hand());
-    let step = |writer: Writer| complete_step(bucket, &in_hand, writer, (key, &places, &chosen, assembled.size));
+    let step =
+        |writer: Writer| complete_step(bucket, &in_hand, writer, (key, &places, &chosen, assembled.size));
     let steps = writers.into_iter().map(step).collect::<Result<_>>()?;
     let object = Object::new(assembled.size, assembled.etag, record.attributes.clone(), assembled.checksum)
         .of_parts(&assembled.parts, upload.clone());
@@ -283,8 +314,12 @@ pub(super) async fn complete(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &Upl
         Some(there) if there.upload.as_ref() == Some(&own) => Ok(Outcome::Stays),
         _ => Ok(Outcome::Becomes(Some(Box::new(object)))),
     });
-    let published =
-        publish::publish(bucket, key, Plan { conditions: request.conditions, sight: Sight::Looked, make, steps, body: None }).await;
+    let published = publish::publish(
+        bucket,
+        key,
+        Plan { conditions: request.conditions, sight: Sight::Looked, make, steps, body: None },
+    )
+    .await;
     let written = match published {
         Ok(Some(record)) => record.object().map(Object::written).ok_or_else(nothing)?,
         // Returns the current object; the conditions were those of the other request.
@@ -307,7 +342,9 @@ pub(super) async fn complete(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &Upl
 
 /// Ends an upload, whether or not its end was written to the catalog.
 async fn completed(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &UploadId) -> Result<Option<Written>> {
-    if let Some(done) = bucket.catalog.completed_upload(bucket.record.id, upload).await?.filter(|done| done.key == *key) {
+    if let Some(done) =
+        bucket.catalog.completed_upload(bucket.record.id, upload).await?.filter(|done| done.key == *key)
+    {
         return Ok(Some(done.written));
     }
     let row = bucket.see(key).await?;
@@ -327,7 +364,11 @@ fn complete_step(
     let name = writer.0.name.clone();
     let there = places.0.get(&name).and_then(|id| UploadId::parse(id)).ok_or(StoreErrorKind::NoSuchUpload)?;
     let of = |part: &&PartRecord| {
-        let etag = Places::parse(&part.location).0.get(&name).map(|etag| ETag::parse(etag)).ok_or(StoreErrorKind::InvalidPart)?;
+        let etag = Places::parse(&part.location)
+            .0
+            .get(&name)
+            .map(|etag| ETag::parse(etag))
+            .ok_or(StoreErrorKind::InvalidPart)?;
         Ok(CompletePart { number: part.number, etag, checksum: part.checksum.clone() })
     };
     let parts: Vec<_> = parts.iter().map(of).collect::<Result<_>>()?;

@@ -41,7 +41,13 @@ type Doubt = BoxFuture<'static, Result<bool>>;
 ///
 /// A replica may hold a lock of its driver until it has answered, and a writer that holds the key's lock may
 /// wait for that lock: so the requests already sent are polled while this waits for anything else.
-pub(super) async fn open(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, span: Span, without: &[usize]) -> Result<Opened> {
+pub(super) async fn open(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    record: &Record,
+    span: Span,
+    without: &[usize],
+) -> Result<Opened> {
     let size = record.object().map(|object| object.size).unwrap_or_default();
     let mut next = order(bucket, record, without).into_iter().peekable();
     let mut asked: FuturesUnordered<Asking> = FuturesUnordered::new();
@@ -130,7 +136,8 @@ async fn is_replaced(bucket: Arc<Bucket>, key: ObjectKey, generation: u64) -> Re
 /// Waits in the background for replicas that were asked first but were overtaken. Their remaining time shows
 /// how fast they are, or that they do not answer.
 fn hear_out(bucket: &Bucket, mut asked: FuturesUnordered<Asking>, slow: Vec<(Arc<Member>, Instant)>) {
-    let (late, mut slow): (Vec<_>, Vec<_>) = slow.into_iter().partition(|(member, since)| since.elapsed() >= overdue(member));
+    let (late, mut slow): (Vec<_>, Vec<_>) =
+        slow.into_iter().partition(|(member, since)| since.elapsed() >= overdue(member));
     late.iter().for_each(|(member, _)| member.lagged());
     let Some(end) = slow.iter().map(|(member, since)| *since + overdue(member)).max() else { return };
     bucket.spawn(async move {
@@ -196,13 +203,17 @@ fn overdue(member: &Member) -> Duration {
 }
 
 fn ask(member: Arc<Member>, key: ObjectKey, etag: ETag, span: Span, size: u64) -> Asking {
-    let selection =
-        if span == Span::whole(size) { Selection::Whole } else { Selection::Range(ByteRange::FromTo(span.start, span.end - 1)) };
+    let selection = if span == Span::whole(size) {
+        Selection::Whole
+    } else {
+        Selection::Range(ByteRange::FromTo(span.start, span.end - 1))
+    };
     let conditions = ReadConditions { if_match: Some(one(&etag)), ..Default::default() };
     Box::pin(async move {
         let begun = Instant::now();
         let reply = async {
-            let reply = member.store().await?.get(key.current(), GetRequest { conditions, selection }).await?;
+            let reply =
+                member.store().await?.get(key.current(), GetRequest { conditions, selection }).await?;
             // A storage without such conditions, or one that lied.
             let is_it = reply.info.etag == etag && reply.info.size == size && reply.span == span;
             if is_it { Ok(reply) } else { Err(StoreErrorKind::PreconditionFailed.into()) }

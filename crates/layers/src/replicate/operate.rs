@@ -84,13 +84,15 @@ async fn queue(bucket: &Bucket, after: Option<ObjectKey>) -> Result<(Vec<Queued>
 
 /// The objects in the queue that each member lacks.
 async fn pending(bucket: &Bucket) -> Result<Vec<(Arc<Member>, Lacks)>> {
-    let mut lacking: Vec<_> = bucket.members().iter().map(|member| (member.clone(), Lacks::default())).collect();
+    let mut lacking: Vec<_> =
+        bucket.members().iter().map(|member| (member.clone(), Lacks::default())).collect();
     let mut after = None;
     loop {
         let (page, next) = queue(bucket, after).await?;
         for queued in &page {
             for (member, lacks) in &mut lacking {
-                *if queued.is_in_flight { &mut lacks.in_flight } else { &mut lacks.objects } += u64::from(!queued.is_at(member));
+                *if queued.is_in_flight { &mut lacks.in_flight } else { &mut lacks.objects } +=
+                    u64::from(!queued.is_at(member));
             }
         }
         if next.is_none() {
@@ -118,7 +120,9 @@ impl ReplicatedBackend {
 }
 
 impl From<survey::Surveyed> for ReplicationCounts {
-    fn from(survey::Surveyed { objects, adopted, strangers, differing, copied, failed, unreachable }: survey::Surveyed) -> Self {
+    fn from(
+        survey::Surveyed { objects, adopted, strangers, differing, copied, failed, unreachable }: survey::Surveyed,
+    ) -> Self {
         Self { objects, adopted, strangers, differing, copied, failed, unreachable }
     }
 }
@@ -130,7 +134,11 @@ impl Replication for ReplicatedBackend {
         let health = |name: &String| ReplicaHealth {
             backend: name.clone(),
             out: self.health_of(name).down().map(|(since, why)| format!("for {} s: {why}", since.as_secs())),
-            failing: open.iter().filter_map(|bucket| bucket.member(name)).map(|member| member.troubles.count()).sum(),
+            failing: open
+                .iter()
+                .filter_map(|bucket| bucket.member(name))
+                .map(|member| member.troubles.count())
+                .sum(),
         };
         self.settings.members.iter().map(health).collect()
     }
@@ -149,7 +157,11 @@ impl Replication for ReplicatedBackend {
             unfilled: member.troubles.unseen().filter(|_| !member.is_seeded()),
             pending: lacks.objects,
             in_flight: lacks.in_flight,
-            troubles: member.troubles.list(if member.health.is_up() { &next } else { "it is tried again when the backend answers" }),
+            troubles: member.troubles.list(if member.health.is_up() {
+                &next
+            } else {
+                "it is tried again when the backend answers"
+            }),
         };
         Ok(pending(&open).await?.into_iter().map(state).collect())
     }
@@ -167,7 +179,11 @@ impl Replication for ReplicatedBackend {
         Ok(Lacking { lacks, after })
     }
 
-    async fn repair(&self, bucket: &BucketRecord, tell: &(dyn Fn(ReplicationCounts) + Send + Sync)) -> Result<ReplicationCounts> {
+    async fn repair(
+        &self,
+        bucket: &BucketRecord,
+        tell: &(dyn Fn(ReplicationCounts) + Send + Sync),
+    ) -> Result<ReplicationCounts> {
         let open = self.opened_bucket(bucket).await?;
         let counts = |repaired: super::repair::Repaired| ReplicationCounts {
             objects: repaired.copied + repaired.removed + repaired.found,
@@ -206,14 +222,21 @@ impl Replication for ReplicatedBackend {
                     return refuse(format!("backend '{backend}' is replicated itself"));
                 }
                 let place = Self::place_of(driver, &bucket.bucket)?;
-                let replica = self.catalog.add_replica(bucket.id, NewReplica { backend: backend.to_owned(), place }).await?;
+                let replica = self
+                    .catalog
+                    .add_replica(bucket.id, NewReplica { backend: backend.to_owned(), place })
+                    .await?;
                 let member = self.member(bucket, replica)?;
                 open.change_members(|members| members.push(member.clone()));
                 member
             }
         };
         // New changes go to the replica from now on; this copies the existing objects.
-        survey::survey(&open, &member, Depth::Listing, Strangers::Adopted, Pace::Full, |seen| tell(seen.into())).await.map(Into::into)
+        survey::survey(&open, &member, Depth::Listing, Strangers::Adopted, Pace::Full, |seen| {
+            tell(seen.into())
+        })
+        .await
+        .map(Into::into)
     }
 
     fn place_on(&self, bucket: &BucketRecord, backend: &str) -> Result<BackendPlace> {
@@ -225,12 +248,23 @@ impl Replication for ReplicatedBackend {
         let open = self.opened_bucket(bucket).await?;
         let member = find(&open, backend)?;
         if self.settings.members.iter().any(|name| name == backend) {
-            return refuse(format!("backend '{backend}' is in the configuration of '{}': take it out there first", self.settings.name));
+            return refuse(format!(
+                "backend '{backend}' is in the configuration of '{}': take it out there first",
+                self.settings.name
+            ));
         }
-        let others: Vec<_> = open.members().iter().filter(|other| other.number != member.number && other.is_seeded()).cloned().collect();
+        let others: Vec<_> = open
+            .members()
+            .iter()
+            .filter(|other| other.number != member.number && other.is_seeded())
+            .cloned()
+            .collect();
         let promised = self.promised();
         if others.len() < promised {
-            return refuse(format!("{} replicas would be left that have everything, and {promised} are promised", others.len()));
+            return refuse(format!(
+                "{} replicas would be left that have everything, and {promised} are promised",
+                others.len()
+            ));
         }
         // Every object must have enough copies on other replicas.
         let lacking: u64 = pending(&open)
@@ -240,7 +274,9 @@ impl Replication for ReplicatedBackend {
             .map(|(_, lacks)| lacks.objects + lacks.in_flight)
             .sum();
         if lacking > 0 {
-            return refuse(format!("the other replicas lack {lacking} copies still: 'causeway replicate repair' brings them"));
+            return refuse(format!(
+                "the other replicas lack {lacking} copies still: 'causeway replicate repair' brings them"
+            ));
         }
         open.change_members(|members| members.retain(|other| other.number != member.number));
         self.catalog.delete_bucket(member.record.id).await?;

@@ -94,14 +94,18 @@ struct Made {
 /// What exists at the locations for the replicas of a new bucket: the strongest answer of the members that
 /// reply. An empty location that a deleted bucket has left counts as free.
 pub(super) async fn found(left: &LeftPlaces, members: &[Arc<Member>], needed: usize) -> Result<Found> {
-    let enough = |ended: &[(Arc<Member>, Result<Found>)]| ended.iter().filter(|(_, found)| found.is_ok()).count() >= needed;
-    let step =
-        |member: Arc<Member>| -> BoxFuture<'static, Result<Found>> { Box::pin(async move { member.backend.found(&member.record).await }) };
+    let enough = |ended: &[(Arc<Member>, Result<Found>)]| {
+        ended.iter().filter(|(_, found)| found.is_ok()).count() >= needed
+    };
+    let step = |member: Arc<Member>| -> BoxFuture<'static, Result<Found>> {
+        Box::pin(async move { member.backend.found(&member.record).await })
+    };
     let round = on_all(members, enough, step).await;
     let mut most = Found::Nothing;
     for (member, found) in round.ended {
         let found = found.unwrap_or(Found::Nothing);
-        let is_left = found == Found::Empty && left.was_left(&member.name, &member.record.bucket.place).await?;
+        let is_left =
+            found == Found::Empty && left.was_left(&member.name, &member.record.bucket.place).await?;
         most = most.max(if is_left { Found::Nothing } else { found });
     }
     Ok(most)
@@ -128,7 +132,8 @@ pub(super) async fn make(
             ready.push(member.clone());
         }
     }
-    let made = |ended: &[(Arc<Member>, Result<Made>)]| ended.iter().filter(|(_, outcome)| outcome.is_ok()).count();
+    let made =
+        |ended: &[(Arc<Member>, Result<Made>)]| ended.iter().filter(|(_, outcome)| outcome.is_ok()).count();
     let round = on_all(&ready, |ended| made(ended) >= needed, |member| Box::pin(make_one(member))).await;
     for (member, outcome) in &round.ended {
         match outcome {
@@ -171,8 +176,11 @@ async fn make_one(member: Arc<Member>) -> Result<Made> {
 /// not answer are written down.
 pub(super) async fn remove(left: &Arc<LeftPlaces>, bucket: &Arc<Bucket>, needed: usize) -> Result<bool> {
     let members = bucket.members();
-    let gone = |ended: &[(Arc<Member>, Result<bool>)]| ended.iter().filter(|(_, outcome)| matches!(outcome, Ok(true))).count();
-    let refused = |ended: &[(Arc<Member>, Result<bool>)]| ended.iter().any(|(_, outcome)| matches!(outcome, Ok(false)));
+    let gone = |ended: &[(Arc<Member>, Result<bool>)]| {
+        ended.iter().filter(|(_, outcome)| matches!(outcome, Ok(true))).count()
+    };
+    let refused =
+        |ended: &[(Arc<Member>, Result<bool>)]| ended.iter().any(|(_, outcome)| matches!(outcome, Ok(false)));
     let step = |member: Arc<Member>| -> BoxFuture<'static, Result<bool>> {
         Box::pin(async move {
             let _placing = member.placing.lock().await;
@@ -183,13 +191,18 @@ pub(super) async fn remove(left: &Arc<LeftPlaces>, bucket: &Arc<Bucket>, needed:
     bucket.set_being_removed(true);
     let round = on_all(&members, |ended| refused(ended) || gone(ended) >= needed, step).await;
     if !refused(&round.ended) && gone(&round.ended) >= needed {
-        let failed = round.ended.iter().filter(|(_, outcome)| outcome.is_err()).map(|(member, _)| member.clone());
+        let failed =
+            round.ended.iter().filter(|(_, outcome)| outcome.is_err()).map(|(member, _)| member.clone());
         left.leave(&bucket.record, failed.chain(round.late.iter().cloned())).await?;
         left.wake();
         return Ok(true);
     }
     bucket.set_being_removed(false);
-    let removed = round.ended.iter().filter(|(_, outcome)| matches!(outcome, Ok(true))).map(|(member, _)| member.clone());
+    let removed = round
+        .ended
+        .iter()
+        .filter(|(_, outcome)| matches!(outcome, Ok(true)))
+        .map(|(member, _)| member.clone());
     join_all(removed.map(|member| give_back(bucket.clone(), member))).await;
     // A late member may still remove its location: the worker checks.
     bucket.call_for_look();
@@ -216,7 +229,8 @@ pub(super) async fn look(bucket: &Arc<Bucket>) {
     }
     let members = bucket.members();
     let looks = join_all(members.iter().cloned().map(look_at)).await;
-    let gone: Vec<_> = looks.into_iter().filter_map(|(member, is_there)| (!is_there).then_some(member)).collect();
+    let gone: Vec<_> =
+        looks.into_iter().filter_map(|(member, is_there)| (!is_there).then_some(member)).collect();
     let name = &bucket.record.bucket.name;
     if gone.len() == members.len() {
         if !gone.is_empty() && bucket.tells_once("all gone") {

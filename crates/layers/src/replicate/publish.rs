@@ -153,7 +153,9 @@ pub(super) struct Running {
 impl Running {
     pub(super) fn push(&mut self, member: Arc<Member>, outcome: JoinHandle<Result<Copy>>) {
         self.members.push(member.clone());
-        self.outcomes.push(Box::pin(async move { (member, outcome.await.unwrap_or_else(|error| Err(interrupted(error)))) }));
+        self.outcomes.push(Box::pin(async move {
+            (member, outcome.await.unwrap_or_else(|error| Err(interrupted(error))))
+        }));
     }
 
     pub(super) fn len(&self) -> usize {
@@ -171,7 +173,11 @@ impl Running {
 
 /// Returns the record that is committed then. `None` means that there was nothing to do, or that the change
 /// was overwritten at once.
-pub(super) async fn publish(bucket: &Arc<Bucket>, key: &ObjectKey, plan: Plan) -> Result<Option<Arc<Record>>> {
+pub(super) async fn publish(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    plan: Plan,
+) -> Result<Option<Arc<Record>>> {
     let (own, key) = (bucket.clone(), key.clone());
     let (tell, told) = oneshot::channel();
     // A task of the bucket: it ends in order when the server stops.
@@ -193,7 +199,8 @@ async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<A
     row.check(&conditions)?;
     // Of a change that is superseded nobody knows whom it reached.
     let is_unsure = row.begun.is_some();
-    let known = |member: &Member| if is_unsure { Known::Unknown } else { member.known(row.stands.as_deref()) };
+    let known =
+        |member: &Member| if is_unsure { Known::Unknown } else { member.known(row.stands.as_deref()) };
     if let Some(Body { ended, underway }) = &body
         && ended.is_under_way()
     {
@@ -251,7 +258,9 @@ async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<A
     let (listing, told) = indexed.unzip();
     bucket.spawn(tail(bucket.clone(), key, (hold, generation), running, listing));
     if let Some(told) = told {
-        told.await.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Internal, "listing a change was interrupted")))?;
+        told.await.unwrap_or_else(|_| {
+            Err(StoreError::new(StoreErrorKind::Internal, "listing a change was interrupted"))
+        })?;
     }
     outcome
 }
@@ -297,7 +306,8 @@ async fn gather(bucket: &Bucket, hold: &Hold, mut running: Running, record: &mut
     let late = sleep(LAG);
     tokio::pin!(late);
     loop {
-        let is_enough = record.copies.len() >= needed && (!waits_for_all || running.len() == 0 || late.is_elapsed());
+        let is_enough =
+            record.copies.len() >= needed && (!waits_for_all || running.len() == 0 || late.is_elapsed());
         let is_hopeless = record.copies.len() + running.len() < needed;
         if saved.is_some() && (is_enough || is_hopeless) {
             return Round { running, saved: saved.unwrap_or(Ok(())), errors };
@@ -335,7 +345,8 @@ pub(super) fn telling(mut errors: Vec<StoreError>, had: usize, needed: usize) ->
     match errors.iter().position(firm) {
         Some(at) => errors.swap_remove(at),
         None => {
-            let error = if had + left_behind >= needed { left_behind_too_many() } else { too_few(had, needed) };
+            let error =
+                if had + left_behind >= needed { left_behind_too_many() } else { too_few(had, needed) };
             match errors.pop() {
                 Some(last) => error.with_source(last),
                 None => error,
@@ -350,7 +361,13 @@ fn left_behind_too_many() -> StoreError {
 }
 
 /// Waits for the remaining steps, and writes down how they ended.
-async fn tail(bucket: Arc<Bucket>, key: ObjectKey, (hold, generation): (Hold, u64), mut running: Running, listing: Option<Listing>) {
+async fn tail(
+    bucket: Arc<Bucket>,
+    key: ObjectKey,
+    (hold, generation): (Hold, u64),
+    mut running: Running,
+    listing: Option<Listing>,
+) {
     // The running steps are tasks of their own, and continue meanwhile.
     if let Some(listing) = listing
         && listing.shown().await
@@ -377,7 +394,13 @@ async fn tail(bucket: Arc<Bucket>, key: ObjectKey, (hold, generation): (Hold, u6
     write_down(&bucket, &key, &hold, ended, generation).await;
 }
 
-async fn write_down(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, mut ended: Vec<(String, Copy)>, generation: u64) {
+async fn write_down(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    hold: &Hold,
+    mut ended: Vec<(String, Copy)>,
+    generation: u64,
+) {
     let guard = bucket.lock(key).await;
     let wants_repair = hold.change(|row| {
         // Something newer may stand: then this copy is one of the past.

@@ -19,16 +19,27 @@ const AT_ONCE: usize = 8;
 pub(super) async fn drain(bucket: &Arc<Bucket>, mut tell: impl FnMut(Repaired)) -> Result<Repaired> {
     let mut sum = Repaired::default();
     let mut after = None;
-    let rounds: Vec<_> = bucket.members().iter().map(|member| (member.troubles.clone(), member.troubles.begin_round())).collect();
+    let rounds: Vec<_> = bucket
+        .members()
+        .iter()
+        .map(|member| (member.troubles.clone(), member.troubles.begin_round()))
+        .collect();
     loop {
-        let page = bucket.catalog.objects(bucket.record.id, after.take(), PAGE, WhichObjects::Unsettled).await?;
+        let page =
+            bucket.catalog.objects(bucket.record.id, after.take(), PAGE, WhichObjects::Unsettled).await?;
         let last = page.last().map(|row| row.key.clone());
         let is_last = page.len() < PAGE;
         let repairs = page.into_iter().map(|row| async move { repair::key(bucket, &row.key).await });
         let mut repairs = stream::iter(repairs).buffer_unordered(AT_ONCE);
         while let Some(repaired) = repairs.next().await {
-            let Repaired { copied, removed, found, left } = repaired.unwrap_or(Repaired { left: 1, ..Default::default() });
-            sum = Repaired { copied: sum.copied + copied, removed: sum.removed + removed, found: sum.found + found, left: sum.left + left };
+            let Repaired { copied, removed, found, left } =
+                repaired.unwrap_or(Repaired { left: 1, ..Default::default() });
+            sum = Repaired {
+                copied: sum.copied + copied,
+                removed: sum.removed + removed,
+                found: sum.found + found,
+                left: sum.left + left,
+            };
             tell(sum);
         }
         match last {

@@ -25,7 +25,11 @@ use std::sync::Arc;
 /// How often a record is looked up again when no replica matches it.
 const TRIES: usize = 10;
 
-pub(super) async fn head(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &ReadConditions) -> Result<ObjectInfo> {
+pub(super) async fn head(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    conditions: &ReadConditions,
+) -> Result<ObjectInfo> {
     let record = bucket.find(key).await?;
     let info = info(bucket, &record)?;
     conditions.check(&info.etag, info.last_modified)?;
@@ -53,14 +57,23 @@ pub(super) async fn get(bucket: &Arc<Bucket>, key: &ObjectKey, request: GetReque
             Ok(opened) => {
                 let body = match opened.body {
                     ObjectBody::Full(bytes) if bytes.len() as u64 == span.len() => ObjectBody::Full(bytes),
-                    body => Relay::begin(bucket.clone(), key.clone(), record, Wanted { span, member: opened.member, body }),
+                    body => Relay::begin(
+                        bucket.clone(),
+                        key.clone(),
+                        record,
+                        Wanted { span, member: opened.member, body },
+                    ),
                 };
                 return Ok(GetReply { info, span, body });
             }
             // The record may have changed meanwhile, or was just corrected.
             Err(error) if error.kind() == StoreErrorKind::Conflict && tries < TRIES => {}
             Err(error) if error.kind() == StoreErrorKind::Conflict => {
-                return Err(StoreError::new(StoreErrorKind::Unavailable, "no replica has the object as it was written").with_source(error));
+                return Err(StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    "no replica has the object as it was written",
+                )
+                .with_source(error));
             }
             Err(error) => return Err(error),
         }

@@ -24,7 +24,8 @@ impl Default for Recent {
 
 impl Recent {
     fn of(most: u64) -> Self {
-        let weigher = |(_, key): &(BucketId, ObjectKey), row: &Row| u32::try_from(weigh(key, row)).unwrap_or(u32::MAX);
+        let weigher =
+            |(_, key): &(BucketId, ObjectKey), row: &Row| u32::try_from(weigh(key, row)).unwrap_or(u32::MAX);
         Self(Cache::builder().max_capacity(most).weigher(weigher).build())
     }
 
@@ -48,7 +49,10 @@ fn weigh(key: &ObjectKey, row: &Row) -> usize {
     // The size of a cache entry, plus a copy with its backend's name and its ETag.
     const ENTRY: usize = 200;
     const COPY: usize = 200;
-    let (object, copies) = (row.object().map_or(0, Object::footprint), row.stands.as_ref().map_or(0, |record| record.copies.len()));
+    let (object, copies) = (
+        row.object().map_or(0, Object::footprint),
+        row.stands.as_ref().map_or(0, |record| record.copies.len()),
+    );
     ENTRY + size_of::<Record>() + key.as_str().len() + object + copies * COPY
 }
 

@@ -10,8 +10,8 @@ use crate::{
     backend::parts::Parts,
     catalog::{IndexRow, ObjectRow},
     model::{
-        Attributes, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectKey, ObjectPart, Replicas, Span, Timestamp,
-        UploadId,
+        Attributes, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectKey, ObjectPart,
+        Replicas, Span, Timestamp, UploadId,
     },
     store::{
         Result, Written,
@@ -116,7 +116,12 @@ impl Object {
         Self { size, modified: last_modified, etag, attributes, checksum, parts, upload: None }
     }
 
-    pub(super) fn new(size: u64, etag: ETag, attributes: Attributes, checksum: Option<ObjectChecksum>) -> Self {
+    pub(super) fn new(
+        size: u64,
+        etag: ETag,
+        attributes: Attributes,
+        checksum: Option<ObjectChecksum>,
+    ) -> Self {
         Self { size, modified: Timestamp::now(), etag, attributes, checksum, parts: None, upload: None }
     }
 
@@ -138,7 +143,12 @@ impl Object {
     }
 
     pub(super) fn written(&self) -> Written {
-        Written { etag: self.etag.clone(), last_modified: self.modified, checksum: self.checksum.clone(), version: None }
+        Written {
+            etag: self.etag.clone(),
+            last_modified: self.modified,
+            checksum: self.checksum.clone(),
+            version: None,
+        }
     }
 
     pub(super) fn current(&self) -> Current<'_> {
@@ -157,7 +167,10 @@ impl Object {
             size: self.size,
             etag: self.etag.clone(),
             last_modified: self.modified,
-            checksum: self.checksum.as_ref().map(|sum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind }),
+            checksum: self
+                .checksum
+                .as_ref()
+                .map(|sum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind }),
             fingerprint: Vec::new(),
             version: Default::default(),
         }
@@ -180,7 +193,8 @@ impl Object {
         Announced {
             length: Some(span.len()),
             md5: self.etag.as_md5().filter(|_| is_whole),
-            checksum: checksum.map_or(AnnouncedChecksum::None, |sum| AnnouncedChecksum::Header(sum.checksum.clone())),
+            checksum: checksum
+                .map_or(AnnouncedChecksum::None, |sum| AnnouncedChecksum::Header(sum.checksum.clone())),
             ..Default::default()
         }
     }
@@ -220,7 +234,14 @@ impl Change {
 
 impl Record {
     pub(super) fn new(change: Change) -> Self {
-        Self { v: VERSION, change, copies: BTreeMap::new(), rotten: BTreeSet::new(), doubtful: BTreeSet::new(), may_be_deleted: false }
+        Self {
+            v: VERSION,
+            change,
+            copies: BTreeMap::new(),
+            rotten: BTreeSet::new(),
+            doubtful: BTreeSet::new(),
+            may_be_deleted: false,
+        }
     }
 
     /// The record of a change to the current state: a replica with corrupt bytes is not trusted until it was
@@ -360,7 +381,12 @@ impl Row {
             object.modified = self.object().map_or(object.modified, |old| old.modified.max(object.modified));
             object
         });
-        Change { generation: clock.max(self.generation() + 1), object, found: false, over: self.begun.clone().map(Box::new) }
+        Change {
+            generation: clock.max(self.generation() + 1),
+            object,
+            found: false,
+            over: self.begun.clone().map(Box::new),
+        }
     }
 
     /// Updates what is left to do: the row of an object that is gone everywhere is forgotten. `is_early`
@@ -386,12 +412,18 @@ impl Row {
 }
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
-    let wrong = |error| StoreError::new(StoreErrorKind::Internal, "the catalog's record of a replicated object").with_source(error);
+    let wrong = |error| {
+        StoreError::new(StoreErrorKind::Internal, "the catalog's record of a replicated object")
+            .with_source(error)
+    };
     serde_json::from_str(text).map_err(wrong)
 }
 
 fn write<T: Serialize>(value: &T) -> Result<String> {
-    let wrong = |error| StoreError::new(StoreErrorKind::Internal, "writing the record of a replicated object").with_source(error);
+    let wrong = |error| {
+        StoreError::new(StoreErrorKind::Internal, "writing the record of a replicated object")
+            .with_source(error)
+    };
     serde_json::to_string(value).map_err(wrong)
 }
 
@@ -407,7 +439,10 @@ mod tests {
     fn a_row_comes_back_from_the_catalog_as_it_was_stored() {
         let key = ObjectKey::new("a/b").expect("a key");
         let mut row = Row::default();
-        let made = object("a").of_parts(&[ObjectPart { number: 1, size: 3, checksum: None }], UploadId::parse("u").expect("an id"));
+        let made = object("a").of_parts(
+            &[ObjectPart { number: 1, size: 3, checksum: None }],
+            UploadId::parse("u").expect("an id"),
+        );
         let first = row.next(Some(Box::new(made)));
         let mut record = Record::new(first);
         record.copies.insert("disk".into(), Copy { etag: Some(ETag::parse("x")) });

@@ -210,7 +210,8 @@ impl Hold {
         let _saving = self.held.saving.lock().await;
         let (row, is_settled) = {
             let mut now = self.held.now();
-            let begun = now.row.begun.clone().or_else(|| now.unshown.as_ref().map(|record| record.change.clone()));
+            let begun =
+                now.row.begun.clone().or_else(|| now.unshown.as_ref().map(|record| record.change.clone()));
             now.unsettled |= begun.is_some();
             let is_settled = begun.is_none();
             (Row { begun, ..now.row.clone() }, is_settled)

@@ -35,11 +35,18 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    pub(super) fn begin(bucket: Arc<Bucket>, key: ObjectKey, record: Arc<Record>, wanted: Wanted) -> ObjectBody {
+    pub(super) fn begin(
+        bucket: Arc<Bucket>,
+        key: ObjectKey,
+        record: Arc<Record>,
+        wanted: Wanted,
+    ) -> ObjectBody {
         let Wanted { span, member, body } = wanted;
-        let relay = Self { bucket, key, record, member, rest: span, body: body.into_stream(), failed: Vec::new() };
-        let frames =
-            futures_util::stream::try_unfold(relay, |mut relay| async move { Ok(relay.next().await?.map(|frame| (frame, relay))) });
+        let relay =
+            Self { bucket, key, record, member, rest: span, body: body.into_stream(), failed: Vec::new() };
+        let frames = futures_util::stream::try_unfold(relay, |mut relay| async move {
+            Ok(relay.next().await?.map(|frame| (frame, relay)))
+        });
         ObjectBody::Stream(frames.boxed())
     }
 
@@ -53,7 +60,9 @@ impl Relay {
                     self.rest.start += frame.len() as u64;
                     return Ok(Some(frame));
                 }
-                Ok(Some(Ok(_))) => StoreError::new(StoreErrorKind::Internal, "a replica sent more than it was asked for"),
+                Ok(Some(Ok(_))) => {
+                    StoreError::new(StoreErrorKind::Internal, "a replica sent more than it was asked for")
+                }
                 Ok(Some(Err(error))) => error,
                 Ok(None) => StoreError::new(StoreErrorKind::Unavailable, "a replica's reply ended early"),
                 Err(_) => StoreError::new(StoreErrorKind::Unavailable, "a replica's reply stalled"),

@@ -90,7 +90,9 @@ fn failed(bucket: &Bucket, key: &ObjectKey, member: &Member, error: &StoreError)
             let name = &bucket.record.bucket.name;
             tracing::warn!(bucket = %name, backend = member.name, why, example = %key, "objects are not brought to a replica; it is tried again");
         }
-        None => tracing::debug!(%key, backend = member.name, %error, "a replica was not repaired; it is tried again"),
+        None => {
+            tracing::debug!(%key, backend = member.name, %error, "a replica was not repaired; it is tried again")
+        }
     }
 }
 
@@ -126,7 +128,9 @@ async fn one(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Res
         },
         Some(object) => match look(member, key, &record, object).await {
             Ok(Held::It(copy)) => Ok((copy, Done::Found)),
-            Ok(Held::Else(_)) if object.size > LARGE => return large::copy(bucket, key, member, &record).await.map(done),
+            Ok(Held::Else(_)) if object.size > LARGE => {
+                return large::copy(bucket, key, member, &record).await.map(done);
+            }
             Ok(Held::Else(known)) => match copy(bucket, key, member, &record, known).await {
                 Ok(None) => return Ok(Done::Overtaken),
                 Ok(Some(copy)) => Ok((copy, Done::Copied)),
@@ -161,25 +165,44 @@ async fn look(member: &Member, key: &ObjectKey, record: &Record, object: &Object
     {
         return Ok(Held::It(copy.clone()));
     }
-    let may_be_it = !record.rotten.contains(&member.name) && info.size == object.size && info.etag == object.etag;
+    let may_be_it =
+        !record.rotten.contains(&member.name) && info.size == object.size && info.etag == object.etag;
     if !may_be_it || !info.etag.tells_bytes() {
         return Ok(Held::Else(Known::Held(info.etag)));
     }
     let described = member.describe(key).await?;
-    let same = described.is_some_and(|found| found.etag == info.etag && found.attributes == member.keeps(&object.attributes));
+    let same = described
+        .is_some_and(|found| found.etag == info.etag && found.attributes == member.keeps(&object.attributes));
     Ok(if same { Held::It(Copy { etag: Some(info.etag) }) } else { Held::Else(Known::Held(info.etag)) })
 }
 
 /// Copies over what the replica is known to hold. `None` means that the key has changed by now.
-async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, record: &Arc<Record>, known: Known) -> Result<Option<Copy>> {
+async fn copy(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    member: &Arc<Member>,
+    record: &Arc<Record>,
+    known: Known,
+) -> Result<Option<Copy>> {
     let object = record.object().ok_or_else(nothing)?;
     let (source, payload) = bytes(bucket, key, record, Span::whole(object.size)).await?;
     let Some(slot) = member.slot() else { return Err(StoreErrorKind::Busy.into()) };
-    let broadcast = Broadcast::new(&payload, [member.pace.clone()].into_iter(), object.checksum.as_ref().map(|sum| sum.algorithm()));
+    let broadcast = Broadcast::new(
+        &payload,
+        [member.pace.clone()].into_iter(),
+        object.checksum.as_ref().map(|sum| sum.algorithm()),
+    );
     let leg = broadcast.legs[0].clone();
     let writer: Writer = (member.clone(), slot);
-    let Step { go, outcome, .. } =
-        write::put_step(&bucket.lanes, writer, known.clone(), key, &object.attributes, &leg, broadcast.payload(&leg));
+    let Step { go, outcome, .. } = write::put_step(
+        &bucket.lanes,
+        writer,
+        known.clone(),
+        key,
+        &object.attributes,
+        &leg,
+        broadcast.payload(&leg),
+    );
     let ended = match broadcast.send(payload, 1).await {
         Ok(ended) => ended,
         Err(error) => {
@@ -188,18 +211,28 @@ async fn copy(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>, recor
             // The member's own error explains better why it took no more.
             return match outcome.await {
                 Ok(Err(own)) if own.payload().is_none() && own.kind() != StoreErrorKind::Payload => Err(own),
-                _ => Err(StoreError::new(StoreErrorKind::Unavailable, "copying from another replica failed").with_source(error)),
+                _ => Err(StoreError::new(StoreErrorKind::Unavailable, "copying from another replica failed")
+                    .with_source(error)),
             };
         }
     };
-    let Some(turn) = turn(bucket, key, member, record.change.generation, Some(&leg)).await? else { return Ok(None) };
+    let Some(turn) = turn(bucket, key, member, record.change.generation, Some(&leg)).await? else {
+        return Ok(None);
+    };
     let _ = go.send(Go { turn, known, ended: Some(ended) });
     outcome.await.unwrap_or_else(|error| Err(interrupted(error))).map(Some)
 }
 
 /// A replica that returns other bytes than were written has lost the object, whatever its ETag says.
-async fn suspect(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Record, source: &Member, error: &StoreError) {
-    let rotten = matches!(error.payload(), Some(PayloadError::Md5Mismatch { .. } | PayloadError::ChecksumMismatch(_)));
+async fn suspect(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    record: &Record,
+    source: &Member,
+    error: &StoreError,
+) {
+    let rotten =
+        matches!(error.payload(), Some(PayloadError::Md5Mismatch { .. } | PayloadError::ChecksumMismatch(_)));
     if rotten && record.copies.len() > 1 {
         tracing::error!(%key, backend = source.name, "a replica has other bytes than were written");
         if let Err(error) = distrust(bucket, key, record.change.generation, source, Wrong::Bytes).await {

@@ -30,12 +30,21 @@ pub(super) async fn turn(
 ) -> Result<Option<Turn>> {
     let guard = bucket.lock(key).await;
     let hold = bucket.hold(key, &guard).await?;
-    let stands = hold.row().stands.is_some_and(|record| record.change.generation == generation && !record.is_at(&member.name));
+    let stands = hold
+        .row()
+        .stands
+        .is_some_and(|record| record.change.generation == generation && !record.is_at(&member.name));
     Ok(stands.then(|| bucket.lanes.change(member.number, key, own)))
 }
 
 /// Notes in the record what a replica has now, if the record is still current.
-pub(super) async fn confirm(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u64, member: &Member, copy: Copy) -> Result<()> {
+pub(super) async fn confirm(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    generation: u64,
+    member: &Member,
+    copy: Copy,
+) -> Result<()> {
     let guard = bucket.lock(key).await;
     let hold = bucket.hold(key, &guard).await?;
     let changed = hold.change(|row| {
@@ -48,7 +57,12 @@ pub(super) async fn confirm(bucket: &Arc<Bucket>, key: &ObjectKey, generation: u
 }
 
 /// The bytes of a span, from those that have them, whoever that is by the end.
-pub(super) async fn bytes(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Arc<Record>, span: Span) -> Result<(Arc<Member>, Payload)> {
+pub(super) async fn bytes(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    record: &Arc<Record>,
+    span: Span,
+) -> Result<(Arc<Member>, Payload)> {
     let object = record.object().ok_or_else(nothing)?;
     let announced = object.announced(span);
     if span.is_empty() {
@@ -57,7 +71,12 @@ pub(super) async fn bytes(bucket: &Arc<Bucket>, key: &ObjectKey, record: &Arc<Re
     }
     let opened = open(bucket, key, record, span, &[]).await?;
     let source = opened.member.clone();
-    let body = Relay::begin(bucket.clone(), key.clone(), record.clone(), Wanted { span, member: opened.member, body: opened.body });
+    let body = Relay::begin(
+        bucket.clone(),
+        key.clone(),
+        record.clone(),
+        Wanted { span, member: opened.member, body: opened.body },
+    );
     let frames = body.into_stream().map(|frame| {
         frame.map_err(|error| {
             tracing::debug!(%error, "reading a replica for repair failed");

@@ -46,7 +46,12 @@ struct Seen {
 
 /// Asks each replica once the changes on their way to it have ended, or not at all if that takes longer than
 /// `patience`.
-async fn look(bucket: &Bucket, members: impl Iterator<Item = &Arc<Member>>, key: &ObjectKey, patience: Duration) -> Vec<Seen> {
+async fn look(
+    bucket: &Bucket,
+    members: impl Iterator<Item = &Arc<Member>>,
+    key: &ObjectKey,
+    patience: Duration,
+) -> Vec<Seen> {
     let look = |member: &Arc<Member>| {
         let (member, key) = (member.clone(), key.clone());
         let mut turn = bucket.lanes.join(member.number, &key);
@@ -99,7 +104,11 @@ fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change, is_only: bool)
     match known {
         _ if !object.may_be(info.size, &info.etag) => Verdict::HasNot,
         // The replica may report the corrupt object.
-        _ if stands.is_some_and(|record| record.rotten.contains(&seen.member.name) && record.shows(&info.etag)) => Verdict::HasNot,
+        _ if stands
+            .is_some_and(|record| record.rotten.contains(&seen.member.name) && record.shows(&info.etag)) =>
+        {
+            Verdict::HasNot
+        }
         // It may be the earlier object, because the ETag does not show what was changed.
         Known::Held(before) if before == info.etag && keeps_bytes(stands, object) => Verdict::Untold(before),
         // The same bytes, whichever change wrote them.
@@ -128,14 +137,19 @@ pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
         for change in change.chain() {
             let verdicts = verdicts(key, &seen, row.stands.as_deref(), change, is_only).await;
             without.get_or_insert(verdicts.iter().filter(|verdict| **verdict == Verdict::HasNot).count());
-            is_unclear |= seen.iter().zip(&verdicts).any(|(seen, verdict)| seen.found.is_ok() && *verdict == Verdict::Unknown);
+            is_unclear |= seen
+                .iter()
+                .zip(&verdicts)
+                .any(|(seen, verdict)| seen.found.is_ok() && *verdict == Verdict::Unknown);
             let mut record = Record::after(row.stands.as_deref(), change.found());
             // The earlier state stays current, although a later change was given up. Late reports about that
             // change do not count for this record.
             if change.generation < row.generation() {
                 record.change.generation = row.generation() + 1;
             }
-            for (seen, copy) in seen.iter().zip(verdicts).filter_map(|(seen, verdict)| Some((seen, verdict.copy()?))) {
+            for (seen, copy) in
+                seen.iter().zip(verdicts).filter_map(|(seen, verdict)| Some((seen, verdict.copy()?)))
+            {
                 record.made_by(seen.member.name.clone(), copy);
             }
             if !record.copies.is_empty() {
@@ -155,7 +169,9 @@ pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
 }
 
 fn keeps_bytes(stands: Option<&Record>, object: &Object) -> bool {
-    stands.and_then(Record::object).is_some_and(|before| before.etag == object.etag && before.size == object.size)
+    stands
+        .and_then(Record::object)
+        .is_some_and(|before| before.etag == object.etag && before.size == object.size)
 }
 
 /// Whether a replica has the tags and the ACL of an object, as far as its storage keeps them.
@@ -173,7 +189,13 @@ async fn has_notes(member: &Member, key: &ObjectKey, object: &Object, etag: &ETa
 }
 
 /// Whether each replica has made a change. If only the bytes show it, they are read.
-async fn verdicts(key: &ObjectKey, seen: &[Seen], stands: Option<&Record>, change: &Change, is_only: bool) -> Vec<Verdict> {
+async fn verdicts(
+    key: &ObjectKey,
+    seen: &[Seen],
+    stands: Option<&Record>,
+    change: &Change,
+    is_only: bool,
+) -> Vec<Verdict> {
     let mut verdicts = Vec::with_capacity(seen.len());
     for seen in seen {
         let verdict = verdict(seen, stands, change, is_only);
@@ -201,16 +223,21 @@ async fn as_before(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Record> 
             return Ok(foreign);
         }
         // A replica that does not answer and was never scanned is scanned when it answers.
-        let is_gone = |seen: &&Seen| matches!(seen.found, Ok(None)) || (seen.found.is_err() && !seen.member.is_seeded());
+        let is_gone = |seen: &&Seen| {
+            matches!(seen.found, Ok(None)) || (seen.found.is_err() && !seen.member.is_seeded())
+        };
         return Ok(gone(&row.next(None).found(), seen.iter().filter(is_gone)));
     };
     // Late reports about an earlier change do not count for this record any more.
     record.change.generation = row.generation() + 1;
-    record.may_be_deleted |= row.begun.as_ref().is_some_and(|change| change.chain().any(|change| change.object.is_none()));
+    record.may_be_deleted |=
+        row.begun.as_ref().is_some_and(|change| change.chain().any(|change| change.object.is_none()));
     for seen in seen {
         let Some(copy) = record.copies.get(&seen.member.name).cloned() else { continue };
         match &seen.found {
-            Ok(found) if found.as_ref().map(|info| &info.etag) == copy.etag.as_ref() => record.made_by(seen.member.name.clone(), copy),
+            Ok(found) if found.as_ref().map(|info| &info.etag) == copy.etag.as_ref() => {
+                record.made_by(seen.member.name.clone(), copy)
+            }
             Ok(_) => record.lost_by(&seen.member.name),
             Err(_) => drop(record.doubtful.insert(seen.member.name.clone())),
         }
@@ -246,8 +273,11 @@ pub(super) async fn adopt(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
     let members = bucket.members();
     // A replica that is out is not waited for if another one knows the answer.
     let has_seeded = members.iter().any(|member| member.is_seeded());
-    let strangers: Vec<_> =
-        members.iter().filter(|member| member.is_unexplored() && (member.health.is_up() || !has_seeded)).cloned().collect();
+    let strangers: Vec<_> = members
+        .iter()
+        .filter(|member| member.is_unexplored() && (member.health.is_up() || !has_seeded))
+        .cloned()
+        .collect();
     let limit = if has_seeded { UNEXPLORED } else { Duration::MAX };
     let seen = timeout(limit, look(bucket, strangers.iter(), key, Duration::ZERO)).await;
     let seen = seen.unwrap_or_else(|_| {
@@ -266,14 +296,18 @@ pub(super) async fn adopt(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
 /// that was not known to have this object may have it, or an older one, which is then all that is left.
 pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
     let row = hold.row();
-    let Some((record, object)) = row.stands.as_deref().and_then(|record| Some((record, record.object()?))) else { return Ok(()) };
+    let Some((record, object)) = row.stands.as_deref().and_then(|record| Some((record, record.object()?)))
+    else {
+        return Ok(());
+    };
     let members = bucket.members();
     let seen = look(bucket, members.iter(), key, PATIENCE).await;
     // The object as recorded, or the same bytes under another ETag: some storage reports its own ETag only
     // later.
     let has = |seen: &&Seen| {
         let Ok(Some(info)) = &seen.found else { return false };
-        let as_recorded = record.copies.get(&seen.member.name).is_some_and(|copy| copy.etag.as_ref() == Some(&info.etag));
+        let as_recorded =
+            record.copies.get(&seen.member.name).is_some_and(|copy| copy.etag.as_ref() == Some(&info.etag));
         let is_rotten = record.rotten.contains(&seen.member.name);
         as_recorded || (!is_rotten && is_digest(&object.etag) && object.etag == info.etag)
     };
@@ -282,7 +316,9 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
         let mut same = record.clone();
         for seen in &seen {
             match &seen.found {
-                Ok(Some(info)) if has(&seen) => same.made_by(seen.member.name.clone(), Copy { etag: Some(info.etag.clone()) }),
+                Ok(Some(info)) if has(&seen) => {
+                    same.made_by(seen.member.name.clone(), Copy { etag: Some(info.etag.clone()) })
+                }
                 Ok(_) => same.lost_by(&seen.member.name),
                 // The replica may or may not have what is recorded.
                 Err(_) => {}
@@ -301,8 +337,10 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
         tracing::info!(%key, "a deletion that was given up came late: no replica has the object any more");
         return settle(bucket, key, hold, gone(&row.next(None).found(), without(&seen))).await;
     }
-    let is_rotten =
-        |seen: &Seen| matches!(&seen.found, Ok(Some(info)) if info.etag == object.etag) && record.rotten.contains(&seen.member.name);
+    let is_rotten = |seen: &Seen| {
+        matches!(&seen.found, Ok(Some(info)) if info.etag == object.etag)
+            && record.rotten.contains(&seen.member.name)
+    };
     let becomes = match newest(key, seen.iter().filter(|seen| !is_rotten(seen)), &row).await? {
         Some(record) => {
             let now = record.object().map(|object| object.etag.as_str()).unwrap_or_default();
@@ -317,7 +355,9 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
                 %key, lost = object.etag.as_str(), size = object.size,
                 "the only replica left of an object has other bytes than were written: write the object again, or delete it"
             );
-            return Err(unavailable("the only replica left of this object has other bytes than were written"));
+            return Err(unavailable(
+                "the only replica left of this object has other bytes than were written",
+            ));
         }
         None => {
             tracing::error!(
@@ -331,10 +371,16 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
 }
 
 /// The newest object that replicas have, with all replicas that have it.
-async fn newest(key: &ObjectKey, seen: impl Iterator<Item = &Seen> + Clone, row: &Row) -> Result<Option<Record>> {
+async fn newest(
+    key: &ObjectKey,
+    seen: impl Iterator<Item = &Seen> + Clone,
+    row: &Row,
+) -> Result<Option<Record>> {
     let found = seen.filter_map(|seen| Some((&seen.member, seen.found.as_ref().ok()?.as_ref()?)));
     // Among equally new objects, the one of the first replica by rank is taken.
-    let Some((member, info)) = found.clone().reduce(|best, next| if next.1.last_modified > best.1.last_modified { next } else { best })
+    let Some((member, info)) = found
+        .clone()
+        .reduce(|best, next| if next.1.last_modified > best.1.last_modified { next } else { best })
     else {
         return Ok(None);
     };
@@ -352,7 +398,9 @@ async fn newest(key: &ObjectKey, seen: impl Iterator<Item = &Seen> + Clone, row:
         return Err(unavailable("a replica was changed by others while it was looked at: try again"));
     };
     let holders = found.filter(|(holder, other)| holder.number == member.number || same(other));
-    let copies = holders.map(|(holder, other)| (holder.name.clone(), Copy { etag: Some(other.etag.clone()) })).collect();
+    let copies = holders
+        .map(|(holder, other)| (holder.name.clone(), Copy { etag: Some(other.etag.clone()) }))
+        .collect();
     let mut object = Object::of(described);
     object.etag = etag;
     let mut record = Record::new(row.next(Some(Box::new(object))).found());

@@ -19,7 +19,12 @@ use crate::{
 };
 use std::sync::Arc;
 
-pub(super) async fn all(bucket: &Arc<Bucket>, depth: Depth, pace: Pace, mut tell: impl FnMut(Surveyed)) -> Result<Surveyed> {
+pub(super) async fn all(
+    bucket: &Arc<Bucket>,
+    depth: Depth,
+    pace: Pace,
+    mut tell: impl FnMut(Surveyed),
+) -> Result<Surveyed> {
     places::look(bucket).await;
     let mut sum = Surveyed::default();
     let mut last = None;

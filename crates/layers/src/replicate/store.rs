@@ -4,8 +4,9 @@ use super::{bucket::Bucket, multipart, read, write};
 use crate::{
     model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, Deleted, Durability, GetReply, GetRequest, Guarantee, Keeping, ListPage,
-        ListRequest, ListUploadsRequest, MultipartSupport, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, Deleted, Durability, GetReply, GetRequest,
+        Guarantee, Keeping, ListPage, ListRequest, ListUploadsRequest, MultipartSupport, PartWritten,
+        PartsPage, PutRequest, Result, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         payload::Payload,
     },
@@ -78,15 +79,32 @@ impl Store for ReplicatedStore {
         multipart::begin(&self.0, key, request).await
     }
 
-    async fn put_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, payload: Payload) -> Result<PartWritten> {
+    async fn put_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        payload: Payload,
+    ) -> Result<PartWritten> {
         multipart::put_part(&self.0, key, upload, number, payload).await
     }
 
-    async fn list_parts(&self, key: &ObjectKey, upload: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
+    async fn list_parts(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Result<PartsPage> {
         multipart::list_parts(&self.0, key, upload, after, limit).await
     }
 
-    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+    async fn complete_upload(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         multipart::complete(&self.0, key, upload, request).await
     }
 

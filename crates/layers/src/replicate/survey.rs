@@ -108,14 +108,22 @@ pub(super) async fn survey(
         () if member.is_refilled() => Strangers::LeftAlone,
         () => strangers,
     };
-    let listed = Listed { member: member.clone(), page: VecDeque::new(), after: None, ended: false, pace, since: None };
+    let listed = Listed {
+        member: member.clone(),
+        page: VecDeque::new(),
+        after: None,
+        ended: false,
+        pace,
+        since: None,
+    };
     let rows = Rows { bucket: bucket.clone(), page: VecDeque::new(), after: None, ended: false };
     let cases = stream::try_unfold((listed, rows), |(mut listed, mut rows)| async move {
         Result::Ok(next(&mut listed, &mut rows).await?.map(|case| (case, (listed, rows))))
     });
     // Polled together: a case in progress may hold what the next case waits for.
-    let seen =
-        cases.map_ok(|case| async { Result::Ok(see_to(bucket, member, (depth, strangers), case).await) }).try_buffer_unordered(AT_ONCE);
+    let seen = cases
+        .map_ok(|case| async { Result::Ok(see_to(bucket, member, (depth, strangers), case).await) })
+        .try_buffer_unordered(AT_ONCE);
     tokio::pin!(seen);
     let mut sum = Surveyed::default();
     while let Some(one) = seen.try_next().await? {
@@ -184,7 +192,9 @@ async fn examine(
         seen.failed += u64::from(wrong == Wrong::Bytes && record.copies.len() == 1);
         distrust(bucket, &key, record.change.generation, member, wrong).await?;
     }
-    let lacks = row.begun.is_some() || row.stands.as_ref().is_some_and(|record| !record.is_at(&member.name)) || seen.differing > 0;
+    let lacks = row.begun.is_some()
+        || row.stands.as_ref().is_some_and(|record| !record.is_at(&member.name))
+        || seen.differing > 0;
     if lacks {
         let repaired = repair::key(bucket, &key).await?;
         seen.copied += repaired.copied;
@@ -244,7 +254,9 @@ async fn index(bucket: &Bucket, key: &ObjectKey, object: &Object) -> Result<()> 
         let guard = bucket.lock(key).await;
         // The current state, which may be newer than the expected one.
         let row = bucket.records.hold(key).await?.row();
-        let change = row.object().map_or_else(|| IndexChange::Delete(key.clone()), |object| IndexChange::Put(object.row(key)));
+        let change = row
+            .object()
+            .map_or_else(|| IndexChange::Delete(key.clone()), |object| IndexChange::Put(object.row(key)));
         let indexed = bucket.catalog.index(bucket.record.id, change);
         drop(guard);
         indexed.await?;
@@ -300,7 +312,11 @@ struct Rows {
 impl Rows {
     async fn peek(&mut self) -> Result<Option<&ObjectRow>> {
         while self.page.is_empty() && !self.ended {
-            let page = self.bucket.catalog.objects(self.bucket.record.id, self.after.take(), PAGE, WhichObjects::All).await?;
+            let page = self
+                .bucket
+                .catalog
+                .objects(self.bucket.record.id, self.after.take(), PAGE, WhichObjects::All)
+                .await?;
             self.ended = page.len() < PAGE;
             self.after = page.last().map(|row| row.key.clone());
             self.page = page.into();

@@ -120,7 +120,13 @@ impl Troubles {
             let mut keys = state.keys.iter().filter(|(_, noted)| noted.cause == *why).map(|(key, _)| key);
             let Some(example) = keys.next().map(|key| key.as_str().to_owned()) else { continue };
             let objects = 1 + keys.count() as u64;
-            troubles.push(Trouble { why: why.clone(), since: since.iso8601(), objects, example, next: next.to_owned() });
+            troubles.push(Trouble {
+                why: why.clone(),
+                since: since.iso8601(),
+                objects,
+                example,
+                next: next.to_owned(),
+            });
         }
         troubles.sort_by_key(|trouble| std::cmp::Reverse(trouble.objects));
         troubles
@@ -168,10 +174,16 @@ mod tests {
         let round = troubles.begin_round();
         assert_eq!(troubles.note(&key(1), &full()).as_deref(), Some("no space is left"));
         assert_eq!(troubles.note(&key(2), &full()), None);
-        assert_eq!((troubles.why(&key(2)).as_deref(), troubles.why(&key(3))), (Some("no space is left"), None));
+        assert_eq!(
+            (troubles.why(&key(2)).as_deref(), troubles.why(&key(3))),
+            (Some("no space is left"), None)
+        );
         troubles.end_round(round);
         let listed = troubles.list("soon");
-        assert_eq!((listed.len(), listed[0].objects, listed[0].example.as_str(), listed[0].next.as_str()), (1, 2, "key1", "soon"));
+        assert_eq!(
+            (listed.len(), listed[0].objects, listed[0].example.as_str(), listed[0].next.as_str()),
+            (1, 2, "key1", "soon")
+        );
         let round = troubles.begin_round();
         troubles.keep(&key(1));
         troubles.keep(&key(2));

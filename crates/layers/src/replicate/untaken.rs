@@ -76,5 +76,8 @@ pub(super) async fn reason(
 
 /// Whether the error says that the replica did not hold what was expected.
 pub(super) fn is_surprise(error: &StoreError) -> bool {
-    matches!(error.kind(), StoreErrorKind::PreconditionFailed | StoreErrorKind::NoSuchKey | StoreErrorKind::Conflict)
+    matches!(
+        error.kind(),
+        StoreErrorKind::PreconditionFailed | StoreErrorKind::NoSuchKey | StoreErrorKind::Conflict
+    )
 }

@@ -58,7 +58,11 @@ struct Hands {
 
 impl Default for Uploads {
     fn default() -> Self {
-        Self { members: Mutex::default(), hands: Arc::default(), orphans: Mutex::new(Some(Instant::now() + LATE)) }
+        Self {
+            members: Mutex::default(),
+            hands: Arc::default(),
+            orphans: Mutex::new(Some(Instant::now() + LATE)),
+        }
     }
 }
 

@@ -47,7 +47,8 @@ pub(super) fn start(bucket: &Arc<Bucket>, workers: &Workers) {
         recovered: bucket.recovered.clone(),
         backoff: Backoff::new(RESTS.0, RESTS.1),
     };
-    let live = |worker: Box<dyn Worker>| drop(bucket.tasks.spawn(workers.clone().live(worker, bucket.stop.clone())));
+    let live =
+        |worker: Box<dyn Worker>| drop(bucket.tasks.spawn(workers.clone().live(worker, bucket.stop.clone())));
     live(Box::new(worker(Chore::Repair)));
     live(Box::new(worker(Chore::Care)));
     if !bucket.scrub.is_zero() {
@@ -148,7 +149,8 @@ async fn care(bucket: Arc<Bucket>, run: &Run) -> Result<bool, Failure> {
 }
 
 async fn care_for(bucket: Arc<Bucket>, member: Arc<Member>, run: &Run) -> Result<bool, Failure> {
-    let failed = |error: &StoreError| Failure::new(format!("backend '{}': {}", member.name, Failure::of(error)));
+    let failed =
+        |error: &StoreError| Failure::new(format!("backend '{}': {}", member.name, Failure::of(error)));
     if !member.is_seeded() {
         return fill(&bucket, &member, run).await.map_err(|error| failed(&error));
     }
@@ -172,7 +174,8 @@ fn counting(run: &Run) -> impl FnMut(Surveyed) {
 }
 
 async fn fill(bucket: &Arc<Bucket>, member: &Arc<Member>, run: &Run) -> Result<bool, StoreError> {
-    match survey::survey(bucket, member, Depth::Listing, Strangers::Adopted, Pace::Full, counting(run)).await {
+    match survey::survey(bucket, member, Depth::Listing, Strangers::Adopted, Pace::Full, counting(run)).await
+    {
         Ok(seen) => {
             member.troubles.looked_through(None);
             Ok(seen.failed == 0)
@@ -183,7 +186,9 @@ async fn fill(bucket: &Arc<Bucket>, member: &Arc<Member>, run: &Run) -> Result<b
                 true => {
                     tracing::warn!(bucket = %name, backend = member.name, %error, "a replica could not be looked through; it is tried again")
                 }
-                false => tracing::debug!(bucket = %name, backend = member.name, %error, "a replica could not be looked through again"),
+                false => {
+                    tracing::debug!(bucket = %name, backend = member.name, %error, "a replica could not be looked through again")
+                }
             }
             Err(error)
         }
@@ -217,7 +222,8 @@ impl Worker for Scrubs {
     async fn step(&mut self, run: &Run) -> Result<Stepped, Failure> {
         let Some(own) = self.bucket.upgrade() else { return Ok(Stepped::Gone) };
         let counted = |Surveyed { objects, differing, copied, failed, .. }| {
-            let counts = [("objects", objects), ("differing", differing), ("copied", copied), ("failed", failed)];
+            let counts =
+                [("objects", objects), ("differing", differing), ("copied", copied), ("failed", failed)];
             counts.into_iter().for_each(|(what, count)| run.set(what, count));
         };
         match scrub::all(&own, Depth::Listing, Pace::Background, counted).await {

@@ -36,7 +36,8 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
     // A short body is sent once the state that it replaces is known. So is the end of a long one, but not
     // every storage accepts conditions then.
     let is_told_early = |writer: &Writer| !writer.0.capabilities().late_conditions;
-    let before = if is_short || !writers.iter().any(is_told_early) { None } else { bucket.glance(key).await? };
+    let before =
+        if is_short || !writers.iter().any(is_told_early) { None } else { bucket.glance(key).await? };
     let step = |(writer, leg): (Writer, &Arc<Leg>)| {
         let known = before.as_ref().map_or(Known::Unknown, |row| writer.0.known(row.stands.as_deref()));
         put_step(&bucket.lanes, writer, known, key, &attributes, leg, broadcast.payload(leg))
@@ -51,11 +52,17 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
         ended => ended?,
     };
     let verified = &ended.verified;
-    let object = Object::new(verified.size(), verified.etag(), attributes, verified.checksum().cloned().map(ObjectChecksum::full));
+    let object = Object::new(
+        verified.size(),
+        verified.etag(),
+        attributes,
+        verified.checksum().cloned().map(ObjectChecksum::full),
+    );
     let overwritten = object.written();
     let make = Box::new(move |_: &Row| Ok(Outcome::Becomes(Some(Box::new(object)))));
     let body = Some(Body { ended, underway });
-    let record = publish::publish(bucket, key, Plan { conditions, sight: Sight::Blind, make, steps, body }).await?;
+    let record =
+        publish::publish(bucket, key, Plan { conditions, sight: Sight::Blind, make, steps, body }).await?;
     Ok(record.as_ref().and_then(|record| record.object()).map_or(overwritten, Object::written))
 }
 
@@ -147,8 +154,12 @@ pub(super) async fn over(
         let conditions = member.guard(guarded, &known).await?;
         let is_guarded = !conditions.is_empty();
         match change(known.clone(), conditions).await {
-            Err(error) if is_guarded && error.kind() == StoreErrorKind::NotImplemented => member.checks_not(guarded),
-            Err(error) if is_surprise(&error) && tries < TRIES => known = member.find(key, Known::Unknown).await?,
+            Err(error) if is_guarded && error.kind() == StoreErrorKind::NotImplemented => {
+                member.checks_not(guarded)
+            }
+            Err(error) if is_surprise(&error) && tries < TRIES => {
+                known = member.find(key, Known::Unknown).await?
+            }
             done => return done,
         }
     }
@@ -187,8 +198,14 @@ async fn send(member: &Member, key: &ObjectKey, request: PutRequest) -> Result<C
     Ok(Copy { etag: Some(written.etag) })
 }
 
-pub(super) async fn delete(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &WriteConditions) -> Result<Deleted> {
-    let step = |writer| Step::act(writer, key.clone(), |member, key, known| async move { remove(&member, &key, known).await });
+pub(super) async fn delete(
+    bucket: &Arc<Bucket>,
+    key: &ObjectKey,
+    conditions: &WriteConditions,
+) -> Result<Deleted> {
+    let step = |writer| {
+        Step::act(writer, key.clone(), |member, key, known| async move { remove(&member, &key, known).await })
+    };
     let steps = bucket.writers()?.into_iter().map(step).collect();
     let removal = Arc::new(OnceLock::new());
     let decided = removal.clone();
@@ -202,7 +219,12 @@ pub(super) async fn delete(bucket: &Arc<Bucket>, key: &ObjectKey, conditions: &W
         decided.get_or_init(|| removal);
         Ok(outcome)
     });
-    publish::publish(bucket, key, Plan { conditions: conditions.clone(), sight: Sight::Blind, make, steps, body: None }).await?;
+    publish::publish(
+        bucket,
+        key,
+        Plan { conditions: conditions.clone(), sight: Sight::Blind, make, steps, body: None },
+    )
+    .await?;
     Ok(removal.get().copied().unwrap_or_default().into())
 }
 
@@ -212,7 +234,8 @@ pub(super) async fn remove(member: &Arc<Member>, key: &ObjectKey, known: Known) 
         let (member, key) = (member.clone(), key.clone());
         Box::pin(async move {
             if known != Known::Absent {
-                in_time(None, async { member.store().await?.delete(key.current(), &conditions).await }).await?;
+                in_time(None, async { member.store().await?.delete(key.current(), &conditions).await })
+                    .await?;
             }
             Ok(Copy::default())
         })
@@ -242,7 +265,9 @@ pub(super) async fn complete(
 pub(super) async fn update(bucket: &Arc<Bucket>, key: &ObjectKey, change: Change) -> Result<()> {
     let step = |writer: Writer| {
         let change = change.clone();
-        Step::act(writer, key.clone(), |member, key, known| async move { alter(&member, &key, known, change).await })
+        Step::act(writer, key.clone(), |member, key, known| async move {
+            alter(&member, &key, known, change).await
+        })
     };
     let steps = bucket.writers()?.into_iter().map(step).collect();
     let make = Box::new(move |row: &Row| {
@@ -289,7 +314,14 @@ mod tests {
         let name = BucketName::parse("bucket").expect("a name");
         let owner = Owner { id: "owner".into(), display_name: "owner".into() };
         let (place, created) = (backend.place_for(&name), Timestamp::now());
-        let bucket = NewBucket { name, owner, created, tenant: Default::default(), backend: "safe".into(), place: place.clone() };
+        let bucket = NewBucket {
+            name,
+            owner,
+            created,
+            tenant: Default::default(),
+            backend: "safe".into(),
+            place: place.clone(),
+        };
         let record = BucketRecord::new(BucketId(1), bucket);
         backend.open(&record).await.expect("a place");
         let replica = ReplicaRecord {
@@ -315,7 +347,8 @@ mod tests {
         let payload = broadcast.payload(&leg);
         let ended = broadcast.send(body, 1).await.expect("arrives");
         let writer = (member.clone(), member.slot().expect("a slot"));
-        let step = put_step(&Lanes::default(), writer, Known::Absent, &key, &Attributes::default(), &leg, payload);
+        let step =
+            put_step(&Lanes::default(), writer, Known::Absent, &key, &Attributes::default(), &leg, payload);
         let turn = Lanes::default().join(member.number, &key);
         assert!(step.go.send(Go { turn, known: Known::Absent, ended: Some(ended) }).is_ok(), "it waits");
         step.outcome.await.expect("ends").expect("is written");

@@ -67,7 +67,11 @@ pub enum IdentityError {
 
 impl AddedIdentities {
     /// No added identity is in force before `refresh`.
-    pub fn new(catalog: Arc<dyn Catalog>, dir: impl Into<PathBuf>, in_force: Arc<CredentialsInForce>) -> Self {
+    pub fn new(
+        catalog: Arc<dyn Catalog>,
+        dir: impl Into<PathBuf>,
+        in_force: Arc<CredentialsInForce>,
+    ) -> Self {
         Self { catalog, dir: dir.into(), in_force, revision: Mutex::new(Revision::NONE) }
     }
 
@@ -93,9 +97,12 @@ impl AddedIdentities {
         let mut revision = self.revision.lock().await;
         let sealed_secret = DataKey::find_or_make(&self.dir)?.seal(access_key.as_str(), &secret_key)?;
         let tenant = TenantId::default();
-        let identity = NewIdentity { tenant, access_key: access_key.clone(), role, name: name.clone(), sealed_secret };
+        let identity =
+            NewIdentity { tenant, access_key: access_key.clone(), role, name: name.clone(), sealed_secret };
         match self.catalog.set_identity(identity, Expected::ABSENT).await {
-            Err(error) if error.kind() == CatalogErrorKind::Conflict => return Err(IdentityError::Exists(access_key)),
+            Err(error) if error.kind() == CatalogErrorKind::Conflict => {
+                return Err(IdentityError::Exists(access_key));
+            }
             done => done?,
         };
         self.read(&mut revision).await?;
@@ -131,7 +138,8 @@ impl AddedIdentities {
         let key = if stored.all.is_empty() { None } else { DataKey::find(&self.dir)? };
         let credential = |IdentityRecord { identity, .. }: IdentityRecord| {
             let access_key = identity.access_key;
-            let secret = key.as_ref().and_then(|key| key.unseal(access_key.as_str(), &identity.sealed_secret));
+            let secret =
+                key.as_ref().and_then(|key| key.unseal(access_key.as_str(), &identity.sealed_secret));
             let Some(secret_key) = secret else {
                 tracing::error!(%access_key, dir = %self.dir.display(), "the secret of an identity cannot be unsealed: it is left out. Remove it and add it again, or restore the key");
                 return None;
@@ -151,8 +159,12 @@ impl AddedIdentities {
 /// Checks that clients can sign with the key, and that requests can name it.
 fn check(access_key: &AccessKey, secret_key: &Secret, name: Option<&str>) -> Result<(), IdentityError> {
     let is_sound = |text: &str| (1..=LONGEST).contains(&text.len());
-    if !is_sound(access_key.as_str()) || access_key.as_str().bytes().any(|b| !b.is_ascii_graphic() || b == b'/' || b == b',') {
-        return Err(IdentityError::Unfit("an access key has 1 to 128 visible ASCII characters, and neither '/' nor ','"));
+    if !is_sound(access_key.as_str())
+        || access_key.as_str().bytes().any(|b| !b.is_ascii_graphic() || b == b'/' || b == b',')
+    {
+        return Err(IdentityError::Unfit(
+            "an access key has 1 to 128 visible ASCII characters, and neither '/' nor ','",
+        ));
     }
     if !is_sound(secret_key.expose()) {
         return Err(IdentityError::Unfit("a secret key has 1 to 128 bytes"));
@@ -183,7 +195,8 @@ mod tests {
             role: Role::Admin,
             name: None,
         };
-        let in_force = Arc::new(CredentialsInForce::new(Arc::new(Credentials::new(configured.iter().map(credential)))));
+        let in_force =
+            Arc::new(CredentialsInForce::new(Arc::new(Credentials::new(configured.iter().map(credential)))));
         let added = AddedIdentities::new(catalog, dir.path(), in_force.clone());
         added.refresh().await.expect("read");
         Server { added, in_force }
@@ -206,11 +219,18 @@ mod tests {
         assert_eq!(secret(&server, "bob").as_deref(), Some("hunter2"));
         let (identity, _) = server.in_force.find("bob").expect("bob");
         assert_eq!((identity.role, &*identity.owner.display_name), (Role::ReadWrite, "Bob"));
-        let made = server.added.add(Addition { access_key: None, secret_key: None, ..addition("", "") }).await.expect("made up");
+        let made = server
+            .added
+            .add(Addition { access_key: None, secret_key: None, ..addition("", "") })
+            .await
+            .expect("made up");
         assert_eq!((made.access_key.as_str().len(), made.secret_key.expose().len()), (20, 40));
         server.added.catalog.close().await.expect("closed");
         let stored = std::fs::read(dir.path().join("catalog.sqlite")).expect("read");
-        assert!(!stored.windows(7).any(|bytes| bytes == b"hunter2"), "the catalog has no secret in clear text");
+        assert!(
+            !stored.windows(7).any(|bytes| bytes == b"hunter2"),
+            "the catalog has no secret in clear text"
+        );
 
         let server = start(&dir, &["root"]).await;
         assert_eq!(secret(&server, "bob").as_deref(), Some("hunter2"));
@@ -225,7 +245,8 @@ mod tests {
     async fn the_configuration_wins() {
         let dir = TempDir::new().expect("a directory");
         let server = start(&dir, &["root"]).await;
-        let refused = server.added.add(addition("root", "other")).await.expect_err("it is configured").to_string();
+        let refused =
+            server.added.add(addition("root", "other")).await.expect_err("it is configured").to_string();
         assert!(refused.contains("'root' is in the configuration"), "{refused}");
         let refused = server.added.remove(&AccessKey("root".into())).await.expect_err("it is configured");
         assert!(matches!(refused, IdentityError::Configured(_)), "{refused}");
@@ -271,9 +292,14 @@ mod tests {
         let dir = TempDir::new().expect("a directory");
         let server = start(&dir, &[]).await;
         let long = "x".repeat(129);
-        for unfit in
-            [addition("", "s"), addition("a/b", "s"), addition("a,b", "s"), addition("ä", "s"), addition(&long, "s"), addition("a", "")]
-        {
+        for unfit in [
+            addition("", "s"),
+            addition("a/b", "s"),
+            addition("a,b", "s"),
+            addition("ä", "s"),
+            addition(&long, "s"),
+            addition("a", ""),
+        ] {
             let refused = server.added.add(unfit).await.expect_err("refused");
             assert!(matches!(refused, IdentityError::Unfit(_)), "{refused}");
         }

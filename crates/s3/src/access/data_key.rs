@@ -74,7 +74,11 @@ impl DataKey {
     pub(super) fn seal(&self, of: &str, secret: &Secret) -> io::Result<String> {
         let nonce = random::<NONCE_LEN>()?;
         let mut sealed = secret.expose().as_bytes().to_vec();
-        let done = self.key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(of.as_bytes()), &mut sealed);
+        let done = self.key.seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(of.as_bytes()),
+            &mut sealed,
+        );
         done.map_err(|_| io::Error::other("sealing a secret failed"))?;
         Ok(format!("{VERSION}{}", STANDARD.encode([nonce.as_slice(), &sealed].concat())))
     }
@@ -92,7 +96,8 @@ impl DataKey {
 
 fn random<const LENGTH: usize>() -> io::Result<[u8; LENGTH]> {
     let mut bytes = [0; LENGTH];
-    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(format!("there is no randomness: {error}")))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| io::Error::other(format!("there is no randomness: {error}")))?;
     Ok(bytes)
 }
 
@@ -105,20 +110,31 @@ mod tests {
     fn a_key_is_made_once_and_readable_by_its_user_only() {
         let dir = tempfile::tempdir().expect("a directory");
         assert!(DataKey::find(dir.path()).expect("looks").is_none());
-        let sealed = DataKey::find_or_make(dir.path()).expect("made").seal("alice", &Secret::new("hunter2")).expect("sealed");
+        let sealed = DataKey::find_or_make(dir.path())
+            .expect("made")
+            .seal("alice", &Secret::new("hunter2"))
+            .expect("sealed");
         let again = DataKey::find_or_make(dir.path()).expect("read");
         assert_eq!(again.unseal("alice", &sealed), Some(Secret::new("hunter2")));
         let mode = std::fs::metadata(dir.path().join(FILE)).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(!format!("{again:?}").contains(&std::fs::read_to_string(dir.path().join(FILE)).expect("a key")[..8]));
+        assert!(
+            !format!("{again:?}")
+                .contains(&std::fs::read_to_string(dir.path().join(FILE)).expect("a key")[..8])
+        );
     }
 
     #[test]
     fn a_secret_is_of_use_to_its_identity_and_with_its_key_only() {
-        let (dir, other) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let (dir, other) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
         let key = DataKey::find_or_make(dir.path()).expect("made");
         let sealed = key.seal("alice", &Secret::new("hunter2")).expect("sealed");
-        assert_ne!(sealed, key.seal("alice", &Secret::new("hunter2")).expect("sealed"), "the same secret never looks the same");
+        assert_ne!(
+            sealed,
+            key.seal("alice", &Secret::new("hunter2")).expect("sealed"),
+            "the same secret never looks the same"
+        );
         assert!(!sealed.contains("hunter2"));
         assert_eq!(key.unseal("bob", &sealed), None);
         assert_eq!(DataKey::find_or_make(other.path()).expect("made").unseal("alice", &sealed), None);
@@ -131,7 +147,9 @@ mod tests {
     fn a_damaged_key_is_an_error_and_not_replaced() {
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::write(dir.path().join(FILE), "c2hvcnQ=\n").expect("written");
-        assert!(DataKey::find_or_make(dir.path()).is_err_and(|error| error.to_string().contains("is damaged")));
+        assert!(
+            DataKey::find_or_make(dir.path()).is_err_and(|error| error.to_string().contains("is damaged"))
+        );
         assert_eq!(std::fs::read_to_string(dir.path().join(FILE)).expect("there"), "c2hvcnQ=\n");
     }
 }

@@ -23,7 +23,9 @@ impl CredentialsInForce {
 
     /// Called once for each request: it copies nothing but the identity that it finds.
     pub fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
-        let find = |all: &RwLock<Arc<Credentials>>| all.read().unwrap_or_else(PoisonError::into_inner).find(access_key);
+        let find = |all: &RwLock<Arc<Credentials>>| {
+            all.read().unwrap_or_else(PoisonError::into_inner).find(access_key)
+        };
         find(&self.configured).or_else(|| find(&self.added))
     }
 
@@ -72,7 +74,11 @@ mod tests {
         in_force.replace(only("bob", "configured"));
         assert_eq!(in_force.find("bob").expect("bob").1.expose(), "configured");
         in_force.replace(only("alice", "configured"));
-        assert_eq!(in_force.find("bob").expect("bob").1.expose(), "added", "and what was added is there again");
+        assert_eq!(
+            in_force.find("bob").expect("bob").1.expose(),
+            "added",
+            "and what was added is there again"
+        );
         assert!(in_force.is_configured("alice") && !in_force.is_configured("bob"));
     }
 }

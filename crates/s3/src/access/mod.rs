@@ -39,14 +39,18 @@ impl Credentials {
         let mut all = Self::default();
         let mut steward: Option<(Role, Owner)> = None;
         for Credential { access_key, secret_key, role, name } in credentials {
-            let owner = Owner { id: owner_id(&access_key), display_name: name.map_or_else(|| access_key.0.clone(), Arc::from) };
+            let owner = Owner {
+                id: owner_id(&access_key),
+                display_name: name.map_or_else(|| access_key.0.clone(), Arc::from),
+            };
             if steward.as_ref().is_none_or(|(other, _)| *other != Role::Admin && role == Role::Admin) {
                 steward = Some((role, owner.clone()));
             }
             let identity = Identity { access_key: access_key.clone(), role, owner };
             all.identities.insert(access_key.0, (Arc::new(identity), secret_key));
         }
-        all.administrator = steward.as_ref().filter(|(role, _)| *role == Role::Admin).map(|(_, owner)| owner.clone());
+        all.administrator =
+            steward.as_ref().filter(|(role, _)| *role == Role::Admin).map(|(_, owner)| owner.clone());
         all.steward = steward.map(|(_, owner)| owner);
         all
     }
@@ -95,8 +99,14 @@ mod tests {
 
     #[test]
     fn the_steward_is_the_first_administrator_or_else_the_first_identity() {
-        let steward = |list: &[Credential]| Credentials::new(list.to_vec()).steward().map(|owner| owner.display_name.to_string());
-        let (a, b, c) = (credential("a", Role::ReadOnly, None), credential("b", Role::Admin, None), credential("c", Role::Admin, None));
+        let steward = |list: &[Credential]| {
+            Credentials::new(list.to_vec()).steward().map(|owner| owner.display_name.to_string())
+        };
+        let (a, b, c) = (
+            credential("a", Role::ReadOnly, None),
+            credential("b", Role::Admin, None),
+            credential("c", Role::Admin, None),
+        );
         assert_eq!(steward(&[a.clone(), b.clone(), c]).as_deref(), Some("b"));
         assert_eq!(steward(std::slice::from_ref(&a)).as_deref(), Some("a"));
         assert_eq!(steward(&[]), None);

@@ -24,7 +24,12 @@ pub fn generated_root(dir: &Path) -> io::Result<RootCredentials> {
         Ok(mut file) => {
             let mut text = String::new();
             file.read_to_string(&mut text)?;
-            parse(&text).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{} is damaged; remove it", path.display())))
+            parse(&text).ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("{} is damaged; remove it", path.display()),
+                )
+            })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let root = generated_keys()?;
@@ -36,8 +41,15 @@ pub fn generated_root(dir: &Path) -> io::Result<RootCredentials> {
 }
 
 fn parse(text: &str) -> Option<RootCredentials> {
-    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).filter(|value| !value.is_empty());
-    Some(RootCredentials { access_key: AccessKey(value("access_key")?.into()), secret_key: Secret::new(value("secret_key")?) })
+    let value = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+            .filter(|value| !value.is_empty())
+    };
+    Some(RootCredentials {
+        access_key: AccessKey(value("access_key")?.into()),
+        secret_key: Secret::new(value("secret_key")?),
+    })
 }
 
 /// The file appears as a whole or not at all, and is never readable by others, not even for a moment.
@@ -53,7 +65,10 @@ fn write(path: &Path, root: &RootCredentials) -> io::Result<()> {
 
 /// A new access key and secret key.
 pub(super) fn generated_keys() -> io::Result<RootCredentials> {
-    Ok(RootCredentials { access_key: AccessKey(random::<20>(UPPER)?.into()), secret_key: Secret::new(random::<40>(ALL)?) })
+    Ok(RootCredentials {
+        access_key: AccessKey(random::<20>(UPPER)?.into()),
+        secret_key: Secret::new(random::<40>(ALL)?),
+    })
 }
 
 /// 32 and 64 characters: the low bits of a byte choose among them without bias.

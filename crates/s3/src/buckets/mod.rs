@@ -15,8 +15,8 @@ mod sweeping;
 use crate::{
     backend::{Backend, Found, OpenedBucket, Upkeep, locks::Locks},
     catalog::{
-        BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, CatalogError, CatalogErrorKind, Expected,
-        LeftPlace, NewBucket, NewDocument,
+        BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, CatalogError,
+        CatalogErrorKind, Expected, LeftPlace, NewBucket, NewDocument,
     },
     model::{BucketName, CannedAcl, Grants, Owner, Timestamp},
     store::{
@@ -149,7 +149,12 @@ impl Bucket {
     /// A copy of the open bucket, to be changed where it differs.
     fn again(&self) -> Self {
         let Self { record, settings, grants, opened } = self;
-        Self { record: record.clone(), settings: settings.clone(), grants: grants.clone(), opened: opened.clone() }
+        Self {
+            record: record.clone(),
+            settings: settings.clone(),
+            grants: grants.clone(),
+            opened: opened.clone(),
+        }
     }
 }
 
@@ -182,7 +187,11 @@ pub struct Buckets {
 }
 
 impl Buckets {
-    pub fn new(catalog: Arc<dyn Catalog>, backends: HashMap<String, Arc<dyn Backend>>, default_backend: impl Into<Option<String>>) -> Self {
+    pub fn new(
+        catalog: Arc<dyn Catalog>,
+        backends: HashMap<String, Arc<dyn Backend>>,
+        default_backend: impl Into<Option<String>>,
+    ) -> Self {
         Self::of(catalog, Setup { backends, default_backend: default_backend.into(), ..Setup::default() })
     }
 
@@ -220,7 +229,10 @@ impl Buckets {
     async fn create_now(&self, request: CreateBucket) -> Result<Arc<Bucket>, BucketError> {
         let default = &self.default_backend().ok_or(BucketError::NoDefaultBackend)?;
         let backend = &self.backend(default)?;
-        let documents = [settings::document::<Acl>(&request.acl), settings::document::<Location>(&request.location.into())];
+        let documents = [
+            settings::document::<Acl>(&request.acl),
+            settings::document::<Location>(&request.location.into()),
+        ];
         let bucket = NewBucket {
             tenant: Default::default(),
             place: backend.place_for(&request.name),
@@ -298,7 +310,9 @@ impl Buckets {
         }
         let is_left = async || {
             let (left, own) = (self.catalog.left_places().await?, left_place(bucket));
-            Ok::<_, BucketError>(left.iter().any(|left| left.backend == own.backend && left.place == own.place))
+            Ok::<_, BucketError>(
+                left.iter().any(|left| left.backend == own.backend && left.place == own.place),
+            )
         };
         match backend.found(&unwritten(bucket)).await? {
             Found::Nothing => Ok(false),
@@ -314,7 +328,11 @@ impl Buckets {
     }
 
     /// Writes a bucket to the catalog, serialised with all others. `None` means that the name is taken.
-    async fn write_down(&self, bucket: NewBucket, documents: Vec<NewDocument>) -> Result<Option<BucketRecord>, BucketError> {
+    async fn write_down(
+        &self,
+        bucket: NewBucket,
+        documents: Vec<NewDocument>,
+    ) -> Result<Option<BucketRecord>, BucketError> {
         let parts = places::parts(&*self.backend(&bucket.backend)?, &bucket)?;
         let around = self.setup().homes.around(&parts);
         match self.catalog.create_bucket_apart(bucket, documents, around).await {
@@ -353,7 +371,9 @@ impl Buckets {
             return Err(BucketError::NothingThere);
         }
         self.refuse_foreign(&bucket).await?;
-        let Some(record) = self.write_down(bucket, Vec::new()).await? else { return Err(BucketError::NothingThere) };
+        let Some(record) = self.write_down(bucket, Vec::new()).await? else {
+            return Err(BucketError::NothingThere);
+        };
         let id = record.id;
         match self.open(record).await {
             Ok(bucket) => Ok(bucket),
@@ -378,7 +398,9 @@ impl Buckets {
             return Err(BucketError::NoSuchBucket);
         }
         let page = bucket.store().list(ListRequest { limit: 1, ..Default::default() }).await?;
-        if !page.entries.is_empty() || !self.backend(&bucket.record.bucket.backend)?.remove(&bucket.record).await? {
+        if !page.entries.is_empty()
+            || !self.backend(&bucket.record.bucket.backend)?.remove(&bucket.record).await?
+        {
             return Err(BucketError::NotEmpty);
         }
         self.catalog.delete_bucket(bucket.id()).await?;
@@ -404,7 +426,10 @@ impl Buckets {
         match self.catalog.bucket(name).await? {
             Some(mut record) if record.bucket.owner != *owner => {
                 let expected = Expected::Exactly(record.revision);
-                record.revision = self.catalog.update_bucket(record.id, expected, BucketChange::Owner(owner.clone())).await?;
+                record.revision = self
+                    .catalog
+                    .update_bucket(record.id, expected, BucketChange::Owner(owner.clone()))
+                    .await?;
                 let before = std::mem::replace(&mut record.bucket.owner, owner.clone());
                 if let Some(open) = self.write().get_mut(name) {
                     *open = Arc::new(Bucket { record, ..open.again() });
@@ -417,7 +442,12 @@ impl Buckets {
 
     /// The buckets in which an identity has a grant.
     pub fn given_to(&self, owner: &Owner) -> Vec<BucketName> {
-        self.setup().grants.iter().filter(|(_, grants)| grants.names(owner)).map(|(name, _)| name.clone()).collect()
+        self.setup()
+            .grants
+            .iter()
+            .filter(|(_, grants)| grants.names(owner))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     pub async fn list(&self, query: BucketsQuery) -> Result<BucketsPage, BucketError> {
@@ -440,7 +470,10 @@ impl Buckets {
         if !all.contains(&new) {
             all.push(new);
         }
-        setup.homes.clash(all).map_or(Ok(()), |clash| Err(BucketError::PlaceTaken(Taken::ByReplica(clash.into()))))
+        setup
+            .homes
+            .clash(all)
+            .map_or(Ok(()), |clash| Err(BucketError::PlaceTaken(Taken::ByReplica(clash.into()))))
     }
 
     pub fn administrator(&self) -> Option<Owner> {
@@ -489,11 +522,15 @@ fn unwritten(bucket: &NewBucket) -> BucketRecord {
     BucketRecord::new(BucketId(0), bucket.clone())
 }
 
-async fn to_the_end<T: Send + 'static>(change: impl Future<Output = Result<T, BucketError>> + Send + 'static) -> Result<T, BucketError> {
+async fn to_the_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, BucketError>> + Send + 'static,
+) -> Result<T, BucketError> {
     match tokio::spawn(change).await {
         Ok(result) => result,
         Err(error) => {
-            Err(StoreError::new(StoreErrorKind::Internal, "creating or deleting a bucket was interrupted").with_source(error).into())
+            Err(StoreError::new(StoreErrorKind::Internal, "creating or deleting a bucket was interrupted")
+                .with_source(error)
+                .into())
         }
     }
 }

@@ -51,7 +51,9 @@ impl Homes {
     /// Whether a location contains all of another backend: no client may have that.
     pub(super) fn is_around_another(&self, parts: &[BackendPlace]) -> bool {
         let holds = |part: &BackendPlace| {
-            let (Some(location), Some(own)) = (self.location(part), self.0.get(&part.backend)) else { return false };
+            let (Some(location), Some(own)) = (self.location(part), self.0.get(&part.backend)) else {
+                return false;
+            };
             self.0.values().any(|home| home != own && location.way_to(home).is_some())
         };
         parts.iter().any(holds)
@@ -64,7 +66,9 @@ impl Homes {
     /// Two of these that share a location.
     pub fn clash(&self, all: impl IntoIterator<Item = (BucketName, BackendPlace)>) -> Option<Clash> {
         let alone = |part: &BackendPlace| Location::new(format!("backend {}", part.backend), &part.place);
-        let located = |(name, part): (BucketName, BackendPlace)| (self.location(&part).unwrap_or_else(|| alone(&part)), name, part);
+        let located = |(name, part): (BucketName, BackendPlace)| {
+            (self.location(&part).unwrap_or_else(|| alone(&part)), name, part)
+        };
         let mut all: Vec<_> = all.into_iter().map(located).collect();
         all.sort();
         // Locations inside another one follow it in the order. Names with characters before '/' may come in
@@ -72,7 +76,9 @@ impl Homes {
         let mut outer: Vec<(Location, BucketName, BackendPlace)> = Vec::new();
         for (location, name, part) in all {
             outer.retain(|(around, ..)| around.may_hold_what_follows(&location));
-            if let Some((_, first, its)) = outer.iter().find(|(around, ..)| around.way_to(&location).is_some()) {
+            if let Some((_, first, its)) =
+                outer.iter().find(|(around, ..)| around.way_to(&location).is_some())
+            {
                 return Some(Clash((first.clone(), its.clone()), (name, part)));
             }
             outer.push((location, name, part));
@@ -105,7 +111,10 @@ async fn parts_of(
         None => vec![own(&record.bucket)],
     };
     let replicas = catalog.replicas(record.id).await?;
-    let mut parts: Vec<_> = replicas.into_iter().map(|replica| BackendPlace { backend: replica.backend, place: replica.place }).collect();
+    let mut parts: Vec<_> = replicas
+        .into_iter()
+        .map(|replica| BackendPlace { backend: replica.backend, place: replica.place })
+        .collect();
     for new in planned {
         if !parts.iter().any(|known| known.backend == new.backend) {
             parts.push(new);
@@ -134,7 +143,12 @@ mod tests {
 
     /// Two roots of one disk, one inside the other, the same storage behind two names, and a separate one.
     fn homes() -> Homes {
-        let homes = [("outer", "disk", "srv"), ("inner", "disk", "srv/deep/inner"), ("lake", "s3", ""), ("alias", "s3", "")];
+        let homes = [
+            ("outer", "disk", "srv"),
+            ("inner", "disk", "srv/deep/inner"),
+            ("lake", "s3", ""),
+            ("alias", "s3", ""),
+        ];
         Homes::new(homes.map(|(name, storage, path)| (name.to_owned(), Location::new(storage, path))).into())
     }
 
@@ -147,7 +161,10 @@ mod tests {
         assert_eq!(around("outer", "deep/inner/x"), [at("inner", "x"), at("outer", "deep/inner/x")]);
         assert_eq!(around("inner", "x"), [at("inner", "x"), at("outer", "deep/inner/x")]);
         assert_eq!(around("memory", "x"), [at("memory", "x")]);
-        assert!(homes().is_around_another(&[at("outer", "deep")]) && !homes().is_around_another(&[at("outer", "photos")]));
+        assert!(
+            homes().is_around_another(&[at("outer", "deep")])
+                && !homes().is_around_another(&[at("outer", "photos")])
+        );
         assert!(!homes().is_around_another(&[at("lake", "")]), "the same home is no other one");
     }
 
@@ -158,10 +175,25 @@ mod tests {
             let clash = homes().clash(all.iter().map(|(of, backend, place)| (name(of), at(backend, place))));
             clash.map(|Clash((first, _), (second, _))| format!("{first} {second}"))
         };
-        assert_eq!(clash(&[("one", "lake", "a"), ("two", "alias", "b"), ("three", "outer", "a"), ("four", "memory", "a")]), None);
-        assert_eq!(clash(&[("one", "lake", "a"), ("two", "lake", "a-b"), ("three", "alias", "a/c")]).as_deref(), Some("one three"));
+        assert_eq!(
+            clash(&[
+                ("one", "lake", "a"),
+                ("two", "alias", "b"),
+                ("three", "outer", "a"),
+                ("four", "memory", "a")
+            ]),
+            None
+        );
+        assert_eq!(
+            clash(&[("one", "lake", "a"), ("two", "lake", "a-b"), ("three", "alias", "a/c")]).as_deref(),
+            Some("one three")
+        );
         assert_eq!(clash(&[("one", "inner", "x"), ("two", "outer", "deep")]).as_deref(), Some("two one"));
         assert_eq!(clash(&[("one", "memory", "x"), ("two", "memory", "x/y")]).as_deref(), Some("one two"));
-        assert_eq!(clash(&[("one", "lake", "x"), ("one", "alias", "x")]).as_deref(), Some("one one"), "replicas of one bucket");
+        assert_eq!(
+            clash(&[("one", "lake", "x"), ("one", "alias", "x")]).as_deref(),
+            Some("one one"),
+            "replicas of one bucket"
+        );
     }
 }

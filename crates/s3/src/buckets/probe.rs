@@ -81,7 +81,9 @@ impl Run<'_> {
     /// knowing.
     async fn run(&mut self, depth: Depth) -> bool {
         let trial = self.trial;
-        if !self.step("reach and list", reading::list(trial)).await || !self.step("write", reading::write(trial)).await {
+        if !self.step("reach and list", reading::list(trial)).await
+            || !self.step("write", reading::write(trial)).await
+        {
             return false;
         }
         self.step("read", reading::read(trial)).await;

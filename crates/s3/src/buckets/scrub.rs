@@ -98,9 +98,14 @@ pub async fn scrub(
         });
         stream::iter(objects).for_each_concurrent(AT_ONCE, |row| scrub.object(row, listed)).await;
         match last {
-            Some(last) if page.truncated && after.as_deref().is_none_or(|after| after < last.as_str()) => after = Some(last),
+            Some(last) if page.truncated && after.as_deref().is_none_or(|after| after < last.as_str()) => {
+                after = Some(last)
+            }
             Some(_) if page.truncated => {
-                return Err(StoreError::new(StoreErrorKind::Internal, "the listing does not go on behind its last name"));
+                return Err(StoreError::new(
+                    StoreErrorKind::Internal,
+                    "the listing does not go on behind its last name",
+                ));
             }
             _ => return Ok(*scrub.counts.lock().unwrap_or_else(PoisonError::into_inner)),
         }
@@ -176,11 +181,15 @@ impl Scrub<'_> {
                 (Seen::Right { read, unverified }, None) => return Ok(Verdict::Right { read, unverified }),
                 // The driver has corrected its listing because of this check. A change that is as old as that
                 // came from no client.
-                (Seen::Right { .. }, Some(doubt)) if doubt.modified.is_some_and(|modified| is_older(modified, listed)) => {
+                (Seen::Right { .. }, Some(doubt))
+                    if doubt.modified.is_some_and(|modified| is_older(modified, listed)) =>
+                {
                     return Ok(Verdict::Wrong(doubt.what));
                 }
                 (Seen::Right { .. }, Some(_)) => return Ok(Verdict::Changed),
-                (Seen::Wrong { what, .. }, Some(doubt)) if what == doubt.what && row == doubt.row => return Ok(Verdict::Wrong(what)),
+                (Seen::Wrong { what, .. }, Some(doubt)) if what == doubt.what && row == doubt.row => {
+                    return Ok(Verdict::Wrong(what));
+                }
                 (Seen::Wrong { what, modified }, _) => (what, modified),
             };
             let Some(now) = self.row(&row.key).await? else { return Ok(Verdict::Changed) };
@@ -203,7 +212,10 @@ impl Scrub<'_> {
         let info = match timely(self.store.describe(row.key.current(), &Default::default())).await {
             Ok(info) => info,
             Err(error) if error.kind() == StoreErrorKind::NoSuchKey => {
-                return Ok(Seen::Wrong { what: "it is listed and cannot be found".to_owned(), modified: None });
+                return Ok(Seen::Wrong {
+                    what: "it is listed and cannot be found".to_owned(),
+                    modified: None,
+                });
             }
             Err(error) => return Err(error),
         };
@@ -272,12 +284,14 @@ fn contradiction(row: &ListedObject, info: &ObjectInfo) -> Option<String> {
         ("storage class", class(row.storage_class), class(info.attributes.storage_class)),
     ];
     let differing: Vec<_> = said.into_iter().filter(|(_, listed, real)| listed != real).collect();
-    let words = |(name, listed, real): &(&str, String, String)| format!("{name} {listed} in the listing and {real} in the object");
+    let words = |(name, listed, real): &(&str, String, String)| {
+        format!("{name} {listed} in the listing and {real} in the object")
+    };
     (!differing.is_empty()).then(|| differing.iter().map(words).collect::<Vec<_>>().join(", "))
 }
 
 async fn timely<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::time::timeout(PATIENCE, work)
-        .await
-        .unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Unavailable, "the storage did not answer in time")))
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| {
+        Err(StoreError::new(StoreErrorKind::Unavailable, "the storage did not answer in time"))
+    })
 }

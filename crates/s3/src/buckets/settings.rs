@@ -96,7 +96,9 @@ impl BucketSettings {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    #[error("the bucket has settings of kind '{0}', which this release does not know: use the release that wrote them, or a later one")]
+    #[error(
+        "the bucket has settings of kind '{0}', which this release does not know: use the release that wrote them, or a later one"
+    )]
     Unknown(String),
     #[error("the bucket's settings of kind '{kind}' cannot be read: {why}")]
     Malformed { kind: String, why: String },
@@ -104,7 +106,10 @@ pub enum SettingsError {
 
 impl From<SettingsError> for BucketError {
     fn from(error: SettingsError) -> Self {
-        Self::Store(StoreError::new(StoreErrorKind::Internal, "reading the settings of a bucket failed").with_source(error))
+        Self::Store(
+            StoreError::new(StoreErrorKind::Internal, "reading the settings of a bucket failed")
+                .with_source(error),
+        )
     }
 }
 
@@ -143,15 +148,20 @@ impl Buckets {
             _ => error.into(),
         };
         match document::<K>(value) {
-            Some(document) => drop(self.catalog().set_document(bucket.id(), Expected::Any, document).await.map_err(gone)?),
-            None => drop(self.catalog().delete_document(bucket.id(), K::NAME, Expected::Any).await.map_err(gone)?),
+            Some(document) => {
+                drop(self.catalog().set_document(bucket.id(), Expected::Any, document).await.map_err(gone)?)
+            }
+            None => drop(
+                self.catalog().delete_document(bucket.id(), K::NAME, Expected::Any).await.map_err(gone)?,
+            ),
         }
         self.read_settings(bucket).await
     }
 
     /// Puts changes by others since the last read in force. Returns whether there were any.
     pub async fn refresh(&self, bucket: &Bucket) -> Result<bool, BucketError> {
-        let stored = self.catalog().documents_revision(bucket.id()).await?.ok_or(BucketError::NoSuchBucket)?;
+        let stored =
+            self.catalog().documents_revision(bucket.id()).await?.ok_or(BucketError::NoSuchBucket)?;
         let has_moved = bucket.settings.read(|settings| settings.revision < stored);
         if has_moved {
             self.read_settings(bucket).await?;
@@ -183,7 +193,10 @@ mod tests {
         let catalog = SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("a catalog");
         let memory: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
         let backends = [("memory".to_owned(), memory)].into();
-        Arc::new(Buckets::of(Arc::new(catalog), Setup { backends, default_backend: Some("memory".to_owned()), ..Setup::default() }))
+        Arc::new(Buckets::of(
+            Arc::new(catalog),
+            Setup { backends, default_backend: Some("memory".to_owned()), ..Setup::default() },
+        ))
     }
 
     async fn photos(buckets: &Arc<Buckets>) -> Arc<Bucket> {
@@ -220,7 +233,9 @@ mod tests {
         assert_eq!((ours.acl(), &*ours.location()), (CannedAcl::PublicReadWrite, "EU"));
         assert!(!one.refresh(&ours).await.expect("nothing has moved since"));
         one.catalog().delete_bucket(ours.id()).await.expect("deleted");
-        for outcome in [other.refresh(&theirs).await.map(drop), other.set::<Acl>(&theirs, &CannedAcl::PublicRead).await] {
+        for outcome in
+            [other.refresh(&theirs).await.map(drop), other.set::<Acl>(&theirs, &CannedAcl::PublicRead).await]
+        {
             assert!(matches!(outcome, Err(BucketError::NoSuchBucket)), "{outcome:?}");
         }
     }
@@ -234,13 +249,20 @@ mod tests {
         buckets.catalog().set_document(made.id(), Expected::ABSENT, policy).await.expect("set");
         let refused = gateway(&dir).get(made.name()).await.expect_err("a later release's");
         let BucketError::Store(error) = &refused else { panic!("{refused:?}") };
-        assert!(std::error::Error::source(error).expect("a cause").to_string().contains("of kind 'policy'"), "{error:?}");
+        assert!(
+            std::error::Error::source(error).expect("a cause").to_string().contains("of kind 'policy'"),
+            "{error:?}"
+        );
         assert!(buckets.refresh(&made).await.is_err());
         assert_eq!(made.acl(), CannedAcl::PublicRead, "what was in force stays");
     }
 
     fn documents(all: &[(&str, &str)]) -> Documents {
-        let document = |(kind, body): &(&str, &str)| Document { kind: (*kind).into(), body: (*body).into(), revision: Revision(3) };
+        let document = |(kind, body): &(&str, &str)| Document {
+            kind: (*kind).into(),
+            body: (*body).into(),
+            revision: Revision(3),
+        };
         Documents { revision: Revision(3), all: all.iter().map(document).collect() }
     }
 
@@ -248,7 +270,8 @@ mod tests {
     fn settings_say_what_documents_say_and_otherwise_the_default() {
         let none = BucketSettings::parse(&Documents::default()).expect("no documents");
         assert_eq!((*none.get::<Acl>(), &**none.get::<Location>()), (CannedAcl::Private, ""));
-        let both = BucketSettings::parse(&documents(&[("acl", "public-read"), ("location", "eu-west-1")])).expect("read");
+        let both = BucketSettings::parse(&documents(&[("acl", "public-read"), ("location", "eu-west-1")]))
+            .expect("read");
         assert_eq!((*both.get::<Acl>(), &**both.get::<Location>()), (CannedAcl::PublicRead, "eu-west-1"));
     }
 
@@ -256,7 +279,11 @@ mod tests {
     fn what_is_not_understood_is_an_error() {
         let parse = |all| BucketSettings::parse(&documents(all)).expect_err("refused");
         assert_eq!(parse(&[("acl", "private"), ("policy", "{}")]), SettingsError::Unknown("policy".into()));
-        assert!(parse(&[("acl", "everybody")]).to_string().contains("of kind 'acl' cannot be read: 'everybody' is no canned ACL"));
+        assert!(
+            parse(&[("acl", "everybody")])
+                .to_string()
+                .contains("of kind 'acl' cannot be read: 'everybody' is no canned ACL")
+        );
     }
 
     #[test]

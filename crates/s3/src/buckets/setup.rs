@@ -84,7 +84,11 @@ impl Setup {
     }
 
     /// The locations that a bucket would take, if it does not exist yet.
-    async fn check_one(&self, catalog: &dyn Catalog, bucket: &NewBucket) -> Result<Vec<(BucketName, BackendPlace)>, Unfit> {
+    async fn check_one(
+        &self,
+        catalog: &dyn Catalog,
+        bucket: &NewBucket,
+    ) -> Result<Vec<(BucketName, BackendPlace)>, Unfit> {
         let failed = |error: BucketError| Unfit::Bucket(bucket.name.clone(), error);
         if let Some(known) = catalog.bucket(&bucket.name).await.map_err(|error| failed(error.into()))? {
             return refuse_move(&known.bucket, bucket).map(|()| Vec::new());
@@ -174,9 +178,14 @@ mod tests {
     }
 
     fn setup(grants: &[(&str, &str)]) -> Setup {
-        let grant = |(bucket, who): &(&str, &str)| (name(bucket), Arc::new(Grants::new([(owner(who), Right::Read)])));
+        let grant =
+            |(bucket, who): &(&str, &str)| (name(bucket), Arc::new(Grants::new([(owner(who), Right::Read)])));
         let memory: Arc<dyn Backend> = Arc::new(MemoryBackend::new());
-        Setup { backends: [("memory".to_owned(), memory)].into(), grants: grants.iter().map(grant).collect(), ..Setup::default() }
+        Setup {
+            backends: [("memory".to_owned(), memory)].into(),
+            grants: grants.iter().map(grant).collect(),
+            ..Setup::default()
+        }
     }
 
     fn buckets(setup: Setup) -> (Buckets, TempDir) {
@@ -191,10 +200,16 @@ mod tests {
         let held = buckets.ensure(bucket("photos", "photos")).await.expect("made");
         let with_bob = Setup { backends: buckets.setup().backends.clone(), ..setup(&[("photos", "bob")]) };
         buckets.replace(with_bob);
-        assert_eq!(buckets.give(&name("photos"), &owner("carol")).await.expect("given"), Some(owner("alice")));
+        assert_eq!(
+            buckets.give(&name("photos"), &owner("carol")).await.expect("given"),
+            Some(owner("alice"))
+        );
         assert_eq!(buckets.give(&name("photos"), &owner("carol")).await.expect("hers already"), None);
         let now = buckets.get(&name("photos")).await.expect("open");
-        assert!(now.grants().names(&owner("bob")) && !held.grants().names(&owner("bob")), "what is in work keeps its rights");
+        assert!(
+            now.grants().names(&owner("bob")) && !held.grants().names(&owner("bob")),
+            "what is in work keeps its rights"
+        );
         assert_eq!((now.owner(), held.owner()), (&owner("carol"), &owner("alice")));
         assert!(Arc::ptr_eq(now.store(), held.store()));
         assert_eq!(buckets.given_to(&owner("bob")), [name("photos")]);
@@ -209,12 +224,23 @@ mod tests {
         let setup = buckets.setup();
         let fine = [bucket("photos", "photos"), bucket("more", "more")];
         assert!(setup.check(&**buckets.catalog(), &fine).await.is_empty());
-        let wrong =
-            [bucket("photos", "elsewhere"), bucket("inner", "photos/inner"), NewBucket { backend: "none".into(), ..bucket("lost", "x") }];
+        let wrong = [
+            bucket("photos", "elsewhere"),
+            bucket("inner", "photos/inner"),
+            NewBucket { backend: "none".into(), ..bucket("lost", "x") },
+        ];
         let unfit = setup.check(&**buckets.catalog(), &wrong).await;
         let words: Vec<String> = unfit.iter().map(ToString::to_string).collect();
-        assert!(words[0].contains("'photos' is at 'photos' on backend 'memory', but the configuration says 'elsewhere'"), "{words:?}");
-        assert!(words[1].contains("'lost'") && words[2].contains("share a place") && words.len() == 3, "{words:?}");
+        assert!(
+            words[0].contains(
+                "'photos' is at 'photos' on backend 'memory', but the configuration says 'elsewhere'"
+            ),
+            "{words:?}"
+        );
+        assert!(
+            words[1].contains("'lost'") && words[2].contains("share a place") && words.len() == 3,
+            "{words:?}"
+        );
         for absent in ["more", "inner", "lost"] {
             assert!(matches!(buckets.get(&name(absent)).await, Err(BucketError::NoSuchBucket)));
         }

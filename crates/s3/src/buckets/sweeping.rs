@@ -49,10 +49,16 @@ impl Sweeping {
 
     /// One sweep, unless another process sweeps the backend.
     async fn sweep(&self, name: &str, backend: &dyn Backend) {
-        let job = match self.workers.begin(&kind::UPLOAD_SWEEP, Subject::Backend(name.into()), Duration::ZERO).await {
+        let job = match self
+            .workers
+            .begin(&kind::UPLOAD_SWEEP, Subject::Backend(name.into()), Duration::ZERO)
+            .await
+        {
             Ok(Some(job)) => job,
             Ok(None) => return,
-            Err(failure) => return tracing::warn!(backend = name, %failure, "a backend could not be swept; it is tried again"),
+            Err(failure) => {
+                return tracing::warn!(backend = name, %failure, "a backend could not be swept; it is tried again");
+            }
         };
         let swept = backend.sweep().await;
         if let Err(error) = &swept {

@@ -13,8 +13,11 @@ pub(super) struct Addresses {
 
 impl Addresses {
     pub(super) fn new(domains: impl IntoIterator<Item = String>) -> Self {
-        let mut domains: Vec<_> =
-            domains.into_iter().map(|domain| domain.trim_matches('.').to_ascii_lowercase()).filter(|domain| !domain.is_empty()).collect();
+        let mut domains: Vec<_> = domains
+            .into_iter()
+            .map(|domain| domain.trim_matches('.').to_ascii_lowercase())
+            .filter(|domain| !domain.is_empty())
+            .collect();
         domains.sort_by_key(|domain| std::cmp::Reverse(domain.len()));
         Self { domains }
     }
@@ -42,7 +45,9 @@ impl Addresses {
         if self.domains.iter().any(|domain| domain == host) {
             return None;
         }
-        let bucket = |domain: &String| host.strip_suffix(domain.as_str())?.strip_suffix('.').filter(|bucket| !bucket.is_empty());
+        let bucket = |domain: &String| {
+            host.strip_suffix(domain.as_str())?.strip_suffix('.').filter(|bucket| !bucket.is_empty())
+        };
         self.domains.iter().find_map(bucket).map(str::to_owned)
     }
 }
@@ -50,7 +55,12 @@ impl Addresses {
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         // `[::1]` has colons of its own.
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && (!name.starts_with('[') || name.ends_with(']')) => name,
+        Some((name, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit())
+                && (!name.starts_with('[') || name.ends_with(']')) =>
+        {
+            name
+        }
         _ => host,
     }
 }
@@ -64,7 +74,8 @@ mod tests {
     use super::*;
 
     fn located(host: &str, path: &str) -> (Option<String>, Option<String>) {
-        let addresses = Addresses::new(["example.com".to_owned(), "S3.example.com".to_owned(), "localhost".to_owned()]);
+        let addresses =
+            Addresses::new(["example.com".to_owned(), "S3.example.com".to_owned(), "localhost".to_owned()]);
         let (target, _) = addresses.locate(host, path);
         (target.bucket, target.key)
     }

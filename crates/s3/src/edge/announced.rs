@@ -23,16 +23,18 @@ pub(super) enum Framing {
 }
 
 impl Framing {
-    /// `content_sha256` is the header of that name, absent only where the request is not signed in its headers.
+    /// `content_sha256` is the header of that name, absent only where the request is not signed in its
+    /// headers.
     pub(super) fn of(content_sha256: Option<&str>, headers: &HeaderMap) -> Result<Self, S3Error> {
         match content_sha256 {
             Some(UNSIGNED) => Ok(Self::Plain(None)),
             Some("STREAMING-UNSIGNED-PAYLOAD-TRAILER") => Ok(Self::Chunks),
             Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD") => Ok(Self::SignedChunks { trailer: false }),
             Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER") => Ok(Self::SignedChunks { trailer: true }),
-            Some("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD" | "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER") => {
-                Err(S3Error::not_implemented("Signing with SigV4A"))
-            }
+            Some(
+                "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"
+                | "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER",
+            ) => Err(S3Error::not_implemented("Signing with SigV4A")),
             Some(text) => {
                 let mut digest = [0; 32];
                 hex::decode_to_slice(text, &mut digest).map_err(|_| {
@@ -43,7 +45,9 @@ impl Framing {
                 Ok(Self::Plain(Some(digest)))
             }
             // SDKs frame a body whether or not they sign the request.
-            None if headers.contains_key(DECODED_LENGTH) && codings(headers).any(is_framing) => Ok(Self::Chunks),
+            None if headers.contains_key(DECODED_LENGTH) && codings(headers).any(is_framing) => {
+                Ok(Self::Chunks)
+            }
             None => Ok(Self::Plain(None)),
         }
     }
@@ -63,12 +67,19 @@ pub(super) fn is_checksum(name: &str) -> bool {
 /// Reads all announcements. `wire_length` is the length of the body as it is on the wire. With
 /// `foreign_checksum` the checksum headers are about something else than this body, and are left to the code
 /// that needs them.
-pub(super) fn read(headers: &HeaderMap, framing: Framing, wire_length: Option<u64>, foreign_checksum: bool) -> Result<Announced, S3Error> {
+pub(super) fn read(
+    headers: &HeaderMap,
+    framing: Framing,
+    wire_length: Option<u64>,
+    foreign_checksum: bool,
+) -> Result<Announced, S3Error> {
     let (length, sha256) = match framing {
         Framing::Plain(sha256) => (wire_length, sha256),
         Framing::Chunks | Framing::SignedChunks { .. } => {
             let text = headers.amz(DECODED_LENGTH)?.ok_or(ErrorCode::MissingContentLength)?;
-            let number = text.parse().map_err(|_| S3Error::argument(DECODED_LENGTH, text, "The decoded length is not a number"));
+            let number = text
+                .parse()
+                .map_err(|_| S3Error::argument(DECODED_LENGTH, text, "The decoded length is not a number"));
             (Some(number?), None)
         }
     };
@@ -93,14 +104,18 @@ fn checksum(headers: &HeaderMap, framing: Framing) -> Result<AnnouncedChecksum, 
         None => None,
     };
     let announced = match (value, trailer) {
-        (Some(_), Some(_)) => return Err(invalid("Expecting a single x-amz-checksum- header, or a trailer, but not both")),
+        (Some(_), Some(_)) => {
+            return Err(invalid("Expecting a single x-amz-checksum- header, or a trailer, but not both"));
+        }
         (Some(value), None) => AnnouncedChecksum::Header(value),
         (None, Some(algorithm)) => AnnouncedChecksum::Trailer(algorithm),
         (None, None) => return Ok(chosen.map_or(AnnouncedChecksum::None, AnnouncedChecksum::Algorithm)),
     };
     // The API reference says BadDigest here; S3 itself answers so only if a value was computed and differs.
     if chosen.is_some() && chosen != announced.algorithm() {
-        return Err(invalid("The x-amz-sdk-checksum-algorithm header does not name the algorithm of the checksum that was sent"));
+        return Err(invalid(
+            "The x-amz-sdk-checksum-algorithm header does not name the algorithm of the checksum that was sent",
+        ));
     }
     Ok(announced)
 }
@@ -111,11 +126,15 @@ fn header_checksum(headers: &HeaderMap) -> Result<Option<Checksum>, S3Error> {
         if NOT_CHECKSUMS.contains(&name.as_str()) {
             continue;
         }
-        let algorithm = algorithm_of(name.as_str()).ok_or_else(|| S3Error::not_implemented(format_args!("The checksum {name}")))?;
+        let algorithm = algorithm_of(name.as_str())
+            .ok_or_else(|| S3Error::not_implemented(format_args!("The checksum {name}")))?;
         let text = headers.text(name)?.unwrap_or_default();
-        let value = Checksum::from_base64(algorithm, text).ok_or_else(|| invalid(&format!("Value for {name} header is invalid.")))?;
+        let value = Checksum::from_base64(algorithm, text)
+            .ok_or_else(|| invalid(&format!("Value for {name} header is invalid.")))?;
         if found.replace(value).is_some() {
-            return Err(invalid("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."));
+            return Err(invalid(
+                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
+            ));
         }
     }
     Ok(found)
@@ -129,7 +148,9 @@ fn algorithm_of(header: &str) -> Option<ChecksumAlgorithm> {
 fn trailer_algorithm(headers: &HeaderMap, framing: Framing) -> Result<Option<ChecksumAlgorithm>, S3Error> {
     let Some(names) = headers.amz("x-amz-trailer")? else { return Ok(None) };
     if !matches!(framing, Framing::Chunks | Framing::SignedChunks { trailer: true }) {
-        return Err(invalid("The x-amz-trailer header announces a trailer that x-amz-content-sha256 does not allow"));
+        return Err(invalid(
+            "The x-amz-trailer header announces a trailer that x-amz-content-sha256 does not allow",
+        ));
     }
     let mut names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
     match (names.next().map(algorithm_of), names.next()) {
@@ -180,7 +201,8 @@ mod tests {
     fn announced(list: &[(&'static str, &'static str)]) -> Result<Announced, ErrorCode> {
         let headers = headers(list);
         let code = |error: S3Error| error.code;
-        let framing = Framing::of(headers.amz("x-amz-content-sha256").map_err(code)?, &headers).map_err(code)?;
+        let framing =
+            Framing::of(headers.amz("x-amz-content-sha256").map_err(code)?, &headers).map_err(code)?;
         read(&headers, framing, Some(3), false).map_err(code)
     }
 
@@ -189,14 +211,22 @@ mod tests {
 
     #[test]
     fn each_payload_mode_is_told_from_the_others() {
-        let framing = |text: &'static str| Framing::of(Some(text), &HeaderMap::new()).map_err(|error| error.code);
+        let framing =
+            |text: &'static str| Framing::of(Some(text), &HeaderMap::new()).map_err(|error| error.code);
         assert_eq!(framing("UNSIGNED-PAYLOAD"), Ok(Framing::Plain(None)));
         assert_eq!(
-            framing("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85f").map(|f| matches!(f, Framing::Plain(Some(_)))),
+            framing("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85f")
+                .map(|f| matches!(f, Framing::Plain(Some(_)))),
             Ok(true)
         );
-        assert_eq!(framing("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"), Ok(Framing::SignedChunks { trailer: false }));
-        assert_eq!(framing("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"), Ok(Framing::SignedChunks { trailer: true }));
+        assert_eq!(
+            framing("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
+            Ok(Framing::SignedChunks { trailer: false })
+        );
+        assert_eq!(
+            framing("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"),
+            Ok(Framing::SignedChunks { trailer: true })
+        );
         assert_eq!(framing("STREAMING-UNSIGNED-PAYLOAD-TRAILER"), Ok(Framing::Chunks));
         assert_eq!(framing("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"), Err(ErrorCode::NotImplemented));
         for bad in ["", "e3b0", "unsigned-payload", "STREAMING-UNSIGNED-PAYLOAD"] {
@@ -206,7 +236,8 @@ mod tests {
 
     #[test]
     fn an_unsigned_request_says_in_its_encoding_that_it_is_chunked() {
-        let of = |list: &[(&'static str, &'static str)]| Framing::of(None, &headers(list)).expect("a framing");
+        let of =
+            |list: &[(&'static str, &'static str)]| Framing::of(None, &headers(list)).expect("a framing");
         assert_eq!(of(&[("content-encoding", "gzip,AWS-Chunked"), (DECODED_LENGTH, "3")]), Framing::Chunks);
         assert_eq!(of(&[("content-encoding", "aws-chunked")]), Framing::Plain(None));
         assert_eq!(of(&[(DECODED_LENGTH, "3")]), Framing::Plain(None));
@@ -215,7 +246,10 @@ mod tests {
     #[test]
     fn a_chunked_body_must_say_how_long_it_is() {
         assert_eq!(announced(&[TRAILERS]).map(|a| a.length), Err(ErrorCode::MissingContentLength));
-        assert_eq!(announced(&[TRAILERS, (DECODED_LENGTH, "-1")]).map(|a| a.length), Err(ErrorCode::InvalidArgument));
+        assert_eq!(
+            announced(&[TRAILERS, (DECODED_LENGTH, "-1")]).map(|a| a.length),
+            Err(ErrorCode::InvalidArgument)
+        );
         assert_eq!(announced(&[TRAILERS, (DECODED_LENGTH, "7")]).map(|a| a.length), Ok(Some(7)));
         assert_eq!(announced(&[]).map(|a| a.length), Ok(Some(3)));
     }
@@ -223,18 +257,33 @@ mod tests {
     #[test]
     fn a_content_md5_that_is_none_is_an_invalid_digest() {
         for bad in ["", "YWJyYWNhZGFicmE=", "rL0Y20xC+Fzt72VPzMSk2A", "!"] {
-            assert_eq!(announced(&[("content-md5", bad)]).map(|a| a.md5), Err(ErrorCode::InvalidDigest), "{bad}");
+            assert_eq!(
+                announced(&[("content-md5", bad)]).map(|a| a.md5),
+                Err(ErrorCode::InvalidDigest),
+                "{bad}"
+            );
         }
-        assert_eq!(announced(&[("content-md5", "rL0Y20xC+Fzt72VPzMSk2A==")]).map(|a| a.md5.is_some()), Ok(true));
+        assert_eq!(
+            announced(&[("content-md5", "rL0Y20xC+Fzt72VPzMSk2A==")]).map(|a| a.md5.is_some()),
+            Ok(true)
+        );
     }
 
     #[test]
     fn a_checksum_is_one_value_of_the_right_length() {
         let value = Checksum::from_base64(ChecksumAlgorithm::Crc32, CRC32.1).expect("a checksum");
         assert_eq!(announced(&[CRC32]).map(|a| a.checksum), Ok(AnnouncedChecksum::Header(value)));
-        assert_eq!(announced(&[("x-amz-checksum-mode", "ENABLED")]).map(|a| a.checksum), Ok(AnnouncedChecksum::None));
-        let error = |list: &[(&'static str, &'static str)]| announced(list).map(|a| a.checksum).expect_err("refused");
-        for bad in [("x-amz-checksum-sha256", "bad"), ("x-amz-checksum-crc32", ""), ("x-amz-checksum-crc64nvme", "y/Q5Jg==")] {
+        assert_eq!(
+            announced(&[("x-amz-checksum-mode", "ENABLED")]).map(|a| a.checksum),
+            Ok(AnnouncedChecksum::None)
+        );
+        let error =
+            |list: &[(&'static str, &'static str)]| announced(list).map(|a| a.checksum).expect_err("refused");
+        for bad in [
+            ("x-amz-checksum-sha256", "bad"),
+            ("x-amz-checksum-crc32", ""),
+            ("x-amz-checksum-crc64nvme", "y/Q5Jg=="),
+        ] {
             assert_eq!(error(&[bad]), ErrorCode::InvalidRequest);
         }
         assert_eq!(error(&[CRC32, CRC32]), ErrorCode::InvalidRequest);
@@ -246,23 +295,42 @@ mod tests {
     fn a_trailer_names_one_checksum_and_fits_the_payload_mode() {
         let decoded = (DECODED_LENGTH, "3");
         let trailer = ("x-amz-trailer", "x-amz-checksum-CRC32c");
-        assert_eq!(announced(&[TRAILERS, decoded, trailer]).map(|a| a.checksum), Ok(AnnouncedChecksum::Trailer(ChecksumAlgorithm::Crc32c)));
-        let error = |list: &[(&'static str, &'static str)]| announced(list).map(|a| a.checksum).expect_err("refused");
+        assert_eq!(
+            announced(&[TRAILERS, decoded, trailer]).map(|a| a.checksum),
+            Ok(AnnouncedChecksum::Trailer(ChecksumAlgorithm::Crc32c))
+        );
+        let error =
+            |list: &[(&'static str, &'static str)]| announced(list).map(|a| a.checksum).expect_err("refused");
         assert_eq!(error(&[trailer]), ErrorCode::InvalidRequest);
         assert_eq!(error(&[TRAILERS, decoded, trailer, CRC32]), ErrorCode::InvalidRequest);
-        for bad in ["", "x-amz-meta-a", "x-amz-checksum-crc32,x-amz-checksum-sha1", "x-amz-checksum-crc32,x-amz-meta-a"] {
-            assert_eq!(error(&[TRAILERS, decoded, ("x-amz-trailer", bad)]), ErrorCode::InvalidRequest, "{bad}");
+        for bad in [
+            "",
+            "x-amz-meta-a",
+            "x-amz-checksum-crc32,x-amz-checksum-sha1",
+            "x-amz-checksum-crc32,x-amz-meta-a",
+        ] {
+            assert_eq!(
+                error(&[TRAILERS, decoded, ("x-amz-trailer", bad)]),
+                ErrorCode::InvalidRequest,
+                "{bad}"
+            );
         }
     }
 
     #[test]
     fn the_named_algorithm_is_computed_and_never_contradicted() {
         let named = ("x-amz-sdk-checksum-algorithm", "crc32c");
-        assert_eq!(announced(&[named]).map(|a| a.checksum), Ok(AnnouncedChecksum::Algorithm(ChecksumAlgorithm::Crc32c)));
+        assert_eq!(
+            announced(&[named]).map(|a| a.checksum),
+            Ok(AnnouncedChecksum::Algorithm(ChecksumAlgorithm::Crc32c))
+        );
         assert_eq!(announced(&[named, CRC32]).map(|a| a.checksum), Err(ErrorCode::InvalidRequest));
         let trailer = [TRAILERS, (DECODED_LENGTH, "3"), named, ("x-amz-trailer", "x-amz-checksum-crc32")];
         assert_eq!(announced(&trailer).map(|a| a.checksum), Err(ErrorCode::InvalidRequest));
-        assert_eq!(announced(&[("x-amz-sdk-checksum-algorithm", "MD4")]).map(|a| a.checksum), Err(ErrorCode::InvalidRequest));
+        assert_eq!(
+            announced(&[("x-amz-sdk-checksum-algorithm", "MD4")]).map(|a| a.checksum),
+            Err(ErrorCode::InvalidRequest)
+        );
     }
 
     #[test]
@@ -284,7 +352,11 @@ mod tests {
         ] {
             let mut headers = headers(&[("content-encoding", before)]);
             strip_framing(&mut headers);
-            assert_eq!(headers.get("content-encoding").map(|value| value.to_str().expect("ASCII")), after, "{before}");
+            assert_eq!(
+                headers.get("content-encoding").map(|value| value.to_str().expect("ASCII")),
+                after,
+                "{before}"
+            );
         }
     }
 }

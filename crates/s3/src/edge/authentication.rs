@@ -52,14 +52,23 @@ impl Authenticator {
     pub(super) fn authenticate(&self, head: Head<'_>, now: Timestamp) -> Result<Sender, S3Error> {
         let authorization = head.headers.text(header::AUTHORIZATION)?;
         match (authorization, presigned::is_meant(head.query), version2::is_meant(head.query)) {
-            (None, false, false) => Ok(Sender { principal: Principal::Anonymous, presigned: None, proof: None, latin1: Vec::new() }),
+            (None, false, false) => Ok(Sender {
+                principal: Principal::Anonymous,
+                presigned: None,
+                proof: None,
+                latin1: Vec::new(),
+            }),
             (Some(text), false, false) if version2::is_header(text) && self.version2 == SignatureV2::All => {
                 self.by_version2(head, version2::Claim::by_header(text)?, now, None)
             }
             (Some(text), false, false) => self.by_header(head, text, now),
             (None, true, false) => self.by_query(head, now),
-            (None, false, true) if self.version2 == SignatureV2::Off => Err(authorization::signature_version_2()),
-            (None, false, true) => self.by_version2(head, version2::Claim::by_query(head.query)?, now, Some(Version::Two)),
+            (None, false, true) if self.version2 == SignatureV2::Off => {
+                Err(authorization::signature_version_2())
+            }
+            (None, false, true) => {
+                self.by_version2(head, version2::Claim::by_query(head.query)?, now, Some(Version::Two))
+            }
             _ => Err(presigned::two_mechanisms()),
         }
     }
@@ -67,10 +76,12 @@ impl Authenticator {
     fn by_header(&self, head: Head<'_>, authorization: &str, now: Timestamp) -> Result<Sender, S3Error> {
         let claim = authorization::parse(authorization)?;
         self.check_region(&claim.credential, |why| authorization::malformed(&why))?;
-        let payload = head
-            .headers
-            .amz("x-amz-content-sha256")?
-            .ok_or_else(|| S3Error::new(ErrorCode::InvalidRequest, "Missing required header for this request: x-amz-content-sha256"))?;
+        let payload = head.headers.amz("x-amz-content-sha256")?.ok_or_else(|| {
+            S3Error::new(
+                ErrorCode::InvalidRequest,
+                "Missing required header for this request: x-amz-content-sha256",
+            )
+        })?;
         let time = signing_time(head.headers)?;
         if time.day() != claim.credential.date {
             return Err(authorization::malformed(&format!(
@@ -85,7 +96,8 @@ impl Authenticator {
 
     fn by_query(&self, head: Head<'_>, now: Timestamp) -> Result<Sender, S3Error> {
         let presigned = Presigned::parse(head.query)?;
-        let malformed = |why| presigned::malformed(format!("Error parsing the X-Amz-Credential parameter; {why}"));
+        let malformed =
+            |why| presigned::malformed(format!("Error parsing the X-Amz-Credential parameter; {why}"));
         self.check_region(&presigned.claim.credential, malformed)?;
         if presigned.time.day() != presigned.claim.credential.date {
             return Err(presigned::malformed(format!(
@@ -103,7 +115,11 @@ impl Authenticator {
     }
 
     /// SDKs look for the region in the error, and sign again with it.
-    fn check_region(&self, credential: &Credential<'_>, malformed: impl FnOnce(String) -> S3Error) -> Result<(), S3Error> {
+    fn check_region(
+        &self,
+        credential: &Credential<'_>,
+        malformed: impl FnOnce(String) -> S3Error,
+    ) -> Result<(), S3Error> {
         match &self.region {
             Some(ours) if ours != credential.region => {
                 let why = format!("the region '{}' is wrong; expecting '{ours}'", credential.region);
@@ -134,9 +150,16 @@ impl Authenticator {
         Ok(Sender { principal: Principal::Identity(identity), presigned, proof: None, latin1: Vec::new() })
     }
 
-    fn identity(&self, head: Head<'_>, access_key: &str, presigned: Option<Version>) -> Result<(Arc<Identity>, Secret), S3Error> {
+    fn identity(
+        &self,
+        head: Head<'_>,
+        access_key: &str,
+        presigned: Option<Version>,
+    ) -> Result<(Arc<Identity>, Secret), S3Error> {
         let known = self.keys.find(access_key);
-        let known = known.ok_or_else(|| S3Error::from(ErrorCode::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key))?;
+        let known = known.ok_or_else(|| {
+            S3Error::from(ErrorCode::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key)
+        })?;
         // Causeway issues no temporary credentials, so no session token is valid.
         let in_query = || head.query.iter().any(|(name, _)| presigned::is_session_token(name));
         if head.headers.contains_key("x-amz-security-token") || (presigned.is_some() && in_query()) {
@@ -169,7 +192,10 @@ impl Authenticator {
             let canonical_request = signed.canonical_request(order, reading);
             (string_to_sign(&time, credential.scope, &canonical_request), canonical_request)
         };
-        let mut ways = signed.readings().iter().flat_map(|reading| signed.orders().iter().map(move |order| (*order, *reading)));
+        let mut ways = signed
+            .readings()
+            .iter()
+            .flat_map(|reading| signed.orders().iter().map(move |order| (*order, *reading)));
         let held = ways.find_map(|(order, reading)| {
             let (text, _) = texts(order, reading);
             Some((self.signing.verify(credential, &secret, text.as_bytes(), claim.signature)?, reading))
@@ -195,7 +221,11 @@ impl Authenticator {
 fn signing_time(headers: &HeaderMap) -> Result<SigningTime, S3Error> {
     let time = match headers.amz("x-amz-date")? {
         Some(text) => SigningTime::parse(text),
-        None => headers.text(header::DATE)?.and_then(|text| SigningTime::parse(text).or_else(|| SigningTime::parse_http_date(text))),
+        None => headers
+            .text(header::DATE)?
+            .and_then(|text| SigningTime::parse(text).or_else(|| SigningTime::parse_http_date(text))),
     };
-    time.ok_or_else(|| S3Error::new(ErrorCode::AccessDenied, "AWS authentication requires a valid Date or x-amz-date header"))
+    time.ok_or_else(|| {
+        S3Error::new(ErrorCode::AccessDenied, "AWS authentication requires a valid Date or x-amz-date header")
+    })
 }

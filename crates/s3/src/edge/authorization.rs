@@ -3,7 +3,8 @@
 use super::claim::{ALGORITHM, ASYMMETRIC, Claim, Credential};
 use crate::s3::{ErrorCode, S3Error};
 
-/// Reads `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`; every other scheme is refused by its name.
+/// Reads `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`; every other scheme is refused by its
+/// name.
 ///
 /// Public for fuzzing.
 pub fn parse(header: &str) -> Result<Claim<'_>, S3Error> {
@@ -22,7 +23,8 @@ pub fn parse(header: &str) -> Result<Claim<'_>, S3Error> {
     }
     let (mut credential, mut signed_headers, mut signature) = (None, None, None);
     for field in fields.split(',') {
-        let (name, value) = field.trim().split_once('=').ok_or_else(|| malformed("expecting name=value fields"))?;
+        let (name, value) =
+            field.trim().split_once('=').ok_or_else(|| malformed("expecting name=value fields"))?;
         let place = match name {
             "Credential" => &mut credential,
             "SignedHeaders" => &mut signed_headers,
@@ -46,12 +48,16 @@ pub fn parse(header: &str) -> Result<Claim<'_>, S3Error> {
 }
 
 pub(super) fn malformed(why: &str) -> S3Error {
-    S3Error::new(ErrorCode::AuthorizationHeaderMalformed, format!("The authorization header is malformed; {why}."))
+    S3Error::new(
+        ErrorCode::AuthorizationHeaderMalformed,
+        format!("The authorization header is malformed; {why}."),
+    )
 }
 
 /// Refused by the settings.
 pub(super) fn signature_version_2() -> S3Error {
-    let message = format!("The authorization mechanism you have provided is not supported. Please use {ALGORITHM}.");
+    let message =
+        format!("The authorization mechanism you have provided is not supported. Please use {ALGORITHM}.");
     S3Error::new(ErrorCode::InvalidRequest, message)
 }
 
@@ -64,7 +70,10 @@ mod tests {
     #[test]
     fn a_header_with_or_without_blanks_and_in_any_order_is_read() {
         let claim = parse(GOOD).expect("parses");
-        assert_eq!((claim.credential.access_key, claim.signed_headers, claim.signature), ("AKID", "host;x-amz-date", "00"));
+        assert_eq!(
+            (claim.credential.access_key, claim.signed_headers, claim.signature),
+            ("AKID", "host;x-amz-date", "00")
+        );
         assert_eq!(parse(&GOOD.replace(", ", ",")).expect("parses"), claim);
         let other = "AWS4-HMAC-SHA256  Signature=00,SignedHeaders=host;x-amz-date,Credential=AKID/20130524/us-east-1/s3/aws4_request";
         assert_eq!(parse(other).expect("parses"), claim);

@@ -23,8 +23,8 @@ use std::{
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// Pieces below this size are gathered into one of at least this size: a million one-byte chunks must not cost a
-/// million buffers.
+/// Pieces below this size are gathered into one of at least this size: a million one-byte chunks must not
+/// cost a million buffers.
 const PIECE: usize = 4096;
 
 /// The minimum pace of the sender of a body.
@@ -81,7 +81,16 @@ pub(super) struct WireBody<B> {
 impl<B> WireBody<B> {
     pub(super) fn new(body: B, decoder: Option<Decoder>, paces: Paces, attended: Option<Attended>) -> Self {
         let clock = Clock::new(paces);
-        Self { body, decoder, frame: Bytes::new(), small: BytesMut::new(), piece: Bytes::new(), clock, attended, outcome: None }
+        Self {
+            body,
+            decoder,
+            frame: Bytes::new(),
+            small: BytesMut::new(),
+            piece: Bytes::new(),
+            clock,
+            attended,
+            outcome: None,
+        }
     }
 }
 
@@ -177,7 +186,15 @@ struct Clock {
 impl Clock {
     fn new(Paces { usual, last, stop }: Paces) -> Self {
         let last = Some((stop, last));
-        Self { pace: usual, last, stopped: None, waiting_since: None, waited: Duration::ZERO, received: 0, alarm: None }
+        Self {
+            pace: usual,
+            last,
+            stopped: None,
+            waiting_since: None,
+            waited: Duration::ZERO,
+            received: 0,
+            alarm: None,
+        }
     }
 
     /// Changes to the last pace when the server stops. The window starts again then.
@@ -205,7 +222,8 @@ impl Clock {
         enough
     }
 
-    /// Pending while the peer may stay silent. The alarm is moved only when it goes off, not with every frame.
+    /// Pending while the peer may stay silent. The alarm is moved only when it goes off, not with every
+    /// frame.
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_stop(cx);
         let since = *self.waiting_since.get_or_insert_with(Instant::now);

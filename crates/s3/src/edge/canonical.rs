@@ -52,15 +52,17 @@ pub(super) enum Order {
 pub(super) enum Reading {
     /// The client signed the bytes that it sent.
     Bytes,
-    /// The client signed the UTF-8 form of the characters that these bytes are in Latin-1. The AWS SDK for JavaScript signs text, and
-    /// Node.js sends every character of it as one byte.
+    /// The client signed the UTF-8 form of the characters that these bytes are in Latin-1. The AWS SDK for
+    /// JavaScript signs text, and Node.js sends every character of it as one byte.
     Latin1,
 }
 
 impl Reading {
     fn signed(self, value: &[u8]) -> Cow<'_, [u8]> {
         match self {
-            Self::Latin1 if !value.is_ascii() => value.iter().copied().map(char::from).collect::<String>().into_bytes().into(),
+            Self::Latin1 if !value.is_ascii() => {
+                value.iter().copied().map(char::from).collect::<String>().into_bytes().into()
+            }
             Self::Bytes | Self::Latin1 => value.into(),
         }
     }
@@ -89,9 +91,13 @@ pub(super) fn check_coverage(headers: &HeaderMap, names: &str) -> Result<(), S3E
     }
     if !unsigned.is_empty() {
         let message = "There were headers present in the request which were not signed";
-        return Err(S3Error::new(ErrorCode::AccessDenied, message).detail("HeadersNotSigned", unsigned.join(", ")));
+        return Err(
+            S3Error::new(ErrorCode::AccessDenied, message).detail("HeadersNotSigned", unsigned.join(", "))
+        );
     }
-    let is_there = |name: &str| name == "host" || (!name.bytes().any(|byte| byte.is_ascii_uppercase()) && headers.contains_key(name));
+    let is_there = |name: &str| {
+        name == "host" || (!name.bytes().any(|byte| byte.is_ascii_uppercase()) && headers.contains_key(name))
+    };
     match names.split(';').find(|name| !is_there(name)) {
         None => Ok(()),
         Some(name) => {
@@ -112,12 +118,17 @@ impl Signed<'_> {
 
     /// The readings in which headers may have been signed, the usual one first.
     pub(super) fn readings(&self) -> &'static [Reading] {
-        if self.names_outside_ascii().next().is_some() { &[Reading::Bytes, Reading::Latin1] } else { &[Reading::Bytes] }
+        if self.names_outside_ascii().next().is_some() {
+            &[Reading::Bytes, Reading::Latin1]
+        } else {
+            &[Reading::Bytes]
+        }
     }
 
     /// The signed headers whose values have bytes above 0x7F.
     pub(super) fn names_outside_ascii(&self) -> impl Iterator<Item = HeaderName> {
-        let is_plain = |values: GetAll<'_, HeaderValue>| values.iter().all(|value| value.as_bytes().is_ascii());
+        let is_plain =
+            |values: GetAll<'_, HeaderValue>| values.iter().all(|value| value.as_bytes().is_ascii());
         let names = self.names.split(';').filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
         names.filter(move |name| !is_plain(self.headers.get_all(name)))
     }
@@ -226,7 +237,8 @@ mod tests {
 
     #[test]
     fn the_canonical_request_is_that_of_the_s3_documentation() {
-        // S3 API reference, "Signature calculations: transfer payload in a single chunk", example "GET Object".
+        // S3 API reference, "Signature calculations: transfer payload in a single chunk", example "GET
+        // Object".
         let headers = headers(&[
             ("range", "bytes=0-9"),
             ("x-amz-content-sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
@@ -242,7 +254,11 @@ mod tests {
             payload: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         };
         let time = SigningTime::parse("20130524T000000Z").expect("a time");
-        let text = string_to_sign(&time, "20130524/us-east-1/s3/aws4_request", &signed.canonical_request(Order::Sorted, Reading::Bytes));
+        let text = string_to_sign(
+            &time,
+            "20130524/us-east-1/s3/aws4_request",
+            &signed.canonical_request(Order::Sorted, Reading::Bytes),
+        );
         let expected = "AWS4-HMAC-SHA256\n20130524T000000Z\n20130524/us-east-1/s3/aws4_request\n\
                         7344ae5b7ee6c3e7e6b0fe0640412a37625d1fbfff95c48bbb2dc43964946972";
         assert_eq!(text, expected);
@@ -250,7 +266,8 @@ mod tests {
 
     #[test]
     fn values_are_trimmed_collapsed_and_joined_and_the_query_is_sorted_by_its_parts() {
-        let query = super::super::encoding::parse_query("a-b=1&a=2&a=10&%C3%A9=x&z&X-Amz-Signature=no").expect("parses");
+        let query = super::super::encoding::parse_query("a-b=1&a=2&a=10&%C3%A9=x&z&X-Amz-Signature=no")
+            .expect("parses");
         let signed = Signed {
             method: "PUT",
             path: "/b/a+b/../c//",
@@ -262,21 +279,33 @@ mod tests {
         };
         let expected = "PUT\n/b/a%2Bb/../c//\n%C3%A9=x&a=10&a=2&a-b=1&z=\nhost:localhost:9000\nx-amz-meta-a:a b,c\n\n\
                         host;x-amz-meta-a\nUNSIGNED-PAYLOAD";
-        assert_eq!(String::from_utf8_lossy(&signed.canonical_request(Order::Sorted, Reading::Bytes)), expected);
+        assert_eq!(
+            String::from_utf8_lossy(&signed.canonical_request(Order::Sorted, Reading::Bytes)),
+            expected
+        );
         let as_sent = expected.replace("a=10&a=2", "a=2&a=10");
-        assert_eq!(String::from_utf8_lossy(&signed.canonical_request(Order::AsSent, Reading::Bytes)), as_sent);
+        assert_eq!(
+            String::from_utf8_lossy(&signed.canonical_request(Order::AsSent, Reading::Bytes)),
+            as_sent
+        );
         assert_eq!(signed.orders(), [Order::Sorted, Order::AsSent]);
         let query = super::super::encoding::parse_query("a=1&b=1").expect("parses");
-        assert_eq!(Signed { query: &query, ..signed }.orders(), [Order::Sorted], "a common request is verified once");
+        assert_eq!(
+            Signed { query: &query, ..signed }.orders(),
+            [Order::Sorted],
+            "a common request is verified once"
+        );
     }
 
     #[test]
     fn host_and_every_amz_header_must_be_signed_and_what_is_signed_must_be_there() {
         let headers = headers(&[("x-amz-date", "d"), ("x-amz-copy-source", "/b/k"), ("range", "bytes=0-1")]);
-        let refused = |names: &str| check_coverage(&headers, names).map_err(|error| (error.code, error.details)).err();
+        let refused =
+            |names: &str| check_coverage(&headers, names).map_err(|error| (error.code, error.details)).err();
         assert_eq!(refused("host;x-amz-copy-source;x-amz-date"), None);
         assert_eq!(refused("host;range;x-amz-copy-source;x-amz-date"), None);
-        let not_signed = |names: &str| Some((ErrorCode::AccessDenied, vec![("HeadersNotSigned", names.to_owned())]));
+        let not_signed =
+            |names: &str| Some((ErrorCode::AccessDenied, vec![("HeadersNotSigned", names.to_owned())]));
         assert_eq!(refused("host;x-amz-date"), not_signed("x-amz-copy-source"));
         assert_eq!(refused("x-amz-copy-source;x-amz-date"), not_signed("host"));
         assert_eq!(refused(""), not_signed("x-amz-date, x-amz-copy-source, host"));

@@ -1,10 +1,10 @@
-//! The `aws-chunked` framing of a body (S3 API reference, "Signature calculations for … multiple chunks"), decoded as it
-//! arrives.
+//! The `aws-chunked` framing of a body (S3 API reference, "Signature calculations for … multiple chunks"),
+//! decoded as it arrives.
 //!
 //! Does no I/O: bytes go in, slices of the same bytes come out. Invariants:
 //! - nothing is kept but one line of the framing, whatever size a chunk announces;
-//! - a chunk's last bytes come out only after its signature held, and the end is reported only after all did, the
-//!   decoded length was the declared one, and the announced trailer was read;
+//! - a chunk's last bytes come out only after its signature held, and the end is reported only after all did,
+//!   the decoded length was the declared one, and the announced trailer was read;
 //! - nothing may follow the end.
 
 use super::{
@@ -37,8 +37,8 @@ enum State {
     Return,
     /// After `\r`, before `\n`.
     Newline,
-    /// Behind the last chunk. After a line that ended without `\r`, an empty one is not the end: minio-go ends the last
-    /// line of its trailer, as it was signed, with `\n` and then with `\r\n`.
+    /// Behind the last chunk. After a line that ended without `\r`, an empty one is not the end: minio-go
+    /// ends the last line of its trailer, as it was signed, with `\n` and then with `\r\n`.
     Trailer {
         bare: bool,
     },
@@ -75,7 +75,12 @@ impl Decoder {
     }
 
     /// With `sealed`, the trailer has a signature too.
-    pub(super) fn signed(decoded_length: u64, trailer: Option<ChecksumAlgorithm>, signatures: Signatures, sealed: bool) -> Self {
+    pub(super) fn signed(
+        decoded_length: u64,
+        trailer: Option<ChecksumAlgorithm>,
+        signatures: Signatures,
+        sealed: bool,
+    ) -> Self {
         Self { signatures: Some(signatures), sealed, ..Self::unsigned(decoded_length, trailer) }
     }
 
@@ -101,7 +106,11 @@ impl Decoder {
                     return Ok(Some(data));
                 }
                 State::Return | State::Newline => {
-                    let (expected, next) = if self.state == State::Return { (b'\r', State::Newline) } else { (b'\n', State::Size) };
+                    let (expected, next) = if self.state == State::Return {
+                        (b'\r', State::Newline)
+                    } else {
+                        (b'\n', State::Size)
+                    };
                     if input.split_to(1) != [expected][..] {
                         return Err(PayloadError::Framing("a chunk is longer than its size"));
                     }
@@ -195,7 +204,8 @@ impl Decoder {
                 (false, false) => self.end(),
             };
         }
-        let (name, value) = std::str::from_utf8(line).ok().and_then(|line| line.split_once(':')).ok_or(malformed)?;
+        let (name, value) =
+            std::str::from_utf8(line).ok().and_then(|line| line.split_once(':')).ok_or(malformed)?;
         let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
         self.state = State::Trailer { bare };
         if name == TRAILER_SIGNATURE && self.sealed {
@@ -205,7 +215,8 @@ impl Decoder {
             self.sealed = false;
             return Ok(());
         }
-        let algorithm = self.announced.filter(|algorithm| algorithm.header() == name && self.checksum.is_none());
+        let algorithm =
+            self.announced.filter(|algorithm| algorithm.header() == name && self.checksum.is_none());
         let algorithm = algorithm.ok_or(PayloadError::Trailer("it has a field that was not announced"))?;
         if let Some(signatures) = &mut self.signatures {
             // Anything after the signature of the trailer is not signed.
@@ -214,7 +225,8 @@ impl Decoder {
             }
             signatures.trailer.extend([&name, ":", value, "\n"]);
         }
-        self.checksum = Some(Checksum::from_base64(algorithm, value).ok_or(PayloadError::InvalidChecksum(algorithm))?);
+        self.checksum =
+            Some(Checksum::from_base64(algorithm, value).ok_or(PayloadError::InvalidChecksum(algorithm))?);
         Ok(())
     }
 
@@ -283,7 +295,17 @@ impl Signatures {
 
     fn start_text(&mut self, kind: &str) {
         self.text.clear();
-        self.text.extend([ALGORITHM, kind, "\n", self.time.as_str(), "\n", self.key.scope(), "\n", &self.previous, "\n"]);
+        self.text.extend([
+            ALGORITHM,
+            kind,
+            "\n",
+            self.time.as_str(),
+            "\n",
+            self.key.scope(),
+            "\n",
+            &self.previous,
+            "\n",
+        ]);
     }
 
     fn advance(&mut self, claimed: String) -> Result<(), PayloadError> {

@@ -36,11 +36,13 @@ pub struct Credential<'a> {
 impl<'a> Credential<'a> {
     /// The error says what is wrong, for the client.
     pub(super) fn parse(text: &'a str) -> Result<Self, &'static str> {
-        const SHAPE: &str = "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\"";
+        const SHAPE: &str =
+            "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\"";
         // The fields are read from behind: nothing forbids a slash in an access key.
         let mut fields = text.rsplitn(5, '/');
         let mut field = || fields.next().ok_or(SHAPE);
-        let (terminator, service, region, date, access_key) = (field()?, field()?, field()?, field()?, field()?);
+        let (terminator, service, region, date, access_key) =
+            (field()?, field()?, field()?, field()?, field()?);
         if access_key.is_empty() {
             return Err(SHAPE);
         }
@@ -51,7 +53,9 @@ impl<'a> Credential<'a> {
             return Err("incorrect service. This endpoint belongs to \"s3\"");
         }
         if date.len() != 8 || !date.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err("incorrect date format. This date in the credential must be in the format \"yyyyMMdd\"");
+            return Err(
+                "incorrect date format. This date in the credential must be in the format \"yyyyMMdd\"",
+            );
         }
         let scope = text.get(access_key.len() + 1..).ok_or(SHAPE)?;
         Ok(Self { access_key, date, region, scope })
@@ -72,7 +76,9 @@ impl SigningTime {
             return None;
         }
         let number = |from: usize, to: usize| {
-            bytes[from..to].iter().try_fold(0u16, |n, byte| byte.is_ascii_digit().then(|| n * 10 + u16::from(byte - b'0')))
+            bytes[from..to]
+                .iter()
+                .try_fold(0u16, |n, byte| byte.is_ascii_digit().then(|| n * 10 + u16::from(byte - b'0')))
         };
         let small = |from: usize| number(from, from + 2).map(|n| n as u8);
         let month = Month::try_from(small(4)?).ok()?;
@@ -109,7 +115,10 @@ mod tests {
         assert_eq!((credential.access_key, credential.date, credential.region), ("a/b", "20130524", "eu-1"));
         assert_eq!(credential.scope, "20130524/eu-1/s3/aws4_request");
         let credential = Credential::parse("AKID/20130524//s3/aws4_request").expect("parses");
-        assert_eq!((credential.access_key, credential.region, credential.scope), ("AKID", "", "20130524//s3/aws4_request"));
+        assert_eq!(
+            (credential.access_key, credential.region, credential.scope),
+            ("AKID", "", "20130524//s3/aws4_request")
+        );
     }
 
     #[test]
@@ -133,9 +142,15 @@ mod tests {
         let time = SigningTime::parse("20091012T175030Z").expect("parses");
         assert_eq!((time.at.iso8601().as_str(), time.day()), ("2009-10-12T17:50:30.000Z", "20091012"));
         assert_eq!(SigningTime::parse_http_date("Mon, 12 Oct 2009 17:50:30 GMT"), Some(time));
-        for text in
-            ["", "20091012T175030", "20091312T175030Z", "20090230T175030Z", "20091012T245030Z", "2009-10-12T17:5Z", "2009101éT17503Z"]
-        {
+        for text in [
+            "",
+            "20091012T175030",
+            "20091312T175030Z",
+            "20090230T175030Z",
+            "20091012T245030Z",
+            "2009-10-12T17:5Z",
+            "2009101éT17503Z",
+        ] {
             assert_eq!(SigningTime::parse(text), None, "{text}");
         }
     }

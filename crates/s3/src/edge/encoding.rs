@@ -1,7 +1,7 @@
 //! Percent-encoding as S3 and SigV4 mean it: decoding of paths and queries, and the one canonical way back.
 //!
-//! Invariant: what is signed is what is addressed. Both are made from the same decoded text, so two spellings of one
-//! address have one canonical form and one meaning.
+//! Invariant: what is signed is what is addressed. Both are made from the same decoded text, so two spellings
+//! of one address have one canonical form and one meaning.
 
 use crate::s3::{ErrorCode, S3Error};
 use std::borrow::Cow;

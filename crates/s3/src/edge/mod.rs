@@ -39,7 +39,10 @@ pub use reply::Reply;
 use crate::{
     access::CredentialsInForce,
     model::{Identity, Secret, SignatureV2},
-    s3::{self, Arrival, Asked, Context, ErrorCode, HeaderMapExt, Operation, Preflight, Query, Request, S3Error, Target},
+    s3::{
+        self, Arrival, Asked, Context, ErrorCode, HeaderMapExt, Operation, Preflight, Query, Request,
+        S3Error, Target,
+    },
     store::payload::{Announced, Payload},
 };
 use address::Addresses;
@@ -153,7 +156,8 @@ impl Edge {
         };
         let sender = self.authenticator.authenticate(head, arrival.at).map_err(refusal)?;
         let attended = extensions.remove::<Attended>();
-        self.trust(Received { arrival, method, target, query, headers, attended, body }, sender).map(Admitted::Request)
+        self.trust(Received { arrival, method, target, query, headers, attended, body }, sender)
+            .map(Admitted::Request)
     }
 
     /// Makes a request once its sender is known. The request is routed here.
@@ -164,7 +168,13 @@ impl Edge {
     {
         let Received { arrival, method, target, query, mut headers, attended, body } = received;
         let presigned = sender.presigned.is_some();
-        let operation = s3::route(Asked { method: &method, target: &target, query: &query, headers: &headers, presigned });
+        let operation = s3::route(Asked {
+            method: &method,
+            target: &target,
+            query: &query,
+            headers: &headers,
+            presigned,
+        });
         let refusal = |error| Refusal { error, bucket: target.bucket.clone(), key: target.key.clone() };
         // The checksum that Complete carries is that of the object, not of its own document.
         let foreign_checksum = operation == Some(Operation::CompleteMultipartUpload);
@@ -172,7 +182,9 @@ impl Edge {
         headers.remove(header::AUTHORIZATION);
         canonical::decode_latin1(&mut headers, &sender.latin1);
         let query = match sender.presigned {
-            Some(version) => presigned::unfold(version, query, &mut headers, foreign_checksum).map_err(refusal)?,
+            Some(version) => {
+                presigned::unfold(version, query, &mut headers, foreign_checksum).map_err(refusal)?
+            }
             None => query,
         };
         let query = Query::new(query);
@@ -189,7 +201,11 @@ impl Edge {
 }
 
 /// What the headers say about the body, and the decoder that removes its framing.
-fn body_form(headers: &HeaderMap, sender: &Sender, foreign_checksum: bool) -> Result<(Announced, Option<Decoder>), S3Error> {
+fn body_form(
+    headers: &HeaderMap,
+    sender: &Sender,
+    foreign_checksum: bool,
+) -> Result<(Announced, Option<Decoder>), S3Error> {
     let wire_length = wire::body_length(headers)?;
     let framing = Framing::of(headers.amz("x-amz-content-sha256")?, headers)?;
     let announced = announced::read(headers, framing, wire_length, foreign_checksum)?;
@@ -199,7 +215,9 @@ fn body_form(headers: &HeaderMap, sender: &Sender, foreign_checksum: bool) -> Re
         Framing::Chunks => Some(Decoder::unsigned(length, trailer)),
         Framing::SignedChunks { trailer: sealed } => {
             let proof = sender.proof.as_ref();
-            let proof = proof.ok_or_else(|| S3Error::new(ErrorCode::InvalidRequest, "A signed payload needs a signed request"))?;
+            let proof = proof.ok_or_else(|| {
+                S3Error::new(ErrorCode::InvalidRequest, "A signed payload needs a signed request")
+            })?;
             Some(Decoder::signed(length, trailer, Signatures::new(proof), sealed))
         }
     };

@@ -21,8 +21,15 @@ pub(super) type Pairs = Vec<(String, String)>;
 
 const SIGNATURE: &str = "X-Amz-Signature";
 /// The authentication parameters; the last one is optional and never valid for identities of Causeway.
-const PARAMETERS: [&str; 7] =
-    ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", SIGNATURE, "X-Amz-Security-Token"];
+const PARAMETERS: [&str; 7] = [
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-SignedHeaders",
+    SIGNATURE,
+    "X-Amz-Security-Token",
+];
 /// Each of these alone says that a request means to be presigned.
 const MARKS: [&str; 3] = ["X-Amz-Algorithm", "X-Amz-Credential", SIGNATURE];
 /// The first second that is too many: seven days.
@@ -64,7 +71,10 @@ pub(super) fn is_session_token(name: &str) -> bool {
 
 /// The `X-Amz-Content-Sha256` of the query.
 pub(super) fn content_sha256(query: &Pairs) -> Option<&str> {
-    query.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-amz-content-sha256")).map(|(_, value)| value.as_str())
+    query
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("x-amz-content-sha256"))
+        .map(|(_, value)| value.as_str())
 }
 
 impl<'a> Presigned<'a> {
@@ -77,9 +87,12 @@ impl<'a> Presigned<'a> {
         }
         let credential = Credential::parse(parameter(query, "X-Amz-Credential")?)
             .map_err(|why| malformed(format!("Error parsing the X-Amz-Credential parameter; {why}.")))?;
-        let time = SigningTime::parse(parameter(query, "X-Amz-Date")?)
-            .ok_or_else(|| malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""))?;
-        let expires = parameter(query, "X-Amz-Expires")?.parse::<i64>().map_err(|_| malformed("X-Amz-Expires should be a number"))?;
+        let time = SigningTime::parse(parameter(query, "X-Amz-Date")?).ok_or_else(|| {
+            malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
+        })?;
+        let expires = parameter(query, "X-Amz-Expires")?
+            .parse::<i64>()
+            .map_err(|_| malformed("X-Amz-Expires should be a number"))?;
         if expires < 0 {
             return Err(malformed("X-Amz-Expires must be non-negative"));
         }
@@ -114,7 +127,8 @@ impl<'a> Presigned<'a> {
 }
 
 fn parameter<'a>(query: &'a Pairs, wanted: &str) -> Result<&'a str, S3Error> {
-    let mut values = query.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.as_str());
+    let mut values =
+        query.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.as_str());
     match (values.next(), values.next()) {
         (Some(value), None) => Ok(value),
         (Some(_), Some(_)) => Err(malformed(format!("{wanted} must not be repeated"))),
@@ -139,12 +153,19 @@ pub(super) fn two_mechanisms() -> S3Error {
 /// Called once the signature is verified: turns parameters that represent headers into headers, and drops the
 /// authentication parameters. With `foreign_checksum`, checksums are about something else than the body, and
 /// are kept.
-pub(super) fn unfold(version: Version, query: Pairs, headers: &mut HeaderMap, foreign_checksum: bool) -> Result<Pairs, S3Error> {
+pub(super) fn unfold(
+    version: Version,
+    query: Pairs,
+    headers: &mut HeaderMap,
+    foreign_checksum: bool,
+) -> Result<Pairs, S3Error> {
     let mut rest = Vec::with_capacity(query.len());
     for (name, value) in query {
         let lower = name.to_ascii_lowercase();
         let (is_authentication, stands_for_header) = match version {
-            Version::Two => (version2_parameters::is_parameter(&name), version2_parameters::stands_for_header(&lower)),
+            Version::Two => {
+                (version2_parameters::is_parameter(&name), version2_parameters::stands_for_header(&lower))
+            }
             Version::Four => (is_parameter(&name), lower.starts_with("x-amz-")),
         };
         if is_authentication || (!foreign_checksum && announced::is_checksum(&lower)) {
@@ -153,7 +174,9 @@ pub(super) fn unfold(version: Version, query: Pairs, headers: &mut HeaderMap, fo
         if !stands_for_header {
             rest.push((name, value));
         } else {
-            let illegal = || S3Error::argument(name.as_str(), value.as_str(), "This parameter cannot stand for a header");
+            let illegal = || {
+                S3Error::argument(name.as_str(), value.as_str(), "This parameter cannot stand for a header")
+            };
             let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| illegal())?;
             let wanted = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| illegal())?;
             if headers.get_all(&header).iter().any(|present| present != wanted) {
@@ -176,20 +199,47 @@ mod tests {
 
     #[test]
     fn parameters_that_stand_for_headers_become_headers_and_the_authentication_leaves() {
-        let query = pairs(&[("X-Amz-Signature", "00"), ("x-amz-acl", "private"), ("X-Amz-Meta-A", "é"), ("partNumber", "1")]);
-        let mut headers = HeaderMap::from_iter([(HeaderName::from_static("x-amz-acl"), HeaderValue::from_static("private"))]);
-        assert_eq!(unfold(Version::Four, query, &mut headers, false).expect("unfolds"), pairs(&[("partNumber", "1")]));
+        let query = pairs(&[
+            ("X-Amz-Signature", "00"),
+            ("x-amz-acl", "private"),
+            ("X-Amz-Meta-A", "é"),
+            ("partNumber", "1"),
+        ]);
+        let mut headers = HeaderMap::from_iter([(
+            HeaderName::from_static("x-amz-acl"),
+            HeaderValue::from_static("private"),
+        )]);
+        assert_eq!(
+            unfold(Version::Four, query, &mut headers, false).expect("unfolds"),
+            pairs(&[("partNumber", "1")])
+        );
         assert_eq!(headers.get("x-amz-meta-a").map(HeaderValue::as_bytes), Some("é".as_bytes()));
         assert_eq!(headers.len(), 2);
     }
 
     #[test]
     fn a_parameter_never_replaces_another_value() {
-        for query in [pairs(&[("x-amz-acl", "public-read")]), pairs(&[("x-amz-meta-a", "1"), ("X-Amz-Meta-A", "2")])] {
-            let mut headers = HeaderMap::from_iter([(HeaderName::from_static("x-amz-acl"), HeaderValue::from_static("private"))]);
-            assert_eq!(unfold(Version::Four, query, &mut headers, false).map_err(|error| error.code), Err(ErrorCode::InvalidRequest));
+        for query in
+            [pairs(&[("x-amz-acl", "public-read")]), pairs(&[("x-amz-meta-a", "1"), ("X-Amz-Meta-A", "2")])]
+        {
+            let mut headers = HeaderMap::from_iter([(
+                HeaderName::from_static("x-amz-acl"),
+                HeaderValue::from_static("private"),
+            )]);
+            assert_eq!(
+                unfold(Version::Four, query, &mut headers, false).map_err(|error| error.code),
+                Err(ErrorCode::InvalidRequest)
+            );
         }
         assert!(unfold(Version::Four, pairs(&[("x-amz-a b", "1")]), &mut HeaderMap::new(), false).is_err());
-        assert!(unfold(Version::Four, pairs(&[("x-amz-meta-a", "1\r\nx-amz-acl: public-read")]), &mut HeaderMap::new(), false).is_err());
+        assert!(
+            unfold(
+                Version::Four,
+                pairs(&[("x-amz-meta-a", "1\r\nx-amz-acl: public-read")]),
+                &mut HeaderMap::new(),
+                false
+            )
+            .is_err()
+        );
     }
 }

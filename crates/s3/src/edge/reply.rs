@@ -45,12 +45,13 @@ impl Reply {
     /// Called before the request is admitted: leaves a marker in its extensions that shows whether its body
     /// was polled.
     pub fn to<B>(request: &mut Request<B>, id: RequestId) -> Self {
-        let waits = (request.version() == Version::HTTP_11 && expects_continue(request.headers())).then(|| {
-            let attended = Attended::default();
-            request.extensions_mut().insert(attended.clone());
-            let empty = request.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
-            Waits { attended, empty }
-        });
+        let waits =
+            (request.version() == Version::HTTP_11 && expects_continue(request.headers())).then(|| {
+                let attended = Attended::default();
+                request.extensions_mut().insert(attended.clone());
+                let empty = request.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
+                Waits { attended, empty }
+            });
         Self { id, head: request.method() == Method::HEAD, waits }
     }
 
@@ -72,8 +73,8 @@ impl Reply {
             headers.insert("x-amz-request-id", id.clone());
             headers.insert("x-amz-id-2", id);
         }
-        // Without a 100 the client either sends its body or does not, and nobody can know which. Clients such as
-        // botocore misread what follows on a connection where the 100 for an empty body never came.
+        // Without a 100 the client either sends its body or does not, and nobody can know which. Clients such
+        // as botocore misread what follows on a connection where the 100 for an empty body never came.
         if self.waits.is_some_and(|waits| waits.empty || !waits.attended.is_set()) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -94,7 +95,11 @@ mod tests {
     use bytes::Bytes;
 
     fn request(headers: &[(&str, &str)]) -> Request<()> {
-        headers.iter().fold(Request::builder(), |builder, (name, value)| builder.header(*name, *value)).body(()).expect("a request")
+        headers
+            .iter()
+            .fold(Request::builder(), |builder, (name, value)| builder.header(*name, *value))
+            .body(())
+            .expect("a request")
     }
 
     fn reply(mut request: Request<()>, response: Response) -> Response {
@@ -136,7 +141,10 @@ mod tests {
         for status in [304, 204] {
             let response = reply(request(&[]), response(status, "<Error/>"));
             assert!(matches!(response.body(), Body::Empty));
-            assert_eq!((header(&response, "content-length"), header(&response, "content-type")), (None, None));
+            assert_eq!(
+                (header(&response, "content-length"), header(&response, "content-type")),
+                (None, None)
+            );
         }
     }
 

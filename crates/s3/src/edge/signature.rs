@@ -9,7 +9,8 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-/// More than the identities, regions and days that are busy at one time. A clash costs four HMACs, nothing else.
+/// More than the identities, regions and days that are busy at one time. A clash costs four HMACs, nothing
+/// else.
 const SLOTS: usize = 256;
 
 /// A key that signs for one identity, day and region.
@@ -24,18 +25,27 @@ pub(super) struct SigningKey {
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKey").field("access_key", &self.access_key).field("scope", &self.scope).finish_non_exhaustive()
+        f.debug_struct("SigningKey")
+            .field("access_key", &self.access_key)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
     }
 }
 
 impl SigningKey {
     fn derive(credential: &Credential<'_>, secret: &Secret) -> Self {
-        let sign = |key: &[u8], text: &str| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes());
+        let sign =
+            |key: &[u8], text: &str| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes());
         let date = sign(["AWS4", secret.expose()].concat().as_bytes(), credential.date);
         let region = sign(date.as_ref(), credential.region);
         let service = sign(region.as_ref(), "s3");
         let key = hmac::Key::new(hmac::HMAC_SHA256, sign(service.as_ref(), "aws4_request").as_ref());
-        Self { access_key: credential.access_key.into(), scope: credential.scope.into(), secret: secret.clone(), key }
+        Self {
+            access_key: credential.access_key.into(),
+            scope: credential.scope.into(),
+            secret: secret.clone(),
+            key,
+        }
     }
 
     pub(super) fn scope(&self) -> &str {
@@ -73,11 +83,20 @@ impl SigningKeys {
     }
 
     /// The key, if the signature is its own.
-    pub(super) fn verify(&self, credential: &Credential<'_>, secret: &Secret, text: &[u8], signature: &str) -> Option<Arc<SigningKey>> {
+    pub(super) fn verify(
+        &self,
+        credential: &Credential<'_>,
+        secret: &Secret,
+        text: &[u8],
+        signature: &str,
+    ) -> Option<Arc<SigningKey>> {
         let slot = self.hasher.hash_one((credential.access_key, credential.scope)) as usize % SLOTS;
         let slot = self.slots.get(slot)?;
-        let fits =
-            |key: &&Arc<SigningKey>| *key.access_key == *credential.access_key && *key.scope == *credential.scope && key.secret == *secret;
+        let fits = |key: &&Arc<SigningKey>| {
+            *key.access_key == *credential.access_key
+                && *key.scope == *credential.scope
+                && key.secret == *secret
+        };
         let known = slot.read().unwrap_or_else(PoisonError::into_inner).as_ref().filter(fits).cloned();
         match known {
             Some(key) => key.verifies(text, signature).then_some(key),
@@ -108,12 +127,21 @@ mod tests {
     fn the_documented_signature_holds_and_any_other_does_not() {
         let keys = SigningKeys::new();
         let credential = Credential::parse(CREDENTIAL).expect("parses");
-        let holds = |text: &[u8], signature: &str| keys.verify(&credential, &Secret::new(SECRET), text, signature).is_some();
+        let holds = |text: &[u8], signature: &str| {
+            keys.verify(&credential, &Secret::new(SECRET), text, signature).is_some()
+        };
         // Twice: derived, then from the cache.
         assert!(holds(TEXT, SIGNATURE));
         assert!(holds(TEXT, SIGNATURE));
         assert!(!holds(b"other", SIGNATURE));
-        for signature in ["", "00", &SIGNATURE.to_uppercase(), &SIGNATURE[1..], &SIGNATURE.replace("f0", "f1"), &format!("{SIGNATURE}00")] {
+        for signature in [
+            "",
+            "00",
+            &SIGNATURE.to_uppercase(),
+            &SIGNATURE[1..],
+            &SIGNATURE.replace("f0", "f1"),
+            &format!("{SIGNATURE}00"),
+        ] {
             assert!(!holds(TEXT, signature), "{signature}");
         }
     }

@@ -26,7 +26,8 @@ use ring::hmac;
 use std::collections::BTreeMap;
 
 const SCHEME: &str = "AWS";
-/// Parameters that are part of the canonical resource: those of the documentation, and the later ones that SDKs sign.
+/// Parameters that are part of the canonical resource: those of the documentation, and the later ones that
+/// SDKs sign.
 const SUBRESOURCES: &[&str] = &[
     "accelerate",
     "acl",
@@ -110,7 +111,8 @@ pub(super) fn is_meant(query: &Pairs) -> bool {
 impl<'a> Claim<'a> {
     /// Reads `AWS access-key:signature`.
     pub(super) fn by_header(authorization: &'a str) -> Result<Self, S3Error> {
-        let fields = authorization.trim().strip_prefix(SCHEME).and_then(|fields| fields.trim_start().rsplit_once(':'));
+        let fields =
+            authorization.trim().strip_prefix(SCHEME).and_then(|fields| fields.trim_start().rsplit_once(':'));
         match fields {
             Some((access_key, signature)) => Ok(Self { access_key, signature, expires: None }),
             None => {
@@ -133,7 +135,8 @@ impl<'a> Claim<'a> {
         self.expires.is_some()
     }
 
-    /// Whether the signature holds at this moment: a URL until it expires, a header within the difference of clocks.
+    /// Whether the signature holds at this moment: a URL until it expires, a header within the difference of
+    /// clocks.
     pub(super) fn check_time(&self, head: Head<'_>, now: Timestamp) -> Result<(), S3Error> {
         let Some(expires) = self.expires else {
             let (text, at) = date(head)?;
@@ -142,10 +145,13 @@ impl<'a> Claim<'a> {
         let denied = |message: String| S3Error::new(ErrorCode::AccessDenied, message);
         let digits = Some(expires).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
         let end = digits.and_then(|text| text.parse::<i64>().ok());
-        let end = end.ok_or_else(|| denied(format!("Invalid date (should be seconds since epoch): {expires}")))?;
+        let end =
+            end.ok_or_else(|| denied(format!("Invalid date (should be seconds since epoch): {expires}")))?;
         if end <= now.seconds() {
             let end = Timestamp::from_millis(end * 1000);
-            return Err(denied("Request has expired".to_owned()).detail("Expires", end.iso8601()).detail("ServerTime", now.iso8601()));
+            return Err(denied("Request has expired".to_owned())
+                .detail("Expires", end.iso8601())
+                .detail("ServerTime", now.iso8601()));
         }
         Ok(())
     }
@@ -153,17 +159,28 @@ impl<'a> Claim<'a> {
     /// 403 unless the signature covers every parameter that decides what is done.
     pub(super) fn check_coverage(&self, head: Head<'_>) -> Result<(), S3Error> {
         let shaping = if head.target.key.is_some() { OF_PARTS } else { OF_LISTINGS };
-        let is_folded = |name: &str| self.is_presigned() && (is_parameter(name) || stands_for_header(&name.to_ascii_lowercase()));
-        let is_covered = |name: &str| SUBRESOURCES.contains(&name) || shaping.contains(&name) || is_folded(name);
+        let is_folded = |name: &str| {
+            self.is_presigned() && (is_parameter(name) || stands_for_header(&name.to_ascii_lowercase()))
+        };
+        let is_covered =
+            |name: &str| SUBRESOURCES.contains(&name) || shaping.contains(&name) || is_folded(name);
         if let Some((name, _)) = head.query.iter().find(|(name, _)| !is_covered(name)) {
-            let message =
-                "The request has a query parameter that signature version 2 does not sign. Sign the request with AWS4-HMAC-SHA256.";
+            let message = "The request has a query parameter that signature version 2 does not sign. Sign the request with AWS4-HMAC-SHA256.";
             return Err(S3Error::new(ErrorCode::AccessDenied, message).detail("ParameterNotSigned", name));
         }
-        // Values are signed without escapes: `versionId=a%26acl` would pass for `versionId=a&acl`, and the other way round.
-        let names_another =
-            |value: &str| value.split('&').skip(1).any(|part| SUBRESOURCES.contains(&part.split('=').next().unwrap_or(part)));
-        if let Some((name, _)) = head.query.iter().find(|(name, value)| SUBRESOURCES.contains(&name.as_str()) && names_another(value)) {
+        // Values are signed without escapes: `versionId=a%26acl` would pass for `versionId=a&acl`, and the
+        // other way round.
+        let names_another = |value: &str| {
+            value
+                .split('&')
+                .skip(1)
+                .any(|part| SUBRESOURCES.contains(&part.split('=').next().unwrap_or(part)))
+        };
+        if let Some((name, _)) = head
+            .query
+            .iter()
+            .find(|(name, value)| SUBRESOURCES.contains(&name.as_str()) && names_another(value))
+        {
             let message = "The value of a query parameter reads like another parameter. Sign the request with AWS4-HMAC-SHA256.";
             return Err(S3Error::new(ErrorCode::AccessDenied, message).detail("ParameterNotSigned", name));
         }
@@ -188,7 +205,12 @@ impl<'a> Claim<'a> {
             None if head.headers.contains_key("x-amz-date") => "",
             None => head.headers.text(header::DATE)?.unwrap_or_default(),
         };
-        for line in [head.method.as_str(), self.positional(head, CONTENT_MD5)?, self.positional(head, header::CONTENT_TYPE)?, date] {
+        for line in [
+            head.method.as_str(),
+            self.positional(head, CONTENT_MD5)?,
+            self.positional(head, header::CONTENT_TYPE)?,
+            date,
+        ] {
             out.extend_from_slice(line.as_bytes());
             out.push(b'\n');
         }
@@ -207,15 +229,21 @@ impl<'a> Claim<'a> {
         if let Some(value) = head.headers.text(&name)? {
             return Ok(value);
         }
-        let folded = head.query.iter().find(|(parameter, _)| self.is_presigned() && name.as_str().eq_ignore_ascii_case(parameter));
+        let folded = head
+            .query
+            .iter()
+            .find(|(parameter, _)| self.is_presigned() && name.as_str().eq_ignore_ascii_case(parameter));
         Ok(folded.map_or("", |(_, value)| value.as_str()))
     }
 
     /// Every `x-amz-*` header, the values of one name joined, and the parameters that stand for such headers.
     fn amz_headers(&self, head: Head<'_>) -> BTreeMap<String, Vec<u8>> {
         let names = head.headers.keys().filter(|name| name.as_str().starts_with("x-amz-"));
-        let values = |name| head.headers.get_all(name).iter().map(|value| value.as_bytes().trim_ascii()).collect::<Vec<_>>();
-        let mut all: BTreeMap<String, Vec<u8>> = names.map(|name| (name.as_str().to_owned(), values(name).join(&b","[..]))).collect();
+        let values = |name| {
+            head.headers.get_all(name).iter().map(|value| value.as_bytes().trim_ascii()).collect::<Vec<_>>()
+        };
+        let mut all: BTreeMap<String, Vec<u8>> =
+            names.map(|name| (name.as_str().to_owned(), values(name).join(&b","[..]))).collect();
         for (name, value) in head.query.iter().filter(|_| self.is_presigned()) {
             let name = name.to_ascii_lowercase();
             if name.starts_with("x-amz-") {
@@ -233,7 +261,8 @@ fn canonical_resource(head: Head<'_>, path: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(bucket.as_bytes());
     }
     out.extend_from_slice(path.as_bytes());
-    let mut signed: Vec<_> = head.query.iter().filter(|(name, _)| SUBRESOURCES.contains(&name.as_str())).collect();
+    let mut signed: Vec<_> =
+        head.query.iter().filter(|(name, _)| SUBRESOURCES.contains(&name.as_str())).collect();
     signed.sort();
     for (index, (name, value)) in signed.into_iter().enumerate() {
         out.push(if index == 0 { b'?' } else { b'&' });
@@ -263,16 +292,21 @@ fn date(head: Head<'_>) -> Result<(&str, Timestamp), S3Error> {
         let at = SigningTime::parse(text).map(|time| time.at);
         Some((text, at.or_else(|| Timestamp::parse_http_date(gmt.as_deref().unwrap_or(text)))?))
     });
-    parsed.ok_or_else(|| S3Error::new(ErrorCode::AccessDenied, "AWS authentication requires a valid Date or x-amz-date header"))
+    parsed.ok_or_else(|| {
+        S3Error::new(ErrorCode::AccessDenied, "AWS authentication requires a valid Date or x-amz-date header")
+    })
 }
 
 fn parameter<'a>(query: &'a Pairs, wanted: &str) -> Result<&'a str, S3Error> {
     let mut values = query.iter().filter(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
     match (values.next(), values.next()) {
         (Some(value), None) => Ok(value),
-        (Some(_), Some(_)) => Err(S3Error::argument(wanted, "", format!("The parameter {wanted} must not be repeated"))),
+        (Some(_), Some(_)) => {
+            Err(S3Error::argument(wanted, "", format!("The parameter {wanted} must not be repeated")))
+        }
         (None, _) => {
-            let message = "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters";
+            let message =
+                "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters";
             Err(S3Error::new(ErrorCode::AccessDenied, message))
         }
     }

@@ -7,7 +7,11 @@ use http::{HeaderMap, Uri, Version, header};
 /// The host that the client addressed, as it signed it.
 pub(super) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap, version: Version) -> Result<&'a str, S3Error> {
     let mut hosts = headers.get_all(header::HOST).iter();
-    let host = hosts.next().map(|host| host.to_str()).transpose().map_err(|_| bad_request("The Host header is not ASCII"))?;
+    let host = hosts
+        .next()
+        .map(|host| host.to_str())
+        .transpose()
+        .map_err(|_| bad_request("The Host header is not ASCII"))?;
     if hosts.next().is_some() {
         return Err(bad_request("The Host header must not be repeated"));
     }
@@ -28,13 +32,18 @@ pub(super) fn body_length(headers: &HeaderMap) -> Result<Option<u64>, S3Error> {
     let mut length = None;
     for value in headers.get_all(header::CONTENT_LENGTH) {
         let text = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-        let this = text.and_then(|text| text.parse::<u64>().ok()).ok_or_else(|| bad_request("The Content-Length is not a number"))?;
+        let this = text
+            .and_then(|text| text.parse::<u64>().ok())
+            .ok_or_else(|| bad_request("The Content-Length is not a number"))?;
         if length.replace(this).is_some_and(|other| other != this) {
             return Err(bad_request("The Content-Length is repeated with another value"));
         }
     }
     // Any other coding of a body would have to be removed before it is stored.
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let mut codings = headers
+        .get_all(header::TRANSFER_ENCODING)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     if codings.any(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"chunked")) {
         return Err(S3Error::from(ErrorCode::NotImplemented).detail("Header", "Transfer-Encoding"));
     }

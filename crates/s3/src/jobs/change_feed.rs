@@ -1,4 +1,5 @@
-//! Reads the change feed of storage that has one: changes made outside Causeway are listed much sooner than a scan would find them.
+//! Reads the change feed of storage that has one: changes made outside Causeway are listed much sooner than a
+//! scan would find them.
 
 use super::rounds::{Round, each_bucket};
 use crate::{

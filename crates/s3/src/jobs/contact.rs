@@ -43,12 +43,17 @@ impl Worker for Contact {
 
 /// Asks each such backend once, through its first bucket.
 async fn round(buckets: &Buckets, run: &Run) -> Result<(), BucketError> {
-    if !buckets.backends().iter().any(|(_, backend)| backend.traffic().is_some_and(|traffic| traffic.trouble.is_some())) {
+    if !buckets
+        .backends()
+        .iter()
+        .any(|(_, backend)| backend.traffic().is_some_and(|traffic| traffic.trouble.is_some()))
+    {
         return Ok(());
     }
     let (mut after, mut asked) = (None, HashSet::new());
     loop {
-        let page = buckets.list(BucketsQuery { after: after.take(), limit: PAGE, ..Default::default() }).await?;
+        let page =
+            buckets.list(BucketsQuery { after: after.take(), limit: PAGE, ..Default::default() }).await?;
         for record in &page.buckets {
             if is_lost(buckets, record) && asked.insert(record.bucket.backend.clone()) {
                 ask(buckets, record).await?;

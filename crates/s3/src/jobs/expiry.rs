@@ -46,7 +46,12 @@ fn before(now: Timestamp, age: Duration) -> Timestamp {
 }
 
 /// One pass. Uploads that cannot be aborted now are left to the next one.
-async fn pass(buckets: &Buckets, expiry: Duration, now: Timestamp, run: &Run) -> Result<Stepped, BucketError> {
+async fn pass(
+    buckets: &Buckets,
+    expiry: Duration,
+    now: Timestamp,
+    run: &Run,
+) -> Result<Stepped, BucketError> {
     let catalog = buckets.catalog();
     catalog.forget_completed(before(now, REPLAY)).await?;
     loop {

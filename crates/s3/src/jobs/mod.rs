@@ -1,5 +1,5 @@
-//! Background work: what happens without a request. Each job is a [`Worker`](crate::work::Worker): `work` has their loop, and what
-//! operators see of them; `work::kind` is the table of them.
+//! Background work: what happens without a request. Each job is a [`Worker`](crate::work::Worker): `work` has
+//! their loop, and what operators see of them; `work::kind` is the table of them.
 //!
 //! | file | job |
 //! |---|---|
@@ -46,7 +46,8 @@ pub fn spawn(buckets: Arc<Buckets>, settings: JobSettings, stop: CancellationTok
     jobs
 }
 
-/// Does the upkeep of buckets that came while the server runs, at once: what lies there already is to be listed.
+/// Does the upkeep of buckets that came while the server runs, at once: what lies there already is to be
+/// listed.
 pub fn tend_new(buckets: Arc<Buckets>, names: Vec<BucketName>, jobs: &TaskTracker, stop: CancellationToken) {
     if !names.is_empty() {
         jobs.spawn(stop.run_until_cancelled_owned(upkeep::tend_new(buckets, names)));

@@ -30,7 +30,8 @@ impl Round {
 pub(super) async fn each_bucket(buckets: &Buckets, round: Round, run: &Run) -> Result<(), BucketError> {
     let (mut after, began) = (None, Timestamp::now());
     loop {
-        let page = buckets.list(BucketsQuery { after: after.take(), limit: PAGE, ..Default::default() }).await?;
+        let page =
+            buckets.list(BucketsQuery { after: after.take(), limit: PAGE, ..Default::default() }).await?;
         for record in &page.buckets {
             match one_bucket(buckets, record, round).await {
                 Ok(()) => {}
@@ -61,7 +62,9 @@ fn log(buckets: &Buckets, record: &BucketRecord, round: Round, error: &BucketErr
         error if is_lost(buckets, record) => {
             tracing::debug!(bucket = %name, ?round, %error, "upkeep of a bucket failed; it is tried again");
         }
-        error => tracing::error!(bucket = %name, ?round, %error, "upkeep of a bucket failed; it is tried again"),
+        error => {
+            tracing::error!(bucket = %name, ?round, %error, "upkeep of a bucket failed; it is tried again")
+        }
     }
 }
 
@@ -72,14 +75,22 @@ pub(super) fn is_lost(buckets: &Buckets, record: &BucketRecord) -> bool {
 }
 
 /// The share of one bucket in a round. It is skipped while another process or task works on it.
-pub(super) async fn one_bucket(buckets: &Buckets, record: &BucketRecord, round: Round) -> Result<(), BucketError> {
+pub(super) async fn one_bucket(
+    buckets: &Buckets,
+    record: &BucketRecord,
+    round: Round,
+) -> Result<(), BucketError> {
     let has_feed = || buckets.backend(&record.bucket.backend).map_or(true, |backend| backend.tells_changes());
     if round == Round::ChangeFeed && !has_feed() {
         return Ok(());
     }
-    let part = buckets.workers().part(round.kind(), record.id, &record.bucket.name).await.map_err(|failure| {
-        BucketError::Store(StoreError::new(StoreErrorKind::Unavailable, "taking the turn of a job failed").with_source(failure))
-    })?;
+    let part =
+        buckets.workers().part(round.kind(), record.id, &record.bucket.name).await.map_err(|failure| {
+            BucketError::Store(
+                StoreError::new(StoreErrorKind::Unavailable, "taking the turn of a job failed")
+                    .with_source(failure),
+            )
+        })?;
     let Some(part) = part else { return Ok(()) };
     let done = tokio::select! {
         biased;

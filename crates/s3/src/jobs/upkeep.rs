@@ -10,7 +10,8 @@ use crate::{
 use async_trait::async_trait;
 use std::{sync::Arc, time::Duration};
 
-/// A pass is followed by a rest of this many times its length, so that upkeep never takes more than a twentieth.
+/// A pass is followed by a rest of this many times its length, so that upkeep never takes more than a
+/// twentieth.
 const REST: u32 = 20;
 
 #[derive(Debug)]

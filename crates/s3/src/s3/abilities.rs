@@ -75,11 +75,18 @@ mod tests {
     #[test]
     fn each_operation_is_judged_by_the_promise_that_its_conditions_rest_on() {
         let all = crate::backend::memory::MemoryStore::default().capabilities();
-        let (write, complete, delete) = (Operation::PutObject, Operation::CompleteMultipartUpload, Operation::DeleteObject);
+        let (write, complete, delete) =
+            (Operation::PutObject, Operation::CompleteMultipartUpload, Operation::DeleteObject);
         for (known, refused) in [
-            (Capabilities { conditional_writes: Guarantee::Refused, ..all }, vec![write, Operation::CopyObject]),
+            (
+                Capabilities { conditional_writes: Guarantee::Refused, ..all },
+                vec![write, Operation::CopyObject],
+            ),
             (Capabilities { conditional_completes: Guarantee::Refused, ..all }, vec![complete]),
-            (Capabilities { conditional_deletes: Guarantee::Refused, ..all }, vec![delete, Operation::DeleteObjects]),
+            (
+                Capabilities { conditional_deletes: Guarantee::Refused, ..all },
+                vec![delete, Operation::DeleteObjects],
+            ),
         ] {
             for operation in [write, Operation::CopyObject, complete, delete, Operation::DeleteObjects] {
                 let expected = if refused.contains(&operation) { Holds::NotHere } else { Holds::Yes };

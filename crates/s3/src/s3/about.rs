@@ -47,8 +47,10 @@ fn text<'r>(request: &'r Request, name: &'static str) -> Option<&'r str> {
 
 impl About {
     pub fn of(request: &Request) -> Self {
-        let said = SAID.iter().filter_map(|(element, say)| Some((*element, say(request)?.to_owned()))).collect();
-        let about = Self::new(&request.context.arrival.id, request.target.bucket.clone(), request.target.key.clone());
+        let said =
+            SAID.iter().filter_map(|(element, say)| Some((*element, say(request)?.to_owned()))).collect();
+        let about =
+            Self::new(&request.context.arrival.id, request.target.bucket.clone(), request.target.key.clone());
         Self { method: Some(request.method.clone()), said, ..about }
     }
 
@@ -63,7 +65,9 @@ impl About {
         document.element("Error", |w| {
             w.text("Code", error.code.as_str());
             w.text("Message", shown(&error.message));
-            let attached = |element: &str| error.details.iter().find(|(name, _)| *name == element).map(|(_, value)| value.as_str());
+            let attached = |element: &str| {
+                error.details.iter().find(|(name, _)| *name == element).map(|(_, value)| value.as_str())
+            };
             let expected = error.code.details();
             for element in expected {
                 if let Some(value) = attached(element).or_else(|| self.known(element)) {
@@ -121,10 +125,16 @@ mod tests {
     use crate::s3::{ErrorCode, Query, tests::request};
 
     fn document(request: &Request, error: impl Into<S3Error>) -> Vec<(String, String)> {
-        let Body::Full(document) = About::of(request).error(error.into()).into_body() else { panic!("a document") };
+        let Body::Full(document) = About::of(request).error(error.into()).into_body() else {
+            panic!("a document")
+        };
         let root = xml::parse(&document, "Error").expect("well formed");
         let ours = ["Code", "Message", "BucketName", "Resource", "RequestId", "HostId"];
-        root.children.into_iter().filter(|child| !ours.contains(&&*child.name)).map(|child| (child.name, child.text)).collect()
+        root.children
+            .into_iter()
+            .filter(|child| !ours.contains(&&*child.name))
+            .map(|child| (child.name, child.text))
+            .collect()
     }
 
     fn elements(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -134,7 +144,8 @@ mod tests {
     #[test]
     fn a_code_names_what_its_request_says() {
         let mut asked = request(&[("range", "bytes=9-"), ("if-none-match", "*")]);
-        asked.query = Query::new(vec![("uploadId".into(), "upload".into()), ("partNumber".into(), "7".into())]);
+        asked.query =
+            Query::new(vec![("uploadId".into(), "upload".into()), ("partNumber".into(), "7".into())]);
         for (code, expected) in [
             (ErrorCode::NoSuchKey, &[("Key", "key")][..]),
             (ErrorCode::NoSuchUpload, &[("UploadId", "upload")]),
@@ -151,9 +162,14 @@ mod tests {
     #[test]
     fn what_an_operation_attaches_comes_in_the_order_of_the_table_and_overrides_the_request() {
         let asked = request(&[("range", "bytes=9-")]);
-        let error =
-            S3Error::from(ErrorCode::InvalidRange).detail("ActualObjectSize", "3").detail("Odd", "x").detail("RangeRequested", "7-");
-        assert_eq!(document(&asked, error), elements(&[("RangeRequested", "7-"), ("ActualObjectSize", "3"), ("Odd", "x")]));
+        let error = S3Error::from(ErrorCode::InvalidRange)
+            .detail("ActualObjectSize", "3")
+            .detail("Odd", "x")
+            .detail("RangeRequested", "7-");
+        assert_eq!(
+            document(&asked, error),
+            elements(&[("RangeRequested", "7-"), ("ActualObjectSize", "3"), ("Odd", "x")])
+        );
         let source = S3Error::from(ErrorCode::NoSuchKey).detail("Key", "from");
         assert_eq!(document(&asked, source), elements(&[("Key", "from")]));
     }

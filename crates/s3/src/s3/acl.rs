@@ -59,15 +59,19 @@ fn group_grants(acl: CannedAcl) -> &'static [Grant] {
     match acl {
         CannedAcl::Private | CannedAcl::BucketOwnerRead | CannedAcl::BucketOwnerFullControl => &[],
         CannedAcl::PublicRead => &[(Grantee::AllUsers, Permission::Read)],
-        CannedAcl::PublicReadWrite => &[(Grantee::AllUsers, Permission::Read), (Grantee::AllUsers, Permission::Write)],
+        CannedAcl::PublicReadWrite => {
+            &[(Grantee::AllUsers, Permission::Read), (Grantee::AllUsers, Permission::Write)]
+        }
         CannedAcl::AuthenticatedRead => &[(Grantee::AuthenticatedUsers, Permission::Read)],
     }
 }
 
 /// The canned ACL with exactly these grants.
 fn canned(grants: &[Grant]) -> Result<CannedAcl, S3Error> {
-    let (own, group): (Vec<Grant>, Vec<Grant>) = grants.iter().partition(|(grantee, _)| *grantee == Grantee::Owner);
-    // FULL_CONTROL covers whatever else the owner is granted; without it the owner would have less than any canned ACL gives.
+    let (own, group): (Vec<Grant>, Vec<Grant>) =
+        grants.iter().partition(|(grantee, _)| *grantee == Grantee::Owner);
+    // FULL_CONTROL covers whatever else the owner is granted; without it the owner would have less than any
+    // canned ACL gives.
     if !own.contains(&(Grantee::Owner, Permission::FullControl)) {
         return Err(S3Error::not_implemented("An ACL without FULL_CONTROL for the owner"));
     }
@@ -87,8 +91,12 @@ pub(super) async fn from_request(request: Request, owner: &Owner) -> Result<Cann
     let body = request.payload.collect(MAX_POLICY_BYTES).await?;
     match (header, body.is_empty()) {
         (Some(acl), true) => Ok(acl),
-        (Some(_), false) => Err(S3Error::new(ErrorCode::UnexpectedContent, "This request does not support content")),
-        (None, true) => Err(S3Error::from(ErrorCode::MissingSecurityHeader).detail("MissingHeaderName", "x-amz-acl")),
+        (Some(_), false) => {
+            Err(S3Error::new(ErrorCode::UnexpectedContent, "This request does not support content"))
+        }
+        (None, true) => {
+            Err(S3Error::from(ErrorCode::MissingSecurityHeader).detail("MissingHeaderName", "x-amz-acl"))
+        }
         (None, false) => from_policy(&body, owner),
     }
 }
@@ -100,11 +108,13 @@ fn from_policy(body: &[u8], owner: &Owner) -> Result<CannedAcl, S3Error> {
     let policy = xml::parse(body, "AccessControlPolicy").map_err(|_| malformed())?;
     let stated = policy.child("Owner").and_then(|stated| stated.value("ID")).ok_or_else(malformed)?;
     let list = policy.child("AccessControlList").ok_or_else(malformed)?;
-    let grants: Vec<_> = list.all("Grant").map(|grant| written(grant).ok_or_else(malformed)).collect::<Result<_, _>>()?;
+    let grants: Vec<_> =
+        list.all("Grant").map(|grant| written(grant).ok_or_else(malformed)).collect::<Result<_, _>>()?;
     if stated.trim() != &*owner.id {
         return Err(ErrorCode::AccessDenied.into());
     }
-    let grant = |(kind, name, permission)| Ok::<Grant, S3Error>((find_grantee(kind, name, owner)?, permission));
+    let grant =
+        |(kind, name, permission)| Ok::<Grant, S3Error>((find_grantee(kind, name, owner)?, permission));
     canned(&grants.into_iter().map(grant).collect::<Result<Vec<_>, _>>()?)
 }
 
@@ -142,7 +152,8 @@ pub(super) fn policy(owner: &Owner, acl: CannedAcl) -> Response {
         w.element("AccessControlList", |w| {
             // Groups first: order means nothing in S3, but conformance suites have got used to this one.
             for (grantee, permission) in group_grants(acl) {
-                let uri = Grantee::GROUPS.iter().find(|(group, _)| group == grantee).map_or("", |(_, uri)| uri);
+                let uri =
+                    Grantee::GROUPS.iter().find(|(group, _)| group == grantee).map_or("", |(_, uri)| uri);
                 w.element("Grant", |w| {
                     w.grantee("Group", |w| w.text("URI", uri));
                     w.text("Permission", permission.as_str());
@@ -184,7 +195,12 @@ mod tests {
 
     #[test]
     fn the_document_we_show_is_one_we_take_back() {
-        for acl in [CannedAcl::Private, CannedAcl::PublicRead, CannedAcl::PublicReadWrite, CannedAcl::AuthenticatedRead] {
+        for acl in [
+            CannedAcl::Private,
+            CannedAcl::PublicRead,
+            CannedAcl::PublicReadWrite,
+            CannedAcl::AuthenticatedRead,
+        ] {
             let Body::Full(document) = policy(&owner(), acl).into_body() else { panic!("a document") };
             assert_eq!(from_policy(&document, &owner()).expect("accepted"), acl);
         }
@@ -192,7 +208,9 @@ mod tests {
 
     #[test]
     fn grants_that_no_canned_acl_expresses_are_refused() {
-        let grant = |who: &str, permission: &str| format!("<Grant><Grantee>{who}</Grantee><Permission>{permission}</Permission></Grant>");
+        let grant = |who: &str, permission: &str| {
+            format!("<Grant><Grantee>{who}</Grantee><Permission>{permission}</Permission></Grant>")
+        };
         let document = |owner: &str, grants: &[String]| {
             format!(
                 "<AccessControlPolicy><Owner><ID>{owner}</ID></Owner><AccessControlList>{}</AccessControlList></AccessControlPolicy>",
@@ -201,7 +219,8 @@ mod tests {
         };
         let own = grant("<ID>0123abc</ID>", "FULL_CONTROL");
         let all = |permission| grant(&format!("<URI>{ALL_USERS}</URI>"), permission);
-        let read = |owner_id, grants: &[String]| code(from_policy(document(owner_id, grants).as_bytes(), &owner()));
+        let read =
+            |owner_id, grants: &[String]| code(from_policy(document(owner_id, grants).as_bytes(), &owner()));
         assert_eq!(read("0123abc", &[all("READ"), own.clone(), grant("<ID>0123abc</ID>", "READ")]), None);
         assert_eq!(read("someone", std::slice::from_ref(&own)), Some(ErrorCode::AccessDenied));
         for refused in [
@@ -219,9 +238,16 @@ mod tests {
         for malformed in [grant("<ID>0123abc</ID>", "EVERYTHING"), grant("", "READ"), grant(both, "READ")] {
             for owner_id in ["0123abc", "someone"] {
                 let grants = [own.clone(), malformed.clone()];
-                assert_eq!(read(owner_id, &grants), Some(ErrorCode::MalformedACLError), "{owner_id}: {malformed}");
+                assert_eq!(
+                    read(owner_id, &grants),
+                    Some(ErrorCode::MalformedACLError),
+                    "{owner_id}: {malformed}"
+                );
             }
         }
-        assert_eq!(code(from_policy(b"<AccessControlPolicy/>", &owner())), Some(ErrorCode::MalformedACLError));
+        assert_eq!(
+            code(from_policy(b"<AccessControlPolicy/>", &owner())),
+            Some(ErrorCode::MalformedACLError)
+        );
     }
 }

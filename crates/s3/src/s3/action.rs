@@ -4,7 +4,8 @@
 
 macro_rules! actions {
     ($($needed:ident: $($service:literal: $($name:ident)+),+;)+) => {
-        /// What a request does to a resource (IAM User Guide, "Actions, resources, and condition keys for Amazon S3").
+        /// What a request does to a resource (IAM User Guide, "Actions, resources, and condition keys for
+        /// Amazon S3").
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Action { $($($($name),+),+),+ }
 

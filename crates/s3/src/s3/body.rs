@@ -31,7 +31,10 @@ impl http_body::Body for Body {
     type Data = Bytes;
     type Error = crate::store::error::StoreError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Full(bytes) => {
@@ -39,7 +42,9 @@ impl http_body::Body for Body {
                 *self = Self::Empty;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Self::Stream { stream, .. } => stream.as_mut().poll_next(cx).map(|frame| frame.map(|frame| frame.map(Frame::data))),
+            Self::Stream { stream, .. } => {
+                stream.as_mut().poll_next(cx).map(|frame| frame.map(|frame| frame.map(Frame::data)))
+            }
         }
     }
 

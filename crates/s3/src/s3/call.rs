@@ -35,7 +35,13 @@ pub struct ReadCall {
 }
 
 impl ReadCall {
-    pub(super) fn new(operation: Operation, request: Request, bucket: Arc<Bucket>, key: ObjectKey, version: Option<VersionId>) -> Self {
+    pub(super) fn new(
+        operation: Operation,
+        request: Request,
+        bucket: Arc<Bucket>,
+        key: ObjectKey,
+        version: Option<VersionId>,
+    ) -> Self {
         Self { request, operation, bucket, key, version }
     }
 

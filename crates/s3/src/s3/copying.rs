@@ -20,9 +20,17 @@ pub(super) struct Source {
 
 /// The source that `x-amz-copy-source` names, with its conditions. Whether `operation` may read it is decided
 /// here.
-pub(super) async fn source(service: &Service, operation: Operation, request: &Request) -> Result<Source, S3Error> {
+pub(super) async fn source(
+    service: &Service,
+    operation: Operation,
+    request: &Request,
+) -> Result<Source, S3Error> {
     let (name, key, version) = headers::copy_source(request)?;
-    let bucket = service.buckets().get(&name).await.map_err(|error| S3Error::from(error).detail("BucketName", name.as_str()))?;
+    let bucket = service
+        .buckets()
+        .get(&name)
+        .await
+        .map_err(|error| S3Error::from(error).detail("BucketName", name.as_str()))?;
     let address = ObjectAddress::new(&key, version.as_ref());
     let reader = Reader::new(&request.context, operation, On::Source, &bucket, address);
     reader.allow().await?;
@@ -36,7 +44,11 @@ pub(super) async fn source(service: &Service, operation: Operation, request: &Re
 impl Source {
     /// The object that is there now. The copy itself reads it again: this is for checks that only S3 makes.
     pub(super) async fn head(&self) -> Result<ObjectInfo, S3Error> {
-        self.object.store.head(self.object.address(), &Default::default()).await.map_err(|error| self.failure(error))
+        self.object
+            .store
+            .head(self.object.address(), &Default::default())
+            .await
+            .map_err(|error| self.failure(error))
     }
 
     /// Maps an error where only the source's key can be the missing one.

@@ -84,7 +84,11 @@ impl Service {
 
     async fn on_bucket(&self, operation: Operation, request: Request) -> Result<BucketCall, S3Error> {
         let bucket = self.bucket_of(&request.target).await?;
-        gate::admit(&request.context, operation.facts().needs, Addressed { name: "", bucket: Some(&bucket), key: None })?;
+        gate::admit(
+            &request.context,
+            operation.facts().needs,
+            Addressed { name: "", bucket: Some(&bucket), key: None },
+        )?;
         headers::admit(operation, &request, &bucket)?;
         Ok(BucketCall { request, bucket })
     }
@@ -100,7 +104,11 @@ impl Service {
     async fn on_object(&self, operation: Operation, request: Request) -> Result<ObjectCall, S3Error> {
         let bucket = self.bucket_of(&request.target).await?;
         let key = key_of(&request.target)?;
-        gate::admit(&request.context, operation.facts().needs, Addressed { name: "", bucket: Some(&bucket), key: Some(&key) })?;
+        gate::admit(
+            &request.context,
+            operation.facts().needs,
+            Addressed { name: "", bucket: Some(&bucket), key: Some(&key) },
+        )?;
         let version = headers::admit(operation, &request, &bucket)?;
         Ok(ObjectCall { request, bucket, key, version })
     }
@@ -137,10 +145,12 @@ mod tests {
         Principal::Identity(Identity { access_key: AccessKey(name.into()), role, owner }.into())
     }
 
-    /// A service with buckets of alice: a private one, named as in every request of these tests, and one that anybody writes to.
+    /// A service with buckets of alice: a private one, named as in every request of these tests, and one that
+    /// anybody writes to.
     async fn service(dir: &tempfile::TempDir) -> Service {
         let catalog = Arc::new(SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("a catalog"));
-        let backends = HashMap::from([("memory".to_owned(), Arc::new(MemoryBackend::new()) as Arc<dyn Backend>)]);
+        let backends =
+            HashMap::from([("memory".to_owned(), Arc::new(MemoryBackend::new()) as Arc<dyn Backend>)]);
         let buckets = Arc::new(Buckets::new(catalog, backends, "memory".to_owned()));
         let owner = Owner { id: "alice".into(), display_name: "alice".into() };
         for (name, acl) in [("bucket", CannedAcl::Private), ("public", CannedAcl::PublicReadWrite)] {
@@ -173,9 +183,14 @@ mod tests {
         let service = service(&dir).await;
         assert!(served().count() >= 30);
         for operation in served() {
-            assert_eq!(status(&service, operation, Principal::Anonymous, "bucket").await, 403, "{operation:?}");
+            assert_eq!(
+                status(&service, operation, Principal::Anonymous, "bucket").await,
+                403,
+                "{operation:?}"
+            );
             // An identity may ask for its own buckets, and make new ones.
-            let is_on_bucket = !operation.facts().needs.iter().any(|need| matches!(need.on, On::Service | On::NewBucket));
+            let is_on_bucket =
+                !operation.facts().needs.iter().any(|need| matches!(need.on, On::Service | On::NewBucket));
             if is_on_bucket {
                 let stranger = identity("bob", Role::ReadWrite);
                 assert_eq!(status(&service, operation, stranger, "bucket").await, 403, "{operation:?}");
@@ -197,16 +212,20 @@ mod tests {
     async fn a_copy_is_denied_to_whoever_may_not_read_its_source() {
         let dir = tempfile::tempdir().expect("a directory");
         let service = service(&dir).await;
-        let copies = served().filter(|operation| operation.facts().needs.iter().any(|need| need.on == On::Source));
+        let copies =
+            served().filter(|operation| operation.facts().needs.iter().any(|need| need.on == On::Source));
         for operation in copies {
             // The source is in the private bucket. Whoever may read it gets 404: there is nothing.
-            for (principal, expected) in [(identity("bob", Role::ReadWrite), 403), (identity("alice", Role::ReadWrite), 404)] {
+            for (principal, expected) in
+                [(identity("bob", Role::ReadWrite), 403), (identity("alice", Role::ReadWrite), 404)]
+            {
                 let mut request = request_for(operation.facts());
                 request.context.principal = principal;
                 request.target.bucket = Some("public".to_owned());
                 if operation == Operation::UploadPartCopy {
                     let query = [("partNumber", "1"), ("uploadId", "upload")];
-                    request.query = Query::new(query.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+                    request.query =
+                        Query::new(query.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
                 }
                 assert_eq!(service.handle(request).await.status().as_u16(), expected, "{operation:?}");
             }

@@ -21,7 +21,8 @@ pub(super) struct Entries<T> {
     pub(super) held: Option<Held>,
 }
 
-/// Reads the children of `root`. `entry` makes an item of each, or nothing, and says how many bytes that holds.
+/// Reads the children of `root`. `entry` makes an item of each, or nothing, and says how many bytes that
+/// holds.
 pub(super) async fn entries<T>(
     payload: Payload,
     root: &'static str,
@@ -61,15 +62,21 @@ mod tests {
     use std::sync::Arc;
 
     async fn read(document: &str, memory: &Arc<Memory>) -> Result<Entries<String>, S3Error> {
-        let pieces: Vec<_> = document.as_bytes().chunks(7).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-        let payload = Payload::from_stream(futures_util::stream::iter(pieces), Default::default()).within(memory.clone());
-        entries(payload, "List", 1 << 20, |child, _| Ok((child.name == "Item").then(|| (child.text.clone(), child.text.len())))).await
+        let pieces: Vec<_> =
+            document.as_bytes().chunks(7).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        let payload = Payload::from_stream(futures_util::stream::iter(pieces), Default::default())
+            .within(memory.clone());
+        entries(payload, "List", 1 << 20, |child, _| {
+            Ok((child.name == "Item").then(|| (child.text.clone(), child.text.len())))
+        })
+        .await
     }
 
     #[tokio::test]
     async fn entries_are_held_and_count_for_as_long_as_they_are() {
         let memory = Memory::new(1 << 20);
-        let entries = read("<List><Item>one</Item><Other/><Item>three</Item></List>", &memory).await.expect("a list");
+        let entries =
+            read("<List><Item>one</Item><Other/><Item>three</Item></List>", &memory).await.expect("a list");
         assert_eq!((entries.items.join(" "), memory.used()), ("one three".to_owned(), 8));
         drop(entries);
         assert_eq!(memory.used(), 0);

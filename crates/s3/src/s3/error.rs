@@ -22,7 +22,8 @@ use std::{fmt, time::Duration};
 
 /// The message for a full data directory. It differs from that for a full storage, which may have another
 /// operator.
-const DATA_FULL: &str = "The data directory of the gateway is full. Objects can be deleted and uploads aborted.";
+const DATA_FULL: &str =
+    "The data directory of the gateway is full. Objects can be deleted and uploads aborted.";
 
 /// Maximum number of seconds that a client is asked to wait: SDKs obey it, and an operator may end a longer
 /// outage.
@@ -34,7 +35,8 @@ pub struct S3Error {
     pub message: String,
     /// Further elements of the error document: `ArgumentName`, `Key`, `BucketName`, …
     pub details: Vec<(&'static str, String)>,
-    /// Headers of the reply. This is a list and not a map: errors travel in every `Result`, and few of them have any.
+    /// Headers of the reply. This is a list and not a map: errors travel in every `Result`, and few of them
+    /// have any.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -46,7 +48,9 @@ impl S3Error {
 
     /// 400 InvalidArgument with the argument named.
     pub fn argument(name: impl Into<String>, value: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::new(ErrorCode::InvalidArgument, message).detail("ArgumentName", name).detail("ArgumentValue", value)
+        Self::new(ErrorCode::InvalidArgument, message)
+            .detail("ArgumentName", name)
+            .detail("ArgumentValue", value)
     }
 
     /// 501 for a header that we cannot honour.
@@ -94,9 +98,9 @@ impl From<ObjectKeyError> for S3Error {
     fn from(error: ObjectKeyError) -> Self {
         match error {
             ObjectKeyError::Empty => ErrorCode::InvalidURI.into(),
-            ObjectKeyError::TooLong(size) => {
-                Self::from(ErrorCode::KeyTooLongError).detail("Size", size.to_string()).detail("MaxSizeAllowed", MAX_KEY_BYTES.to_string())
-            }
+            ObjectKeyError::TooLong(size) => Self::from(ErrorCode::KeyTooLongError)
+                .detail("Size", size.to_string())
+                .detail("MaxSizeAllowed", MAX_KEY_BYTES.to_string()),
         }
     }
 }
@@ -105,7 +109,9 @@ impl From<PayloadError> for S3Error {
     fn from(error: PayloadError) -> Self {
         let code = match error {
             // S3 does not tell broken framing from a body that was cut short.
-            PayloadError::Incomplete | PayloadError::Disconnected | PayloadError::Framing(_) => ErrorCode::IncompleteBody,
+            PayloadError::Incomplete | PayloadError::Disconnected | PayloadError::Framing(_) => {
+                ErrorCode::IncompleteBody
+            }
             PayloadError::Sha256Mismatch { .. } => ErrorCode::XAmzContentSHA256Mismatch,
             PayloadError::Md5Mismatch { .. } | PayloadError::ChecksumMismatch(_) => ErrorCode::BadDigest,
             PayloadError::SignatureMismatch => ErrorCode::SignatureDoesNotMatch,
@@ -128,12 +134,12 @@ impl From<PayloadError> for S3Error {
         let s3 = match error {
             PayloadError::TooLarge(limit) => s3.detail("MaxMessageLengthBytes", limit.to_string()),
             // S3 writes the one as it was computed and the other as it came, in these two forms.
-            PayloadError::Md5Mismatch { announced, computed } => {
-                s3.detail("ExpectedDigest", hex::encode(announced)).detail("CalculatedDigest", STANDARD.encode(computed))
-            }
-            PayloadError::Sha256Mismatch { announced, computed } => {
-                s3.detail("ClientComputedContentSHA256", hex::encode(announced)).detail("S3ComputedContentSHA256", hex::encode(computed))
-            }
+            PayloadError::Md5Mismatch { announced, computed } => s3
+                .detail("ExpectedDigest", hex::encode(announced))
+                .detail("CalculatedDigest", STANDARD.encode(computed)),
+            PayloadError::Sha256Mismatch { announced, computed } => s3
+                .detail("ClientComputedContentSHA256", hex::encode(announced))
+                .detail("S3ComputedContentSHA256", hex::encode(computed)),
             PayloadError::NoMemory => s3.retry_after(Duration::ZERO),
             _ => s3,
         };
@@ -189,7 +195,9 @@ impl From<StoreError> for S3Error {
                 }
             }
             Kind::InvalidPartNumber { parts } => s3 = s3.detail("ActualPartCount", parts.to_string()),
-            Kind::Busy | Kind::Unavailable | Kind::NoConnection => s3 = s3.retry_after(error.wait().unwrap_or_default()),
+            Kind::Busy | Kind::Unavailable | Kind::NoConnection => {
+                s3 = s3.retry_after(error.wait().unwrap_or_default())
+            }
             _ => {}
         }
         s3.with_source(error)
@@ -220,8 +228,12 @@ impl From<BucketError> for S3Error {
             BucketError::NoSuchBucket => ErrorCode::NoSuchBucket,
             BucketError::Exists(_) | BucketError::PlaceTaken(_) => ErrorCode::BucketAlreadyExists,
             BucketError::NotEmpty => ErrorCode::BucketNotEmpty,
-            BucketError::NothingThere | BucketError::Foreign(_) | BucketError::NoSuchBackend(_) => ErrorCode::InternalError,
-            BucketError::NoDefaultBackend => return S3Error::not_implemented("CreateBucket without a default backend"),
+            BucketError::NothingThere | BucketError::Foreign(_) | BucketError::NoSuchBackend(_) => {
+                ErrorCode::InternalError
+            }
+            BucketError::NoDefaultBackend => {
+                return S3Error::not_implemented("CreateBucket without a default backend");
+            }
             BucketError::Store(error) => return error.into(),
         };
         S3Error::from(code).with_source(error)
@@ -241,7 +253,9 @@ mod tests {
         };
         let busy = |wait| told(StoreError::from(StoreErrorKind::Busy).lasting(Duration::from_micros(wait)));
         assert_eq!(told(StoreErrorKind::Busy.into()).as_deref(), Some("1"), "nobody knows");
-        for (micros, seconds) in [(0, "1"), (1_000_000, "1"), (1_000_001, "2"), (90_000_000, "90"), (u64::MAX, "3600")] {
+        for (micros, seconds) in
+            [(0, "1"), (1_000_000, "1"), (1_000_001, "2"), (90_000_000, "90"), (u64::MAX, "3600")]
+        {
             assert_eq!(busy(micros).as_deref(), Some(seconds), "{micros}");
         }
         assert_eq!(told(StoreErrorKind::Internal.into()), None);

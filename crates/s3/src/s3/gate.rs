@@ -40,7 +40,10 @@ impl<'a> Resource<'a> {
     fn bucket(self) -> Option<&'a Bucket> {
         match self {
             Self::Service | Self::NewBucket(_) => None,
-            Self::Bucket(bucket) | Self::Keys(bucket) | Self::Object(bucket, _) | Self::Opened(bucket, _, _) => Some(bucket),
+            Self::Bucket(bucket)
+            | Self::Keys(bucket)
+            | Self::Object(bucket, _)
+            | Self::Opened(bucket, _, _) => Some(bucket),
         }
     }
 }

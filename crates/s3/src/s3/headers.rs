@@ -15,9 +15,12 @@ mod user_metadata;
 mod version;
 
 pub(super) use attributes::{attributes, canned_acl, tag_error};
-pub(super) use checksum::{CHECKSUM_TYPE, checksum_headers, checksum_mode, checksum_spec, part_checksum_header};
+pub(super) use checksum::{
+    CHECKSUM_TYPE, checksum_headers, checksum_mode, checksum_spec, part_checksum_header,
+};
 pub(super) use conditions::{
-    broken_source_condition, delete_conditions, first_condition, read_conditions, source_conditions, write_conditions,
+    broken_source_condition, delete_conditions, first_condition, read_conditions, source_conditions,
+    write_conditions,
 };
 pub(super) use copy_source::copy_source;
 pub(super) use demands::{admit, expected_owner, refuse_unsupported};

@@ -15,7 +15,8 @@ pub(super) fn arn(bucket: &BucketName) -> String {
     format!("{ARN_PREFIX}{bucket}")
 }
 
-/// Makes the headers that CreateBucket and HeadBucket answer with. `default_region` is that of buckets without a location of their own.
+/// Makes the headers that CreateBucket and HeadBucket answer with. `default_region` is that of buckets
+/// without a location of their own.
 pub(super) fn headers(bucket: &BucketName, location: &str, default_region: &str) -> HeaderMap {
     let said = [(REGION, region::of(location, default_region).to_owned()), (ARN, arn(bucket))];
     said.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::try_from(value).ok()?))).collect()

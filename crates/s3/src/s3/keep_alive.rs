@@ -48,7 +48,8 @@ fn flatten(done: Result<Result<Response, S3Error>, tokio::task::JoinError>) -> R
     done.unwrap_or_else(|panic| Err(S3Error::from(ErrorCode::InternalError).with_source(panic)))
 }
 
-/// Blanks may only stand behind the XML declaration, so that goes first, and is cut off the document that follows.
+/// Blanks may only stand behind the XML declaration, so that goes first, and is cut off the document that
+/// follows.
 fn late(patience: Duration, about: About, work: Work) -> Response {
     let declaration = xml::Writer::document().finish();
     let begun = declaration.clone();
@@ -70,7 +71,8 @@ fn late(patience: Duration, about: About, work: Work) -> Response {
     });
     let mut response = reply::empty(StatusCode::OK);
     response.headers_mut().insert(http::header::CONTENT_TYPE, reply::XML);
-    *response.body_mut() = Body::Stream { stream: stream::once(async { Ok(begun) }).chain(rest).boxed(), length: None };
+    *response.body_mut() =
+        Body::Stream { stream: stream::once(async { Ok(begun) }).chain(rest).boxed(), length: None };
     response
 }
 
@@ -86,7 +88,8 @@ mod tests {
     }
 
     async fn frame(response: &mut Response) -> Option<String> {
-        let frame = response.body_mut().frame().await?.expect("no errors in this stream").into_data().expect("data");
+        let frame =
+            response.body_mut().frame().await?.expect("no errors in this stream").into_data().expect("data");
         Some(String::from_utf8(frame.to_vec()).expect("UTF-8"))
     }
 
@@ -97,8 +100,10 @@ mod tests {
             ended.await.expect("told to end");
             outcome
         };
-        let mut response = answer_within(Duration::from_millis(1), about(), work).await.expect("a late reply");
-        let text = frame(&mut response).await.expect("a declaration") + &frame(&mut response).await.expect("a blank");
+        let mut response =
+            answer_within(Duration::from_millis(1), about(), work).await.expect("a late reply");
+        let text = frame(&mut response).await.expect("a declaration")
+            + &frame(&mut response).await.expect("a blank");
         (response, text, end)
     }
 

@@ -20,7 +20,9 @@ pub(super) fn sent(payload: &Payload) -> Result<(), S3Error> {
 /// The bytes that CopyObject or UploadPartCopy read from their source.
 pub(super) fn copied(length: u64) -> Result<(), S3Error> {
     if length > MAX_BYTES {
-        let message = format!("The specified copy source is larger than the maximum allowable size for a copy source: {MAX_BYTES}");
+        let message = format!(
+            "The specified copy source is larger than the maximum allowable size for a copy source: {MAX_BYTES}"
+        );
         return Err(S3Error::new(ErrorCode::InvalidRequest, message));
     }
     Ok(())
@@ -33,7 +35,9 @@ mod tests {
 
     #[test]
     fn bodies_of_unknown_or_forbidden_length_are_refused_before_they_are_read() {
-        let payload = |length| Payload::from_stream(futures_util::stream::empty(), Announced { length, ..Default::default() });
+        let payload = |length| {
+            Payload::from_stream(futures_util::stream::empty(), Announced { length, ..Default::default() })
+        };
         let code = |length| sent(&payload(length)).err().map(|error| error.code);
         assert_eq!(code(Some(5 << 30)), None);
         assert_eq!(code(Some((5 << 30) + 1)), Some(ErrorCode::EntityTooLarge));

@@ -28,7 +28,8 @@ const TOKEN_VERSION: u8 = 1;
 
 /// The characters that `encoding-type=url` leaves as they are. S3 writes a blank as `+`, which clients read
 /// alike; `%20` needs no rule.
-const VERBATIM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+const VERBATIM: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 /// How names are written in a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,9 @@ impl Encoding {
         match query.get("encoding-type") {
             None | Some("") => Ok(Self::Plain),
             Some("url") => Ok(Self::Url),
-            Some(other) => Err(S3Error::argument("encoding-type", other, "Invalid Encoding Method specified in Request")),
+            Some(other) => {
+                Err(S3Error::argument("encoding-type", other, "Invalid Encoding Method specified in Request"))
+            }
         }
     }
 
@@ -98,10 +101,16 @@ impl<'q> Page<'q> {
 /// A page size, cut to what a page holds.
 pub(super) fn limit(query: &Query, name: &'static str) -> Result<usize, S3Error> {
     let Some(text) = query.get(name).filter(|text| !text.is_empty()) else { return Ok(MAX_PAGE as usize) };
-    let limit: i32 =
-        text.parse().map_err(|_| S3Error::argument(name, text, format!("Provided {name} not an integer or within integer range")))?;
-    usize::try_from(limit.min(MAX_PAGE))
-        .map_err(|_| S3Error::argument(name, text, format!("Argument {name} must be an integer between 0 and {}", i32::MAX)))
+    let limit: i32 = text.parse().map_err(|_| {
+        S3Error::argument(name, text, format!("Provided {name} not an integer or within integer range"))
+    })?;
+    usize::try_from(limit.min(MAX_PAGE)).map_err(|_| {
+        S3Error::argument(
+            name,
+            text,
+            format!("Argument {name} must be an integer between 0 and {}", i32::MAX),
+        )
+    })
 }
 
 /// The token of the page above `name`. It holds nothing else: what changes in between is simply seen or not.
@@ -121,7 +130,9 @@ pub(super) fn read_token(token: &str) -> Result<Option<String>, S3Error> {
         Some((&TOKEN_VERSION, name)) => String::from_utf8(name.to_vec()).ok(),
         _ => None,
     });
-    name.map(Some).ok_or_else(|| S3Error::argument("continuation-token", token, "The continuation token provided is incorrect"))
+    name.map(Some).ok_or_else(|| {
+        S3Error::argument("continuation-token", token, "The continuation token provided is incorrect")
+    })
 }
 
 /// The objects of a page, without its common prefixes.
@@ -244,15 +255,22 @@ mod tests {
         let empty = query(&[("delimiter", ""), ("max-keys", ""), ("encoding-type", "")]);
         for query in [query(&[]), empty] {
             let page = Page::read(&query, "max-keys").expect("defaults");
-            assert_eq!((page.prefix, page.delimiter, page.limit, page.encoding), ("", None, 1000, Encoding::Plain));
+            assert_eq!(
+                (page.prefix, page.delimiter, page.limit, page.encoding),
+                ("", None, 1000, Encoding::Plain)
+            );
         }
     }
 
     #[test]
     fn parameters_that_s3_refuses_are_invalid_arguments() {
-        for (name, value) in
-            [("max-keys", "blah"), ("max-keys", "-1"), ("max-keys", "2147483648"), ("max-keys", "1.5"), ("encoding-type", "URL")]
-        {
+        for (name, value) in [
+            ("max-keys", "blah"),
+            ("max-keys", "-1"),
+            ("max-keys", "2147483648"),
+            ("max-keys", "1.5"),
+            ("encoding-type", "URL"),
+        ] {
             let error = Page::read(&query(&[(name, value)]), "max-keys").expect_err(value);
             assert_eq!(error.code, ErrorCode::InvalidArgument, "{name}={value}");
             assert!(error.details.contains(&("ArgumentName", name.to_owned())));

@@ -1,7 +1,8 @@
-//! S3: from an authenticated request to a reply. One file per operation, each reading its own headers, query and XML.
+//! S3: from an authenticated request to a reply. One file per operation, each reading its own headers, query
+//! and XML.
 //!
-//! Owns the closed set of operations, authorization (one table, one gate), S3's XML and its error codes. Knows nothing
-//! of connections, signatures or storage technology.
+//! Owns the closed set of operations, authorization (one table, one gate), S3's XML and its error codes.
+//! Knows nothing of connections, signatures or storage technology.
 
 mod abilities;
 mod about;
@@ -65,8 +66,12 @@ mod tests {
 
     /// Nobody asks for nothing.
     pub(in crate::s3) fn context() -> Context {
-        let arrival =
-            Arrival { id: RequestId("test".into()), at: Timestamp::from_millis(0), peer: Ipv4Addr::LOCALHOST.into(), is_secure: false };
+        let arrival = Arrival {
+            id: RequestId("test".into()),
+            at: Timestamp::from_millis(0),
+            peer: Ipv4Addr::LOCALHOST.into(),
+            is_secure: false,
+        };
         Context { arrival, principal: Principal::Anonymous, presigned: false, operation: None }
     }
 

@@ -7,7 +7,11 @@ use crate::model::{Checksum, MAX_PART_NUMBER, Owner, PartNumber, Principal, Uplo
 pub(super) fn upload_id(query: &Query) -> Result<UploadId, S3Error> {
     let Some(text) = query.get("uploadId") else {
         let number = query.get("partNumber").unwrap_or_default();
-        return Err(S3Error::argument("partNumber", number, "This operation does not accept partNumber without uploadId"));
+        return Err(S3Error::argument(
+            "partNumber",
+            number,
+            "This operation does not accept partNumber without uploadId",
+        ));
     };
     UploadId::parse(text).ok_or_else(|| ErrorCode::NoSuchUpload.into())
 }
@@ -18,7 +22,11 @@ pub(super) fn part_number(query: &Query) -> Result<PartNumber, S3Error> {
 
 pub(super) fn parse_part_number(text: &str) -> Result<PartNumber, S3Error> {
     text.parse().ok().and_then(PartNumber::new).ok_or_else(|| {
-        S3Error::argument("partNumber", text, format!("Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive"))
+        S3Error::argument(
+            "partNumber",
+            text,
+            format!("Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive"),
+        )
     })
 }
 
@@ -41,7 +49,15 @@ mod tests {
 
     #[test]
     fn part_numbers_are_1_to_10000() {
-        for (text, valid) in [("1", true), ("10000", true), ("0", false), ("10001", false), ("-1", false), ("", false), ("1.0", false)] {
+        for (text, valid) in [
+            ("1", true),
+            ("10000", true),
+            ("0", false),
+            ("10001", false),
+            ("-1", false),
+            ("", false),
+            ("1.0", false),
+        ] {
             match parse_part_number(text) {
                 Ok(number) => assert_eq!(number.get().to_string(), text),
                 Err(error) => assert_eq!((error.code, valid), (ErrorCode::InvalidArgument, false), "{text}"),
@@ -51,7 +67,9 @@ mod tests {
 
     #[test]
     fn an_id_that_cannot_be_ours_names_no_upload() {
-        let read = |value: &str| upload_id(&Query::new(vec![("uploadId".into(), value.into())])).map_err(|error| error.code);
+        let read = |value: &str| {
+            upload_id(&Query::new(vec![("uploadId".into(), value.into())])).map_err(|error| error.code)
+        };
         assert!(read("abc-_123").is_ok());
         for text in ["", "a/b", "..", "a b"] {
             assert_eq!(read(text), Err(ErrorCode::NoSuchUpload), "{text}");

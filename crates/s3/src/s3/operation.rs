@@ -173,7 +173,8 @@ impl Facts {
 
     /// Whether the operation knows a parameter.
     pub fn knows(&self, parameter: &str) -> bool {
-        self.takes.contains(&parameter) || self.named.iter().any(|mark| mark.parameters().any(|name| name == parameter))
+        self.takes.contains(&parameter)
+            || self.named.iter().any(|mark| mark.parameters().any(|name| name == parameter))
     }
 }
 

@@ -11,9 +11,11 @@
 
 /// Calls a macro with some tokens and then all rows:
 ///
-/// `Name { METHOD Scope named [marks] takes [parameters] needs [Action on Resource] conditions Which } => kind handler;`
+/// `Name { METHOD Scope named [marks] takes [parameters] needs [Action on Resource] conditions Which } =>
+/// kind handler;`
 ///
-/// The kinds of handlers are those of `call`: `service`, `bucket`, `reads`, `object`. `refused` has none, and may say what is missing.
+/// The kinds of handlers are those of `call`: `service`, `bucket`, `reads`, `object`. `refused` has none, and
+/// may say what is missing.
 macro_rules! each_operation {
     ($then:ident { $($first:tt)* }) => {
         $then! {

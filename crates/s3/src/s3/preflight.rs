@@ -24,7 +24,12 @@ pub struct Preflight {
 
 impl Preflight {
     /// `None`: the request is none.
-    pub fn read(method: &Method, headers: &HeaderMap, target: &Target, arrival: &Arrival) -> Result<Option<Self>, S3Error> {
+    pub fn read(
+        method: &Method,
+        headers: &HeaderMap,
+        target: &Target,
+        arrival: &Arrival,
+    ) -> Result<Option<Self>, S3Error> {
         let malformed = |message: &str| Err(S3Error::new(ErrorCode::BadRequest, message));
         if method != Method::OPTIONS {
             return Ok(None);
@@ -53,7 +58,8 @@ mod tests {
 
     fn read(method: Method, headers: &[(&'static str, &str)]) -> Result<Option<Preflight>, ErrorCode> {
         let request = tests::request(headers);
-        Preflight::read(&method, &request.headers, &request.target, &request.context.arrival).map_err(|error| error.code)
+        Preflight::read(&method, &request.headers, &request.target, &request.context.arrival)
+            .map_err(|error| error.code)
     }
 
     #[test]
@@ -63,7 +69,8 @@ mod tests {
         assert_eq!(reply.status(), 403);
         let Body::Full(document) = reply.into_body() else { panic!("a document") };
         let document = xml::parse(&document, "Error").expect("well formed");
-        let shown = ["Code", "Method", "ResourceType"].map(|element| document.value(element).map(str::to_owned));
+        let shown =
+            ["Code", "Method", "ResourceType"].map(|element| document.value(element).map(str::to_owned));
         assert_eq!(shown, ["AccessForbidden", "PUT", "OBJECT"].map(|text| Some(text.to_owned())));
     }
 
@@ -71,6 +78,9 @@ mod tests {
     fn other_methods_are_no_preflight_and_half_a_question_is_malformed() {
         assert!(read(Method::GET, &[("origin", "https://example.com")]).expect("read").is_none());
         assert_eq!(read(Method::OPTIONS, &[]).map(|_| ()), Err(ErrorCode::BadRequest));
-        assert_eq!(read(Method::OPTIONS, &[("origin", "https://example.com")]).map(|_| ()), Err(ErrorCode::BadRequest));
+        assert_eq!(
+            read(Method::OPTIONS, &[("origin", "https://example.com")]).map(|_| ()),
+            Err(ErrorCode::BadRequest)
+        );
     }
 }

@@ -39,7 +39,13 @@ pub(super) struct Reader<'a> {
 pub(super) type Read<T> = Result<store::Result<T>, S3Error>;
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(context: &'a Context, operation: Operation, on: On, bucket: &'a Bucket, address: ObjectAddress<'a>) -> Self {
+    pub(super) fn new(
+        context: &'a Context,
+        operation: Operation,
+        on: On,
+        bucket: &'a Bucket,
+        address: ObjectAddress<'a>,
+    ) -> Self {
         let mut reader = Self { context, operation, on, bucket, address, decision: Decision::Deny };
         reader.decision = reader.decide(Resource::Object(bucket, address.key));
         reader
@@ -47,7 +53,8 @@ impl<'a> Reader<'a> {
 
     /// Whether the tags of the object may be shown, and counted.
     pub(super) fn shows_tags(&self) -> bool {
-        decide(self.context, Action::GetObjectTagging, Resource::Object(self.bucket, self.address.key)) == Decision::Allow
+        decide(self.context, Action::GetObjectTagging, Resource::Object(self.bucket, self.address.key))
+            == Decision::Allow
     }
 
     pub(super) async fn get(&self, request: GetRequest) -> Read<GetReply> {
@@ -109,8 +116,8 @@ impl<'a> Reader<'a> {
         self.allowed(decision).map(|()| read)
     }
 
-    /// Whether an error says that there is no such object. Where no versions are kept, every id but `null` is unknown, whatever the
-    /// bucket holds: that says nothing of the object.
+    /// Whether an error says that there is no such object. Where no versions are kept, every id but `null` is
+    /// unknown, whatever the bucket holds: that says nothing of the object.
     fn is_absence(&self, error: &StoreError) -> bool {
         match error.kind() {
             StoreErrorKind::NoSuchKey => true,

@@ -49,9 +49,11 @@ impl Reading {
         })
     }
 
-    /// RFC 9110 section 13.1.5: the range counts only if the object is still the one the client has a part of.
+    /// RFC 9110 section 13.1.5: the range counts only if the object is still the one the client has a part
+    /// of.
     pub(super) fn outdated(&self, info: &ObjectInfo) -> bool {
-        matches!(self.selection, Selection::Range(_)) && self.if_range.as_ref().is_some_and(|validator| !validator.holds(info))
+        matches!(self.selection, Selection::Range(_))
+            && self.if_range.as_ref().is_some_and(|validator| !validator.holds(info))
     }
 
     /// Whether looking at the object may change what is selected of it.
@@ -60,7 +62,12 @@ impl Reading {
     }
 
     /// Status and headers of a reply whose body is, or on HEAD would be, `span`.
-    pub(super) fn reply(&self, info: &ObjectInfo, selection: Selection, span: Span) -> (StatusCode, HeaderMap) {
+    pub(super) fn reply(
+        &self,
+        info: &ObjectInfo,
+        selection: Selection,
+        span: Span,
+    ) -> (StatusCode, HeaderMap) {
         let part = match selection {
             Selection::Part(number) => info.parts.iter().find(|part| part.number == number.get()),
             Selection::Whole | Selection::Range(_) => None,
@@ -68,7 +75,9 @@ impl Reading {
         let whole = part.is_none() && span == Span::whole(info.size);
         let view = ReplyView { checksum: self.checksum && whole, parts: part.is_some(), tags: self.tags };
         let mut headers = headers::object_headers(info, view);
-        if let (true, Some(sum), Some(object)) = (self.checksum, part.and_then(|part| part.checksum.as_ref()), &info.checksum) {
+        if let (true, Some(sum), Some(object)) =
+            (self.checksum, part.and_then(|part| part.checksum.as_ref()), &info.checksum)
+        {
             let (name, value) = headers::part_checksum_header(sum);
             headers.insert(name, value);
             headers.insert(headers::CHECKSUM_TYPE, HeaderValue::from_static(object.kind.as_str()));
@@ -79,7 +88,9 @@ impl Reading {
         if selection == Selection::Whole || span.is_empty() {
             return (StatusCode::OK, headers);
         }
-        if let Ok(value) = HeaderValue::try_from(format!("bytes {}-{}/{}", span.start, span.end - 1, info.size)) {
+        if let Ok(value) =
+            HeaderValue::try_from(format!("bytes {}-{}/{}", span.start, span.end - 1, info.size))
+        {
             headers.insert(header::CONTENT_RANGE, value);
         }
         (StatusCode::PARTIAL_CONTENT, headers)
@@ -92,7 +103,10 @@ fn selection(request: &Request) -> Result<Selection, S3Error> {
         return Ok(range.and_then(ByteRange::parse).map_or(Selection::Whole, Selection::Range));
     };
     if range.is_some() {
-        return Err(S3Error::new(ErrorCode::InvalidRequest, "Cannot specify both Range header and partNumber query parameter"));
+        return Err(S3Error::new(
+            ErrorCode::InvalidRequest,
+            "Cannot specify both Range header and partNumber query parameter",
+        ));
     }
     let number = text.parse().ok().and_then(PartNumber::new);
     let message = "Part number must be an integer between 1 and 10000, inclusive";
@@ -102,9 +116,12 @@ fn selection(request: &Request) -> Result<Selection, S3Error> {
 fn overrides(query: &Query, principal: &Principal) -> Result<HeaderMap, S3Error> {
     let mut headers = HeaderMap::new();
     let known = |asked: &str| OVERRIDES.iter().any(|(parameter, _)| *parameter == asked);
-    if let Some((unknown, value)) = query.iter().find(|(name, _)| name.starts_with("response-") && !known(name)) {
+    if let Some((unknown, value)) =
+        query.iter().find(|(name, _)| name.starts_with("response-") && !known(name))
+    {
         let names = OVERRIDES.map(|(parameter, _)| parameter).join(", ");
-        let message = format!("{unknown} is not in the set of overridable response headers. They are: {names}");
+        let message =
+            format!("{unknown} is not in the set of overridable response headers. They are: {names}");
         return Err(S3Error::argument(unknown, value, message));
     }
     for (parameter, name) in OVERRIDES {
@@ -114,7 +131,10 @@ fn overrides(query: &Query, principal: &Principal) -> Result<HeaderMap, S3Error>
             return Err(S3Error::new(ErrorCode::InvalidRequest, message));
         }
         let value = HeaderValue::from_bytes(text.as_bytes());
-        headers.insert(name, value.map_err(|_| S3Error::argument(parameter, "", "Header value cannot be represented"))?);
+        headers.insert(
+            name,
+            value.map_err(|_| S3Error::argument(parameter, "", "Header value cannot be represented"))?,
+        );
     }
     Ok(headers)
 }
@@ -145,8 +165,8 @@ impl Validator {
     }
 }
 
-/// A failed read as a reply. A 304 names what the client has (RFC 9110 section 15.4.5), if it is still what is there; what is said of an
-/// archived object names its class.
+/// A failed read as a reply. A 304 names what the client has (RFC 9110 section 15.4.5), if it is still what
+/// is there; what is said of an archived object names its class.
 pub(super) async fn failure(reader: &Reader<'_>, conditions: &ReadConditions, error: StoreError) -> S3Error {
     let kind = error.kind();
     let mut error = S3Error::from(error);
@@ -159,7 +179,9 @@ pub(super) async fn failure(reader: &Reader<'_>, conditions: &ReadConditions, er
     }
     if conditions.check(&info.etag, info.last_modified) == Err(StoreErrorKind::NotModified) {
         let all = headers::object_headers(&info, ReplyView::default());
-        for name in [header::ETAG, header::LAST_MODIFIED, header::CACHE_CONTROL, header::EXPIRES, headers::CACHE] {
+        for name in
+            [header::ETAG, header::LAST_MODIFIED, header::CACHE_CONTROL, header::EXPIRES, headers::CACHE]
+        {
             if let Some(value) = all.get(&name) {
                 error = error.header(name, value.clone());
             }
@@ -172,7 +194,10 @@ pub(super) async fn failure(reader: &Reader<'_>, conditions: &ReadConditions, er
 mod tests {
     use super::*;
     use crate::{
-        model::{AccessKey, Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, Identity, ObjectChecksum, ObjectPart, Owner, Role},
+        model::{
+            AccessKey, Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, Identity, ObjectChecksum,
+            ObjectPart, Owner, Role,
+        },
         s3::tests::request,
     };
 
@@ -195,13 +220,16 @@ mod tests {
         let mut request = request(headers);
         request.query = Query::new(query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect());
         let owner = Owner { id: "id".into(), display_name: "name".into() };
-        request.context.principal = Principal::Identity(Identity { access_key: AccessKey("k".into()), role: Role::Admin, owner }.into());
+        request.context.principal = Principal::Identity(
+            Identity { access_key: AccessKey("k".into()), role: Role::Admin, owner }.into(),
+        );
         Reading::asked(&request).map_err(|error| error.code)
     }
 
     fn reply(headers: &[(&'static str, &str)], query: &[(&str, &str)], span: (u64, u64)) -> (u16, HeaderMap) {
         let reading = reading(headers, query).expect("fine");
-        let (status, headers) = reading.reply(&multipart(), reading.selection, Span { start: span.0, end: span.1 });
+        let (status, headers) =
+            reading.reply(&multipart(), reading.selection, Span { start: span.0, end: span.1 });
         (status.as_u16(), headers)
     }
 
@@ -218,19 +246,30 @@ mod tests {
 
     #[test]
     fn a_range_shows_no_checksum_and_the_whole_does_when_asked() {
-        let (status, headers) = reply(&[("x-amz-checksum-mode", "ENABLED"), ("range", "bytes=1-2")], &[], (1, 3));
+        let (status, headers) =
+            reply(&[("x-amz-checksum-mode", "ENABLED"), ("range", "bytes=1-2")], &[], (1, 3));
         assert_eq!((status, headers.get("x-amz-checksum-crc32")), (206, None));
         let (status, headers) = reply(&[("x-amz-checksum-mode", "ENABLED")], &[], (0, 8));
-        assert_eq!((status, &headers["x-amz-checksum-crc32"]), (200, &HeaderValue::from_static("CQkJCQ==-2")));
+        assert_eq!(
+            (status, &headers["x-amz-checksum-crc32"]),
+            (200, &HeaderValue::from_static("CQkJCQ==-2"))
+        );
         let (_, headers) = reply(&[], &[], (0, 8));
         assert!(!headers.contains_key("x-amz-checksum-crc32"));
     }
 
     #[test]
     fn overrides_replace_headers_and_never_split_them() {
-        let (_, headers) = reply(&[], &[("response-content-type", "x/y"), ("response-expires", "123")], (0, 8));
-        assert_eq!((&headers["content-type"], &headers["expires"]), (&"x/y".parse().expect("ok"), &"123".parse().expect("ok")));
-        assert_eq!(reading(&[], &[("response-content-type", "x\r\nSet-Cookie: a")]).err(), Some(ErrorCode::InvalidArgument));
+        let (_, headers) =
+            reply(&[], &[("response-content-type", "x/y"), ("response-expires", "123")], (0, 8));
+        assert_eq!(
+            (&headers["content-type"], &headers["expires"]),
+            (&"x/y".parse().expect("ok"), &"123".parse().expect("ok"))
+        );
+        assert_eq!(
+            reading(&[], &[("response-content-type", "x\r\nSet-Cookie: a")]).err(),
+            Some(ErrorCode::InvalidArgument)
+        );
         let mut anonymous = request(&[]);
         anonymous.query = Query::new(vec![("response-content-type".into(), "x/y".into())]);
         assert_eq!(Reading::asked(&anonymous).expect_err("refused").code, ErrorCode::InvalidRequest);
@@ -247,15 +286,25 @@ mod tests {
     #[test]
     fn part_numbers_outside_their_range_or_with_a_range_are_refused() {
         for number in ["0", "10001", "-1", "one", ""] {
-            assert_eq!(reading(&[], &[("partNumber", number)]).err(), Some(ErrorCode::InvalidArgument), "{number}");
+            assert_eq!(
+                reading(&[], &[("partNumber", number)]).err(),
+                Some(ErrorCode::InvalidArgument),
+                "{number}"
+            );
         }
-        assert_eq!(reading(&[("range", "bytes=0-1")], &[("partNumber", "1")]).err(), Some(ErrorCode::InvalidRequest));
+        assert_eq!(
+            reading(&[("range", "bytes=0-1")], &[("partNumber", "1")]).err(),
+            Some(ErrorCode::InvalidRequest)
+        );
     }
 
     #[test]
     fn an_if_range_that_does_not_hold_makes_the_range_outdated() {
-        let outdated =
-            |if_range: &str| reading(&[("range", "bytes=0-1"), ("if-range", if_range)], &[]).expect("fine").outdated(&multipart());
+        let outdated = |if_range: &str| {
+            reading(&[("range", "bytes=0-1"), ("if-range", if_range)], &[])
+                .expect("fine")
+                .outdated(&multipart())
+        };
         assert!(!outdated("\"abc-2\""));
         assert!(outdated("\"abc-3\""));
         assert!(outdated("W/\"abc-2\""));

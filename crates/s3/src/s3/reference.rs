@@ -19,9 +19,19 @@ pub fn reference() -> String {
     for facts in served {
         let parameters = facts.takes.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         // A write into a String does not fail.
-        let _ = writeln!(page, "| {} | {} | {parameters} | {} |", facts.operation.as_str(), request(facts), actions(facts));
+        let _ = writeln!(
+            page,
+            "| {} | {} | {parameters} | {} |",
+            facts.operation.as_str(),
+            request(facts),
+            actions(facts)
+        );
     }
-    let _ = write!(page, "\n## Not served: {}\n\n| operation | request | actions |\n|---|---|---|\n", refused.len());
+    let _ = write!(
+        page,
+        "\n## Not served: {}\n\n| operation | request | actions |\n|---|---|---|\n",
+        refused.len()
+    );
     for facts in refused {
         let _ = writeln!(page, "| {} | {} | {} |", facts.operation.as_str(), request(facts), actions(facts));
     }

@@ -18,8 +18,13 @@ pub(super) const CLASSIC: &str = "us-east-1";
 
 /// A `LocationConstraint` as clients write it: the name of a region, of S3 or of anyone else.
 pub(super) fn parse(location: &str) -> Result<&str, S3Error> {
-    let valid = location.len() <= 64 && location.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-    if valid { Ok(location) } else { Err(S3Error::from(ErrorCode::InvalidLocationConstraint).detail("LocationConstraint", location)) }
+    let valid = location.len() <= 64
+        && location.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    if valid {
+        Ok(location)
+    } else {
+        Err(S3Error::from(ErrorCode::InvalidLocationConstraint).detail("LocationConstraint", location))
+    }
 }
 
 /// 400 where a bucket would be in a region that nobody may sign for.
@@ -27,7 +32,9 @@ pub(super) fn check(location: &str, settings: &Settings) -> Result<(), S3Error> 
     if settings.any_region || of(location, &settings.region) == settings.region {
         return Ok(());
     }
-    let message = format!("The {location} location constraint is incompatible for the region specific endpoint this request was sent to.");
+    let message = format!(
+        "The {location} location constraint is incompatible for the region specific endpoint this request was sent to."
+    );
     Err(S3Error::new(ErrorCode::IllegalLocationConstraintException, message))
 }
 
@@ -62,17 +69,26 @@ mod tests {
             ("EU", "us-east-1", "eu-west-1", "EU"),
             ("garage", "us-east-1", "garage", "garage"),
         ] {
-            assert_eq!((of(location, default), constraint(location, default)), (region, shown), "{location} {default}");
+            assert_eq!(
+                (of(location, default), constraint(location, default)),
+                (region, shown),
+                "{location} {default}"
+            );
         }
     }
 
     #[test]
     fn a_bucket_is_in_a_region_that_clients_may_sign_for() {
-        let refused = |location, any_region| check(location, &Settings { region: "eu-west-1".to_owned(), any_region }).err();
+        let refused = |location, any_region| {
+            check(location, &Settings { region: "eu-west-1".to_owned(), any_region }).err()
+        };
         for location in ["", "eu-west-1", "EU"] {
             assert!(refused(location, false).is_none(), "{location}");
         }
-        assert_eq!(refused("eu-north-1", false).map(|error| error.code), Some(ErrorCode::IllegalLocationConstraintException));
+        assert_eq!(
+            refused("eu-north-1", false).map(|error| error.code),
+            Some(ErrorCode::IllegalLocationConstraintException)
+        );
         assert!(refused("eu-north-1", true).is_none());
     }
 

@@ -8,7 +8,8 @@ use super::{
 use crate::store::payload::Payload;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-/// What the request addresses, percent-decoded, from the path or the virtual host. Not validated: the gate does that.
+/// What the request addresses, percent-decoded, from the path or the virtual host. Not validated: the gate
+/// does that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Target {
     pub bucket: Option<String>,
@@ -27,7 +28,8 @@ pub struct Request {
     pub payload: Payload,
 }
 
-/// Parameters that clients repeat, and that mean nothing to any operation that is served: MinIO's, for a watch on a bucket.
+/// Parameters that clients repeat, and that mean nothing to any operation that is served: MinIO's, for a
+/// watch on a bucket.
 const REPEATABLE: &[&str] = &["events"];
 
 /// The query, percent-decoded, in order, without the parameters of a presigned URL.
@@ -44,12 +46,15 @@ impl Query {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
-    /// A parameter that is said twice means one thing or another by the order of the two, which no signature covers.
+    /// A parameter that is said twice means one thing or another by the order of the two, which no signature
+    /// covers.
     pub fn refuse_repeated(&self) -> Result<(), S3Error> {
         let mut names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
         match names.windows(2).find(|pair| pair[0] == pair[1] && !REPEATABLE.contains(&pair[0])) {
-            Some(pair) => Err(S3Error::argument(pair[0], "", format!("The parameter {} must not be repeated", pair[0]))),
+            Some(pair) => {
+                Err(S3Error::argument(pair[0], "", format!("The parameter {} must not be repeated", pair[0])))
+            }
             None => Ok(()),
         }
     }
@@ -66,7 +71,13 @@ impl Query {
     pub fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, S3Error> {
         self.get(name)
             .map(|text| {
-                text.parse().map_err(|_| S3Error::argument(name, text, format!("Provided {name} not an integer or within integer range")))
+                text.parse().map_err(|_| {
+                    S3Error::argument(
+                        name,
+                        text,
+                        format!("Provided {name} not an integer or within integer range"),
+                    )
+                })
             })
             .transpose()
     }
@@ -81,7 +92,8 @@ pub trait HeaderMapExt {
     fn amz(&self, name: &'static str) -> Result<Option<&str>, S3Error>;
 }
 
-/// A request is asked for some thirty headers and has a few: up to so many it costs less to look at each than to parse and hash a name.
+/// A request is asked for some thirty headers and has a few: up to so many it costs less to look at each than
+/// to parse and hash a name.
 const FEW: usize = 24;
 
 impl HeaderMapExt for HeaderMap {
@@ -98,11 +110,19 @@ impl HeaderMapExt for HeaderMap {
     }
 }
 
-fn single<'h>(name: &str, mut values: impl Iterator<Item = &'h HeaderValue>) -> Result<Option<&'h str>, S3Error> {
+fn single<'h>(
+    name: &str,
+    mut values: impl Iterator<Item = &'h HeaderValue>,
+) -> Result<Option<&'h str>, S3Error> {
     let Some(first) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(S3Error::new(ErrorCode::InvalidRequest, format!("The {name} header must not be repeated")));
+        return Err(S3Error::new(
+            ErrorCode::InvalidRequest,
+            format!("The {name} header must not be repeated"),
+        ));
     }
     // UTF-8 beyond ASCII is legal in user metadata as S3 takes it.
-    std::str::from_utf8(first.as_bytes()).map(Some).map_err(|_| S3Error::argument(name, "", format!("The {name} header is not UTF-8")))
+    std::str::from_utf8(first.as_bytes())
+        .map(Some)
+        .map_err(|_| S3Error::argument(name, "", format!("The {name} header is not UTF-8")))
 }

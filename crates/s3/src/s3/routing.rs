@@ -14,7 +14,8 @@ use super::{
 use http::{HeaderMap, HeaderValue, Method, header};
 use std::sync::LazyLock;
 
-/// Sub-resources that are no operation of S3: those of other servers, and of a bucket where a key is given. An object has none of them.
+/// Sub-resources that are no operation of S3: those of other servers, and of a bucket where a key is given.
+/// An object has none of them.
 const FOREIGN: &[(Scope, &str)] = &[
     // MinIO's watch on a bucket.
     (Scope::Bucket, "events"),
@@ -54,10 +55,13 @@ impl Asked<'_> {
         match mark {
             Mark::Query(name) => has(name),
             Mark::Either(name, other) => has(name) || has(other),
-            Mark::Value(name, value) => self.query.iter().find(|(known, _)| known == name).is_some_and(|(_, known)| known == value),
+            Mark::Value(name, value) => {
+                self.query.iter().find(|(known, _)| known == name).is_some_and(|(_, known)| known == value)
+            }
             Mark::Header(name) => {
                 let stands_for_header = |(known, _): &(String, String)| known.eq_ignore_ascii_case(name);
-                self.headers.contains_key(name) || (self.presigned && self.query.iter().any(stands_for_header))
+                self.headers.contains_key(name)
+                    || (self.presigned && self.query.iter().any(stands_for_header))
             }
         }
     }
@@ -79,16 +83,19 @@ static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
             None => rows.push((facts.verb, facts.scope, vec![facts])),
         }
     }
-    let is_served = |scope, name: &str| all().any(|facts| facts.is_served() && facts.scope == scope && facts.knows(name));
+    let is_served =
+        |scope, name: &str| all().any(|facts| facts.is_served() && facts.scope == scope && facts.knows(name));
     let refused = all().filter(|facts| !facts.is_served() && facts.scope != Scope::Service);
     let named = refused.flat_map(|facts| sub_resources(facts).map(move |name| (facts.scope, name)));
-    let mut unserved: Vec<_> = named.filter(|(scope, name)| !is_served(*scope, name)).chain(FOREIGN.iter().copied()).collect();
+    let mut unserved: Vec<_> =
+        named.filter(|(scope, name)| !is_served(*scope, name)).chain(FOREIGN.iter().copied()).collect();
     unserved.sort_unstable_by_key(|(scope, name)| (scope.as_str(), *name));
     unserved.dedup();
     Routes { rows, unserved }
 });
 
-/// The first parameter that names an operation is its sub-resource; a further one counts where it wants a value, as `select-type=2`.
+/// The first parameter that names an operation is its sub-resource; a further one counts where it wants a
+/// value, as `select-type=2`.
 fn sub_resources(facts: &Facts) -> impl Iterator<Item = &'static str> {
     let first = facts.named.iter().take(1).filter(|mark| matches!(mark, Mark::Query(_)));
     let valued = facts.named.iter().filter(|mark| matches!(mark, Mark::Value(..)));
@@ -121,7 +128,9 @@ pub(super) fn check(request: &Request) -> Result<Operation, S3Error> {
     }
     let is_known = |name: &str| facts.knows(name) || HARMLESS.contains(&name);
     match query.iter().find(|(name, _)| !facts.verb.is_safe() && !is_known(name)) {
-        Some((name, _)) => Err(S3Error::not_implemented(format_args!("The parameter '{name}' of {}", operation.as_str()))),
+        Some((name, _)) => {
+            Err(S3Error::not_implemented(format_args!("The parameter '{name}' of {}", operation.as_str())))
+        }
         None => Ok(operation),
     }
 }
@@ -133,7 +142,10 @@ fn refuse_on_keys(request: &Request) -> Result<(), S3Error> {
         return invalid("There is no such thing as the ?versions sub-resource for a key".to_owned());
     }
     if request.query.has("uploads") && request.method != Method::POST {
-        return invalid(format!("Key is not expected for the {} method ?uploads subresource", request.method));
+        return invalid(format!(
+            "Key is not expected for the {} method ?uploads subresource",
+            request.method
+        ));
     }
     Ok(())
 }
@@ -177,7 +189,8 @@ mod tests {
     }
 
     fn routed(request: &Request) -> Option<Operation> {
-        let query: Vec<_> = request.query.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let query: Vec<_> =
+            request.query.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let Request { method, target, headers, .. } = request;
         route(Asked { method, target, query: &query, headers, presigned: false })
     }
@@ -219,13 +232,34 @@ mod tests {
     #[test]
     fn a_sub_resource_that_is_not_served_is_refused_with_any_method_and_beside_any_other() {
         let named = |operation: Operation, more| message(&request(operation.facts(), more)).expect("refused");
-        assert_eq!(named(Operation::HeadBucket, "policy"), "The bucket sub-resource 'policy' is not implemented");
-        assert_eq!(named(Operation::GetBucketAcl, "cors"), "The bucket sub-resource 'cors' is not implemented");
-        assert_eq!(named(Operation::ListObjects, "events"), "The bucket sub-resource 'events' is not implemented");
-        assert_eq!(named(Operation::GetObject, "select-type"), "The object sub-resource 'select-type' is not implemented");
-        assert_eq!(named(Operation::PutObject, "append"), "The object sub-resource 'append' is not implemented");
-        assert_eq!(named(Operation::PutObject, "legal-hold"), "The object sub-resource 'legal-hold' is not implemented");
-        assert_eq!(named(Operation::PutBucketVersioning, "tagging"), "The bucket sub-resource 'tagging' is not implemented");
+        assert_eq!(
+            named(Operation::HeadBucket, "policy"),
+            "The bucket sub-resource 'policy' is not implemented"
+        );
+        assert_eq!(
+            named(Operation::GetBucketAcl, "cors"),
+            "The bucket sub-resource 'cors' is not implemented"
+        );
+        assert_eq!(
+            named(Operation::ListObjects, "events"),
+            "The bucket sub-resource 'events' is not implemented"
+        );
+        assert_eq!(
+            named(Operation::GetObject, "select-type"),
+            "The object sub-resource 'select-type' is not implemented"
+        );
+        assert_eq!(
+            named(Operation::PutObject, "append"),
+            "The object sub-resource 'append' is not implemented"
+        );
+        assert_eq!(
+            named(Operation::PutObject, "legal-hold"),
+            "The object sub-resource 'legal-hold' is not implemented"
+        );
+        assert_eq!(
+            named(Operation::PutBucketVersioning, "tagging"),
+            "The bucket sub-resource 'tagging' is not implemented"
+        );
         assert_eq!(refused(Operation::PutBucketVersioning).message, "Versioning is not implemented");
         assert_eq!(refused(Operation::PostObject).message, "Upload by HTML form is not implemented");
     }
@@ -242,8 +276,11 @@ mod tests {
 
     #[test]
     fn sub_resources_of_buckets_are_refused_where_a_key_is_given() {
-        for (operation, more) in [(Operation::GetObject, "versions"), (Operation::PutObject, "uploads"), (Operation::GetObject, "uploads")]
-        {
+        for (operation, more) in [
+            (Operation::GetObject, "versions"),
+            (Operation::PutObject, "uploads"),
+            (Operation::GetObject, "uploads"),
+        ] {
             let error = check(&request(operation.facts(), more)).expect_err("refused");
             assert_eq!(error.code, ErrorCode::InvalidRequest, "{operation:?} {more}");
         }
@@ -260,7 +297,10 @@ mod tests {
             request.method = method;
             request.context.operation = routed(&request);
             let error = check(&request).expect_err("refused");
-            assert_eq!((error.code, &error.headers[0].1), (ErrorCode::MethodNotAllowed, &HeaderValue::from_static(allowed)));
+            assert_eq!(
+                (error.code, &error.headers[0].1),
+                (ErrorCode::MethodNotAllowed, &HeaderValue::from_static(allowed))
+            );
         }
     }
 
@@ -268,17 +308,24 @@ mod tests {
     fn a_presigned_query_may_name_the_source_of_a_copy() {
         let request = tests::request_for(Operation::PutObject.facts());
         let query = vec![("X-Amz-Copy-Source".to_owned(), "bucket/key".to_owned())];
-        let asked =
-            |presigned| Asked { method: &request.method, target: &request.target, query: &query, headers: &request.headers, presigned };
+        let asked = |presigned| Asked {
+            method: &request.method,
+            target: &request.target,
+            query: &query,
+            headers: &request.headers,
+            presigned,
+        };
         assert_eq!(route(asked(true)), Some(Operation::CopyObject));
         assert_eq!(route(asked(false)), Some(Operation::PutObject));
     }
 
     #[test]
     fn a_list_is_of_the_first_or_the_second_version() {
-        for (value, expected) in
-            [("2", Ok(Operation::ListObjectsV2)), ("1", Ok(Operation::ListObjects)), ("3", Err(ErrorCode::InvalidArgument))]
-        {
+        for (value, expected) in [
+            ("2", Ok(Operation::ListObjectsV2)),
+            ("1", Ok(Operation::ListObjects)),
+            ("3", Err(ErrorCode::InvalidArgument)),
+        ] {
             let mut request = request(Operation::ListObjects.facts(), "");
             request.query = Query::new(vec![("list-type".to_owned(), value.to_owned())]);
             request.context.operation = routed(&request);

@@ -10,7 +10,9 @@ pub(super) fn read(document: &[u8]) -> Result<TagSet, S3Error> {
     let malformed = || S3Error::from(ErrorCode::MalformedXML);
     let root = xml::parse(document, "Tagging")?;
     let set = root.child("TagSet").ok_or_else(malformed)?;
-    let tag = |element: &xml::Element| Some(Tag { key: element.value("Key")?.to_owned(), value: element.value("Value")?.to_owned() });
+    let tag = |element: &xml::Element| {
+        Some(Tag { key: element.value("Key")?.to_owned(), value: element.value("Value")?.to_owned() })
+    };
     let tags: Option<Vec<_>> = set.all("Tag").map(tag).collect();
     TagSet::new(tags.ok_or_else(malformed)?).map_err(headers::tag_error)
 }
@@ -38,7 +40,13 @@ mod tests {
 
     #[test]
     fn the_document_we_show_is_one_we_take_back() {
-        for tags in [vec![], vec![Tag { key: "a&b".into(), value: " <c> ".into() }, Tag { key: "d".into(), value: String::new() }]] {
+        for tags in [
+            vec![],
+            vec![
+                Tag { key: "a&b".into(), value: " <c> ".into() },
+                Tag { key: "d".into(), value: String::new() },
+            ],
+        ] {
             let tags = TagSet::new(tags).expect("valid");
             let Body::Full(written) = document(&tags).into_body() else { panic!("a document") };
             assert_eq!(read(&written).expect("reads"), tags);
@@ -49,7 +57,10 @@ mod tests {
     fn documents_that_are_no_tag_set_are_refused() {
         let code = |document: &str| read(document.as_bytes()).expect_err("refused").code;
         assert_eq!(code("<Tagging/>"), ErrorCode::MalformedXML);
-        assert_eq!(code("<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>"), ErrorCode::MalformedXML);
+        assert_eq!(
+            code("<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>"),
+            ErrorCode::MalformedXML
+        );
         let twice = "<Tag><Key>a</Key><Value/></Tag>".repeat(2);
         assert_eq!(code(&format!("<Tagging><TagSet>{twice}</TagSet></Tagging>")), ErrorCode::InvalidTag);
     }

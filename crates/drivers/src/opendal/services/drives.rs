@@ -28,7 +28,10 @@ pub(super) const ROWS: &[Service] = &[
         name: "yandex-disk",
         about: "Yandex Disk.",
         is_built: cfg!(feature = "service-yandex-disk"),
-        options: &[secret("access_token", "An OAuth token with the rights to read and write. It lasts a year.")],
+        options: &[secret(
+            "access_token",
+            "An OAuth token with the rights to read and write. It lasts a year.",
+        )],
         names: Names::Trimmed,
         identity: Identity::TagAside,
         evidence: Evidence::Fake,
@@ -40,7 +43,10 @@ pub(super) const ROWS: &[Service] = &[
         about: "pCloud.",
         is_built: cfg!(feature = "service-pcloud"),
         options: &[
-            required("endpoint", "`https://api.pcloud.com`, or `https://eapi.pcloud.com` for accounts in Europe."),
+            required(
+                "endpoint",
+                "`https://api.pcloud.com`, or `https://eapi.pcloud.com` for accounts in Europe.",
+            ),
             required("username", "The account's e-mail address."),
             secret("password", "Its password. It is sent with every request."),
         ],

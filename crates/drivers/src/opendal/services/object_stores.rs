@@ -51,7 +51,10 @@ pub(super) const ROWS: &[Service] = &[
             required("endpoint", "The URL of the account: `https://swift.example.com/v1/AUTH_account`."),
             required("container", "The container. It has to be there."),
             perhaps_secret("token", "A token. Tokens end: `auth_url` gets new ones."),
-            optional("auth_url", "Where tokens are got: `…/auth/v1.0` (TempAuth, `X-Auth-User`), or Keystone's `…/v3`."),
+            optional(
+                "auth_url",
+                "Where tokens are got: `…/auth/v1.0` (TempAuth, `X-Auth-User`), or Keystone's `…/v3`.",
+            ),
             optional("username", "The user there: `account:user` for TempAuth."),
             perhaps_secret("password", "The password, or TempAuth's key."),
             optional("project", "Keystone's project."),

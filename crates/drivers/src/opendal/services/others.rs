@@ -31,7 +31,10 @@ pub(super) const ROWS: &[Service] = &[
         options: &[
             required("owner", "Whose repository."),
             required("repo", "The repository's name."),
-            perhaps_secret("token", "A token: for private repositories, and for more than 60 requests an hour."),
+            perhaps_secret(
+                "token",
+                "A token: for private repositories, and for more than 60 requests an hour.",
+            ),
         ],
         identity: Identity::TagAside,
         max_size: 100 * MIB,
@@ -42,7 +45,10 @@ pub(super) const ROWS: &[Service] = &[
         name: "ipfs",
         about: "A folder on IPFS, through a gateway.",
         is_built: cfg!(feature = "service-ipfs"),
-        options: &[required("endpoint", "The gateway: `https://ipfs.io`. The `root` is `/ipfs/CID` or `/ipns/NAME`.")],
+        options: &[required(
+            "endpoint",
+            "The gateway: `https://ipfs.io`. The `root` is `/ipfs/CID` or `/ipns/NAME`.",
+        )],
         notes: "What lies under a content id never changes.",
         ..READ
     },

@@ -10,14 +10,14 @@
 //! | `causeway-modified` | when it was written, in milliseconds, if its metadata were changed since |
 //!
 //! GCS takes 8 KiB of metadata. Attributes and tags that are longer are refused; of what no client sent, the
-//! checksums of
-//! parts go first, then the parts. An object without a checksum of ours shows the CRC32C that GCS knows of every object.
+//! checksums of parts go first, then the parts. An object without a checksum of ours shows the CRC32C that
+//! GCS knows of every object.
 
 use crate::{
     backend::parts::Parts,
     model::{
-        Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectPart, Tag, TagSet,
-        Timestamp, UploadId,
+        Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum,
+        ObjectInfo, ObjectPart, Tag, TagSet, Timestamp, UploadId,
     },
     s3::Dialect,
     s3::headers,
@@ -68,7 +68,8 @@ impl Facts {
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, words));
         }
         if let Some(sum) = &self.checksum {
-            headers.insert(CHECKSUM, headers::encoded(&format!("{} {}", sum.algorithm().as_str(), sum.text()))?);
+            headers
+                .insert(CHECKSUM, headers::encoded(&format!("{} {}", sum.algorithm().as_str(), sum.text()))?);
         }
         if let Some(upload) = &self.upload {
             headers.insert(UPLOAD, headers::encoded(upload.as_str())?);
@@ -117,7 +118,8 @@ impl Facts {
 /// Puts what is known into what HEAD says.
 pub(in crate::s3) fn show(headers: &HeaderMap, info: &mut ObjectInfo) {
     let facts = Facts::read(headers, info.size);
-    info.attributes.tags = headers.get(&TAGS).and_then(|value| read_tags(&headers::decoded(value))).unwrap_or_default();
+    info.attributes.tags =
+        headers.get(&TAGS).and_then(|value| read_tags(&headers::decoded(value))).unwrap_or_default();
     info.tag_count = info.attributes.tags.len();
     info.checksum = facts.checksum.or_else(|| native(headers));
     info.parts = facts.parts;
@@ -133,7 +135,11 @@ pub(super) struct Listed {
     pub(super) checksum: ChecksumSpec,
 }
 
-pub(super) fn listed<'m>(md5: Option<[u8; 16]>, generation: &str, metadata: impl Fn(&str) -> Option<&'m str>) -> Listed {
+pub(super) fn listed<'m>(
+    md5: Option<[u8; 16]>,
+    generation: &str,
+    metadata: impl Fn(&str) -> Option<&'m str>,
+) -> Listed {
     let named = |name: &HeaderName| metadata(&name.as_str()[Dialect::Gcs.meta().len()..]);
     let checksum = named(&CHECKSUM).and_then(read_checksum);
     Listed {
@@ -164,8 +170,8 @@ fn read_time(text: &str) -> Option<Timestamp> {
     text.parse().ok().map(Timestamp::from_millis)
 }
 
-/// Conditions of a read that GCS may judge: by ETags that it has too, and by a time that is not before ours. All are judged
-/// again by what is shown.
+/// Conditions of a read that GCS may judge: by ETags that it has too, and by a time that is not before ours.
+/// All are judged again by what is shown.
 pub(in crate::s3) fn conditions_there(conditions: &ReadConditions) -> ReadConditions {
     let known = |tags: &Option<ETagMatch>| match tags {
         Some(ETagMatch::OneOf(tags)) => tags.iter().all(|tag| tag.as_md5().is_some()),
@@ -184,7 +190,9 @@ pub(in crate::s3) fn has_forgotten_parts(headers: &HeaderMap, info: &ObjectInfo)
 
 /// The CRC32C that GCS has of every object.
 pub(super) fn native(headers: &HeaderMap) -> Option<ObjectChecksum> {
-    hash(headers, "crc32c=").and_then(|text| Checksum::from_base64(ChecksumAlgorithm::Crc32c, text)).map(ObjectChecksum::full)
+    hash(headers, "crc32c=")
+        .and_then(|text| Checksum::from_base64(ChecksumAlgorithm::Crc32c, text))
+        .map(ObjectChecksum::full)
 }
 
 /// An item of `x-goog-hash`, which comes as a list, as several lines, or both.
@@ -198,12 +206,19 @@ fn entry(name: &HeaderName, value: &HeaderValue) -> usize {
 }
 
 fn weight(headers: &HeaderMap) -> usize {
-    headers.iter().filter(|(name, _)| name.as_str().starts_with(Dialect::Gcs.meta())).map(|(name, value)| entry(name, value)).sum()
+    headers
+        .iter()
+        .filter(|(name, _)| name.as_str().starts_with(Dialect::Gcs.meta()))
+        .map(|(name, value)| entry(name, value))
+        .sum()
 }
 
 fn written(tags: &TagSet) -> String {
     let escaped = |text: &str| text.replace('%', "%25").replace('&', "%26").replace('=', "%3D");
-    tags.iter().map(|tag| format!("{}={}", escaped(&tag.key), escaped(&tag.value))).collect::<Vec<_>>().join("&")
+    tags.iter()
+        .map(|tag| format!("{}={}", escaped(&tag.key), escaped(&tag.value)))
+        .collect::<Vec<_>>()
+        .join("&")
 }
 
 fn read_tags(text: &str) -> Option<TagSet> {
@@ -241,7 +256,13 @@ mod tests {
     }
 
     fn parts(count: u16, size: impl Fn(u16) -> u64) -> Vec<ObjectPart> {
-        (1..=count).map(|number| ObjectPart { number, size: size(number), checksum: Some(sum(ChecksumAlgorithm::Sha256)) }).collect()
+        (1..=count)
+            .map(|number| ObjectPart {
+                number,
+                size: size(number),
+                checksum: Some(sum(ChecksumAlgorithm::Sha256)),
+            })
+            .collect()
     }
 
     #[test]
@@ -249,7 +270,10 @@ mod tests {
         for algorithm in ChecksumAlgorithm::ALL {
             for kind in [ChecksumKind::FullObject, ChecksumKind::Composite] {
                 let parts = if kind == ChecksumKind::Composite { 3 } else { 0 };
-                let facts = Facts { checksum: Some(ObjectChecksum { checksum: sum(algorithm), kind, parts }), ..Default::default() };
+                let facts = Facts {
+                    checksum: Some(ObjectChecksum { checksum: sum(algorithm), kind, parts }),
+                    ..Default::default()
+                };
                 assert_eq!(Facts::read(&facts.headers(&Attributes::default()).expect("fits"), 0), facts);
             }
         }
@@ -258,7 +282,8 @@ mod tests {
     #[test]
     fn an_object_without_a_checksum_of_ours_shows_its_crc32c() {
         let mut headers = HeaderMap::new();
-        headers.append("x-goog-hash", HeaderValue::from_static("md5=1B2M2Y8AsgTpgAmY7PhCfg==, crc32c=AAAAAA=="));
+        headers
+            .append("x-goog-hash", HeaderValue::from_static("md5=1B2M2Y8AsgTpgAmY7PhCfg==, crc32c=AAAAAA=="));
         let right = ObjectChecksum::full(sum(ChecksumAlgorithm::Crc32c));
         assert_eq!(shown(&headers, 0).checksum, Some(right));
         headers.insert(CHECKSUM, HeaderValue::from_static("CRC32 AAAAAA=="));
@@ -269,20 +294,26 @@ mod tests {
     fn what_there_is_no_room_for_is_forgotten_by_its_worth() {
         let kept = |parts: Vec<ObjectPart>| {
             let size = parts.iter().map(|part| part.size).sum();
-            let headers = Facts { parts, ..Default::default() }.headers(&Attributes::default()).expect("fits");
+            let headers =
+                Facts { parts, ..Default::default() }.headers(&Attributes::default()).expect("fits");
             assert!(weight(&headers) <= ROOM);
             Facts::read(&headers, size).parts
         };
         let few = parts(100, |_| 5 << 20);
         assert_eq!(kept(few.clone()), few);
         let many = kept(parts(10_000, |_| 5 << 20));
-        assert!(many.len() == 10_000 && many.iter().all(|part| part.checksum.is_none()), "their checksums go first");
+        assert!(
+            many.len() == 10_000 && many.iter().all(|part| part.checksum.is_none()),
+            "their checksums go first"
+        );
         assert_eq!(kept(parts(10_000, |n| (5 << 20) + u64::from(n))), [], "then they themselves");
     }
 
     #[test]
     fn parts_of_other_bytes_do_not_count() {
-        let headers = Facts { parts: parts(2, |_| 5), ..Default::default() }.headers(&Attributes::default()).expect("fits");
+        let headers = Facts { parts: parts(2, |_| 5), ..Default::default() }
+            .headers(&Attributes::default())
+            .expect("fits");
         assert_eq!(Facts::read(&headers, 10).parts.len(), 2);
         assert_eq!(Facts::read(&headers, 11).parts, []);
     }
@@ -291,10 +322,14 @@ mod tests {
     fn tags_that_are_too_long_are_refused_rather_than_forgotten() {
         let with = |value: String| {
             let tags = (0..10).map(|n| Tag { key: n.to_string(), value: value.clone() }).collect();
-            Facts::default().headers(&Attributes { tags: TagSet::new(tags).expect("valid tags"), ..Default::default() })
+            Facts::default()
+                .headers(&Attributes { tags: TagSet::new(tags).expect("valid tags"), ..Default::default() })
         };
         assert!(with("v".repeat(256)).is_ok());
-        assert_eq!(with("\u{10348}".repeat(256)).map_err(|error| error.kind()), Err(StoreErrorKind::InvalidRequest));
+        assert_eq!(
+            with("\u{10348}".repeat(256)).map_err(|error| error.kind()),
+            Err(StoreErrorKind::InvalidRequest)
+        );
     }
 
     proptest! {

@@ -1,4 +1,5 @@
-//! Listing by the JSON API (`objects.list`): the XML API lists no metadata, and so neither S3's ETags nor checksums.
+//! Listing by the JSON API (`objects.list`): the XML API lists no metadata, and so neither S3's ETags nor
+//! checksums.
 
 use super::{STAGE, facts, names};
 use crate::{
@@ -42,7 +43,11 @@ struct Item {
 }
 
 impl S3Store {
-    pub(in crate::s3) async fn described_page(&self, request: &ListRequest, after: Option<&str>) -> Result<RemotePage> {
+    pub(in crate::s3) async fn described_page(
+        &self,
+        request: &ListRequest,
+        after: Option<&str>,
+    ) -> Result<RemotePage> {
         match request.delimiter.as_deref() {
             Some(delimiter) if !names::keeps(delimiter) => self.page_grouped_here(request, delimiter).await,
             _ => self.page_grouped_there(request, after).await,
@@ -53,16 +58,22 @@ impl S3Store {
         let prefix = self.place.below(&names::encode_prefix(&request.prefix));
         let delimiter = request.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
         // GCS begins with a name, S3 behind it.
-        let start = after.map(|after| self.place.below(&names::encode_prefix(&beyond(after, &request.prefix, delimiter))));
+        let start = after
+            .map(|after| self.place.below(&names::encode_prefix(&beyond(after, &request.prefix, delimiter))));
         let limit = (request.limit + usize::from(start.is_some())).to_string();
-        let mut query = vec![("fields", Some(FIELDS)), ("maxResults", Some(limit.as_str())), ("prefix", Some(prefix.as_str()))];
+        let mut query = vec![
+            ("fields", Some(FIELDS)),
+            ("maxResults", Some(limit.as_str())),
+            ("prefix", Some(prefix.as_str())),
+        ];
         query.extend(delimiter.map(|delimiter| ("delimiter", Some(delimiter))));
         query.extend(start.as_deref().map(|start| ("startOffset", Some(start))));
         let reply = self.client.described(&self.place.remote).query(&query).send(Again::Harmless).await?;
         if !reply.status.is_success() {
             return Err(refusal::read(reply, Asked::Bucket).await.into());
         }
-        let page: Page = serde_json::from_slice(&reply.bytes(LONGEST_PAGE).await?).map_err(|_| strange("document"))?;
+        let page: Page =
+            serde_json::from_slice(&reply.bytes(LONGEST_PAGE).await?).map_err(|_| strange("document"))?;
         let mut entries = Vec::with_capacity(page.items.len() + page.prefixes.len());
         let mut last = None::<String>;
         let mut met = |name: &str| {
@@ -85,7 +96,9 @@ impl S3Store {
             entries.extend(group.map(ListEntry::CommonPrefix));
         }
         entries.sort_by(|a, b| a.name().cmp(b.name()));
-        let wanted = |name: &str| name.starts_with(&request.prefix) && request.after.as_deref().is_none_or(|after| name > after);
+        let wanted = |name: &str| {
+            name.starts_with(&request.prefix) && request.after.as_deref().is_none_or(|after| name > after)
+        };
         entries.retain(|entry| !entry.name().starts_with(STAGE) && wanted(entry.name()));
         entries.dedup_by(|a, b| a.name() == b.name());
         let truncated = page.next_page_token.is_some() || entries.len() > request.limit;
@@ -93,16 +106,25 @@ impl S3Store {
         Ok(RemotePage { last, entries, truncated })
     }
 
-    /// By a delimiter that may stand in names where keys have none: all keys are looked at, rather than one for each group.
+    /// By a delimiter that may stand in names where keys have none: all keys are looked at, rather than one
+    /// for each group.
     async fn page_grouped_here(&self, request: &ListRequest, delimiter: &str) -> Result<RemotePage> {
-        let query = Query { prefix: &request.prefix, delimiter: Some(delimiter), after: request.after.as_deref(), limit: request.limit };
+        let query = Query {
+            prefix: &request.prefix,
+            delimiter: Some(delimiter),
+            after: request.after.as_deref(),
+            limit: request.limit,
+        };
         let mut flat = ListRequest { delimiter: None, limit: 1000, ..request.clone() };
         let mut entries: Vec<ListEntry> = Vec::new();
         let mut pages = Pages::of("grouping a listing");
         loop {
             let page = self.page_grouped_there(&flat, flat.after.as_deref()).await?;
             for entry in page.entries {
-                let entry = query.group(entry.name()).map(|group| ListEntry::CommonPrefix(group.to_owned())).unwrap_or(entry);
+                let entry = query
+                    .group(entry.name())
+                    .map(|group| ListEntry::CommonPrefix(group.to_owned()))
+                    .unwrap_or(entry);
                 let known = entries.last().is_some_and(|last| last.name() == entry.name());
                 if known || query.after.is_some_and(|after| entry.name() <= after) {
                     continue;

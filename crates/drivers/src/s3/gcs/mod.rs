@@ -1,14 +1,16 @@
 //! What Google Cloud Storage does otherwise than S3, beyond the names of headers (those are `Dialect`'s).
 //!
-//! GCS keeps no tags, no checksums but CRC32C, and no parts, and takes no condition on a multipart upload. So those facts
-//! lie in the object's own metadata ([`facts`]), and whatever is only known in the end is published by a copy within the
-//! storage, which moves no bytes, carries the final metadata, and happens under a generation precondition: a Complete
-//! ([`uploads`]), a change of tags or ACL, and the checksum that came behind a long body ([`writing`]).
+//! GCS keeps no tags, no checksums but CRC32C, and no parts, and takes no condition on a multipart upload. So
+//! those facts lie in the object's own metadata ([`facts`]), and whatever is only known in the end is
+//! published by a copy within the storage, which moves no bytes, carries the final metadata, and happens
+//! under a generation precondition: a Complete ([`uploads`]), a change of tags or ACL, and the checksum that
+//! came behind a long body ([`writing`]).
 //!
-//! Listings come by the JSON API, which shows metadata: an entry says what HEAD says. All else is the XML API.
+//! Listings come by the JSON API, which shows metadata: an entry says what HEAD says. All else is the XML
+//! API.
 //!
-//! Invariant: an object's generation is named in every such copy that has something to lose, so that two writers never
-//! undo each other. See ADR 0009.
+//! Invariant: an object's generation is named in every such copy that has something to lose, so that two
+//! writers never undo each other. See ADR 0009.
 
 pub(super) mod facts;
 mod listing;
@@ -36,13 +38,19 @@ const ROUNDS: usize = 16;
 pub(super) fn name(place: &Place, key: &ObjectKey) -> Result<String> {
     match ObjectKey::new(names::encode(key.as_str())) {
         Ok(name) => place.name(&name),
-        Err(_) => Err(StoreError::new(StoreErrorKind::KeyTooLong, "the key is too long once its line ends are escaped")),
+        Err(_) => Err(StoreError::new(
+            StoreErrorKind::KeyTooLong,
+            "the key is too long once its line ends are escaped",
+        )),
     }
 }
 
 fn not_ours(key: &ObjectKey) -> Result<()> {
     match key.as_str().starts_with(STAGE) {
-        true => Err(StoreError::new(StoreErrorKind::InvalidRequest, format!("On this bucket's storage no key begins with {STAGE}"))),
+        true => Err(StoreError::new(
+            StoreErrorKind::InvalidRequest,
+            format!("On this bucket's storage no key begins with {STAGE}"),
+        )),
         false => Ok(()),
     }
 }

@@ -1,5 +1,5 @@
-//! Keys as names on GCS, which takes every key but `.`, `..` and those with line ends: reversible, and in the order of the
-//! keys, so that listings need no sorting.
+//! Keys as names on GCS, which takes every key but `.`, `..` and those with line ends: reversible, and in the
+//! order of the keys, so that listings need no sorting.
 //!
 //! | in a key | in its name |
 //! |---|---|
@@ -8,8 +8,8 @@
 //! | the end of `.` and `..` | a blank and U+100000 |
 //! | a character up to the blank behind such a beginning | a blank and the character U+100001 places above it |
 //!
-//! Invariants, held by the tests: `decode(encode(k)) == k`; `a < b` means `encode(a) < encode(b)`; a name begins with
-//! `encode_prefix(p)` if its key begins with `p`. Keys without any of these are their own names.
+//! Invariants, held by the tests: `decode(encode(k)) == k`; `a < b` means `encode(a) < encode(b)`; a name
+//! begins with `encode_prefix(p)` if its key begins with `p`. Keys without any of these are their own names.
 
 const MARK: char = '\u{10fffd}';
 const LINE_END: char = '\u{10fffe}';
@@ -163,7 +163,20 @@ mod tests {
 
     #[test]
     fn ordinary_keys_are_their_own_names() {
-        for key in ["a", "a/b.txt", "a b", "...", "..a", ".git/config", "a/../b", "a/.", "😀", "\t", "\u{10ffff}", "a\0b"] {
+        for key in [
+            "a",
+            "a/b.txt",
+            "a b",
+            "...",
+            "..a",
+            ".git/config",
+            "a/../b",
+            "a/.",
+            "😀",
+            "\t",
+            "\u{10ffff}",
+            "a\0b",
+        ] {
             assert_eq!((encode(key).as_str(), decode(key).as_deref()), (key, Some(key)));
         }
     }

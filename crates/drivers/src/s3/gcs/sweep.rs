@@ -67,12 +67,18 @@ impl S3Store {
         if element == "Upload" {
             query.push(("uploads", None));
         }
-        let reply = self.client.call(Method::GET, &self.place.remote, None).query(&query).send(Again::Harmless).await?;
+        let reply = self
+            .client
+            .call(Method::GET, &self.place.remote, None)
+            .query(&query)
+            .send(Again::Harmless)
+            .await?;
         if !reply.status.is_success() {
             return Err(refusal::read(reply, Asked::Bucket).await.into());
         }
         let document = reply.bytes(LONGEST_PAGE).await?;
-        let strange = || StoreError::new(StoreErrorKind::Internal, "a page of the storage is no valid listing");
+        let strange =
+            || StoreError::new(StoreErrorKind::Internal, "a page of the storage is no valid listing");
         let root = xml::parse_reply(&document).map_err(|_| strange())?;
         let found = root.all(element).map(|element| {
             Some(Found {

@@ -19,7 +19,10 @@ use super::{
 use crate::{
     backend::{uploads, wire::Again},
     catalog::{CompletedUpload, PartRecord, UploadRecord},
-    model::{Checksum, ChecksumAlgorithm, ETag, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId, combine_crc},
+    model::{
+        Checksum, ChecksumAlgorithm, ETag, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId,
+        combine_crc,
+    },
     s3::{
         bucket::S3Store,
         headers::answered,
@@ -28,7 +31,8 @@ use crate::{
         writing::{Announced, reply_etag, unread},
     },
     store::{
-        BeginUpload, CompletePart, CompleteUpload, ListedPart, PartWritten, PartsPage, Result, UploadInfo, Written,
+        BeginUpload, CompletePart, CompleteUpload, ListedPart, PartWritten, PartsPage, Result, UploadInfo,
+        Written,
         condition::{Current, WriteConditions},
         error::{StoreError, StoreErrorKind},
         multipart::{Assembled, RecordedPart, assemble, part_algorithm, too_large},
@@ -46,7 +50,11 @@ impl S3Store {
         self.place.below(&format!("{STAGE}{upload}"))
     }
 
-    pub(in crate::s3) async fn begin_staged(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
+    pub(in crate::s3) async fn begin_staged(
+        &self,
+        key: &ObjectKey,
+        request: BeginUpload,
+    ) -> Result<UploadId> {
         // A key that can never be published is refused before its bytes are sent.
         not_ours(key)?;
         self.name(key).await?;
@@ -82,8 +90,10 @@ impl S3Store {
         // One at a time, so that storage and catalog agree on which of several came last.
         let _only = self.sending.lock(&(id.clone(), number)).await;
         let upload = self.upload(key, id).await?;
-        let algorithm = part_algorithm(upload.checksum, upload.explicit_checksum, payload.checksum_algorithm())?;
-        let Announced { body, headers, verification, .. } = self.announce(payload, Some(algorithm), None).await?;
+        let algorithm =
+            part_algorithm(upload.checksum, upload.explicit_checksum, payload.checksum_algorithm())?;
+        let Announced { body, headers, verification, .. } =
+            self.announce(payload, Some(algorithm), None).await?;
         let n = number.get().to_string();
         let query = [("partNumber", Some(n.as_str())), ("uploadId", Some(upload.location.as_str()))];
         let call = self.call(Method::PUT, &self.stage(id.as_str())).query(&query).headers(headers).body(body);
@@ -96,7 +106,9 @@ impl S3Store {
         };
         let (reply, arrived) = match sent.await {
             // The request that ended the upload may have ended the connection with it.
-            Err(error) if error.is_temporary() => return Err(self.upload(key, id).await.err().unwrap_or(error)),
+            Err(error) if error.is_temporary() => {
+                return Err(self.upload(key, id).await.err().unwrap_or(error));
+            }
             other => other?,
         };
         let Some(arrived) = arrived else { return Err(unread()) };
@@ -105,18 +117,31 @@ impl S3Store {
         let part = PartRecord {
             number,
             size: arrived.size,
-            md5: md5.ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "the storage's reply has no MD5 of the part"))?,
+            md5: md5.ok_or_else(|| {
+                StoreError::new(StoreErrorKind::Internal, "the storage's reply has no MD5 of the part")
+            })?,
             checksum: arrived.checksum,
             last_modified: answered(&reply),
             location: Location { etag: theirs, crc32c: crc32c(&reply.headers) }.text(),
         };
-        let written = PartWritten { etag: ETag::from_md5(part.md5), checksum: part.checksum.clone(), last_modified: part.last_modified };
+        let written = PartWritten {
+            etag: ETag::from_md5(part.md5),
+            checksum: part.checksum.clone(),
+            last_modified: part.last_modified,
+        };
         self.catalog.put_part(self.bucket, id, part).await?;
         Ok(written)
     }
 
-    pub(in crate::s3) async fn staged_parts(&self, key: &ObjectKey, id: &UploadId, after: u16, limit: usize) -> Result<PartsPage> {
-        let UploadRecord { key, upload, initiator, initiated, checksum, explicit_checksum, .. } = self.upload(key, id).await?;
+    pub(in crate::s3) async fn staged_parts(
+        &self,
+        key: &ObjectKey,
+        id: &UploadId,
+        after: u16,
+        limit: usize,
+    ) -> Result<PartsPage> {
+        let UploadRecord { key, upload, initiator, initiated, checksum, explicit_checksum, .. } =
+            self.upload(key, id).await?;
         let mut parts = self.catalog.parts(self.bucket, id, after, limit.saturating_add(1)).await?;
         let truncated = parts.len() > limit && limit > 0;
         parts.truncate(limit);
@@ -132,16 +157,30 @@ impl S3Store {
     }
 
     /// Completes in a task of its own: once begun, it runs to its end, whether or not the client waits.
-    pub(in crate::s3) async fn complete_staged(&self, key: &ObjectKey, id: &UploadId, request: CompleteUpload) -> Result<Written> {
+    pub(in crate::s3) async fn complete_staged(
+        &self,
+        key: &ObjectKey,
+        id: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         let (store, key, id) = (self.clone(), key.clone(), id.clone());
         let task = tokio::spawn(async move { store.complete_to_the_end(&key, &id, request).await });
-        task.await.map_err(|error| StoreError::new(StoreErrorKind::Internal, "completing failed").with_source(error))?
+        task.await.map_err(|error| {
+            StoreError::new(StoreErrorKind::Internal, "completing failed").with_source(error)
+        })?
     }
 
-    async fn complete_to_the_end(&self, key: &ObjectKey, id: &UploadId, request: CompleteUpload) -> Result<Written> {
+    async fn complete_to_the_end(
+        &self,
+        key: &ObjectKey,
+        id: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         let _only = self.completing.lock(id).await;
         let upload = match self.upload(key, id).await {
-            Err(gone) if gone.kind() == StoreErrorKind::NoSuchUpload => return self.completed(key, id).await?.ok_or(gone),
+            Err(gone) if gone.kind() == StoreErrorKind::NoSuchUpload => {
+                return self.completed(key, id).await?.ok_or(gone);
+            }
             other => other?,
         };
         let name = self.name(key).await?;
@@ -159,10 +198,12 @@ impl S3Store {
         let written = match self.assemble_stage(&upload, &assembled, &parts).await {
             Ok(()) => self.publish(&name, &upload, assembled, &request.conditions).await?,
             // The upload has been assembled before: from other parts, or it is published already.
-            Err(error) if error.kind() == StoreErrorKind::NoSuchUpload => match self.made_by(&name, id).await? {
-                Some(found) => of_info(found),
-                None => return Err(error),
-            },
+            Err(error) if error.kind() == StoreErrorKind::NoSuchUpload => {
+                match self.made_by(&name, id).await? {
+                    Some(found) => of_info(found),
+                    None => return Err(error),
+                }
+            }
             Err(error) => return Err(error),
         };
         self.finish(key, id, written).await
@@ -170,20 +211,34 @@ impl S3Store {
 
     /// Evaluates conditions against the current object. `Some`: it is this very upload, published before its
     /// end was reported.
-    async fn judge(&self, name: &str, conditions: &WriteConditions, id: &UploadId) -> Result<Option<ObjectInfo>> {
+    async fn judge(
+        &self,
+        name: &str,
+        conditions: &WriteConditions,
+        id: &UploadId,
+    ) -> Result<Option<ObjectInfo>> {
         let found = match self.look(name, HeaderMap::new()).await {
             Ok((info, headers)) if Facts::read(&headers, info.size).is_of(id) => return Ok(Some(info)),
             Ok((info, _)) => Some(info),
             Err(error) if error.kind() == StoreErrorKind::NoSuchKey => None,
             Err(error) => return Err(error),
         };
-        let current = found.as_ref().map(|info| Current { etag: &info.etag, size: info.size, last_modified: info.last_modified });
+        let current = found.as_ref().map(|info| Current {
+            etag: &info.etag,
+            size: info.size,
+            last_modified: info.last_modified,
+        });
         conditions.check(current)?;
         Ok(None)
     }
 
     /// Makes the chosen parts one object under the private name, unless an earlier Complete has.
-    async fn assemble_stage(&self, upload: &UploadRecord, assembled: &Assembled, parts: &[PartRecord]) -> Result<()> {
+    async fn assemble_stage(
+        &self,
+        upload: &UploadRecord,
+        assembled: &Assembled,
+        parts: &[PartRecord],
+    ) -> Result<()> {
         let stage = self.stage(upload.upload.as_str());
         let chosen: Vec<(PartNumber, Location, u64)> = assembled
             .parts
@@ -191,10 +246,20 @@ impl S3Store {
             .filter_map(|part| parts.iter().find(|record| record.number.get() == part.number))
             .map(|record| (record.number, Location::parse(&record.location), record.size))
             .collect();
-        let named = chosen.iter().map(|(number, at, _)| CompletePart { number: *number, etag: at.etag.clone(), checksum: None });
-        let request = CompleteUpload { parts: named.collect(), conditions: Default::default(), checksum: None, size: None };
+        let named = chosen.iter().map(|(number, at, _)| CompletePart {
+            number: *number,
+            etag: at.etag.clone(),
+            checksum: None,
+        });
+        let request = CompleteUpload {
+            parts: named.collect(),
+            conditions: Default::default(),
+            checksum: None,
+            size: None,
+        };
         let call = self.call(Method::POST, &stage).query(&[("uploadId", Some(upload.location.as_str()))]);
-        let reply = call.document(complete_document(&request, false)).patiently().send(Again::Harmless).await?;
+        let reply =
+            call.document(complete_document(&request, false)).patiently().send(Again::Harmless).await?;
         let (status, document) = (reply.status, reply.bytes(1 << 20).await?);
         if status.is_success() && xml::parse_reply(&document).is_ok() {
             return Ok(());
@@ -222,27 +287,41 @@ impl S3Store {
         if same && there.size == assembled.size { Ok(()) } else { Err(gone) }
     }
 
-    async fn publish(&self, name: &str, upload: &UploadRecord, assembled: Assembled, conditions: &WriteConditions) -> Result<Written> {
+    async fn publish(
+        &self,
+        name: &str,
+        upload: &UploadRecord,
+        assembled: Assembled,
+        conditions: &WriteConditions,
+    ) -> Result<Written> {
         let id = &upload.upload;
         let Assembled { etag, checksum, parts, .. } = assembled;
-        let facts = Facts { checksum, parts, upload: Some(id.clone()), etag: Some(etag.clone()), modified: None };
+        let facts =
+            Facts { checksum, parts, upload: Some(id.clone()), etag: Some(etag.clone()), modified: None };
         let described = facts.headers(&upload.attributes)?;
         let source = Source { path: self.path(&self.stage(id.as_str())), generation: None };
         for _ in 0..ROUNDS {
             let guard = self.guard(name, conditions, false).await?;
             match self.rewrite(name, &source, described.clone(), &guard).await {
-                Ok(last_modified) => return Ok(Written { etag, last_modified, checksum: facts.checksum, version: None }),
+                Ok(last_modified) => {
+                    return Ok(Written { etag, last_modified, checksum: facts.checksum, version: None });
+                }
                 // The conflicting object may be this very upload, published by a request whose reply was
                 // lost.
                 Err(error) if is_lost_race(&error) => match self.made_by(name, id).await? {
                     Some(found) => return Ok(of_info(found)),
-                    None if error.kind() == StoreErrorKind::NoSuchKey || conditions.wants_absent() => return Err(error),
+                    None if error.kind() == StoreErrorKind::NoSuchKey || conditions.wants_absent() => {
+                        return Err(error);
+                    }
                     None => {}
                 },
                 Err(error) => return Err(error),
             }
         }
-        Err(StoreError::new(StoreErrorKind::Conflict, "the object changes faster than its conditions can be checked"))
+        Err(StoreError::new(
+            StoreErrorKind::Conflict,
+            "the object changes faster than its conditions can be checked",
+        ))
     }
 
     async fn made_by(&self, name: &str, id: &UploadId) -> Result<Option<ObjectInfo>> {
@@ -283,7 +362,11 @@ impl S3Store {
     }
 
     pub(super) async fn drop_upload(&self, stage: &str, theirs: &str) -> Result<()> {
-        let reply = self.call(Method::DELETE, stage).query(&[("uploadId", Some(theirs))]).send(Again::Harmless).await?;
+        let reply = self
+            .call(Method::DELETE, stage)
+            .query(&[("uploadId", Some(theirs))])
+            .send(Again::Harmless)
+            .await?;
         if reply.status.is_success() {
             return Ok(());
         }
@@ -304,7 +387,11 @@ struct Location {
 
 impl Location {
     fn text(&self) -> String {
-        format!("{} {}", self.etag.as_str(), self.crc32c.as_ref().map(Checksum::to_base64).unwrap_or_default())
+        format!(
+            "{} {}",
+            self.etag.as_str(),
+            self.crc32c.as_ref().map(Checksum::to_base64).unwrap_or_default()
+        )
     }
 
     fn parse(text: &str) -> Self {
@@ -323,7 +410,15 @@ fn md5_of(text: &str) -> Option<[u8; 16]> {
 }
 
 fn recorded(parts: &[PartRecord]) -> Vec<RecordedPart> {
-    parts.iter().map(|part| RecordedPart { number: part.number, size: part.size, md5: part.md5, checksum: part.checksum.clone() }).collect()
+    parts
+        .iter()
+        .map(|part| RecordedPart {
+            number: part.number,
+            size: part.size,
+            md5: part.md5,
+            checksum: part.checksum.clone(),
+        })
+        .collect()
 }
 
 fn of_info(info: ObjectInfo) -> Written {

@@ -39,7 +39,11 @@ pub(super) struct Source {
 }
 
 impl S3Store {
-    pub(in crate::s3) async fn put_with_facts(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+    pub(in crate::s3) async fn put_with_facts(
+        &self,
+        key: &ObjectKey,
+        request: PutRequest,
+    ) -> Result<Written> {
         let PutRequest { attributes, conditions, payload } = request;
         not_ours(key)?;
         let name = self.name(key).await?;
@@ -76,12 +80,22 @@ impl S3Store {
         }
         facts.checksum = Some(sum);
         let at = self.add_facts(&name, &reply, &attributes, &facts).await;
-        Ok(Written { checksum: facts.checksum, last_modified: at.unwrap_or(written.last_modified), ..written })
+        Ok(Written {
+            checksum: facts.checksum,
+            last_modified: at.unwrap_or(written.last_modified),
+            ..written
+        })
     }
 
     /// Adds the facts that came after the body. An object that was replaced already does not need them; one
     /// that cannot be changed so soon is complete without them, and shows its CRC32C.
-    async fn add_facts(&self, name: &str, put: &Reply, attributes: &Attributes, facts: &Facts) -> Option<Timestamp> {
+    async fn add_facts(
+        &self,
+        name: &str,
+        put: &Reply,
+        attributes: &Attributes,
+        facts: &Facts,
+    ) -> Option<Timestamp> {
         let generation = generation(&put.headers).ok()?;
         let mut described = facts.headers(attributes).ok()?;
         described.extend(class(&put.headers));
@@ -112,7 +126,8 @@ impl S3Store {
             let mut described = facts.headers(&attributes)?;
             described.extend(class(&headers));
             // Google's own tools change metadata without a new generation.
-            described.extend(headers.get("x-goog-metageneration").map(|seen| (IF_METAGENERATION, seen.clone())));
+            described
+                .extend(headers.get("x-goog-metageneration").map(|seen| (IF_METAGENERATION, seen.clone())));
             let source = Source { path: self.path(&name), generation: Some(generation) };
             match self.rewrite(&name, &source, described, &Guard::Generation(generation)).await {
                 Err(error) if is_lost_race(&error) => {}
@@ -122,7 +137,11 @@ impl S3Store {
         Err(StoreError::new(StoreErrorKind::Conflict, "the object changes faster than its tags can be set"))
     }
 
-    pub(in crate::s3) async fn copy_with_facts(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
+    pub(in crate::s3) async fn copy_with_facts(
+        &self,
+        key: &ObjectKey,
+        request: CopyRequest,
+    ) -> Result<Written> {
         not_ours(key)?;
         let name = self.name(key).await?;
         for _ in 0..ROUNDS {
@@ -141,10 +160,19 @@ impl S3Store {
             let guard = self.guard(&name, &request.conditions, false).await?;
             let source = Source { path: from.path(&source_name), generation: Some(generation(&headers)?) };
             match self.rewrite(&name, &source, described, &guard).await {
-                Ok(last_modified) => return Ok(Written { etag: info.etag, last_modified, checksum: info.checksum, version: None }),
+                Ok(last_modified) => {
+                    return Ok(Written {
+                        etag: info.etag,
+                        last_modified,
+                        checksum: info.checksum,
+                        version: None,
+                    });
+                }
                 // The source was replaced, or the target: then conditions are judged again.
                 Err(error) if error.kind() == StoreErrorKind::NoSuchKey => {}
-                Err(error) if error.kind() == StoreErrorKind::PreconditionFailed && !request.conditions.wants_absent() => {}
+                Err(error)
+                    if error.kind() == StoreErrorKind::PreconditionFailed
+                        && !request.conditions.wants_absent() => {}
                 Err(error) => return Err(error),
             }
         }
@@ -152,7 +180,13 @@ impl S3Store {
     }
 
     /// One copy within the storage: no bytes come here, and what the new object says is all in `described`.
-    pub(super) async fn rewrite(&self, name: &str, source: &Source, described: HeaderMap, guard: &Guard) -> Result<Timestamp> {
+    pub(super) async fn rewrite(
+        &self,
+        name: &str,
+        source: &Source,
+        described: HeaderMap,
+        guard: &Guard,
+    ) -> Result<Timestamp> {
         let mut call = self.call(Method::PUT, name).headers(described);
         call = call.vendor("copy-source", &source.path).vendor("metadata-directive", "REPLACE");
         if let Some(generation) = source.generation {
@@ -186,7 +220,8 @@ pub(super) fn is_lost_race(error: &StoreError) -> bool {
 
 fn generation(headers: &HeaderMap) -> Result<u64> {
     let generation = headers.get("x-goog-generation").and_then(|value| value.to_str().ok()?.parse().ok());
-    generation.ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "the storage's reply has no generation"))
+    generation
+        .ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "the storage's reply has no generation"))
 }
 
 /// Returns whether a copy that reads no byte has the checksum it should: the source's own, over all of it.

@@ -14,7 +14,8 @@ impl Blocks {
     /// Keeps at most about `memory` bytes in memory; zero keeps none there.
     pub(super) fn new(memory: u64, disk: Option<Disk>) -> Self {
         let weigh = |_: &BlockName, bytes: &Bytes| u32::try_from(bytes.len() + 512).unwrap_or(u32::MAX);
-        let memory = (memory > 0).then(|| Cache::builder().name("data").max_capacity(memory).weigher(weigh).build());
+        let memory =
+            (memory > 0).then(|| Cache::builder().name("data").max_capacity(memory).weigher(weigh).build());
         Self { memory, disk }
     }
 
@@ -29,7 +30,8 @@ impl Blocks {
 
     /// Whether the block is cached, as far as is known without reading the disk.
     pub(super) fn has(&self, name: &BlockName) -> bool {
-        self.memory.as_ref().is_some_and(|memory| memory.contains_key(name)) || self.disk.as_ref().is_some_and(|disk| disk.has(name))
+        self.memory.as_ref().is_some_and(|memory| memory.contains_key(name))
+            || self.disk.as_ref().is_some_and(|disk| disk.has(name))
     }
 
     pub(super) fn in_memory(&self, name: &BlockName) -> Option<Bytes> {

@@ -73,7 +73,9 @@ impl Disk {
             for file in files {
                 let file = file?;
                 match digest_of(&file.path()) {
-                    Some(digest) => index.insert(digest, u32::try_from(file.metadata()?.len()).unwrap_or(u32::MAX)),
+                    Some(digest) => {
+                        index.insert(digest, u32::try_from(file.metadata()?.len()).unwrap_or(u32::MAX))
+                    }
                     None => fs::remove_file(file.path())?,
                 }
             }
@@ -110,7 +112,8 @@ impl Disk {
     pub(super) fn keep(&self, name: &BlockName, bytes: &Bytes) {
         let digest = name.digest();
         let Ok(permit) = self.queue.clone().try_acquire_owned() else { return };
-        let (folder, index, bytes, next) = (self.folder.clone(), self.index.clone(), bytes.clone(), self.next.clone());
+        let (folder, index, bytes, next) =
+            (self.folder.clone(), self.index.clone(), bytes.clone(), self.next.clone());
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let path = path(&folder, &digest);

@@ -96,7 +96,8 @@ struct Ending(Arc<Shared>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let given_up = || Ended::Failed(Arc::new(StoreError::new(StoreErrorKind::Internal, "a reading was given up")));
+        let given_up =
+            || Ended::Failed(Arc::new(StoreError::new(StoreErrorKind::Internal, "a reading was given up")));
         self.0.change(|state| {
             state.ended.get_or_insert_with(given_up);
         });
@@ -119,7 +120,13 @@ impl Fetches {
 
     /// Joins a fetch that reaches these blocks soon, or starts a new one for them, from block `number` on.
     /// Returns `None` if that block has arrived in the cache meanwhile.
-    pub(super) fn follow(self: &Arc<Self>, below: &Arc<dyn Store>, version: &Arc<Version>, number: u64, last: u64) -> Option<Following> {
+    pub(super) fn follow(
+        self: &Arc<Self>,
+        below: &Arc<dyn Store>,
+        version: &Arc<Version>,
+        number: u64,
+        last: u64,
+    ) -> Option<Following> {
         // Dropped after the lock is released: dropping the last handle on a fetch takes the lock.
         let alive: Vec<Arc<Fetch>>;
         let mut fetches = lock(&self.going_on);
@@ -156,7 +163,13 @@ impl Fetches {
 }
 
 impl Fetch {
-    fn begin(fetches: Arc<Fetches>, below: Arc<dyn Store>, version: Arc<Version>, first: u64, last: u64) -> Arc<Self> {
+    fn begin(
+        fetches: Arc<Fetches>,
+        below: Arc<dyn Store>,
+        version: Arc<Version>,
+        first: u64,
+        last: u64,
+    ) -> Arc<Self> {
         let span = Span { start: version.span(first).start, end: version.span(last).end };
         let state = State {
             opened: false,
@@ -321,12 +334,17 @@ impl Shared {
     async fn fetch(&self, blocks: &Blocks, below: &dyn Store) -> Result<Ended> {
         let Span { start, end } = self.span;
         let whole = start == 0 && end == self.version.size;
-        let selection = if whole { Selection::Whole } else { Selection::Range(ByteRange::FromTo(start, end - 1)) };
-        let reply = match below.get(self.version.key.current(), GetRequest { selection, ..Default::default() }).await {
-            // The object has become shorter.
-            Err(error) if matches!(error.kind(), StoreErrorKind::InvalidRange { .. }) => return Ok(Ended::Changed),
-            reply => reply?,
-        };
+        let selection =
+            if whole { Selection::Whole } else { Selection::Range(ByteRange::FromTo(start, end - 1)) };
+        let reply =
+            match below.get(self.version.key.current(), GetRequest { selection, ..Default::default() }).await
+            {
+                // The object has become shorter.
+                Err(error) if matches!(error.kind(), StoreErrorKind::InvalidRange { .. }) => {
+                    return Ok(Ended::Changed);
+                }
+                reply => reply?,
+            };
         if !self.version.is(&reply.info) || reply.span != self.span {
             return Ok(Ended::Changed);
         }
@@ -340,7 +358,10 @@ impl Shared {
             let Some(frame) = body.next().await.transpose()? else { return Err(cut()) };
             at += frame.len() as u64;
             if at > end {
-                return Err(StoreError::new(StoreErrorKind::Internal, "the storage sent more than was asked for"));
+                return Err(StoreError::new(
+                    StoreErrorKind::Internal,
+                    "the storage sent more than was asked for",
+                ));
             }
             self.gather(blocks, &mut block, &mut number, &frame);
             self.change(|state| state.pass(frame));

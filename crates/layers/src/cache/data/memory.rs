@@ -78,7 +78,8 @@ impl DataCache {
         if let Some(known) = buckets.iter().filter_map(Weak::upgrade).find(same) {
             return known;
         }
-        let counted = Arc::new(Counted { backend: backend.clone(), bucket: bucket.clone(), counts: Counts::default() });
+        let counted =
+            Arc::new(Counted { backend: backend.clone(), bucket: bucket.clone(), counts: Counts::default() });
         buckets.push(Arc::downgrade(&counted));
         counted
     }

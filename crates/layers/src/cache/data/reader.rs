@@ -60,18 +60,25 @@ impl Pinned {
 impl Reader {
     /// Pins the cached blocks of the span, and asks the storage for the missing ones. Returns `None` if the
     /// storage holds another version.
-    pub(super) async fn begin(cache: Arc<DataCache>, below: Arc<dyn Store>, version: Arc<Version>, span: Span) -> Result<Option<Self>> {
+    pub(super) async fn begin(
+        cache: Arc<DataCache>,
+        below: Arc<dyn Store>,
+        version: Arc<Version>,
+        span: Span,
+    ) -> Result<Option<Self>> {
         let (first, last) = (span.start / BLOCK, (span.end - 1) / BLOCK);
         let name = |number| BlockName { version: version.clone(), number };
         let fetch = loop {
-            let missing: BTreeSet<u64> = (first..=last).filter(|number| !cache.blocks.has(&name(*number))).collect();
+            let missing: BTreeSet<u64> =
+                (first..=last).filter(|number| !cache.blocks.has(&name(*number))).collect();
             let (Some(from), Some(to)) = (missing.first(), missing.last()) else { break None };
             // `None` means that the first of these blocks has arrived meanwhile.
             if let Some(fetch) = cache.fetches.follow(&below, &version, *from, *to) {
                 break Some(fetch);
             }
         };
-        let at_hand = (first..=last).filter(|number| fetch.as_ref().is_none_or(|fetch| !fetch.comes_by(*number)));
+        let at_hand =
+            (first..=last).filter(|number| fetch.as_ref().is_none_or(|fetch| !fetch.comes_by(*number)));
         let pinned = at_hand.filter_map(|number| Pinned::of(&cache, &name(number))).take(PINNED).collect();
         if let Some(fetch) = &fetch
             && !fetch.opened().await?
@@ -105,7 +112,11 @@ impl Reader {
             while self.pinned.front().is_some_and(|pinned| pinned.number < name.number) {
                 self.pinned.pop_front();
             }
-            let pinned = self.pinned.front().filter(|pinned| pinned.number == name.number).map(|pinned| pinned.block.clone());
+            let pinned = self
+                .pinned
+                .front()
+                .filter(|pinned| pinned.number == name.number)
+                .map(|pinned| pinned.block.clone());
             if let Some(block) = pinned.or_else(|| self.cache.blocks.in_memory(&name)) {
                 self.fetch.as_ref().inspect(|fetch| fetch.is_at(at));
                 return Ok(Some(self.take(&block, at % BLOCK)));

@@ -11,8 +11,8 @@ use crate::{
     catalog::BucketRecord,
     model::{CacheUse, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
-        CopyPartRequest, CopyRequest, GetReply, GetRequest, Layer, NativeSource, ObjectBody, PartWritten, Result, Selection, Store,
-        Written, selection,
+        CopyPartRequest, CopyRequest, GetReply, GetRequest, Layer, NativeSource, ObjectBody, PartWritten,
+        Result, Selection, Store, Written, selection,
     },
 };
 use futures_util::StreamExt;
@@ -32,7 +32,12 @@ pub(in crate::cache) struct DataStore {
 }
 
 impl DataStore {
-    pub(in crate::cache) fn new(below: Arc<dyn Store>, record: &BucketRecord, backend: &Arc<str>, cache: Arc<DataCache>) -> Self {
+    pub(in crate::cache) fn new(
+        below: Arc<dyn Store>,
+        record: &BucketRecord,
+        backend: &Arc<str>,
+        cache: Arc<DataCache>,
+    ) -> Self {
         let counted = cache.counted(backend, &record.bucket.name);
         Self { below, bucket: BucketIdentity::of(record), cache, counted }
     }
@@ -52,7 +57,9 @@ impl DataStore {
         // version can be read instead.
         let begin = match used {
             CacheUse::Hit => match reader.next().await? {
-                Some(begin) if reader.span.is_empty() => return Ok(Some(GetReply { info, span, body: ObjectBody::Full(begin) })),
+                Some(begin) if reader.span.is_empty() => {
+                    return Ok(Some(GetReply { info, span, body: ObjectBody::Full(begin) }));
+                }
                 Some(begin) => Some(Ok(begin)),
                 None => return Ok(None),
             },
@@ -110,7 +117,13 @@ impl Layer for DataStore {
         self.below.copy(key, request).await
     }
 
-    async fn copy_part(&self, key: &ObjectKey, upload: &UploadId, number: PartNumber, request: CopyPartRequest) -> Result<PartWritten> {
+    async fn copy_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        request: CopyPartRequest,
+    ) -> Result<PartWritten> {
         self.below.copy_part(key, upload, number, request).await
     }
 

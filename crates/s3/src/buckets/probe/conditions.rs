@@ -39,17 +39,22 @@ pub(super) async fn create(trial: &Trial) -> Found {
 
 pub(super) async fn creators(trial: &Trial) -> Found {
     const NAME: &str = "creators";
-    let results = join_all((0..CREATORS).map(|n| trial.put_if(NAME, format!("creator {n}"), if_absent()))).await;
+    let results =
+        join_all((0..CREATORS).map(|n| trial.put_if(NAME, format!("creator {n}"), if_absent()))).await;
     let mut winner = None;
     for (n, result) in results.into_iter().enumerate() {
         match result {
-            Ok(_) if winner.is_some() => return failed(format!("more than one of {CREATORS} writers created the object")),
+            Ok(_) if winner.is_some() => {
+                return failed(format!("more than one of {CREATORS} writers created the object"));
+            }
             Ok(_) => winner = Some(n),
             Err(error) if matches!(error.kind(), PreconditionFailed | Conflict) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    let Some(winner) = winner else { return failed(format!("none of {CREATORS} writers created the object")) };
+    let Some(winner) = winner else {
+        return failed(format!("none of {CREATORS} writers created the object"));
+    };
     trial.expect(NAME, format!("creator {winner}").as_bytes()).await?;
     Ok("and its bytes are there".to_owned())
 }
@@ -57,9 +62,15 @@ pub(super) async fn creators(trial: &Trial) -> Found {
 pub(super) async fn swap(trial: &Trial) -> Found {
     const NAME: &str = "swap";
     let first = trial.put(NAME, "first").await?.etag;
-    refused(trial.put_if(NAME, "wrong", if_match(&nobody())).await, "If-Match replaced an object that does not match")?;
+    refused(
+        trial.put_if(NAME, "wrong", if_match(&nobody())).await,
+        "If-Match replaced an object that does not match",
+    )?;
     trial.put_if(NAME, "second", if_match(&first)).await?;
-    refused(trial.put_if(NAME, "late", if_match(&first)).await, "If-Match replaced an object that had changed")?;
+    refused(
+        trial.put_if(NAME, "late", if_match(&first)).await,
+        "If-Match replaced an object that had changed",
+    )?;
     trial.expect(NAME, b"second").await?;
     Ok("If-Match".to_owned())
 }
@@ -68,7 +79,10 @@ pub(super) async fn delete(trial: &Trial) -> Found {
     const NAME: &str = "conditional-delete";
     let etag = trial.put(NAME, "first").await?.etag;
     let key = trial.key(NAME)?;
-    refused(trial.store.delete(key.current(), &if_match(&nobody())).await, "If-Match deleted an object that does not match")?;
+    refused(
+        trial.store.delete(key.current(), &if_match(&nobody())).await,
+        "If-Match deleted an object that does not match",
+    )?;
     trial.expect(NAME, b"first").await?;
     trial.store.delete(key.current(), &if_match(&etag)).await?;
     match trial.head(NAME).await {

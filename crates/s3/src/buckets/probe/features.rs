@@ -7,11 +7,12 @@ use super::{
 };
 use crate::{
     model::{
-        Attributes, ByteRange, Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ChecksumSpec, ObjectKey, Owner, PartNumber, Tag,
-        TagSet, UploadId,
+        Attributes, ByteRange, Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ChecksumSpec,
+        ObjectKey, Owner, PartNumber, Tag, TagSet, UploadId,
     },
     store::{
-        BeginUpload, Change, CompletePart, CompleteUpload, CopyAttributes, CopyRequest, CopySource, PutRequest, Result, Selection, Written,
+        BeginUpload, Change, CompletePart, CompleteUpload, CopyAttributes, CopyRequest, CopySource,
+        PutRequest, Result, Selection, Written,
         condition::WriteConditions,
         error::{StoreError, StoreErrorKind},
         multipart::MIN_PART_SIZE,
@@ -33,7 +34,10 @@ impl<'t> Upload<'t> {
         let key = trial.written(name)?;
         let request = BeginUpload {
             attributes: Attributes::default(),
-            checksum: ChecksumSpec { algorithm: ChecksumAlgorithm::Crc64Nvme, kind: ChecksumKind::FullObject },
+            checksum: ChecksumSpec {
+                algorithm: ChecksumAlgorithm::Crc64Nvme,
+                kind: ChecksumKind::FullObject,
+            },
             explicit_checksum: false,
             initiator: Owner { id: "causeway".into(), display_name: "causeway".into() },
         };
@@ -53,7 +57,14 @@ impl<'t> Upload<'t> {
     async fn complete(&self, conditions: WriteConditions) -> Result<Written> {
         let mut parts = self.parts.clone();
         parts.sort_by_key(|part| part.number);
-        self.trial.store.complete_upload(&self.key, &self.id, CompleteUpload { parts, conditions, checksum: None, size: None }).await
+        self.trial
+            .store
+            .complete_upload(
+                &self.key,
+                &self.id,
+                CompleteUpload { parts, conditions, checksum: None, size: None },
+            )
+            .await
     }
 }
 
@@ -77,7 +88,11 @@ pub(super) async fn parts(trial: &Trial) -> Found {
         return failed(format!("the object has {size} bytes, and its parts {}", MIN_PART_SIZE + 7));
     }
     let seam = trial.get(NAME, Selection::Range(ByteRange::From(MIN_PART_SIZE - 3))).await?;
-    if seam == "aaathe end" { Ok("7 before 2, read back as 2, 7".to_owned()) } else { failed("the parts are not in order") }
+    if seam == "aaathe end" {
+        Ok("7 before 2, read back as 2, 7".to_owned())
+    } else {
+        failed("the parts are not in order")
+    }
 }
 
 pub(super) async fn conditional_upload(trial: &Trial) -> Found {
@@ -85,7 +100,10 @@ pub(super) async fn conditional_upload(trial: &Trial) -> Found {
     trial.put(NAME, "first").await?;
     let mut upload = Upload::begin(trial, NAME).await?;
     upload.part(1, "second").await?;
-    conditions::refused(upload.complete(if_absent()).await, "If-None-Match: * of a Complete replaced an object")?;
+    conditions::refused(
+        upload.complete(if_absent()).await,
+        "If-None-Match: * of a Complete replaced an object",
+    )?;
     trial.expect(NAME, b"first").await?;
     Ok("If-None-Match: * of Complete".to_owned())
 }
@@ -95,7 +113,9 @@ pub(super) async fn abort(trial: &Trial) -> Found {
     upload.part(1, "never seen").await?;
     trial.store.abort_upload(&upload.key, &upload.id).await?;
     match upload.complete(WriteConditions::default()).await {
-        Err(error) if error.kind() == StoreErrorKind::NoSuchUpload => Ok("and nothing of it stays".to_owned()),
+        Err(error) if error.kind() == StoreErrorKind::NoSuchUpload => {
+            Ok("and nothing of it stays".to_owned())
+        }
         Err(error) => Err(error.into()),
         Ok(_) => failed("an aborted upload could be completed"),
     }
@@ -107,12 +127,17 @@ fn some_tags(value: &str) -> std::result::Result<TagSet, Trouble> {
 }
 
 async fn put_with(trial: &Trial, name: &str, attributes: Attributes) -> Result<Written> {
-    let request = PutRequest { attributes, conditions: WriteConditions::default(), payload: Payload::from_bytes(name.to_owned()) };
+    let request = PutRequest {
+        attributes,
+        conditions: WriteConditions::default(),
+        payload: Payload::from_bytes(name.to_owned()),
+    };
     trial.store.put(&trial.written(name)?, request).await
 }
 
 fn some_metadata() -> Attributes {
-    let user = [("plain".to_owned(), "value".to_owned()), ("with-hyphen".to_owned(), "another value".to_owned())];
+    let user =
+        [("plain".to_owned(), "value".to_owned()), ("with-hyphen".to_owned(), "another value".to_owned())];
     Attributes {
         content_type: Some("text/x-causeway".to_owned()),
         cache_control: Some("no-cache".to_owned()),
@@ -124,7 +149,10 @@ fn some_metadata() -> Attributes {
 /// Whether an object has what `some_metadata` gives.
 async fn has_metadata(trial: &Trial, name: &str) -> std::result::Result<(), Trouble> {
     let (kept, given) = (trial.head(name).await?.attributes, some_metadata());
-    match (kept.content_type == given.content_type && kept.cache_control == given.cache_control, kept.user == given.user) {
+    match (
+        kept.content_type == given.content_type && kept.cache_control == given.cache_control,
+        kept.user == given.user,
+    ) {
         (true, true) => Ok(()),
         (false, _) => failed("Content-Type or Cache-Control is not what was given"),
         (_, false) => failed("user metadata is not what was given"),
@@ -161,7 +189,11 @@ pub(super) async fn checksums(trial: &Trial) -> Found {
         hasher.finish()
     };
     let put = async |announced: Checksum| {
-        let announced = Announced { length: Some(4), checksum: AnnouncedChecksum::Header(announced), ..Default::default() };
+        let announced = Announced {
+            length: Some(4),
+            checksum: AnnouncedChecksum::Header(announced),
+            ..Default::default()
+        };
         let body = futures_util::stream::iter([Ok(Bytes::from_static(b"body"))]);
         let request = PutRequest {
             attributes: Attributes::default(),
@@ -184,8 +216,18 @@ pub(super) async fn checksums(trial: &Trial) -> Found {
 pub(super) async fn copy(trial: &Trial) -> Found {
     const NAME: &str = "copy";
     put_with(trial, "copied", some_metadata()).await?;
-    let source = CopySource { store: trial.store.clone(), key: trial.key("copied")?, version: None, conditions: Default::default() };
-    let request = CopyRequest { source, attributes: CopyAttributes::default(), conditions: WriteConditions::default(), checksum: None };
+    let source = CopySource {
+        store: trial.store.clone(),
+        key: trial.key("copied")?,
+        version: None,
+        conditions: Default::default(),
+    };
+    let request = CopyRequest {
+        source,
+        attributes: CopyAttributes::default(),
+        conditions: WriteConditions::default(),
+        checksum: None,
+    };
     trial.store.copy(&trial.written(NAME)?, request).await?;
     trial.expect(NAME, b"copied").await?;
     has_metadata(trial, NAME).await?;

@@ -11,7 +11,9 @@ use crate::{
 use std::{collections::BTreeSet, time::Instant};
 
 /// In byte order. Trees, locales and UTF-16 have other orders.
-const ORDERED: &[&str] = &["a", "a b", "a!", "a-", "a-b", "a.b", "a/b", "a/b-c", "a/b/c", "a0", "aB", "aa", "aé", "a～", "a𐀀", "b"];
+const ORDERED: &[&str] = &[
+    "a", "a b", "a!", "a-", "a-b", "a.b", "a/b", "a/b-c", "a/b/c", "a0", "aB", "aa", "aé", "a～", "a𐀀", "b",
+];
 
 /// Keys that file systems, URLs and careless codecs trip over.
 const STRANGE: &[&str] = &[
@@ -40,7 +42,10 @@ pub(super) async fn order(trial: &Trial) -> Found {
     for name in ORDERED {
         trial.put(&format!("{FOLDER}{name}"), *name).await.map_err(|error| told(name, error))?;
     }
-    same(trial.names(FOLDER, None, 1000).await, ORDERED.iter().map(|name| format!("{FOLDER}{name}")).collect())?;
+    same(
+        trial.names(FOLDER, None, 1000).await,
+        ORDERED.iter().map(|name| format!("{FOLDER}{name}")).collect(),
+    )?;
     Ok("by bytes".to_owned())
 }
 
@@ -63,7 +68,9 @@ fn same(listed: Result<Vec<String>>, expected: Vec<String>) -> std::result::Resu
     let listed = listed?;
     match listed.iter().zip(&expected).find(|(listed, expected)| listed != expected) {
         Some((listed, expected)) => failed(format!("{listed:?} is listed where {expected:?} belongs")),
-        None if listed.len() != expected.len() => failed(format!("{} names are listed of {}", listed.len(), expected.len())),
+        None if listed.len() != expected.len() => {
+            failed(format!("{} names are listed of {}", listed.len(), expected.len()))
+        }
         None => Ok(()),
     }
 }
@@ -79,7 +86,8 @@ fn told(name: &str, error: crate::store::error::StoreError) -> Trouble {
 pub(super) async fn alphabet(trial: &Trial) -> Vec<Step> {
     const FOLDER: &str = "keys/inner/";
     let longest = "k".repeat(MAX_KEY_BYTES - trial.prefix.len() - FOLDER.len());
-    let mut names: Vec<(String, &str)> = STRANGE.iter().map(|name| (format!("key {name:?}"), *name)).collect();
+    let mut names: Vec<(String, &str)> =
+        STRANGE.iter().map(|name| (format!("key {name:?}"), *name)).collect();
     names.push((format!("key of {MAX_KEY_BYTES} bytes"), &longest));
 
     let mut trials = Vec::new();
@@ -90,7 +98,8 @@ pub(super) async fn alphabet(trial: &Trial) -> Vec<Step> {
         trials.push((label, name, put, begun.elapsed()));
     }
     // The listing begins above the folder, so that a key that escapes from it is seen, too.
-    let listed = trial.names("keys/", None, 1000).await.map(|names| names.into_iter().collect::<BTreeSet<_>>());
+    let listed =
+        trial.names("keys/", None, 1000).await.map(|names| names.into_iter().collect::<BTreeSet<_>>());
     let mut steps = Vec::new();
     let mut expected = BTreeSet::new();
     for (label, name, put, writing) in trials {
@@ -100,7 +109,9 @@ pub(super) async fn alphabet(trial: &Trial) -> Vec<Step> {
                 expected.insert(name.clone());
                 looked_at(trial, &name, &listed).await
             }
-            Err(error) if matches!(error.kind(), StoreErrorKind::KeyTooLong | StoreErrorKind::InvalidRequest) => {
+            Err(error)
+                if matches!(error.kind(), StoreErrorKind::KeyTooLong | StoreErrorKind::InvalidRequest) =>
+            {
                 Err(Trouble::No(format!("refused: {}", error.message())))
             }
             Err(error) => Err(error.into()),

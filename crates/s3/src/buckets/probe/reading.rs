@@ -33,9 +33,11 @@ pub(super) async fn read(trial: &Trial) -> Found {
 }
 
 pub(super) async fn read_range(trial: &Trial) -> Found {
-    for (range, expected) in
-        [(ByteRange::FromTo(3, 9), &BYTES[3..=9]), (ByteRange::From(50), &BYTES[50..]), (ByteRange::Suffix(4), &BYTES[BYTES.len() - 4..])]
-    {
+    for (range, expected) in [
+        (ByteRange::FromTo(3, 9), &BYTES[3..=9]),
+        (ByteRange::From(50), &BYTES[50..]),
+        (ByteRange::Suffix(4), &BYTES[BYTES.len() - 4..]),
+    ] {
         let read = trial.get(NAME, Selection::Range(range)).await?;
         if read != expected {
             return failed(format!("{range:?} gave {} bytes, or others than were written", read.len()));
@@ -46,13 +48,18 @@ pub(super) async fn read_range(trial: &Trial) -> Found {
 
 pub(super) async fn listed(trial: &Trial) -> Found {
     let info = trial.head(NAME).await?;
-    let page = trial.store.list(ListRequest { prefix: trial.prefix.clone(), limit: 10, ..Default::default() }).await?;
+    let page = trial
+        .store
+        .list(ListRequest { prefix: trial.prefix.clone(), limit: 10, ..Default::default() })
+        .await?;
     match page.entries.as_slice() {
-        [ListEntry::Object(object)] if object.key == trial.key(NAME)? => match (object.size == info.size, object.etag == info.etag) {
-            (true, true) => Ok("at once, with size and ETag".to_owned()),
-            (false, _) => failed("the listing shows another size than HEAD"),
-            (_, false) => failed("the listing shows another ETag than HEAD"),
-        },
+        [ListEntry::Object(object)] if object.key == trial.key(NAME)? => {
+            match (object.size == info.size, object.etag == info.etag) {
+                (true, true) => Ok("at once, with size and ETag".to_owned()),
+                (false, _) => failed("the listing shows another size than HEAD"),
+                (_, false) => failed("the listing shows another ETag than HEAD"),
+            }
+        }
         [] => failed("what was written is not listed"),
         _ => failed("the listing shows something else"),
     }
@@ -62,7 +69,11 @@ pub(super) async fn overwrite(trial: &Trial) -> Found {
     let first = trial.head(NAME).await?.etag;
     let second = trial.put(NAME, "something else").await?.etag;
     trial.expect(NAME, b"something else").await?;
-    if first == second { failed("other bytes have the same ETag") } else { Ok("the new bytes at once".to_owned()) }
+    if first == second {
+        failed("other bytes have the same ETag")
+    } else {
+        Ok("the new bytes at once".to_owned())
+    }
 }
 
 pub(super) async fn delete(trial: &Trial) -> Found {
@@ -73,5 +84,9 @@ pub(super) async fn delete(trial: &Trial) -> Found {
         Err(error) => return Err(error.into()),
         Ok(_) => return failed("what was deleted is still there"),
     }
-    if trial.names(NAME, None, 10).await?.is_empty() { Ok("gone at once".to_owned()) } else { failed("what was deleted is still listed") }
+    if trial.names(NAME, None, 10).await?.is_empty() {
+        Ok("gone at once".to_owned())
+    } else {
+        failed("what was deleted is still listed")
+    }
 }

@@ -4,9 +4,12 @@ use super::*;
 use crate::{
     backend::{Backend, memory::MemoryBackend},
     catalog::{BucketId, BucketRecord, NewBucket},
-    model::{Attributes, BucketName, ObjectAddress, ObjectInfo, ObjectKey, Owner, TagSet, Timestamp, UploadId},
+    model::{
+        Attributes, BucketName, ObjectAddress, ObjectInfo, ObjectKey, Owner, TagSet, Timestamp, UploadId,
+    },
     store::{
-        CompleteUpload, Deleted, GetReply, GetRequest, Layer, ListPage, ListRequest, ListUploadsRequest, PutRequest, Result, Written,
+        CompleteUpload, Deleted, GetReply, GetRequest, Layer, ListPage, ListRequest, ListUploadsRequest,
+        PutRequest, Result, Written,
         condition::{ReadConditions, WriteConditions},
         error::StoreErrorKind,
     },
@@ -74,7 +77,11 @@ impl Layer for Flawed {
             return Err(StoreErrorKind::Internal.into());
         }
         let conditions = self.conditions(&request.conditions)?;
-        let tags = if self.flaw == Flaw::TagsForgotten { TagSet::default() } else { request.attributes.tags.clone() };
+        let tags = if self.flaw == Flaw::TagsForgotten {
+            TagSet::default()
+        } else {
+            request.attributes.tags.clone()
+        };
         let attributes = Attributes { tags, ..request.attributes };
         self.inner.put(&self.key(key), PutRequest { attributes, conditions, ..request }).await
     }
@@ -94,7 +101,12 @@ impl Layer for Flawed {
         Ok(page)
     }
 
-    async fn complete_upload(&self, key: &ObjectKey, upload: &UploadId, request: CompleteUpload) -> Result<Written> {
+    async fn complete_upload(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        request: CompleteUpload,
+    ) -> Result<Written> {
         let conditions = self.conditions(&request.conditions)?;
         self.inner.complete_upload(key, upload, CompleteUpload { conditions, ..request }).await
     }
@@ -105,15 +117,30 @@ async fn storage(flaw: Flaw) -> (Arc<dyn Store>, Arc<dyn Store>) {
     let name = BucketName::parse("trial").expect("a name");
     let owner = Owner { id: "o".into(), display_name: "o".into() };
     let created = Timestamp::from_millis(0);
-    let bucket = NewBucket { name, owner, created, tenant: Default::default(), backend: "m".into(), place: "trial".into() };
-    let inner = MemoryBackend::new().open(&BucketRecord::new(BucketId(1), bucket)).await.expect("opens").store;
+    let bucket = NewBucket {
+        name,
+        owner,
+        created,
+        tenant: Default::default(),
+        backend: "m".into(),
+        place: "trial".into(),
+    };
+    let inner =
+        MemoryBackend::new().open(&BucketRecord::new(BucketId(1), bucket)).await.expect("opens").store;
     (inner.clone(), Arc::new(Flawed { inner, flaw }))
 }
 
 /// How many objects and uploads there are.
 async fn left(store: &dyn Store) -> usize {
-    let objects = store.list(ListRequest { limit: 1000, ..Default::default() }).await.expect("listed").entries.len();
-    objects + store.list_uploads(ListUploadsRequest { limit: 1000, ..Default::default() }).await.expect("listed").entries.len()
+    let objects =
+        store.list(ListRequest { limit: 1000, ..Default::default() }).await.expect("listed").entries.len();
+    objects
+        + store
+            .list_uploads(ListUploadsRequest { limit: 1000, ..Default::default() })
+            .await
+            .expect("listed")
+            .entries
+            .len()
 }
 
 /// The report on a storage with a flaw, and what is left there.
@@ -127,14 +154,26 @@ fn with(report: &Report, outcome: Outcome) -> Vec<&str> {
     report.steps.iter().filter(|step| step.outcome == outcome).map(|step| step.step.as_str()).collect()
 }
 
-const CONDITIONS: [&str; 5] =
-    ["create only if absent", "of 8 creators one wins", "compare and swap", "conditional delete", "upload only if absent"];
+const CONDITIONS: [&str; 5] = [
+    "create only if absent",
+    "of 8 creators one wins",
+    "compare and swap",
+    "conditional delete",
+    "upload only if absent",
+];
 
 #[tokio::test]
 async fn a_storage_without_flaws_has_none_and_nothing_is_left_in_it() {
     let (report, left) = tried(Flaw::None).await;
-    assert_eq!((report.count(Outcome::Failed), report.count(Outcome::No), left), (0, 0, 0), "{:?}", report.steps);
-    assert!(report.complete && report.is_sound() && report.promises["conditional_writes"] == "by the storage");
+    assert_eq!(
+        (report.count(Outcome::Failed), report.count(Outcome::No), left),
+        (0, 0, 0),
+        "{:?}",
+        report.steps
+    );
+    assert!(
+        report.complete && report.is_sound() && report.promises["conditional_writes"] == "by the storage"
+    );
 }
 
 #[tokio::test]
@@ -148,7 +187,10 @@ async fn conditions_that_are_ignored_fail_and_those_that_are_refused_do_not() {
 #[tokio::test]
 async fn keys_that_come_back_as_others_fail_and_are_removed() {
     let (report, left) = tried(Flaw::SlashesMerged).await;
-    assert_eq!((with(&report, Outcome::Failed), left), (vec!["key \"a//b\"", "key \"/a\"", "no other key appears"], 0));
+    assert_eq!(
+        (with(&report, Outcome::Failed), left),
+        (vec!["key \"a//b\"", "key \"/a\"", "no other key appears"], 0)
+    );
     let (report, left) = tried(Flaw::BlanksTrimmed).await;
     assert_eq!((with(&report, Outcome::Failed), left), (vec!["key \" x \"", "no other key appears"], 0));
 }
@@ -175,7 +217,10 @@ async fn what_cannot_be_removed_is_told() {
 #[tokio::test]
 async fn of_a_storage_that_takes_nothing_nothing_more_is_tried_or_promised() {
     let (report, left) = tried(Flaw::WritesRefused).await;
-    assert_eq!(report.steps.iter().map(|step| step.step.as_str()).collect::<Vec<_>>(), ["reach and list", "write", "clean up"]);
+    assert_eq!(
+        report.steps.iter().map(|step| step.step.as_str()).collect::<Vec<_>>(),
+        ["reach and list", "write", "clean up"]
+    );
     assert!(!report.complete && !report.is_sound() && report.promises.is_empty() && left == 0);
 }
 

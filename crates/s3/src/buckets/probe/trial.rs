@@ -32,7 +32,8 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Trial {
     pub(super) fn new(store: Arc<dyn Store>) -> std::result::Result<Self, Trouble> {
         let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|error| Trouble::Failed(format!("there is no randomness: {error}")))?;
+        getrandom::fill(&mut random)
+            .map_err(|error| Trouble::Failed(format!("there is no randomness: {error}")))?;
         let prefix = format!("causeway-trial-{}/", hex::encode(random));
         Ok(Self { store, prefix, written: Mutex::default(), uploads: Mutex::default() })
     }
@@ -58,8 +59,14 @@ impl Trial {
         self.put_if(name, bytes, WriteConditions::default()).await
     }
 
-    pub(super) async fn put_if(&self, name: &str, bytes: impl Into<Bytes>, conditions: WriteConditions) -> Result<Written> {
-        let request = PutRequest { attributes: Attributes::default(), conditions, payload: Payload::from_bytes(bytes) };
+    pub(super) async fn put_if(
+        &self,
+        name: &str,
+        bytes: impl Into<Bytes>,
+        conditions: WriteConditions,
+    ) -> Result<Written> {
+        let request =
+            PutRequest { attributes: Attributes::default(), conditions, payload: Payload::from_bytes(bytes) };
         self.store.put(&self.written(name)?, request).await
     }
 
@@ -84,18 +91,36 @@ impl Trial {
     /// Checks what an object holds.
     pub(super) async fn expect(&self, name: &str, bytes: &[u8]) -> std::result::Result<(), Trouble> {
         let read = self.get(name, Selection::Whole).await?;
-        if read == bytes { Ok(()) } else { failed(format!("{} bytes were read where {} others were written", read.len(), bytes.len())) }
+        if read == bytes {
+            Ok(())
+        } else {
+            failed(format!("{} bytes were read where {} others were written", read.len(), bytes.len()))
+        }
     }
 
     /// Names below the prefix that begin with `below`, as they are listed, page by page.
-    pub(super) async fn names(&self, below: &str, delimiter: Option<&str>, limit: usize) -> Result<Vec<String>> {
+    pub(super) async fn names(
+        &self,
+        below: &str,
+        delimiter: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>> {
         let prefix = format!("{}{below}", self.prefix);
         let (mut names, mut after) = (Vec::new(), None);
         loop {
-            let request = ListRequest { prefix: prefix.clone(), after: after.take(), delimiter: delimiter.map(str::to_owned), limit };
+            let request = ListRequest {
+                prefix: prefix.clone(),
+                after: after.take(),
+                delimiter: delimiter.map(str::to_owned),
+                limit,
+            };
             let page = self.store.list(request).await?;
             after = page.entries.last().map(|entry| entry.name().to_owned());
-            names.extend(page.entries.iter().map(|entry| entry.name().strip_prefix(&self.prefix).unwrap_or(entry.name()).to_owned()));
+            names.extend(
+                page.entries
+                    .iter()
+                    .map(|entry| entry.name().strip_prefix(&self.prefix).unwrap_or(entry.name()).to_owned()),
+            );
             if !page.truncated || after.is_none() {
                 return Ok(names);
             }
@@ -129,12 +154,19 @@ impl Trial {
         // If names come back changed, there are objects that the probe did not write.
         let strangers = self.names("", None, 1000).await?;
         for name in &strangers {
-            refused = self.store.delete(self.key(name)?.current(), &WriteConditions::default()).await.err().or(refused);
+            refused = self
+                .store
+                .delete(self.key(name)?.current(), &WriteConditions::default())
+                .await
+                .err()
+                .or(refused);
         }
         let left = if strangers.is_empty() { 0 } else { self.names("", None, 1000).await?.len() };
         match (left, refused) {
             (0, _) => Ok("nothing is left".to_owned()),
-            (left, Some(error)) => failed(format!("{left} objects under {} could not be removed: {error}", self.prefix)),
+            (left, Some(error)) => {
+                failed(format!("{left} objects under {} could not be removed: {error}", self.prefix))
+            }
             (left, None) => failed(format!("{left} objects are left under {}", self.prefix)),
         }
     }

@@ -1,9 +1,11 @@
 //! The bytes of an object, digested in every way that its record can be told by.
 //!
-//! An ETag that is an MD5, one that is made of the MD5s of parts, the checksum of the whole or of its parts, and the size.
-//! Invariant: memory is bounded by the number of parts, whatever the size.
+//! An ETag that is an MD5, one that is made of the MD5s of parts, the checksum of the whole or of its parts,
+//! and the size. Invariant: memory is bounded by the number of parts, whatever the size.
 
-use crate::model::{Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ETag, EncryptionAlgorithm, ObjectInfo};
+use crate::model::{
+    Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ETag, EncryptionAlgorithm, ObjectInfo,
+};
 use md5::{Digest as _, Md5};
 
 pub(super) struct Digest {
@@ -70,7 +72,11 @@ impl Digest {
             if let Some((hasher, expected)) = part.checksum {
                 let found = hasher.finish();
                 if found != expected {
-                    return Err(wrong_sum(&format!("the bytes of part {number}"), &found, &expected.to_base64()));
+                    return Err(wrong_sum(
+                        &format!("the bytes of part {number}"),
+                        &found,
+                        &expected.to_base64(),
+                    ));
                 }
                 sums.extend_from_slice(found.bytes());
                 verified = true;
@@ -81,11 +87,19 @@ impl Digest {
             _ if is_opaque(info) => None,
             (Some(_), _) => Some(ETag::from_md5(self.whole.finalize().into())),
             (None, 0) => None,
-            (None, count) => info.etag.as_str().ends_with(&format!("-{count}")).then(|| ETag::multipart(Md5::digest(&md5s).into(), count)),
+            (None, count) => info
+                .etag
+                .as_str()
+                .ends_with(&format!("-{count}"))
+                .then(|| ETag::multipart(Md5::digest(&md5s).into(), count)),
         };
         if let Some(found) = expected {
             if found != info.etag {
-                return Err(format!("its bytes have the ETag {} and not {}", found.quoted(), info.etag.quoted()));
+                return Err(format!(
+                    "its bytes have the ETag {} and not {}",
+                    found.quoted(),
+                    info.etag.quoted()
+                ));
             }
             verified = true;
         }
@@ -97,7 +111,9 @@ impl Digest {
                 }
                 verified = true;
             }
-            (Some(expected), None) if !sums.is_empty() && sums.len() == count * expected.checksum.bytes().len() => {
+            (Some(expected), None)
+                if !sums.is_empty() && sums.len() == count * expected.checksum.bytes().len() =>
+            {
                 let found = of(expected.algorithm(), &sums);
                 if found != expected.checksum {
                     return Err(wrong_sum("its parts", &found, &expected.text()));
@@ -110,7 +126,10 @@ impl Digest {
 }
 
 fn is_opaque(info: &ObjectInfo) -> bool {
-    info.attributes.encryption.as_ref().is_some_and(|encryption| encryption.algorithm != EncryptionAlgorithm::Aes256)
+    info.attributes
+        .encryption
+        .as_ref()
+        .is_some_and(|encryption| encryption.algorithm != EncryptionAlgorithm::Aes256)
 }
 
 fn of(algorithm: ChecksumAlgorithm, bytes: &[u8]) -> Checksum {
@@ -171,7 +190,10 @@ mod tests {
         assert!(judge(&info, b"0123456780").is_err());
 
         let sums = [of(ChecksumAlgorithm::Sha1, one), of(ChecksumAlgorithm::Sha1, two)];
-        let composite = of(ChecksumAlgorithm::Sha1, &sums.iter().flat_map(|sum| sum.bytes().to_vec()).collect::<Vec<_>>());
+        let composite = of(
+            ChecksumAlgorithm::Sha1,
+            &sums.iter().flat_map(|sum| sum.bytes().to_vec()).collect::<Vec<_>>(),
+        );
         info.checksum = Some(ObjectChecksum { checksum: composite, kind: ChecksumKind::Composite, parts: 2 });
         for (part, sum) in info.parts.iter_mut().zip(sums) {
             part.checksum = Some(sum);

@@ -23,7 +23,11 @@ async fn bucket() -> Arc<dyn Store> {
 
 async fn put(store: &dyn Store, name: &str, body: String) {
     let key = ObjectKey::new(name.to_owned()).expect("a key");
-    let request = PutRequest { attributes: Attributes::default(), conditions: Default::default(), payload: Payload::from_bytes(body) };
+    let request = PutRequest {
+        attributes: Attributes::default(),
+        conditions: Default::default(),
+        payload: Payload::from_bytes(body),
+    };
     store.put(&key, request).await.expect("is put");
 }
 
@@ -40,7 +44,12 @@ async fn what_clients_change_meanwhile_is_no_difference() {
             n += 1;
             let name = format!("{:04}", n * 7 % (PAGE + 10));
             match n % 3 {
-                0 => drop(store.delete(ObjectKey::new(name).expect("a key").current(), &Default::default()).await.expect("is deleted")),
+                0 => drop(
+                    store
+                        .delete(ObjectKey::new(name).expect("a key").current(), &Default::default())
+                        .await
+                        .expect("is deleted"),
+                ),
                 _ => put(&*store, &name, "x".repeat(n % 100)).await,
             }
             tokio::task::yield_now().await;
@@ -51,7 +60,8 @@ async fn what_clients_change_meanwhile_is_no_difference() {
         let mut looked = 0;
         for _ in 0..5 {
             let counts = Mutex::default();
-            let done = scrub(store.clone(), Depth::Bytes, &counts, &findings).await.expect("comes to its end");
+            let done =
+                scrub(store.clone(), Depth::Bytes, &counts, &findings).await.expect("comes to its end");
             assert_eq!((done.differing, done.failed), (0, 0), "{:?}", found.try_recv());
             looked += done.objects;
         }

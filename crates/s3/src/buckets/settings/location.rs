@@ -1,4 +1,5 @@
-//! The `LocationConstraint` that a client gave when it made the bucket. It never changes; empty is the default.
+//! The `LocationConstraint` that a client gave when it made the bucket. It never changes; empty is the
+//! default.
 
 use super::Kind;
 use std::sync::Arc;

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::{
-    edge::{authentication::Proof, chunked::Decoder, chunked::Signatures, claim::SigningTime, signature::SigningKeys},
+    edge::{
+        authentication::Proof, chunked::Decoder, chunked::Signatures, claim::SigningTime,
+        signature::SigningKeys,
+    },
     model::{ChecksumAlgorithm, ChecksumHasher},
 };
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
@@ -36,7 +39,9 @@ impl Kind {
         match self {
             Kind::Unsigned => SignableBody::StreamingUnsignedPayloadTrailer,
             Kind::Signed => SignableBody::Precomputed("STREAMING-AWS4-HMAC-SHA256-PAYLOAD".to_owned()),
-            Kind::SignedTrailer => SignableBody::Precomputed("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER".to_owned()),
+            Kind::SignedTrailer => {
+                SignableBody::Precomputed("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER".to_owned())
+            }
         }
     }
 
@@ -79,7 +84,11 @@ fn framed(kind: Kind, seed: &str, data: &[u8], sizes: &[usize]) -> Vec<u8> {
         rest = after;
     }
     for chunk in chunks.into_iter().chain([&[][..]]) {
-        let signature = if kind == Kind::Unsigned { String::new() } else { format!(";chunk-signature={}", chain.chunk(chunk)) };
+        let signature = if kind == Kind::Unsigned {
+            String::new()
+        } else {
+            format!(";chunk-signature={}", chain.chunk(chunk))
+        };
         body.extend_from_slice(format!("{:x}{signature}\r\n", chunk.len()).as_bytes());
         if !chunk.is_empty() {
             body.extend_from_slice(chunk);
@@ -163,7 +172,8 @@ proptest! {
         body[place] ^= flip;
         draft.body = body.into();
         match decoded(draft) {
-            // The case of a digit of a size, of the name of a trailer, or an added blank: the same bytes, verified.
+            // The case of a digit of a size, of the name of a trailer, or an added blank: the same bytes,
+            // verified.
             Ok(bytes) => prop_assert_eq!(&bytes[..], &data[..]),
             Err(error) => prop_assert!(error != PayloadError::Timeout),
         }
@@ -192,7 +202,10 @@ fn the_documented_chunks_are_accepted() {
     let last = "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9";
     let seed = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9";
     assert_eq!(documented(seed, &body(last), None, false), Ok(66560));
-    assert_eq!(documented(seed, &body(&last.replace('b', "c")), None, false), Err(PayloadError::SignatureMismatch));
+    assert_eq!(
+        documented(seed, &body(&last.replace('b', "c")), None, false),
+        Err(PayloadError::SignatureMismatch)
+    );
 }
 
 #[test]
@@ -218,13 +231,25 @@ fn the_documented_trailer_is_accepted() {
 }
 
 /// Decodes a body of the documentation's examples: all of 2013-05-24, with the secret of the examples.
-fn documented(seed: &str, body: &str, trailer: Option<ChecksumAlgorithm>, sealed: bool) -> Result<usize, PayloadError> {
-    let credential = crate::edge::Credential::parse("AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request").expect("parses");
+fn documented(
+    seed: &str,
+    body: &str,
+    trailer: Option<ChecksumAlgorithm>,
+    sealed: bool,
+) -> Result<usize, PayloadError> {
+    let credential =
+        crate::edge::Credential::parse("AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request")
+            .expect("parses");
     let secret = Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
     let at = UNIX_EPOCH + Duration::from_secs(1_369_353_600);
-    let some_signature = calculate_signature(generate_signing_key(secret.expose(), at, "us-east-1", "s3"), b"text");
+    let some_signature =
+        calculate_signature(generate_signing_key(secret.expose(), at, "us-east-1", "s3"), b"text");
     let key = SigningKeys::new().verify(&credential, &secret, b"text", &some_signature).expect("the key");
-    let proof = Proof { key, time: SigningTime::parse("20130524T000000Z").expect("a time"), signature: seed.to_owned() };
+    let proof = Proof {
+        key,
+        time: SigningTime::parse("20130524T000000Z").expect("a time"),
+        signature: seed.to_owned(),
+    };
     let mut decoder = Decoder::signed(66560, trailer, Signatures::new(&proof), sealed);
     let mut input = Bytes::copy_from_slice(body.as_bytes());
     let mut length = 0;
@@ -248,7 +273,10 @@ fn chunks_cannot_change_places_or_be_left_out() {
     let text = String::from_utf8(draft.body.to_vec()).expect("ASCII");
     let lines: Vec<&str> = text.split_inclusive("\r\n").collect();
     assert_eq!(lines.len(), 8);
-    let with = |order: &[usize]| Draft { body: order.iter().map(|i| lines[*i]).collect::<String>().into(), ..draft.clone() };
+    let with = |order: &[usize]| Draft {
+        body: order.iter().map(|i| lines[*i]).collect::<String>().into(),
+        ..draft.clone()
+    };
     assert_eq!(decoded(with(&[0, 1, 2, 3, 4, 5, 6, 7])).as_deref(), Ok(&b"aaabbbccc"[..]));
     assert_eq!(decoded(with(&[2, 3, 0, 1, 4, 5, 6, 7])), Err(PayloadError::SignatureMismatch));
     assert_eq!(decoded(with(&[0, 1, 4, 5, 6, 7])), Err(PayloadError::SignatureMismatch));
@@ -257,7 +285,8 @@ fn chunks_cannot_change_places_or_be_left_out() {
 }
 
 fn unsigned(body: impl Into<Bytes>, declared: u64) -> Result<Bytes, PayloadError> {
-    let draft = Draft::new("PUT", "/bucket/key").header("x-amz-decoded-content-length", &declared.to_string());
+    let draft =
+        Draft::new("PUT", "/bucket/key").header("x-amz-decoded-content-length", &declared.to_string());
     let draft = Signer { payload: Kind::Unsigned.payload(), ..Signer::default() }.sign(draft);
     decoded(draft.body(body))
 }
@@ -266,7 +295,11 @@ fn unsigned(body: impl Into<Bytes>, declared: u64) -> Result<Bytes, PayloadError
 fn the_decoded_length_is_the_declared_one() {
     assert_eq!(unsigned("5\r\nhello\r\n0\r\n\r\n", 5).as_deref(), Ok(&b"hello"[..]));
     for declared in [0, 4, 6, 99] {
-        assert_eq!(unsigned("5\r\nhello\r\n0\r\n\r\n", declared), Err(PayloadError::Incomplete), "{declared}");
+        assert_eq!(
+            unsigned("5\r\nhello\r\n0\r\n\r\n", declared),
+            Err(PayloadError::Incomplete),
+            "{declared}"
+        );
     }
 }
 
@@ -303,8 +336,9 @@ fn broken_framing_is_refused() {
 #[test]
 fn the_trailer_is_the_announced_one_and_true() {
     let with_trailer = |trailer: &str| {
-        let draft =
-            Draft::new("PUT", "/bucket/key").header("x-amz-decoded-content-length", "5").header("x-amz-trailer", "x-amz-checksum-crc32");
+        let draft = Draft::new("PUT", "/bucket/key")
+            .header("x-amz-decoded-content-length", "5")
+            .header("x-amz-trailer", "x-amz-checksum-crc32");
         let draft = Signer { payload: Kind::Unsigned.payload(), ..Signer::default() }.sign(draft);
         decoded(draft.body(format!("5\r\nhello\r\n0\r\n{trailer}\r\n")))
     };
@@ -312,9 +346,14 @@ fn the_trailer_is_the_announced_one_and_true() {
     assert_eq!(with_trailer(&right).as_deref(), Ok(&b"hello"[..]));
     assert_eq!(with_trailer("x-amz-checksum-crc32:AAAAAA==\r\n"), Err(PayloadError::ChecksumMismatch(CRC32)));
     for malformed in ["bad", "AAAA", "AAAAAAAA", ""] {
-        assert_eq!(with_trailer(&format!("x-amz-checksum-crc32:{malformed}\r\n")), Err(PayloadError::InvalidChecksum(CRC32)));
+        assert_eq!(
+            with_trailer(&format!("x-amz-checksum-crc32:{malformed}\r\n")),
+            Err(PayloadError::InvalidChecksum(CRC32))
+        );
     }
-    for bad in [String::new(), right.repeat(2), format!("{right}x-amz-meta-a:b\r\n"), right.replace("Crc32", "Sha1")] {
+    for bad in
+        [String::new(), right.repeat(2), format!("{right}x-amz-meta-a:b\r\n"), right.replace("Crc32", "Sha1")]
+    {
         assert!(matches!(with_trailer(&bad), Err(PayloadError::Trailer(_))), "{bad}");
     }
 }
@@ -324,7 +363,10 @@ fn a_trailer_of_a_signed_body_is_signed() {
     let draft = upload(Kind::SignedTrailer, b"hello", &[]);
     let text = String::from_utf8(draft.body.to_vec()).expect("ASCII");
     let unsealed = text.split("x-amz-trailer-signature").next().expect("a part").to_owned() + "\r\n";
-    assert_eq!(decoded(Draft { body: unsealed.into(), ..draft.clone() }), Err(PayloadError::SignatureMismatch));
+    assert_eq!(
+        decoded(Draft { body: unsealed.into(), ..draft.clone() }),
+        Err(PayloadError::SignatureMismatch)
+    );
     let other = text.replace(&crc32(b"hello"), "AAAAAA==");
     assert_eq!(decoded(Draft { body: other.into(), ..draft }), Err(PayloadError::SignatureMismatch));
 }
@@ -361,19 +403,26 @@ fn a_body_of_tiny_chunks_comes_in_pieces_worth_keeping() {
 #[test]
 fn an_anonymous_upload_is_unframed_too() {
     let draft = |sha256: Option<&str>| {
-        let draft = Draft::new("PUT", "/bucket/key").header("content-encoding", "aws-chunked").header("x-amz-decoded-content-length", "5");
+        let draft = Draft::new("PUT", "/bucket/key")
+            .header("content-encoding", "aws-chunked")
+            .header("x-amz-decoded-content-length", "5");
         let draft = sha256.map_or(draft.clone(), |text| draft.header("x-amz-content-sha256", text));
         draft.body("5\r\nhello\r\n0\r\n\r\n")
     };
     assert_eq!(decoded(draft(None)).as_deref(), Ok(&b"hello"[..]));
     assert_eq!(decoded(draft(Some("STREAMING-UNSIGNED-PAYLOAD-TRAILER"))).as_deref(), Ok(&b"hello"[..]));
-    assert_eq!(refusal_code(draft(Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"))), Some(ErrorCode::InvalidRequest));
+    assert_eq!(
+        refusal_code(draft(Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"))),
+        Some(ErrorCode::InvalidRequest)
+    );
 }
 
 #[test]
 fn a_presigned_upload_may_sign_its_chunks() {
     let digest = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
-    let draft = Draft::new("PUT", "/bucket/key").header("x-amz-content-sha256", digest).header("x-amz-decoded-content-length", "5");
+    let draft = Draft::new("PUT", "/bucket/key")
+        .header("x-amz-content-sha256", digest)
+        .header("x-amz-decoded-content-length", "5");
     let signer = Signer { payload: SignableBody::Precomputed(digest.to_owned()), ..Signer::presigning(60) };
     let (draft, signature) = signer.sign_and_tell(draft);
     let body = framed(Kind::Signed, &signature, b"hello", &[2]);
@@ -384,7 +433,9 @@ fn a_presigned_upload_may_sign_its_chunks() {
 fn a_plain_body_is_held_to_its_digest() {
     let upload = |body: &'static str| {
         let signer = Signer { payload: SignableBody::Precomputed(sha256(b"hello")), ..Signer::default() };
-        signer.sign(Draft::new("PUT", "/bucket/key").header("content-encoding", "gzip, aws-chunked")).body(body)
+        signer
+            .sign(Draft::new("PUT", "/bucket/key").header("content-encoding", "gzip, aws-chunked"))
+            .body(body)
     };
     assert_eq!(decoded(upload("hello")).as_deref(), Ok(&b"hello"[..]));
     assert!(matches!(decoded(upload("hellO")), Err(PayloadError::Sha256Mismatch { .. })));

@@ -1,4 +1,5 @@
-//! Headers outside ASCII: signed as text and sent in Latin-1, as the AWS SDK for JavaScript does, or signed as they are sent.
+//! Headers outside ASCII: signed as text and sent in Latin-1, as the AWS SDK for JavaScript does, or signed
+//! as they are sent.
 
 use super::*;
 use http::HeaderValue;
@@ -9,13 +10,16 @@ fn sent(text: &str, bytes: &[u8]) -> http::Request<Full<Bytes>> {
 }
 
 fn sent_by(signer: &Signer, text: &str, bytes: &[u8]) -> http::Request<Full<Bytes>> {
-    let mut request = signer.sign(Draft::new("PUT", "/bucket/key").body("hello").header("x-amz-meta-a", text)).build();
+    let mut request =
+        signer.sign(Draft::new("PUT", "/bucket/key").body("hello").header("x-amz-meta-a", text)).build();
     request.headers_mut().insert("x-amz-meta-a", HeaderValue::from_bytes(bytes).expect("a value"));
     request
 }
 
 fn latin1(text: &str) -> Vec<u8> {
-    text.chars().map(|character| u8::try_from(u32::from(character)).expect("a character of Latin-1")).collect()
+    text.chars()
+        .map(|character| u8::try_from(u32::from(character)).expect("a character of Latin-1"))
+        .collect()
 }
 
 fn meant(request: http::Request<Full<Bytes>>) -> Result<Vec<u8>, ErrorCode> {
@@ -27,7 +31,11 @@ fn meant(request: http::Request<Full<Bytes>>) -> Result<Vec<u8>, ErrorCode> {
 fn a_header_in_latin1_that_was_signed_as_text_means_that_text() {
     for text in ["caf\u{e9}", "\u{80}\u{ff}", "one  \u{fc}  two", "\u{c3}\u{a9} is no \u{e9}"] {
         assert_eq!(meant(sent(text, &latin1(text))), Ok(text.as_bytes().to_vec()), "{text}");
-        assert_eq!(meant(sent_by(&Signer::presigning(60), text, &latin1(text))), Ok(text.as_bytes().to_vec()), "{text}, presigned");
+        assert_eq!(
+            meant(sent_by(&Signer::presigning(60), text, &latin1(text))),
+            Ok(text.as_bytes().to_vec()),
+            "{text}, presigned"
+        );
     }
 }
 

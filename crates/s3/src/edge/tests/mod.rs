@@ -17,8 +17,8 @@ use crate::{
 use aws_credential_types::Credentials;
 use aws_sigv4::{
     http_request::{
-        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings,
-        UriPathNormalizationMode, sign,
+        PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
+        SigningSettings, UriPathNormalizationMode, sign,
     },
     sign::v4::SigningParams,
 };
@@ -88,7 +88,13 @@ struct Draft {
 impl Draft {
     fn new(method: &'static str, path: &str) -> Self {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        Self { method, path: path.to_owned(), query: query.to_owned(), headers: Vec::new(), body: Bytes::new() }
+        Self {
+            method,
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+        }
     }
 
     fn header(mut self, name: &str, value: &str) -> Self {
@@ -172,15 +178,23 @@ impl Signer {
             settings.signature_location = SignatureLocation::QueryParams;
             settings.expires_in = Some(Duration::from_secs(expires));
         }
-        let identity = Credentials::new(&self.access_key, &self.secret, self.token.clone(), None, "test").into();
-        let parameters = SigningParams::builder().identity(&identity).region(&self.region).name(self.service).time(self.at);
+        let identity =
+            Credentials::new(&self.access_key, &self.secret, self.token.clone(), None, "test").into();
+        let parameters = SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name(self.service)
+            .time(self.at);
         let parameters = parameters.settings(settings).build().expect("parameters").into();
         let uri = format!("http://{HOST}{}", draft.target());
         let headers = draft.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let request = SignableRequest::new(draft.method, uri, headers, self.payload_again()).expect("signable");
+        let request =
+            SignableRequest::new(draft.method, uri, headers, self.payload_again()).expect("signable");
         let (instructions, signature) = sign(request, &parameters).expect("signs").into_parts();
         let (headers, query) = instructions.into_parts();
-        draft.headers.extend(headers.iter().map(|header| (header.name().to_owned(), header.value().to_owned())));
+        draft
+            .headers
+            .extend(headers.iter().map(|header| (header.name().to_owned(), header.value().to_owned())));
         for (name, value) in query {
             let pair = format!("{name}={}", utf8_percent_encode(&value, UNRESERVED));
             draft.query = if draft.query.is_empty() { pair } else { format!("{}&{pair}", draft.query) };

@@ -1,4 +1,5 @@
-//! Property tests against the AWS SDK's signer: whatever it signs is accepted, and no single part of it can change.
+//! Property tests against the AWS SDK's signer: whatever it signs is accepted, and no single part of it can
+//! change.
 
 use super::*;
 use proptest::{prelude::*, sample::Index};
@@ -18,7 +19,8 @@ fn drafts() -> impl Strategy<Value = Draft> {
         let encode = |text: &str| utf8_percent_encode(text, UNRESERVED).to_string();
         // Each name once: others are refused.
         let query: BTreeMap<String, String> = query.into_iter().collect();
-        let query: Vec<_> = query.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let query: Vec<_> =
+            query.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         let mut draft = Draft::new(method, "/");
         draft.path = format!("/bucket/{}", utf8_percent_encode(&key, PATH));
         draft.query = query.join("&");
@@ -30,13 +32,15 @@ fn drafts() -> impl Strategy<Value = Draft> {
 fn signers() -> impl Strategy<Value = Signer> {
     let secret = "[ -~]{1,40}";
     let region = "[a-z0-9-]{1,12}";
-    (secret, region, -900i64..=900, prop::option::of(901u64..=604_800)).prop_map(|(secret, region, offset, expires)| Signer {
-        secret,
-        region,
-        at: UNIX_EPOCH + Duration::from_secs(NOW.saturating_add_signed(offset)),
-        expires,
-        ..Signer::default()
-    })
+    (secret, region, -900i64..=900, prop::option::of(901u64..=604_800)).prop_map(
+        |(secret, region, offset, expires)| Signer {
+            secret,
+            region,
+            at: UNIX_EPOCH + Duration::from_secs(NOW.saturating_add_signed(offset)),
+            expires,
+            ..Signer::default()
+        },
+    )
 }
 
 fn judge(signer: &Signer, draft: Draft) -> Result<Request, S3Error> {
@@ -54,7 +58,12 @@ fn mutate(kind: usize, at: Index, signer: &Signer, draft: &Draft) -> Option<Draf
         3 => draft.query.push_str("&added"),
         // Any digit or letter of the query, that of the signature included, keeping the query parseable.
         4 => {
-            let places: Vec<_> = draft.query.char_indices().filter(|(_, c)| matches!(c, 'a'..='y' | '0'..='8')).map(|(i, _)| i).collect();
+            let places: Vec<_> = draft
+                .query
+                .char_indices()
+                .filter(|(_, c)| matches!(c, 'a'..='y' | '0'..='8'))
+                .map(|(i, _)| i)
+                .collect();
             let place = *places.get(at.index(places.len().max(1)))?;
             let next = char::from(draft.query.as_bytes()[place] + 1);
             let before = super::super::encoding::parse_query(&draft.query).ok()?;
@@ -66,12 +75,14 @@ fn mutate(kind: usize, at: Index, signer: &Signer, draft: &Draft) -> Option<Draf
         }
         5 => draft.headers.push(("x-amz-meta-added".to_owned(), String::new())),
         6 => {
-            let signed: Vec<_> = (0..draft.headers.len()).filter(|i| draft.headers[*i].0.starts_with("x-amz-")).collect();
+            let signed: Vec<_> =
+                (0..draft.headers.len()).filter(|i| draft.headers[*i].0.starts_with("x-amz-")).collect();
             let index = *signed.get(at.index(signed.len().max(1)))?;
             draft.headers[index].1.push('x');
         }
         7 => {
-            let signed: Vec<_> = (0..draft.headers.len()).filter(|i| draft.headers[*i].0.starts_with("x-amz-")).collect();
+            let signed: Vec<_> =
+                (0..draft.headers.len()).filter(|i| draft.headers[*i].0.starts_with("x-amz-")).collect();
             draft.headers.remove(*signed.get(at.index(signed.len().max(1)))?);
         }
         8 => draft.headers.push(("host".to_owned(), "other.example.com".to_owned())),

@@ -17,7 +17,10 @@ fn used_after(expires: u64, seconds: i64) -> Option<(ErrorCode, String)> {
 fn a_presigned_request_has_its_identity_and_only_its_own_parameters() {
     let request = admit(Signer::presigning(60).sign(get()).build()).expect("admitted");
     assert!(request.context.presigned && request.context.principal.identity().is_some());
-    assert_eq!(request.query.iter().collect::<Vec<_>>(), [("response-content-type", "text/plain"), ("versionId", "null")]);
+    assert_eq!(
+        request.query.iter().collect::<Vec<_>>(),
+        [("response-content-type", "text/plain"), ("versionId", "null")]
+    );
 }
 
 #[test]
@@ -33,7 +36,10 @@ fn a_url_holds_from_fifteen_minutes_before_until_it_expires() {
 
 #[test]
 fn a_url_lasts_at_most_seven_days() {
-    assert_eq!(used_after(604_801, 0).map(|(code, _)| code), Some(ErrorCode::AuthorizationQueryParametersError));
+    assert_eq!(
+        used_after(604_801, 0).map(|(code, _)| code),
+        Some(ErrorCode::AuthorizationQueryParametersError)
+    );
     for bad in ["-7", "soon", "", "1e3"] {
         let mut draft = Signer::presigning(60).sign(get());
         draft.query = draft.query.replace("X-Amz-Expires=60", &format!("X-Amz-Expires={bad}"));
@@ -48,11 +54,27 @@ fn every_parameter_is_there_once() {
     assert_eq!(pairs.len(), 6);
     for index in 0..pairs.len() {
         let mut missing = signed.clone();
-        missing.query = pairs.iter().enumerate().filter(|(i, _)| *i != index).map(|(_, pair)| *pair).collect::<Vec<_>>().join("&");
-        assert_eq!(refusal_code(missing), Some(ErrorCode::AuthorizationQueryParametersError), "{}", pairs[index]);
+        missing.query = pairs
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| *i != index)
+            .map(|(_, pair)| *pair)
+            .collect::<Vec<_>>()
+            .join("&");
+        assert_eq!(
+            refusal_code(missing),
+            Some(ErrorCode::AuthorizationQueryParametersError),
+            "{}",
+            pairs[index]
+        );
         let mut twice = signed.clone();
         twice.query = format!("{}&{}", signed.query, pairs[index]);
-        assert_eq!(refusal_code(twice), Some(ErrorCode::AuthorizationQueryParametersError), "{}", pairs[index]);
+        assert_eq!(
+            refusal_code(twice),
+            Some(ErrorCode::AuthorizationQueryParametersError),
+            "{}",
+            pairs[index]
+        );
     }
 }
 
@@ -60,7 +82,9 @@ fn every_parameter_is_there_once() {
 fn a_copy_source_added_to_a_presigned_put_is_refused() {
     let draft = Signer::presigning(60).sign(Draft::new("PUT", "/pub/drop")).body("x");
     assert_eq!(refusal_code(draft.clone()), None);
-    for (name, value) in [("x-amz-copy-source", "/sec/secret.txt"), ("x-amz-acl", "public-read"), ("x-amz-meta-a", "b")] {
+    for (name, value) in
+        [("x-amz-copy-source", "/sec/secret.txt"), ("x-amz-acl", "public-read"), ("x-amz-meta-a", "b")]
+    {
         assert_eq!(refusal_code(draft.clone().header(name, value)), Some(ErrorCode::AccessDenied), "{name}");
     }
     let mut smuggled = draft;
@@ -89,21 +113,34 @@ async fn a_checksum_of_the_body_within_the_query_is_no_promise() {
 
     let promised = Draft::new("PUT", "/bucket/key").header("x-amz-checksum-crc32", "AAAAAA==");
     let request = admit(Signer::presigning(60).sign(promised).body("hello").build()).expect("admitted");
-    assert_eq!(read(request).await, Err(PayloadError::ChecksumMismatch(crate::model::ChecksumAlgorithm::Crc32)));
+    assert_eq!(
+        read(request).await,
+        Err(PayloadError::ChecksumMismatch(crate::model::ChecksumAlgorithm::Crc32))
+    );
 }
 
 #[test]
 fn a_checksum_of_the_object_within_the_query_is_kept() {
-    let draft = Draft::new("POST", "/bucket/key?uploadId=u&x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-checksum-type=FULL_OBJECT");
-    let request = admit(Signer::presigning(60).sign(draft).body("<CompleteMultipartUpload/>").build()).expect("admitted");
-    assert_eq!(request.headers.get("x-amz-checksum-crc32").and_then(|value| value.to_str().ok()), Some("AAAAAA=="));
+    let draft = Draft::new(
+        "POST",
+        "/bucket/key?uploadId=u&x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-checksum-type=FULL_OBJECT",
+    );
+    let request = admit(Signer::presigning(60).sign(draft).body("<CompleteMultipartUpload/>").build())
+        .expect("admitted");
+    assert_eq!(
+        request.headers.get("x-amz-checksum-crc32").and_then(|value| value.to_str().ok()),
+        Some("AAAAAA==")
+    );
     assert!(request.headers.contains_key("x-amz-checksum-type"));
 }
 
 #[test]
 fn a_header_within_the_query_does_not_contradict_a_header() {
     let draft = |value| Draft::new("PUT", "/bucket/key?x-amz-acl=private").header("x-amz-acl", value);
-    assert_eq!(refusal_code(Signer::presigning(60).sign(draft("public-read")).body("x")), Some(ErrorCode::InvalidRequest));
+    assert_eq!(
+        refusal_code(Signer::presigning(60).sign(draft("public-read")).body("x")),
+        Some(ErrorCode::InvalidRequest)
+    );
     assert_eq!(refusal_code(Signer::presigning(60).sign(draft("private")).body("x")), None);
 }
 
@@ -133,7 +170,13 @@ fn an_anonymous_query_makes_no_headers() {
 
 #[test]
 fn a_parameter_that_is_said_twice_is_refused_however_it_is_signed() {
-    for query in ["prefix=a&prefix=b", "prefix=b&prefix=a", "versionId=null&versionId=null", "marker&x=1&marker", "a%62=1&ab=2"] {
+    for query in [
+        "prefix=a&prefix=b",
+        "prefix=b&prefix=a",
+        "versionId=null&versionId=null",
+        "marker&x=1&marker",
+        "a%62=1&ab=2",
+    ] {
         let target = format!("/bucket?{query}");
         let drafts = [
             Signer::presigning(60).sign(Draft::new("GET", &target)),
@@ -156,14 +199,21 @@ fn values_of_one_parameter_may_be_signed_in_the_order_in_which_they_were_sent() 
                               host;x-amz-content-sha256;x-amz-date\nUNSIGNED-PAYLOAD"
         );
         let digest = hex::encode(ring::digest::digest(&ring::digest::SHA256, signed.as_bytes()));
-        let text = format!("AWS4-HMAC-SHA256\n20260102T030405Z\n20260102/us-east-1/s3/aws4_request\n{digest}");
-        let key = aws_sigv4::sign::v4::generate_signing_key(SECRET, UNIX_EPOCH + Duration::from_secs(NOW), "us-east-1", "s3");
+        let text =
+            format!("AWS4-HMAC-SHA256\n20260102T030405Z\n20260102/us-east-1/s3/aws4_request\n{digest}");
+        let key = aws_sigv4::sign::v4::generate_signing_key(
+            SECRET,
+            UNIX_EPOCH + Duration::from_secs(NOW),
+            "us-east-1",
+            "s3",
+        );
         let signature = aws_sigv4::sign::v4::calculate_signature(key, text.as_bytes());
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential={ALICE}/20260102/us-east-1/s3/aws4_request,\
              SignedHeaders=host;x-amz-content-sha256;x-amz-date,Signature={signature}"
         );
-        let draft = Draft::new("GET", &format!("/bucket?{sent}")).header("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+        let draft =
+            Draft::new("GET", &format!("/bucket?{sent}")).header("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
         refusal_code(draft.header("x-amz-date", "20260102T030405Z").header("authorization", &authorization))
     };
     let (ab, ba) = ("events=a&events=b&ping=10", "events=b&events=a&ping=10");

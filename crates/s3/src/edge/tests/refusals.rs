@@ -30,8 +30,14 @@ fn replace_authorization(draft: Draft, from: &str, to: &str) -> Draft {
 #[test]
 fn a_signed_request_has_its_identity_and_loses_its_signature() {
     let request = admit(signed(put("hello").header("x-amz-meta-a", "b")).build()).expect("admitted");
-    assert_eq!(request.context.principal.identity().map(|identity| identity.access_key.as_str()), Some(ALICE));
-    assert_eq!((request.target.bucket.as_deref(), request.target.key.as_deref()), (Some("bucket"), Some("key")));
+    assert_eq!(
+        request.context.principal.identity().map(|identity| identity.access_key.as_str()),
+        Some(ALICE)
+    );
+    assert_eq!(
+        (request.target.bucket.as_deref(), request.target.key.as_deref()),
+        (Some("bucket"), Some("key"))
+    );
     assert_eq!(request.headers.get("authorization"), None);
     assert!(request.headers.contains_key("x-amz-meta-a"));
     assert!(!request.context.presigned);
@@ -69,9 +75,15 @@ fn wrong_keys_and_wrong_signatures_have_their_own_codes() {
     let guess = Signer { secret: "guess".to_owned(), ..Signer::default() };
     let error = admit(guess.sign(get()).build()).expect_err("refused");
     assert_eq!(error.code, ErrorCode::SignatureDoesNotMatch);
-    let named = |name: &str| error.details.iter().find(|(element, _)| *element == name).map(|(_, value)| value.as_str());
+    let named = |name: &str| {
+        error.details.iter().find(|(element, _)| *element == name).map(|(_, value)| value.as_str())
+    };
     assert_eq!(named("AWSAccessKeyId"), Some(ALICE));
-    assert!(named("StringToSign").is_some_and(|text| text.starts_with("AWS4-HMAC-SHA256\n20260102T030405Z\n20260102/us-east-1/s3/")));
+    assert!(
+        named("StringToSign").is_some_and(
+            |text| text.starts_with("AWS4-HMAC-SHA256\n20260102T030405Z\n20260102/us-east-1/s3/")
+        )
+    );
     assert!(named("CanonicalRequest").is_some_and(|text| text.starts_with("GET\n/bucket/key\n\nhost:")));
     assert_eq!(named("SignatureProvided").map(str::len), Some(64));
     assert!(!format!("{error:?}").contains(SECRET));
@@ -99,19 +111,24 @@ fn with_a_region_of_its_own_the_gateway_accepts_no_other_and_says_which() {
         assert_eq!(judged("eu-north-1", expires), None);
     }
     let details = vec![("Region", "eu-north-1".to_owned())];
-    let message = "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-north-1'.";
+    let message =
+        "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-north-1'.";
     let expected = (ErrorCode::AuthorizationHeaderMalformed, message.to_owned(), details.clone());
     assert_eq!(judged("us-east-1", None), Some(expected));
-    let message = "Error parsing the X-Amz-Credential parameter; the region '' is wrong; expecting 'eu-north-1'";
+    let message =
+        "Error parsing the X-Amz-Credential parameter; the region '' is wrong; expecting 'eu-north-1'";
     let expected = (ErrorCode::AuthorizationQueryParametersError, message.to_owned(), details);
     assert_eq!(judged("", Some(60)), Some(expected));
 }
 
 #[test]
 fn clocks_may_be_fifteen_minutes_apart() {
-    for (offset, code) in
-        [(-900, None), (900, None), (-901, Some(ErrorCode::RequestTimeTooSkewed)), (901, Some(ErrorCode::RequestTimeTooSkewed))]
-    {
+    for (offset, code) in [
+        (-900, None),
+        (900, None),
+        (-901, Some(ErrorCode::RequestTimeTooSkewed)),
+        (901, Some(ErrorCode::RequestTimeTooSkewed)),
+    ] {
         let at = UNIX_EPOCH + Duration::from_secs(NOW.saturating_add_signed(offset));
         assert_eq!(refusal_code(Signer { at, ..Signer::default() }.sign(get())), code, "{offset}");
     }
@@ -141,12 +158,20 @@ fn a_date_header_stands_for_x_amz_date() {
         format!("AWS4-HMAC-SHA256\n20260102T030405Z\n20260102/us-east-1/s3/aws4_request\n{digest}")
     };
     for date in ["Fri, 02 Jan 2026 03:04:05 GMT", "20260102T030405Z"] {
-        let key = aws_sigv4::sign::v4::generate_signing_key(SECRET, UNIX_EPOCH + Duration::from_secs(NOW), "us-east-1", "s3");
+        let key = aws_sigv4::sign::v4::generate_signing_key(
+            SECRET,
+            UNIX_EPOCH + Duration::from_secs(NOW),
+            "us-east-1",
+            "s3",
+        );
         let signature = aws_sigv4::sign::v4::calculate_signature(key, text(date).as_bytes());
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential={ALICE}/20260102/us-east-1/s3/aws4_request,SignedHeaders=date;host;x-amz-content-sha256,Signature={signature}"
         );
-        let draft = get().header("date", date).header("x-amz-content-sha256", "UNSIGNED-PAYLOAD").header("authorization", &authorization);
+        let draft = get()
+            .header("date", date)
+            .header("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
+            .header("authorization", &authorization);
         assert_eq!(refusal_code(draft), None, "{date}");
     }
 }
@@ -161,14 +186,20 @@ fn an_unsigned_amz_header_is_refused_and_named() {
     );
     assert_eq!(error.details, [("HeadersNotSigned", "x-amz-copy-source".to_owned())]);
     let selective = Signer { not_signed: vec!["x-amz-acl"], ..Signer::default() };
-    assert_eq!(refusal_code(selective.sign(put("x").header("x-amz-acl", "public-read"))), Some(ErrorCode::AccessDenied));
+    assert_eq!(
+        refusal_code(selective.sign(put("x").header("x-amz-acl", "public-read"))),
+        Some(ErrorCode::AccessDenied)
+    );
 }
 
 #[test]
 fn an_unsigned_host_is_refused() {
     let signer = Signer { not_signed: vec!["host"], ..Signer::default() };
     let error = admit(signer.sign(get()).build()).expect_err("refused");
-    assert_eq!((error.code, error.details.as_slice()), (ErrorCode::AccessDenied, &[("HeadersNotSigned", "host".to_owned())][..]));
+    assert_eq!(
+        (error.code, error.details.as_slice()),
+        (ErrorCode::AccessDenied, &[("HeadersNotSigned", "host".to_owned())][..])
+    );
 }
 
 #[test]
@@ -211,7 +242,10 @@ fn a_header_signed_request_says_what_its_payload_is() {
 fn what_stores_bytes_says_how_many() {
     let draft = |method, path| Draft::new(method, path);
     assert_eq!(refusal_code(signed(draft("PUT", "/bucket/key"))), Some(ErrorCode::MissingContentLength));
-    assert_eq!(refusal_code(signed(draft("PUT", "/bucket/key?partNumber=1&uploadId=u"))), Some(ErrorCode::MissingContentLength));
+    assert_eq!(
+        refusal_code(signed(draft("PUT", "/bucket/key?partNumber=1&uploadId=u"))),
+        Some(ErrorCode::MissingContentLength)
+    );
     assert_eq!(refusal_code(signed(draft("PUT", "/bucket"))), None);
     assert_eq!(refusal_code(signed(draft("PUT", "/bucket/key?acl"))), None);
     assert_eq!(refusal_code(signed(draft("PUT", "/bucket/key").header("x-amz-copy-source", "/b/k"))), None);
@@ -233,8 +267,12 @@ fn the_end_of_a_body_is_found_in_one_way_only() {
 
 #[test]
 fn a_body_that_was_coded_on_its_way_is_refused_and_not_stored_so() {
-    let coded = |codings: &[&str]| codings.iter().fold(get(), |draft, coding| draft.header("transfer-encoding", coding));
-    for codings in [&["gzip, chunked"][..], &["gzip", "chunked"], &["deflate"], &["chunked, identity"], &["x"], &[""]] {
+    let coded = |codings: &[&str]| {
+        codings.iter().fold(get(), |draft, coding| draft.header("transfer-encoding", coding))
+    };
+    for codings in
+        [&["gzip, chunked"][..], &["gzip", "chunked"], &["deflate"], &["chunked, identity"], &["x"], &[""]]
+    {
         assert_eq!(refusal_code(coded(codings)), Some(ErrorCode::NotImplemented), "{codings:?}");
     }
     for codings in [&["chunked"][..], &["Chunked "]] {
@@ -244,7 +282,10 @@ fn a_body_that_was_coded_on_its_way_is_refused_and_not_stored_so() {
 
 #[test]
 fn the_host_is_one_and_the_one_that_was_signed() {
-    assert_eq!(refusal_code(signed(get()).header("host", "other.example.com")), Some(ErrorCode::SignatureDoesNotMatch));
+    assert_eq!(
+        refusal_code(signed(get()).header("host", "other.example.com")),
+        Some(ErrorCode::SignatureDoesNotMatch)
+    );
     assert_eq!(refusal_code(get().header("host", "a").header("host", "a")), Some(ErrorCode::BadRequest));
     let mut nameless = get().build();
     nameless.headers_mut().remove("host");
@@ -268,8 +309,13 @@ fn a_bucket_in_the_host_is_signed_with_it() {
     let host = "photos.s3.example.com:9000";
     let draft = signed(Draft::new("GET", "/a%20b").header("host", host));
     let request = admit(draft.build()).expect("admitted");
-    assert_eq!((request.target.bucket.as_deref(), request.target.key.as_deref()), (Some("photos"), Some("a b")));
-    let moved = signed(Draft::new("GET", "/a%20b").header("host", host)).without("host").header("host", "other.s3.example.com:9000");
+    assert_eq!(
+        (request.target.bucket.as_deref(), request.target.key.as_deref()),
+        (Some("photos"), Some("a b"))
+    );
+    let moved = signed(Draft::new("GET", "/a%20b").header("host", host))
+        .without("host")
+        .header("host", "other.s3.example.com:9000");
     assert_eq!(refusal_code(moved), Some(ErrorCode::SignatureDoesNotMatch));
 }
 
@@ -284,7 +330,8 @@ fn an_expectation_is_met_or_refused() {
 fn a_preflight_is_answered_before_any_signature() {
     let options = Draft::new("OPTIONS", "/bucket/key");
     assert_eq!(refusal_code(Signer::presigning(60).sign(options.clone())), Some(ErrorCode::BadRequest));
-    let asked = options.header("origin", "https://example.com").header("access-control-request-method", "PUT");
+    let asked =
+        options.header("origin", "https://example.com").header("access-control-request-method", "PUT");
     let preflight = preflight(asked.header("authorization", "nonsense").build());
     assert_eq!((preflight.wanted.as_str(), preflight.target.key.as_deref()), ("PUT", Some("key")));
 }

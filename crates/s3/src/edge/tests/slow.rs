@@ -14,7 +14,8 @@ use std::{
 };
 use tokio::time::{Sleep, sleep};
 
-const PACE: Pace = Pace { stall: Duration::from_millis(40), window: Duration::from_millis(60), minimum: 1024 };
+const PACE: Pace =
+    Pace { stall: Duration::from_millis(40), window: Duration::from_millis(60), minimum: 1024 };
 
 /// The pace of a server that does not stop.
 fn usual(pace: Pace) -> Paces {
@@ -38,7 +39,10 @@ impl http_body::Body for Drip {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         std::task::ready!(self.next.as_mut().poll(cx));
         let every = self.every;
         self.next = Box::pin(sleep(every));
@@ -102,7 +106,8 @@ async fn a_server_that_stops_gives_up_silent_senders_and_slow_ones_sooner() {
     for (bytes, every) in [(1, 3600 * SECOND), (1, SECOND / 10)] {
         let paces = Paces { last: Pace::default().within(5 * SECOND), ..Paces::default() };
         let (stop, begun) = (paces.stop.clone(), tokio::time::Instant::now());
-        let body = tokio::spawn(first_error(WireBody::new(Drip::new(bytes, every), None, paces, None), usize::MAX));
+        let body =
+            tokio::spawn(first_error(WireBody::new(Drip::new(bytes, every), None, paces, None), usize::MAX));
         sleep(20 * SECOND).await;
         assert!(!body.is_finished());
         stop.cancel();

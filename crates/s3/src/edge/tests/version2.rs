@@ -44,7 +44,11 @@ const BOTO3: [(&str, &str, &str); 8] = [
         "/?list-type=2&prefix=p&encoding-type=url&AWSAccessKeyId=AKIDALICE&Signature=a%2BKanbvDX7JnzBtuYg70ZyGA4Bc%3D&Expires=1767326645",
     ),
     (HOST, "GET", "/?AWSAccessKeyId=AKIDALICE&Signature=EBto7hnojJWCNNrIucERAqPKSXo%3D&Expires=1767326645"),
-    (HOST, "GET", "/bucket/k?acl&AWSAccessKeyId=AKIDALICE&Signature=eBmYWmAuSk1VXTgxg%2FKjrpaAMko%3D&Expires=1767326645"),
+    (
+        HOST,
+        "GET",
+        "/bucket/k?acl&AWSAccessKeyId=AKIDALICE&Signature=eBmYWmAuSk1VXTgxg%2FKjrpaAMko%3D&Expires=1767326645",
+    ),
 ];
 
 fn of_boto3(index: usize) -> Draft {
@@ -95,9 +99,23 @@ const DATE: &str = "Fri, 02 Jan 2026 03:04:05 +0000";
 fn the_documented_requests_are_accepted() {
     // S3 API reference, "Signing and authenticating REST requests", the examples.
     /// Its bucket, method, target, date, headers and signature.
-    type Example = (&'static str, &'static str, &'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
+    type Example = (
+        &'static str,
+        &'static str,
+        &'static str,
+        &'static str,
+        &'static [(&'static str, &'static str)],
+        &'static str,
+    );
     const EXAMPLES: [Example; 7] = [
-        ("awsexamplebucket1", "GET", "/photos/puppy.jpg", "Tue, 27 Mar 2007 19:36:42 +0000", &[], "qgk2+6Sv9/oM7G3qLEjTH1a1l1g="),
+        (
+            "awsexamplebucket1",
+            "GET",
+            "/photos/puppy.jpg",
+            "Tue, 27 Mar 2007 19:36:42 +0000",
+            &[],
+            "qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
+        ),
         (
             "awsexamplebucket1",
             "PUT",
@@ -114,7 +132,14 @@ fn the_documented_requests_are_accepted() {
             &[],
             "m0WP8eCtspQl5Ahe6L1SozdX9YA=",
         ),
-        ("awsexamplebucket1", "GET", "/?acl", "Tue, 27 Mar 2007 19:44:46 +0000", &[], "82ZHiFIjc+WbcwFKGUVEQspPn+0="),
+        (
+            "awsexamplebucket1",
+            "GET",
+            "/?acl",
+            "Tue, 27 Mar 2007 19:44:46 +0000",
+            &[],
+            "82ZHiFIjc+WbcwFKGUVEQspPn+0=",
+        ),
         (
             "static.example.com",
             "PUT",
@@ -133,23 +158,43 @@ fn the_documented_requests_are_accepted() {
             "jtBQa0Aq+DkULFI8qrpwIjGEx0E=",
         ),
         ("", "GET", "/", "Wed, 28 Mar 2007 01:29:59 +0000", &[], "qGdzdERIC03wnaRNKh6OqZehG9s="),
-        ("", "GET", "/dictionary/fran%C3%A7ais/pr%c3%a9f%c3%a8re", "Wed, 28 Mar 2007 01:49:49 +0000", &[], "DNEZGsoieTZ92F3bUfSPQcbGmlM="),
+        (
+            "",
+            "GET",
+            "/dictionary/fran%C3%A7ais/pr%c3%a9f%c3%a8re",
+            "Wed, 28 Mar 2007 01:49:49 +0000",
+            &[],
+            "DNEZGsoieTZ92F3bUfSPQcbGmlM=",
+        ),
     ];
     let settings = EdgeSettings { signature_v2: SignatureV2::All, ..settings() };
     let edge = edge_with(settings, "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
     for (bucket, method, target, date, headers, signature) in EXAMPLES {
-        let host = if bucket.is_empty() { "s3.example.com".to_owned() } else { format!("{bucket}.s3.example.com") };
+        let host =
+            if bucket.is_empty() { "s3.example.com".to_owned() } else { format!("{bucket}.s3.example.com") };
         let at = Timestamp::parse_http_date(&date.replace("+0000", "GMT")).expect("a date");
         let signed = |method, date, signature| {
             let draft = Draft::new(method, target).header("host", &host).header("date", date);
             let draft = headers.iter().fold(draft, |draft, (name, value)| draft.header(name, value));
-            admit_by(&edge, draft.header("authorization", &format!("AWS AKIAIOSFODNN7EXAMPLE:{signature}")), at)
+            admit_by(
+                &edge,
+                draft.header("authorization", &format!("AWS AKIAIOSFODNN7EXAMPLE:{signature}")),
+                at,
+            )
         };
         let request = signed(method, date, signature).unwrap_or_else(|error| panic!("{target}: {error:?}"));
         assert!(request.context.principal.identity().is_some() && !request.context.presigned, "{target}");
         let code = |result: Result<Request, S3Error>| result.map_err(|error| error.code).err();
-        assert_eq!(code(signed("DELETE", date, signature)), Some(ErrorCode::SignatureDoesNotMatch), "{target}");
-        assert_eq!(code(signed(method, date, "frJIUN8DYpKDtOLCwo//yllqDzg=")), Some(ErrorCode::SignatureDoesNotMatch), "{target}");
+        assert_eq!(
+            code(signed("DELETE", date, signature)),
+            Some(ErrorCode::SignatureDoesNotMatch),
+            "{target}"
+        );
+        assert_eq!(
+            code(signed(method, date, "frJIUN8DYpKDtOLCwo//yllqDzg=")),
+            Some(ErrorCode::SignatureDoesNotMatch),
+            "{target}"
+        );
     }
 }
 
@@ -158,11 +203,18 @@ fn urls_of_boto3_are_accepted_as_they_are_made() {
     for (index, (_, _, target)) in BOTO3.iter().enumerate() {
         let request = admit(of_boto3(index).build()).unwrap_or_else(|error| panic!("{target}: {error:?}"));
         assert!(request.context.principal.identity().is_some() && request.context.presigned, "{target}");
-        assert!(!request.query.has("Signature") && !request.query.has("AWSAccessKeyId") && !request.query.has("Expires"));
+        assert!(
+            !request.query.has("Signature")
+                && !request.query.has("AWSAccessKeyId")
+                && !request.query.has("Expires")
+        );
     }
     let put = admit(of_boto3(2).build()).expect("admitted");
     let text = |name: &str| put.headers.get(name).and_then(|value| value.to_str().ok());
-    assert_eq!((text("content-type"), text("x-amz-acl"), text("x-amz-meta-a")), (Some("text/plain"), Some("private"), Some("b c")));
+    assert_eq!(
+        (text("content-type"), text("x-amz-acl"), text("x-amz-meta-a")),
+        (Some("text/plain"), Some("private"), Some("b c"))
+    );
     assert_eq!(put.query.iter().count(), 0);
 }
 
@@ -170,10 +222,16 @@ fn urls_of_boto3_are_accepted_as_they_are_made() {
 fn the_setting_says_where_version_2_is_accepted() {
     let header = || in_header(Draft::new("GET", "/bucket/key"), DATE, "/bucket/key");
     let refused = Some(ErrorCode::InvalidRequest);
-    for (setting, by_query, by_header) in
-        [(SignatureV2::Off, refused, refused), (SignatureV2::Presigned, None, refused), (SignatureV2::All, None, None)]
-    {
-        assert_eq!((code_by(setting, get()), code_by(setting, header())), (by_query, by_header), "{setting:?}");
+    for (setting, by_query, by_header) in [
+        (SignatureV2::Off, refused, refused),
+        (SignatureV2::Presigned, None, refused),
+        (SignatureV2::All, None, None),
+    ] {
+        assert_eq!(
+            (code_by(setting, get()), code_by(setting, header())),
+            (by_query, by_header),
+            "{setting:?}"
+        );
     }
     assert_eq!(SignatureV2::default(), SignatureV2::Presigned);
 }
@@ -195,7 +253,9 @@ fn a_url_holds_until_it_expires() {
 
 #[test]
 fn clocks_may_be_fifteen_minutes_apart() {
-    let dated = |date: &str| code_by(SignatureV2::All, in_header(Draft::new("GET", "/bucket/key"), date, "/bucket/key"));
+    let dated = |date: &str| {
+        code_by(SignatureV2::All, in_header(Draft::new("GET", "/bucket/key"), date, "/bucket/key"))
+    };
     assert_eq!(dated("Fri, 02 Jan 2026 03:19:05 GMT"), None);
     assert_eq!(dated("Fri, 02 Jan 2026 02:49:05 +0000"), None);
     assert_eq!(dated("Fri, 02 Jan 2026 03:19:06 GMT"), Some(ErrorCode::RequestTimeTooSkewed));
@@ -204,14 +264,18 @@ fn clocks_may_be_fifteen_minutes_apart() {
     // The other header stands for the date, and is signed as one of its kind.
     let signature = sign(SECRET, &format!("GET\n\n\n\nx-amz-date:{DATE}\n/bucket/key"));
     let draft = Draft::new("GET", "/bucket/key").header("x-amz-date", DATE).header("date", "yesterday");
-    assert_eq!(code_by(SignatureV2::All, draft.header("authorization", &format!("AWS {ALICE}:{signature}"))), None);
+    assert_eq!(
+        code_by(SignatureV2::All, draft.header("authorization", &format!("AWS {ALICE}:{signature}"))),
+        None
+    );
 }
 
 #[test]
 fn every_parameter_is_there_once() {
     let pairs: Vec<String> = get().query.split('&').map(str::to_owned).collect();
     for index in 0..pairs.len() {
-        let rest: Vec<&str> = pairs.iter().enumerate().filter(|(i, _)| *i != index).map(|(_, pair)| pair.as_str()).collect();
+        let rest: Vec<&str> =
+            pairs.iter().enumerate().filter(|(i, _)| *i != index).map(|(_, pair)| pair.as_str()).collect();
         let missing = Draft { query: rest.join("&"), ..get() };
         assert_eq!(refusal_code(missing), Some(ErrorCode::AccessDenied), "{}", pairs[index]);
         let twice = Draft { query: format!("{}&{}", pairs.join("&"), pairs[index]), ..get() };
@@ -222,10 +286,18 @@ fn every_parameter_is_there_once() {
 #[test]
 fn only_one_signature_is_read() {
     let with_query = |more: &str| Draft { query: format!("{}&{more}", get().query), ..get() };
-    for more in ["X-Amz-Signature=00", "X-Amz-Algorithm=AWS4-HMAC-SHA256", "X-Amz-Date=20260102T030405Z", "x-amz-expires=60"] {
+    for more in [
+        "X-Amz-Signature=00",
+        "X-Amz-Algorithm=AWS4-HMAC-SHA256",
+        "X-Amz-Date=20260102T030405Z",
+        "x-amz-expires=60",
+    ] {
         assert_eq!(refusal_code(with_query(more)), Some(ErrorCode::InvalidArgument), "{more}");
     }
-    assert_eq!(refusal_code(get().header("authorization", "AWS4-HMAC-SHA256 x")), Some(ErrorCode::InvalidArgument));
+    assert_eq!(
+        refusal_code(get().header("authorization", "AWS4-HMAC-SHA256 x")),
+        Some(ErrorCode::InvalidArgument)
+    );
     assert_eq!(refusal_code(get().header("authorization", "AWS a:b")), Some(ErrorCode::InvalidArgument));
     let both = Signer::default().sign(Draft::new("GET", "/bucket/key?Signature=x"));
     assert_eq!(refusal_code(both), Some(ErrorCode::InvalidArgument));
@@ -237,7 +309,14 @@ fn a_parameter_that_is_not_signed_is_refused_unless_it_shapes_a_listing() {
     for more in ["attributes", "prefix=p", "list-type=2", "unknown=1", "events", "expires=1", "website-x"] {
         assert_eq!(refusal_code(object(more)), Some(ErrorCode::AccessDenied), "{more}");
     }
-    for more in ["acl", "tagging", "versionId=null", "uploadId=u", "response-content-type=text%2Fhtml", "x-amz-acl=private"] {
+    for more in [
+        "acl",
+        "tagging",
+        "versionId=null",
+        "uploadId=u",
+        "response-content-type=text%2Fhtml",
+        "x-amz-acl=private",
+    ] {
         assert_eq!(refusal_code(object(more)), Some(ErrorCode::SignatureDoesNotMatch), "{more}");
     }
     assert_eq!(refusal_code(object("max-parts=1")), None);
@@ -254,7 +333,10 @@ fn one_parameter_cannot_pass_for_two() {
     let one = Draft::new("GET", "/bucket/key?response-content-disposition=attachment%26versionId%3Dnull");
     assert_eq!(refusal_code(presigned(one, "", "", signed)), Some(ErrorCode::AccessDenied));
     let name = "response-content-disposition=attachment; filename=\"a&b.txt\"";
-    let harmless = Draft::new("GET", "/bucket/key?response-content-disposition=attachment%3B%20filename%3D%22a%26b.txt%22");
+    let harmless = Draft::new(
+        "GET",
+        "/bucket/key?response-content-disposition=attachment%3B%20filename%3D%22a%26b.txt%22",
+    );
     assert_eq!(refusal_code(presigned(harmless, "", "", &format!("/bucket/key?{name}"))), None);
 }
 
@@ -262,15 +344,23 @@ fn one_parameter_cannot_pass_for_two() {
 fn a_header_added_to_a_presigned_put_is_refused() {
     let put = presigned(Draft::new("PUT", "/pub/drop"), "", "", "/pub/drop").body("x");
     assert_eq!(refusal_code(put.clone()), None);
-    for (name, value) in
-        [("x-amz-copy-source", "/sec/secret.txt"), ("x-amz-acl", "public-read"), ("content-type", "text/html"), ("content-md5", "")]
-    {
+    for (name, value) in [
+        ("x-amz-copy-source", "/sec/secret.txt"),
+        ("x-amz-acl", "public-read"),
+        ("content-type", "text/html"),
+        ("content-md5", ""),
+    ] {
         let code = refusal_code(put.clone().header(name, value));
         // An empty MD5 is signed as none, and refused for what it is.
-        let expected = if name == "content-md5" { ErrorCode::InvalidDigest } else { ErrorCode::SignatureDoesNotMatch };
+        let expected =
+            if name == "content-md5" { ErrorCode::InvalidDigest } else { ErrorCode::SignatureDoesNotMatch };
         assert_eq!(code, Some(expected), "{name}");
     }
-    for more in ["x-amz-copy-source=%2Fsec%2Fsecret.txt", "x-amz-acl=public-read%0Ax-amz-meta-a%3A1", "Content-Type=text%2Fhtml"] {
+    for more in [
+        "x-amz-copy-source=%2Fsec%2Fsecret.txt",
+        "x-amz-acl=public-read%0Ax-amz-meta-a%3A1",
+        "Content-Type=text%2Fhtml",
+    ] {
         let smuggled = Draft { query: format!("{}&{more}", put.query), ..put.clone() };
         assert_eq!(refusal_code(smuggled), Some(ErrorCode::SignatureDoesNotMatch), "{more}");
     }
@@ -288,14 +378,19 @@ fn lines_of_the_signed_text_cannot_be_made_of_one_parameter() {
 #[tokio::test]
 async fn a_signed_digest_is_held_to_wherever_it_was_written() {
     let md5 = "XUFAKrxLKna5cZ2REBfFkg==";
-    let by_header = |body: &'static str| presigned(Draft::new("PUT", "/b/k").header("content-md5", md5), md5, "", "/b/k").body(body);
+    let by_header = |body: &'static str| {
+        presigned(Draft::new("PUT", "/b/k").header("content-md5", md5), md5, "", "/b/k").body(body)
+    };
     let by_query = |body: &'static str| {
         let query = format!("content-md5={}", utf8_percent_encode(md5, UNRESERVED));
         presigned(Draft::new("PUT", &format!("/b/k?{query}")), md5, "", "/b/k").body(body)
     };
     for (right, wrong) in [(by_header("hello"), by_header("hellO")), (by_query("hello"), by_query("hellO"))] {
         assert_eq!(read(admit(right.build()).expect("admitted")).await.as_deref(), Ok(&b"hello"[..]));
-        assert!(matches!(read(admit(wrong.build()).expect("admitted")).await, Err(PayloadError::Md5Mismatch { .. })));
+        assert!(matches!(
+            read(admit(wrong.build()).expect("admitted")).await,
+            Err(PayloadError::Md5Mismatch { .. })
+        ));
     }
 }
 
@@ -320,7 +415,9 @@ fn wrong_keys_and_wrong_signatures_have_their_own_codes() {
 #[test]
 fn a_body_in_signed_chunks_needs_version_4() {
     let kind = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
-    let draft = Draft::new("PUT", "/b/k").header("x-amz-content-sha256", kind).header("x-amz-decoded-content-length", "5");
+    let draft = Draft::new("PUT", "/b/k")
+        .header("x-amz-content-sha256", kind)
+        .header("x-amz-decoded-content-length", "5");
     let rest = format!("x-amz-content-sha256:{kind}\nx-amz-decoded-content-length:5\n/b/k");
     assert_eq!(refusal_code(presigned(draft, "", "", &rest).body("x")), Some(ErrorCode::InvalidRequest));
 }

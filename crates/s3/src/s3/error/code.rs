@@ -27,7 +27,8 @@ macro_rules! codes {
                 match self { $(Self::$name => $message),+ }
             }
 
-            /// The elements that S3 gives with this code besides those of every error, as far as they are known, in this order.
+            /// The elements that S3 gives with this code besides those of every error, as far as they are
+            /// known, in this order.
             pub fn details(self) -> &'static [&'static str] {
                 match self { $(Self::$name => &[$($detail),*]),+ }
             }

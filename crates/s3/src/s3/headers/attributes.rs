@@ -11,7 +11,11 @@ use percent_encoding::percent_decode_str;
 
 pub(in crate::s3) fn attributes(request: &Request) -> Result<Attributes, S3Error> {
     let headers = &request.headers;
-    let text = |name: HeaderName| Ok::<_, S3Error>(headers.text(name)?.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned));
+    let text = |name: HeaderName| {
+        Ok::<_, S3Error>(
+            headers.text(name)?.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned),
+        )
+    };
     Ok(Attributes {
         content_type: text(header::CONTENT_TYPE)?,
         cache_control: text(header::CACHE_CONTROL)?,
@@ -30,7 +34,11 @@ pub(in crate::s3) fn attributes(request: &Request) -> Result<Attributes, S3Error
 
 /// `aws-chunked` says how the body travels, not what the object is.
 fn without_aws_chunked(codings: &str) -> Option<String> {
-    let kept: Vec<_> = codings.split(',').map(str::trim).filter(|coding| !coding.is_empty() && *coding != "aws-chunked").collect();
+    let kept: Vec<_> = codings
+        .split(',')
+        .map(str::trim)
+        .filter(|coding| !coding.is_empty() && *coding != "aws-chunked")
+        .collect();
     (!kept.is_empty()).then(|| kept.join(", "))
 }
 
@@ -46,16 +54,21 @@ fn website_redirect(headers: &HeaderMap) -> Result<Option<String>, S3Error> {
 /// The value of an `x-amz-tagging` header: `a=1&b=2`, encoded as a form.
 fn tagging(header: &str) -> Result<TagSet, S3Error> {
     let malformed = || S3Error::argument("x-amz-tagging", header, TagError::Header.to_string());
-    let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8().map(|text| text.into_owned());
+    let decode =
+        |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8().map(|text| text.into_owned());
     let mut tags = Vec::new();
     for pair in header.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         if value.contains('=') {
             return Err(malformed());
         }
-        tags.push(Tag { key: decode(key).map_err(|_| malformed())?, value: decode(value).map_err(|_| malformed())? });
+        tags.push(Tag {
+            key: decode(key).map_err(|_| malformed())?,
+            value: decode(value).map_err(|_| malformed())?,
+        });
     }
-    TagSet::new(tags).map_err(|error| if matches!(error, TagError::Duplicate(_)) { malformed() } else { tag_error(error) })
+    TagSet::new(tags)
+        .map_err(|error| if matches!(error, TagError::Duplicate(_)) { malformed() } else { tag_error(error) })
 }
 
 pub(in crate::s3) fn tag_error(error: TagError) -> S3Error {
@@ -118,14 +131,21 @@ mod tests {
             tags: TagSet::new(vec![tag("a b", "c d"), tag("e", "")]).expect("valid"),
             acl: CannedAcl::PublicRead,
             storage_class: StorageClass::parse("GLACIER_IR"),
-            encryption: Some(Encryption { algorithm: EncryptionAlgorithm::Aes256, key_id: None, context: None, bucket_key: false }),
+            encryption: Some(Encryption {
+                algorithm: EncryptionAlgorithm::Aes256,
+                key_id: None,
+                context: None,
+                bucket_key: false,
+            }),
         };
         assert_eq!(attributes, expected);
     }
 
     #[test]
     fn nothing_said_is_nothing_kept() {
-        let attributes = attributes(&request(&[("content-type", ""), ("content-encoding", "aws-chunked, aws-chunked")])).expect("fine");
+        let attributes =
+            attributes(&request(&[("content-type", ""), ("content-encoding", "aws-chunked, aws-chunked")]))
+                .expect("fine");
         assert_eq!(attributes, Attributes::default());
     }
 
@@ -149,7 +169,10 @@ mod tests {
         assert_eq!(failure(&[("x-amz-tagging", "a=b=c")]), ErrorCode::InvalidArgument);
         assert_eq!(failure(&[("x-amz-tagging", "a=%ff")]), ErrorCode::InvalidArgument);
         assert_eq!(failure(&[("x-amz-tagging", "=1")]), ErrorCode::InvalidTag);
-        assert_eq!(failure(&[("x-amz-website-redirect-location", "there")]), ErrorCode::InvalidRedirectLocation);
+        assert_eq!(
+            failure(&[("x-amz-website-redirect-location", "there")]),
+            ErrorCode::InvalidRedirectLocation
+        );
         assert_eq!(failure(&[("content-type", "a/b"), ("content-type", "c/d")]), ErrorCode::InvalidRequest);
     }
 }

@@ -14,7 +14,10 @@ pub(in crate::s3) fn checksum_spec(request: &Request) -> Result<Option<ChecksumS
     let kind = request.headers.text(CHECKSUM_TYPE)?;
     let Some(name) = request.headers.amz("x-amz-checksum-algorithm")? else {
         return match kind {
-            Some(_) => Err(invalid("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.".into())),
+            Some(_) => Err(invalid(
+                "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header."
+                    .into(),
+            )),
             None => Ok(None),
         };
     };
@@ -23,12 +26,15 @@ pub(in crate::s3) fn checksum_spec(request: &Request) -> Result<Option<ChecksumS
         invalid(format!("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [{names}]"))
     })?;
     let kind = match kind {
-        Some(text) => ChecksumKind::parse(text).ok_or_else(|| invalid("Value for x-amz-checksum-type header is invalid.".into()))?,
+        Some(text) => ChecksumKind::parse(text)
+            .ok_or_else(|| invalid("Value for x-amz-checksum-type header is invalid.".into()))?,
         None => algorithm.default_kind(),
     };
     if !algorithm.supports(kind) {
         let (kind, algorithm) = (kind.as_str(), algorithm.as_str().to_ascii_lowercase());
-        return Err(invalid(format!("The {kind} checksum type cannot be used with the {algorithm} checksum algorithm.")));
+        return Err(invalid(format!(
+            "The {kind} checksum type cannot be used with the {algorithm} checksum algorithm."
+        )));
     }
     Ok(Some(ChecksumSpec { algorithm, kind }))
 }
@@ -38,7 +44,11 @@ pub(in crate::s3) fn checksum_mode(headers: &HeaderMap) -> Result<bool, S3Error>
     match headers.amz("x-amz-checksum-mode")? {
         None => Ok(false),
         Some(mode) if mode.eq_ignore_ascii_case("ENABLED") => Ok(true),
-        Some(other) => Err(S3Error::argument("x-amz-checksum-mode", other, "Value for x-amz-checksum-mode header is invalid.")),
+        Some(other) => Err(S3Error::argument(
+            "x-amz-checksum-mode",
+            other,
+            "Value for x-amz-checksum-mode header is invalid.",
+        )),
     }
 }
 
@@ -75,7 +85,10 @@ mod tests {
         let of = |algorithm, kind| Ok(Some(ChecksumSpec { algorithm, kind }));
         assert_eq!(spec(&[]), Ok(None));
         assert_eq!(spec(&[("x-amz-checksum-algorithm", "SHA256")]), of(ChecksumAlgorithm::Sha256, composite));
-        assert_eq!(spec(&[("x-amz-checksum-algorithm", "crc64nvme")]), of(ChecksumAlgorithm::Crc64Nvme, full));
+        assert_eq!(
+            spec(&[("x-amz-checksum-algorithm", "crc64nvme")]),
+            of(ChecksumAlgorithm::Crc64Nvme, full)
+        );
         let asked = [("x-amz-checksum-algorithm", "CRC32"), ("x-amz-checksum-type", "FULL_OBJECT")];
         assert_eq!(spec(&asked), of(ChecksumAlgorithm::Crc32, full));
     }

@@ -9,7 +9,10 @@ use http::{HeaderMap, HeaderName, Method, header};
 
 /// The conditions of GET and HEAD.
 pub(in crate::s3) fn read_conditions(headers: &HeaderMap) -> Result<ReadConditions, S3Error> {
-    conditions(headers, [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE])
+    conditions(
+        headers,
+        [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE],
+    )
 }
 
 /// The source of CopyObject and UploadPartCopy.
@@ -25,7 +28,10 @@ pub(in crate::s3) fn source_conditions(headers: &HeaderMap) -> Result<ReadCondit
     )
 }
 
-fn conditions(headers: &HeaderMap, [matches, none_match, modified, unmodified]: [HeaderName; 4]) -> Result<ReadConditions, S3Error> {
+fn conditions(
+    headers: &HeaderMap,
+    [matches, none_match, modified, unmodified]: [HeaderName; 4],
+) -> Result<ReadConditions, S3Error> {
     Ok(ReadConditions {
         if_match: etags(headers, matches)?,
         if_none_match: etags(headers, none_match)?,
@@ -40,16 +46,22 @@ pub(in crate::s3) fn write_conditions(headers: &HeaderMap) -> Result<WriteCondit
     refuse_conditions(headers, &[header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE])?;
     let if_none_match = etags(headers, header::IF_NONE_MATCH)?;
     if matches!(if_none_match, Some(ETagMatch::OneOf(_))) {
-        return Err(S3Error::not_implemented("If-None-Match with a value other than '*'").detail("Header", "If-None-Match"));
+        return Err(S3Error::not_implemented("If-None-Match with a value other than '*'")
+            .detail("Header", "If-None-Match"));
     }
     Ok(WriteConditions { if_match: etags(headers, header::IF_MATCH)?, if_none_match, ..Default::default() })
 }
 
 /// The conditions of DeleteObject: `If-Match` and S3's own date and size forms.
 pub(in crate::s3) fn delete_conditions(headers: &HeaderMap) -> Result<WriteConditions, S3Error> {
-    refuse_conditions(headers, &[header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE])?;
+    refuse_conditions(
+        headers,
+        &[header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE],
+    )?;
     let (date, size) = ("x-amz-if-match-last-modified-time", "x-amz-if-match-size");
-    let parse_date = |text: &str| Timestamp::parse_http_date(text).ok_or_else(|| S3Error::argument(date, text, "Not an HTTP date"));
+    let parse_date = |text: &str| {
+        Timestamp::parse_http_date(text).ok_or_else(|| S3Error::argument(date, text, "Not an HTTP date"))
+    };
     let parse_size = |text: &str| text.parse().map_err(|_| S3Error::argument(size, text, "Not a size"));
     Ok(WriteConditions {
         if_match: etags(headers, header::IF_MATCH)?,
@@ -59,9 +71,11 @@ pub(in crate::s3) fn delete_conditions(headers: &HeaderMap) -> Result<WriteCondi
     })
 }
 
-/// The conditions that a 412 may be about, by their names in an error document, in the order in which one of several is named.
+/// The conditions that a 412 may be about, by their names in an error document, in the order in which one of
+/// several is named.
 ///
-/// - A write under both `If-None-Match: *` and `If-Match` that finds the condition broken has found an object: the first is broken.
+/// - A write under both `If-None-Match: *` and `If-Match` that finds the condition broken has found an
+///   object: the first is broken.
 /// - A read heeds `If-Unmodified-Since` only where there is no `If-Match` (RFC 9110 section 13.2.2).
 const CONDITIONS: &[(&str, &str)] = &[
     ("if-none-match", "If-None-Match"),
@@ -71,15 +85,20 @@ const CONDITIONS: &[(&str, &str)] = &[
     ("x-amz-if-match-size", "x-amz-if-match-size"),
 ];
 
-/// The condition that a 412 is about, where nothing but the request tells. A read under `If-None-Match` is answered with 304.
+/// The condition that a 412 is about, where nothing but the request tells. A read under `If-None-Match` is
+/// answered with 304.
 pub(in crate::s3) fn first_condition(request: &Request) -> Option<&'static str> {
     let reads = matches!(request.method, Method::GET | Method::HEAD);
-    let mut asked = CONDITIONS.iter().filter(|(header, _)| request.headers.keys().any(|name| name.as_str() == *header));
+    let mut asked =
+        CONDITIONS.iter().filter(|(header, _)| request.headers.keys().any(|name| name.as_str() == *header));
     asked.find(|(header, _)| !(reads && *header == "if-none-match")).map(|(_, name)| *name)
 }
 
 /// The condition on the source of a copy that this object breaks, as an error document names it.
-pub(in crate::s3) fn broken_source_condition(conditions: &ReadConditions, source: &ObjectInfo) -> Option<&'static str> {
+pub(in crate::s3) fn broken_source_condition(
+    conditions: &ReadConditions,
+    source: &ObjectInfo,
+) -> Option<&'static str> {
     conditions.broken(&source.etag, source.last_modified).map(|condition| match condition {
         ReadCondition::IfMatch => "x-amz-copy-source-If-Match",
         ReadCondition::IfNoneMatch => "x-amz-copy-source-If-None-Match",
@@ -91,7 +110,8 @@ pub(in crate::s3) fn broken_source_condition(conditions: &ReadConditions, source
 /// For operations on which S3 does not define these conditions.
 fn refuse_conditions(headers: &HeaderMap, names: &[HeaderName]) -> Result<(), S3Error> {
     match names.iter().find(|name| headers.contains_key(*name)) {
-        Some(name) => Err(S3Error::not_implemented(format_args!("The header {name} on this operation")).detail("Header", name.as_str())),
+        Some(name) => Err(S3Error::not_implemented(format_args!("The header {name} on this operation"))
+            .detail("Header", name.as_str())),
         None => Ok(()),
     }
 }
@@ -107,7 +127,11 @@ mod tests {
 
     #[test]
     fn unparsable_dates_are_no_condition_on_reads() {
-        let headers = request(&[("if-modified-since", "yesterday"), ("if-unmodified-since", "Mon, 12 Oct 2009 17:50:30 GMT")]).headers;
+        let headers = request(&[
+            ("if-modified-since", "yesterday"),
+            ("if-unmodified-since", "Mon, 12 Oct 2009 17:50:30 GMT"),
+        ])
+        .headers;
         let conditions = read_conditions(&headers).expect("fine");
         assert_eq!(conditions.if_modified_since, None);
         assert_eq!(conditions.if_unmodified_since, Some(Timestamp::from_millis(1_255_369_830_000)));
@@ -124,16 +148,23 @@ mod tests {
 
     #[test]
     fn write_conditions_that_s3_does_not_have_are_refused() {
-        for (name, value) in [("if-none-match", "\"a\""), ("if-modified-since", "x"), ("if-unmodified-since", "x")] {
+        for (name, value) in
+            [("if-none-match", "\"a\""), ("if-modified-since", "x"), ("if-unmodified-since", "x")]
+        {
             let error = write_conditions(&request(&[(name, value)]).headers).expect_err("refused");
             assert_eq!(error.code, ErrorCode::NotImplemented, "{name}");
         }
-        assert_eq!(delete_conditions(&request(&[("if-none-match", "*")]).headers).expect_err("refused").code, ErrorCode::NotImplemented);
+        assert_eq!(
+            delete_conditions(&request(&[("if-none-match", "*")]).headers).expect_err("refused").code,
+            ErrorCode::NotImplemented
+        );
     }
 
     #[test]
     fn a_412_names_the_condition_that_it_can_only_be_about() {
-        let named = |method: Method, headers: &[(&'static str, &str)]| first_condition(&Request { method, ..request(headers) });
+        let named = |method: Method, headers: &[(&'static str, &str)]| {
+            first_condition(&Request { method, ..request(headers) })
+        };
         let (tag, date) = (("if-match", "\"a\""), ("if-unmodified-since", "x"));
         assert_eq!(named(Method::PUT, &[("if-none-match", "*")]), Some("If-None-Match"));
         assert_eq!(named(Method::PUT, &[tag, ("if-none-match", "*")]), Some("If-None-Match"));

@@ -7,8 +7,11 @@ use crate::{
 };
 use percent_encoding::percent_decode_str;
 
-/// Bucket, key and version of the source. The version is part of the header, and not a parameter of the request.
-pub(in crate::s3) fn copy_source(request: &Request) -> Result<(BucketName, ObjectKey, Option<VersionId>), S3Error> {
+/// Bucket, key and version of the source. The version is part of the header, and not a parameter of the
+/// request.
+pub(in crate::s3) fn copy_source(
+    request: &Request,
+) -> Result<(BucketName, ObjectKey, Option<VersionId>), S3Error> {
     let header = request.headers.amz("x-amz-copy-source")?.unwrap_or_default();
     let invalid = || {
         let message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
@@ -32,7 +35,8 @@ pub(in crate::s3) fn copy_source(request: &Request) -> Result<(BucketName, Objec
     let key = ObjectKey::new(key)?;
     let version = version(version_id)?;
     // A name that no bucket can have is the name of no bucket.
-    let bucket = BucketName::parse(bucket).map_err(|_| S3Error::from(ErrorCode::NoSuchBucket).detail("BucketName", bucket))?;
+    let bucket = BucketName::parse(bucket)
+        .map_err(|_| S3Error::from(ErrorCode::NoSuchBucket).detail("BucketName", bucket))?;
     Ok((bucket, key, version))
 }
 

@@ -20,7 +20,8 @@ enum Demand {
     Unsupported,
     /// Answers 501 unless the header has one of these values, which ask for nothing special.
     Unless(&'static [&'static str]),
-    /// `STANDARD` everywhere; any other class of S3 is 501 where the storage passes none on, an unknown one 400.
+    /// `STANDARD` everywhere; any other class of S3 is 501 where the storage passes none on, an unknown one
+    /// 400.
     StorageClass,
     /// 501 where the storage passes it on to nobody, and 400 but where an object begins.
     Encryption,
@@ -55,26 +56,43 @@ const DEMANDS: &[(&str, Demand)] = &[
 ];
 
 /// Where an object's class and encryption are said.
-const BEGINNINGS: &[Operation] = &[Operation::PutObject, Operation::CopyObject, Operation::CreateMultipartUpload];
+const BEGINNINGS: &[Operation] =
+    &[Operation::PutObject, Operation::CopyObject, Operation::CreateMultipartUpload];
 
 /// `storage` is that of the bucket, if there is a bucket.
-pub(in crate::s3) fn refuse_unsupported(operation: Operation, request: &Request, storage: Option<Abilities>) -> Result<(), S3Error> {
+pub(in crate::s3) fn refuse_unsupported(
+    operation: Operation,
+    request: &Request,
+    storage: Option<Abilities>,
+) -> Result<(), S3Error> {
     let passes = |ability: fn(&Abilities) -> bool| storage.as_ref().is_some_and(ability);
     for name in request.headers.keys() {
         let name = name.as_str();
         let asks = |known: &str| name == known || (known.ends_with('-') && name.starts_with(known));
         let Some((_, demand)) = DEMANDS.iter().find(|(known, _)| asks(known)) else { continue };
         // `Unless` and storage classes are single values; a repeated one is refused by `text`.
-        let value = request.headers.text(name.parse::<http::HeaderName>().map_err(|_| ErrorCode::BadRequest)?)?.unwrap_or_default();
+        let value = request
+            .headers
+            .text(name.parse::<http::HeaderName>().map_err(|_| ErrorCode::BadRequest)?)?
+            .unwrap_or_default();
         match demand {
-            Demand::Unless(harmless) if harmless.iter().any(|harmless| value.eq_ignore_ascii_case(harmless)) => {}
+            Demand::Unless(harmless)
+                if harmless.iter().any(|harmless| value.eq_ignore_ascii_case(harmless)) => {}
             Demand::StorageClass if value == StorageClass::STANDARD => {}
-            Demand::StorageClass if StorageClass::parse(value).is_none() => return Err(ErrorCode::InvalidStorageClass.into()),
+            Demand::StorageClass if StorageClass::parse(value).is_none() => {
+                return Err(ErrorCode::InvalidStorageClass.into());
+            }
             Demand::StorageClass if passes(Abilities::passes_storage_classes) => {}
-            Demand::StorageClass => return Err(S3Error::not_implemented(format_args!("The storage class {value}"))),
+            Demand::StorageClass => {
+                return Err(S3Error::not_implemented(format_args!("The storage class {value}")));
+            }
             Demand::Encryption if passes(Abilities::passes_encryption) => {
                 if !BEGINNINGS.contains(&operation) {
-                    return Err(S3Error::argument(name, value, format!("{name} header is not supported for this operation.")));
+                    return Err(S3Error::argument(
+                        name,
+                        value,
+                        format!("{name} header is not supported for this operation."),
+                    ));
                 }
             }
             Demand::Unsupported | Demand::Unless(_) | Demand::Encryption => {
@@ -87,7 +105,11 @@ pub(in crate::s3) fn refuse_unsupported(operation: Operation, request: &Request,
 
 /// Checks that every request on a bucket must pass besides authorization. The version that it names is for
 /// the bucket's store to find.
-pub(in crate::s3) fn admit(operation: Operation, request: &Request, bucket: &Bucket) -> Result<Option<VersionId>, S3Error> {
+pub(in crate::s3) fn admit(
+    operation: Operation,
+    request: &Request,
+    bucket: &Bucket,
+) -> Result<Option<VersionId>, S3Error> {
     let storage = Abilities::of(bucket);
     refuse_unsupported(operation, request, Some(storage))?;
     expected_owner(&request.headers, "x-amz-expected-bucket-owner", bucket)?;
@@ -105,21 +127,30 @@ pub(in crate::s3) fn admit(operation: Operation, request: &Request, bucket: &Buc
 /// The version that the request names. Resources of operations without versions exist once.
 fn version_of(operation: Operation, request: &Request) -> Result<Option<VersionId>, S3Error> {
     match version(request.query.get("versionId"))? {
-        Some(id) if !id.is_null() && !operation.facts().knows("versionId") => Err(StoreError::from(NoSuchVersion(id)).into()),
+        Some(id) if !id.is_null() && !operation.facts().knows("versionId") => {
+            Err(StoreError::from(NoSuchVersion(id)).into())
+        }
         version => Ok(version),
     }
 }
 
 fn refuse_conditional_write(headers: &HeaderMap, of: &str) -> Result<(), S3Error> {
-    let conditional = |name: &&str| matches!(*name, "if-match" | "if-none-match") || name.starts_with("x-amz-if-match-");
+    let conditional =
+        |name: &&str| matches!(*name, "if-match" | "if-none-match") || name.starts_with("x-amz-if-match-");
     match headers.keys().map(|name| name.as_str()).find(conditional) {
-        Some(name) => Err(S3Error::not_implemented(format_args!("The condition {name} {of}")).detail("Header", name)),
+        Some(name) => {
+            Err(S3Error::not_implemented(format_args!("The condition {name} {of}")).detail("Header", name))
+        }
         None => Ok(()),
     }
 }
 
 /// Used also for the bucket that a copy reads: `x-amz-source-expected-bucket-owner`.
-pub(in crate::s3) fn expected_owner(headers: &HeaderMap, header: &'static str, bucket: &Bucket) -> Result<(), S3Error> {
+pub(in crate::s3) fn expected_owner(
+    headers: &HeaderMap,
+    header: &'static str,
+    bucket: &Bucket,
+) -> Result<(), S3Error> {
     match headers.amz(header)? {
         Some(owner) if owner != &*bucket.owner().id => Err(ErrorCode::AccessDenied.into()),
         _ => Ok(()),
@@ -140,7 +171,8 @@ pub(in crate::s3) fn version(id: Option<&str>) -> Result<Option<VersionId>, S3Er
 
 /// The ids of S3 have 32 characters; those in its documentation have 64.
 fn is_version_id(text: &str) -> bool {
-    matches!(text.len(), 32 | 64) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+' | b'/'))
+    matches!(text.len(), 32 | 64)
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+' | b'/'))
 }
 
 #[cfg(test)]
@@ -152,22 +184,36 @@ mod tests {
     };
 
     fn refused(name: &'static str, value: &str) -> Option<ErrorCode> {
-        refuse_unsupported(Operation::PutObject, &request(&[(name, value)]), None).err().map(|error| error.code)
+        refuse_unsupported(Operation::PutObject, &request(&[(name, value)]), None)
+            .err()
+            .map(|error| error.code)
     }
 
     #[test]
     fn class_and_encryption_are_passed_on_where_a_storage_has_them() {
         let storage = crate::backend::memory::MemoryStore::default();
-        let kept = Capabilities { storage_classes: Keeping::Kept, encryption: Keeping::Kept, ..storage.capabilities() };
+        let kept = Capabilities {
+            storage_classes: Keeping::Kept,
+            encryption: Keeping::Kept,
+            ..storage.capabilities()
+        };
         let refused = |operation, name, value| {
-            refuse_unsupported(operation, &request(&[(name, value)]), Some(kept.into())).err().map(|error| error.code)
+            refuse_unsupported(operation, &request(&[(name, value)]), Some(kept.into()))
+                .err()
+                .map(|error| error.code)
         };
         assert_eq!(refused(Operation::PutObject, "x-amz-storage-class", "GLACIER"), None);
-        assert_eq!(refused(Operation::PutObject, "x-amz-storage-class", "PLATINUM"), Some(ErrorCode::InvalidStorageClass));
+        assert_eq!(
+            refused(Operation::PutObject, "x-amz-storage-class", "PLATINUM"),
+            Some(ErrorCode::InvalidStorageClass)
+        );
         for operation in BEGINNINGS {
             assert_eq!(refused(*operation, "x-amz-server-side-encryption", "AES256"), None);
         }
-        assert_eq!(refused(Operation::UploadPart, "x-amz-server-side-encryption", "AES256"), Some(ErrorCode::InvalidArgument));
+        assert_eq!(
+            refused(Operation::UploadPart, "x-amz-server-side-encryption", "AES256"),
+            Some(ErrorCode::InvalidArgument)
+        );
         let of_clients = "x-amz-server-side-encryption-customer-key";
         assert_eq!(refused(Operation::PutObject, of_clients, "x"), Some(ErrorCode::NotImplemented));
     }
@@ -201,10 +247,17 @@ mod tests {
     #[test]
     fn conditions_are_refused_where_the_storage_cannot_hold_them() {
         for name in ["if-match", "if-none-match", "x-amz-if-match-size"] {
-            let error = refuse_conditional_write(&request(&[(name, "*")]).headers, "of this operation").expect_err("refused");
+            let error = refuse_conditional_write(&request(&[(name, "*")]).headers, "of this operation")
+                .expect_err("refused");
             assert_eq!(error.code, ErrorCode::NotImplemented, "{name}");
         }
-        assert!(refuse_conditional_write(&request(&[("x-amz-copy-source-if-match", "a")]).headers, "of this operation").is_ok());
+        assert!(
+            refuse_conditional_write(
+                &request(&[("x-amz-copy-source-if-match", "a")]).headers,
+                "of this operation"
+            )
+            .is_ok()
+        );
     }
 
     #[test]
@@ -228,7 +281,10 @@ mod tests {
         assert_eq!(version(None).expect("none"), None);
         assert_eq!(version(Some("null")).expect("an id"), Some(VersionId::NULL));
         assert_eq!(version(Some("")).expect_err("empty").code, ErrorCode::InvalidArgument);
-        for id in ["v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA", "3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8gdRQBpUMLUo"] {
+        for id in [
+            "v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA",
+            "3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY+MTRCxf3vjVBH40Nr8X8gdRQBpUMLUo",
+        ] {
             assert_eq!(version(Some(id)).expect("an id"), VersionId::parse(id), "{id}");
         }
         for junk in ["abc", "NULL", "v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQK ", &"é".repeat(16)] {
@@ -244,9 +300,15 @@ mod tests {
         assert_eq!(version_of(Operation::GetObject, &asked).expect("on a version"), VersionId::parse(id));
         for other in [Operation::ListObjects, Operation::ListParts, Operation::HeadBucket] {
             let error = version_of(other, &asked).expect_err("not on a version");
-            assert_eq!((error.code, error.details), (ErrorCode::NoSuchVersion, vec![("VersionId", id.to_owned())]));
+            assert_eq!(
+                (error.code, error.details),
+                (ErrorCode::NoSuchVersion, vec![("VersionId", id.to_owned())])
+            );
         }
         asked.query = Query::new(vec![("versionId".into(), "null".into())]);
-        assert_eq!(version_of(Operation::ListParts, &asked).expect("nothing else is meant"), Some(VersionId::NULL));
+        assert_eq!(
+            version_of(Operation::ListParts, &asked).expect("nothing else is meant"),
+            Some(VersionId::NULL)
+        );
     }
 }

@@ -3,13 +3,20 @@
 
 use crate::s3::{ErrorCode, HeaderMapExt, Request, S3Error};
 
-/// Content-MD5, a checksum, or a signature that covers the payload's SHA-256: each is verified as the body is read.
+/// Content-MD5, a checksum, or a signature that covers the payload's SHA-256: each is verified as the body is
+/// read.
 pub(in crate::s3) fn require_integrity(request: &Request) -> Result<(), S3Error> {
     let signed_payload = request.headers.amz("x-amz-content-sha256")?.is_some_and(|hash| hash.len() == 64);
-    if signed_payload || request.headers.contains_key("content-md5") || request.payload.checksum_algorithm().is_some() {
+    if signed_payload
+        || request.headers.contains_key("content-md5")
+        || request.payload.checksum_algorithm().is_some()
+    {
         return Ok(());
     }
-    Err(S3Error::new(ErrorCode::InvalidRequest, "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"))
+    Err(S3Error::new(
+        ErrorCode::InvalidRequest,
+        "Missing required header for this request: Content-MD5 OR x-amz-checksum-*",
+    ))
 }
 
 #[cfg(test)]

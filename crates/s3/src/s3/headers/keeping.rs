@@ -16,13 +16,17 @@ pub(super) const BUCKET_KEY: &str = "x-amz-server-side-encryption-bucket-key-ena
 pub(super) fn storage_class(headers: &HeaderMap) -> Result<Option<StorageClass>, S3Error> {
     match headers.amz(STORAGE_CLASS)? {
         None | Some(StorageClass::STANDARD) => Ok(None),
-        Some(name) => StorageClass::parse(name).map(Some).ok_or_else(|| ErrorCode::InvalidStorageClass.into()),
+        Some(name) => {
+            StorageClass::parse(name).map(Some).ok_or_else(|| ErrorCode::InvalidStorageClass.into())
+        }
     }
 }
 
 pub(super) fn encryption(headers: &HeaderMap) -> Result<Option<Encryption>, S3Error> {
     let algorithm = headers.amz(ENCRYPTION)?;
-    let parsed = algorithm.map(|name| EncryptionAlgorithm::parse(name).ok_or(ErrorCode::InvalidEncryptionAlgorithmError)).transpose()?;
+    let parsed = algorithm
+        .map(|name| EncryptionAlgorithm::parse(name).ok_or(ErrorCode::InvalidEncryptionAlgorithmError))
+        .transpose()?;
     let (key_id, context) = (headers.amz(KEY_ID)?, headers.amz(CONTEXT)?);
     let bucket_key = match headers.amz(BUCKET_KEY)? {
         None => false,
@@ -30,7 +34,9 @@ pub(super) fn encryption(headers: &HeaderMap) -> Result<Option<Encryption>, S3Er
         Some(text) if text.eq_ignore_ascii_case("false") => false,
         Some(other) => return Err(S3Error::argument(BUCKET_KEY, other, "The value must be true or false")),
     };
-    if !parsed.is_some_and(EncryptionAlgorithm::has_key) && (key_id.is_some() || context.is_some() || bucket_key) {
+    if !parsed.is_some_and(EncryptionAlgorithm::has_key)
+        && (key_id.is_some() || context.is_some() || bucket_key)
+    {
         let message = "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms";
         return Err(S3Error::argument(ENCRYPTION, algorithm.unwrap_or_default(), message));
     }
@@ -38,14 +44,20 @@ pub(super) fn encryption(headers: &HeaderMap) -> Result<Option<Encryption>, S3Er
         return Err(S3Error::argument(CONTEXT, "", "The context must be base64"));
     }
     let owned = |text: Option<&str>| text.map(str::to_owned);
-    Ok(parsed.map(|algorithm| Encryption { algorithm, key_id: owned(key_id), context: owned(context), bucket_key }))
+    Ok(parsed.map(|algorithm| Encryption {
+        algorithm,
+        key_id: owned(key_id),
+        context: owned(context),
+        bucket_key,
+    }))
 }
 
 /// The headers of a reply about an encrypted object.
 pub(in crate::s3) fn encryption_headers(encryption: Option<&Encryption>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let Some(encryption) = encryption else { return headers };
-    headers.insert(HeaderName::from_static(ENCRYPTION), HeaderValue::from_static(encryption.algorithm.as_str()));
+    headers
+        .insert(HeaderName::from_static(ENCRYPTION), HeaderValue::from_static(encryption.algorithm.as_str()));
     if let Some(Ok(key_id)) = encryption.key_id.as_deref().map(HeaderValue::from_str) {
         headers.insert(HeaderName::from_static(KEY_ID), key_id);
     }
@@ -92,7 +104,9 @@ mod tests {
 
     #[test]
     fn classes_are_those_of_s3() {
-        let read = |name: &str| storage_class(&request(&[(STORAGE_CLASS, name)]).headers).map_err(|error| error.code);
+        let read = |name: &str| {
+            storage_class(&request(&[(STORAGE_CLASS, name)]).headers).map_err(|error| error.code)
+        };
         assert_eq!(read("STANDARD"), Ok(None));
         assert_eq!(read("GLACIER"), Ok(StorageClass::parse("GLACIER")));
         assert_eq!(read("PLATINUM"), Err(ErrorCode::InvalidStorageClass));

@@ -54,7 +54,10 @@ pub(in crate::s3) fn object_headers(info: &ObjectInfo, view: ReplyView) -> Heade
         headers.insert(HeaderName::from_static("x-amz-missing-meta"), missing.into());
     }
     if let Some(class) = attributes.storage_class {
-        headers.insert(HeaderName::from_static(keeping::STORAGE_CLASS), HeaderValue::from_static(class.as_str()));
+        headers.insert(
+            HeaderName::from_static(keeping::STORAGE_CLASS),
+            HeaderValue::from_static(class.as_str()),
+        );
     }
     headers.extend(keeping::encryption_headers(attributes.encryption.as_ref()));
     headers.extend(notes::notes(&info.notes));
@@ -70,7 +73,9 @@ pub(in crate::s3) fn object_headers(info: &ObjectInfo, view: ReplyView) -> Heade
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Attributes, Checksum, ChecksumAlgorithm, ETag, ObjectChecksum, ObjectPart, Tag, TagSet, Timestamp};
+    use crate::model::{
+        Attributes, Checksum, ChecksumAlgorithm, ETag, ObjectChecksum, ObjectPart, Tag, TagSet, Timestamp,
+    };
 
     fn info(attributes: Attributes) -> ObjectInfo {
         let crc = Checksum::new(ChecksumAlgorithm::Crc32, &[0; 4]).expect("4 bytes");
@@ -88,7 +93,10 @@ mod tests {
 
     fn shown(attributes: Attributes, view: ReplyView) -> Vec<(String, String)> {
         let text = |value: &HeaderValue| String::from_utf8(value.as_bytes().to_vec()).expect("UTF-8");
-        let mut all: Vec<_> = object_headers(&info(attributes), view).iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        let mut all: Vec<_> = object_headers(&info(attributes), view)
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect();
         all.sort();
         all
     }
@@ -101,23 +109,38 @@ mod tests {
             ("etag", "\"abc\""),
             ("last-modified", "Mon, 12 Oct 2009 17:50:30 GMT"),
         ];
-        assert_eq!(shown(Attributes::default(), ReplyView::default()), expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
+        assert_eq!(
+            shown(Attributes::default(), ReplyView::default()),
+            expected.map(|(n, v)| (n.to_owned(), v.to_owned()))
+        );
     }
 
     #[test]
     fn checksum_and_parts_are_shown_when_asked_for() {
         let all = shown(Attributes::default(), ReplyView { checksum: true, parts: true, tags: true });
-        for (name, value) in [("x-amz-checksum-crc32", "AAAAAA=="), ("x-amz-checksum-type", "FULL_OBJECT"), ("x-amz-mp-parts-count", "1")] {
+        for (name, value) in [
+            ("x-amz-checksum-crc32", "AAAAAA=="),
+            ("x-amz-checksum-type", "FULL_OBJECT"),
+            ("x-amz-mp-parts-count", "1"),
+        ] {
             assert!(all.contains(&(name.to_owned(), value.to_owned())), "{name}");
         }
     }
 
     #[test]
     fn metadata_that_no_header_can_carry_is_counted() {
-        let user = [("good", "ä"), ("bad", "a\nb"), ("b d", "")].map(|(n, v)| (n.to_owned(), v.to_owned())).into();
+        let user =
+            [("good", "ä"), ("bad", "a\nb"), ("b d", "")].map(|(n, v)| (n.to_owned(), v.to_owned())).into();
         let tags = TagSet::new(vec![Tag { key: "k".into(), value: "v".into() }]).expect("valid");
-        let all = shown(Attributes { user, tags, ..Default::default() }, ReplyView { tags: true, ..Default::default() });
-        for (name, value) in [("x-amz-meta-good", "=?UTF-8?B?w6Q=?="), ("x-amz-missing-meta", "2"), ("x-amz-tagging-count", "1")] {
+        let all = shown(
+            Attributes { user, tags, ..Default::default() },
+            ReplyView { tags: true, ..Default::default() },
+        );
+        for (name, value) in [
+            ("x-amz-meta-good", "=?UTF-8?B?w6Q=?="),
+            ("x-amz-missing-meta", "2"),
+            ("x-amz-tagging-count", "1"),
+        ] {
             assert!(all.contains(&(name.to_owned(), value.to_owned())), "{name}");
         }
     }

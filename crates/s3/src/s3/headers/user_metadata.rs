@@ -44,7 +44,8 @@ fn has_controls(text: &str) -> bool {
 
 /// The headers, and how many names or values no header can carry.
 pub(super) fn write(user: &BTreeMap<String, String>) -> (HeaderMap, usize) {
-    let headers: HeaderMap = user.iter().filter_map(|(name, text)| Some((header(name)?, value(text)?))).collect();
+    let headers: HeaderMap =
+        user.iter().filter_map(|(name, text)| Some((header(name)?, value(text)?))).collect();
     let missing = user.len() - headers.len();
     (headers, missing)
 }
@@ -59,7 +60,11 @@ fn value(text: &str) -> Option<HeaderValue> {
     }
     // Blanks at the ends of a value are not part of it (RFC 9110 section 5.5).
     let plain = text.is_ascii() && text.trim() == text;
-    if plain { HeaderValue::from_str(text).ok() } else { HeaderValue::try_from(encoded_words::encode(text)).ok() }
+    if plain {
+        HeaderValue::from_str(text).ok()
+    } else {
+        HeaderValue::try_from(encoded_words::encode(text)).ok()
+    }
 }
 
 #[cfg(test)]
@@ -78,9 +83,12 @@ mod tests {
 
     #[test]
     fn text_outside_ascii_goes_out_encoded_and_the_rest_as_it_is() {
-        for (text, value) in
-            [("plain, text", "plain, text"), ("ä", "=?UTF-8?B?w6Q=?="), (" a", "=?UTF-8?B?IGE=?="), ("=?UTF-8?Q?a?=", "=?UTF-8?Q?a?=")]
-        {
+        for (text, value) in [
+            ("plain, text", "plain, text"),
+            ("ä", "=?UTF-8?B?w6Q=?="),
+            (" a", "=?UTF-8?B?IGE=?="),
+            ("=?UTF-8?Q?a?=", "=?UTF-8?Q?a?="),
+        ] {
             assert_eq!(sent(text).as_deref(), Some(value), "{text}");
         }
         assert_eq!(sent("a\nb"), None);
@@ -107,7 +115,10 @@ mod tests {
         let fits = encoded_words::encode(&("é".repeat(1023) + "x"));
         assert_eq!(came(&fits).len(), 2047);
         let over = encoded_words::encode(&"é".repeat(1024));
-        assert_eq!(read(&request(&[("x-amz-meta-a", &over)]).headers).expect_err("too large").code, ErrorCode::MetadataTooLarge);
+        assert_eq!(
+            read(&request(&[("x-amz-meta-a", &over)]).headers).expect_err("too large").code,
+            ErrorCode::MetadataTooLarge
+        );
     }
 
     proptest! {

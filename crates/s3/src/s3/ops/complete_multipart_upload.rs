@@ -66,18 +66,25 @@ pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Resul
 }
 
 async fn parts(payload: Payload) -> Result<Entries<CompletePart>, S3Error> {
-    let list = document::entries(payload, "CompleteMultipartUpload", MAX_LIST_BYTES, |child, parts: &[CompletePart]| {
-        if child.name != "Part" {
-            return Ok(None);
-        }
-        let part = part(&child)?;
-        // More parts than there are numbers cannot be in order.
-        if parts.last().is_some_and(|last| last.number >= part.number) {
-            return Err(ErrorCode::InvalidPartOrder.into());
-        }
-        let size = size_of::<CompletePart>() + part.etag.as_str().len() + if part.checksum.is_some() { MAX_CHECKSUM } else { 0 };
-        Ok(Some((part, size)))
-    });
+    let list = document::entries(
+        payload,
+        "CompleteMultipartUpload",
+        MAX_LIST_BYTES,
+        |child, parts: &[CompletePart]| {
+            if child.name != "Part" {
+                return Ok(None);
+            }
+            let part = part(&child)?;
+            // More parts than there are numbers cannot be in order.
+            if parts.last().is_some_and(|last| last.number >= part.number) {
+                return Err(ErrorCode::InvalidPartOrder.into());
+            }
+            let size = size_of::<CompletePart>()
+                + part.etag.as_str().len()
+                + if part.checksum.is_some() { MAX_CHECKSUM } else { 0 };
+            Ok(Some((part, size)))
+        },
+    );
     match list.await {
         Ok(list) if list.items.is_empty() => Err(ErrorCode::MalformedXML.into()),
         Err(error) if error.code == ErrorCode::MissingRequestBodyError => Err(ErrorCode::MalformedXML.into()),
@@ -86,19 +93,30 @@ async fn parts(payload: Payload) -> Result<Entries<CompletePart>, S3Error> {
 }
 
 fn part(element: &xml::Element) -> Result<CompletePart, S3Error> {
-    let number = multipart::parse_part_number(element.value("PartNumber").ok_or(ErrorCode::MalformedXML)?.trim())?;
+    let number =
+        multipart::parse_part_number(element.value("PartNumber").ok_or(ErrorCode::MalformedXML)?.trim())?;
     let etag = element.value("ETag").ok_or(ErrorCode::MalformedXML)?;
-    let invalid = || S3Error::from(ErrorCode::InvalidPart).detail("PartNumber", number.get().to_string()).detail("ETag", etag);
+    let invalid = || {
+        S3Error::from(ErrorCode::InvalidPart)
+            .detail("PartNumber", number.get().to_string())
+            .detail("ETag", etag)
+    };
     if etag.len() > MAX_ETAG {
         // No part can have it.
         return Err(invalid());
     }
-    let mut checksums = ChecksumAlgorithm::ALL.into_iter().filter_map(|algorithm| Some((algorithm, element.value(algorithm.element())?)));
+    let mut checksums = ChecksumAlgorithm::ALL
+        .into_iter()
+        .filter_map(|algorithm| Some((algorithm, element.value(algorithm.element())?)));
     let checksum = match (checksums.next(), checksums.next()) {
         (None, _) => None,
         // A value that no part can have is one that this part does not have.
-        (Some((algorithm, value)), None) => Some(Checksum::from_base64(algorithm, value).ok_or_else(invalid)?),
-        (Some(_), Some(_)) => return Err(S3Error::new(ErrorCode::InvalidRequest, "Expecting a single checksum for a part")),
+        (Some((algorithm, value)), None) => {
+            Some(Checksum::from_base64(algorithm, value).ok_or_else(invalid)?)
+        }
+        (Some(_), Some(_)) => {
+            return Err(S3Error::new(ErrorCode::InvalidRequest, "Expecting a single checksum for a part"));
+        }
     };
     Ok(CompletePart { number, etag: ETag::parse(etag), checksum })
 }
@@ -109,7 +127,10 @@ fn checksum(headers: &HeaderMap) -> Result<Option<(ChecksumAlgorithm, String)>, 
     for algorithm in ChecksumAlgorithm::ALL {
         if let Some(value) = headers.amz(algorithm.header())? {
             if found.is_some() {
-                return Err(S3Error::new(ErrorCode::InvalidRequest, "Expecting a single x-amz-checksum- header"));
+                return Err(S3Error::new(
+                    ErrorCode::InvalidRequest,
+                    "Expecting a single x-amz-checksum- header",
+                ));
             }
             found = Some((algorithm, value.trim().to_owned()));
         }
@@ -118,7 +139,8 @@ fn checksum(headers: &HeaderMap) -> Result<Option<(ChecksumAlgorithm, String)>, 
 }
 
 fn kind(headers: &HeaderMap) -> Result<Option<ChecksumKind>, S3Error> {
-    let invalid = || S3Error::new(ErrorCode::InvalidRequest, "Value for x-amz-checksum-type header is invalid.");
+    let invalid =
+        || S3Error::new(ErrorCode::InvalidRequest, "Value for x-amz-checksum-type header is invalid.");
     headers.amz("x-amz-checksum-type")?.map(|text| ChecksumKind::parse(text).ok_or_else(invalid)).transpose()
 }
 
@@ -143,12 +165,14 @@ fn check_kind(begun: ChecksumKind, kind: ChecksumKind) -> Result<(), S3Error> {
         return Ok(());
     }
     let begun = begun.as_str();
-    let message = format!("The upload was created using the {begun} checksum mode. The complete request must use the same checksum mode.");
+    let message = format!(
+        "The upload was created using the {begun} checksum mode. The complete request must use the same checksum mode."
+    );
     Err(S3Error::new(ErrorCode::InvalidRequest, message))
 }
 
-/// S3 User Guide, "Checking object integrity": who began an upload for a composite checksum names the checksum of every part. Nobody
-/// can where the storage keeps none.
+/// S3 User Guide, "Checking object integrity": who began an upload for a composite checksum names the
+/// checksum of every part. Nobody can where the storage keeps none.
 fn check_digests(begun: &UploadInfo, parts: &[CompletePart]) -> Result<(), S3Error> {
     let needs = begun.explicit_checksum && begun.checksum.kind == ChecksumKind::Composite;
     let Some(bare) = parts.iter().find(|part| needs && part.checksum.is_none()) else { return Ok(()) };
@@ -166,7 +190,8 @@ fn location(headers: &HeaderMap, bucket: &str, key: &ObjectKey) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty());
     let Some(host) = host else { return format!("/{bucket}/{key}") };
     // TLS is ended by a proxy that says so, or is not known here.
-    let scheme = headers.get("x-forwarded-proto").filter(|proto| *proto == "https").map_or("http", |_| "https");
+    let scheme =
+        headers.get("x-forwarded-proto").filter(|proto| *proto == "https").map_or("http", |_| "https");
     match host.strip_prefix(bucket) {
         Some(domain) if domain.starts_with('.') => format!("{scheme}://{host}/{key}"),
         _ => format!("{scheme}://{host}/{bucket}/{key}"),
@@ -180,7 +205,8 @@ mod tests {
 
     fn list(parts: &[&str]) -> Vec<u8> {
         let parts: String = parts.iter().map(|part| format!("<Part>{part}</Part>")).collect();
-        format!("<CompleteMultipartUpload xmlns=\"{}\">{parts}</CompleteMultipartUpload>", xml::NAMESPACE).into_bytes()
+        format!("<CompleteMultipartUpload xmlns=\"{}\">{parts}</CompleteMultipartUpload>", xml::NAMESPACE)
+            .into_bytes()
     }
 
     async fn read(body: &[u8]) -> Result<Vec<CompletePart>, S3Error> {
@@ -199,17 +225,29 @@ mod tests {
     async fn a_list_is_read_with_every_kind_of_checksum() {
         let bodies = ChecksumAlgorithm::ALL.map(|algorithm| {
             let sum = Checksum::new(algorithm, &vec![7; algorithm.length()]).expect("its length");
-            (sum.clone(), format!("<ETag>&quot;abc&quot;</ETag><{0}>{1}</{0}>", algorithm.element(), sum.to_base64()))
+            (
+                sum.clone(),
+                format!("<ETag>&quot;abc&quot;</ETag><{0}>{1}</{0}>", algorithm.element(), sum.to_base64()),
+            )
         });
         for (at, (sum, inner)) in (1..).zip(bodies) {
             let read = read(&list(&[&format!("{inner}<PartNumber>{at}</PartNumber>")])).await.expect("fine");
-            assert_eq!((read[0].number.get(), read[0].etag.as_str(), read[0].checksum.as_ref()), (at, "abc", Some(&sum)));
+            assert_eq!(
+                (read[0].number.get(), read[0].etag.as_str(), read[0].checksum.as_ref()),
+                (at, "abc", Some(&sum))
+            );
         }
     }
 
     #[tokio::test]
     async fn lists_that_are_not_well_formed_are_refused() {
-        for body in [&b""[..], b"<CompleteMultipartUpload/>", b"<Other/>", b"<CompleteMultipartUpload>", &list(&["<ETag>a</ETag>"])] {
+        for body in [
+            &b""[..],
+            b"<CompleteMultipartUpload/>",
+            b"<Other/>",
+            b"<CompleteMultipartUpload>",
+            &list(&["<ETag>a</ETag>"]),
+        ] {
             assert_eq!(failure(body).await, ErrorCode::MalformedXML, "{}", String::from_utf8_lossy(body));
         }
         assert_eq!(failure(&list(&["<PartNumber>1</PartNumber>"])).await, ErrorCode::MalformedXML);
@@ -218,7 +256,10 @@ mod tests {
         }
         let sums = "<ChecksumCRC32>AAAAAA==</ChecksumCRC32><ChecksumSHA1>AAAA</ChecksumSHA1>";
         assert_eq!(failure(&list(&[&(numbered(1) + sums)])).await, ErrorCode::InvalidRequest);
-        assert_eq!(failure(&list(&[&(numbered(1) + "<ChecksumCRC32>bad</ChecksumCRC32>")])).await, ErrorCode::InvalidPart);
+        assert_eq!(
+            failure(&list(&[&(numbered(1) + "<ChecksumCRC32>bad</ChecksumCRC32>")])).await,
+            ErrorCode::InvalidPart
+        );
     }
 
     #[tokio::test]
@@ -248,8 +289,14 @@ mod tests {
         assert_eq!(size(&headers).expect("a number"), Some(5_242_881));
         let two = request(&[("x-amz-checksum-sha1", "a"), ("x-amz-checksum-crc32", "b")]).headers;
         assert_eq!(checksum(&two).expect_err("two").code, ErrorCode::InvalidRequest);
-        assert_eq!(kind(&request(&[("x-amz-checksum-type", "HALF")]).headers).expect_err("unknown").code, ErrorCode::InvalidRequest);
-        assert_eq!(size(&request(&[("x-amz-mp-object-size", "-1")]).headers).expect_err("negative").code, ErrorCode::InvalidRequest);
+        assert_eq!(
+            kind(&request(&[("x-amz-checksum-type", "HALF")]).headers).expect_err("unknown").code,
+            ErrorCode::InvalidRequest
+        );
+        assert_eq!(
+            size(&request(&[("x-amz-mp-object-size", "-1")]).headers).expect_err("negative").code,
+            ErrorCode::InvalidRequest
+        );
     }
 
     #[test]
@@ -257,7 +304,10 @@ mod tests {
         let key = ObjectKey::new("a b/ü").expect("a key");
         let of = |headers: &[(&'static str, &str)]| location(&request(headers).headers, "bucket", &key);
         assert_eq!(of(&[("host", "localhost:9000")]), "http://localhost:9000/bucket/a%20b/%C3%BC");
-        assert_eq!(of(&[("host", "bucket.s3.test"), ("x-forwarded-proto", "https")]), "https://bucket.s3.test/a%20b/%C3%BC");
+        assert_eq!(
+            of(&[("host", "bucket.s3.test"), ("x-forwarded-proto", "https")]),
+            "https://bucket.s3.test/a%20b/%C3%BC"
+        );
         assert_eq!(of(&[("host", "bucketeer.test")]), "http://bucketeer.test/bucket/a%20b/%C3%BC");
         assert_eq!(of(&[]), "/bucket/a%20b/%C3%BC");
     }

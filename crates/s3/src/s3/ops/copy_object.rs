@@ -3,8 +3,8 @@
 use crate::{
     model::{Attributes, TagSet},
     s3::{
-        About, ErrorCode, HeaderMapExt, ObjectCall, Operation, Request, Response, S3Error, Service, copying, headers, keep_alive, limits,
-        reply,
+        About, ErrorCode, HeaderMapExt, ObjectCall, Operation, Request, Response, S3Error, Service, copying,
+        headers, keep_alive, limits, reply,
     },
     store::{
         CopyAttributes, CopyRequest,
@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
     let request = &call.request;
-    let replaces_metadata = replaces(&request.headers, "x-amz-metadata-directive", "Unknown metadata directive.")?;
+    let replaces_metadata =
+        replaces(&request.headers, "x-amz-metadata-directive", "Unknown metadata directive.")?;
     let replaces_tags = replaces(&request.headers, "x-amz-tagging-directive", "Unknown tagging directive.")?;
     let given = headers::attributes(request)?;
     let checksum = headers::checksum_spec(request)?.map(|spec| spec.algorithm);
@@ -36,10 +37,12 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
         ));
     }
     let ends = ((source.bucket.id(), source.object.key.clone()), (call.bucket.id(), call.key.clone()));
-    let (about, store, key, copies) = (About::of(request), call.bucket.store().clone(), call.key, service.copies().clone());
+    let (about, store, key, copies) =
+        (About::of(request), call.bucket.store().clone(), call.key, service.copies().clone());
     keep_alive::answer(about, async move {
         let crossing = tokio::time::timeout(PATIENCE, copies.enter(ends.0, ends.1)).await;
-        let _crossing = crossing.map_err(|_| StoreError::new(StoreErrorKind::Busy, "copies in the other direction take long"))?;
+        let _crossing = crossing
+            .map_err(|_| StoreError::new(StoreErrorKind::Busy, "copies in the other direction take long"))?;
         let info = source.head().await?;
         limits::copied(info.size)?;
         if !replaces_tags && !source.shows_tags && info.tag_count > 0 {
@@ -97,9 +100,14 @@ fn replaces(headers: &HeaderMap, directive: &'static str, message: &str) -> Resu
 
 /// Whether the request changes more than the metadata of an object that is copied onto itself.
 fn changes_more(request: &Request) -> bool {
-    [headers::STORAGE_CLASS, headers::ENCRYPTION, "x-amz-website-redirect-location", "x-amz-checksum-algorithm"]
-        .iter()
-        .any(|header| request.headers.contains_key(*header))
+    [
+        headers::STORAGE_CLASS,
+        headers::ENCRYPTION,
+        "x-amz-website-redirect-location",
+        "x-amz-checksum-algorithm",
+    ]
+    .iter()
+    .any(|header| request.headers.contains_key(*header))
 }
 
 #[cfg(test)]
@@ -109,7 +117,9 @@ mod tests {
 
     #[test]
     fn directives_have_two_values() {
-        let directive = |value: &str| replaces(&request(&[("x-amz-metadata-directive", value)]).headers, "x-amz-metadata-directive", "");
+        let directive = |value: &str| {
+            replaces(&request(&[("x-amz-metadata-directive", value)]).headers, "x-amz-metadata-directive", "")
+        };
         assert!(directive("REPLACE").is_ok_and(|replaces| replaces));
         assert!(directive("COPY").is_ok_and(|replaces| !replaces));
         assert_eq!(directive("REPLACED").err().map(|error| error.code), Some(ErrorCode::InvalidArgument));

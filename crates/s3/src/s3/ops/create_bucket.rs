@@ -3,7 +3,10 @@
 use crate::{
     buckets::{Bucket, BucketError, CreateBucket},
     model::{BucketName, CannedAcl},
-    s3::{ErrorCode, HeaderMapExt, Response, S3Error, Service, ServiceCall, headers, identification, region, reply, xml},
+    s3::{
+        ErrorCode, HeaderMapExt, Response, S3Error, Service, ServiceCall, headers, identification, region,
+        reply, xml,
+    },
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
@@ -13,7 +16,8 @@ pub(in crate::s3) async fn handle(service: &Service, call: ServiceCall) -> Resul
     let request = call.request;
     let owner = request.context.principal.identity().ok_or(ErrorCode::AccessDenied)?.owner.clone();
     let text = request.target.bucket.unwrap_or_default();
-    let name = BucketName::parse(&text).map_err(|error| S3Error::from(ErrorCode::InvalidBucketName).with_source(error))?;
+    let name = BucketName::parse(&text)
+        .map_err(|error| S3Error::from(ErrorCode::InvalidBucketName).with_source(error))?;
     // A bucket that has such a name already is created again as any other.
     if name.is_reserved() && matches!(service.buckets().get(&name).await, Err(BucketError::NoSuchBucket)) {
         return Err(ErrorCode::InvalidBucketName.into());
@@ -32,12 +36,16 @@ pub(in crate::s3) async fn handle(service: &Service, call: ServiceCall) -> Resul
     if let Ok(location) = HeaderValue::try_from(format!("/{name}")) {
         response.headers_mut().insert(header::LOCATION, location);
     }
-    response.headers_mut().extend(identification::headers(&name, &create.location, &service.settings().region));
+    response.headers_mut().extend(identification::headers(
+        &name,
+        &create.location,
+        &service.settings().region,
+    ));
     Ok(response)
 }
 
-/// Creating one's own bucket again succeeds in the classic region of S3, and there only. S3 then resets the bucket's
-/// ACL: we succeed where nothing would change, and refuse where something would.
+/// Creating one's own bucket again succeeds in the classic region of S3, and there only. S3 then resets the
+/// bucket's ACL: we succeed where nothing would change, and refuse where something would.
 fn exists(bucket: &Bucket, wanted: &CreateBucket, default_region: &str) -> Result<(), S3Error> {
     if bucket.owner().id != wanted.owner.id {
         return Err(ErrorCode::BucketAlreadyExists.into());
@@ -56,14 +64,18 @@ fn acl(headers: &HeaderMap) -> Result<CannedAcl, S3Error> {
     })
 }
 
-/// Every object here belongs to the owner of its bucket, and ACLs are honoured. That is what `BucketOwnerPreferred`
-/// promises, and `ObjectWriter` where the writer is the owner. `BucketOwnerEnforced` promises that ACLs are off for
-/// good, which we do not enforce.
+/// Every object here belongs to the owner of its bucket, and ACLs are honoured. That is what
+/// `BucketOwnerPreferred` promises, and `ObjectWriter` where the writer is the owner. `BucketOwnerEnforced`
+/// promises that ACLs are off for good, which we do not enforce.
 fn ownership(headers: &HeaderMap) -> Result<(), S3Error> {
     match headers.amz("x-amz-object-ownership")? {
         None | Some("BucketOwnerPreferred" | "ObjectWriter") => Ok(()),
-        Some("BucketOwnerEnforced") => Err(S3Error::not_implemented("Object ownership 'BucketOwnerEnforced'")),
-        Some(other) => Err(S3Error::argument("x-amz-object-ownership", other, "Invalid x-amz-object-ownership header")),
+        Some("BucketOwnerEnforced") => {
+            Err(S3Error::not_implemented("Object ownership 'BucketOwnerEnforced'"))
+        }
+        Some(other) => {
+            Err(S3Error::argument("x-amz-object-ownership", other, "Invalid x-amz-object-ownership header"))
+        }
     }
 }
 
@@ -76,7 +88,9 @@ fn location(body: &[u8]) -> Result<String, S3Error> {
     if let Some(other) = configuration.children.iter().find(|child| child.name != "LocationConstraint") {
         return match other.name.as_str() {
             // Directory buckets and tags of buckets.
-            "Location" | "Bucket" | "Tags" => Err(S3Error::not_implemented(format_args!("{} of a new bucket", other.name))),
+            "Location" | "Bucket" | "Tags" => {
+                Err(S3Error::not_implemented(format_args!("{} of a new bucket", other.name)))
+            }
             _ => Err(ErrorCode::MalformedXML.into()),
         };
     }
@@ -90,12 +104,19 @@ mod tests {
 
     #[test]
     fn a_location_is_read_from_the_document() {
-        let document = |inner: &str| format!("<CreateBucketConfiguration>{inner}</CreateBucketConfiguration>");
+        let document =
+            |inner: &str| format!("<CreateBucketConfiguration>{inner}</CreateBucketConfiguration>");
         let read = |body: &str| location(body.as_bytes()).map_err(|error| error.code);
         assert_eq!(read(""), Ok(String::new()));
         assert_eq!(read(&document("")), Ok(String::new()));
-        assert_eq!(read(&document("<LocationConstraint>eu-west-3</LocationConstraint>")), Ok("eu-west-3".into()));
-        assert_eq!(read(&document("<LocationConstraint>a b</LocationConstraint>")), Err(ErrorCode::InvalidLocationConstraint));
+        assert_eq!(
+            read(&document("<LocationConstraint>eu-west-3</LocationConstraint>")),
+            Ok("eu-west-3".into())
+        );
+        assert_eq!(
+            read(&document("<LocationConstraint>a b</LocationConstraint>")),
+            Err(ErrorCode::InvalidLocationConstraint)
+        );
         assert_eq!(read(&document("<Tags><Tag/></Tags>")), Err(ErrorCode::NotImplemented));
         assert_eq!(read(&document("<Else/>")), Err(ErrorCode::MalformedXML));
         assert_eq!(read("location=eu"), Err(ErrorCode::MalformedXML));
@@ -103,7 +124,9 @@ mod tests {
 
     #[test]
     fn an_ownership_we_cannot_enforce_is_refused() {
-        let read = |value| ownership(&request(&[("x-amz-object-ownership", value)]).headers).map_err(|error| error.code);
+        let read = |value| {
+            ownership(&request(&[("x-amz-object-ownership", value)]).headers).map_err(|error| error.code)
+        };
         assert_eq!(read("BucketOwnerPreferred"), Ok(()));
         assert_eq!(read("ObjectWriter"), Ok(()));
         assert_eq!(read("BucketOwnerEnforced"), Err(ErrorCode::NotImplemented));

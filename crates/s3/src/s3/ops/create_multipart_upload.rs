@@ -8,7 +8,8 @@ use crate::{
 use http::{HeaderName, HeaderValue};
 
 /// S3 User Guide, "Checking object integrity": what S3 adds where the client asks for nothing.
-const DEFAULT_CHECKSUM: ChecksumSpec = ChecksumSpec { algorithm: ChecksumAlgorithm::Crc64Nvme, kind: ChecksumKind::FullObject };
+const DEFAULT_CHECKSUM: ChecksumSpec =
+    ChecksumSpec { algorithm: ChecksumAlgorithm::Crc64Nvme, kind: ChecksumKind::FullObject };
 
 pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
     let asked = headers::checksum_spec(&call.request)?;
@@ -27,7 +28,10 @@ pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Resul
     });
     response.headers_mut().extend(headers::encryption_headers(encryption.as_ref()));
     if let Some(spec) = asked {
-        let said = [("x-amz-checksum-algorithm", spec.algorithm.as_str()), ("x-amz-checksum-type", spec.kind.as_str())];
+        let said = [
+            ("x-amz-checksum-algorithm", spec.algorithm.as_str()),
+            ("x-amz-checksum-type", spec.kind.as_str()),
+        ];
         for (name, value) in said {
             response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }

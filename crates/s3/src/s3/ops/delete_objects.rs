@@ -27,7 +27,8 @@ const MAX_OBJECTS: usize = 1000;
 const MAX_ETAG: usize = 64;
 /// A thousand keys of 1,024 bytes that are all escaped, with their conditions.
 const MAX_DOCUMENT: usize = 8 << 20;
-/// Deletions under way at once: enough to keep a disk or a remote storage busy, too few to crowd other requests out.
+/// Deletions under way at once: enough to keep a disk or a remote storage busy, too few to crowd other
+/// requests out.
 const CONCURRENCY: usize = 16;
 /// How many bytes of the reply are in memory at once.
 const PIECE: usize = 16 << 10;
@@ -63,41 +64,52 @@ type Outcome = (Item, Result<Deleted, S3Error>);
 /// The document is made while it is sent: escaped, a list may be six times as long.
 fn result(outcomes: Vec<Outcome>, quiet: bool, held: impl Send + 'static) -> Body {
     let (begin, end) = xml::Writer::halves("DeleteResult");
-    let rest = stream::unfold((outcomes.into_iter(), Some(end), held), move |(mut outcomes, mut end, held)| async move {
-        let mut w = xml::Writer::fragment();
-        while w.size() < PIECE
-            && let Some((item, outcome)) = outcomes.next()
-        {
-            write(&mut w, &item, &outcome, quiet);
-        }
-        let piece = if w.size() == 0 { end.take()? } else { w.finish() };
-        Some((Ok(piece), (outcomes, end, held)))
-    });
-    Body::Stream { stream: Box::pin(stream::once(async move { Ok::<Bytes, _>(begin) }).chain(rest)), length: None }
+    let rest = stream::unfold(
+        (outcomes.into_iter(), Some(end), held),
+        move |(mut outcomes, mut end, held)| async move {
+            let mut w = xml::Writer::fragment();
+            while w.size() < PIECE
+                && let Some((item, outcome)) = outcomes.next()
+            {
+                write(&mut w, &item, &outcome, quiet);
+            }
+            let piece = if w.size() == 0 { end.take()? } else { w.finish() };
+            Some((Ok(piece), (outcomes, end, held)))
+        },
+    );
+    Body::Stream {
+        stream: Box::pin(stream::once(async move { Ok::<Bytes, _>(begin) }).chain(rest)),
+        length: None,
+    }
 }
 
 async fn read(payload: Payload) -> Result<(Entries<Item>, bool), S3Error> {
     let mut quiet = false;
-    let entries = document::entries(payload, "Delete", MAX_DOCUMENT, |child, items| match child.name.as_str() {
-        "Object" => {
-            let item = item(&child).filter(|_| items.len() < MAX_OBJECTS).ok_or(ErrorCode::MalformedXML)?;
-            let size = item.size();
-            Ok(Some((item, size)))
-        }
-        "Quiet" => {
-            quiet = child.text.trim().eq_ignore_ascii_case("true");
-            Ok(None)
-        }
-        _ => Ok(None),
-    })
-    .await?;
+    let entries =
+        document::entries(payload, "Delete", MAX_DOCUMENT, |child, items| match child.name.as_str() {
+            "Object" => {
+                let item =
+                    item(&child).filter(|_| items.len() < MAX_OBJECTS).ok_or(ErrorCode::MalformedXML)?;
+                let size = item.size();
+                Ok(Some((item, size)))
+            }
+            "Quiet" => {
+                quiet = child.text.trim().eq_ignore_ascii_case("true");
+                Ok(None)
+            }
+            _ => Ok(None),
+        })
+        .await?;
     if entries.items.is_empty() { Err(ErrorCode::MalformedXML.into()) } else { Ok((entries, quiet)) }
 }
 
 impl Item {
     fn size(&self) -> usize {
         let version = self.version.as_ref().map_or(0, String::len);
-        size_of::<Self>() + self.key.len() + version + if self.conditions.if_match.is_some() { MAX_ETAG } else { 0 }
+        size_of::<Self>()
+            + self.key.len()
+            + version
+            + if self.conditions.if_match.is_some() { MAX_ETAG } else { 0 }
     }
 }
 
@@ -130,8 +142,10 @@ async fn delete_item(context: &Context, bucket: &Bucket, item: &Item) -> Result<
         return Err(gate::denied(context, resource));
     }
     // S3 does not tell, in a list, an id that no version can have from one that no version has.
-    let version = item.version.as_deref().map(|id| VersionId::parse(id).ok_or(ErrorCode::NoSuchVersion)).transpose()?;
-    if !item.conditions.is_empty() && Abilities::of(bucket).conditions(Operation::DeleteObjects) != Holds::Yes {
+    let version =
+        item.version.as_deref().map(|id| VersionId::parse(id).ok_or(ErrorCode::NoSuchVersion)).transpose()?;
+    if !item.conditions.is_empty() && Abilities::of(bucket).conditions(Operation::DeleteObjects) != Holds::Yes
+    {
         return Err(S3Error::not_implemented("A condition on this bucket's storage"));
     }
     let address = ObjectAddress::new(&key, version.as_ref());
@@ -192,9 +206,15 @@ mod tests {
 
     #[tokio::test]
     async fn the_reply_is_one_document_however_long() {
-        let objects: String = (0..1000).map(|n| format!("<Object><Key>{n}{}</Key></Object>", "&quot;".repeat(100))).collect();
+        let objects: String =
+            (0..1000).map(|n| format!("<Object><Key>{n}{}</Key></Object>", "&quot;".repeat(100))).collect();
         let root = xml::parse(shown_of(&objects).await.as_bytes(), "DeleteResult").expect("well-formed");
-        assert_eq!(root.all("Deleted").filter(|deleted| deleted.value("Key").is_some_and(|key| key.ends_with("\"\""))).count(), 1000);
+        assert_eq!(
+            root.all("Deleted")
+                .filter(|deleted| deleted.value("Key").is_some_and(|key| key.ends_with("\"\"")))
+                .count(),
+            1000
+        );
         let quiet = shown_of("<Quiet>true</Quiet><Object><Key>a</Key></Object>").await;
         assert!(xml::parse(quiet.as_bytes(), "DeleteResult").expect("well-formed").children.is_empty());
     }
@@ -207,7 +227,8 @@ mod tests {
         let bytes = result(outcomes, quiet, ()).collect().await.expect("a document").to_bytes();
         let root = xml::parse(&bytes, "DeleteResult").expect("well-formed");
         let deleted = root.child("Deleted").expect("one");
-        let shown = ["Key", "VersionId", "DeleteMarker", "DeleteMarkerVersionId"].map(|name| deleted.value(name));
+        let shown =
+            ["Key", "VersionId", "DeleteMarker", "DeleteMarkerVersionId"].map(|name| deleted.value(name));
         assert_eq!(shown, [Some("a"), None, Some("true"), Some("v2")]);
     }
 
@@ -220,7 +241,9 @@ mod tests {
     #[tokio::test]
     async fn keys_and_their_conditions_are_read() {
         let conditions = "<ETag>\"a\"</ETag><Size>3</Size><LastModifiedTime>Mon, 12 Oct 2009 17:50:30 GMT</LastModifiedTime>";
-        let objects = format!("<Quiet>true</Quiet><Object><Key> a&amp;b </Key>{conditions}</Object><Object><Key>c</Key></Object>");
+        let objects = format!(
+            "<Quiet>true</Quiet><Object><Key> a&amp;b </Key>{conditions}</Object><Object><Key>c</Key></Object>"
+        );
         let (entries, quiet) = parse(&document(&objects)).await.expect("reads");
         let items = entries.items;
         assert!(quiet);
@@ -240,7 +263,11 @@ mod tests {
         let objects = |count| document(&"<Object><Key>a</Key></Object>".repeat(count));
         assert_eq!(parse(&objects(1000)).await.map(|(entries, _)| entries.items.len()).ok(), Some(1000));
         for count in [0, 1001] {
-            assert_eq!(parse(&objects(count)).await.err().map(|error| error.code), Some(ErrorCode::MalformedXML), "{count}");
+            assert_eq!(
+                parse(&objects(count)).await.err().map(|error| error.code),
+                Some(ErrorCode::MalformedXML),
+                "{count}"
+            );
         }
     }
 
@@ -253,7 +280,11 @@ mod tests {
             "<Key>a</Key><LastModifiedTime>soon</LastModifiedTime>",
         ] {
             let objects = format!("<Object><Key>fine</Key></Object><Object>{object}</Object>");
-            assert_eq!(parse(&document(&objects)).await.err().map(|error| error.code), Some(ErrorCode::MalformedXML), "{object}");
+            assert_eq!(
+                parse(&document(&objects)).await.err().map(|error| error.code),
+                Some(ErrorCode::MalformedXML),
+                "{object}"
+            );
         }
     }
 }

@@ -45,7 +45,8 @@ pub(in crate::s3) async fn handle(call: ReadCall) -> Result<Response, S3Error> {
         reader.head(&Default::default()).await??
     };
     let mut response = reply::document("GetObjectAttributesResponse", |w| {
-        for (_, attribute) in Attribute::NAMES.into_iter().filter(|(_, attribute)| wanted.contains(attribute)) {
+        for (_, attribute) in Attribute::NAMES.into_iter().filter(|(_, attribute)| wanted.contains(attribute))
+        {
             show(w, attribute, &info, page);
         }
     });
@@ -60,9 +61,12 @@ fn wanted(headers: &HeaderMap) -> Result<Vec<Attribute>, S3Error> {
     const HEADER: &str = "x-amz-object-attributes";
     let mut wanted = Vec::new();
     for value in headers.get_all(HEADER) {
-        for name in value.to_str().unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        for name in
+            value.to_str().unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty())
+        {
             let known = Attribute::NAMES.into_iter().find(|(known, _)| *known == name);
-            let (_, attribute) = known.ok_or_else(|| S3Error::argument(HEADER, name, "Invalid attribute name specified."))?;
+            let (_, attribute) =
+                known.ok_or_else(|| S3Error::argument(HEADER, name, "Invalid attribute name specified."))?;
             wanted.push(attribute);
         }
     }
@@ -77,7 +81,13 @@ fn page(headers: &HeaderMap) -> Result<Page, S3Error> {
     let number = |header: &'static str| {
         let parse = |text: &str| {
             let number = text.parse::<i32>().ok().and_then(|number| usize::try_from(number).ok());
-            number.ok_or_else(|| S3Error::argument(header, text, format!("{header} must be an integer between 0 and 2147483647")))
+            number.ok_or_else(|| {
+                S3Error::argument(
+                    header,
+                    text,
+                    format!("{header} must be an integer between 0 and 2147483647"),
+                )
+            })
         };
         headers.amz(header)?.map(parse).transpose()
     };
@@ -130,7 +140,8 @@ mod tests {
 
     #[test]
     fn attributes_are_a_list_in_one_header_or_several() {
-        let of = |headers: &[(&'static str, &str)]| wanted(&request(headers).headers).map_err(|error| error.code);
+        let of =
+            |headers: &[(&'static str, &str)]| wanted(&request(headers).headers).map_err(|error| error.code);
         let name = "x-amz-object-attributes";
         assert_eq!(
             of(&[(name, "ETag, ObjectSize"), (name, "Checksum")]),
@@ -148,8 +159,13 @@ mod tests {
             let mut writer = xml::Writer::document();
             writer.element("ObjectParts", |w| parts(w, &all, Page { after, limit }));
             let root = xml::parse(&writer.finish(), "ObjectParts").expect("well formed");
-            let numbers: Vec<_> = root.all("Part").filter_map(|part| part.value("PartNumber")?.parse::<u16>().ok()).collect();
-            (numbers, root.value("IsTruncated") == Some("true"), root.value("NextPartNumberMarker").map(str::to_owned))
+            let numbers: Vec<_> =
+                root.all("Part").filter_map(|part| part.value("PartNumber")?.parse::<u16>().ok()).collect();
+            (
+                numbers,
+                root.value("IsTruncated") == Some("true"),
+                root.value("NextPartNumberMarker").map(str::to_owned),
+            )
         };
         assert_eq!(shown(0, 1000), (vec![1, 4, 9], false, Some("9".into())));
         assert_eq!(shown(1, 1), (vec![4], true, Some("4".into())));
@@ -160,9 +176,13 @@ mod tests {
 
     #[test]
     fn page_limits_are_numbers() {
-        let of = |headers: &[(&'static str, &str)]| page(&request(headers).headers).map_err(|error| error.code);
+        let of =
+            |headers: &[(&'static str, &str)]| page(&request(headers).headers).map_err(|error| error.code);
         assert_eq!(of(&[]), Ok(Page { after: 0, limit: 1000 }));
-        assert_eq!(of(&[("x-amz-max-parts", "5000"), ("x-amz-part-number-marker", "70000")]), Ok(Page { after: u16::MAX, limit: 1000 }));
+        assert_eq!(
+            of(&[("x-amz-max-parts", "5000"), ("x-amz-part-number-marker", "70000")]),
+            Ok(Page { after: u16::MAX, limit: 1000 })
+        );
         assert_eq!(of(&[("x-amz-max-parts", "-1")]), Err(ErrorCode::InvalidArgument));
         assert_eq!(of(&[("x-amz-part-number-marker", "x")]), Err(ErrorCode::InvalidArgument));
     }

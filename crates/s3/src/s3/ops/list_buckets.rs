@@ -7,7 +7,10 @@ use crate::{
     },
     catalog::{BucketRecord, BucketsQuery},
     model::Role,
-    s3::{ErrorCode, Query, Response, S3Error, Service, ServiceCall, acl, identification, listing, region, reply},
+    s3::{
+        ErrorCode, Query, Response, S3Error, Service, ServiceCall, acl, identification, listing, region,
+        reply,
+    },
 };
 
 /// The largest page, and the page of a request that names no limit.

@@ -12,9 +12,10 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
     let key_marker = query.get("key-marker").unwrap_or_default();
     // S3 API reference: without a key marker, the upload marker is ignored.
     let upload_marker = query.get("upload-id-marker").filter(|_| !key_marker.is_empty()).unwrap_or_default();
-    let after = Some(upload_marker)
-        .filter(|marker| !marker.is_empty())
-        .map(|marker| UploadId::parse(marker).ok_or_else(|| S3Error::argument("upload-id-marker", marker, "Invalid uploadId marker")));
+    let after = Some(upload_marker).filter(|marker| !marker.is_empty()).map(|marker| {
+        UploadId::parse(marker)
+            .ok_or_else(|| S3Error::argument("upload-id-marker", marker, "Invalid uploadId marker"))
+    });
     let request = ListUploadsRequest {
         prefix: page.prefix.to_owned(),
         delimiter: page.delimiter.map(str::to_owned),

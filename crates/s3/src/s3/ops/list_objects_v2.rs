@@ -12,9 +12,17 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
     let resumed = token.map(listing::read_token).transpose()?.flatten();
     // A token was made by a page that had begun behind `start-after`, so it overrides it.
     let after = resumed.or_else(|| start_after.filter(|name| !name.is_empty()).map(str::to_owned));
-    let request = ListRequest { prefix: page.prefix.to_owned(), after, delimiter: page.delimiter.map(str::to_owned), limit: page.limit };
+    let request = ListRequest {
+        prefix: page.prefix.to_owned(),
+        after,
+        delimiter: page.delimiter.map(str::to_owned),
+        limit: page.limit,
+    };
     let found = call.bucket.store().list(request).await?;
-    let owner = query.get("fetch-owner").is_some_and(|value| value.eq_ignore_ascii_case("true")).then(|| listing::ShownOwner::of(&call));
+    let owner = query
+        .get("fetch-owner")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        .then(|| listing::ShownOwner::of(&call));
     let reply = reply::document("ListBucketResult", |w| {
         w.text("Name", call.bucket.name().as_str());
         page.describe(w, "MaxKeys", found.truncated);

@@ -40,10 +40,16 @@ pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Resul
 fn marker(query: &Query) -> Result<u16, S3Error> {
     let name = "part-number-marker";
     let Some(text) = query.get(name).filter(|text| !text.is_empty()) else { return Ok(0) };
-    let number: i32 =
-        text.parse().map_err(|_| S3Error::argument(name, text, format!("Provided {name} not an integer or within integer range")))?;
-    u16::try_from(number.min(MAX_PART_NUMBER.into()))
-        .map_err(|_| S3Error::argument(name, text, format!("Argument {name} must be an integer between 0 and {}", i32::MAX)))
+    let number: i32 = text.parse().map_err(|_| {
+        S3Error::argument(name, text, format!("Provided {name} not an integer or within integer range"))
+    })?;
+    u16::try_from(number.min(MAX_PART_NUMBER.into())).map_err(|_| {
+        S3Error::argument(
+            name,
+            text,
+            format!("Argument {name} must be an integer between 0 and {}", i32::MAX),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -53,7 +59,9 @@ mod tests {
 
     #[test]
     fn any_number_is_a_marker() {
-        let read = |value: &str| marker(&Query::new(vec![("part-number-marker".into(), value.into())])).map_err(|error| error.code);
+        let read = |value: &str| {
+            marker(&Query::new(vec![("part-number-marker".into(), value.into())])).map_err(|error| error.code)
+        };
         assert_eq!(read(""), Ok(0));
         assert_eq!(read("7"), Ok(7));
         assert_eq!(read("2147483647"), Ok(MAX_PART_NUMBER));

@@ -46,9 +46,12 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
 async fn failure(source: &Source, range: &str, error: StoreError) -> S3Error {
     match error.kind() {
         // A GET of such a range is answered with 416, a copy of it with 400.
-        StoreErrorKind::InvalidRange { size } => {
-            S3Error::argument(RANGE, range, format!("Range specified is not valid for source object of size: {size}")).with_source(error)
-        }
+        StoreErrorKind::InvalidRange { size } => S3Error::argument(
+            RANGE,
+            range,
+            format!("Range specified is not valid for source object of size: {size}"),
+        )
+        .with_source(error),
         _ => source.name_condition(source.failure(error)).await,
     }
 }
@@ -73,11 +76,20 @@ mod tests {
 
     #[test]
     fn a_copy_range_names_both_ends() {
-        let read = |text| range(&request(&[("x-amz-copy-source-range", text)]).headers).map_err(|error| error.code);
+        let read =
+            |text| range(&request(&[("x-amz-copy-source-range", text)]).headers).map_err(|error| error.code);
         assert_eq!(read("bytes=0-2"), Ok(Some(ByteRange::FromTo(0, 2))));
-        for text in
-            ["0-2", "bytes=0", "bytes=hello-world", "bytes=0-bar", "bytes=hello-", "bytes=0-2,3-5", "bytes=0-", "bytes=-2", "bytes=2-1"]
-        {
+        for text in [
+            "0-2",
+            "bytes=0",
+            "bytes=hello-world",
+            "bytes=0-bar",
+            "bytes=hello-",
+            "bytes=0-2,3-5",
+            "bytes=0-",
+            "bytes=-2",
+            "bytes=2-1",
+        ] {
             assert_eq!(read(text), Err(ErrorCode::InvalidArgument), "{text}");
         }
         assert_eq!(range(&HeaderMap::new()).expect("nothing asked"), None);
