@@ -1,4 +1,4 @@
-//! Servers that mean no good: listings without end.
+//! Hostile FTP servers: listings without end.
 
 use super::*;
 use futures_util::TryStreamExt;
@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
-/// Every folder there has this listing, sent again and again until nobody wants it any more.
+/// A server on which every folder has this listing, sent again and again until the client disconnects.
 fn endless(line: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            // Whoever hangs up ends it.
+            // The conversation ends when the client disconnects.
             std::thread::spawn(move || converse(stream, line));
         }
     });
