@@ -1,6 +1,6 @@
-"""pyftpdlib's server with less than it can do, or with TLS from the first byte: servers differ.
+"""pyftpdlib's server with fewer features, or with TLS from the first byte, to simulate other servers.
 
-Prints the address it listens on, as `pyftpdlib` itself does.
+Prints the address on which it listens, as `pyftpdlib` does.
 """
 
 import argparse
@@ -34,7 +34,8 @@ class FileSystem(AbstractedFS):
         super().rename(src, dst)
 
     def chdir(self, path):
-        # Its own makes the whole server go there, and fail when the folder is removed.
+        # pyftpdlib's own method changes the directory of the whole process, and fails when that folder is
+        # removed.
         if not os.path.isdir(path):
             raise NotADirectoryError(20, "Not a directory")
         self.cwd = self.fs2ftp(path)
@@ -48,7 +49,7 @@ class FileSystem(AbstractedFS):
 
 class Handler(base):
     abstracted_fs = FileSystem
-    # Its own five seconds are longer than the gateway waits for a login.
+    # pyftpdlib's default of five seconds is longer than the gateway waits for a login.
     auth_failed_timeout = 3600 if arguments.refuses_late else 0
     proto_cmds = {name: how for name, how in base.proto_cmds.items() if name not in arguments.without}
 
