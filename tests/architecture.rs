@@ -25,7 +25,7 @@ use std::{
 /// The top-level modules that each module may use. A row names only rows above it. A new name in a row is a
 /// design decision, not a fix for this test.
 const LAYERS: &[(&str, &[&str])] = &[
-    // The vocabulary.
+    // Typed names and values.
     ("model", &[]),
     // The syntax of storage protocols.
     ("xml", &[]),
@@ -37,7 +37,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("backend", &["model", "store", "catalog"]),
     // The contract of background jobs, and what operators see of them.
     ("work", &["model", "catalog", "backend"]),
-    // One kind of storage each.
+    // Drivers, each for one kind of storage.
     ("drivers", &["model", "store", "catalog", "xml", "backend"]),
     // One bucket on several backends: replication.
     ("replicate", &["model", "store", "catalog", "backend", "work"]),

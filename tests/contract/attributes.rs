@@ -1,4 +1,4 @@
-//! Attributes belong to the object: kept whole, and changed only where they may.
+//! Attributes belong to an object: they are stored completely, and only some operations may change them.
 
 use super::{client::*, storage::Storage};
 use causeway::{
