@@ -22,6 +22,54 @@ class Ended(Exception):
     """The connection or the stream ended before the reply began."""
 
 
+class Tls:
+    """TLS over a socket, for one thread that reads and others that send.
+
+    `ssl.SSLSocket` lets several threads use OpenSSL's one connection at the same time, which breaks it now and
+    then (BAD_RECORD_MAC). Here one thread at a time uses it, and none holds it while it waits for the socket.
+    """
+
+    def __init__(self, tls: ssl.SSLContext, socket: socket.socket, host: str):
+        self.socket, self.incoming, self.outgoing = socket, ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.turn, self.order = threading.Lock(), threading.Lock()
+        self.tls = tls.wrap_bio(self.incoming, self.outgoing, server_hostname=host)
+        self._until_done(self.tls.do_handshake)
+
+    def selected_alpn_protocol(self) -> str | None:
+        return self.tls.selected_alpn_protocol()
+
+    def recv(self, size: int) -> bytes:
+        return self._until_done(lambda: self.tls.read(size))
+
+    def sendall(self, data: bytes) -> None:
+        with self.order:
+            with self.turn:
+                if data:
+                    self.tls.write(data)
+                sealed = self.outgoing.read()
+            self.socket.sendall(sealed)
+
+    def settimeout(self, timeout: float | None) -> None:
+        self.socket.settimeout(timeout)
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def _until_done(self, act):
+        while True:
+            with self.turn:
+                try:
+                    return act()
+                except ssl.SSLWantReadError:
+                    pass
+                except ssl.SSLZeroReturnError:
+                    return b""
+            self.sendall(b"")
+            arrived = self.socket.recv(1 << 16)
+            with self.turn:
+                self.incoming.write(arrived) if arrived else self.incoming.write_eof()
+
+
 class Stream:
     def __init__(self):
         self.status, self.headers, self.headed = None, {}, 0
@@ -34,7 +82,7 @@ class Connection:
         self.socket = socket.create_connection(address, timeout)
         if tls is not None:
             tls.set_alpn_protocols(["h2"])
-            self.socket = tls.wrap_socket(self.socket, server_hostname=address[0])
+            self.socket = Tls(tls, self.socket, address[0])
             if self.socket.selected_alpn_protocol() != "h2":
                 raise Ended("the server does not speak HTTP/2")
         self.socket.settimeout(None)

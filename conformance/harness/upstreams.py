@@ -139,8 +139,8 @@ BACKENDS = (
         "pyftpdlib, over local disk",
         contract="ftp",
         installs="pyftpdlib",
-        starts=("{home}/bin/python", "-m", "pyftpdlib", "-i", "127.0.0.1", "-p", "0", "-w", "-d", "{work}/data")
-        + ("-u", "{access_key}", "-P", "{secret_key}"),
+        starts=("{home}/bin/python", str(REPOSITORY / "tests/support/ftpd.py"), "{work}/data")
+        + ("--user", "{access_key}", "--password", "{secret_key}"),
         listens=r">>> starting FTP server on ",
         toml=FTP,
     ),

@@ -1,6 +1,8 @@
-//! Hostile FTP servers: listings without end.
+//! Hostile FTP servers: listings without end, and data connections that are closed silently.
 
 use super::*;
+use bytes::Bytes;
+use causeway::backend::tree::files::DraftName;
 use futures_util::TryStreamExt;
 use std::{
     io::{BufRead, BufReader, Write},
@@ -8,7 +10,8 @@ use std::{
     time::Duration,
 };
 
-/// A server on which every folder has this listing, sent again and again until the client disconnects.
+/// A server on which every folder has this listing, sent again and again until the client disconnects. On
+/// STOR, it closes the data connection before it reads, and never replies.
 fn endless(line: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -41,6 +44,10 @@ fn converse(mut stream: TcpStream, line: &str) -> std::io::Result<()> {
                 while data.write_all(many.as_bytes()).is_ok() {}
                 write!(stream, "426 cut\r\n")?;
             }
+            "STOR" => {
+                drop(data.accept()?);
+                write!(stream, "150 begins\r\n")?;
+            }
             _ => write!(stream, "200 fine\r\n")?,
         }
     }
@@ -65,5 +72,28 @@ async fn a_listing_without_end_is_an_error() {
             tokio::time::timeout(Duration::from_secs(60), listing).await.expect("a listing comes to an end");
         let error = listed.expect_err("it never ends");
         assert!(!error.is_temporary() && error.to_string().contains("no end"), "{line:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_whose_data_connection_the_server_gave_up_is_lost_at_once() {
+    for content in ["", "some bytes"] {
+        let files = on(FtpSettings {
+            port: endless("x").port(),
+            timeout: Duration::from_secs(600),
+            attempts: 1,
+            ..Ftpd::nowhere()
+        });
+        let writing = async {
+            let length = content.len() as u64;
+            let mut draft = files.create(&DraftName("test-draft".to_owned()), "a", Some(length)).await?;
+            draft.write(vec![Bytes::from(content)]).await?;
+            draft.finish().await
+        };
+        // With these settings, the driver would wait for a reply for more than an hour.
+        let written =
+            tokio::time::timeout(Duration::from_secs(60), writing).await.expect("no reply is waited for");
+        let error = written.expect_err("the server has nothing of it");
+        assert!(error.is_temporary(), "{error}");
     }
 }

@@ -233,9 +233,6 @@ pub async fn a_file_and_a_folder_may_take_turns_with_a_name(files: Storage) {
                     files.stat(path).await.expect("an answer");
                     drop(files.open(path, None).await.expect("an answer"));
                     list(&files, path).await;
-                    // Without a pause, requests beside this loop time out now and then on FTP; the cause is
-                    // not known.
-                    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
                 }
             }
         })

@@ -10,7 +10,10 @@ use super::{
     session::{PATIENCE, Session},
 };
 use bytes::{Bytes, BytesMut};
-use futures_util::future::{Either, select};
+use futures_util::{
+    FutureExt,
+    future::{Either, select},
+};
 use std::{
     io,
     net::SocketAddr,
@@ -30,6 +33,8 @@ const PIECE: usize = 128 << 10;
 const NOTICING: Duration = Duration::from_secs(2);
 /// How long the other side may take to say goodbye when all else is said.
 const GOODBYE: Duration = Duration::from_millis(250);
+
+const LOST: Failure = Failure::Lost("the data connection was lost");
 
 #[derive(Debug)]
 pub(super) struct Data {
@@ -143,7 +148,7 @@ impl Data {
                 Ok(Ok(0)) => break,
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => break,
-                Ok(Err(_)) => return Err(Failure::Lost("the data connection was lost")),
+                Ok(Err(_)) => return Err(LOST),
                 Err(_) if piece.is_empty() => return Err(Failure::Lost("the server sends nothing more")),
                 Err(_) => break,
             }
@@ -155,7 +160,7 @@ impl Data {
         while !bytes.is_empty() {
             match timeout(self.within, self.link.write_buf(&mut bytes)).await {
                 Ok(Ok(1..)) => {}
-                Ok(Ok(0) | Err(_)) => return Err(Failure::Lost("the data connection was lost")),
+                Ok(Ok(0) | Err(_)) => return Err(LOST),
                 Err(_) => return Err(Failure::Lost("the server takes nothing more")),
             }
         }
@@ -173,19 +178,22 @@ impl Data {
     }
 
     /// All was written: the server says whether it has all.
+    ///
+    /// A server that ends the data connection before we do has not taken all of it, and some that lost it
+    /// never say so: their reply is not waited for as long as that of a server that stores what it has.
     pub(super) async fn stored(mut self, session: &mut Session) -> Result<(), Failure> {
+        let is_given_up = self.is_ended_by_server();
         let ended = timeout(self.within, async {
             self.link.flush().await?;
             self.link.shutdown().await
         });
-        let ended = ended.await.is_ok_and(|ended| ended.is_ok());
+        let ended = ended.await.is_ok_and(|ended| ended.is_ok()) && !is_given_up;
         let (last, link) = (self.last, &mut self.link);
         // The server may still send TLS tickets, without which it may refuse the next data connection.
-        let drained = pin!(async {
-            let mut rest = [0; 1024];
-            while matches!(link, Link::Secure(_)) && matches!(link.read(&mut rest).await, Ok(1..)) {}
-        });
-        let within = session.timeout * PATIENCE;
+        let is_plain = matches!(link, Link::Plain(_));
+        let drained = pin!(drain(link));
+        let noticing = NOTICING.min(session.timeout);
+        let within = if ended { session.timeout * PATIENCE } else { noticing };
         let replied = pin!(async {
             match last {
                 Some(reply) => Ok(reply),
@@ -193,15 +201,31 @@ impl Data {
             }
         });
         let reply = match select(drained, replied).await {
-            Either::Left(((), reply)) => reply.await?,
+            // A reset without TLS: the server closed with bytes unread.
+            Either::Left((Err(_), reply)) if is_plain => {
+                timeout(noticing, reply).await.unwrap_or(Err(LOST))?
+            }
+            Either::Left((_, reply)) => reply.await?,
             Either::Right((reply, drained)) => {
-                // Without them the connection is only made anew.
+                // Without the tickets the next connection is made anew.
                 let _ = timeout(GOODBYE, drained).await;
                 reply?
             }
         };
         completed(reply)?;
-        if ended { Ok(()) } else { Err(Failure::Lost("the data connection was lost")) }
+        if ended { Ok(()) } else { Err(LOST) }
+    }
+
+    /// Returns whether the server has closed the data connection while it was due to read from it.
+    fn is_ended_by_server(&mut self) -> bool {
+        let mut rest = [0; 1024];
+        loop {
+            match self.link.read(&mut rest).now_or_never() {
+                None => return false,
+                Some(Ok(1..)) => {}
+                Some(Ok(0) | Err(_)) => return true,
+            }
+        }
     }
 
     /// Ends a transfer whose rest is not wanted. The session can be used further if it is in sync.
@@ -222,6 +246,13 @@ impl Data {
             _ => failure,
         }
     }
+}
+
+/// Reads to the end of what the server sends, which is nothing that matters.
+async fn drain(link: &mut Link) -> io::Result<()> {
+    let mut rest = [0; 1024];
+    while link.read(&mut rest).await? > 0 {}
+    Ok(())
 }
 
 fn completed(reply: Reply) -> Result<(), Failure> {

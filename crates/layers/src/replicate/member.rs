@@ -161,10 +161,9 @@ impl Member {
         }
         if self.is_unmade() {
             // The error does not count against the backend, where other buckets may work.
-            return Err(StoreError::new(
-                StoreErrorKind::Busy,
-                "the place of the replica could not be made yet",
-            ));
+            let why = self.troubles.unseen().unwrap_or_else(|| "that is tried soon".to_owned());
+            let words = format!("the location of the replica could not be created yet: {why}");
+            return Err(StoreError::new(StoreErrorKind::Busy, words));
         }
         let open = || async {
             // Opening may create a location again, which would hide that its content is gone. The caller may

@@ -149,11 +149,11 @@ impl Buckets {
         };
         match document::<K>(value) {
             Some(document) => {
-                drop(self.catalog().set_document(bucket.id(), Expected::Any, document).await.map_err(gone)?)
+                self.catalog().set_document(bucket.id(), Expected::Any, document).await.map_err(gone)?;
             }
-            None => drop(
-                self.catalog().delete_document(bucket.id(), K::NAME, Expected::Any).await.map_err(gone)?,
-            ),
+            None => {
+                self.catalog().delete_document(bucket.id(), K::NAME, Expected::Any).await.map_err(gone)?;
+            }
         }
         self.read_settings(bucket).await
     }
