@@ -25,8 +25,9 @@ class Ended(Exception):
 class Tls:
     """TLS over a socket, for one thread that reads and others that send.
 
-    `ssl.SSLSocket` lets several threads use OpenSSL's one connection at the same time, which breaks it now and
-    then (BAD_RECORD_MAC). Here one thread at a time uses it, and none holds it while it waits for the socket.
+    `ssl.SSLSocket` lets several threads use OpenSSL's one connection at the same time, which breaks it now
+    and then (BAD_RECORD_MAC). Here one thread at a time uses it, and none holds it while it waits for the
+    socket.
     """
 
     def __init__(self, tls: ssl.SSLContext, socket: socket.socket, host: str):
