@@ -1,5 +1,5 @@
-//! The layers of `src/lib.rs`, held to: this file is their table, `architecture/drivers.rs` that of drivers
-//! and of what they share. Between crates the compiler sees to it as well.
+//! Tests of the layers. This file has the table of modules; `architecture/drivers.rs` has the table of
+//! drivers and of what they share. Between crates the compiler checks the layers, too.
 
 #[path = "architecture/circles.rs"]
 mod circles;
@@ -22,10 +22,10 @@ use std::{
     path::Path,
 };
 
-/// Which top-level modules each may use, and no more. Bottom first: a row names only rows above it. A new
-/// name in a row is a decision, not a repair.
+/// The top-level modules that each module may use. A row names only rows above it. A new name in a row is a
+/// design decision, not a fix for this test.
 const LAYERS: &[(&str, &[&str])] = &[
-    // The vocabulary.
+    // Typed names and values.
     ("model", &[]),
     // The syntax of storage protocols.
     ("xml", &[]),
@@ -37,34 +37,34 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("backend", &["model", "store", "catalog"]),
     // The contract of background jobs, and what operators see of them.
     ("work", &["model", "catalog", "backend"]),
-    // One kind of storage each.
+    // Drivers, each for one kind of storage.
     ("drivers", &["model", "store", "catalog", "xml", "backend"]),
-    // One bucket on several backends.
+    // One bucket on several backends: replication.
     ("replicate", &["model", "store", "catalog", "backend", "work"]),
     // A backend that fails on purpose.
     ("faults", &["model", "store", "catalog", "backend"]),
-    // How much, how fast and how many at once.
+    // Limits: how much, how fast and how many at once.
     ("limits", &["model", "store", "catalog", "backend"]),
-    // What of the drivers' answers is kept for a while.
+    // Caches: answers of drivers are kept for a while.
     ("cache", &["model", "store", "catalog", "backend"]),
     // Which buckets there are, and the stack of each.
     ("buckets", &["model", "store", "catalog", "backend", "work"]),
-    // Beside the layers: settings are data, and metrics are names.
-    // Types of backends are a table of their driver's, of which settings are made.
+    // Beside the layers. Settings are data, and metrics are names. The types of backends are a table of the
+    // drivers, from which settings are made.
     ("config", &["model", "store", "drivers"]),
     ("telemetry", &["model", "store"]),
-    // Who may come in.
+    // Identities, and who may log in.
     ("access", &["model", "catalog"]),
-    // What goes on in the background.
+    // Background jobs of the server.
     ("jobs", &["model", "store", "catalog", "work", "buckets"]),
-    // The protocol's meaning.
+    // The meaning of the protocol.
     ("s3", &["model", "store", "catalog", "buckets", "xml"]),
-    // The protocol's wire.
+    // The wire format of the protocol.
     ("edge", &["model", "store", "access", "s3"]),
-    // What operators ask.
+    // Requests of operators.
     ("admin", &["telemetry"]),
     ("control", &["model", "store", "catalog", "backend", "work", "buckets", "access", "telemetry"]),
-    // Sockets, and the one place that wires all of it.
+    // Sockets, and the one module that builds and connects all others.
     (
         "server",
         &[
@@ -89,11 +89,11 @@ const LAYERS: &[(&str, &[&str])] = &[
             "control",
         ],
     ),
-    // The process.
+    // The command line.
     ("cli", &["model", "config", "telemetry", "server"]),
 ];
 
-/// Crates that only these places know, so that leaving one means changing one place.
+/// Crates that only these modules use, so that replacing one changes only these modules.
 const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("rusqlite", &["catalog/sqlite"]),
     ("quick_xml", &["xml"]),
@@ -128,7 +128,7 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Lines of a file before its tests: one concept fits.
+/// Maximum number of lines of a file before its tests.
 const MAX_LINES: usize = 500;
 
 /// The first names of paths that begin with `crate`.
@@ -140,7 +140,7 @@ fn of_crate(code: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_table_lists_every_module_once_and_points_down_only() {
-    // Modules lie in crates of several, or are crates.
+    // A module is in a library of several modules, or is a crate of its own.
     let several = |before: &str| before.is_empty();
     let (libraries, alone): (Vec<_>, Vec<_>) = roots().into_iter().partition(|(_, before)| several(before));
     let texts: Vec<String> = libraries
@@ -190,7 +190,7 @@ fn a_crate_with_a_home_is_used_only_there() {
         for (name, homes) in KNOWN_ONLY_TO {
             let path = format!("{name}::");
             let named = source.code.match_indices(&path).any(|(at, _)| {
-                // Neither the end of a longer name nor a module of ours.
+                // The path is neither the end of a longer name nor a module of this workspace.
                 !source.code[..at]
                     .ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == ':')
             });
@@ -222,7 +222,7 @@ fn no_file_is_longer_than_one_concept() {
     assert!(long.is_empty(), "{long:?}");
 }
 
-/// The targets of a Makefile, and what each needs first.
+/// The targets of a Makefile, and the targets that each of them depends on.
 fn chores(makefile: &str) -> BTreeMap<&str, BTreeSet<&str>> {
     let rules = makefile.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_lowercase()));
     rules
@@ -255,7 +255,7 @@ fn every_chore_is_part_of_make_test_or_of_make_test_all() {
         "test-all runs what test does, or nobody knows: {:?}",
         recipe.difference(&left)
     );
-    // A chore that another one needs runs with it.
+    // A target that another one depends on runs with it.
     let with_another = |name: &&&str| recipe.iter().any(|chore| chores[chore].contains(**name));
     let missing: Vec<_> = left.difference(&recipe).filter(|name| !with_another(name)).collect();
     assert!(missing.is_empty(), "neither test nor test-all runs {missing:?}");

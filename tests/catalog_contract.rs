@@ -1,3 +1,4 @@
-//! Every catalog driver against the one contract suite in `tests/catalog`, and what only one driver promises.
+//! Runs the contract suite in `tests/catalog` on every catalog driver, and tests what only one driver
+//! promises.
 
 mod catalog;

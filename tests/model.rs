@@ -1,7 +1,7 @@
-//! Random operations against every driver and against a naive model, with restarts in between.
+//! Random operations on every driver, compared with a naive model, with restarts in between.
 //!
-//! `PROPTEST_CASES=1000 cargo test --test model` looks longer than CI does. A failure prints the shrunken
-//! operations: they become a named test in `model/regressions.rs`.
+//! `PROPTEST_CASES=1000 cargo test --test model` runs more cases than CI does. A failure prints the shrunken
+//! operations, which become a named test in `model/regressions.rs`.
 
 #[path = "model/naive.rs"]
 mod naive;
@@ -20,7 +20,7 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use storage::{Beneath, Driver, Replicas, Server};
 use support::files::Quirks;
 
-/// As many cases as the environment asks for, else as many as CI has time for.
+/// Runs as many cases as the environment asks for, or else `cases`, which fit into the time of CI.
 fn check(driver: Driver, cases: u32) {
     let asked = std::env::var_os("PROPTEST_CASES").map(|_| ProptestConfig::default().cases);
     let config = ProptestConfig {

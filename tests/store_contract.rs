@@ -1,4 +1,4 @@
-//! Every driver is held to every promise of the store contract.
+//! Every driver is tested on every promise of the store contract.
 
 mod contract;
 #[path = "contract/exceptions.rs"]
@@ -10,7 +10,7 @@ mod support;
 use contract::storage::{Beneath, Driver, Replicas, Server, Storage};
 use support::files::Quirks;
 
-/// One test per promise, for the driver in scope.
+/// One test per promise, for the `DRIVER` of the surrounding module.
 macro_rules! promises {
     ($($area:ident { $($promise:ident)+ })+) => {
         $(mod $area {

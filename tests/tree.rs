@@ -1,5 +1,5 @@
-//! S3 upon files in folders: what the store contract cannot see. What others do behind our back, what a
-//! process that is killed leaves, and what it costs.
+//! S3 on top of files in folders, beyond the store contract: out-of-band changes, what a killed process
+//! leaves, and what operations cost.
 
 #[path = "tree/bytes.rs"]
 mod bytes;
@@ -94,7 +94,7 @@ impl Bed {
         Self { files, directory, catalog, backend, record, store, upkeep }
     }
 
-    /// What was under way never ends; what the catalog has is all there is.
+    /// Simulates a kill: pending calls never end, and only the catalog's content survives.
     async fn kill(self) -> Self {
         self.catalog.close().await.expect("closes");
         let (catalog, backend, record, opened) =
@@ -111,7 +111,7 @@ impl Bed {
         self.store.head(key(name).current(), &Default::default()).await.map_err(|error| error.kind())
     }
 
-    /// The body, and the user's note that came with it.
+    /// The body, and the user's note that was stored with it.
     async fn get(&self, name: &str) -> Result<(Bytes, Option<String>), StoreErrorKind> {
         let reply =
             self.store.get(key(name).current(), GetRequest::default()).await.map_err(|error| error.kind())?;
@@ -152,7 +152,7 @@ impl Bed {
     }
 }
 
-/// With a note that says what the body does.
+/// Puts an object with a note that repeats the body.
 async fn put(store: Arc<dyn Store>, name: String, body: String) -> Result<ETag, StoreError> {
     let attributes = Attributes { user: [("note".to_owned(), body.clone())].into(), ..Default::default() };
     let payload = Payload::from_bytes(body);
@@ -192,7 +192,7 @@ async fn keys_that_differ_in_case_are_objects_of_their_own_where_their_names_wou
         bed.maintain().await;
         assert_eq!(bed.names().await, ["A", "B/x", "Taken/x", "a", "a/x", "b/x", "taken/x", "Ü/y", "ü"]);
     }
-    // What was apart stays there, and the first comer may go.
+    // A key that was stored apart stays there, even when the key that took the name first is deleted.
     bed.store.delete(key("A").current(), &Default::default()).await.expect("is deleted");
     bed.put("a", "again").await.expect("is put");
     assert_eq!(bed.head("A").await, Err(StoreErrorKind::NoSuchKey));
@@ -283,7 +283,8 @@ async fn publishing_that_fails_leaves_the_old_object_as_it_was() {
     }
 }
 
-/// Stops a change at a point, kills the process, and says what is there afterwards, before and after upkeep.
+/// Stops a change at a point, kills the process, and returns what is there afterwards, before and after
+/// upkeep.
 async fn killed(quirks: Quirks, stop: Stop, change: impl AsyncFn(&Bed)) -> [(Vec<String>, Vec<String>); 2] {
     let bed = Bed::new(quirks).await;
     bed.put("a", "old").await.expect("is put");
@@ -323,7 +324,7 @@ fn names(read: &[&str], listed: &[&str]) -> (Vec<String>, Vec<String>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_put_that_is_killed_is_wholly_there_or_not_at_all() {
     for quirks in BOTH {
-        // The first has the same length, so that with times in seconds only the bytes can tell.
+        // The first body has the same length, so with times in seconds only the bytes differ.
         for body in ["new", "longer"] {
             let change = async |bed: &Bed| begin(bed, "a", body);
             let old = names(&["a=old"], &["a"]);
@@ -401,7 +402,7 @@ async fn a_file_changed_by_others_is_another_object_and_one_taken_away_is_none()
         assert_eq!(bed.get("gone").await, Err(StoreErrorKind::NoSuchKey));
         bed.maintain().await;
         assert_eq!(bed.list().await, [("changed".to_owned(), 9, md5(b"by others"))]);
-        // A share that was not mounted for a while: what is known of its objects was not forgotten.
+        // A share was not mounted for a while: the records of its objects were kept.
         bed.files.put_back("photos/back", back.1, stat);
         bed.maintain().await;
         assert_eq!((bed.get("back").await, bed.names().await.len()), (told("back"), 2));
@@ -415,7 +416,7 @@ async fn a_large_file_of_others_has_a_tag_at_once_and_its_md5_soon() {
     bed.files.place("photos/large", &body);
     let first = bed.head("large").await.expect("is there").etag;
     assert!(first.as_str().ends_with("-0"), "{first:?}");
-    // Asking for a swap does not take a tag for an answer that is none.
+    // A condition is compared with the MD5, not with the provisional ETag.
     let conditions = causeway::store::condition::WriteConditions {
         if_match: Some(causeway::store::condition::ETagMatch::OneOf(vec![md5(&body)])),
         ..Default::default()
@@ -442,7 +443,7 @@ async fn a_walk_that_was_cut_short_goes_on_where_it_was() {
     files.place("photos/done/a", b"a");
     files.place("photos/left/b", b"b");
     let bed = Bed::upon(files, false).await;
-    // As a process leaves it that was killed between the two folders.
+    // The state of a full scan of a process that was killed between the two folders.
     let walks = bed.directory.path().join("spool/walks");
     std::fs::create_dir_all(&walks).expect("a directory");
     let trail = serde_json::json!({

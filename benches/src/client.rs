@@ -17,7 +17,7 @@ use crate::sigv4::{Credentials, Signer, UNSIGNED_PAYLOAD, Unsigned};
 /// Enough of an error body to show what the server meant.
 const ERROR_EXCERPT: usize = 600;
 
-/// The server answered, and not with success.
+/// The server answered with a status other than success.
 #[derive(Debug)]
 pub struct Refused {
     call: String,
@@ -40,7 +40,7 @@ pub struct Client {
     head: String,
 }
 
-/// One call: what follows the host in the URL, encoded.
+/// One call. Path and query are encoded already.
 struct Call<'a> {
     method: &'a str,
     path: &'a str,
@@ -93,8 +93,7 @@ impl Client {
         }
     }
 
-    /// One page of ListObjectsV2. `query` holds further parameters, encoded, and all of them sorting behind
-    /// `list-type`.
+    /// Reads one page of ListObjectsV2. `query` holds further parameters, encoded.
     pub fn list(&mut self, bucket: &str, query: &str) -> Result<listing::Page> {
         let mut body = Vec::new();
         let query = canonical(query);
@@ -104,7 +103,7 @@ impl Client {
         listing::parse(&String::from_utf8(body).context("a listing that is not UTF-8")?)
     }
 
-    /// The same page, read but not looked at, for measuring.
+    /// Reads one page of ListObjectsV2 without parsing it, for measurements.
     pub fn list_bytes(&mut self, path: &str, query: &str) -> Result<Reply> {
         self.plain("GET", path, query, &[])
     }
@@ -190,7 +189,7 @@ fn accept(call: &Call, reply: &Reply, body: &[u8]) -> Result<()> {
         .into())
 }
 
-/// Adds `list-type=2` and sorts, as the signature wants it.
+/// Adds `list-type=2` and sorts the parameters: the signature needs them sorted.
 fn canonical(query: &str) -> String {
     let mut pairs: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty()).collect();
     pairs.push("list-type=2");

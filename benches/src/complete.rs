@@ -1,7 +1,8 @@
 //! `complete`: what CompleteMultipartUpload costs when a large upload came in uniform parts.
 //!
-//! Owns: the upload in shuffled order, the figures around Complete, the check of what came out. Invariant:
-//! the finished object is read back whole and compared, so a Complete that is fast because it is wrong fails.
+//! Owns: the upload in shuffled order, the figures around Complete, the check of the resulting object.
+//! Invariant: the finished object is read back whole and compared, so a Complete that is fast because it is
+//! wrong fails.
 
 use std::sync::Mutex;
 use std::time::Instant;
@@ -20,7 +21,7 @@ use crate::sigv4::hex;
 const MIB: usize = 1024 * 1024;
 const BUCKET: &str = "complete";
 const PATH: &str = "/complete/large";
-/// "Well under a second", as a number.
+/// The goal "well under a second", as a number.
 const SECONDS_LIMIT: f64 = 0.5;
 const MEBIBYTES_LIMIT: f64 = 1.0;
 

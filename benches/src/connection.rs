@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-/// A server that says nothing for this long has hung; without it a benchmark would wait for ever.
+/// A server that sends nothing for this long has hung. Without a limit, the benchmark would wait forever.
 const PATIENCE: Duration = Duration::from_secs(180);
 const BUFFER: usize = 256 * 1024;
 const MAX_HEAD: usize = 32 * 1024;
@@ -79,8 +79,8 @@ impl Connection {
         has_body: bool,
         sink: Sink,
     ) -> Result<(Reply, bool)> {
-        // A server may refuse and close while the body is on its way: its reply says why, so it is read
-        // before the write error counts.
+        // A server may refuse and close while the body is still being sent. Its reply says why, so the reply
+        // is read before the write error counts.
         let sent = self.send(head, body);
         let (reply, framing, keep) = match (self.read_head(has_body), sent) {
             (Ok(head), Ok(())) => head,

@@ -3,7 +3,7 @@
 //!
 //! Owns: writers, the moment of the kill, the inspection afterwards. Does not own: what is legal (`history`).
 //! Invariants: only connection errors after the kill are excused; an object is judged by all of its bytes,
-//! its ETag and its place in the listing; anything seen that is not legal is printed and fails the run.
+//! its ETag and its place in the listing; everything that is seen and not legal is printed and fails the run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,12 +25,13 @@ use crate::server::{Directory, Server};
 
 const BUCKET: &str = "crash";
 const LARGEST: u64 = 256 * 1024;
-/// Keys of each writer, few enough that most are overwritten, and keys that all writers fight over.
+/// The number of keys of each writer, small enough that most are overwritten, and the number of keys that all
+/// writers share.
 const OWN_KEYS: u64 = 100;
 const SHARED_KEYS: u64 = 16;
 /// A round ends after a number of acknowledgements from this range.
 const ACKNOWLEDGED: std::ops::Range<u64> = 20..400;
-/// Start-up may clean behind its readiness, but not for longer than this.
+/// The server may still clean up after it is ready, but not for longer than this.
 const CLEANING_LIMIT: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
@@ -83,7 +84,7 @@ pub fn run(options: &Options) -> Result<Report> {
     Ok(report(options, &counts, history.keys().count(), status.code()))
 }
 
-/// Takes the history and gives it back, so that nobody reads it while writers add to it.
+/// Takes the history and returns it, so that no other code reads it while writers add to it.
 fn write_until_killed(
     server: &mut Server,
     history: History,
@@ -93,7 +94,7 @@ fn write_until_killed(
 ) -> Result<History> {
     let target = ACKNOWLEDGED.start + random.below(ACKNOWLEDGED.end - ACKNOWLEDGED.start);
     let seeds: Vec<u64> = (0..writers).map(|_| random.next()).collect();
-    // Where between two acknowledgements the kill falls is left to chance too.
+    // The moment of the kill between two acknowledgements is random, too.
     let pause = Duration::from_micros(random.below(5_000));
     let history = Mutex::new(history);
     let killed = AtomicBool::new(false);
@@ -215,7 +216,7 @@ fn inspect(server: &Server, history: &mut History, everything: bool, counts: &mu
             }
             Err(what) => {
                 violation(counts, &format!("{key}: {what}; legal: {legal:?}"));
-                // One fault is reported once: what comes next is judged anew.
+                // The key is deleted, so that each fault is reported only once.
                 client.delete(&format!("/{BUCKET}/{key}"))?;
                 let version = history.begin(&key, Shape::Absent);
                 history.settle(&key, version);
@@ -239,7 +240,7 @@ fn read(client: &mut Client, key: &str, legal: &[Version]) -> Result<Result<(Ver
     let Some(version) = same else {
         return Ok(Err(format!("{} bytes that are no legal version", body.len())));
     };
-    // Two empty versions are the same bytes: any legal one whose ETag fits is what is seen.
+    // Several legal versions may be empty and so have the same bytes: one whose ETag matches is taken.
     let fits = |version: &&Version| version.parts().concat() == body && version.etag() == reply.etag;
     match legal.iter().filter(|version| version.shape != Shape::Absent).find(fits) {
         Some(version) => Ok(Ok((*version, reply.etag))),

@@ -1,4 +1,5 @@
-//! What was asked of a key, what was acknowledged, and so what may be seen of it after a crash.
+//! The writes of each key that were requested and acknowledged, and the versions that may be seen after a
+//! crash.
 //!
 //! Owns: versions, their content, the rule that decides which of them are legal. Does not own: sending or
 //! reading anything. Invariant (linearizability of one register): a version may be seen unless another one
@@ -15,14 +16,14 @@ use crate::sigv4::hex;
 /// The smallest part that S3 allows in front of another.
 const FIRST_PART: usize = 5 * 1024 * 1024;
 
-/// What one request makes of a key.
+/// The state of a key that one request produces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     Absent,
     Put {
         size: usize,
     },
-    /// One part, or a full first part in front of it.
+    /// A multipart object: `full_parts` parts of 5 MiB, then a part of `last` bytes.
     Multipart {
         full_parts: usize,
         last: usize,
@@ -31,7 +32,7 @@ pub enum Shape {
 
 #[derive(Debug, Clone, Copy)]
 pub struct Version {
-    /// Names the version, and is the seed of its content.
+    /// The id of the version, and the seed of its content.
     pub id: u64,
     pub shape: Shape,
     started: u64,
@@ -79,7 +80,7 @@ pub struct History {
 }
 
 impl History {
-    /// To be called before the request is sent.
+    /// Must be called before the request is sent.
     pub fn begin(&mut self, key: &str, shape: Shape) -> Version {
         self.clock += 1;
         let version = Version { id: self.clock, shape, started: self.clock, ended: None };
@@ -88,7 +89,7 @@ impl History {
         version
     }
 
-    /// To be called after the reply has been read.
+    /// Must be called after the reply has been read.
     pub fn acknowledge(&mut self, key: &str, id: u64) {
         self.clock += 1;
         let version =
@@ -102,7 +103,7 @@ impl History {
         self.keys.keys()
     }
 
-    /// Whether anything was asked of this key since it was last settled.
+    /// Whether a change of this key was requested since the key was last settled.
     pub fn is_open(&self, key: &str) -> bool {
         self.keys.get(key).is_some_and(|versions| versions.len() > 1)
     }
@@ -118,8 +119,8 @@ impl History {
         versions.iter().filter(|version| !overtaken(version)).copied().collect()
     }
 
-    /// After a crash nothing is under way any more: what is seen then is all there is, whether or not it was
-    /// acknowledged.
+    /// After a crash no request is in progress. The version that is seen then is the only one, whether or not
+    /// it was acknowledged.
     pub fn settle(&mut self, key: &str, seen: Version) {
         self.keys
             .insert(key.to_owned(), vec![Version { ended: Some(seen.ended.unwrap_or(self.clock)), ..seen }]);

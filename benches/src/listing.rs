@@ -38,8 +38,8 @@ fn entry(xml: &str) -> Result<Entry> {
     Ok(Entry {
         key: field("Key")?,
         size: field("Size")?.parse().context("Size of an entry")?,
-        // Not every server under test lists ETags; the crash test compares this field, so that nothing is
-        // excused there.
+        // Not every server under test lists ETags. The crash test compares this field, so a missing ETag is
+        // found there.
         etag: field("ETag").map(|etag| etag.trim_matches('"').to_owned()).unwrap_or_default(),
     })
 }

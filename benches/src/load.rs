@@ -20,7 +20,7 @@ pub enum Until {
     Requests(u64),
 }
 
-/// What clients saw.
+/// The results that the clients measured.
 #[derive(Debug, Default, Clone)]
 pub struct Seen {
     pub requests: u64,
@@ -47,7 +47,7 @@ impl Seen {
     }
 }
 
-/// One request: given its number, does it, and tells how many bytes of content it moved.
+/// Sends the request with the given number, and returns how many bytes of content it moved.
 pub type Operation<'a> = &'a (dyn Fn(&mut Client, u64) -> Result<u64> + Sync);
 
 /// Runs `operation` on `connections` new connections. Request numbers count up from `first` without a gap.

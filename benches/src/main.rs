@@ -1,7 +1,7 @@
 //! `causeway-bench`: measures an S3 server from outside.
 //!
-//! Owns: choosing the command and the exit status. 0: ran; 1: a goal was missed under `--check`, or a request
-//! failed or an object was wrong, which nothing excuses.
+//! Owns: choosing the command and the exit status. 0: the run completed; 1: a goal was missed under
+//! `--check`, a request failed, or an object was wrong. The last two fail a run without `--check`, too.
 
 mod client;
 mod complete;
@@ -50,6 +50,6 @@ fn run() -> Result<bool> {
         Command::Crash => crash::run(&options),
     }?;
     let met = report.finish(options.json)?;
-    // A missed speed is a fact to report; a lost object is a failure.
+    // A missed goal is only reported; a lost object is always a failure.
     Ok(met || !(options.check || options.command == Command::Crash))
 }

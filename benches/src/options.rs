@@ -75,7 +75,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// None: the help was asked for.
+    /// Returns `None` if the help was requested.
     pub fn parse() -> Result<Option<Self>> {
         let mut parser = lexopt::Parser::from_env();
         let command = match parser.next()? {

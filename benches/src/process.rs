@@ -52,7 +52,7 @@ impl Tree {
         self.status("VmRSS:")
     }
 
-    /// Lets the next `peak_rss` speak of what comes now only.
+    /// Resets the peak, so that the next `peak_rss` covers only the time from now on.
     pub fn forget_peak(self) -> Result<()> {
         for pid in self.members()? {
             fs::write(format!("/proc/{pid}/clear_refs"), "5")

@@ -14,7 +14,7 @@ pub enum Cell {
     Text(String),
     /// A figure, and the decimals it is printed with; JSON keeps it whole.
     Figure(f64, usize),
-    /// Nothing to say: this server has no such row, or the figure has no meaning there.
+    /// An empty cell: this server has no such row, or the figure has no meaning there.
     Empty,
 }
 
@@ -45,7 +45,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Prints everything and tells whether every goal is met.
+    /// Prints everything, and returns whether every goal is met.
     pub fn finish(&self, as_json: bool) -> Result<bool> {
         if as_json {
             println!("{}", serde_json::to_string_pretty(&self.document())?);
@@ -158,7 +158,7 @@ impl Cell {
     }
 }
 
-/// What the figures were measured on: figures of two machines say nothing about each other, only ratios do.
+/// The machine of the measurement. Figures of two machines cannot be compared, only ratios can.
 fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();

@@ -1,12 +1,12 @@
 //! `scale`: what one page of a listing, one GET and one PUT cost the server in a small and in a large bucket.
 //!
 //! Owns: filling the buckets, the cases, the ratio of large to small. Does not own: load or CPU accounting.
-//! Invariant: no case changes how many keys a bucket has, so the first row and the last speak of the same
+//! Invariant: no case changes how many keys a bucket has, so the first row and the last describe the same
 //! bucket.
 //!
-//! Keys are `FFFF/NNNN` in 1000 folders whatever their number: a page by delimiter then has 1000 prefixes in
+//! Keys are `FFFF/NNNN` in 1000 folders, whatever their number. A page by delimiter then has 1000 prefixes in
 //! the small bucket (one key each) and in the large one (many keys each), so a server that reads all keys of
-//! a folder to name it once is found out.
+//! a folder to list its prefix is detected.
 
 use std::time::{Duration, Instant};
 
@@ -144,8 +144,8 @@ fn request(client: &mut Client, case: Case, keys: u64, number: u64) -> Result<u6
     };
     match case {
         Case::FirstPage => list(client, "list-type=2&max-keys=1000"),
-        // A small bucket has no full page behind its middle, and half a page would cost half: there it is the
-        // first page again.
+        // A small bucket has no full page after its middle, and half a page would cost half. There, the first
+        // page is read instead.
         Case::MiddlePage if keys < 2 * FOLDERS => list(client, "list-type=2&max-keys=1000&start-after=0"),
         Case::MiddlePage => {
             list(client, &format!("list-type=2&max-keys=1000&start-after={:04}", FOLDERS / 2))

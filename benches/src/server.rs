@@ -1,5 +1,5 @@
-//! The servers under test: how each is started on a free port over its own directory, what its durability is,
-//! and how it ends.
+//! The servers under test: how each is started on a free port over its own directory, how durable its writes
+//! are, and how it is stopped.
 //!
 //! Owns: child processes and their directories; both are gone when a `Server` is dropped, whatever happened.
 //! Does not own: measuring. Invariant: only processes started here are ever signalled.
@@ -72,7 +72,7 @@ pub struct Programs {
     pub work: PathBuf,
 }
 
-/// A directory of its own that vanishes with it.
+/// A new directory, removed when this value is dropped.
 pub struct Directory(PathBuf);
 
 impl Directory {
@@ -208,8 +208,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // nginx's workers are not its own children's problem: a killed master would leave them, a terminated
-        // one does not.
+        // SIGKILL of nginx's master process would leave its workers running; SIGTERM ends them, too.
         if matches!(self.child.try_wait(), Ok(None)) && (self.kind != Kind::Nginx || self.stop().is_err()) {
             let _ = self.kill();
         }
@@ -223,7 +222,7 @@ fn causeway(
     address: &Path,
     durability: &str,
 ) -> Command {
-    // A killed server leaves its address file, and a stale address must not be taken for the new one.
+    // A killed server leaves its address file, and an old address must not be taken for the new one.
     let _ = fs::remove_file(address);
     let mut command = Command::new(&programs.causeway);
     command
@@ -266,8 +265,8 @@ fn s3s_fs(programs: &Programs, credentials: &Credentials, data: &Path) -> Comman
     command
 }
 
-/// nginx cannot choose a port itself: one that is free now is free a moment later too, or the start fails and
-/// says so.
+/// nginx cannot choose a free port itself. If another process takes this port before nginx binds it, the
+/// start fails with an error.
 fn nginx(programs: &Programs, home: &Directory, files: &Path, address: &Path) -> Result<Command> {
     let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let home = home.path().display();
@@ -288,7 +287,7 @@ fn nginx(programs: &Programs, home: &Directory, files: &Path, address: &Path) ->
     Ok(command)
 }
 
-/// The S3 address, and behind it the admin address where there is one, once the server has told both.
+/// The S3 address, and after it the admin address if there is one, once the server has announced both.
 fn announced_addresses(kind: Kind, text: &str) -> Option<Vec<SocketAddr>> {
     match kind {
         Kind::CausewayStrict | Kind::CausewayRelaxed => {
@@ -305,7 +304,7 @@ fn announced_addresses(kind: Kind, text: &str) -> Option<Vec<SocketAddr>> {
     }
 }
 
-/// Ready is: the health check says so where there is one, any HTTP answer elsewhere.
+/// Whether the server is ready: its health check says so if it has one; otherwise any HTTP answer counts.
 fn answers(address: SocketAddr, kind: Kind) -> bool {
     let request = format!("GET /-/health/ready HTTP/1.1\r\nhost: {address}\r\n\r\n");
     let reply = Connection::new(address).exchange(request.as_bytes(), &[], true, &mut |_| {});

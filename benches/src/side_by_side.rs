@@ -41,10 +41,10 @@ struct Task {
     name: &'static str,
     verb: Verb,
     size: usize,
-    /// Objects read in turn, or keys written in turn; a write ring larger than a slice means that every write
-    /// is of a new key.
+    /// The number of objects that are read in turn, or of keys that are written in turn. If it is larger than
+    /// the number of writes in a slice, every write creates a new key.
     ring: u64,
-    /// The highest CPU time per request relative to rclone that issue 2 allows.
+    /// The highest allowed CPU time per request, relative to rclone.
     goal: Option<f64>,
 }
 
@@ -190,9 +190,10 @@ fn slice(server: &Server, task: &Task, connections: usize, options: &Options, ro
     Ok(())
 }
 
-/// Lets heaps grow and caches fill before anything counts, which favours the others rather than us.
+/// Lets heaps grow and caches fill before measurement begins. This helps the other servers more than
+/// Causeway.
 fn warm(server: &Server, task: &Task, connections: usize, options: &Options) -> Result<()> {
-    /// Far from the numbers of measured requests, so that those still write new keys.
+    /// Far above the numbers of measured requests, so that those still write new keys.
     const FIRST: u64 = 1 << 40;
     let operation = |client: &mut Client, number: u64| request(client, task, connections, number);
     drive(server, connections, Until::Elapsed(options.slice / 4), FIRST, &operation).map(drop)

@@ -16,14 +16,14 @@ pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 const SIGNED_HEADERS: &str = "host;x-amz-content-sha256;x-amz-date";
 const REGION: &str = "us-east-1";
 
-/// An access key with its secret, as given to every server under test.
+/// An access key with its secret, configured on every server under test.
 #[derive(Clone)]
 pub struct Credentials {
     pub access: String,
     pub secret: String,
 }
 
-/// What is signed of one request.
+/// The parts of one request that are signed.
 pub struct Unsigned<'a> {
     pub method: &'a str,
     pub host: &'a str,

@@ -1,1 +1,1 @@
-"""The machinery behind `conformance/run`; nothing here knows what a scenario checks."""
+"""The code behind `conformance/run`. Nothing here knows what a scenario checks."""

@@ -1,7 +1,7 @@
-"""Runs everything there is against each backend, and prints one table: contract, scenarios, s3tests core.
+"""Runs contract, scenarios and the core of s3tests on each backend, and prints one table.
 
-Owns the command and the verdict: a backend passes if all it fails at is explained in `misses/`.  A backend that
-this machine cannot run is skipped, with the reason, and is no pass.
+Owns the command and the verdict: a backend passes if all its failures are explained in `misses/`. A backend
+that this machine cannot run is skipped, with the reason, and does not count as passed.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from harness import clients, misses, playbook, suite, suite_lists, upstreams
 from harness.server import REPOSITORY, ServerError, find_binary
 from harness.upstreams import BACKENDS, Backend, Upstream
 
-# One scenario a client, and what only conditions and odd keys show.
+# One scenario per client, and the checks of conditions and special keys.
 SCENARIOS = (
     *("aws-cli", "aws-cli-objects", "boto3-objects", "boto3-multipart", "boto3-listing", "conditional-writers"),
     *("restic", "rclone", "duckdb"),
@@ -29,7 +29,7 @@ SCENARIOS = (
 
 @dataclass
 class Row:
-    """What is printed of one backend."""
+    """One printed row: the results of one backend."""
 
     backend: Backend
     cells: dict[str, str] = field(default_factory=dict)
@@ -37,7 +37,8 @@ class Row:
     problems: list[str] = field(default_factory=list)
 
     def judge(self, kind: str, passed: set[str], failed: dict[str, str]) -> None:
-        """`failed` maps what failed to how; problems are those without an explanation."""
+        """Records results; `failed` maps each failure to its message. A failure without an explanation is
+        a problem."""
         self.cells[kind] = f"{len(passed)}/{len(passed) + len(failed)}"
         known = misses.known(self.backend.name)[kind]
         for name, how in sorted(failed.items()):
@@ -103,13 +104,13 @@ def _run(backend: Backend, arguments) -> Row:
 
 
 def _run_contract(row: Row) -> None:
-    """The store contract knows no misses: a promise is kept, or refused in a way that the contract allows."""
+    """No failure of the store contract is explained by `misses/`: the contract itself allows refusals."""
     driver = row.backend.contract
     if shutil.which("cargo") is None:
         row.cells["contract"] = "skipped: no cargo"
         return
     command = ["cargo", "test", "--locked", "--test", "store_contract", "--", f"{driver}::"]
-    # A group of its own: cargo, when killed, leaves the tests behind.
+    # The process gets its own group: a killed cargo would leave its tests running.
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
     with subprocess.Popen(command, cwd=REPOSITORY, **options) as process:
         try:
@@ -139,7 +140,7 @@ def _run_scenarios(row: Row, home: Path | None, arguments, work: Path) -> None:
     finally:
         died = upstream.stop()
     row.problems += [died] if died else []
-    # One that broke off fails as such: "restic: runs to its end".
+    # A scenario that broke off is a failure of its own: "restic: runs to its end".
     how = {check: " ".join(reason.split())[-400:] for check, reason in tally.failures.items()}
     row.judge("scenarios", set(tally.passes), how)
 

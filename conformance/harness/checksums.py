@@ -1,6 +1,7 @@
-"""S3's five checksums of a small body, computed apart from any client so that a client cannot agree with itself.
+"""Computes S3's five checksums of a small body without any client, to check the clients' values.
 
-Owns values as S3 sends them (base64 of the big-endian digest).  Table-driven Python: for bodies of kilobytes.
+Owns values in the form of S3 (base64 of the big-endian digest). The CRCs use tables in Python, which is fast
+enough for bodies of kilobytes.
 """
 
 import base64
@@ -45,11 +46,11 @@ def checksum(algorithm: str, body: bytes) -> str:
 
 
 def composite(algorithm: str, parts: list[bytes]) -> str:
-    """What S3 answers for an upload in `parts` whose checksum type is COMPOSITE."""
+    """The checksum that S3 returns for an upload in `parts` whose checksum type is COMPOSITE."""
     whole = b"".join(digest(algorithm, part) for part in parts)
     return f"{checksum(algorithm, whole)}-{len(parts)}"
 
 
-# The published check values of both CRCs: a wrong table here would blame the server.
+# These are the published check values of both CRCs. With a wrong table, tests would blame the server.
 assert digest("CRC32C", b"123456789").hex() == "e3069283"
 assert digest("CRC64NVME", b"123456789").hex() == "ae8b14860a799888"

@@ -1,9 +1,9 @@
 """Installs the pinned clients and upstream servers, each into a directory of its own.
 
-Owns `CACHE/clients/`.  One virtual environment per client, because awscli, boto3 and others pin different
-botocores.  An installation is reused while what pins it is unchanged: the pins are written into the directory as
-the last step, so an interrupted installation is never taken for a whole one.  A client that is a library comes with
-the program that uses it: a folder of `scenarios/`, whose files count as pins.
+Owns `CACHE/clients/`. Each client has its own virtual environment, because awscli, boto3 and others pin
+different botocores. An installation is reused while its pins are unchanged. The pins are written into the
+directory as the last step, so an interrupted installation is never taken for a complete one. A client that is
+a library comes with the program that uses it: a folder of `scenarios/`, whose files count as pins.
 """
 
 import fcntl
@@ -20,11 +20,11 @@ REQUIREMENTS = CONFORMANCE / "requirements"
 
 
 class InstallError(Exception):
-    """A client could not be had; the message says which and why."""
+    """A client could not be installed; the message says which, and why."""
 
 
 def installed(name: str, cache: Path) -> Path | None:
-    """The directory of client `name`, if it is installed as its pins say."""
+    """The directory of client `name`, if it is installed with the present pins."""
     pins, home = _pins(name), cache / "clients" / name
     mark = home / pins.name
     return home if mark.is_file() and mark.read_bytes() == _wanted(pins) else None
@@ -38,7 +38,7 @@ def _pins(name: str) -> Path:
 
 
 def install(name: str, cache: Path) -> Path:
-    """The directory of client `name`, installed on first use; its programs are in `bin/`."""
+    """The directory of client `name`, which the first call installs; its programs are in `bin/`."""
     pins, home = _pins(name), cache / "clients" / name
     home.parent.mkdir(parents=True, exist_ok=True)
     with open(home.parent / f"{name}.lock", "w") as lock:  # two runs may share a cache
@@ -56,7 +56,7 @@ def install(name: str, cache: Path) -> Path:
 
 
 def _wanted(pins: Path) -> bytes:
-    """The pins, and a digest of each file of the folder that they name."""
+    """The pins, and a digest of each file in the folder that they name."""
     text = pins.read_bytes()
     pinned = tomllib.loads(text.decode()) if pins.suffix == ".toml" else {}
     if "folder" in pinned:
@@ -86,7 +86,7 @@ def _install_python(pins: Path, home: Path) -> None:
 
 def _install_debian(name: str, pinned: dict, home: Path) -> None:
     home.mkdir(parents=True)
-    # `download` needs no root and leaves the machine's own packages alone.
+    # `download` needs no root, and does not change the machine's own packages.
     _run(["apt-get", "download", f"{name}={pinned['version']}"], cwd=home)
     (package,) = home.glob(f"{name}_*.deb")
     found = hashlib.sha256(package.read_bytes()).hexdigest()
@@ -100,7 +100,7 @@ def _install_debian(name: str, pinned: dict, home: Path) -> None:
 
 def _install_npm(name: str, pinned: dict, home: Path) -> None:
     home.mkdir(parents=True)
-    (home / "package.json").write_text("{}")  # else npm looks for one further up
+    (home / "package.json").write_text("{}")  # otherwise npm searches the folders above
     _run(["npm", "install", "--no-save", f"--before={pinned['before']}", f"{name}@{pinned['version']}"], cwd=home)
     (home / "bin").symlink_to(Path("node_modules") / ".bin")
 
@@ -112,7 +112,7 @@ def _install_go(name: str, pinned: dict, home: Path) -> None:
 
 
 def _install_folder(name: str, pinned: dict, home: Path) -> None:
-    # A copy: what a package manager puts beside the sources does not belong into the repository.
+    # The folder is copied, because package managers add files that do not belong into the repository.
     shutil.copytree(_folder(pinned), home)
     _run(pinned["command"], cwd=home)
 

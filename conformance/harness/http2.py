@@ -1,9 +1,9 @@
-"""One HTTP/2 connection that many threads send their requests over at once.
+"""One HTTP/2 connection over which many threads send requests at the same time.
 
-Owns the socket, the streams and flow control; the frames are h2's (requirements/http2.txt).  One thread
-reads; whoever waits for a stream waits under the one condition.  A connection that ended is never used again:
-its owner makes another. h2 sends nothing after the server's GOAWAY, so that the connection is closed then,
-with all that is under way on it.
+Owns the socket, the streams and flow control; the frames are h2's (requirements/http2.txt). One thread reads,
+and all threads that wait for streams use one condition. A connection that ended is never used again: its
+owner makes another. h2 sends nothing after the server's GOAWAY, so the connection is then closed with all its
+streams.
 """
 
 import socket
@@ -19,14 +19,15 @@ import h2.exceptions
 
 
 class Ended(Exception):
-    """The connection or the stream ended before the reply did begin."""
+    """The connection or the stream ended before the reply began."""
 
 
 class Tls:
     """TLS over a socket, for one thread that reads and others that send.
 
-    `ssl.SSLSocket` lets both into OpenSSL's one connection at once, which breaks it now and then
-    (BAD_RECORD_MAC).  Here they take turns at it, and none of them holds it while it waits for the socket.
+    `ssl.SSLSocket` lets several threads use OpenSSL's one connection at the same time, which breaks it now
+    and then (BAD_RECORD_MAC). Here one thread at a time uses it, and none holds it while it waits for the
+    socket.
     """
 
     def __init__(self, tls: ssl.SSLContext, socket: socket.socket, host: str):
@@ -95,7 +96,8 @@ class Connection:
         threading.Thread(target=self._read, daemon=True).start()
 
     def ask(self, method: str, path: str, host: str, headers: dict[str, str], pieces):
-        """(status, headers, body, time of the head, why the body ended early or None)"""
+        """Sends a request. Returns (status, headers, body, time of the head, why the body ended early or
+        None)."""
         fields = [(":method", method), (":path", path), (":authority", host), (":scheme", "https")]
         fields += [(name, value) for name, value in headers.items() if name != "host"]
         try:
@@ -134,7 +136,7 @@ class Connection:
                     ):
                         raise Ended(f"no room to send within {self.timeout:g} s")
                     if stream.done or self.ended:
-                        return  # answered before the body was taken, as a refusal is
+                        return  # the reply came before the body was sent, like a refusal
                     size = self._room(number)
                     self.h2.send_data(number, piece[:size])
                     self._flush()
@@ -145,7 +147,7 @@ class Connection:
                 self._flush()
 
     def _room(self, number: int) -> int:
-        """How many bytes of a body may be sent now."""
+        """The number of bytes of a body that may be sent now."""
         return min(self.h2.local_flow_control_window(number), self.h2.max_outbound_frame_size)
 
     def _flush(self) -> None:
@@ -185,7 +187,7 @@ class Connection:
         elif isinstance(event, h2.events.StreamEnded):
             stream.done = True
         elif isinstance(event, h2.events.StreamReset):
-            # A reply that is whole may be followed by "send no more of the body".
+            # A complete reply may be followed by a reset that stops the client's body.
             refused = event.error_code == h2.errors.ErrorCodes.NO_ERROR and stream.done
             stream.done, stream.broken = (
                 True,

@@ -1,7 +1,7 @@
-"""Measures what it costs to go through the server, backend by backend, and prints one table.
+"""Measures the cost of the server in front of each backend, and prints one table.
 
-Owns the command, the relay that counts bytes between server and storage, and the table.  A figure is never a verdict:
-nothing fails here but what loses or changes bytes.
+Owns the command, the relay that counts bytes between server and storage, and the table. No figure is a
+verdict: a run fails only if bytes are lost or changed.
 """
 
 import argparse
@@ -24,7 +24,7 @@ SCRIPT = Path(__file__).resolve().parent.parent / "measures" / "through.py"
 
 
 class Relay:
-    """Passes bytes on to an address, and writes down how many went each way."""
+    """Forwards bytes to an address, and counts them in each direction."""
 
     def __init__(self, address: str, counts: Path):
         host, port = address.rsplit(":", 1)
@@ -63,7 +63,7 @@ class Relay:
             while True:
                 self.write()
                 time.sleep(0.1)
-        except FileNotFoundError:  # the measuring is over, and its directory gone
+        except FileNotFoundError:  # the measurement is over, and its directory removed
             pass
 
     def write(self) -> None:
@@ -107,7 +107,7 @@ def _measure(backend, arguments, home: Path, work: Path) -> dict:
         relays.append(Relay(address, work / "carried"))
         return relays[0].address
 
-    # What is known by host and port has to be reached there.
+    # A storage that is identified by host and port has to be reached at that address.
     relayed = {"between": between} if "{address}" in backend.toml else {}
     upstream = Upstream(backend, installed, work / "upstream", arguments.binary, **relayed)
     try:

@@ -1,7 +1,8 @@
-"""What a backend is known to fail at, and why: `misses/NAME.toml`, and `misses/local.toml` for all of them.
+"""The known failures of a backend with their reasons: `misses/NAME.toml`, and `misses/local.toml` for all.
 
-Owns the files.  What the suite wants against AWS is added from its own list.  They may only shrink: whatever is not in them has to pass, and `prune` takes out what passes now.
-New lines are written by hand, because each is a reason.
+Owns the files. Tests of the suite that AWS fails are added from the suite's own list. The files may only
+shrink: everything else has to pass, and `prune` removes what passes now. New lines are written by hand,
+because each needs a reason.
 """
 
 import tomllib
@@ -15,7 +16,7 @@ EVERYWHERE = "local"
 
 
 def known(backend: str) -> dict[str, dict[str, str]]:
-    """By kind: what fails, with its reason."""
+    """The known failures with their reasons, by kind."""
     found = {kind: {} for kind in KINDS}
     for name in dict.fromkeys((EVERYWHERE, backend)):
         for kind, reasons in _read(name).items():
@@ -35,7 +36,7 @@ def _read(backend: str) -> dict[str, dict[str, str]]:
 
 
 def line(name: str, reason: str) -> str:
-    """As it stands in the file: literal strings, so that no character of a name needs an escape."""
+    """A line of the file. Literal strings need no escapes for characters of a name."""
     quote = '"' if "'" in name else "'"
     return f"{quote}{name}{quote} = {quote_reason(reason)}"
 
@@ -45,7 +46,7 @@ def quote_reason(reason: str) -> str:
 
 
 def prune(backend: str, passing: set[str]) -> int:
-    """Takes out what passes now; how much that was.  Only the backend's own file: the other holds for all."""
+    """Removes what passes now, and returns the number of removed lines. `local.toml` is not changed."""
     path = MISSES / f"{backend}.toml"
     if not path.exists():
         return 0

@@ -1,8 +1,9 @@
 """Runs the scenarios: installs their clients, starts the servers, counts the checks.
 
-Owns the table of scenarios, the environment they run in, and the report.  A scenario is a script in `scenarios/`
-run as a process of its own, with the Python of the client it imports; it reports through `scenario.py`.  In other
-languages it is a program of the client's own folder, which prints the lines that `scenario.py` prints.
+Owns the table of scenarios, the environment in which they run, and the report. A scenario is a script in
+`scenarios/`, run as its own process with the Python of the client that it imports; it reports through
+`scenario.py`. In other languages it is a program in the client's folder, which prints the lines that
+`scenario.py` prints.
 """
 
 import argparse
@@ -27,12 +28,12 @@ CONFORMANCE = Path(__file__).resolve().parent.parent
 @dataclass(frozen=True)
 class Scenario:
     name: str
-    script: str  # its suffix says what runs it
+    script: str  # its suffix determines how it is run
     client: str | None = None  # a file in requirements/
-    imports_client: bool = False  # else the client is a program on PATH
+    imports_client: bool = False  # otherwise the client is a program on PATH
     tls: bool = False
-    needs: tuple[str, ...] = ()  # programs of this machine, without which the scenario is skipped
-    heavy: bool = False  # takes minutes to install: runs with --all, or when it is named
+    needs: tuple[str, ...] = ()  # programs of this machine; without them the scenario is skipped
+    heavy: bool = False  # takes minutes to install: runs with --all, or by name
 
 
 SCENARIOS = (
@@ -64,7 +65,8 @@ DEFAULT_SIZES = {"CONFORMANCE_FILE_MIB": "64", "CONFORMANCE_FILES": "500"}
 BIG_SIZES = {"CONFORMANCE_FILE_MIB": "5120", "CONFORMANCE_FILES": "10000"}
 
 
-# How a scenario in another language is run, by the suffix of its script: in the folder where its client was installed.
+# How a scenario in another language is run, by the suffix of its script. It runs in the folder where its
+# client was installed.
 PROGRAMS = {
     ".mjs": ("node", "{home}/{name}"),
     ".go": ("{home}/bin/scenario",),
@@ -73,7 +75,7 @@ PROGRAMS = {
 
 
 class Tally:
-    """Scenarios report here from threads of their own."""
+    """The results of all scenarios, which report from several threads."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -92,7 +94,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a scenario sends its requests."""
+    """The server to which a scenario sends its requests."""
 
     endpoint: str
     access_key: str
@@ -142,12 +144,12 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def choose(only: list[str] | None, everything: bool) -> list[Scenario]:
-    """Those that are named, else all, the heavy ones only if `everything` is wanted."""
+    """The named scenarios, or all of them; the heavy ones only if `everything` is set."""
     return [one for one in SCENARIOS if (one.name in only if only else everything or not one.heavy)]
 
 
 def lacking(scenario: Scenario) -> list[str]:
-    """The programs that `scenario` needs and this machine does not have."""
+    """The programs that `scenario` needs and this machine lacks."""
     return [program for program in scenario.needs if shutil.which(program) is None]
 
 
@@ -159,7 +161,7 @@ def _made(directory: Path) -> Path:
 def with_own_server(
     arguments, chosen, homes, work: Path, tls: bool, tally: Tally, storage: Storage = LOCAL
 ) -> None:
-    """Starts a server over `storage`, runs `chosen` against it, and looks at how it ended."""
+    """Starts a server over `storage`, runs `chosen` against it, and checks how the server ended."""
     name = "server-tls" if tls else "server"
     started = time.monotonic()
     try:
@@ -189,13 +191,14 @@ def _run_all(chosen, target: Target, homes, work: Path, big: bool, tally: Tally)
         _follow(scenario, process, target, own_work, tally)
         running.discard(process)
 
-    # Clients spend their time starting Python, two at once; more would only blur what a check measures.
+    # Clients spend most of their time starting Python. Two run at once; more would disturb what a check
+    # measures.
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         futures = [pool.submit(run, scenario) for scenario in chosen]
         try:
             for future in futures:
                 future.result()
-        except BaseException:  # told to end: so are they
+        except BaseException:  # on an interrupt, all processes are ended
             pool.shutdown(wait=False, cancel_futures=True)
             for process in list(running):
                 process.terminate()
@@ -230,12 +233,12 @@ def _follow(scenario: Scenario, process: subprocess.Popen, target: Target, work:
                 result = json.loads(line)
                 check, seconds, reason = result["check"], result["seconds"], result["reason"]
             except (ValueError, TypeError, KeyError):
-                noise.append(line)  # a traceback or a client's own words: shown only if the scenario breaks
+                noise.append(line)  # a traceback or output of a client: shown only if the scenario breaks
                 continue
             checks += 1
             failed += reason is not None
             tally.record(scenario.name, check, seconds, reason)
-    # A scenario that stopped half-way must not look like a short one that passed.
+    # A scenario that stopped half-way must not count as a short one that passed.
     if checks == 0 or process.returncode != (1 if failed else 0):
         reason = f"exit status {process.returncode} after {checks} checks\n{''.join(noise)[-2000:]}"
         tally.record(scenario.name, "runs to its end", 0, reason.replace(target.secret_key, "[secret]"))
@@ -244,7 +247,7 @@ def _follow(scenario: Scenario, process: subprocess.Popen, target: Target, work:
 
 
 def _environment(target: Target, home: Path | None, work: Path, big: bool) -> dict[str, str]:
-    """Nothing of the caller's own configuration: no profile, proxy or credential of theirs reaches a client."""
+    """The environment of a client, without any profile, proxy or credential of the user who runs it."""
     path = os.environ.get("PATH", os.defpath)
     environment = {
         "PATH": f"{home / 'bin'}{os.pathsep}{path}" if home else path,
@@ -259,7 +262,7 @@ def _environment(target: Target, home: Path | None, work: Path, big: bool) -> di
         "AWS_SECRET_ACCESS_KEY": target.secret_key,
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_MAX_ATTEMPTS": "1",  # a retry would hide the answer that a check is there to see
+        "AWS_MAX_ATTEMPTS": "1",  # a retry would hide the reply that a check looks for
     }
     sizes = BIG_SIZES if big else {name: os.environ.get(name, size) for name, size in DEFAULT_SIZES.items()}
     if target.certificate is not None:

@@ -1,13 +1,13 @@
-"""A relay before a storage that can be told to misbehave, as a process of its own.
+"""A relay in front of a storage that fails on demand, as a process of its own.
 
-`Relay` is the handle of whoever starts it; run as a program, this file is the relay.  Its address stays the
-same while what is behind it ends, and comes back at another one.  Modes are read from standard input, a line
-each:
+`Relay` is the handle for the process that starts it; run as a program, this file is the relay. Its address
+stays the same when the storage behind it ends and comes back at another address. Modes are read from standard
+input, one per line:
 
-- `pass`: bytes go both ways as they come
-- `reset`: each connection is reset after some random number of bytes
-- `refuse`: HTTP requests are answered 503 once they are read, and open connections are reset
-- `slow`: each change of who speaks takes a quarter of a second longer
+- `pass`: forwards bytes in both directions as they arrive
+- `reset`: resets each connection after a random number of bytes
+- `refuse`: answers HTTP requests with 503 once they are read, and resets open connections
+- `slow`: delays each change of direction by a quarter of a second
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class Relay:
         self.address = self.process.stdout.readline().strip()
 
     def tell(self, mode: str) -> None:
-        """Returns once connections are treated so."""
+        """Sets the mode, and returns once it is in force."""
         assert mode in MODES
         self._say(f"mode {mode}")
 
@@ -54,11 +54,11 @@ class Relay:
 
 
 class _Pair:
-    """What both ways of a connection share."""
+    """The state that both directions of a connection share."""
 
     def __init__(self):
-        self.allowance = random.randrange(1 << 10, 200 << 10)  # bytes until it is reset
-        self.turn: asyncio.StreamWriter | None = None  # where bytes went last
+        self.allowance = random.randrange(1 << 10, 200 << 10)  # bytes until the reset
+        self.turn: asyncio.StreamWriter | None = None  # the last destination
 
 
 class _Program:

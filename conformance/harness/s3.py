@@ -1,9 +1,9 @@
-"""A small S3 client that changes nothing: one request, one reply, no retry.
+"""A small S3 client that hides nothing: one request, one reply, no retry.
 
 Owns connections (one per thread over HTTP/1.1, one for all threads over HTTP/2) and the times of a reply:
-when it was asked for, when its head was there, when its end was.  Clocks are `time.monotonic_ns`, which
-processes of one machine share.  A connection that breaks before the head of a reply is `Broken`; one that
-breaks in its body is `Reply.broken`.
+when the request was sent, when the head arrived, and when the reply ended. The clock is `time.monotonic_ns`,
+which all processes of a machine share. A connection that breaks before the head of a reply raises `Broken`;
+one that breaks in the body sets `Reply.broken`.
 """
 
 import http.client
@@ -19,7 +19,7 @@ from harness import sigv4
 
 
 class Broken(Exception):
-    """The connection ended before a reply began: nobody knows what became of the request."""
+    """The connection ended before a reply began: the result of the request is unknown."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Reply:
 
     @property
     def code(self) -> str:
-        """S3's own word for an error, of its document."""
+        """S3's code of an error, from the document."""
         found = re.search(rb"<Code>(\w+)</Code>", self.body)
         return found[1].decode() if found else ""
 
@@ -78,7 +78,7 @@ class Client:
         body: bytes = b"",
         pause: float = 0,
     ) -> Reply:
-        """`pause`: seconds that the body takes longer on its way, whichever way that is."""
+        """Sends a request. `pause` is the delay of its body in seconds, in either direction."""
         path = quote(f"/{bucket}/{key}" if key else f"/{bucket}", safe="/~")
         pairs = sorted(
             (quote(name, safe="~"), quote(str(value), safe="~")) for name, value in (query or {}).items()
@@ -109,7 +109,7 @@ class Client:
                 for piece in pieces(body, pause):
                     connection.send(piece)
             except (BrokenPipeError, ConnectionResetError):
-                pass  # a server that wants no more of the body may have answered before it closed
+                pass  # a server that refuses may have answered before it closed the connection
             reply = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             self.close()
@@ -136,7 +136,7 @@ class Client:
         )
 
     def _over_http2(self, method, path, headers, body, pause):
-        from harness import http2  # only whoever asks for it needs its package
+        from harness import http2  # imported here, because only HTTP/2 needs its package
 
         try:
             with self.lock:
@@ -155,7 +155,7 @@ class Client:
 
 
 def pieces(body: bytes, pause: float):
-    """`body` in four parts with pauses between them, or at once."""
+    """The body in four pieces with pauses between them, or in one piece."""
     if not pause:
         yield from (body,) if body else ()
         return

@@ -1,8 +1,8 @@
-"""What a scenario script sees: the server's endpoint, a work directory of its own, and checks.
+"""What a scenario script uses: the server's endpoint, a work directory of its own, and checks.
 
-Owns the line protocol to the playbook: one JSON object per finished check on standard output.  A failed check is
-recorded and the scenario goes on; only `finish` ends it.  Secrets arrive by environment and are cut out of every
-message, so scenarios hand them to clients by environment or private file, never as arguments.
+Owns the line protocol to the playbook: one JSON object per finished check on standard output. A failed check
+is recorded and the scenario continues; only `finish` ends it. Secrets arrive by environment and are removed
+from every message. Scenarios pass them to clients by environment or private file, never as arguments.
 """
 
 import contextlib
@@ -19,11 +19,11 @@ REASON_CHARACTERS = 3000
 
 
 class CommandFailed(AssertionError):
-    """A client ended with another status than expected; the message carries its output."""
+    """A client ended with another status than expected; the message contains its output."""
 
 
 def same(found, wanted) -> None:
-    """`assert found == wanted`, with both in the message."""
+    """Asserts that `found == wanted`, with both in the message."""
     if found != wanted:
         raise AssertionError(f"found {found!r}, wanted {wanted!r}")
 
@@ -49,14 +49,14 @@ class Scenario:
         reason = None
         try:
             yield
-        except Exception as error:  # any failure at all is this check's result
+        except Exception as error:  # any failure is the result of this check
             reason = self._reason(error)
             self.failed += 1
         line = {"check": name, "seconds": round(time.monotonic() - started, 2), "reason": reason}
         print(json.dumps(line), flush=True)
 
     def run(self, *argv, expect: int | None = 0, timeout: float = 600, **options) -> subprocess.CompletedProcess:
-        """Run a client; `expect=None` stands for any failure."""
+        """Runs a client; `expect=None` accepts any failure."""
         done = subprocess.run(
             [str(word) for word in argv], capture_output=True, text=True, timeout=timeout, cwd=self.work, **options
         )

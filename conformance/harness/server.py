@@ -1,6 +1,6 @@
 """Starts and stops one Causeway server on ephemeral ports over a fresh data directory.
 
-Owns the process, its credentials (made anew for each) and its log file.  Knows only the documented command line.
+Owns the process, its credentials (new for each) and its log file. Uses only the documented command line.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 30
 STOP_SECONDS = 30
-# Settings and credentials of whoever runs us.
+# Settings and credentials of the user who runs the harness.
 FOREIGN = ("CAUSEWAY", "MINIO_", "AWS_", "AZURE_", "GOOGLE_", "GCE_")
 
 
@@ -31,7 +31,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Storage:
-    """Where a server keeps its objects, if not on local disk: more of its configuration, and of its environment."""
+    """Where a server keeps its objects, if not on local disk: more of its configuration and environment."""
 
     sections: str = ""
     environment: dict[str, str] = field(default_factory=dict, repr=False)
@@ -42,7 +42,7 @@ LOCAL = Storage()
 
 
 def find_binary(given: Path | None) -> Path:
-    """The binary named on the command line, else the newest build of this repository."""
+    """The binary named on the command line, or the newest build of this repository."""
     if given is not None:
         candidates = [given]
     else:
@@ -55,7 +55,7 @@ def find_binary(given: Path | None) -> Path:
 
 
 class Server:
-    """One running server; `stop` gives the exit status of a graceful end."""
+    """One running server."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Server:
             config.touch(mode=0o600)
             config.write_text(_config(work, identities, self.certificate) + storage.sections)
             self.argv += ["--config", config]
-        # Whatever the caller's environment configures is not ours to test.
+        # The environment of the user must not configure the server under test.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
         environment |= {"CAUSEWAY_ROOT_USER": self.root.access_key, "CAUSEWAY_ROOT_PASSWORD": self.root.secret_key}
         self.environment = environment | {"HOME": str(work)} | storage.environment
@@ -88,7 +88,8 @@ class Server:
         self.endpoint = f"{'https' if tls else 'http'}://{self.address}"
 
     def start(self) -> None:
-        """Also again, after `stop` or `kill`: over the same data, and at the same addresses."""
+        """Starts the server. After `stop` or `kill`, it starts over the same data and at the same
+        addresses."""
         self.address_file.unlink(missing_ok=True)
         listen = ["--listen", self.address, "--admin-listen", self.admin]
         with open(self.log, "ab") as log:
@@ -99,7 +100,7 @@ class Server:
                 stderr=log,
                 env=self.environment,
                 cwd=self.work,
-                start_new_session=True,  # the terminal's ^C is for us: the server is stopped by SIGTERM
+                start_new_session=True,  # SIGTERM stops the server, not ^C in the terminal
             )
         try:
             self.address = self._wait_for_address(self.address_file)
@@ -126,7 +127,7 @@ class Server:
         raise ServerError(f"no address within {START_SECONDS} s\n{self.log_tail()}")
 
     def stop(self) -> str | None:
-        """Why the end was not a graceful one, if it was not."""
+        """Stops the server, and returns why this was not graceful, if it was not."""
         if self.process.poll() is not None:
             return f"had already ended with {self.process.returncode}\n{self.log_tail()}"
         self.process.send_signal(signal.SIGTERM)
@@ -162,7 +163,7 @@ def _config(work: Path, identities: tuple[Identity, ...], certificate: Path | No
 
 
 def _self_signed(certificate: Path, key: Path) -> None:
-    # openssl makes it an authority as well, without which Go trusts no certificate that signed itself.
+    # openssl also makes it an authority; without that, Go trusts no self-signed certificate.
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         + ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]

@@ -1,7 +1,8 @@
-"""What the newest AWS SDK for Python knows of S3: the service model of the pinned botocore, and what of it is committed.
+"""The service model of the pinned botocore, and the part of it that is committed.
 
-Owns `operations.toml`, which holds every operation with its request: what the tests of the table of operations (`tests/s3`) need,
-without an installation. `conformance/run operations` compares it with the pin, and writes it with `--update`.
+Owns `operations.toml`, which has every operation with its request. The tests of the table of operations
+(`tests/s3`) need it without an installation. `conformance/run operations` compares it with the pin, and
+writes it with `--update`.
 """
 
 import argparse
@@ -28,14 +29,14 @@ INTRODUCTION = """\
 
 @functools.cache
 def model(cache: Path) -> dict:
-    """Read where the pinned client is installed."""
+    """The service model, read where the pinned client is installed."""
     home = clients.install("boto3", cache)
     (packed,) = home.glob("lib/python*/site-packages/botocore/data/s3/2006-03-01/service-2.json.gz")
     return json.loads(gzip.decompress(packed.read_bytes()))
 
 
 def members(known: dict, operation: str) -> list[tuple[str, str, bool]]:
-    """Place, name and need of each parameter that an operation has besides its bucket, its key and its body."""
+    """The place, the name and the need of each parameter except bucket, key and body."""
     shape = known["operations"][operation].get("input", {}).get("shape")
     if shape is None:
         return []
@@ -49,7 +50,7 @@ def members(known: dict, operation: str) -> list[tuple[str, str, bool]]:
 
 
 def committed(known: dict) -> str:
-    """The text of `operations.toml` that fits a model."""
+    """The text of `operations.toml` for a model."""
     version = re.search(r"^botocore==(\S+)$", (clients.REQUIREMENTS / "boto3.txt").read_text(), re.MULTILINE)[1]
     parts = [INTRODUCTION.format(version=version)]
     for operation in sorted(known["operations"]):

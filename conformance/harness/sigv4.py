@@ -1,6 +1,6 @@
-"""Signs a plain request with AWS Signature Version 4, for what no client library lets us send.
+"""Signs a plain request with AWS Signature Version 4, for requests that no client library can send.
 
-Owns signing only: bodies are held whole, paths and queries are given already percent-encoded.
+Owns signing only: bodies are whole, and paths and queries must be percent-encoded already.
 """
 
 import datetime
@@ -18,7 +18,7 @@ def signed_headers(
     headers: dict[str, str] | None = None,
     region: str = "us-east-1",
 ) -> dict[str, str]:
-    """`headers` with Host, date, payload hash and Authorization added; every one of them is signed."""
+    """`headers` with Host, date, payload hash and Authorization added; all of them are signed."""
     parts = urlsplit(url)
     now = datetime.datetime.now(datetime.UTC)
     stamp, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")

@@ -1,7 +1,7 @@
-"""Runs ceph/s3-tests against servers started here, and holds the result against our list of passing tests.
+"""Runs ceph/s3-tests against servers started here, and compares the results with the list of passing tests.
 
-Owns jobs (one server and one pytest each), the tables printed and the exit status.  What happens inside the suite is
-`suite_plugin.py`'s, the lists are `suite_lists.py`'s.
+Owns jobs (one server and one pytest each), the printed tables and the exit status. `suite_plugin.py` owns
+what happens inside the suite, `suite_lists.py` the lists.
 """
 
 import argparse
@@ -25,7 +25,7 @@ SETS = ("core", "all")
 TEST_SECONDS = 300
 CONFORMANCE = Path(__file__).resolve().parent.parent
 
-# Not in `all`: what is Ceph's own, or another service's.
+# Files that are not part of `all`: tests of Ceph's own features, or of other services.
 EXCLUDED_FILES = ("test_iam.py", "test_sts.py", "test_sns.py", "test_s3select.py", "test_utils.py")
 EXCLUDED_MARKS = (
     *("bucket_logging", "bucket_logging_cleanup", "appendobject", "storage_class", "lifecycle_transition"),
@@ -40,7 +40,7 @@ def main(arguments: argparse.Namespace) -> int:
     if not is_checkout(checkout):
         return 2
     core = suite_lists.core()
-    # One shared account cannot be empty for the test that needs it while another job works in it.
+    # A test needs an account without buckets, which a shared account cannot be while another job uses it.
     jobs = arguments.jobs if arguments.endpoint is None else 1
     plan = make_plan(sorted(core) if arguments.set == "core" else None, jobs, arguments.only)
     work = Path(tempfile.mkdtemp(prefix="s3tests-", dir=work_root(arguments.cache)))
@@ -102,7 +102,7 @@ def run_jobs(
     work: Path,
     storage: Callable[[Path, contextlib.ExitStack], Storage] = lambda job, stack: LOCAL,
 ) -> tuple[dict[str, dict], list[str]]:
-    """Every test's result, and what went wrong outside of tests; `storage` starts what a server is put before."""
+    """The result of every test, and errors outside of tests; `storage` starts the storage behind a server."""
     servers: list[Server] = []
     runs, broken = [], []
     with contextlib.ExitStack() as stack:
@@ -121,9 +121,9 @@ def run_jobs(
             runs.append(
                 (job, _start_pytest(plan | {"shard": shard}, endpoint, users, home, checkout, job, arguments.cache))
             )
-            stack.callback(runs[-1][1].terminate)  # of no effect on one that has ended
+            stack.callback(runs[-1][1].terminate)  # has no effect on a process that has ended
         for job, process in runs:
-            if process.wait() not in (0, 1, 5):  # passed, failed, nothing selected for this job
+            if process.wait() not in (0, 1, 5):  # passed, failed, no test selected for this job
                 broken.append(f"pytest ended with {process.returncode}:\n{(job / 'pytest.log').read_text()[-2000:]}")
     for server in servers:
         broken.extend(f"the server panicked: {line}" for line in server.panics())
@@ -153,7 +153,7 @@ def _start_pytest(plan: dict, endpoint: str, users, home: Path, checkout: Path, 
         json.dumps(plan | {"endpoint": endpoint, "users": credentials, "results": str(job / "results.jsonl")})
     )
     argv = [home / "bin" / "python", "-m", "pytest", "-p", "harness.suite_plugin", "-p", "no:cacheprovider"]
-    # pytest's own tracebacks parse the 20,585 lines of test_s3.py once per failure.
+    # pytest's own tracebacks would parse the 20,585 lines of test_s3.py at each failure.
     argv += ["--tb=native", "-q", f"--timeout={TEST_SECONDS}", "--rootdir", checkout, "-c", checkout / "pytest.ini"]
     argv += [checkout / "s3tests" / "functional"]
     environment = {
@@ -161,7 +161,7 @@ def _start_pytest(plan: dict, endpoint: str, users, home: Path, checkout: Path, 
         "HOME": str(job),
         "LANG": "C.UTF-8",
         "PYTHONPATH": os.pathsep.join([str(CONFORMANCE), str(checkout)]),
-        "PYTHONPYCACHEPREFIX": str(cache / "pycache"),  # keeps the checkout as it is
+        "PYTHONPYCACHEPREFIX": str(cache / "pycache"),  # keeps the checkout unchanged
         "S3TEST_CONF": str(config),
         "CONFORMANCE_PLAN": str(plan_file),
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -183,7 +183,7 @@ def write_report(path: Path, results: dict[str, dict]) -> None:
 
 
 def _print_result(results: dict[str, dict], core: dict[str, str], only) -> list[str]:
-    """Prints failures and the tables; the listed tests that did not pass."""
+    """Prints failures and the tables, and returns the listed tests that did not pass."""
     for test, result in sorted(results.items()):
         if result["outcome"] != "passed" and (test in core or only):
             print(f"{result['outcome']:8}{test}\n            {result['reason']}")

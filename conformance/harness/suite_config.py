@@ -1,7 +1,7 @@
 """Writes the configuration file that ceph/s3-tests reads while it is imported.
 
-Owns its sections.  The suite wants all of them even to collect, and compares owner ids and display names of the
-first two users with what the server answers: so the server is asked for them.
+Owns its sections. The suite needs all of them even to collect tests. It compares owner ids and display names
+of the first two users with the server's answers, so these are read from the server.
 """
 
 import ssl
@@ -22,7 +22,7 @@ class Owner:
 
 
 def owner(endpoint: str, identity: Identity) -> Owner:
-    """The owner that ListBuckets names."""
+    """The owner in the reply to ListBuckets."""
     url = f"{endpoint}/"
     request = urllib.request.Request(url, headers=signed_headers("GET", url, identity.access_key, identity.secret_key))
     context = ssl._create_unverified_context() if url.startswith("https:") else None
@@ -34,7 +34,7 @@ def owner(endpoint: str, identity: Identity) -> Owner:
 
 
 def write(path: Path, endpoint: str, users: tuple[Identity, Identity, Identity]) -> None:
-    """`users` are main, alt and tenant; the IAM sections, whose tests we leave out, get the main one."""
+    """`users` are main, alt and tenant. The IAM sections, whose tests are left out, get the main one."""
     parts = urlsplit(endpoint)
     names = ("s3 main", "s3 alt", "s3 tenant", "iam", "iam root", "iam alt root")
     main, alt, tenant = users

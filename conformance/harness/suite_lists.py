@@ -1,8 +1,8 @@
-"""The lists of tests: what core is, what we pass, and to which area a test belongs.
+"""The lists of tests: the core, the passing tests, and the area of each test.
 
 Owns the two text files beside `run`: one id per line, `# area (count)` headings, other comments ignored.
-`s3tests-pass.txt` may only grow: nothing here can take a line out of it.  What `s3tests-aws.toml` names is expected
-of nobody: there the suite wants something else than AWS answers.
+`s3tests-pass.txt` may only grow: nothing here can remove a line. The tests in `s3tests-aws.toml` are not
+expected to pass anywhere, because they expect something else than AWS answers.
 """
 
 import re
@@ -14,7 +14,7 @@ CORE = CONFORMANCE / "s3tests-core.txt"
 PASS = CONFORMANCE / "s3tests-pass.txt"
 AGAINST_AWS = CONFORMANCE / "s3tests-aws.toml"
 
-# Areas of the tests beyond core, by the first pattern found in the name.
+# Areas of the tests beyond the core, by the first pattern in the name.
 BEYOND_CORE = (
     ("headers", r"^test_headers"),
     ("encryption", r"sse_|encrypt|copy_enc|kms"),
@@ -37,7 +37,7 @@ BEYOND_CORE = (
 
 
 def core() -> dict[str, str]:
-    """Core's ids, each with its area, in the file's order."""
+    """The ids of the core, each with its area, in the order of the file."""
     areas, area = {}, "core"
     for line in CORE.read_text().splitlines():
         heading = re.fullmatch(r"# (.+) \(\d+\)", line)
@@ -54,12 +54,12 @@ def area_beyond_core(test: str) -> str:
 
 
 def against_aws() -> dict[str, str]:
-    """What AWS does not pass, with what it answers."""
+    """The tests that AWS does not pass, with its answers."""
     return tomllib.loads(AGAINST_AWS.read_text())
 
 
 def passing() -> set[str]:
-    """What has to pass."""
+    """The ids of the tests that have to pass."""
     return _listed() - against_aws().keys()
 
 
@@ -70,7 +70,7 @@ def _listed() -> set[str]:
 
 
 def add_passing(more: set[str]) -> int:
-    """How many were new."""
+    """Adds tests to the list, and returns the number of new ones."""
     before = _listed()
     after = sorted(before | more)
     heading = (

@@ -1,11 +1,11 @@
-"""The pytest plugin that runs inside ceph/s3-tests: which tests, in what order, and what is cleaned up after each.
+"""The pytest plugin inside ceph/s3-tests: which tests run, in what order, and the clean-up after each.
 
-Owns the boundary to the suite, whose checkout stays unpatched.  Loaded with `-p harness.suite_plugin` by the suite's
-own interpreter; the plan comes as a JSON file named by CONFORMANCE_PLAN, results go out as one JSON line per test.
+Owns the boundary to the suite, whose checkout stays unpatched. The suite's own interpreter loads it with `-p
+harness.suite_plugin`. The plan is a JSON file named by CONFORMANCE_PLAN; each result is one JSON line.
 
-Upstream's clean-up raises as soon as a server lacks one of its calls, and the first bucket it leaves behind then
-fails every later test.  Ours removes whatever was not there at the start, by whichever calls the server has, and
-never raises: what a test is about is judged by that test alone.
+The clean-up of the suite fails as soon as a server lacks one of its calls, and the first bucket that it
+leaves fails every later test. The clean-up here removes whatever was not there at the start, by any call that
+the server has, and never fails: only a test itself judges its subject.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ with open(os.environ["CONFORMANCE_PLAN"]) as plan_file:
     PLAN = json.load(plan_file)
 
 FUNCTIONAL = "s3tests/functional/"
-# Wants an account without buckets and buckets numbered below 10.
+# This test needs an account without buckets, and bucket numbers below 10.
 FIRST = "test_s3.py::test_list_buckets_paginated"
 
 
@@ -55,7 +55,8 @@ def pytest_collection_finish(session):
     suite.setup = lambda: None
     suite.teardown = Cleaner()
     for module in list(sys.modules.values()):
-        # The two fixtures that guard fixed names call this by itself; the cleaner has their buckets too.
+        # The two fixtures that protect fixed names call this directly; the cleaner handles their buckets,
+        # too.
         if getattr(module, "__name__", "").startswith("s3tests.functional") and hasattr(
             module, "nuke_prefixed_buckets"
         ):
@@ -63,7 +64,7 @@ def pytest_collection_finish(session):
 
 
 class Cleaner:
-    """Called after every test."""
+    """Removes what tests left; called after every test."""
 
     def __init__(self):
         config = Config(
@@ -112,7 +113,7 @@ class Cleaner:
         with contextlib.suppress(ClientError, BotoCoreError):
             for start in range(0, len(entries), 1000):
                 client.delete_objects(Bucket=bucket, Delete={"Objects": entries[start : start + 1000], "Quiet": True})
-        # What a lock holds, or a server without DeleteObjects has left.
+        # Objects that are locked, or that are left on a server without DeleteObjects.
         for entry in list(self._entries(client, bucket)) if entries else ():
             with contextlib.suppress(ClientError, BotoCoreError):
                 bypass = {"BypassGovernanceRetention": True} if "VersionId" in entry else {}
@@ -121,7 +122,7 @@ class Cleaner:
             client.delete_bucket(Bucket=bucket)
 
     def _entries(self, client, bucket: str):
-        """All there is, versions where the server knows them."""
+        """All objects in a bucket, with versions if the server supports them."""
         if self.has_versions:
             try:
                 for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
@@ -140,7 +141,7 @@ class Cleaner:
 
 
 class Results:
-    """One line per finished test: passed only if its set-up, call and tear-down all passed."""
+    """Writes one line per finished test: passed only if set-up, call and tear-down all passed."""
 
     def __init__(self, path: str):
         self.file = open(path, "w")
@@ -164,7 +165,7 @@ class Results:
 
 
 def reason(traceback: str) -> str:
-    """The exception of a native traceback and what it says, on one line; frames and headings are left out."""
+    """The exception of a native traceback with its message, on one line, without frames and headings."""
     lines = traceback.strip().splitlines()
     headings = ("Traceback", "During handling", "The above exception")
     raised = [index for index, line in enumerate(lines) if line[:1].strip() and not line.startswith(headings)]

@@ -1,8 +1,8 @@
-"""Starts a program that chose a port itself but does not say which, and says it in its place.
+"""Starts a program that chooses a port and does not print it, and prints the port for it.
 
 Usage: tell_port.py PROGRAM ARGUMENT …
 
-Owns nothing but the search: the one listening socket of the program, as Linux tells it under /proc.
+Owns only the search for the one listening socket of the program, which Linux shows under /proc.
 """
 
 import os
@@ -20,7 +20,7 @@ def port_of(pid: int) -> int | None:
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         try:
             sockets.add(os.readlink(descriptor))
-        except OSError:  # closed meanwhile
+        except OSError:  # closed in the meantime
             continue
     for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()

@@ -1,7 +1,7 @@
 """Makes file trees and compares them.
 
-Owns what a generated tree looks like: the same seed yields the same bytes, and every tree has the names and
-sizes that have broken servers before (empty files, blanks, '+', '%', non-ASCII, 'a' beside 'a.b').
+Owns the content of a generated tree: the same seed gives the same bytes, and every tree has names and sizes
+that have broken servers before (empty files, blanks, '+', '%', non-ASCII, 'a' beside 'a.b').
 """
 
 import hashlib
@@ -23,10 +23,10 @@ ODD_NAMES = (
 
 
 def make_tree(root: Path, files: int, seed: int = 1, largest: int = 16 * 1024) -> None:
-    """`files` files below `root`, one in ten of them empty, in folders two deep, a minute old.
+    """Creates `files` files below `root`, one in ten of them empty, in folders two deep, a minute old.
 
-    Old, since clients that compare times (`aws s3 sync`) see an upload within the file's own second as older than
-    the file: S3 lists times in whole seconds.
+    They are old, because clients that compare times (`aws s3 sync`) would see an upload in the file's own
+    second as older than the file: S3 lists times in whole seconds.
     """
     source = random.Random(seed)
     written = time.time() - 60
@@ -40,7 +40,7 @@ def make_tree(root: Path, files: int, seed: int = 1, largest: int = 16 * 1024) -
 
 
 def make_file(path: Path, mib: int, seed: int = 2) -> None:
-    """A file of `mib` MiB that no deduplication or sparse file can shorten."""
+    """Creates a file of `mib` MiB that deduplication and sparse files cannot shorten."""
     source = random.Random(seed)
     with open(path, "wb") as out:
         for _ in range(mib):

@@ -1,7 +1,7 @@
-"""The storages that Causeway is put before: how each is had, started, and written into a configuration.
+"""The storages behind Causeway: how each is installed, started, and configured.
 
-Owns the table of backends and the processes of their upstreams.  A row is data; what a storage fails at is in
-`misses/`, not here.  Upstreams listen on ports of their own choice, and say in their output on which.
+Owns the table of backends and the processes of their upstreams. A row is data; the known failures of a
+storage are in `misses/`, not here. Upstreams choose their ports, and print them.
 """
 
 import base64
@@ -25,21 +25,21 @@ STOP_SECONDS = 15
 
 @dataclass(frozen=True)
 class Backend:
-    """Texts in braces are filled in: home, work, binary, target, user, access_key, secret_key, secret_base64,
-    address, host, port."""
+    """One row. These names in braces are replaced: home, work, binary, target, user, access_key,
+    secret_key, secret_base64, address, host, port."""
 
     name: str
     about: str
-    contract: str | None = None  # the driver's name in tests/store_contract.rs
-    of: tuple[str, ...] = ()  # rows that it stands upon, each a backend by its own name; none that installs anything
-    needs: tuple[str, ...] = ()  # programs that the machine has or has not
+    contract: str | None = None  # the name of the driver in tests/store_contract.rs
+    of: tuple[str, ...] = ()  # rows on which it is built, each a backend of that name, without installation
+    needs: tuple[str, ...] = ()  # programs that the machine must have
     installs: str | None = None  # a file in requirements/
-    builds: tuple[str, ...] = ()  # a command that makes it, in the repository
+    builds: tuple[str, ...] = ()  # a command that builds it, in the repository
     starts: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
-    listens: str = ""  # what it prints before its address
-    toml: str = ""  # `[backend.upstream]`, and sections behind it
-    gateway: dict[str, str] = field(default_factory=dict)  # the environment of the server before it
+    listens: str = ""  # the output before its address
+    toml: str = ""  # `[backend.upstream]`, and sections after it
+    gateway: dict[str, str] = field(default_factory=dict)  # the environment of the server in front of it
 
 
 S3 = 'type = "s3"\nendpoint = "http://{address}"\naccess_key = "{access_key}"\nsecret_key = "{secret_key}"\n'
@@ -66,7 +66,7 @@ REPLICATED = (
     'type = "replicated"\nbackends = ["disk", "s3_causeway", "sftp"]\nwrite = "quorum"\nquorum = 2\n'
     '[backend.disk]\ntype = "fs"\nroot = "{work}/data"\n'
 )
-# So little memory that the disk has its share.
+# With so little memory, the disk is used, too.
 CACHED = (
     'metadata_ttl = "1m"\ndata_cache = true\n[server]\ndata_cache_memory = "16MiB"\ndata_cache_disk = "1GiB"\n'
 )
@@ -264,14 +264,14 @@ def _parts(backend: Backend) -> list[Backend]:
 
 
 def absent(backend: Backend) -> str | None:
-    """Why this machine cannot run it, if it cannot."""
+    """The reason why this machine cannot run the backend, or None."""
     needs = [program for row in (backend, *_parts(backend)) for program in row.needs]
     missing = [program for program in needs if shutil.which(program) is None]
     return f"no {' and no '.join(missing)} here" if missing else None
 
 
 def prepare(backend: Backend, cache: Path) -> Path | None:
-    """Gets what there is to get; the directory of the installed program."""
+    """Builds and installs what the backend needs, and returns the directory of the installed program."""
     if backend.builds:
         done = subprocess.run(backend.builds, cwd=REPOSITORY, capture_output=True, text=True)
         if done.returncode != 0:
@@ -280,10 +280,10 @@ def prepare(backend: Backend, cache: Path) -> Path | None:
 
 
 class Upstream:
-    """One running upstream, and those it stands upon; `storage` is what the configuration of a server before it says."""
+    """One running upstream with its parts; `storage` configures a server in front of it."""
 
     def __init__(self, backend: Backend, home: Path | None, work: Path, binary: Path, between=lambda address: address):
-        """`between` makes the address that is written into the configuration out of the upstream's own."""
+        """`between` turns the upstream's address into the address for the configuration."""
         self.name = backend.name
         self.log = work / "upstream.log"
         self.process = None
@@ -292,7 +292,7 @@ class Upstream:
         if not backend.toml:
             return
         (work / "data").mkdir(parents=True)
-        # Keys that every one of them takes: letters and digits, and a secret of 40 of them.
+        # All upstreams accept such keys: letters and digits, and a secret of 40 of them.
         self.identity = identity = Identity("up" + secrets.token_hex(8), secrets.token_hex(20))
         values = {
             "home": home,
@@ -334,14 +334,14 @@ class Upstream:
         return {name: text.format(**self.values) for name, text in texts.items()}
 
     def _start(self) -> str:
-        """The address that it listens on."""
+        """Starts the process, and returns its address."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
         settings = {"HOME": str(self.work)} | self._filled(self.backend.environment)
         told_before = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [word.format(**self.values) for word in self.backend.starts],
-                stdin=subprocess.PIPE,  # held open: some end with it
+                stdin=subprocess.PIPE,  # kept open: some processes end when it closes
                 stdout=log,
                 stderr=log,
                 env=environment | settings,
@@ -351,7 +351,7 @@ class Upstream:
         return self._wait_for_address(self.backend.listens, told_before)
 
     def signal(self, number: int) -> None:
-        """To the process and all that it started."""
+        """Sends a signal to the process and its children."""
         os.killpg(self.process.pid, number)
 
     def kill(self) -> None:
@@ -360,7 +360,8 @@ class Upstream:
         self.process.stdin.close()
 
     def start_again(self, **values: str) -> str:
-        """After `kill`, over what it kept, with other `values` if there are any; the new address."""
+        """Starts again over the same data after `kill`, with these `values` changed; returns the new
+        address."""
         self.values |= values
         self.address = self._start()
         return self.address
@@ -378,7 +379,7 @@ class Upstream:
         raise ServerError(f"{self.name}: no address within {START_SECONDS} s\n{self.log_tail()}")
 
     def stop(self) -> str | None:
-        """Why it was not running any more, if it was not."""
+        """Stops the upstream, and returns why it had ended before, if it had."""
         died = [why for why in [*(part.stop() for part in self.parts), self._stop()] if why]
         return "\n".join(died) or None
 

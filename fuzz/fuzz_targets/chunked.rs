@@ -1,5 +1,5 @@
-//! Decoding of `aws-chunked`: however a body is cut into frames, it means the same, and never more than was
-//! declared.
+//! Decoding of `aws-chunked`: the result does not depend on how a body is split into frames, and never has
+//! more bytes than were declared.
 
 #![no_main]
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use causeway::{edge::chunked::Decoder, model::ChecksumAlgorithm, store::payload::PayloadError};
 use libfuzzer_sys::fuzz_target;
 
-/// The decoded bytes and how it ended.
+/// The decoded bytes, and the final result.
 fn decode(body: &Bytes, declared: u64, cuts: &[usize]) -> (Vec<u8>, Result<(), PayloadError>) {
     let mut decoder = Decoder::unsigned(declared, Some(ChecksumAlgorithm::Crc32));
     let mut rest = body.clone();

@@ -1,4 +1,4 @@
-//! Queries: what was understood survives being written and read again.
+//! Queries: a parsed query that is written and parsed again is the same.
 
 #![no_main]
 

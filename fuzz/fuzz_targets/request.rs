@@ -1,4 +1,4 @@
-//! Whole requests: the edge admits or refuses them, and nobody without the secret is taken for an identity.
+//! Whole requests: the edge admits or refuses them, and never accepts a request signed without the secret.
 
 #![no_main]
 
@@ -36,7 +36,7 @@ static EDGE: LazyLock<Edge> = LazyLock::new(|| {
 
 fuzz_target!(|input: (&str, &str, Vec<(&str, &[u8])>)| {
     let (method, target, headers) = input;
-    // What HTTP itself refuses does not reach the edge.
+    // A request that is not valid HTTP does not reach the edge.
     let mut builder = http::Request::builder().method(method).uri(target);
     for (name, value) in headers {
         builder = builder.header(name, value);

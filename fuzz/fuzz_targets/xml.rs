@@ -14,7 +14,7 @@ fn write(element: &Element, writer: &mut Writer) {
     }
 }
 
-/// Text beside children means nothing to S3.
+/// Removes text beside child elements, which S3 ignores.
 fn leaf_text_only(mut element: Element) -> Element {
     if !element.children.is_empty() {
         element.text.clear();

@@ -1,6 +1,6 @@
 //! The command line: arguments become settings, and outcomes become exit codes.
 //!
-//! Exit codes: 0 done, 1 it did not work, 2 what was asked for makes no sense (also a wrong configuration).
+//! Exit codes: 0 success, 1 failure, 2 an invalid request or a wrong configuration.
 
 mod backend;
 mod bucket;

@@ -1,12 +1,13 @@
-//! Files that use each other in a circle cannot be read one after the other, nor moved apart. There are none.
+//! Files that use each other in a circle cannot be read one after the other, nor be moved apart. No circles
+//! exist.
 
 use super::modules::{self, Uses};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Circles that are left, each with its files in order of their names. Rows only leave this table.
+/// Circles that still exist, each with its files sorted by name. Rows may only be removed from this table.
 const CIRCLES_LEFT: &[&[&str]] = &[];
 
-/// Groups of modules each of which leads to all others of its group.
+/// Groups of modules in which each module leads to all others of the group.
 fn circles(uses: &Uses) -> Vec<Vec<&str>> {
     let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (from, to) in uses.keys() {
@@ -34,7 +35,7 @@ fn reached<'m>(from: &'m str, next: &BTreeMap<&'m str, Vec<&'m str>>) -> BTreeSe
     reached
 }
 
-/// The files of a circle, and the names that make it.
+/// The files of a circle, and the names that make it, as text.
 fn told(circle: &[&str], uses: &Uses) -> String {
     let is_part = |module: &String| circle.contains(&module.as_str());
     let edges = uses.iter().filter(|((from, to), _)| is_part(from) && is_part(to));

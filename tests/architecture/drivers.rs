@@ -1,5 +1,5 @@
-//! What lies in `drivers` and `backend`, held to this table: a driver uses what drivers share, and never
-//! another driver.
+//! The table of the modules in `drivers` and `backend`: a driver uses what drivers share, and never another
+//! driver.
 
 use super::{
     modules::{self, Uses},
@@ -7,8 +7,8 @@ use super::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Which shared modules of `backend` each module in `backend` and each driver uses, and no more. Bottom
-/// first: a row names only rows above it. The contract itself, which stands in `backend/lib.rs`, is for all.
+/// The shared modules of `backend` that each module of `backend` and each driver may use. A row names only
+/// rows above it. The contract itself, in `backend/lib.rs`, may be used by all.
 const SHARED: &[(&str, &[&str])] = &[
     ("backend/changes", &[]),
     ("backend/codec", &[]),
@@ -173,7 +173,7 @@ const SHARED: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// From each module in `backend` and each driver to those in these two folders that it uses.
+/// For each module of `backend` and each driver: the modules of these two folders that it uses.
 pub fn within(uses: &Uses) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut within: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (from, to) in
@@ -184,7 +184,7 @@ pub fn within(uses: &Uses) -> BTreeMap<&str, BTreeSet<&str>> {
     within
 }
 
-/// `drivers/s3` of `drivers/s3/store`.
+/// Returns `drivers/s3` for `drivers/s3/store`.
 fn room(place: &str) -> Option<&str> {
     let (folder, below) =
         place.split_once('/').filter(|(folder, _)| matches!(*folder, "drivers" | "backend"))?;

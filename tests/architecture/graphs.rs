@@ -10,10 +10,10 @@ use std::{
     path::Path,
 };
 
-/// From each module to those that it uses.
+/// Maps each module to the modules that it uses.
 type Graph<'m> = BTreeMap<&'m str, BTreeSet<&'m str>>;
 
-/// The modules of the top.
+/// The graph of the top-level modules.
 fn of_the_top(uses: &Uses) -> Graph<'_> {
     let top = |place: &'_ str| place.split('/').next().map_or(0, str::len);
     let mut graph = Graph::new();
@@ -25,8 +25,8 @@ fn of_the_top(uses: &Uses) -> Graph<'_> {
     graph
 }
 
-/// The graph without the arrows that follow from others: with a way from `a` to `c` by `b`, none from `a` to
-/// `c`.
+/// The graph without redundant arrows: if a path leads from `a` to `c` through `b`, the arrow from `a` to `c`
+/// is left out.
 fn reduced<'m>(graph: &Graph<'m>) -> Graph<'m> {
     let follows =
         |from: &str, to: &str| graph[from].iter().any(|middle| *middle != to && leads(graph, middle, to));
@@ -51,7 +51,7 @@ fn mermaid(graph: &Graph) -> String {
     text + "```\n"
 }
 
-/// The document with `text` between the mark and the next end.
+/// Replaces the text between the mark and the next end mark of the document.
 fn with_block(document: &str, mark: &str, text: &str) -> String {
     let begin = format!("<!-- {mark}: generated -->\n");
     let (before, rest) = document

@@ -1,6 +1,6 @@
 //! Reads which paths a file of source code names: in `use` trees, and in the code itself.
 //!
-//! Does not own which file a path leads to (`modules`). Good for code that rustfmt has seen, not for all of
+//! Does not own which file a path leads to (`modules`). It reads code that rustfmt has formatted, not all of
 //! Rust.
 
 /// The names of a path, from left to right.
@@ -9,12 +9,12 @@ pub type Names = Vec<String>;
 /// One name that a `use` declaration brings into a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Import {
-    /// By which the file knows it; `*` stands for all that the path has.
+    /// The name by which the file knows the item; `*` means everything in the path.
     pub name: String,
     pub path: Names,
 }
 
-/// What a file names.
+/// The paths that a file names.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Named {
     pub imports: Vec<Import>,
@@ -23,7 +23,7 @@ pub struct Named {
 }
 
 impl Named {
-    /// Reads code without comments and texts.
+    /// Reads code without comments and string literals.
     pub fn read(code: &str) -> Self {
         let mut named = Self::default();
         let mut rest = code;
@@ -51,7 +51,7 @@ fn is_of_name(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
-/// The imports of a `use` tree, which stands behind `before`.
+/// Collects the imports of a `use` tree whose path begins with `before`.
 fn tree(text: &str, before: &[String], imports: &mut Vec<Import>) {
     let text = text.trim();
     if let Some((head, group)) = text.split_once('{') {
@@ -67,7 +67,7 @@ fn tree(text: &str, before: &[String], imports: &mut Vec<Import>) {
         text.split_once(" as ").map_or((text, None), |(path, alias)| (path, Some(alias.trim())));
     let mut path = joined(before, path);
     let is_glob = path.last().is_some_and(|name| name == "*");
-    // `a::{self}` is `a`; `use self::a` begins with it.
+    // `a::{self}` is `a`, but `use self::a` is a path that begins with `self`.
     if is_glob || (path.len() > 1 && path.last().is_some_and(|name| name == "self")) {
         path.pop();
     }
@@ -82,7 +82,7 @@ fn joined(before: &[String], path: &str) -> Names {
     before.iter().cloned().chain(names).collect()
 }
 
-/// The items of a group, each with the groups in it.
+/// Splits a group into its items, each with its nested groups.
 fn items(group: &str) -> Vec<&str> {
     let (mut depth, mut begin, mut items) = (0usize, 0, Vec::new());
     for (at, character) in group.char_indices() {
@@ -106,7 +106,7 @@ fn paths(code: &str) -> Vec<Names> {
         let middle = at + found;
         let begin = code[..middle].rfind(|c| !is_of_name(c)).map_or(0, |before| before + 1);
         let end = end_of_path(code, middle);
-        // What stands behind `>::` or `$crate` is no path from here; `pub(in crate::a)` is no use.
+        // What follows `>::` or `$crate` is no path of this file, and `pub(in crate::a)` is not a use.
         let before = &code[..begin];
         let is_path = begin < middle && !before.ends_with(['$', ':']) && !before.ends_with("pub(in ");
         let names = joined(&[], &code[begin..end]);
@@ -118,7 +118,7 @@ fn paths(code: &str) -> Vec<Names> {
     paths
 }
 
-/// Where the path ends whose first `::` is at `middle`.
+/// Returns where the path ends whose first `::` is at `middle`.
 fn end_of_path(code: &str, middle: usize) -> usize {
     let mut end = middle;
     while let Some(rest) = code[end..].strip_prefix("::") {

@@ -1,7 +1,7 @@
-//! Which file owns the names that another file uses.
+//! Finds which file owns the names that another file uses.
 //!
-//! A module is a file, or a folder with the file that stands for it (`mod.rs`, `lib.rs`). Its place is its
-//! path in the crates, which all see one another's modules under the same names: `drivers/s3/store`.
+//! A module is a file, or a folder with its main file (`mod.rs`, `lib.rs`). Its place is its path in the
+//! crates, which all see one another's modules under the same names: `drivers/s3/store`.
 
 use super::{
     imports::{Import, Named, Names},
@@ -12,21 +12,21 @@ use std::{
     sync::LazyLock,
 };
 
-/// The longest chain of re-exports.
+/// Maximum length of a chain of re-exports.
 const LONGEST_CHAIN: usize = 8;
 
-/// The modules of all crates, and what each names.
+/// The modules of all crates, and the paths that each names.
 pub struct Modules {
     named: BTreeMap<Names, Named>,
-    /// The modules that are crates of their own: `crate` leads there, and from there to the modules of the
-    /// crates below.
+    /// The modules that are crates of their own. There, `crate` leads to the crate itself, and from there to
+    /// the modules of the crates below.
     alone: BTreeSet<String>,
 }
 
-/// From a module to another: the paths that lead there.
+/// Maps a module and a module that it uses to the paths by which it is used.
 pub type Uses = BTreeMap<(String, String), BTreeSet<String>>;
 
-/// Those of the source tree, which is read once.
+/// The uses in the source tree, which is read once.
 pub fn uses() -> &'static Uses {
     static USES: LazyLock<Uses> = LazyLock::new(|| Modules::of(&sources()).uses());
     &USES
@@ -59,7 +59,8 @@ impl Modules {
         uses
     }
 
-    /// The module that owns what a path in `at` names. `None`: no module of ours.
+    /// The module that owns what a path names, for a path in the module `at`. `None` if no module of the
+    /// workspace owns it.
     fn owner(&self, path: &[String], at: &Names, chain: usize) -> Option<Names> {
         let path = self.absolute(path, at, chain)?;
         let length = (1..=path.len()).rev().find(|length| self.named.contains_key(&path[..*length]))?;
@@ -74,8 +75,8 @@ impl Modules {
         Some(module)
     }
 
-    /// The path from the top. A path that begins with a name of the file's own, or of another crate, has
-    /// none.
+    /// The full path from the top. `None` for a path that begins with a name defined in the file itself, or
+    /// with another crate.
     fn absolute(&self, path: &[String], at: &Names, chain: usize) -> Option<Names> {
         let (first, mut rest) = path.split_first()?;
         let mut base = match first.as_str() {
@@ -122,7 +123,7 @@ impl Modules {
     }
 }
 
-/// `["drivers", "s3"]` of `drivers/s3/mod.rs`; nothing of `lib.rs` and `main.rs`.
+/// Returns `["drivers", "s3"]` for `drivers/s3/mod.rs`, and nothing for `lib.rs` and `main.rs`.
 fn place(path: &str) -> Names {
     let mut place: Names = path.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
     let is_root = place.len() == 1 && matches!(place[0].as_str(), "lib" | "main");

@@ -1,4 +1,4 @@
-//! The source files of all crates, without their tests, comments and texts.
+//! The source files of all crates, without their tests, comments and string literals.
 
 use super::LAYERS;
 use std::{
@@ -10,14 +10,14 @@ use std::{
 pub struct Source {
     /// Relative to `src`, with `/`.
     pub path: String,
-    /// As written.
+    /// The text as written.
     pub text: String,
     /// Without comments and string literals, up to `#[cfg(test)]` before an inline module.
     pub code: String,
 }
 
 impl Source {
-    /// `s3` of `s3/ops/get_object.rs`; `lib` of `lib.rs`.
+    /// Returns `s3` for `s3/ops/get_object.rs`, and `lib` for `lib.rs`.
     pub fn module(&self) -> &str {
         let first = self.path.split('/').next().unwrap_or(&self.path);
         first.strip_suffix(".rs").unwrap_or(first)
@@ -28,8 +28,8 @@ impl Source {
     }
 }
 
-/// Folders of source code, and what the paths of their files begin with: a crate of one module is that
-/// module.
+/// The folders of source code, each with the prefix of its files' paths. A crate of one module has the
+/// module's name as prefix.
 pub fn roots() -> Vec<(PathBuf, String)> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut roots = vec![(workspace.join("src"), String::new())];
@@ -86,11 +86,10 @@ pub fn before_tests(text: &str) -> &str {
     text.find("#[cfg(test)]\nmod ").map_or(text, |at| &text[..at])
 }
 
-/// Characters that would seem to begin a string.
+/// Character literals that would seem to begin a string.
 const QUOTES: [&str; 3] = ["'\"'", r#"'\"'"#, r"'\\'"];
 
-/// Code without comments and without what is in quotes. Good for code that rustfmt has seen, not for all of
-/// Rust.
+/// Removes comments and string literals. It reads code that rustfmt has formatted, not all of Rust.
 pub fn code(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

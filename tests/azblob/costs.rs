@@ -1,4 +1,4 @@
-//! What operations cost the storage: requests, and bytes on the way there.
+//! The cost of operations on the storage: requests, and bytes sent to it.
 
 use crate::{
     client::*,
@@ -13,7 +13,7 @@ use causeway::store::{ListRequest, Selection, Store, condition::ETagMatch, condi
 
 const HEADS: u64 = 16 << 10;
 
-/// Requests and bytes sent of what is done between two calls.
+/// Counts the requests and the bytes sent between two calls.
 struct Meter(Proxy, usize, u64);
 
 impl Meter {
@@ -94,11 +94,11 @@ async fn a_part_crosses_once_and_completing_costs_no_bytes() {
     }
     upload.complete().await;
     let (requests, sent) = meter.spent();
-    // Commit, copy, removal of what was staged.
+    // The three requests commit, copy, and remove the staged blob.
     assert_eq!(requests, 3, "complete");
     assert!(sent < HEADS, "{sent}");
     copy(&*store, "copy", &store, "key").await.expect("is copied");
-    // A copy of a multipart object has another ETag, which takes its bytes.
+    // A copy of a multipart object gets another ETag, and computing it needs all bytes.
     assert!(meter.spent().1 >= 4 * LARGE as u64);
     copy(&*store, "again", &store, "copy").await.expect("is copied");
     let (requests, sent) = meter.spent();
@@ -120,7 +120,7 @@ async fn a_listing_costs_two_requests_a_page_wherever_the_page_is() {
     ] {
         walk(&*store, request.clone()).await;
         let (requests, _) = meter.spent();
-        // That of a full last page says by itself that there is no more.
+        // The last page may be full. It says that nothing follows, so it costs no further request.
         assert!(requests <= 2 * pages, "{requests} for {request:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Ways to be let in, before Azurite: all but those that need Microsoft's own servers.
+//! All ways to authenticate, with Azurite, except those that need Microsoft's own servers.
 
 use crate::{
     client::*,
@@ -24,7 +24,7 @@ fn account_sas(permissions: &str) -> String {
     )
 }
 
-/// Everything that signs in a way of its own.
+/// Runs each kind of request that is signed differently.
 async fn everything_works(settings: AzblobSettings) {
     let container = new_container();
     let gateway = Gateway::with(settings);

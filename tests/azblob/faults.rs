@@ -19,7 +19,7 @@ use causeway::{
 };
 use std::sync::Arc;
 
-/// A store behind a proxy, and the same container past it.
+/// A store that reaches its container through a proxy, and a store that reaches the same container directly.
 async fn apart() -> (Proxy, Arc<dyn causeway::store::Store>, Arc<dyn causeway::store::Store>, Gateway, Gateway)
 {
     let proxy = Proxy::to(Upstream::azurite().address);
@@ -43,7 +43,7 @@ async fn a_storage_lost_in_the_middle_of_a_put_leaves_the_old_object() {
         body.send(bytes(1, 1 << 20)).await;
         body.send(Bytes::new()).await;
         proxy.refuse();
-        // The rest may find nobody any more.
+        // The store may have stopped reading before the rest is sent.
         let _ = tokio::time::timeout(std::time::Duration::from_secs(1), body.send(bytes(2, 1 << 20))).await;
         drop(body);
         assert_eq!(refused(writing.await.expect("no panic")), StoreErrorKind::Unavailable);
@@ -152,7 +152,7 @@ async fn a_short_object_that_is_replaced_while_its_reply_is_cut_is_read_anew() {
     while proxy.bytes(Direction::Down) - before < 50_000 {
         tokio::task::yield_now().await;
     }
-    // The reader asks for the rest after a pause, and waits for the proxy then.
+    // The reader asks for the rest after a pause; the proxy hangs until then.
     proxy.hang();
     put(&*truth, "key", new.clone()).await;
     proxy.resume();

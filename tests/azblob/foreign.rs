@@ -1,4 +1,4 @@
-//! Blobs that others wrote, and ours as others see them.
+//! Blobs that were written by other programs, and the gateway's own blobs as other programs see them.
 
 use crate::{
     client::*,
@@ -45,7 +45,7 @@ async fn a_foreign_blob_is_served_with_its_headers_metadata_and_md5() {
     };
     assert_eq!(info.attributes, expected);
     assert_eq!(listed(&*store).await, [("dir/file  name.csv".to_owned(), info.etag.clone())]);
-    // It becomes ours by and by.
+    // A change of its tags makes it an object of the gateway.
     let tags = TagSet::new(vec![Tag { key: "k".into(), value: "v".into() }]).expect("valid tags");
     store.update(key("dir/file  name.csv").current(), Change::Tags(tags.clone())).await.expect("is changed");
     let after = head(&*store, "dir/file  name.csv").await;
@@ -177,11 +177,11 @@ async fn blocks_that_another_writer_has_staged_are_no_object() {
         );
         assert_eq!(staged.status, 201, "{}", staged.text());
     };
-    // As long as ours: a killed gateway leaves such blocks.
+    // The id has the length that the gateway uses: a killed gateway leaves such blocks.
     let ours = "QUFBQUFBQUFBQUFBQUFBQUFB";
     stage("key", ours);
     assert_absent(&*store, "key").await;
-    // Azurite refuses Put Blob and Copy Blob as if there were one.
+    // Azurite refuses Put Blob and Copy Blob as if there were a blob.
     put_if(&*store, "key", "new", if_absent()).await.expect("there is no object");
     assert_eq!(read(&*store, "key").await, b"new");
     assert_eq!(
@@ -194,7 +194,7 @@ async fn blocks_that_another_writer_has_staged_are_no_object() {
         .await;
     copied.expect("there is no object");
     assert_eq!(read(&*store, "copy").await, b"new");
-    // Azure takes no blocks of ids of another length beside them.
+    // Azure refuses blocks with ids of another length on the same blob.
     stage("other", "YQ==");
     let refused_by_blocks = refused(put_if(&*store, "other", "new", if_absent()).await);
     assert_eq!(refused_by_blocks, StoreErrorKind::Conflict, "412 would say that there is an object");

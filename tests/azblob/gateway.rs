@@ -1,4 +1,4 @@
-//! A gateway without its server: a backend with a catalog of its own, before an Azurite that tests share.
+//! A gateway without its server: a backend with its own catalog, in front of an Azurite that tests share.
 
 use crate::support::{proxy::Proxy, upstream::Upstream};
 use causeway::{
@@ -19,7 +19,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A container of the test's own.
+/// A new name of a container for one test.
 pub fn new_container() -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     format!("a{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
@@ -81,14 +81,14 @@ impl Gateway {
         self.catalog.create_bucket(bucket).await.expect("the catalog makes a bucket")
     }
 
-    /// The bucket that is a container, which is made.
+    /// Creates the container, and opens it as a bucket.
     pub async fn bucket(&self, container: &str) -> Arc<dyn Store> {
         let record = self.record("bucket", container).await;
         self.backend.create(&record).await.expect("is made");
         self.backend.open(&record).await.expect("opens").store
     }
 
-    /// One step of upkeep of a bucket that was made or opened before.
+    /// Runs one step of upkeep on a bucket that was created or opened before.
     pub async fn maintain(&self, name: &str) {
         let record = self
             .catalog
@@ -99,7 +99,7 @@ impl Gateway {
         opened.upkeep.maintain().await.expect("sweeps");
     }
 
-    /// The bucket that is a container, or part of one, which is there.
+    /// Opens an existing container, or a part of one, as a bucket.
     pub async fn open(&self, place: &str) -> Arc<dyn Store> {
         self.backend.open(&self.record("bucket", place).await).await.expect("opens").store
     }

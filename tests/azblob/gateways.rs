@@ -1,4 +1,4 @@
-//! Two gateways before one container: neither knows of the other but by what lies there.
+//! Two gateways in front of one container: each knows of the other's changes only from the storage.
 
 use crate::{
     client::*,
@@ -32,7 +32,7 @@ async fn uploads_of_one_key_through_two_gateways_keep_their_parts() {
 async fn of_32_writers_through_two_gateways_that_want_the_key_absent_one_wins() {
     let (container, one, two) = (new_container(), Gateway::new(), Gateway::new());
     let stores = [one.bucket(&container).await, two.open(&container).await];
-    // Put Blob for the short ones, Put Block List for the long ones.
+    // Short objects are written by Put Blob, long ones by Put Block List.
     for size in [3_000, 200_000] {
         let name = format!("key/{size}");
         let writers: Vec<_> = (0..32u64)

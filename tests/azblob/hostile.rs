@@ -1,4 +1,4 @@
-//! A storage that speaks Azure and means no good: markers that lead in circles, and more than was asked for.
+//! A hostile storage that speaks Azure's protocol: markers that lead in circles, and more than was asked for.
 
 use crate::{
     gateway::{Gateway, settings},
@@ -40,7 +40,7 @@ async fn list(store: &dyn Store, after: Option<&str>) -> causeway::store::Result
 #[tokio::test]
 async fn markers_that_lead_in_a_circle_are_followed_once() {
     for circle in [1usize, 2, 7] {
-        // With nothing that was asked for on any page.
+        // No page has an entry that was asked for.
         let (hostile, _gateway, store) =
             before(move |asked| Said::new(200, page(&["q/x"], &format!("m{}", asked.nth % circle)))).await;
         for after in [None, Some("p/a")] {

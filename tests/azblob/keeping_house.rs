@@ -1,4 +1,4 @@
-//! Containers made and removed, prefixes of one container, and what crashes leave.
+//! Containers that are created and removed, prefixes of one container, and what crashes leave.
 
 use crate::{
     client::*,
@@ -41,7 +41,7 @@ async fn a_container_of_others_is_neither_taken_nor_removed() {
     raw::create_container(&container);
     let record = gateway.record("bucket", &container).await;
     assert_eq!(refused(gateway.backend.create(&record).await), StoreErrorKind::Conflict);
-    // One that the configuration names is opened without being made.
+    // A bucket of the configuration is opened without being created.
     let store = gateway.open(&container).await;
     put(&*store, "key", "x").await;
     delete(&*store, "key").await;
@@ -149,7 +149,7 @@ async fn a_complete_that_was_published_before_a_crash_is_answered_alike_and_publ
     let mut upload = Uploading::begin(&*store, "key").await;
     upload.part(1, large(0)).await;
     upload.part(2, "end").await;
-    // What the catalog is after a crash between publishing and remembering it.
+    // This copy is the state of the catalog after a crash between publishing and recording it.
     let before = tempfile::tempdir().expect("a directory");
     gateway.catalog.close().await.expect("is closed");
     for entry in
@@ -204,7 +204,7 @@ async fn what_is_left_over_is_swept_and_nothing_else() {
     raw::put_blob(&container, ".causeway/uploads/0123", &[], b"of a crash");
     let ours = |blobs: Vec<String>| blobs.into_iter().filter(|name| name.starts_with(".causeway/")).count();
     assert_eq!(ours(raw::blobs(&container)), 5);
-    // Azure tells ages in whole seconds.
+    // Azure reports ages in whole seconds.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     gateway.maintain("bucket").await;
     assert_eq!(ours(raw::blobs(&container)), 2, "{:?}", raw::blobs(&container));

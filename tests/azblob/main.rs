@@ -1,6 +1,5 @@
-//! The Azure Blob driver before Azurite: what it costs, what happens between two gateways and when the
-//! network fails, and blobs that others wrote. That it keeps the store's contract is tested in
-//! `store_contract`.
+//! The Azure Blob driver with Azurite: its costs, two gateways on one container, failures of the network, and
+//! blobs that other programs wrote. `store_contract` tests that the driver keeps the contract of a store.
 
 #[path = "../contract/client.rs"]
 #[allow(dead_code)]

@@ -1,4 +1,4 @@
-//! Azure's own clients, as far as these tests need one: requests signed with the account's key, one per
+//! A client of Azure's own, as far as these tests need one: requests signed with the account's key, one per
 //! connection.
 
 use crate::support::upstream::Upstream;
@@ -13,7 +13,7 @@ use std::{
 #[derive(Debug)]
 pub struct RawReply {
     pub status: u16,
-    /// Names in lower case.
+    /// Header names are in lower case.
     pub headers: BTreeMap<String, String>,
     pub body: Vec<u8>,
 }
@@ -28,7 +28,7 @@ impl RawReply {
     }
 }
 
-/// `path` is `/container/blob`, not yet encoded; `query` and `headers` are as they are.
+/// `path` is `/container/blob`, not yet encoded; `query` and `headers` are sent as they are.
 pub fn send(
     method: &str,
     path: &str,
@@ -112,7 +112,7 @@ pub fn put_blob(container: &str, name: &str, headers: &[(&str, &str)], body: &[u
     assert_eq!(reply.status, 201, "{}", reply.text());
 }
 
-/// What lies in a container: the names of its blobs, uncommitted ones too.
+/// The names of all blobs in a container, uncommitted ones too.
 pub fn blobs(container: &str) -> Vec<String> {
     let query = [("restype", "container"), ("comp", "list"), ("include", "uncommittedblobs")];
     let reply = send("GET", &format!("/{container}"), &query, &[], b"");

@@ -1,5 +1,5 @@
-//! Bytes that are kept: always those of the version that is there, asked of the storage once, and only in
-//! whole blocks.
+//! Cached bytes: they always belong to the current version, are read from the storage once, and are kept only
+//! in whole blocks.
 
 use super::{
     client::{bytes, collect, get, key, put, read, read_range, refused},
@@ -40,7 +40,7 @@ enum Step {
         seed: u64,
         len: usize,
     },
-    /// Behind our back.
+    /// Another program replaces the object.
     Replace {
         seed: u64,
         len: usize,
@@ -111,7 +111,7 @@ fn what_is_read_are_the_bytes_of_the_object_that_is_there() {
     let result =
         TestRunner::new(config).run(&(any::<u8>(), prop::collection::vec(step(), 1..16)), |(kind, steps)| {
             let directory = tempfile::tempdir().expect("a directory");
-            // Memory that is soon full, disk that is soon full, both.
+            // Variants: memory that is soon full, disk that is soon full, and both.
             let disk = (kind % 3 > 0).then(|| (5 * MIB as u64, directory.path().join("cache")));
             let memory = if kind % 3 == 1 { 0 } else { 3 * MIB as u64 };
             runtime.block_on(async {
@@ -147,7 +147,8 @@ async fn with_a_fresh_head_the_storage_is_not_asked_at_all() {
     bed.watch.asked("head");
     assert_eq!(used(&*bed.store, "a", range(1, 2)).await, (b"yt".to_vec(), HIT));
     assert_eq!((bed.watch.asked("get"), bed.watch.asked("head")), (0, 0));
-    // Replaced by others: what is kept counts for as long as the head does, and a write of ours ends both.
+    // Another program replaces the object. Its cached bytes count for as long as its head does; a write
+    // through the gateway ends both.
     put(&*bed.below, "a", "other").await;
     assert_eq!(read(&*bed.store, "a").await, b"bytes");
     put(&*bed.store, "a", "ours").await;
@@ -161,7 +162,7 @@ async fn a_head_that_is_old_does_not_mislead() {
     put(&*bed.below, "a", "first").await;
     bed.store.head(key("a").current(), &Default::default()).await.expect("a head");
     put(&*bed.below, "a", "second").await;
-    // What is asked for its bytes says that it is another object by now.
+    // The read shows that the object has been replaced.
     assert_eq!(used(&*bed.store, "a", Selection::Whole).await, (b"second".to_vec(), MISS));
     bed.below.delete(key("a").current(), &Default::default()).await.expect("is deleted");
     bed.store.head(key("a").current(), &Default::default()).await.expect("is kept");
@@ -219,7 +220,7 @@ async fn bytes_go_on_to_the_reader_before_a_block_is_whole() {
     let reply = bed.store.get(key("a").current(), GetRequest::default()).await.expect("begins");
     let ObjectBody::Stream(mut body) = reply.body else { panic!("not all of it can be there") };
     assert_eq!(body.next().await.expect("a frame").expect("comes"), whole[..FRAME]);
-    // Who comes later reads along.
+    // A second reader shares the read in progress.
     let ObjectBody::Stream(mut later) =
         bed.store.get(key("a").current(), GetRequest::default()).await.expect("begins").body
     else {
@@ -343,7 +344,7 @@ async fn to_its_end((first, rest): (Bytes, ByteStream)) -> Vec<u8> {
 
 #[tokio::test]
 async fn readers_of_one_fetch_keep_their_version_however_far_the_slower_one_is_behind() {
-    // Too little to keep a single block.
+    // The memory is too small for a single block.
     let bed = Bed::of_bytes(in_memory(MIB / 2)).await;
     let (old, new) = (bytes(1, 7 * MIB), bytes(2, 7 * MIB));
     put(&*bed.below, "a", old.clone()).await;
@@ -383,7 +384,7 @@ async fn a_reader_has_one_reading_of_the_storage_whatever_is_at_hand() {
         used(&*bed.store, "a", range(block * MIB, 100)).await;
     }
     assert_eq!(bed.watch.asked("get"), 2);
-    // Two readings of which one waits for the other never end where a writer waits between them.
+    // If one read waited for another, they would deadlock when a writer waits between them.
     let slow = begun(&bed, "a").await;
     assert_eq!(bed.watch.asked("get"), 1);
     assert_eq!(to_its_end(slow).await, whole);
@@ -414,7 +415,7 @@ async fn who_reads_on_is_read_ahead_for() {
     for step in 0..2 {
         used(&*bed.store, "a", range(step * MIB, MIB)).await;
     }
-    // Two that were asked for, and four more.
+    // Two blocks were requested, and four more are read ahead.
     while data.sizes().0 < 6 * MIB as u64 {
         yield_now().await;
     }

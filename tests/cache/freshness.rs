@@ -1,4 +1,4 @@
-//! How long an answer counts, and what ends it before its time.
+//! How long an answer is fresh, and what ends it earlier.
 
 use super::{
     client::{key, list, put, put_with, read, refused},
@@ -143,7 +143,7 @@ async fn tags_are_known_only_once_they_were_asked_for() {
         async || bed.store.describe(key("a").current(), &Default::default()).await.expect("is described");
     assert_eq!(described().await.attributes.tags, tags);
     assert_eq!(described().await.notes.cache, HIT);
-    // Who knows more knows what a head says, and a reading of the same object takes nothing of it away.
+    // A description contains all that a head says, and a read of the same object removes nothing from it.
     assert_eq!(head(&*bed.store, "a").await, (1, HIT));
     read(&*bed.store, "a").await;
     assert_eq!((described().await.attributes.tags, described().await.notes.cache), (tags, HIT));
@@ -160,7 +160,7 @@ async fn a_reading_that_meets_another_object_ends_what_was_known() {
     assert_eq!(read(&*bed.store, "a").await, b"22");
     assert_eq!(head(&*bed.store, "a").await, (2, HIT));
     assert_eq!(listed(&*bed.store).await, (1, MISS));
-    // That it is gone, too.
+    // A read that finds no object ends the listing, too.
     listed(&*bed.store).await;
     bed.below.delete(key("a").current(), &Default::default()).await.expect("is deleted");
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Many who ask the same at once.
+//! Many identical requests at the same time.
 
 use super::{
     client::{key, names, put, refused},
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 const HERD: usize = 500;
 
-/// Asks as often at once, and lets the first of them wait at the storage until all have come.
+/// Sends `HERD` identical requests at once, and holds the first at the storage until all of them wait.
 async fn herd<T: Send + 'static>(
     store: &Arc<dyn Store>,
     ask: impl AsyncFn(Arc<dyn Store>) -> T,
@@ -25,7 +25,7 @@ async fn herd<T: Send + 'static>(
     for _ in 0..HERD {
         asking.push(Box::pin(ask(store.clone())));
     }
-    // Each has asked once this has looked at it, for nothing else is waited for.
+    // After one poll each request is waiting, because it waits for nothing else.
     for one in &mut asking {
         assert!(futures_util::poll!(one).is_pending());
     }

@@ -1,5 +1,5 @@
-//! Caches above backends: what the store contract cannot see. What a storage is asked and how often, what
-//! happens when answers and writes overtake each other, and how long what was answered counts.
+//! Caches above backends, beyond the store contract: how often the storage is asked for what, what happens
+//! when answers and writes overtake each other, and how long an answer is fresh.
 
 mod blocks;
 #[path = "../contract/client.rs"]

@@ -1,4 +1,4 @@
-//! Blocks on disk: they outlive the process, and whatever happens to them, they are right or not there.
+//! Cached blocks on disk: they survive the process. Damaged blocks are never served.
 
 use super::{
     blocks::used,
@@ -23,7 +23,7 @@ fn open(directory: &Path) -> Arc<DataCache> {
     DataCache::open(settings).expect("opens")
 }
 
-/// Until as much has been written.
+/// Waits until the cache has written so many bytes.
 async fn written(data: &DataCache, size: usize) {
     while data.sizes().1 < size as u64 {
         yield_now().await;
@@ -52,7 +52,7 @@ async fn kept(directory: &Path) -> (Bed, Arc<DataCache>, Vec<u8>) {
     (bed, data, whole.to_vec())
 }
 
-/// The same bucket, after a start over the same directory.
+/// Opens the same bucket after a restart over the same directory.
 async fn again(bed: &Bed, directory: &Path) -> Arc<dyn Store> {
     let backend = CachedBackend::new(bed.backend.clone(), "nas", None, Some(open(directory)));
     causeway::backend::Backend::open(&backend, &record("bucket")).await.expect("opens").store
@@ -157,7 +157,7 @@ async fn the_disk_stays_within_its_bound() {
         let (read, how) = used(&*bed.store, &n.to_string(), Selection::Whole).await;
         assert_eq!((read == whole, how), (true, MISS));
     }
-    // As much is written as fits, and files are what is counted.
+    // The cache writes as much as fits, and counts the sizes of its files.
     written(&data, 4 * MIB).await;
     let on_disk = || {
         files(directory.path())

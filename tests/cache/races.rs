@@ -138,14 +138,14 @@ async fn a_write_given_up_half_way_is_not_taken_for_undone() {
     bed.watch.asked("head");
     assert_eq!(etag(&*bed.store, "a").await, etag_of(b"old"));
     assert_eq!(listed(&*bed.store).await, ["a"]);
-    // The storage does it all the same, a while after nobody waited any more.
+    // The storage makes the change although no caller waits for it any more.
     tokio::time::advance(Duration::from_secs(30)).await;
     put(&*bed.below, "a", "new").await;
     put(&*bed.below, "b", "new").await;
     assert_eq!(etag(&*bed.store, "a").await, etag_of(b"new"));
     assert_eq!(listed(&*bed.store).await, ["a", "b"]);
     assert_eq!(bed.watch.asked("head"), 2);
-    // Later than that nothing is expected any more.
+    // After this time, no late change is expected any more.
     tokio::time::advance(Duration::from_secs(31)).await;
     etag(&*bed.store, "a").await;
     etag(&*bed.store, "a").await;

@@ -1,4 +1,4 @@
-//! Through a server: settings, headers, metrics.
+//! Caches through a server: settings, headers, metrics.
 
 use super::support::{Server, get, put};
 use std::io::{Read, Write};
@@ -24,7 +24,7 @@ async fn replies_say_how_they_were_had() {
     put(&client, &bucket, "a", "bytes").await;
     assert_eq!(twice("HEAD", format!("/{bucket}/a")), (miss.clone(), hit.clone()));
     assert_eq!(twice("GET", format!("/{bucket}/a")), (miss.clone(), miss.clone()));
-    // Three ways to ask, of which two ask the storage the same.
+    // Three forms of the request, two of which send the same request to the storage.
     assert_eq!(twice("GET", format!("/{bucket}?list-type=2")), (miss.clone(), hit.clone()));
     assert_eq!(twice("GET", format!("/{bucket}?max-keys=7")), (miss.clone(), hit.clone()));
     assert_eq!(used("GET", format!("/{bucket}?versions")), hit);

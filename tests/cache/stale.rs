@@ -1,4 +1,4 @@
-//! What is served when the storage does not answer.
+//! What is served while the storage does not answer.
 
 use super::{
     client::{copy, key, list, put, read_range, refused, request},
@@ -19,7 +19,7 @@ use tokio::time::advance;
 
 const STALE: Duration = Duration::from_secs(600);
 
-/// With an object and a page that were known, a minute ago.
+/// A bucket with an object and a page of a listing that were cached a minute ago.
 async fn old() -> Bed {
     let bed = Bed::keeping(Freshness { ttl: TTL, stale: Some(STALE) }).await;
     put(&*bed.below, "a", "1").await;
@@ -66,7 +66,7 @@ async fn a_client_that_has_it_already_may_hear_so_from_what_is_stale() {
         bed.store.get(key("a").current(), GetRequest { conditions, ..Default::default() }).await
     };
     assert_eq!(refused(get(has_it).await), StoreErrorKind::NotModified);
-    // Bytes are not kept here, and a 412 may decide over a copy.
+    // The cache has no bytes here, and a copy may depend on a 412.
     assert_eq!(
         refused(get(ReadConditions { if_match: tag(), ..Default::default() }).await),
         StoreErrorKind::Unavailable
@@ -100,7 +100,7 @@ async fn what_is_fresh_needs_no_storage_and_what_is_missing_is_never_stale() {
 async fn nothing_that_a_write_depends_on_is_stale() {
     let bed = old().await;
     bed.watch.fail(StoreErrorKind::Unavailable);
-    // A copy takes its tags from there.
+    // A copy takes its tags from `describe`.
     assert_eq!(
         refused(bed.store.describe(key("a").current(), &Default::default()).await),
         StoreErrorKind::Unavailable

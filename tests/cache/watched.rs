@@ -1,4 +1,4 @@
-//! A storage that counts what it is asked, waits where it is told to, and fails when it is told to.
+//! A storage that counts its requests, and that waits and fails on demand.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -24,12 +24,12 @@ use std::{
 };
 use tokio::sync::{Semaphore, oneshot};
 
-/// Where in the storage's work it waits.
+/// The moment of a call at which it waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// Nothing is done or looked at yet.
+    /// The call has done nothing yet.
     Before,
-    /// It is done, and nobody has heard of it.
+    /// The call is done, and not answered yet.
     After,
 }
 
@@ -41,7 +41,7 @@ struct Gate {
     go_on: oneshot::Receiver<()>,
 }
 
-/// A call that waits, or will.
+/// A call that waits, or is going to wait.
 #[derive(Debug)]
 pub struct Held {
     reached: Option<oneshot::Receiver<()>>,
@@ -49,18 +49,18 @@ pub struct Held {
 }
 
 impl Held {
-    /// Until some call waits at this gate.
+    /// Waits until a call has reached this gate.
     pub async fn reached(&mut self) {
         self.reached.take().expect("asked once").await.expect("the call comes");
     }
 
     pub fn go_on(self) {
-        // The call may have been given up.
+        // The call may have been dropped.
         let _ = self.go_on.send(());
     }
 }
 
-/// Bytes of a body that come at once.
+/// The size of each frame of a body.
 pub const FRAME: usize = 64 << 10;
 
 #[derive(Debug)]
@@ -68,17 +68,17 @@ pub struct Watch {
     asked: Mutex<BTreeMap<&'static str, usize>>,
     gates: Mutex<Vec<Gate>>,
     failing: Mutex<Option<StoreErrorKind>>,
-    /// How many frames of bodies may come.
+    /// How many frames of bodies may be sent.
     frames: Arc<Semaphore>,
     torn: Mutex<Option<(usize, Tear)>>,
 }
 
-/// How a body ends that does not come to its end.
+/// How a body ends early.
 #[derive(Debug, Clone, Copy)]
 pub enum Tear {
     Fails,
     JustEnds,
-    /// A defect of the driver.
+    /// The driver panics, as a defect would make it.
     Panics,
 }
 
@@ -96,7 +96,7 @@ impl Default for Watch {
 }
 
 impl Watch {
-    /// From now on no frame comes but those that are let.
+    /// From now on, only frames that `let_frames` allows are sent.
     pub fn hold_frames(&self) {
         self.frames.forget_permits(usize::MAX);
     }
@@ -110,7 +110,7 @@ impl Watch {
         *self.torn.lock().expect("no panic") = Some((frames, how));
     }
 
-    /// In frames that come one by one.
+    /// The body as a stream of frames, each sent on its own.
     async fn framed(&self, body: ObjectBody) -> ObjectBody {
         let mut all = Vec::new();
         match body {
@@ -141,19 +141,19 @@ impl Watch {
         })))
     }
 
-    /// How often, since the last time this was asked.
+    /// How often this call was made since `asked` was last called for it.
     pub fn asked(&self, call: &'static str) -> usize {
         self.asked.lock().expect("no panic").remove(call).unwrap_or(0)
     }
 
-    /// The next such call waits.
+    /// The next call of this name waits.
     pub fn hold(&self, call: &'static str, side: Side) -> Held {
         let ((reached, is_reached), (go_on, goes_on)) = (oneshot::channel(), oneshot::channel());
         self.gates.lock().expect("no panic").push(Gate { call, side, reached, go_on: goes_on });
         Held { reached: Some(is_reached), go_on }
     }
 
-    /// From now on every call does.
+    /// From now on every call fails with this kind; `None` ends that.
     pub fn fail(&self, kind: impl Into<Option<StoreErrorKind>>) {
         *self.failing.lock().expect("no panic") = kind.into();
     }
@@ -174,7 +174,7 @@ impl Watch {
             at.map(|at| gates.remove(at))
         };
         if let Some(gate) = gate {
-            // Who holds it need not look.
+            // The test may have dropped its end.
             let _ = gate.reached.send(());
             let _ = gate.go_on.await;
         }
@@ -187,7 +187,7 @@ struct WatchedStore {
     watch: Arc<Watch>,
 }
 
-/// Asks the store below, if it is not to fail, and waits at the gates.
+/// Calls the store below, unless calls are to fail, and waits at the gates.
 macro_rules! watched {
     ($self:ident.$call:ident($($argument:expr),*)) => {{
         $self.watch.enter(stringify!($call)).await?;
@@ -204,7 +204,7 @@ impl Layer for WatchedStore {
 
     async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
         let mut info = watched!(self.head(address, conditions))?;
-        // As storage that keeps them elsewhere.
+        // The head has no tags, like that of storage that keeps tags elsewhere.
         info.attributes.tags = Default::default();
         Ok(info)
     }
@@ -350,7 +350,7 @@ impl Upkeep for Watch {
 #[derive(Debug)]
 pub struct Bed {
     pub watch: Arc<Watch>,
-    /// As others have it who write beside us.
+    /// The store without the cache, as other programs use it.
     pub below: Arc<dyn Store>,
     pub store: Arc<dyn Store>,
     pub upkeep: Arc<dyn Upkeep>,
@@ -370,7 +370,7 @@ impl Bed {
         Self::with(Some(freshness), None).await
     }
 
-    /// Keeping bytes and nothing else.
+    /// A bucket behind a cache of bytes only.
     pub async fn of_bytes(settings: DataSettings) -> Self {
         Self::with(None, Some(DataCache::open(settings).expect("opens"))).await
     }

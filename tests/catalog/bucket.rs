@@ -1,4 +1,4 @@
-//! Promises on buckets.
+//! Promises about buckets.
 
 use super::sample::{self, bucket, delete, key, name, new_bucket, owner, put};
 use causeway::{
@@ -152,7 +152,7 @@ pub async fn a_name_is_one_tenants_own(catalog: Arc<dyn Catalog>) {
         catalog.buckets(query).await.expect("a page").buckets
     };
     let default = TenantId::default();
-    // The id of an owner says nothing in another tenant.
+    // The same owner id in another tenant is another owner.
     for owner in [None, Some("alice")] {
         assert_eq!(
             (list(&default, owner).await, list(&acme, owner).await),
@@ -204,7 +204,7 @@ pub async fn a_deleted_bucket_takes_everything_with_it(catalog: Arc<dyn Catalog>
             .expect("finished");
     }
     catalog.delete_bucket(id).await.expect("deleted");
-    // A write that was under way touches nothing.
+    // A write that was in progress has no effect.
     catalog.index(id, put("late", 1)).await.expect("indexed");
     catalog.index(id, delete("a")).await.expect("indexed");
     catalog.set_state(id, "late", Some("whole".into())).await.expect("set");
@@ -247,7 +247,7 @@ pub async fn a_big_index_of_a_deleted_bucket_is_out_of_sight_at_once(catalog: Ar
     join_all(rows).await.into_iter().collect::<Result<(), _>>().expect("indexed");
     catalog.delete_bucket(id).await.expect("deleted");
     assert_eq!(catalog.index_rows(id, None, 9).await.expect("rows"), []);
-    // Others are served in between and lose nothing.
+    // Changes of another bucket are committed meanwhile, and none is lost.
     for n in 0..20 {
         catalog.index(other, put(&format!("{n}"), 1)).await.expect("indexed");
         assert_eq!(catalog.index_rows(id, None, 9).await.expect("rows"), []);

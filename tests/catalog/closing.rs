@@ -1,4 +1,4 @@
-//! Promises on the end.
+//! Promises about closing the catalog.
 
 use super::sample::{bucket, completed, key, name, new_bucket, owner, part, put, upload, upload_id};
 use causeway::{

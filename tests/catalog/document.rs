@@ -1,4 +1,4 @@
-//! Promises on the documents of buckets.
+//! Promises about the documents of buckets.
 
 use super::sample::{bucket, name, new_bucket};
 use causeway::catalog::{
@@ -46,7 +46,7 @@ pub async fn a_document_is_swapped_only_for_what_was_read(catalog: Arc<dyn Catal
     };
     let first = swap(Expected::ABSENT, "one").await.expect("there was none");
     assert_eq!(swap(Expected::ABSENT, "two").await, Err(CatalogErrorKind::Conflict));
-    // The change of another document is none of this one.
+    // A change of another document does not change the revision of this one.
     catalog.set_document(id, Expected::ABSENT, document("policy", "{}")).await.expect("set");
     let second = swap(Expected::Exactly(first), "two").await.expect("swapped");
     assert_eq!(swap(Expected::Exactly(first), "three").await, Err(CatalogErrorKind::Conflict));

@@ -1,5 +1,5 @@
-//! Stored formats: what any version ever wrote is read by every later one. The files in `tests/golden` are
-//! only ever added to.
+//! Stored formats: every later version reads what any version ever wrote. Files are only added to
+//! `tests/golden`.
 
 use super::sample::{bucket, completed, key, name, new_bucket, number, owner, part, row, upload, upload_id};
 use super::sqlite::open;
@@ -21,7 +21,7 @@ fn write(dir: &Path, truth: &str, index: &str) {
     }
 }
 
-/// What all of them have in common.
+/// Checks the rows that all golden files have.
 async fn check_photos(catalog: &SqliteCatalog, location: &str) -> BucketId {
     let photos = catalog.bucket(&name("photos")).await.expect("read").expect("a bucket");
     assert_eq!(photos.bucket, new_bucket("photos"));
@@ -62,12 +62,12 @@ async fn files_of_format_version_1_are_read() {
     assert!(bucket(&catalog, "others").await.id > id);
 }
 
-/// The last formats before documents, tenants, revisions and versions.
+/// The last formats before documents, tenants, revisions and versions were added.
 #[tokio::test]
 async fn files_of_format_version_6_are_read_with_replicas_objects_and_places_left() {
     let dir = TempDir::new().expect("a directory");
     write(dir.path(), include_str!("../golden/catalog-v6.sql"), include_str!("../golden/index-v2.sql"));
-    // As it is upgraded, and as it is opened again.
+    // The first start upgrades the files, the second opens the upgraded files.
     for start in 0..2 {
         let catalog = open(dir.path());
         let photos = check_photos(&catalog, "upload 17").await;
@@ -125,7 +125,7 @@ async fn files_of_format_version_6_are_read_with_replicas_objects_and_places_lef
             [(2, (5 << 40) + 1), (0, 0)]
         );
 
-        // What the older format had rows of goes on being changed.
+        // The upgraded rows can be changed.
         if start == 0 {
             let stored = catalog.object(photos, &key("a")).await.expect("read").expect("a row");
             let again = catalog

@@ -1,4 +1,4 @@
-//! Promises on identities that were added at run time.
+//! Promises about identities that were added at run time.
 
 use causeway::{
     catalog::{Catalog, CatalogErrorKind, Expected, Identities, IdentityRecord, NewIdentity, Revision},

@@ -1,4 +1,4 @@
-//! Promises on the key index.
+//! Promises about the key index.
 
 use super::sample::{bucket, delete, key, put, row};
 use causeway::{
@@ -52,7 +52,7 @@ pub async fn changes_of_a_key_take_effect_in_the_order_of_their_calls(catalog: A
             commits.push(catalog.index(id, if n % 3 == 0 { delete("a") } else { put("a", round + n) }));
             commits.push(catalog.index(id, if n % 3 == 0 { put("b", round + n) } else { delete("b") }));
         }
-        // Awaited the other way round.
+        // The commits are awaited in reverse order.
         for commit in commits.into_iter().rev() {
             commit.await.expect("indexed");
         }
@@ -75,7 +75,7 @@ pub async fn concurrent_changes_are_all_made(catalog: Arc<dyn Catalog>) {
         tokio::spawn(async move {
             for n in 0..40 {
                 catalog.index(id, put(&format!("{task:02}/{n:02}"), n)).await.expect("indexed");
-                // Whoever was told of a commit sees it.
+                // A committed change is visible to the caller.
                 assert!(
                     catalog.index_lookup(id, vec![key(&format!("{task:02}/{n:02}"))]).await.expect("rows")[0]
                         .is_some()

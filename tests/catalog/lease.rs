@@ -1,4 +1,4 @@
-//! Promises on leases, to two processes. The test holds the clock.
+//! Promises about leases, with two processes. The test holds the clock.
 
 use super::shared::Two;
 use causeway::catalog::{Catalog, Lease};
@@ -43,7 +43,7 @@ pub async fn a_lease_that_was_released_or_lost_is_neither_renewed_nor_released(t
 
     let lost = acquire(&two.one, "scan", "one").await.expect("nobody has it");
     two.clock.advance(TTL_MILLIS);
-    // One that has run out and that nobody else has had since may be kept.
+    // A lease that has run out can be renewed, as long as no other process has taken it.
     let lost = renew(&two.one, &lost).await.expect("nobody has had it");
     two.clock.advance(TTL_MILLIS);
     let taken = acquire(&two.other, "scan", "other").await.expect("it has run out");
@@ -63,7 +63,7 @@ pub async fn each_holder_has_a_higher_number_than_all_before(two: Two) {
             0 => assert!(catalog.release_lease(&lease).await.expect("answers")),
             1 => two.clock.advance(TTL_MILLIS),
             _ => {
-                // Whoever restarts with the name of its former self fences that off.
+                // A process that restarts under the same name fences off its former self.
                 let again = acquire(catalog, "scan", owner).await.expect("its own");
                 assert!(again.fencing > last);
                 last = again.fencing;

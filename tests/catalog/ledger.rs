@@ -1,4 +1,4 @@
-//! The catalog in memory that tests run over: it promises what the others do, or what is tested over it says
+//! The catalog in memory that tests use. It must keep the same contract; otherwise, tests that use it prove
 //! nothing.
 
 #[path = "../support/ledger/mod.rs"]

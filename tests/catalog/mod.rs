@@ -1,4 +1,4 @@
-//! The catalog's contract: one plain function per promise, over any driver. `contract!` runs all of them.
+//! The catalog's contract: one plain function per promise, for any driver. `contract!` runs all of them.
 
 pub mod bucket;
 pub mod closing;
@@ -21,7 +21,7 @@ pub mod turns;
 pub mod upload;
 pub mod version;
 
-/// One test per promise. `$fresh` gives an empty catalog and something that keeps it alive.
+/// One test per promise. `$fresh` returns an empty catalog, and something that keeps it alive.
 macro_rules! contract {
     ($fresh:path) => {
         $crate::catalog::contract!($fresh;
@@ -100,9 +100,9 @@ macro_rules! contract {
 }
 pub(crate) use contract;
 
-/// Two processes that have one catalog open, as far as one test process can have them: they share its files,
-/// and no memory of the driver's. `$fresh` gives both, the clock that they go by, and something that keeps
-/// them alive.
+/// One test per promise to two processes that have one catalog open, as far as one test process can simulate
+/// them: they share the files, and no memory of the driver. `$fresh` returns both, their clock, and something
+/// that keeps them alive.
 macro_rules! shared_contract {
     ($fresh:path) => {
         $crate::catalog::shared_contract!($fresh;

@@ -1,4 +1,4 @@
-//! Promises on index changes that are numbered: the newer one wins, whatever the order in which they arrive.
+//! Promises about numbered changes of the index: the newer one wins, whatever the order in which they arrive.
 
 use super::{
     sample::{bucket, delete, put, row},
@@ -12,7 +12,7 @@ async fn apply(catalog: &Arc<dyn Catalog>, bucket: BucketId, generation: u64, ch
     catalog.index_numbered(bucket, Generation(generation), change).await.expect("indexed");
 }
 
-/// All orders of `n` things.
+/// All orders of `n` items.
 fn orders(n: usize) -> Vec<Vec<usize>> {
     if n == 0 {
         return vec![Vec::new()];
@@ -36,7 +36,7 @@ pub async fn numbered_changes_end_alike_in_whatever_order_they_arrive(two: Two) 
                 let catalog = two.both()[(arrival + n) % 2];
                 apply(catalog, id, *change as u64 + 1, changes[*change].clone()).await;
                 if arrival % 2 == 0 {
-                    // One that is sent again changes nothing.
+                    // A change that is sent again changes nothing.
                     apply(catalog, id, *change as u64 + 1, changes[*change].clone()).await;
                 }
             }
@@ -76,7 +76,7 @@ pub async fn versions_are_numbered_each_for_itself(two: Two) {
     apply(&two.one, id, 9, put("a", 1)).await;
     apply(&two.one, id, 4, put_version(2)).await;
     apply(&two.other, id, 6, IndexChange::DeleteVersion(version("a", 1, false).row.key, 1)).await;
-    // Too late, and in time.
+    // The first change is too late; the next ones are in time.
     apply(&two.one, id, 5, put_version(1)).await;
     apply(&two.other, id, 3, IndexChange::DeleteVersion(version("a", 2, false).row.key, 2)).await;
     apply(&two.other, id, 5, put_version(3)).await;

@@ -1,4 +1,4 @@
-//! Promises on what storage cannot keep of its objects.
+//! Promises about the metadata that storage cannot keep of its objects.
 
 use super::sample::bucket;
 use causeway::{
@@ -81,7 +81,7 @@ pub async fn a_row_is_swapped_only_for_what_was_read(catalog: Arc<dyn Catalog>) 
     let stored = catalog.object(id, &row("a", None, None).key).await.expect("answers").expect("a row");
     assert_eq!((stored.row, stored.revision), (row("a", Some("2"), None), two));
     assert_eq!(swap(Expected::Exactly(two), row("a", None, None)).await, Ok(Revision::NONE));
-    // A row that is made again is another one, though it says the same.
+    // A row that is created again gets a new revision, even with the same content.
     let again = swap(Expected::ABSENT, row("a", Some("2"), None)).await.expect("nothing was there");
     assert!(again != two && again != one);
     assert_eq!(

@@ -22,7 +22,7 @@ use tokio::{runtime::Handle, task::block_in_place};
 struct Case {
     keys: Vec<String>,
     request: ListRequest,
-    /// Between two pages: a key, and whether it comes or goes.
+    /// A key that changes between two pages, and whether it is added or removed.
     changes: Vec<(String, bool)>,
 }
 
@@ -81,7 +81,7 @@ async fn check(catalog: &dyn Catalog, bucket: BucketId, case: Case) -> Result<()
     }
 }
 
-/// What a page shows: names, with sizes for keys, and whether there is more.
+/// The content of a page: names, with sizes for keys, and whether more follow.
 type Shown = (Vec<(String, Option<u64>)>, bool);
 
 fn sizes(page: &ListPage) -> Shown {

@@ -1,4 +1,4 @@
-//! Promises on replicas: buckets to their drivers, and to nobody else.
+//! Promises about replicas: drivers see a replica as a bucket, and nothing else does.
 
 use super::sample::{self, bucket, key, new_bucket, put};
 use causeway::{
@@ -23,7 +23,7 @@ async fn backends(catalog: &dyn Catalog, of: BucketId) -> Vec<String> {
     catalog.replicas(of).await.expect("read").into_iter().map(|replica| replica.backend).collect()
 }
 
-/// Something of every kind.
+/// Stores something of every kind in the bucket.
 async fn fill(catalog: &dyn Catalog, bucket: BucketId) {
     catalog.index(bucket, put("a", 1)).await.expect("indexed");
     catalog.set_state(bucket, "scan", Some("half".into())).await.expect("set");
@@ -45,7 +45,7 @@ async fn fill(catalog: &dyn Catalog, bucket: BucketId) {
         .expect("finished");
 }
 
-/// How much there is of each kind.
+/// The number of rows of each kind.
 async fn held(catalog: &dyn Catalog, bucket: BucketId) -> [usize; 8] {
     let (one, two) = (sample::upload_id("one"), sample::upload_id("two"));
     [
@@ -113,7 +113,7 @@ pub async fn a_bucket_has_one_replica_on_a_backend_and_a_replica_has_none(catalo
     assert_eq!(kind(id, "disk").await, CatalogErrorKind::Exists);
     assert_eq!(kind(gone, "disk").await, CatalogErrorKind::NotFound);
     assert_eq!(kind(first.id, "lake").await, CatalogErrorKind::NotFound);
-    // Another bucket's has nothing to do with it.
+    // A replica of another bucket on the same backend is independent.
     add(&*catalog, other, "disk").await;
     assert_eq!(catalog.replicas(id).await.expect("read"), [first]);
 }
@@ -122,7 +122,7 @@ pub async fn replicas_come_in_order_of_rank_and_the_newest_ranks_last(catalog: A
     let (id, other) = (bucket(&*catalog, "photos").await.id, bucket(&*catalog, "others").await.id);
     let mut added = Vec::new();
     for backend in ["c", "a", "b"] {
-        // Ranks are those of one bucket.
+        // Ranks of two buckets are independent.
         add(&*catalog, other, backend).await;
         added.push(add(&*catalog, id, backend).await);
     }
@@ -148,7 +148,7 @@ pub async fn a_replica_is_no_bucket_to_whoever_lists_or_makes_buckets(catalog: A
     assert_eq!((page.buckets.as_slice(), page.truncated), ([record.clone()].as_slice(), false));
     let of = BucketsQuery { owner: Some(record.bucket.owner.id.to_string()), limit: 9, ..Default::default() };
     assert_eq!(list(of).await.buckets, std::slice::from_ref(&record));
-    // Names of backends and places are nobody's buckets.
+    // No bucket is found by the name of a backend or of a location.
     for name in ["disk", "lake", "others"] {
         assert_eq!(catalog.bucket(&sample::name(name)).await.expect("read"), None);
         catalog.create_bucket(new_bucket(name)).await.expect("the name is free");
@@ -258,7 +258,7 @@ pub async fn a_removed_replica_takes_only_its_own_with_it(catalog: Arc<dyn Catal
     for bucket in [id, lake.id] {
         assert_eq!(held(&*catalog, bucket).await, [1; 8]);
     }
-    // The backend may have another some day, which begins with nothing.
+    // The backend may get a replica again later, which begins empty.
     let again = add(&*catalog, id, "disk").await;
     assert!(again.rank > lake.rank && again.id != disk.id);
     assert_eq!(held(&*catalog, again.id).await, [0; 8]);
@@ -278,7 +278,7 @@ pub async fn replicas_go_with_their_bucket_and_all_that_is_known_of_them(catalog
     assert_eq!(catalog.replicas(id).await.expect("read"), []);
     for replica in [disk, lake] {
         assert_eq!(held(&*catalog, replica).await, [0; 8]);
-        // A write that was under way touches nothing.
+        // A write that was in progress has no effect.
         catalog.index(replica, put("late", 1)).await.expect("indexed");
         catalog.set_state(replica, "scan", Some("late".into())).await.expect("set");
         assert_eq!(held(&*catalog, replica).await, [0; 8]);
@@ -287,7 +287,7 @@ pub async fn replicas_go_with_their_bucket_and_all_that_is_known_of_them(catalog
     }
     assert_eq!(catalog.replicas(other).await.expect("read"), std::slice::from_ref(&others));
     assert_eq!(held(&*catalog, others.id).await, [1; 8]);
-    // One of the same name begins without any.
+    // A new bucket of the same name has no replicas.
     let again = bucket(&*catalog, "photos").await.id;
     assert_eq!(catalog.replicas(again).await.expect("read"), []);
     add(&*catalog, again, "disk").await;
@@ -300,7 +300,7 @@ pub async fn uploads_of_replicas_are_never_stale(catalog: Arc<dyn Catalog>) {
     for record in [sample::upload(disk, "u2", "a", 10), ours.clone(), sample::upload(disk, "u3", "a", 30)] {
         catalog.begin_upload(record).await.expect("begun");
     }
-    // They end with the upload that they are part of, and fill no page of those that do not.
+    // They end with the upload that they are part of, and take no room on a page of stale uploads.
     for limit in [1, 9] {
         assert_eq!(
             catalog.stale_uploads(Timestamp::from_millis(99), limit).await.expect("read"),

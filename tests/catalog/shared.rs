@@ -16,7 +16,7 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-/// The time, which only a test moves.
+/// A clock that only the test moves.
 #[derive(Debug, Clone, Default)]
 pub struct HeldClock(Arc<AtomicI64>);
 
@@ -30,7 +30,7 @@ impl HeldClock {
     }
 }
 
-/// Two that have one catalog open.
+/// Two processes that have one catalog open.
 pub struct Two {
     pub one: Arc<dyn Catalog>,
     pub other: Arc<dyn Catalog>,
@@ -77,7 +77,8 @@ pub async fn a_name_that_both_create_is_one_bucket(two: Two) {
     assert_eq!(ids.len(), 16, "each has an id of its own");
 }
 
-/// What can be swapped: a bucket, a replica, a document, an object's row, and a version's.
+/// Everything that can be swapped: a bucket, a replica, a document, the row of an object, and that of a
+/// version.
 pub async fn of_two_who_have_read_the_same_one_writes(two: Two) {
     let made = bucket(&*two.one, "photos").await;
     let new = NewReplica { backend: "disk".into(), place: "there".into() };
@@ -129,7 +130,7 @@ pub async fn of_two_who_have_read_the_same_one_writes(two: Two) {
     assert!(two.other.replicas(made.id).await.expect("read")[0].seeded);
 }
 
-/// Sixteen count in one document.
+/// Sixteen tasks count in one document.
 pub async fn no_change_of_two_who_swap_is_lost(two: Two) {
     const EACH: usize = 20;
     let id = bucket(&*two.one, "photos").await.id;

@@ -1,10 +1,11 @@
-//! Promises on how much a bucket holds: what is told is what its index adds up to.
+//! Promises about the sizes of buckets: the reported size is the sum over the index.
 
 use super::sample::{bucket, delete, put, row};
 use causeway::catalog::{BucketId, BucketSize, BucketSizes, Catalog, IndexChange, NewReplica};
 use std::sync::Arc;
 
-/// Name, objects and bytes of the largest buckets.
+/// The name, the number of objects and the bytes of each of the largest buckets, and the number of the other
+/// buckets.
 async fn sizes(catalog: &dyn Catalog, limit: usize) -> (Vec<(String, u64, u64)>, usize) {
     let BucketSizes { largest, others } = catalog.bucket_sizes(limit).await.expect("read");
     (
@@ -46,7 +47,7 @@ pub async fn sizes_follow_every_change_of_an_index(catalog: Arc<dyn Catalog>) {
     }
 }
 
-/// A file with holes may say that it has 8 EiB less one byte.
+/// A sparse file may have a size of 8 EiB less one byte.
 pub async fn no_sum_of_sizes_overflows(catalog: Arc<dyn Catalog>) {
     let id = bucket(&*catalog, "photos").await.id;
     let most = i64::MAX as u64;
@@ -73,7 +74,7 @@ pub async fn the_largest_buckets_are_told_and_the_others_counted(catalog: Arc<dy
 pub async fn replicas_deleted_buckets_and_those_without_an_index_have_no_size(catalog: Arc<dyn Catalog>) {
     let (gone, replicated) = (bucket(&*catalog, "gone").await.id, bucket(&*catalog, "replicated").await.id);
     let elsewhere = bucket(&*catalog, "elsewhere").await.id;
-    // The position of a job is no index.
+    // The stored position of a job does not make the bucket an indexed one.
     catalog.set_state(elsewhere, "job.expiry", Some("a/b".into())).await.expect("set");
     let replica = NewReplica { backend: "disk".into(), place: "there".into() };
     let replica = catalog.add_replica(replicated, replica).await.expect("a replica").id;

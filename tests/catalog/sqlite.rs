@@ -1,4 +1,4 @@
-//! The embedded driver: the contract, and what it does about the files that it finds.
+//! The embedded driver: the contract, and how it handles the files that it finds.
 
 use super::{
     sample::{bucket, name, put, row},
@@ -25,7 +25,7 @@ fn fresh() -> (Arc<dyn Catalog>, TempDir) {
 
 super::contract!(fresh);
 
-/// Two that have the same files open: what they share is what two processes share, but for the process.
+/// Opens the same files twice, which simulates two processes.
 fn two() -> (Two, TempDir) {
     let dir = TempDir::new().expect("a directory");
     let clock = HeldClock::default();
@@ -48,7 +48,7 @@ fn refusal(dir: &Path) -> CatalogError {
     SqliteCatalog::open(dir, Durability::Strict).expect_err("refused")
 }
 
-/// Overwrites all pages but the first ones, which tell what the file is and has.
+/// Overwrites all pages but the first ones, which identify the file and its tables.
 fn damage(path: &Path) {
     let file = fs::File::options().write(true).open(path).expect("opens");
     let length = file.metadata().expect("a file").len();
@@ -142,7 +142,7 @@ async fn an_index_in_which_a_reader_meets_damage_is_begun_anew_by_the_next_start
         error.to_string().contains("index.sqlite is damaged") && error.to_string().contains("restart"),
         "{error}"
     );
-    // Whether it can be closed well does not matter.
+    // The result of closing does not matter here.
     let _ = catalog.close().await;
     let catalog = open(dir.path());
     assert_eq!(catalog.index_rows(id, None, 9).await.expect("rows"), []);
@@ -209,7 +209,7 @@ async fn a_damaged_missing_or_newer_index_is_begun_anew() {
     };
     let missing = |path: &Path| {
         fs::remove_file(path).expect("removed");
-        // Its log stays behind and must not be taken for that of the new file.
+        // The write-ahead log stays behind, and must not be taken for that of the new file.
         fs::write(path.with_extension("sqlite-wal"), [7; 5000]).expect("written");
     };
     let newer = |path: &Path| {

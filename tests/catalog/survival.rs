@@ -1,4 +1,4 @@
-//! What the embedded driver keeps when it is not closed: killed, dropped, or restored from a backup.
+//! What the embedded driver keeps when it is not closed: it is killed, dropped, or restored from a backup.
 
 use super::{
     sample::{bucket, key, name, new_bucket, part, put, row, upload, upload_id},
@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 const CHILD: &str = "CAUSEWAY_TEST_CATALOG_DIR";
 const WRITERS: u16 = 16;
 
-/// The test runs itself as the process to kill.
+/// The test starts its own binary as the process to kill.
 #[test]
 fn whatever_was_committed_is_there_after_a_kill() {
     if let Some(dir) = env::var_os(CHILD) {
@@ -52,7 +52,7 @@ fn whatever_was_committed_is_there_after_a_kill() {
     }
 }
 
-/// Every complete line of acknowledgement of a child that was killed after `enough` of them.
+/// Returns every complete line of acknowledgement of a child that is killed after `enough` of them.
 fn run_and_kill(dir: &Path, enough: usize) -> Vec<String> {
     let mut child = Command::new(env::current_exe().expect("this binary"))
         .args(["catalog::survival::whatever_was_committed_is_there_after_a_kill", "--exact", "--nocapture"])
@@ -137,7 +137,7 @@ async fn what_a_deleted_bucket_left_in_the_index_is_swept_after_the_next_start()
         catalog.close().await.expect("closed");
         (gone, kept)
     };
-    // As if the process had been killed between the truth's commit and the index's.
+    // This is the state after a kill between the commit of the truth and that of the index.
     let truth = rusqlite::Connection::open(dir.path().join("catalog.sqlite")).expect("opens");
     truth.execute("DELETE FROM buckets WHERE name = 'gone'", []).expect("deleted");
     drop(truth);
@@ -149,7 +149,7 @@ async fn what_a_deleted_bucket_left_in_the_index_is_swept_after_the_next_start()
         let rows = "SELECT (SELECT count(*) FROM keys WHERE bucket = ?1) + (SELECT count(*) FROM state WHERE bucket = ?1)";
         index.query_row(rows, [id], |row| row.get::<_, i64>(0)).expect("counts")
     };
-    // Each commit lets the sweep do one more bite.
+    // Each commit lets the sweep remove one more batch.
     for _ in 0..10 {
         catalog.set_state(kept, "seen", None).await.expect("committed");
     }

@@ -1,4 +1,5 @@
-//! Turns of jobs among gateways that share a catalog. Time is held, and is that of the leases, too.
+//! Turns of jobs among gateways that share a catalog. The test holds the time, which is also that of the
+//! leases.
 
 use super::ledger::double::{Ledger, LedgerCatalog};
 use causeway::{
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 const TTL: Duration = Duration::from_secs(30);
 
-/// A gateway upon a shared catalog, and what kills it.
+/// A gateway that uses a shared catalog, and the token that kills it.
 fn gateway(ledger: &Ledger, owner: &str, began: Instant) -> (LeaseTurns, CancellationToken) {
     let (killed, pause) = (CancellationToken::new(), Arc::new(|| Duration::ZERO));
     let clock = Clock::new(move || {

@@ -1,4 +1,4 @@
-//! Promises on multipart uploads.
+//! Promises about multipart uploads.
 
 use super::sample::{bucket, completed, new_bucket, part, put, upload, upload_id};
 use causeway::{
@@ -73,7 +73,7 @@ pub async fn an_ended_upload_takes_no_part(catalog: Arc<dyn Catalog>) {
         assert_eq!(error.kind(), CatalogErrorKind::NotFound);
         assert_eq!(catalog.parts(id, &upload_id(name), 0, 9).await.expect("read"), []);
     }
-    // Nor do parts come back with an upload begun later.
+    // Parts do not reappear in an upload that begins later.
     catalog.begin_upload(upload(id, "three", "a", 1)).await.expect("begun");
     assert_eq!(catalog.parts(id, &upload_id("three"), 0, 9).await.expect("read"), []);
 }
@@ -116,7 +116,7 @@ pub async fn aborting_says_whether_there_was_one(catalog: Arc<dyn Catalog>) {
     assert_eq!(catalog.completed_upload(id, &upload_id("one")).await.expect("read"), None);
 }
 
-/// As a client pages: `key upload` or `prefix`.
+/// Lists page by page as a client does: as `key upload` or `prefix`.
 async fn pages(
     catalog: &dyn Catalog,
     bucket: BucketId,
@@ -246,7 +246,7 @@ pub async fn many_endings_are_forgotten_in_one_call(catalog: Arc<dyn Catalog>) {
 pub async fn one_failing_change_spoils_none_of_its_neighbours(catalog: Arc<dyn Catalog>) {
     let id = bucket(&*catalog, "photos").await.id;
     catalog.begin_upload(upload(id, "one", "a", 1)).await.expect("begun");
-    // All of them are under way at once, every third fails, and each in another way.
+    // All changes are in progress at once. Every third fails, in different ways.
     let outcomes = join_all((0..300u16).map(|n| {
         let catalog = catalog.clone();
         async move {

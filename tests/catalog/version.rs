@@ -1,4 +1,4 @@
-//! Promises on versions in the key index, beside the rows that LIST shows.
+//! Promises about versions in the key index, beside the rows that LIST shows.
 
 use super::{
     index::keys,

@@ -1,4 +1,4 @@
-//! Attributes belong to the object: kept whole, and changed only where they may.
+//! Attributes belong to an object: they are stored completely, and only some operations may change them.
 
 use super::{client::*, storage::Storage};
 use causeway::{
@@ -39,7 +39,7 @@ pub fn every(store: &dyn Store) -> Attributes {
             TagSet::default()
         },
         acl: if keeps_acls(store) { CannedAcl::PublicRead } else { CannedAcl::Private },
-        // Most storage has neither: `tests/s3_backend` has those that do.
+        // Most storage keeps neither; `tests/s3_backend` tests those that do.
         storage_class: None,
         encryption: None,
     }
@@ -64,7 +64,7 @@ pub async fn every_attribute_is_kept(storage: &Storage) {
 pub async fn the_largest_attributes_s3_allows_are_kept(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
     let many = (0..64).map(|n| (format!("name-{n:03}"), "v".repeat(MAX_USER_METADATA / 64 - 8)));
-    // Object stores take what is not ASCII in an encoding that is longer.
+    // Object stores encode text that is not ASCII, which makes it longer.
     let value = if storage.is_remote() { "v".repeat(2047) } else { "ä".repeat(1023) + "a" };
     let one = [("n".to_owned(), value)];
     for user in [many.collect(), one.into()] {

@@ -1,4 +1,4 @@
-//! A client may go away at any moment: what it began is done wholly or not at all, and can be tried again.
+//! A client may disconnect at any moment. Its operation is done wholly or not at all, and can be tried again.
 
 use super::{
     attributes::{every, tags},
@@ -11,10 +11,10 @@ use causeway::{
 };
 use std::{future::Future, pin::pin};
 
-/// How often an operation is looked after before it is given up: from not at all to most likely done.
+/// How often an operation is polled before it is dropped: from never to most likely until it is done.
 const PATIENCE: [usize; 12] = [0, 1, 2, 3, 5, 8, 20, 50, 150, 500, 2_000, 20_000];
 
-/// Drops `operation` after so many looks; its outcome if it was done before.
+/// Drops `operation` after so many polls. Returns its outcome if it ended before.
 async fn given_up<T>(operation: impl Future<Output = T>, patience: usize) -> Option<T> {
     let mut operation = pin!(operation);
     for _ in 0..patience {
@@ -27,8 +27,8 @@ async fn given_up<T>(operation: impl Future<Output = T>, patience: usize) -> Opt
     None
 }
 
-/// What was begun may go on without its client for a while: until the listing and the object agree, and do so
-/// again with what the key then holds.
+/// An operation may continue for a while after it was dropped. Waits until the listing and the object agree,
+/// and returns what the key then holds.
 async fn settled(store: &dyn Store, name: &str) -> Option<(String, Vec<u8>, Attributes)> {
     for _ in 0..2_000 {
         let listed = list(store, ListRequest { prefix: name.to_owned(), limit: 1, ..Default::default() })
@@ -54,7 +54,7 @@ pub async fn a_put_given_up_leaves_the_old_or_the_new(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
     for old in [None, Some("old")] {
         for (n, patience) in PATIENCE.into_iter().enumerate() {
-            // A key for each: what goes on in the background must not meet the next round.
+            // Each round has its own key, because background work of one round must not affect the next.
             let name = format!("{old:?}/{n}");
             if let Some(old) = old {
                 put_with(store, &name, old, every(store)).await;

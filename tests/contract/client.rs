@@ -1,4 +1,4 @@
-//! What a caller of the store does all the time, in one line each.
+//! Frequent calls of a store, in one line each.
 
 use bytes::Bytes;
 use causeway::{
@@ -28,7 +28,7 @@ pub fn number(number: u16) -> PartNumber {
     PartNumber::new(number).expect("a part number")
 }
 
-/// `len` bytes that differ by `seed` and by place.
+/// `len` bytes that depend on `seed` and on their position.
 pub fn bytes(seed: u64, len: usize) -> Bytes {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut all = Vec::with_capacity(len + 8);
@@ -42,7 +42,7 @@ pub fn bytes(seed: u64, len: usize) -> Bytes {
     all.into()
 }
 
-/// The smallest part that need not be the last one.
+/// The smallest size of a part that need not be the last one.
 pub const LARGE: usize = 5 << 20;
 
 static LARGE_PARTS: LazyLock<[Bytes; 4]> = LazyLock::new(|| [1, 2, 3, 4].map(|seed| bytes(seed, LARGE)));
@@ -62,7 +62,7 @@ pub fn checksum_of(algorithm: ChecksumAlgorithm, bytes: &[u8]) -> Checksum {
     hasher.finish()
 }
 
-/// The kind of an error that has to be.
+/// The kind of an error that must occur.
 #[track_caller]
 pub fn refused<T>(result: Result<T>) -> StoreErrorKind {
     match result {
@@ -71,7 +71,7 @@ pub fn refused<T>(result: Result<T>) -> StoreErrorKind {
     }
 }
 
-/// The payload error behind a failure that has to be.
+/// The payload error behind a failure that must occur.
 #[track_caller]
 pub fn payload_refused<T>(result: Result<T>) -> PayloadError {
     let error = result.err().expect("a failure");
@@ -149,8 +149,8 @@ pub async fn read_range(store: &dyn Store, name: &str, range: ByteRange) -> Resu
     Ok(get(store, name, Selection::Range(range)).await?.1)
 }
 
-/// All there is to know of an object.
-/// What the object is, whoever told it.
+/// Everything that `describe` says of an object. Notes on caches are removed, so that answers of caches and
+/// of the storage compare equal.
 pub async fn head(store: &dyn Store, name: &str) -> ObjectInfo {
     let described = store.describe(key(name).current(), &Default::default()).await;
     let mut info = described.unwrap_or_else(|error| panic!("heading {name:?}: {error}"));
@@ -158,8 +158,8 @@ pub async fn head(store: &dyn Store, name: &str) -> ObjectInfo {
     info
 }
 
-/// Storage whose clock we do not share tells times to the second, and of a write perhaps only when it
-/// answered: on a busy machine that takes a while.
+/// Compares two times of one write. Storage with a clock of its own reports times in whole seconds, and may
+/// take the time of its reply, which is late on a busy machine.
 #[track_caller]
 pub fn assert_same_time(a: Timestamp, b: Timestamp) {
     let whole = |time: Timestamp| time.millis() % 1000 == 0;
@@ -167,13 +167,13 @@ pub fn assert_same_time(a: Timestamp, b: Timestamp) {
     assert!(off == 0 || ((whole(a) || whole(b)) && off < 120_000), "{a:?} and {b:?}");
 }
 
-/// One moment, though HEAD may tell it to the second only.
+/// Whether two times are the same moment, although HEAD may report whole seconds only.
 pub fn is_same_moment(a: Timestamp, b: Timestamp) -> bool {
     let whole = |time: Timestamp| time.millis() % 1000 == 0;
     a == b || ((whole(a) || whole(b)) && a.seconds() == b.seconds())
 }
 
-/// Nothing there, by whatever way one looks.
+/// Asserts that an object is absent: for HEAD, for GET and in the listing.
 pub async fn assert_absent(store: &dyn Store, name: &str) {
     assert_eq!(
         refused(store.head(key(name).current(), &Default::default()).await),
@@ -197,7 +197,7 @@ pub async fn list(store: &dyn Store, request: ListRequest) -> ListPage {
     store.list(request).await.expect("a listing")
 }
 
-/// Every key, in the order listed, page by page.
+/// Every key, in the order of the listing, read page by page.
 pub async fn names(store: &dyn Store) -> Vec<String> {
     walk(store, ListRequest { limit: 7, ..Default::default() })
         .await
@@ -206,7 +206,7 @@ pub async fn names(store: &dyn Store) -> Vec<String> {
         .collect()
 }
 
-/// Every page of a listing.
+/// Reads all pages of a listing.
 pub async fn walk(store: &dyn Store, mut request: ListRequest) -> Vec<ListEntry> {
     let mut entries = Vec::new();
     loop {
@@ -237,7 +237,7 @@ pub fn copy_source(source: &Arc<dyn Store>, from: &str) -> CopySource {
     CopySource { store: source.clone(), key: key(from), version: None, conditions: Default::default() }
 }
 
-/// An upload as clients begin it that know nothing of checksums.
+/// An upload begun by a client that does not use checksums.
 pub fn plain_upload() -> BeginUpload {
     BeginUpload {
         attributes: Attributes::default(),
@@ -250,7 +250,7 @@ pub fn plain_upload() -> BeginUpload {
     }
 }
 
-/// An upload in progress, remembering what its client has to.
+/// An upload in progress, with what its client has to remember.
 pub struct Uploading<'s> {
     pub store: &'s dyn Store,
     pub key: ObjectKey,
@@ -279,7 +279,8 @@ impl<'s> Uploading<'s> {
         written
     }
 
-    /// Parts are completed in order of number, whatever the order they came in.
+    /// Records a part. Complete names parts in order of their numbers, whatever the order in which they were
+    /// sent.
     pub fn sent(&mut self, n: u16, written: &PartWritten) {
         self.done.retain(|part| part.number != number(n));
         self.done.push(CompletePart { number: number(n), etag: written.etag.clone(), checksum: None });
@@ -329,14 +330,14 @@ impl Dripping {
     }
 }
 
-/// Until the clock shows another time than that: what changed it would be seen.
+/// Waits until the clock shows a later time, so that a changed time would be noticed.
 pub async fn later_than(time: Timestamp) {
     while Timestamp::now() <= time {
         tokio::task::yield_now().await;
     }
 }
 
-/// For `map_err` where only the kind matters.
+/// A function for `map_err` where only the kind matters.
 pub fn kind(error: StoreError) -> StoreErrorKind {
     error.kind()
 }

@@ -69,7 +69,7 @@ pub async fn a_counter_swapped_by_its_etag_loses_no_step(storage: &Storage) {
     assert_eq!(read(&*bucket, "counter").await, (WORKERS * STEPS).to_string().into_bytes());
 }
 
-/// A put whose condition is `conditions`; `meanwhile` happens while its body is on the way.
+/// Starts a PUT under `conditions`; `meanwhile` runs while its body is being sent.
 async fn put_while(
     storage: &Storage,
     conditions: WriteConditions,
@@ -96,7 +96,7 @@ pub async fn a_key_taken_while_the_body_came_is_not_absent(storage: &Storage) {
 pub async fn a_key_emptied_while_the_body_came_is_absent(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
     put(store, "key", "old").await;
-    // A driver may refuse early what is refused now; it may not accept early.
+    // The condition does not hold at first. A driver may refuse early, but it must not accept early.
     match put_while(storage, if_absent(), async |store| drop(delete(store, "key").await)).await {
         Ok(_) => assert_eq!(read(store, "key").await, b"slow"),
         Err(error) => assert_eq!(error.kind(), PreconditionFailed),
@@ -178,7 +178,8 @@ pub async fn of_many_conditional_deletes_one_wins(storage: &Storage) {
             Err(error) => assert!(matches!(error.kind(), NoSuchKey | Conflict), "{error}"),
         }
     }
-    // Storage may say of what is gone already that it is deleted; at least one deleted it.
+    // Storage may report that an object was deleted although another request deleted it. At least one request
+    // deleted it.
     assert!(if storage.is_remote() { won >= 1 } else { won == 1 });
     assert_absent(&*bucket, "key").await;
 }
@@ -226,7 +227,7 @@ pub async fn a_conditional_put_of_nothing_is_a_put(storage: &Storage) {
     put_if(store, "lock", "", if_absent()).await.expect("is free again");
 }
 
-/// A body that is verified elsewhere, whose end brings conditions.
+/// A body that another component verifies, and whose end brings conditions.
 struct Ending {
     frames: Vec<Bytes>,
     arrived: Arrived,
@@ -258,12 +259,12 @@ fn ending(body: &Bytes, conditions: WriteConditions) -> Payload {
 pub async fn conditions_that_come_with_the_end_of_a_body_are_those_that_count(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
     if !store.capabilities().late_conditions {
-        // Whoever goes by what the store says of itself sends it none.
+        // A caller that reads the capabilities sends such a store no late conditions.
         return;
     }
     for (name, len) in [("short", 100), ("long", 300_000)] {
         let [first, second, third] = [1, 2, 3].map(|seed| bytes(seed, len));
-        // What the write began with would be refused, and is not asked.
+        // The first conditions would be refused, and must not be checked.
         let late = |body: &Bytes, conditions| PutRequest {
             conditions: if_still(&etag_of(b"?")),
             ..request(ending(body, conditions))

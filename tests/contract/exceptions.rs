@@ -1,6 +1,8 @@
-//! What a storage cannot be held to, and why: the storage's own documented limits, and the lies of emulators.
+//! The promises that a storage cannot keep, with the reason: documented limits of the storage, and wrong
+//! answers of emulators.
 //!
-//! A row excuses one driver from one promise. What a driver could do and does not is a defect, not a row.
+//! A row excuses one driver from one promise. A promise that a driver could keep and does not is a defect,
+//! not a row.
 
 use crate::contract::storage::{Driver, Server};
 
@@ -90,7 +92,7 @@ const EXCUSED: &[Excused] = &[
     },
 ];
 
-/// Whether this promise is not tried on this driver. Says so.
+/// Whether this promise is not tested on this driver; prints the reason.
 pub fn excuses(driver: Driver, promise: &str) -> bool {
     let excused = EXCUSED.iter().find(|row| row.driver == driver && row.promises.contains(&promise));
     if let Some(row) = excused {

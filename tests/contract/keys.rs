@@ -1,4 +1,4 @@
-//! Any 1 to 1,024 bytes of UTF-8 are a key, and no key is another.
+//! Any 1 to 1,024 bytes of UTF-8 are a key, and two different keys never name the same object.
 
 use super::{
     client::*,
@@ -7,7 +7,7 @@ use super::{
 use causeway::store::{ListRequest, Store};
 use std::collections::BTreeSet;
 
-/// Keys that file systems, URLs, databases and careless codecs trip over.
+/// Keys that are difficult for file systems, URLs, databases and codecs.
 pub fn strange() -> BTreeSet<String> {
     let plain = [
         // Path syntax.
@@ -56,7 +56,7 @@ pub fn strange() -> BTreeSet<String> {
         "\u{3000}x",
         "\t",
         "a\tb",
-        // What escapes look like.
+        // Text that looks like an escape sequence.
         "%",
         "%%",
         "%2e",
@@ -94,7 +94,7 @@ pub fn strange() -> BTreeSet<String> {
         "!",
         "@",
         "#",
-        // Names of our own.
+        // Names that the gateway uses itself.
         ".causeway",
         ".causeway/",
         ".causeway/x",
@@ -113,7 +113,7 @@ pub fn strange() -> BTreeSet<String> {
         ".DS_Store",
         "a.part",
         "a.tmp",
-        // Control characters and other oddities.
+        // Control characters and other special characters.
         "\0",
         "a\0b",
         "a\0",
@@ -128,7 +128,7 @@ pub fn strange() -> BTreeSet<String> {
         "\u{202e}abc",
         "\u{fffd}",
         "\u{ffff}",
-        // One letter, several spellings; case.
+        // One letter in several spellings, and in both cases.
         "é",
         "e\u{301}",
         "Å",
@@ -153,7 +153,7 @@ pub fn strange() -> BTreeSet<String> {
         "日本語/キー",
         "עברית",
         "ไทย",
-        // A key that is a folder of others, several levels deep.
+        // Keys that are folders of other keys, several levels deep.
         "t",
         "t/",
         "t/u",
@@ -186,7 +186,7 @@ pub fn strange() -> BTreeSet<String> {
         keys.insert(format!("{}/leaf", "s".repeat(length)));
         keys.insert(format!("%{}", "p".repeat(length - 1)));
     }
-    // Segments that are alike for as long as a file name may be.
+    // Segments that are equal up to the maximum length of a file name.
     keys.insert(format!("{}1", "s".repeat(300)));
     keys.insert(format!("{}2", "s".repeat(300)));
     keys
@@ -206,7 +206,7 @@ async fn assert_holds(store: &dyn Store, keys: &BTreeSet<String>) {
     }
 }
 
-/// Tells every key from every other.
+/// Returns different content for each key.
 fn content(key: &str) -> Vec<u8> {
     format!("the object {key:?}").into_bytes()
 }
@@ -222,12 +222,12 @@ pub async fn strange_keys_are_keys_like_any_other(storage: &mut Storage) {
         assert_holds(store, &keys).await;
     }
     if storage.is_durable() {
-        // Without the orderly end, a driver has to read the keys back from what it named them.
+        // After a kill, a driver has to decode the keys from the names in the storage.
         storage.restart(Stop::Killed).await;
         assert_holds(&*storage.bucket("bucket").await, &keys).await;
     }
     let store = &*storage.bucket("bucket").await;
-    // Every other one goes, and takes nothing along.
+    // Every other key is deleted, and nothing else disappears with it.
     let (mut nth, mut gone) = (0, Vec::new());
     keys.retain(|key| {
         nth += 1;
@@ -255,7 +255,7 @@ async fn assert_absent_quick(store: &dyn Store, name: &str) {
 
 pub async fn strange_keys_stay_apart_when_they_come_in_any_order(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
-    // In byte order a folder comes before what is in it; here it comes behind.
+    // In byte order a folder comes before the keys in it; here it also comes after them.
     let family = ["a", "a/", "a//", "a/b", "a/b/", "a/b/c", "a//b", "a/./b", "a/../b", "a%2Fb", "a/\0"];
     for order in 0..family.len() {
         let turned = |at: usize| family[(at * 3 + order) % family.len()];

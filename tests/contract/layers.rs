@@ -1,4 +1,5 @@
-//! A layer that says nothing: the store below answers for it, and no copy passes by its `get` and `put`.
+//! A layer that implements nothing itself: the store below answers for it, and native copies do not go
+//! through its `get` and `put`.
 
 use crate::contract::{
     client::{Uploading, copy, copy_source, delete, names, number, put, read, refused, request},
@@ -16,7 +17,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-/// It counts the bodies that pass through it, and says nothing else.
+/// A layer that counts the bodies that pass through it, and implements nothing else.
 #[derive(Debug)]
 struct Counting {
     below: Arc<dyn Store>,
@@ -52,13 +53,13 @@ impl Layer for Counting {
 }
 
 impl Counting {
-    /// Bodies read and written since the last time this was asked.
+    /// The bodies read and written since the last call.
     fn passed(&self) -> (usize, usize) {
         (self.read.swap(0, Relaxed), self.written.swap(0, Relaxed))
     }
 }
 
-/// A driver with native copies, and a layer upon it.
+/// A driver with native copies, and a layer on top of it.
 async fn layered(storage: &Storage) -> (Arc<dyn Store>, Arc<Counting>) {
     let below = storage.bucket("bucket").await;
     (below.clone(), Arc::new(Counting { below, read: AtomicUsize::new(0), written: AtomicUsize::new(0) }))

@@ -27,14 +27,14 @@ const KEYS: [&str; 19] = [
 ];
 
 async fn fill(store: &dyn Store) {
-    // Neither in order nor in reverse.
+    // The order is neither ascending nor descending.
     for at in 0..KEYS.len() {
         let name = KEYS[at * 7 % KEYS.len()];
         put(store, name, name.to_owned()).await;
     }
 }
 
-/// What S3's documentation says of a listing, word by word.
+/// A listing as S3's documentation defines it, implemented word by word.
 fn naive(request: &ListRequest) -> Vec<String> {
     let mut names = BTreeSet::new();
     for key in KEYS.iter().filter(|key| key.starts_with(&request.prefix)) {
@@ -150,7 +150,7 @@ pub async fn deletes_between_pages_neither_skip_nor_repeat(storage: &Storage) {
             if !page.truncated {
                 break;
             }
-            // The marker itself, and one that is still to come.
+            // The marker itself, and a key that is still to come.
             let last = seen.last().expect("a full page").clone();
             let at = all.iter().position(|name| name.starts_with(&last)).expect("one of ours");
             for doomed in [at, at + 2] {

@@ -1,6 +1,6 @@
-//! The contract of [`causeway::store::Store`]: one function per promise, each holding any storage to it.
+//! The contract of [`causeway::store::Store`]: one function per promise, for any storage.
 //!
-//! A driver is added in `storage`, and a row in `tests/store_contract.rs` runs all of this against it.
+//! A driver is added in `storage`; a row in `tests/store_contract.rs` runs all functions on it.
 
 pub mod attributes;
 pub mod cancelling;

@@ -1,4 +1,4 @@
-//! Multipart uploads: parts in any order, one object at the end, as often as one asks.
+//! Multipart uploads: parts in any order, one object at the end; Complete may be repeated.
 
 use super::{
     attributes::every,
@@ -20,14 +20,14 @@ use causeway::{
 use md5::{Digest, Md5};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// S3's ETag of an object made of parts with these.
+/// S3's ETag of an object whose parts have these ETags.
 fn multipart_etag<'e>(parts: impl ExactSizeIterator<Item = &'e ETag>) -> ETag {
     let count = parts.len();
     let digests: Vec<u8> = parts.flat_map(|etag| etag.as_md5().expect("an MD5")).collect();
     ETag::multipart(Md5::digest(digests).into(), count)
 }
 
-/// Uploads `sent` in the order given, and expects the parts in order of number as the object.
+/// Uploads the parts in the given order, and expects an object of the parts in order of their numbers.
 async fn assert_becomes(store: &dyn Store, sent: &[(u16, Bytes)]) {
     let mut upload = Uploading::begin(store, "key").await;
     let mut etags = BTreeMap::new();
@@ -94,7 +94,7 @@ pub async fn parts_may_have_any_sizes(storage: &Storage) {
     )
     .await;
     assert_becomes(store, &[(1, large(0)), (2, sized(5, LARGE + 7)), (3, large(1))]).await;
-    // The last is the largest; the last comes first.
+    // The last part is the largest; the last part is sent first.
     assert_becomes(store, &[(2, sized(6, 2 * LARGE)), (1, large(0))]).await;
     assert_becomes(store, &[(3, sized(7, 17)), (1, large(0)), (2, large(1))]).await;
     assert_becomes(store, &[(1, large(0)), (2, Bytes::new())]).await;
@@ -405,8 +405,7 @@ pub async fn a_part_whose_body_fails_leaves_the_one_before(storage: &Storage) {
 
 pub async fn a_part_on_its_way_when_the_upload_ends_changes_nothing(storage: &Storage) {
     let bucket = storage.bucket("bucket").await;
-    // One that is sent again, one that is new and lies behind the object's end, and one between parts that
-    // are there.
+    // A part that is sent again, a new part after the object's end, and a part between existing ones.
     for (late, last) in [(1, 2), (3, 2), (2, 3)] {
         let mut upload = Uploading::begin(&*bucket, "key").await;
         upload.part(1, large(0)).await;
@@ -425,7 +424,7 @@ pub async fn a_part_that_is_sent_again_while_it_hangs_is_the_one_that_counts(sto
     let bucket = storage.bucket("bucket").await;
     let mut upload = Uploading::begin(&*bucket, "key").await;
     upload.part(1, large(0)).await;
-    // A client that gave up waiting sends the part again; the first connection comes to life later.
+    // A client that gave up waiting sends the part again; the first connection continues later.
     let (body, sending) = late_part(&bucket, &upload, 2).await;
     upload.part(2, large(2)).await;
     upload.complete().await;
@@ -437,7 +436,7 @@ pub async fn a_part_that_is_sent_again_while_it_hangs_is_the_one_that_counts(sto
 
 type Sending = tokio::task::JoinHandle<Result<PartWritten>>;
 
-/// A part of which all but the last byte has come.
+/// Sends a part except for its last byte.
 async fn late_part(bucket: &Arc<dyn Store>, upload: &Uploading<'_>, n: u16) -> (Dripping, Sending) {
     let (body, payload) = Dripping::body(Announced { length: Some(LARGE as u64), ..Default::default() });
     let (store, key, id) = (bucket.clone(), upload.key.clone(), upload.id.clone());

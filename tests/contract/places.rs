@@ -1,4 +1,5 @@
-//! What lies at a place is told before a bucket is made there: what others have there is no client's.
+//! The content of a location is reported before a bucket is created there: existing data must not become a
+//! client's.
 
 use super::{
     client::{delete, put},
@@ -9,7 +10,7 @@ use causeway::backend::Found;
 pub async fn what_lies_at_a_place_is_told_before_a_bucket_is_made_there(storage: &mut Storage) {
     assert_eq!(storage.found("place").await, Found::Nothing);
     let bucket = storage.bucket("place").await;
-    // Where folders are only names of files, one without files is none.
+    // Where folders exist only as parts of names, a folder without files does not exist.
     assert!(storage.found("place").await <= Found::Empty, "it was made, and has nothing in it");
     put(&*bucket, "deep/inside", "x").await;
     assert_eq!(storage.found("place").await, Found::Something);

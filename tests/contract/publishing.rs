@@ -1,4 +1,4 @@
-//! An object becomes visible whole or not at all, and what it replaces stays until then.
+//! An object becomes visible whole or not at all, and the object that it replaces stays visible until then.
 
 use super::{client::*, storage::Storage};
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use md5::{Digest, Md5};
 use std::collections::BTreeSet;
 
-/// More than any driver gathers before it begins to write.
+/// Larger than any driver buffers before it begins to write.
 const BIG: usize = 3 << 20;
 
 pub async fn what_was_put_is_read_back(storage: &Storage) {
@@ -71,7 +71,7 @@ pub async fn what_is_overwritten_stays_until_the_new_is_whole(storage: &Storage)
     assert_eq!(names(&*bucket).await, ["key"]);
 }
 
-/// Begins to read a big object, lets `change` happen, reads on.
+/// Begins to read a big object, runs `change`, and reads the rest.
 async fn read_while(storage: &Storage, change: impl AsyncFnOnce(&dyn causeway::store::Store)) {
     let store = &*storage.bucket("bucket").await;
     let old = bytes(1, BIG);
@@ -213,8 +213,8 @@ pub async fn the_last_of_many_writers_of_one_key_stands_wholly(storage: &Storage
         .map(|seed| {
             let store = bucket.clone();
             tokio::spawn(async move {
-                // Where many write at once a storage may answer 5xx (moto does). Nobody else can know that
-                // sending it again is harmless, so it is for the client.
+                // Under many concurrent writes, a storage may answer 5xx (moto does). Only the client can
+                // know that repeating the write is harmless.
                 for _ in 0..9 {
                     if let Ok(written) = store
                         .put(&key("key"), request(Payload::from_bytes(bytes(seed, 20_000 + seed as usize))))

@@ -11,7 +11,7 @@ pub async fn a_range_yields_exactly_its_bytes(storage: &Storage) {
     let body = bytes(7, (3 << 20) + 17);
     let len = body.len() as u64;
     put(store, "key", body.clone()).await;
-    // Both sides of the sizes in which drivers are wont to read.
+    // Positions on both sides of the sizes in which drivers read.
     let edges = [0, 1, 4095, 4096, 65_535, 65_536, 262_144, 1 << 20, (2 << 20) - 1, len - 2, len - 1];
     for (at, &from) in edges.iter().enumerate() {
         for &to in &edges[at..] {

@@ -1,7 +1,7 @@
-//! The storages that the suites run against: each driver with its directory and catalog, which can be stopped
-//! and opened again.
+//! The storages that the suites run on: each driver with its directory and catalog, which can be closed and
+//! opened again.
 
-// Each test target uses its own share of this module.
+// Each test target uses another part of this module.
 #![allow(dead_code)]
 
 use crate::support::{
@@ -56,7 +56,7 @@ pub enum Driver {
     Memory,
     Fs(Durability),
     S3(Server),
-    /// Google Cloud Storage, or what we make of its documentation.
+    /// Google Cloud Storage: a fake that follows its documentation.
     Gcs,
     /// Azure Blob Storage, by its emulator.
     Azblob,
@@ -66,29 +66,29 @@ pub enum Driver {
     Sftp,
     /// WebDAV, by Apache's server.
     Webdav,
-    /// Google Drive, or what we make of its documentation.
+    /// Google Drive: a fake that follows its documentation.
     Drive,
-    /// OneDrive, or what we make of its documentation.
+    /// OneDrive: a fake that follows its documentation.
     Onedrive,
-    /// Dropbox, or what we make of its documentation.
+    /// Dropbox: a fake that follows its documentation.
     Dropbox,
     /// FTP, by pyftpdlib.
     Ftp,
-    /// Backblaze B2 by its native API, or what we make of its documentation.
+    /// Backblaze B2 with its native API: a fake that follows its documentation.
     B2,
     /// OpenStack's Object Storage.
     Swift,
-    /// Memory behind a backend that could fail and does not.
+    /// Memory behind a layer of faults that injects none.
     Faulty,
-    /// Memory behind limits that nobody reaches.
+    /// Memory behind limits that are never reached.
     Limited,
-    /// Several of these, with one truth about them.
+    /// Several of these as replicas of one bucket.
     Replicated(Replicas),
-    /// Caches, keeping for an hour what they are told.
+    /// Caches that keep every answer for an hour.
     Cached(Beneath),
 }
 
-/// What replicas are on.
+/// The storages of the replicas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replicas {
     /// Three directories.
@@ -100,7 +100,7 @@ pub enum Replicas {
 /// Drivers with caches above them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beneath {
-    /// A cache of metadata, and of bytes in a memory that is soon full.
+    /// A cache of metadata, and of bytes in a small memory.
     Memory,
     /// A cache of metadata.
     Fs,
@@ -109,7 +109,7 @@ pub enum Beneath {
 }
 
 impl Driver {
-    /// Below what is stacked upon it.
+    /// The driver below the layers.
     fn beneath(self) -> Self {
         match self {
             Self::Cached(Beneath::Memory) => Self::Memory,
@@ -141,7 +141,7 @@ pub enum Server {
     Moto,
 }
 
-/// The storage behind a remote driver, and a prefix that makes names there one test's own.
+/// The storage behind a remote driver, with a prefix or a folder for one test.
 #[derive(Debug)]
 enum Remote {
     S3(&'static Upstream),
@@ -163,7 +163,7 @@ enum Remote {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
     Orderly,
-    /// The backend is not told: its next start has to find out by itself.
+    /// The backend is not closed; its next start has to detect that.
     Killed,
 }
 
@@ -183,9 +183,9 @@ struct Open {
     catalog: Arc<dyn Catalog>,
     backend: Arc<dyn Backend>,
     buckets: Mutex<BTreeMap<String, Arc<dyn Store>>>,
-    /// The number of this test among those that share a server.
+    /// The number of this test among the tests that share a server.
     shared: Option<usize>,
-    /// What the backend consists of.
+    /// The backends that this one consists of.
     parts: Vec<Weak<dyn Backend>>,
 }
 
@@ -228,7 +228,7 @@ impl Open {
         Self { catalog, backend, buckets: Mutex::default(), shared, parts }
     }
 
-    /// Servers are shared by tests, buckets on them are not.
+    /// Tests share servers, but not buckets on them.
     fn place(&self, name: &BucketName) -> String {
         match self.shared {
             None => self.backend.place_for(name),
@@ -287,7 +287,7 @@ impl Remote {
                 return tree(Arc::new(b2::driver(fake, &directory.join("drafts"))), catalog, directory);
             }
             Self::Swift(server) => {
-                // One test's own, and the same after a restart.
+                // The root belongs to one test, and is the same after a restart.
                 let root = directory.file_name().expect("a name").to_string_lossy().into_owned();
                 return tree(
                     Arc::new(clouds::swift(&server.endpoint(), &root, &directory.join("drafts"))),
@@ -393,7 +393,7 @@ impl Storage {
         }
     }
 
-    /// The bucket of this name, made when it is asked for first.
+    /// Returns the bucket of this name, which the first call creates.
     pub async fn bucket(&self, name: &str) -> Arc<dyn Store> {
         let open = self.open.as_ref().expect("open between restarts");
         if let Some(store) = open.buckets.lock().expect("no panic").get(name) {
@@ -405,14 +405,14 @@ impl Storage {
         store
     }
 
-    /// What lies where a bucket of this name is, or would be.
+    /// The content of the location where a bucket of this name is, or would be.
     pub async fn found(&self, name: &str) -> Found {
         let open = self.open.as_ref().expect("open between restarts");
         let bucket = open.new_bucket(BucketName::parse(name).expect("a bucket name"));
         open.backend.found(&BucketRecord::new(BucketId(0), bucket)).await.expect("the backend answers")
     }
 
-    /// Removes a bucket that is empty. Whether it was.
+    /// Removes a bucket if it is empty, and returns whether it was removed.
     pub async fn remove(&self, name: &str) -> bool {
         let open = self.open.as_ref().expect("open between restarts");
         let record = open.record(BucketName::parse(name).expect("a bucket name")).await;
@@ -422,14 +422,15 @@ impl Storage {
         removed
     }
 
-    /// Stops and opens again, on the same directory. Buckets asked for before are of the past.
+    /// Closes the storage and opens it again, on the same directory. Buckets that were returned before must
+    /// not be used afterwards.
     pub async fn restart(&mut self, stop: Stop) {
         if let Some(open) = self.open.take() {
             open.catalog.close().await.expect("the catalog closes");
             if stop == Stop::Orderly {
                 open.backend.close().await.expect("the backend closes");
             }
-            // What goes on behind requests has to notice that it is over.
+            // Background work has to notice that the backend is closed.
             let parts = open.parts.clone();
             drop(open);
             while parts.iter().any(|part| part.strong_count() > 0) {
@@ -439,21 +440,21 @@ impl Storage {
         self.open = Some(Open::new(self.driver, self.directory.path(), self.upstream.as_ref()));
     }
 
-    /// Whether a network lies between, and a storage with quirks of its own.
+    /// Whether the storage is behind a network, with quirks of its own.
     pub fn is_remote(&self) -> bool {
         self.upstream.is_some()
     }
 
-    /// Whether the storage has room for a key. Azure takes 1,024 characters, of which some are written as
-    /// several, and 254 segments. Servers over file systems take paths of 4,096 bytes: an empty segment is 5
-    /// of them. Drive has 100 levels.
+    /// Whether the storage has room for a key. Azure takes 1,024 characters, of which some are encoded as
+    /// several, and 254 segments. Servers over file systems take paths of 4,096 bytes, and an empty segment
+    /// needs 5 of them. Drive has 100 levels.
     pub fn has_room_for(&self, key: &str) -> bool {
         const TOO_LONG: [&str; 2] = ["\0", " "];
         let endless = |piece: &&str| key.len() > 1000 && key.starts_with(&piece.repeat(300));
         let fits = key.split('/').count() <= 254 && !TOO_LONG.iter().any(endless) && key != ".".repeat(1024);
         match self.driver {
             Driver::Azblob => fits,
-            // pyftpdlib takes commands of 2,048 bytes.
+            // pyftpdlib accepts commands of up to 2,048 bytes.
             Driver::Ftp => {
                 let escaped: usize = key
                     .chars()
@@ -467,7 +468,8 @@ impl Storage {
                         .count()
                     < 1800
             }
-            // 400 characters a path; a folded name may be told apart by some more.
+            // A path may have 400 characters, and a name that differs only in case needs some more to be
+            // unique.
             Driver::Onedrive => {
                 let written = |c: char| {
                     if c.is_ascii_alphanumeric() || "/-_".contains(c) { 1 } else { 3 * c.len_utf8() }
@@ -475,8 +477,8 @@ impl Storage {
                 key.chars().map(written).sum::<usize>() + 16 * key.split('/').count() < 360
             }
             Driver::Drive => key.split('/').count() < 95,
-            // Names have 1,024 bytes with the root before them, on B2 250 of them between slashes; escaped,
-            // keys are longer.
+            // Names have up to 1,024 bytes including the root, and on B2 up to 250 of them between slashes.
+            // Escaped keys are longer.
             Driver::B2 | Driver::Swift => {
                 let escaped = |segment: &str| {
                     segment.trim() != segment || segment.is_empty() || segment.contains(['\\', '%'])
@@ -497,12 +499,12 @@ impl Storage {
         }
     }
 
-    /// GCS copies an object made of parts without telling an MD5: then the copy keeps its ETag.
+    /// GCS reports no MD5 for a copy of a multipart object, so the copy keeps the ETag of its source.
     pub fn copies_keep_etags(&self) -> bool {
         self.driver == Driver::Gcs
     }
 
-    /// Whether what was acknowledged outlives `restart`.
+    /// Whether acknowledged changes survive `restart`.
     pub fn is_durable(&self) -> bool {
         !matches!(self.driver.beneath(), Driver::Memory | Driver::Faulty | Driver::Limited)
     }

@@ -1,4 +1,4 @@
-//! Checksums of multipart uploads: of each part, and of the whole in both of S3's kinds.
+//! Checksums of multipart uploads: of each part, and of the whole object in both of S3's types.
 
 use super::{client::*, storage::Storage};
 use bytes::Bytes;
@@ -128,7 +128,7 @@ pub async fn an_upload_that_named_its_algorithm_takes_no_other(storage: &Storage
         (page.upload.checksum.algorithm, page.upload.explicit_checksum),
         (ChecksumAlgorithm::Sha256, true)
     );
-    // A part without a word of it gets the one that was named.
+    // A part without a checksum gets one of the algorithm of its upload.
     let silent = store
         .put_part(&upload.key, &upload.id, number(1), Payload::from_bytes("x"))
         .await

@@ -1,5 +1,5 @@
-//! Addresses: a key alone, with the id of a version, or with `null`. No store keeps versions yet, and all
-//! answer alike.
+//! Addresses: a key alone, with the id of a version, or with `null`. No store keeps versions yet, so all
+//! stores answer the same.
 
 use super::{client::*, storage::Storage};
 use causeway::{
@@ -11,7 +11,7 @@ use causeway::{
 };
 use std::sync::Arc;
 
-/// An id as S3 gives them out.
+/// An id in the form that S3 generates.
 fn unknown() -> VersionId {
     VersionId::parse("v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA").expect("an id")
 }
@@ -20,7 +20,7 @@ fn target() -> ObjectKey {
     key("copy")
 }
 
-/// A version of an object, to copy from.
+/// A version of an object as the source of a copy.
 fn source(store: &Arc<dyn Store>, name: &str, version: VersionId) -> CopySource {
     CopySource { version: Some(version), ..copy_source(store, name) }
 }

@@ -56,8 +56,8 @@ fn both_listings_go_page_by_page_in_byte_order() {
             found.extend(elements(&page, "Key"));
             let Some(token) = page.element(field) else { break };
             assert_eq!(page.element("IsTruncated").as_deref(), Some("true"));
-            // Tokens are Base64 for URLs, markers come encoded: both go back as they are, but for the
-            // padding.
+            // Tokens are Base64 for URLs, and markers are encoded already. Both are sent back unchanged,
+            // except for the padding.
             target = format!("/bucket?{first}&encoding-type=url&{next}={}", token.replace('=', "%3D"));
         }
         let found: Vec<_> =

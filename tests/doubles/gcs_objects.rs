@@ -8,7 +8,7 @@ use crate::{
     },
 };
 
-/// The fake, with one bucket, and requests that carry its token.
+/// The fake with one bucket, and requests that carry its token.
 pub struct Gcs {
     pub fake: FakeGcs,
 }

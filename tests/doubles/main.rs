@@ -1,5 +1,4 @@
-//! The stand-ins that other tests lean on, held to their word: a fake that is wrong makes every test before
-//! it worthless.
+//! Tests of the fakes and proxies that other tests use. A wrong fake makes every test that uses it worthless.
 
 #[path = "../support/mod.rs"]
 mod support;

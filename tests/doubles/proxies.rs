@@ -1,4 +1,4 @@
-//! The proxy: what it passes on, and how it fails.
+//! The proxy: what it forwards, and how it fails.
 
 use crate::{
     gcs_objects::Gcs,
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-/// A connection to `address` whose reads do not wait for ever.
+/// A connection to `address` whose reads time out.
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
@@ -48,7 +48,7 @@ fn requests_pass_and_are_counted_on_a_connection_that_is_kept() {
         "PUT /bucket/two HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 12\r\n\r\nGET / HTTP\r\n"
     );
     let mut stream = connect(proxy.address());
-    // Byte by byte: no piece is the size of anything.
+    // The bytes are sent one by one, so that no piece is a whole line or header.
     for byte in format!("{put}{sized}{}", get(&gcs, "key", "close")).bytes() {
         stream.write_all(&[byte]).expect("sent");
     }
@@ -149,7 +149,7 @@ fn throttled_requests_do_not_reach_the_upstream() {
     let mut stream = connect(proxy.address());
     let body = vec![b'x'; 3 << 20];
     let head = format!("PUT /bucket/key HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
-    // All of it can be sent: who writes first and reads then gets the answer as well.
+    // The whole request can be sent: a client that first writes and then reads gets the answer, too.
     stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).expect("sent");
     let answer = String::from_utf8(rest(stream)).expect("text");
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nretry-after: 7\r\n"), "{answer}");

@@ -1,4 +1,4 @@
-//! Upstream servers: they come up, answer S3, and end with whoever started them.
+//! Upstream servers: they start, answer S3, and end with the process that started them.
 
 use crate::{
     support::{

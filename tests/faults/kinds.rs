@@ -1,4 +1,4 @@
-//! What each kind of fault does, to whom, and what it leaves alone.
+//! What each kind of fault does, to which calls, and which calls it leaves alone.
 
 use crate::{
     Bed, UNAVAILABLE,
@@ -132,7 +132,7 @@ async fn a_torn_put_leaves_what_was_there() {
             bed.faulty.put_part(&upload.key, &upload.id, client::number(1), Payload::from_bytes(body)).await;
         assert_eq!(kind(part), UNAVAILABLE, "{body:?}");
     }
-    // What has no body cannot be torn.
+    // A request without a body cannot be torn.
     bed.delete("c").await.expect("is deleted");
     upload.complete().await;
     assert_eq!(bed.content("a").await.as_deref(), Some(&b"old"[..]));
@@ -215,7 +215,7 @@ async fn every_call_takes_its_latency_and_some_jitter() {
         bed.list().await.expect("is listed");
         seen.push(begun.elapsed());
     }
-    // Timers go by milliseconds.
+    // Timers have a resolution of one millisecond.
     assert!(
         seen.iter().all(|took| (latency..=latency + jitter + Duration::from_millis(1)).contains(took)),
         "{seen:?}"

@@ -1,5 +1,5 @@
 //! The backend that fails on purpose: each kind of fault does what it says and nothing else, and the same
-//! seed does the same.
+//! seed gives the same faults.
 
 #[path = "../contract/client.rs"]
 #[allow(dead_code)]
@@ -21,7 +21,7 @@ use causeway::{
 };
 use std::sync::Arc;
 
-/// A bucket in memory, seen through its faults and as it is.
+/// A bucket in memory, with its faults and without them.
 struct Bed {
     faults: Faults,
     backend: FaultyBackend,
@@ -54,7 +54,7 @@ impl Bed {
         Self { faults, backend, record, faulty, real }
     }
 
-    /// As clients would hold it.
+    /// The faulty store, as clients hold it.
     fn shared(&self) -> Arc<dyn Store> {
         self.faulty.clone()
     }
@@ -76,7 +76,7 @@ impl Bed {
         Ok(page.entries.iter().map(|entry| entry.name().to_owned()).collect())
     }
 
-    /// What is really there.
+    /// The real content, read without faults.
     async fn content(&self, key: &str) -> Option<Vec<u8>> {
         match client::get(&*self.real, key, Selection::Whole).await {
             Ok((_, bytes)) => Some(bytes),

@@ -1,4 +1,4 @@
-//! Schedules: the same seed and the same calls meet the same, on a clock that is held.
+//! Schedules: the same seed and the same calls meet the same faults, on a clock that the test holds.
 
 use crate::{Bed, client, kind};
 use causeway::{
@@ -26,7 +26,7 @@ fn stormy() -> Plan {
 
 type Seen = (Vec<Result<Vec<u8>, StoreErrorKind>>, Vec<Done>, Vec<Option<Vec<u8>>>, Duration);
 
-/// Several clients at once, each with its own keys and one of all.
+/// Several concurrent clients, each with its own keys and one shared key.
 async fn run(seed: u64) -> Seen {
     let bed = Bed::seeded(seed, stormy()).await;
     let begun = Instant::now();
@@ -103,8 +103,8 @@ async fn a_plan_changes_while_calls_go_on() {
     assert_eq!(bed.faults.counts().of(Kind::Down), 3);
 }
 
-/// One client alone: what may be there follows from what it was answered. An acknowledged write stands; what
-/// was refused did not happen; what was answered by nobody happened or did not, or will.
+/// One client alone: the replies determine what the storage may hold. An acknowledged write was made; a
+/// refused write was not; a write without an answer was made, was not made, or will be made later.
 #[tokio::test(start_paused = true)]
 async fn what_is_there_is_what_the_answers_allow() {
     let mut met = BTreeSet::new();

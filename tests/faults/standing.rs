@@ -1,4 +1,4 @@
-//! Storage that does not answer, and storage that goes away amid what it does.
+//! Storage that does not answer, and storage that fails in the middle of an operation.
 
 use crate::{
     Bed, UNAVAILABLE,
@@ -18,7 +18,7 @@ async fn what_hangs_goes_on_when_it_is_healed() {
     let heal = async {
         faults.seen(|counts| counts.of(Kind::Hang) == 3).await;
         assert_eq!(bed.content("a").await, None);
-        // What hangs as well releases nobody.
+        // A new plan under which calls hang, too, releases no hanging call.
         faults.set(Plan { hang: 0.5, ..Plan::default() });
         tokio::task::yield_now().await;
         assert_eq!(bed.content("a").await, None);
@@ -48,7 +48,7 @@ async fn some_hang_and_the_others_do_not() {
     assert!((200..400).contains(&hung), "{hung}");
 }
 
-/// An object that is read in several frames.
+/// Stores an object that is read in several frames.
 async fn framed(bed: &Bed) {
     let (sender, payload) = Dripping::body(Announced::default());
     let put = async { bed.faulty.put(&client::key("a"), client::request(payload)).await.expect("is put") };

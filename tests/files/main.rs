@@ -1,4 +1,4 @@
-//! Every storage of files in folders is held to every promise of `Files`; and what is particular to each.
+//! Runs every promise of `Files` on every storage of files in folders, and tests what only one storage does.
 
 #[path = "../support/apache.rs"]
 mod apache;
@@ -34,7 +34,7 @@ mod webdav;
 
 use storage::{Kind, Storage, onedrive_library};
 
-/// One test per promise, for the kind in scope.
+/// One test per promise, for the storage `KIND` of the surrounding module.
 macro_rules! promises {
     ($($area:ident { $($promise:ident)+ })+) => {
         $(mod $area {

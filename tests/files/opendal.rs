@@ -1,5 +1,4 @@
-//! What is particular to services that OpenDAL reaches: tokens that end, quotas, lost replies, large files,
-//! secrets.
+//! Tests for services that OpenDAL reaches: expired tokens, quotas, lost replies, large files, secrets.
 
 use crate::{
     clouds::{
@@ -101,7 +100,7 @@ async fn a_large_file_goes_in_parts_under_its_own_name() {
             && there.slice(..1 << 20) == piece
             && there.slice(SIZE - 17..) == piece.slice(..17)
     );
-    // By its id, in place of the hash that it does not have.
+    // The file is recognised by its id, because it has no hash.
     assert!(files.stat(name).await.expect("an answer").expect("a file").is_same(&stat));
     assert_eq!(fake.cloud.unfinished(), 0);
 }
@@ -137,7 +136,7 @@ async fn a_small_file_costs_few_requests() {
     let read = fake.take_requests().len();
     files.remove("d/k").await.expect("an answer");
     let removed = fake.take_requests().len();
-    // Looking, an upload URL, the upload, and looking at what lies there: `d` was seen a moment ago.
+    // A write takes a look, an upload URL, the upload, and a look at the result; `d` was seen a moment ago.
     assert_eq!((written, read, removed), (4, 2, 2));
 }
 
@@ -232,7 +231,7 @@ fn the_page_of_services_is_that_of_the_table() {
     assert!(service("b2").is_some_and(|service| service.is_built), "the default build has it");
 }
 
-/// A Swift whose every page is the same one, however far a listing has come.
+/// A Swift server that returns the same page whatever the position of the listing.
 #[derive(Debug)]
 struct Endless;
 

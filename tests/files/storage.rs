@@ -1,4 +1,4 @@
-//! The storages that the promises are tried on. A driver is added here, and gets a row in `main`.
+//! The storages on which the promises are tested. A driver is added here, and gets a row in `main`.
 
 use crate::{
     clouds::{
@@ -36,25 +36,25 @@ use std::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Sftp,
-    /// As servers that know little more than version 3 of the protocol.
+    /// A server that supports little more than version 3 of the protocol.
     PlainSftp,
     Apache,
     Wsgidav,
     Rclone,
-    /// Google Drive, or what we make of its documentation.
+    /// Google Drive: a fake that follows its documentation.
     Drive,
     SharedDrive,
     Ftp,
     Ftps,
-    /// As servers that know little more than RFC 959.
+    /// A server that supports little more than RFC 959.
     OldFtp,
     FtpOfRclone,
     FtpOfVsftpd,
-    /// OneDrive, or what we make of its documentation.
+    /// OneDrive: a fake that follows its documentation.
     Onedrive,
-    /// A document library that replaces nothing on a move, encodes paths and tells no hashes.
+    /// A document library that does not replace on a move, encodes paths and reports no hashes.
     Library,
-    /// Dropbox, or what we make of its documentation.
+    /// Dropbox: a fake that follows its documentation.
     Dropbox,
     B2,
     Pcloud,
@@ -62,10 +62,10 @@ pub enum Kind {
     Yandex,
 }
 
-/// Whether this promise is not tried on this server. Says so.
+/// Whether this promise is not tested on this server; prints the reason.
 pub fn excuses(kind: Kind, promise: &str) -> bool {
-    // Seen with rclone 1.74: a file that was moved into a folder which others remove just then, in vain, is
-    // "not available" for a moment afterwards.
+    // Observed with rclone 1.74: if a file is moved into a folder while another request tries to remove that
+    // folder, the file is "not available" for a moment afterwards.
     let excused = kind == Kind::FtpOfRclone && promise == "folders_that_come_and_go_lose_no_file";
     if excused {
         println!("excused: rclone's view of folders lags behind");
@@ -73,7 +73,7 @@ pub fn excuses(kind: Kind, promise: &str) -> bool {
     excused
 }
 
-/// Empty, and gone when it is dropped.
+/// An empty storage, removed when it is dropped.
 pub struct Storage {
     pub files: Arc<dyn Files>,
     _server: Box<dyn Any + Send + Sync>,

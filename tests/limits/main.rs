@@ -1,4 +1,4 @@
-//! The layer of limits upon a backend, over memory that stands still when it is told to.
+//! The layer of limits on top of a backend in memory that hangs on demand.
 
 #[path = "../contract/client.rs"]
 #[allow(dead_code)]

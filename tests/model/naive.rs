@@ -1,5 +1,5 @@
-//! The model: what S3 says should happen, on plain maps. Deliberately simple, and independent of every driver
-//! and of the rules drivers share.
+//! The model: what S3 says should happen, on plain maps. It is deliberately simple, and independent of every
+//! driver and of the rules that drivers share.
 
 use causeway::{
     model::{Attributes, ByteRange, ETag, Timestamp},
@@ -14,7 +14,7 @@ pub struct Object {
     pub etag: String,
     pub attributes: Attributes,
     pub parts: Vec<(u16, u64)>,
-    /// As the store said when it was written.
+    /// The time that the store reported for the write.
     pub modified: Timestamp,
 }
 
@@ -58,7 +58,7 @@ pub fn hex_md5(bytes: &[u8]) -> String {
     hex::encode(Md5::digest(bytes))
 }
 
-/// A condition, resolved: what it says of ETags.
+/// A condition after its ETag has been resolved.
 #[derive(Debug, Clone)]
 pub enum Wants {
     Anything,
@@ -89,7 +89,7 @@ impl Model {
         if from < to { Ok(&body[from..to]) } else { Err(Kind::InvalidRange { size: size as u64 }) }
     }
 
-    /// Names as a listing shows them, and whether there are more than `limit`.
+    /// The names that a listing shows, and whether there are more than `limit`.
     pub fn list<'n>(
         names: impl Iterator<Item = &'n str>,
         prefix: &str,
@@ -109,7 +109,7 @@ impl Model {
         (shown.into_iter().take(limit).collect(), more)
     }
 
-    /// The object that these parts of an upload make.
+    /// The object that these parts of an upload form.
     pub fn assemble(&self, upload: usize, chosen: &[u16]) -> Result<Object, Kind> {
         let upload = &self.uploads[upload];
         let parts: Vec<_> = chosen.iter().map(|number| (*number, &upload.parts[number])).collect();
@@ -133,7 +133,7 @@ impl Model {
         self.uploads.iter().filter(|upload| upload.end.is_none())
     }
 
-    /// What a volatile storage keeps over a restart.
+    /// Removes what a volatile storage loses at a restart.
     pub fn forget(&mut self) {
         self.objects.clear();
         for upload in &mut self.uploads {

@@ -1,4 +1,4 @@
-//! What a client may do next.
+//! The operations that a client may send.
 
 use crate::storage::Stop;
 use causeway::model::ByteRange;
@@ -45,7 +45,7 @@ pub enum Operation {
         key: String,
         attributes: u8,
     },
-    /// Uploads are named by the order in which they began, whether they have ended or not.
+    /// Uploads are numbered in the order in which they began, whether they have ended or not.
     Part {
         upload: usize,
         number: u16,
@@ -57,7 +57,7 @@ pub enum Operation {
         from: String,
         range: Option<(u64, u64)>,
     },
-    /// Leaves out the parts whose place is set in `without`.
+    /// Leaves out the parts whose position is set in `without`.
     Complete {
         upload: usize,
         without: u8,
@@ -76,7 +76,7 @@ pub enum Operation {
         delimiter: Option<String>,
         limit: usize,
     },
-    /// A whole upload of several parts, sent in the order given.
+    /// A whole upload of several parts, sent in the given order.
     Upload {
         key: String,
         parts: Vec<(u16, Body)>,
@@ -85,7 +85,7 @@ pub enum Operation {
     Restart(Stop),
 }
 
-/// Bytes that follow from these two.
+/// A body: its bytes are derived from the seed and the length.
 #[derive(Debug, Clone, Copy)]
 pub struct Body {
     pub seed: u8,
@@ -104,7 +104,7 @@ pub enum Condition {
 
 pub const LARGE: usize = 5 << 20;
 
-/// Few, so that they meet; each a folder, a neighbour or a likeness of another.
+/// The keys are few, so that operations meet. Each key is a folder, a neighbour or a lookalike of another.
 const KEYS: [&str; 24] = [
     "a",
     "a/",
@@ -133,7 +133,7 @@ const KEYS: [&str; 24] = [
 ];
 
 impl Operation {
-    /// The key that it brings into being.
+    /// The key that the operation creates.
     pub fn writes(&self) -> Option<&str> {
         match self {
             Self::Put { key, .. }
@@ -150,7 +150,7 @@ fn key() -> impl Strategy<Value = String> {
         12 => select(&KEYS[..]).prop_map(str::to_owned),
         2 => "[ab/.%é]{1,6}",
         1 => (select(vec!["s", "/", "x/", "ä", "%"]), 120usize..500).prop_map(|(piece, times)| piece.repeat(times)),
-        // About as long as file names may be.
+        // Names around the maximum length of a file name.
         2 => (248usize..258, select(vec!["", "/", "/x"])).prop_map(|(times, end)| "l".repeat(times) + end),
     ]
 }
@@ -160,13 +160,13 @@ fn body() -> impl Strategy<Value = Body> {
     (any::<u8>(), len).prop_map(|(seed, len)| Body { seed, len })
 }
 
-/// Now and then a part that may come before others.
+/// Now and then a part is large enough to precede others.
 fn part() -> impl Strategy<Value = Body> {
     let len = prop_oneof![60 => 0usize..3000, 1 => Just(LARGE), 1 => LARGE..LARGE + 100];
     (any::<u8>(), len).prop_map(|(seed, len)| Body { seed, len })
 }
 
-/// Mostly of one part, since several cost 5 MiB each.
+/// Mostly one part, because uploads of several parts cost 5 MiB for each.
 fn parts() -> impl Strategy<Value = Vec<(u16, Body)>> {
     prop_oneof![2 => (number(), part()).prop_map(|part| vec![part]), 1 => large_parts()]
 }

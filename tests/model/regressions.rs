@@ -1,4 +1,4 @@
-//! What random operations have found, each shrunken and named. Every driver has to pass all of them.
+//! Failures that random operations have found, each shrunken and named. Every driver has to pass all of them.
 
 use crate::{
     operation::{Body, Condition, Operation},
@@ -24,7 +24,7 @@ fn put(key: &str) -> Operation {
     }
 }
 
-/// With an escape before it, a name of more than 250 bytes is no longer one name.
+/// With an escape before it, a name of more than 250 bytes no longer fits into one file name.
 #[tokio::test]
 async fn a_long_name_and_a_folder_of_that_name_hold_each_their_own() {
     let (name, below) = ("l".repeat(252), format!("{}/x", "l".repeat(252)));

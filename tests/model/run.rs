@@ -1,4 +1,4 @@
-//! Does every operation to a storage and to the model, and compares what each has to say.
+//! Runs every operation on a storage and on the model, and compares the results.
 
 use crate::{
     naive::{End, Model, Object, Part, Upload, Wants, hex_md5},
@@ -24,7 +24,7 @@ use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 
 type Outcome = Result<(), String>;
 
-/// `Err` says where the storage differs.
+/// Returns an error that says where the storage differs from the model.
 pub async fn compare(driver: Driver, operations: Vec<Operation>) -> Outcome {
     let mut run = Run { storage: Storage::open(driver).await, model: Model::default(), ids: Vec::new() };
     for (at, operation) in operations.into_iter().enumerate() {
@@ -60,7 +60,7 @@ fn same_bytes(what: &str, got: &[u8], expected: &[u8]) -> Outcome {
     Err(format!("{what}: got {} bytes, expected {}, alike up to {at}", got.len(), expected.len()))
 }
 
-/// Success where the model has success, the same kind where it fails.
+/// Requires success where the model succeeds, and the same kind of error where it fails.
 fn same_kind<T, U>(got: Result<T, StoreError>, expected: Result<U, Kind>) -> Result<Option<(T, U)>, String> {
     match (got, expected) {
         (Ok(got), Ok(expected)) => Ok(Some((got, expected))),
@@ -87,7 +87,7 @@ fn bytes(body: Body) -> Vec<u8> {
     all
 }
 
-/// A body in a few frames, so that drivers have to put it together.
+/// A body in a few frames, which drivers have to join.
 fn payload(bytes: &[u8]) -> Payload {
     let frames: Vec<Result<_, PayloadError>> = bytes
         .chunks((bytes.len() / 3).max(1))
@@ -103,7 +103,7 @@ fn tags(which: u8) -> TagSet {
     TagSet::new((0..which).map(tag).collect()).expect("valid tags")
 }
 
-/// Object stores keep no ACL of ours: there, nobody asks for one.
+/// Object stores keep no ACL of the gateway, so no ACL is set there.
 fn attributes_of(which: u8, acls: bool) -> Attributes {
     Attributes {
         content_type: (which > 0).then(|| format!("text/x-{which}")),
@@ -180,7 +180,7 @@ impl Run {
                     self.model.check(&name, &wants),
                 );
                 if self.storage.is_remote() && got.is_ok() && expected == Err(Kind::NoSuchKey) {
-                    // Some storages say of what is not there that it is deleted, whatever the condition.
+                    // Some storages report that a missing object was deleted, whatever the condition.
                     return Ok(());
                 }
                 if same_kind(got, expected)?.is_some() {
@@ -263,11 +263,11 @@ impl Run {
                 let is_open = self.model.uploads[upload].end.is_none();
                 let source = self.model.read(&from, None).map(|body| body.len() as u64);
                 let inside = source.and_then(|size| match range {
-                    // Unlike that of a GET, it is not clipped.
+                    // Unlike the range of a GET, this one is not clipped to the object.
                     Some(ByteRange::FromTo(_, last)) if last >= size => Err(Kind::InvalidRange { size }),
                     _ => self.model.read(&from, range).map(<[u8]>::to_vec),
                 });
-                // Which of two faults is named is not said anywhere.
+                // If two errors apply, either may be reported.
                 if let (Err(got), false) = (&got, is_open)
                     && (got.kind() == Kind::NoSuchUpload
                         || inside.as_ref().is_err_and(|kind| *kind == got.kind()))
@@ -383,7 +383,7 @@ impl Run {
             None => {
                 let (object, condition) =
                     (self.model.assemble(upload, &chosen), self.model.check(&name, &wants));
-                // Which of two faults is named is not said anywhere.
+                // If two errors apply, either may be reported.
                 if let (Err(got), Err(_), Err(unmet)) = (&got, &object, condition)
                     && got.kind() == unmet
                 {
@@ -458,7 +458,7 @@ impl Run {
                 UploadEntry::CommonPrefix(prefix) => prefix,
             });
         }
-        // As a listing, but that a key is shown as often as it has uploads.
+        // Like a listing of objects, but a key is shown once for each of its uploads.
         let mut expected = Vec::new();
         for name in Model::list(
             self.model.open_uploads().map(|u| u.key.as_str()),
@@ -478,7 +478,7 @@ impl Run {
         same("the uploads", seen, expected.iter().map(String::as_str).collect())
     }
 
-    /// Everything there is to see, both ways.
+    /// Compares everything that the storage shows with the model, in both directions.
     async fn compare_all(&self) -> Outcome {
         let store = &*self.store().await;
         let (mut listed, mut times) = (Vec::new(), BTreeMap::<String, Timestamp>::new());
@@ -509,11 +509,11 @@ impl Run {
                 .map_err(|error| format!("heading {name:?}: {error}"))?;
             same("the size", info.size, object.body.len() as u64)?;
             same("the ETag", info.etag.as_str(), &object.etag)?;
-            // A storage with a clock of its own says when only afterwards.
+            // A storage with a clock of its own reports the time only afterwards.
             if !self.storage.is_remote() {
                 same("the time", info.last_modified, object.modified)?;
             }
-            // HEAD over HTTP tells seconds.
+            // HEAD over HTTP has a resolution of one second.
             let second = |time: Timestamp| time.seconds();
             same(
                 "the time as listed",

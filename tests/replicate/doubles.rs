@@ -1,4 +1,4 @@
-//! Storages in memory with quirks of others.
+//! Storages in memory with quirks of other storages.
 
 use async_trait::async_trait;
 use causeway::{
@@ -17,14 +17,15 @@ use tokio::sync::Mutex;
 /// How a storage differs from memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quirks {
-    /// It takes the conditions of a PUT with the head of the request, as any storage behind HTTP does.
+    /// The storage checks the conditions of a PUT with the head of the request, as any storage behind HTTP
+    /// does.
     Early,
-    /// As `Early`, and a body whose conditions do not hold is refused with its first byte.
+    /// The same as `Early`, and the first byte of a body whose conditions do not hold is refused.
     Strict,
-    /// Whoever looks at a key or changes it has the only connection until he is done, and every answer takes
-    /// a while.
+    /// There is one connection. Each read or change of a key holds it until it is done, and every answer
+    /// takes a while.
     Locked,
-    /// Both: whoever sends a body has the connection from its first byte to its last.
+    /// The same as `Early` and `Locked`: sending a body holds the connection from its first byte to its last.
     Locking,
 }
 
@@ -82,7 +83,7 @@ struct Open {
 }
 
 impl Open {
-    /// What is done with the only connection, if there is only one.
+    /// Runs a call with the only connection, if there is only one.
     async fn alone<T>(&self, answer: impl Future<Output = T>) -> T {
         let Some(connection) = &self.connection else { return answer.await };
         let _alone = connection.lock().await;

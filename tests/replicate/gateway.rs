@@ -1,4 +1,4 @@
-//! A gateway over three storages that outlive it, each behind faults of its own.
+//! A gateway over three storages that outlive it, each behind its own faults.
 
 use causeway::{
     backend::{Backend, ReplicaState, ReplicationCounts, Scrub, memory::MemoryBackend},
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 pub const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
-/// What stays when a gateway is gone.
+/// Everything that outlives a gateway.
 pub struct World {
     pub directory: TempDir,
     pub memories: Vec<Arc<MemoryBackend>>,
@@ -23,11 +23,11 @@ pub struct World {
     pub faults: Vec<Faults>,
     pub write: WritePolicy,
     pub read: ReadPolicy,
-    /// Between two scrubs that nobody asks for.
+    /// The interval between two automatic scrubs.
     pub scrub: Duration,
-    /// How many of the storages are configured.
+    /// The number of storages that are configured.
     pub members: usize,
-    /// A bucket that the catalog does not know is made of what is there.
+    /// Whether a bucket that the catalog does not know is created from the existing data.
     pub adopts: bool,
 }
 
@@ -40,7 +40,7 @@ pub struct Gateway {
 
 impl World {
     pub fn new(seed: u64) -> Self {
-        // Files of the catalog need no disk.
+        // The catalog's files need not be on a disk.
         let memory = std::path::Path::new("/dev/shm");
         let directory = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
         let memories: Vec<_> = NAMES.iter().map(|_| Arc::new(MemoryBackend::new())).collect();
@@ -61,7 +61,7 @@ impl World {
         }
     }
 
-    /// A gateway that starts now.
+    /// Starts a gateway.
     pub async fn start(&self) -> Gateway {
         let catalog: Arc<dyn Catalog> =
             Arc::new(SqliteCatalog::open(self.directory.path(), Durability::Relaxed).expect("a catalog"));
@@ -110,21 +110,21 @@ impl World {
         Gateway { catalog, backend, record, store }
     }
 
-    /// One that is killed, and started again.
+    /// Kills a gateway, and starts it again.
     pub async fn restart(&self, gateway: Gateway) -> Gateway {
         drop(gateway.store);
         drop(gateway.backend);
-        // No later write of the killed one may reach the catalog.
+        // No later write of the killed gateway may reach the catalog.
         gateway.catalog.close().await.expect("closes");
         self.start().await
     }
 
-    /// The storage below the faults.
+    /// The storage without its faults.
     pub async fn below(&self, gateway: &Gateway, member: usize) -> Arc<dyn Store> {
         self.storages[member].open(&gateway.record).await.expect("opens").store
     }
 
-    /// What a storage holds of a key.
+    /// The content of a key in one storage.
     pub async fn held(&self, gateway: &Gateway, member: usize, key: &str) -> Option<Vec<u8>> {
         read(&*self.below(gateway, member).await, key).await.expect("memory answers")
     }
@@ -163,7 +163,7 @@ impl Gateway {
         self.replication().status(&self.record).await.expect("answers")
     }
 
-    /// What each member lacks.
+    /// The number of objects that each member lacks.
     pub async fn lacks(&self) -> Vec<u64> {
         self.replication()
             .status(&self.record)
@@ -174,14 +174,14 @@ impl Gateway {
             .collect()
     }
 
-    /// Waits until one member alone lacks anything.
+    /// Waits until no other member lacks anything.
     pub async fn settled_but(&self, member: usize) {
         while self.lacks().await.iter().enumerate().any(|(n, lacking)| n != member && *lacking > 0) {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     }
 
-    /// Waits until every replica had everything once.
+    /// Waits until every replica has been filled.
     pub async fn filled(&self) {
         while self
             .replication()
@@ -195,10 +195,10 @@ impl Gateway {
         }
     }
 
-    /// Waits until nothing is left to do, which nobody asked for.
+    /// Waits until the background repair has nothing left to do.
     pub async fn settled(&self) {
-        // A year and more by the clock of most tests, which runs ahead of the catalog's threads, and a minute
-        // by theirs: whoever is not done by then never is.
+        // The limit is more than a year by the clock of most tests, which runs ahead of the catalog's
+        // threads, and a minute of real time.
         let begun = std::time::Instant::now();
         let mut rest = std::time::Duration::from_millis(20);
         for polls in 0.. {
@@ -219,7 +219,7 @@ impl Gateway {
     }
 }
 
-/// All of an object, or that there is none.
+/// The content of an object, or `None` if it does not exist.
 pub async fn read(store: &dyn Store, key: &str) -> Result<Option<Vec<u8>>, StoreErrorKind> {
     let key = ObjectKey::new(key).expect("a key");
     let reply = match store.get(key.current(), GetRequest::default()).await {

@@ -1,4 +1,4 @@
-//! Replicas on storage that knows fewer conditions than it seems to: they get every change all the same.
+//! Replicas on storage that supports fewer conditions than it claims: they still get every change.
 
 use super::{
     client::{Uploading, key, put},
@@ -18,7 +18,7 @@ const LACKS: [&[Operation]; 4] = [
     &[Operation::Put, Operation::Delete, Operation::CompleteUpload],
 ];
 
-/// Objects are written, overwritten, completed from parts and deleted, on members of which one knows no
+/// Objects are written, overwritten, completed from parts and deleted. One of the members supports no
 /// conditions.
 async fn changes_reach_everybody(world: World, case: &str) {
     let gateway = world.start().await;

@@ -1,7 +1,7 @@
 //! Replicated buckets over backends that fail: what a client sees, what replicas hold in the end, and what
 //! operators can do.
 
-// Each test target uses its own share of this module.
+// Each test target uses another part of this module.
 #[allow(dead_code)]
 #[path = "../contract/client.rs"]
 mod client;

@@ -1,4 +1,4 @@
-//! Replicas come and go, and what was there before is taken in.
+//! Replicas are added and removed, and existing data is adopted.
 
 use super::{
     client::{bytes, key, put},
@@ -22,7 +22,7 @@ async fn a_new_replica_gets_everything_and_nothing_twice() {
         put(&*gateway.store, &format!("key{n:02}"), bytes(n, 100)).await;
     }
     gateway.settled().await;
-    // Cut short again and again, by what a kill and a network do.
+    // Filling is interrupted several times, by kills and by failures of the network.
     world.faults[3].set(Plan { lost_reply: 0.3, unavailable: 0.3, ..Plan::default() });
     let mut gateway = gateway;
     let mut copied = 0;
@@ -89,7 +89,7 @@ async fn the_promoted_replica_is_read_first() {
 #[tokio::test(start_paused = true)]
 async fn objects_that_were_there_before_are_served_listed_and_spread() {
     let world = World::new(4);
-    // A gateway that knows of one storage only, and then of three.
+    // The gateway first has one storage, and then three.
     let world = World { members: 1, write: causeway::replicate::WritePolicy::All, ..world };
     let gateway = world.start().await;
     let below = world.below(&gateway, 1).await;
@@ -119,7 +119,7 @@ async fn until_one_replica_was_looked_through_a_listing_is_told_to_come_back() {
         put(&*gateway.store, &format!("key{n}"), "x").await;
     }
     gateway.settled().await;
-    // The records are lost, and no replica tells more than what it lists.
+    // The records are lost, and replicas answer only listings.
     let world = World { directory: tempfile::tempdir().expect("a directory"), adopts: true, ..world };
     world.faults.iter().for_each(|faults| {
         faults.set(Plan::always(Kind::Unavailable).on(Operations::of(&[Operation::Head])))

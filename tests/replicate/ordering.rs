@@ -1,4 +1,4 @@
-//! Some order of all changes explains every answer, whatever goes on at the same time.
+//! Every answer is explained by some order of all changes, whatever happens concurrently.
 
 use super::{
     client::{Dripping, bytes, etag_of, if_absent, if_still, key, put, put_if, request},
@@ -21,10 +21,10 @@ use causeway::{
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// More than is read at once.
+/// Larger than what is read at once.
 const LONG: usize = 200_000;
 
-/// A PUT of a long body of which all but the end is on its way.
+/// A PUT of a long body that has been sent except for its end.
 struct Slow {
     body: Dripping,
     writing: JoinHandle<Result<Written>>,
@@ -35,7 +35,7 @@ impl Slow {
         let (body, payload) = Dripping::body(Default::default());
         let store = gateway.store.clone();
         let writing = tokio::spawn(async move { store.put(&key("key"), request(payload)).await });
-        // Each is taken only after the one before was passed on.
+        // Each frame is accepted only after the one before was forwarded.
         for n in 0..4 {
             body.send(bytes(n, LONG)).await;
         }
@@ -53,7 +53,7 @@ impl Slow {
     }
 }
 
-/// Three members, of which so many take conditions only with the head of a request.
+/// Three members, of which `early` members check conditions only with the head of a request.
 fn world(early: usize) -> World {
     let mut world = World::new(1);
     for member in 0..early {
@@ -103,7 +103,7 @@ async fn a_long_body_goes_over_whatever_was_decided_while_it_came() {
             gateway.settled().await;
             let written = slow.end().await.unwrap_or_else(|error| panic!("{case}, {early}: {error}"));
             assert_eq!(written.etag, etag_of(&Slow::all()));
-            // What was acknowledged last stands: nobody who looked at the key before saw anything of it.
+            // The write that was acknowledged last is committed, because no earlier read saw it.
             assert_eq!(read(&*gateway.store, "key").await, Ok(Some(Slow::all())), "{case}, {early}");
             assert!(
                 held_by_all(&world, &gateway).await.iter().all(|held| *held == Some(Slow::all())),
@@ -151,8 +151,8 @@ async fn a_long_body_that_comes_too_late_for_its_storages_is_refused_if_anybody_
             }
             _ => {
                 tagged(&gateway).await;
-                // Tags leave the ETag as it was, which is all that a storage is told: only another object is
-                // in the way.
+                // A change of tags keeps the ETag, and the storage knows only the ETag. Only another object
+                // makes the storage refuse the write.
                 put(&*gateway.store, "key", "won").await;
             }
         }
@@ -175,7 +175,7 @@ async fn a_long_body_that_comes_too_late_for_its_storages_was_overwritten_at_onc
     let [slow, slower] = [Slow::begin(&gateway).await, Slow::begin(&gateway).await];
     put(&*gateway.store, "key", "new").await;
     slow.end().await.expect("it took its place before the other");
-    // Whoever looks now sees what came right after it.
+    // From now on, a reader has seen the version that follows the first slow write.
     put_if(&*gateway.store, "key", "newest", if_still(&etag_of(b"new"))).await.expect("is still new");
     slower.end().await.expect("it took its place before the first of all");
     assert!(held_by_all(&world, &gateway).await.iter().all(|held| held.as_deref() == Some(b"newest")));
@@ -185,7 +185,7 @@ async fn a_long_body_that_comes_too_late_for_its_storages_was_overwritten_at_onc
     assert!(held_by_all(&world, &gateway).await.iter().all(Option::is_none));
 }
 
-/// A write that all three refuse or do not answer, on its way to the last of them still.
+/// A write that two replicas refuse, and that is still pending on the third.
 async fn half_refused(world: &World, gateway: &Gateway) {
     let only_put = Operations::of(&[Operation::Put]);
     world.faults[0].set(Plan::always(Kind::Unavailable).on(only_put));
@@ -239,7 +239,8 @@ async fn a_refused_write_that_lands_after_it_was_found_to_have_failed_is_taken_b
             "two have answered that they did not take it"
         );
         world.faults[2].heal();
-        // By the clock of this test, which stands still while anybody has something to do: it has landed.
+        // The clock of this test advances only while all tasks are idle, so the write has reached the
+        // storage.
         tokio::time::sleep(Duration::from_secs(10)).await;
         assert!(held_by_all(&world, &gateway).await.iter().all(|held| *held == before));
         assert_eq!(read(&*gateway.store, "key").await, Ok(before));
@@ -252,7 +253,7 @@ async fn a_write_need_not_wait_for_the_end_of_one_that_it_supersedes() {
     let gateway = world.start().await;
     put(&*gateway.store, "key", "old").await;
     gateway.settled().await;
-    // Nobody answers whether it was written.
+    // No replica confirms whether the object was written.
     let unheard = Plan::always(Kind::LostReply).on(Operations::of(&[Operation::Put]));
     world.faults.iter().for_each(|faults| faults.set(unheard.clone()));
     gateway
@@ -260,7 +261,7 @@ async fn a_write_need_not_wait_for_the_end_of_one_that_it_supersedes() {
         .put(&key("key"), request(Payload::from_bytes("perhaps")))
         .await
         .expect_err("nobody says so");
-    // Two can be written, and say nothing about what they hold: not by themselves.
+    // Two replicas can be written again, but they do not report by themselves what they hold.
     world.heal();
     world.faults[2].set(Plan::down());
     put(&*gateway.store, "key", "new").await;
@@ -286,7 +287,7 @@ async fn an_older_version_is_not_deleted_when_those_that_had_the_newer_one_lost_
             .await
             .expect("memory takes it");
     }
-    // Nobody knows what the third has.
+    // The third replica cannot be reached, so its copy is unknown.
     assert_eq!(read(&*gateway.store, "key").await, Err(StoreErrorKind::Unavailable));
     world.heal();
     assert!(held_by_all(&world, &gateway).await.iter().all(|held| held.as_deref() == Some(b"older")));
@@ -301,10 +302,10 @@ async fn a_long_body_on_storage_that_locks_its_key_until_the_end_holds_up_no_oth
     put(&*gateway.store, "key", "old").await;
     gateway.settled().await;
     let slow = Slow::begin(&gateway).await;
-    // It fails if a replica does not take it within a minute.
+    // The write fails if a replica does not take it within a minute.
     put(&*gateway.store, "key", "won").await;
     assert_eq!(read(&*gateway.store, "key").await, Ok(Some(b"won".to_vec())));
-    // Nobody looked at the key in between: it was overwritten at once.
+    // No request read the key in between, so the slow write counts as overwritten at once.
     slow.end().await.expect("is acknowledged");
     gateway.settled().await;
     assert_eq!(read(&*gateway.store, "key").await, Ok(Some(b"won".to_vec())));
@@ -321,8 +322,8 @@ async fn a_long_body_that_a_storage_refuses_early_is_answered_as_overtaken_and_n
     let gateway = world.start().await;
     put(&*gateway.store, "key", "old").await;
     gateway.settled().await;
-    // The storage holds something else than the record says: as if another change had come between the look
-    // and the body.
+    // The storage holds another object than the record says, as if another change had happened between the
+    // check and the body.
     let below = world.below(&gateway, 1).await;
     let long = || {
         Payload::from_stream(
@@ -339,9 +340,9 @@ async fn a_long_body_that_a_storage_refuses_early_is_answered_as_overtaken_and_n
         let request = PutRequest { conditions, ..request(long()) };
         let refused = gateway.store.put(&key("key"), request).await.expect_err("one of two refuses it");
         assert_eq!(refused.kind(), expected, "{refused}");
-        // It is found out by itself that the storage is not as it should be.
+        // Background work finds that the storage differs from the record.
         let begun = std::time::Instant::now();
-        // By a clock that goes on while the catalog's threads work: this test's own does not.
+        // The real clock advances while the catalog's threads work; the test's own clock does not.
         while world.held(&gateway, 1, "key").await.as_deref() != Some(b"old")
             && begun.elapsed() < Duration::from_secs(60)
         {
@@ -360,8 +361,8 @@ async fn a_reader_that_waits_for_a_writer_does_not_keep_what_the_writer_waits_fo
     let gateway = world.start().await;
     put(&*gateway.store, "key", "0").await;
     gateway.settled().await;
-    // Readers find out how long answers take: from then on they ask the slower one too before it has
-    // answered.
+    // Reads measure how long answers take. From then on, a read also asks the slower replica before that one
+    // has answered.
     for _ in 0..40 {
         read(&*gateway.store, "key").await.expect("is read");
     }
@@ -378,7 +379,7 @@ async fn a_reader_that_waits_for_a_writer_does_not_keep_what_the_writer_waits_fo
         })
         .collect();
     for round in 1..50 {
-        // It fails if a replica does not take it within a minute.
+        // The write fails if a replica does not take it within a minute.
         put(&*gateway.store, "key", round.to_string()).await;
     }
     stop.cancel();
@@ -394,7 +395,7 @@ async fn a_listing_shows_nothing_whose_deletion_was_acknowledged_though_the_inde
     let gateway = world.start().await;
     put(&*gateway.store, "key", "x").await;
     gateway.settled().await;
-    // Nothing can be written to the index for now.
+    // The lock keeps any change from being written to the index.
     let index = rusqlite::Connection::open(world.directory.path().join("index.sqlite")).expect("opens");
     index.execute_batch("BEGIN IMMEDIATE").expect("is locked");
     let (store, name) = (gateway.store.clone(), key("key"));
@@ -412,7 +413,7 @@ async fn a_listing_shows_nothing_whose_deletion_was_acknowledged_though_the_inde
         tokio::spawn(async move { store.list(ListRequest { limit: 10, ..Default::default() }).await });
     let page = match tokio::time::timeout(Duration::from_millis(500), &mut listing).await {
         Ok(page) => page,
-        // It waits for the index.
+        // The listing waits for the index.
         Err(_) => {
             index.execute_batch("ROLLBACK").expect("is let go");
             listing.await

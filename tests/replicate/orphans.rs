@@ -1,5 +1,5 @@
-//! Nothing stays of uploads that nobody will complete: neither what an abort left on a member that was away,
-//! nor what a member began too late, nor what a killed gateway had begun.
+//! Unfinished uploads leave nothing: an abort is repeated on a member that could not be reached, and what a
+//! late member or a killed gateway had begun is aborted.
 
 use super::{
     client::Uploading,
@@ -14,7 +14,7 @@ use causeway::{
 };
 use std::time::Duration;
 
-/// How many uploads the storages have.
+/// The number of uploads in all storages.
 async fn there(world: &World, gateway: &Gateway) -> usize {
     let mut sum = 0;
     for member in 0..3 {
@@ -70,7 +70,7 @@ async fn what_a_late_or_failed_begin_left_on_replicas_is_aborted_and_what_goes_o
         while there(&world, &gateway).await > 3 {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        // Sweeps go on for a while.
+        // Sweeps continue for a while.
         tokio::time::sleep(Duration::from_secs(300)).await;
         kept.part(1, "x").await;
         kept.complete().await;
@@ -84,7 +84,7 @@ async fn what_a_late_or_failed_begin_left_on_replicas_is_aborted_and_what_goes_o
 async fn what_a_killed_gateway_had_begun_is_aborted_after_the_next_start() {
     let world = World::new(3);
     let gateway = world.start().await;
-    // Two have begun, the third answers never: the catalog is not told.
+    // One replica has begun, the others hang: nothing is written to the catalog.
     world.faults[1].set(Plan::hanging().on(Operations::of(&[Operation::BeginUpload])));
     world.faults[2].set(Plan::hanging().on(Operations::of(&[Operation::BeginUpload])));
     let begin = tokio::spawn({
@@ -95,7 +95,7 @@ async fn what_a_killed_gateway_had_begun_is_aborted_after_the_next_start() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     begin.abort();
-    // What hangs never goes on: it died with the gateway.
+    // The hanging calls ended with the gateway.
     let gateway = world.restart(gateway).await;
     none_stays(&world, &gateway).await;
 }

@@ -1,5 +1,5 @@
-//! Places of replicas: buckets are made and removed while a member hangs, and a member that lost its place is
-//! filled again.
+//! Locations of replicas: buckets are created and removed while a member hangs, and a member that lost its
+//! location is filled again.
 
 use super::{
     client::{bytes, key, put},
@@ -81,7 +81,7 @@ async fn a_bucket_is_removed_while_a_replica_hangs_and_its_place_there_when_it_i
     while !is_empty(&world, 2).await || !gateway.catalog.left_places().await.expect("answers").is_empty() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    // One of the same name begins with nothing.
+    // A new bucket of the same name begins empty.
     let gateway = world.restart(gateway).await;
     assert_eq!(read(&*gateway.store, "key").await, Ok(None));
     put(&*gateway.store, "key", "new").await;
@@ -94,14 +94,14 @@ async fn a_bucket_that_is_removed_while_the_place_of_a_replica_is_made_leaves_no
         let world = World::new(3);
         world.faults[2].set(Plan::down());
         let gateway = world.start().await;
-        // The replica is back, and its place is made while the bucket is removed.
+        // The replica can be reached again, and its location is created while the bucket is removed.
         let slow = Plan { latency: Duration::from_millis(700), ..Plan::default() };
         world.faults[2].set(slow.on(Operations::of(&[Operation::Create])));
         tokio::time::sleep(Duration::from_millis(delay)).await;
         assert!(gateway.backend.remove(&gateway.record).await.expect("two are enough"), "{delay}");
         gateway.catalog.delete_bucket(gateway.record.id).await.expect("is forgotten");
-        // Whatever makes the place has made it by then. The catalog's threads, which may have to be waited
-        // for, have another clock.
+        // By then, any pending creation of the location has ended. The catalog's threads run by the real
+        // clock, so the removal may need some real time.
         tokio::time::sleep(Duration::from_secs(60)).await;
         let begun = std::time::Instant::now();
         for member in 0..3 {
@@ -199,7 +199,8 @@ async fn a_place_that_was_lost_while_no_gateway_ran_is_found_gone_at_the_next_st
         world.memories[0].lose_everything();
         world.start().await
     };
-    // Looking at the storage would make the place: every object is sent there a second time first.
+    // Opening the storage would create the location. Therefore the test first waits until every object was
+    // sent there a second time.
     world.faults[0].seen(|counts| counts.calls_of(Operation::Put) >= 2 * OBJECTS).await;
     filled(&world, &gateway, 0).await;
 }
@@ -212,7 +213,7 @@ async fn what_is_found_in_a_place_that_was_lost_does_not_come_back() {
     put(&*gateway.store, "deleted", "x").await;
     gateway.store.delete(key("deleted").current(), &Default::default()).await.expect("is deleted");
     gateway.settled().await;
-    // An older state of the storage, as from a backup.
+    // The storage returns to an older state, as after a restore from a backup.
     world.memories[1].lose_everything();
     put(&*world.below(&gateway, 1).await, "deleted", "x").await;
     filled(&world, &gateway, 1).await;
@@ -275,7 +276,7 @@ async fn a_bucket_whose_backend_hangs_keeps_no_other_waiting() {
         let buckets = buckets.clone();
         async move { buckets.create(create("hangs")).await.is_ok() }
     });
-    // What lies there is looked for before it is made.
+    // Before the bucket is created, its location is checked for existing data.
     faults.seen(|counts| counts.calls_of(Operation::List) == 1).await;
     buckets.get(&name("other")).await.expect("opens");
     assert!(!hangs.is_finished());

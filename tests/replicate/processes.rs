@@ -1,4 +1,4 @@
-//! Replicas on three kinds of storage, in processes of their own: one is stopped amid traffic, and the
+//! Replicas on three kinds of storage, each in its own process: one storage is stopped under load, and the
 //! gateway is killed.
 
 use super::support::{ALICE, Server, sshd::Sshd, upstream::Upstream};
@@ -45,7 +45,7 @@ impl Three {
         command.output().expect("the command runs")
     }
 
-    /// Waits until nothing is left to do, which nobody asked for.
+    /// Waits until the background repair has nothing left to do.
     async fn settled(&self, bucket: &str) {
         while !self.causeway(&["replicate", "status", bucket]).status.success() {
             tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! Reads while replicas are away, slow, tear bodies, or have something else than they should.
+//! Reads while replicas cannot be reached, are slow, tear bodies, or hold wrong objects.
 
 use super::{
     client::{bytes, key, put},
@@ -51,7 +51,7 @@ async fn a_replica_that_hangs_is_not_waited_for_again() {
     put(&*gateway.store, "key", "x").await;
     gateway.settled().await;
     world.faults[0].set(Plan::hanging());
-    // The first few find out.
+    // The first reads open the breaker.
     for _ in 0..3 {
         read(&*gateway.store, "key").await.expect("another answers");
     }
@@ -62,7 +62,7 @@ async fn a_replica_that_hangs_is_not_waited_for_again() {
     assert_eq!(world.faults[0].counts().calls_of(Operation::Get), before);
 }
 
-/// Storage whose listings come from an index of ours answers those whether or not it is there.
+/// Storage whose listings come from the gateway's index answers them even while it cannot be reached.
 #[tokio::test(start_paused = true)]
 async fn a_replica_that_only_lists_is_not_taken_for_well() {
     let world = World::new(2);
@@ -104,7 +104,7 @@ async fn an_object_that_is_replaced_while_it_is_read_is_read_as_it_is_then_thoug
             put(&*gateway.store, "key", "new").await;
         };
         let (seen, ()) = tokio::join!(read(&*gateway.store, "key"), replace);
-        // Whichever comes first; the clock of this test runs ahead of the catalog's threads.
+        // Either version may come first, because the clock of this test runs ahead of the catalog's threads.
         assert!(
             seen.is_ok_and(|seen| seen.is_some_and(|seen| [&b"old"[..], b"new"].contains(&&seen[..]))),
             "replica {member}"
@@ -113,7 +113,7 @@ async fn an_object_that_is_replaced_while_it_is_read_is_read_as_it_is_then_thoug
     }
 }
 
-/// Everything takes as long, and how long that is has been found out.
+/// All replicas take the same time, and reads have measured it.
 async fn measured(world: &World, gateway: &Gateway) {
     let steady = Plan { latency: Duration::from_millis(10), ..Plan::default() };
     world.faults.iter().for_each(|faults| faults.set(steady.clone()));
@@ -122,12 +122,12 @@ async fn measured(world: &World, gateway: &Gateway) {
     }
 }
 
-/// How often each replica was read.
+/// The number of reads of each replica.
 fn asked(world: &World) -> [u64; 3] {
     [0, 1, 2].map(|member| world.faults[member].counts().calls_of(Operation::Get))
 }
 
-/// Who is asked first, by a read.
+/// The replica that a read asks first.
 async fn first(world: &World, gateway: &Gateway) -> usize {
     let before = asked(world);
     read(&*gateway.store, "key").await.expect("is read");
@@ -146,12 +146,12 @@ async fn a_hedged_read_asks_another_replica_before_the_first_is_overdue() {
         gateway.settled().await;
         measured(&world, &gateway).await;
         let silent = first(&world, &gateway).await;
-        // The second is quicker than what it is waited for.
+        // The second replica answers faster than the time after which it is asked.
         world.heal();
         world.faults[silent].set(Plan::hanging());
         let (before, begun) = (asked(&world), Instant::now());
         assert_eq!(read(&*gateway.store, "key").await, Ok(Some(b"x".to_vec())), "{policy:?}");
-        // By a clock that goes on only while all wait for it.
+        // This clock advances only while all tasks wait for it.
         let waited = begun.elapsed();
         assert_eq!(waited < Duration::from_millis(100), is_hedged, "{policy:?}: {waited:?}");
         let more: Vec<u64> = asked(&world).iter().zip(before).map(|(after, before)| after - before).collect();

@@ -1,4 +1,4 @@
-//! What replicas lack or have wrong is found and set right.
+//! Missing and wrong copies on replicas are found and repaired.
 
 use super::{
     client::{LARGE, Uploading, bytes, key, put},
@@ -50,7 +50,7 @@ async fn what_the_queue_and_a_scrub_come_to_at_once_is_sent_once() {
             .await
             .expect("memory takes it");
     }
-    // Whoever looks at the storage sees for a while that the object is not there.
+    // Because writes are slow, the object is missing from the storage for a while.
     world.faults[2].set(
         Plan { latency: Duration::from_millis(50), ..Plan::default() }.on(Operations::of(&[Operation::Put])),
     );
@@ -75,7 +75,7 @@ async fn a_scrub_heals_what_is_missing_or_other_and_leaves_strangers_alone() {
     put(&*below, "b", "other").await;
     put(&*below, "stranger", "?").await;
     let counts = gateway.scrub(Scrub::Listing).await;
-    // Who comes first repairs: the scrub, or the worker that it calls.
+    // Either the scrub repairs an object or the worker that it wakes.
     assert_eq!((counts.differing, counts.failed, counts.strangers), (2, 0, 1));
     gateway.settled().await;
     for name in ["a", "b", "c"] {

@@ -1,9 +1,10 @@
-//! Random operations and faults, by seed, against a model of what may be seen.
+//! Random operations and faults, by seed, compared with a model of what may be seen.
 //!
-//! A write that was acknowledged is what there is. One that failed may have taken effect, or may yet, until
-//! something else is acknowledged. Once it was seen, what was before it must not be seen again.
+//! An acknowledged write is the current version. A failed write may have taken effect, or may take effect
+//! later, until another write is acknowledged. Once a version was seen, the versions before it must not be
+//! seen again.
 //!
-//! `CAUSEWAY_SCHEDULES=10000 cargo test --test replicate schedules` looks longer than CI does;
+//! `CAUSEWAY_SCHEDULES=10000 cargo test --test replicate schedules` runs more schedules than CI does;
 //! `CAUSEWAY_SCHEDULE=4711` runs one.
 
 use super::{
@@ -27,7 +28,7 @@ use std::{collections::BTreeMap, time::Duration};
 const KEYS: [&str; 3] = ["a", "a/b", "c"];
 const STEPS: usize = 30;
 
-/// Which schedules: as many as CI has time for, or as the environment says.
+/// The seeds to run: as many as fit into the time of CI, or as the environment asks for.
 fn seeds() -> Vec<u64> {
     let from = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     match (from("CAUSEWAY_SCHEDULE"), from("CAUSEWAY_SCHEDULES")) {
@@ -73,7 +74,7 @@ fn nor_does_one_under_any_other_policies() {
     }
 }
 
-/// The seed decides everything that is decided here.
+/// A generator of random numbers: the seed determines all of them.
 struct Random(u64);
 
 impl Random {
@@ -92,7 +93,8 @@ impl Random {
 
 type Value = Option<Vec<u8>>;
 
-/// What may be seen of one key: first what is certain, then what may have been, or may yet be.
+/// The values that a read of one key may return: first the certain one, then those that may have taken
+/// effect, or may still.
 #[derive(Debug, Clone)]
 struct May(Vec<Value>);
 
@@ -102,14 +104,14 @@ impl May {
     }
 
     fn failed(&mut self, value: Value) {
-        // Also one that is what there was: it may take effect after another.
+        // A value that equals the certain one is added, too: it may take effect after another one.
         self.0.push(value);
     }
 
     fn seen(&mut self, value: &Value) -> bool {
         let Some(at) = self.0.iter().position(|may| may == value) else { return false };
         if at > 0 {
-            // It took effect: the certain one is replaced.
+            // The value took effect and replaces the certain one.
             self.0.remove(0);
         }
         true
@@ -175,13 +177,14 @@ impl Run {
 
     fn fresh(&mut self) -> Vec<u8> {
         self.written += 1;
-        // All of one length: sizes must not tell versions apart. Now and then more than one frame.
+        // All bodies have one of two lengths, so that sizes do not identify versions. The long ones need
+        // several frames.
         let text = format!("version {:05} ", self.written);
         let repeats = if self.written.is_multiple_of(7) { 6000 } else { 1 };
         text.repeat(repeats).into_bytes()
     }
 
-    /// For whoever reads a failure, and at once for whoever watches one schedule.
+    /// Records a line for the message of a failure; prints it at once if a single schedule is run.
     fn say(&mut self, line: String) {
         if std::env::var_os("CAUSEWAY_SCHEDULE").is_some() {
             eprintln!("{line}");
@@ -228,7 +231,7 @@ impl Run {
         self.wrote(name, Some(body), outcome, false);
     }
 
-    /// Changes nothing of what is read.
+    /// Changes the tags, which no read of this test returns.
     async fn tag(&mut self, store: &dyn Store, name: &'static str) {
         let tags =
             TagSet::new(vec![Tag { key: "n".into(), value: self.written.to_string() }]).expect("valid");
@@ -297,11 +300,11 @@ impl Run {
         self.world.faults[member].set(plan);
     }
 
-    /// All is well again, and all replicas come to agree on what may be.
+    /// Ends all faults; all replicas have to agree on a value that is allowed.
     async fn end(&mut self, gateway: Gateway) {
         self.world.heal();
         self.say("all is healed".into());
-        // What comes late has come.
+        // By then, late writes have reached the storage.
         tokio::time::sleep(Duration::from_secs(120)).await;
         gateway.settled().await;
         gateway.scrub(Scrub::Listing).await;
@@ -313,7 +316,7 @@ impl Run {
             gateway.settled().await;
             for member in 0..3 {
                 let held = self.world.held(&gateway, member, name).await;
-                // Writes that were given up may have come to where nothing was: nobody sees them.
+                // Failed writes may have reached a replica where no object was. No client sees them.
                 assert!(held == found || found.is_none(), "{name} on {member}\n{:#?}", self.log);
             }
         }

@@ -1,5 +1,4 @@
-//! What goes on without being asked: scrubs, and what is said of replicas that cannot be given what they
-//! lack.
+//! Automatic work: scrubs, and reports about replicas that cannot be repaired.
 
 use super::{
     client::{bytes, key, put},
@@ -63,7 +62,7 @@ async fn a_replica_that_does_not_take_objects_says_why_since_when_and_what_comes
         if let [trouble] = &status[1].troubles[..]
             && trouble.objects == 3
         {
-            // One that is tried at this moment is in flight.
+            // An object that is being repaired at this moment counts as in flight.
             assert_eq!((status[1].pending + status[1].in_flight, &status[1].down), (3, &None));
             break trouble.clone();
         }

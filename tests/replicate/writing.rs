@@ -1,4 +1,4 @@
-//! Writes while replicas are away, slow, or lie.
+//! Writes while replicas cannot be reached, are slow, or give wrong answers.
 
 use super::{
     client::{bytes, key, put},
@@ -70,7 +70,7 @@ async fn without_a_quorum_nothing_is_acknowledged_and_what_stands_is_still_read(
     gateway.settled().await;
     world.faults[1].set(Plan::down());
     world.faults[2].set(Plan::down());
-    // Until the breakers know, and after.
+    // Some of the writes are sent before the breakers open, and some after.
     for _ in 0..8 {
         let refused =
             gateway.store.put(&key("fresh"), request("new")).await.expect_err("one replica is no quorum");
@@ -120,7 +120,7 @@ async fn a_write_that_comes_late_changes_nothing_that_came_after_it() {
     let gateway = world.start().await;
     put(&*gateway.store, "key", "first").await;
     gateway.settled().await;
-    // All three are told of it, answer that they are away, and do it a second later.
+    // All three replicas answer that they are unavailable, and make the change a second later.
     let late = Plan { late_by: Duration::from_secs(1), ..Plan::always(Kind::Late) };
     world.faults.iter().for_each(|faults| faults.set(late.clone()));
     gateway.store.put(&key("key"), request("late")).await.expect_err("nobody took it");
@@ -151,7 +151,7 @@ async fn a_replica_that_hangs_delays_nobody_and_gathers_no_more_than_its_share()
 
 #[tokio::test(start_paused = true)]
 async fn a_gateway_killed_amid_a_write_finds_out_how_it_ended() {
-    // Killed while nobody, one, two have it.
+    // The gateway is killed while none, one or two replicas have the object.
     for having in 0..3 {
         let world = World::new(6);
         let gateway = world.start().await;
@@ -170,7 +170,7 @@ async fn a_gateway_killed_amid_a_write_finds_out_how_it_ended() {
         }
         write.abort();
         let gateway = world.restart(gateway).await;
-        // What hung goes on: it may come late.
+        // The hanging storages continue, so the write may still arrive.
         world.heal();
         let found = read(&*gateway.store, "key").await.expect("answers").expect("is there");
         assert!(found == b"new" || (having == 0 && found == b"old"), "{having} had it");

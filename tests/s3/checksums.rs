@@ -1,5 +1,5 @@
-//! The five checksums that S3 has since April 2026, through every operation that knows checksums. Clients
-//! that compute them are few: the requests are raw, and the values come from the reference implementations.
+//! The five checksums that S3 has since April 2026, through every operation with checksums. Few clients
+//! compute them, so the requests are raw, and the values come from the reference implementations.
 
 use crate::support::{Server, get, is, raw::RawReply};
 
@@ -7,9 +7,9 @@ struct Known {
     name: &'static str,
     /// The checksum of `hello`.
     sum: &'static str,
-    /// The checksum of nothing.
+    /// The checksum of the empty body.
     other: &'static str,
-    /// The checksum of the value of `hello`, which an upload of that one part has.
+    /// The composite checksum of an upload whose only part is `hello`.
     composite: &'static str,
 }
 
@@ -46,14 +46,14 @@ async fn started() -> (Server, String) {
     (server, bucket)
 }
 
-/// What HEAD shows to a client that asks for checksums.
+/// The value and the type that HEAD shows to a client that asks for checksums.
 fn shown(server: &Server, bucket: &str, name: &str) -> (Option<String>, Option<String>) {
     let reply =
         server.raw().request("HEAD", format!("/{bucket}/k")).header("x-amz-checksum-mode", "ENABLED").send();
     told(&reply, name)
 }
 
-/// Value and type of the checksum that a reply's headers tell.
+/// The value and the type of the checksum in the headers of a reply.
 fn told(reply: &RawReply, name: &str) -> (Option<String>, Option<String>) {
     (reply.header(&header(name)).map(str::to_owned), reply.header("x-amz-checksum-type").map(str::to_owned))
 }
@@ -126,7 +126,7 @@ async fn a_copy_has_the_algorithm_that_it_is_asked_for_and_else_that_of_its_sour
     }
 }
 
-/// S3 has no value over the whole object of these: it cannot be told from the parts.
+/// S3 has no checksum of the whole object for these algorithms: it cannot be computed from the parts.
 #[tokio::test]
 async fn an_upload_has_the_checksum_of_its_parts_checksums_and_no_other() {
     let (server, bucket) = started().await;

@@ -19,7 +19,7 @@ async fn parts_become_one_object_with_the_etag_of_s3() {
     let bodies = [vec![b'a'; MIN_PART], vec![b'b'; MIN_PART + 1], b"ccc".to_vec()];
     let upload = Upload::begin(&client, &bucket, "a b/k").await;
     let mut parts = Vec::new();
-    // In any order, with gaps between the numbers.
+    // The parts are sent in another order than their numbers, which have gaps.
     for (number, body) in [(9, &bodies[2]), (2, &bodies[0]), (5, &bodies[1])] {
         parts.push(upload.part(number, body).await);
     }
@@ -46,7 +46,7 @@ async fn parts_become_one_object_with_the_etag_of_s3() {
     assert_eq!((second.content_length(), second.parts_count()), (Some(MIN_PART as i64 + 1), Some(3)));
 }
 
-/// The sum that Complete confirms, by the same rules as HEAD shows it.
+/// Complete returns the checksum of the object, by the same rules by which HEAD shows it.
 #[tokio::test]
 async fn every_checksum_algorithm_sums_up_the_object() {
     let server = Server::start();
@@ -158,7 +158,7 @@ async fn a_full_object_crc32_is_that_of_the_whole() {
     );
 }
 
-/// Each refused with its code; the upload is still there, and nothing is published.
+/// Each list is refused with its code; the upload still exists, and nothing is published.
 #[tokio::test]
 async fn lists_that_do_not_fit_the_upload_are_refused() {
     let server = Server::start();
@@ -254,7 +254,8 @@ async fn a_refused_list_names_the_part_that_is_wrong() {
     }
 }
 
-/// With a composite checksum, the list is part of what is verified; with a full one, the object's own is.
+/// A composite checksum is verified with the checksums of the parts in the list; a full one only with the
+/// object's own checksum.
 #[tokio::test]
 async fn an_upload_for_a_composite_checksum_needs_the_digest_of_every_part() {
     let server = Server::start();
@@ -348,7 +349,7 @@ async fn the_list_of_ten_thousand_parts_is_read() {
     upload.part(1, "x").await;
     let parts: Vec<_> =
         (1..=10_000).map(|number| named(number, "9dd4e461268c8034f5c8564e155c67a6")).collect();
-    // Well read, and found to be of parts that were never sent.
+    // The list is read, but names parts that were never sent.
     assert_eq!(failure(upload.complete(&parts).send().await), is(400, "InvalidPart"));
     let body = vec![b' '; 9 << 20];
     assert_eq!(

@@ -12,7 +12,7 @@ use aws_sdk_s3::{
 };
 use std::time::Duration;
 
-/// `from` with every kind of attribute.
+/// Puts the object `from` with every kind of attribute.
 async fn put_adorned(client: &Client, bucket: &str) {
     let put = client
         .put_object()
@@ -127,7 +127,7 @@ async fn conditions_hold_on_the_source_and_on_the_target() {
     assert!(copy().if_match(same).copy_source_if_none_match(other).send().await.is_ok());
 }
 
-/// Clients decide by its name whether the source or the target is not as they want it.
+/// The name of the condition tells a client whether the source or the target does not meet it.
 #[tokio::test]
 async fn a_412_names_the_condition_that_was_broken() {
     let server = Server::start();
@@ -168,7 +168,7 @@ async fn any_key_is_a_source() {
     let bucket = server.bucket(&client).await;
     for (key, encoded) in [
         ("a b", "a%20b"),
-        // As in a query: a `+` is a blank.
+        // The header is decoded like a query: a `+` is a blank.
         ("a b", "a+b"),
         ("a+b", "a%2Bb"),
         ("a%20b", "a%2520b"),
@@ -246,7 +246,7 @@ async fn nobody_copies_what_they_may_not_read() {
     );
 }
 
-/// MinIO locks what it copies: two copies that cross would wait for each other there.
+/// MinIO locks both objects of a copy, so two concurrent copies in opposite directions would deadlock there.
 #[tokio::test]
 async fn a_copy_waits_for_one_in_the_other_direction_and_for_no_other() {
     let upstream = Upstream::causeway();

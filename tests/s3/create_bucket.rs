@@ -85,7 +85,7 @@ async fn names_are_shared_by_all() {
     }
 }
 
-/// The storage behind the bucket says only "404", as Google's does of a project that is not there.
+/// The storage behind the bucket answers only "404", as Google's does for a project that does not exist.
 #[test]
 fn a_bucket_that_the_storage_does_not_make_is_no_missing_key() {
     for words in ["", "<Error><Code>NoSuchKey</Code><Message>m</Message></Error>"] {

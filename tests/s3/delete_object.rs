@@ -53,7 +53,7 @@ async fn conditions_protect_what_the_client_does_not_know() {
         .if_match_last_modified_time(modified);
     right.send().await.expect("deleted");
     assert_eq!(get(&client, &bucket, "k").await, None);
-    // S3: what does not exist is deleted, whatever the condition.
+    // In S3, deleting a missing object succeeds, whatever the condition.
     assert!(delete().if_match("\"other\"").send().await.is_ok());
 }
 

@@ -1,5 +1,5 @@
-//! The table of errors, `conformance/errors.toml`: each row is provoked on a real server, and no code is
-//! without a row.
+//! The table of errors, `conformance/errors.toml`: each row is provoked on a real server, and every code has
+//! a row.
 
 use super::uploads::Upload;
 use crate::support::{ALICE, BOB, Server, Who, put, raw::RawRequest};
@@ -7,7 +7,7 @@ use causeway::{s3::ErrorCode, xml};
 use serde::Deserialize;
 use std::{collections::BTreeMap, time::Duration};
 
-/// What the document of every error has besides the details of its code.
+/// The elements of every error document, besides the details of its code.
 const COMMON: [&str; 6] = ["Code", "Message", "BucketName", "Resource", "RequestId", "HostId"];
 
 const STRANGER: Who = Who { access_key: "nobody", secret_key: "secret" };
@@ -63,7 +63,7 @@ fn code(row: &Row) -> Option<ErrorCode> {
     ErrorCode::ALL.iter().copied().find(|code| code.as_str() == row.code)
 }
 
-/// A server with what the requests of the table are about.
+/// A server with the buckets and objects that the requests of the table use.
 struct Scene {
     server: Server,
     variables: Vec<(&'static str, String)>,
@@ -146,7 +146,7 @@ async fn every_row_is_what_a_server_answers() {
         let Some(request) = &row.request else { continue };
         let reply = scene.request(&row, request).send();
         if row.status == 304 {
-            // It has no document.
+            // A 304 has no document.
             assert_eq!((reply.status, reply.body.len()), (304, 0), "{row:?}");
             continue;
         }

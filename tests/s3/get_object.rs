@@ -293,7 +293,7 @@ async fn expires_and_metadata_are_kept_verbatim() {
     assert_eq!(reply.header("expires"), Some("Tue, 02 Oct 2096 07:06:40 GMT"));
 }
 
-/// As S3 does: a header is ASCII, and many clients refuse to read any other.
+/// S3 does the same: a header is ASCII, and many clients refuse to read any other.
 #[tokio::test]
 async fn metadata_outside_ascii_goes_out_as_encoded_words() {
     let server = Server::start();
@@ -340,7 +340,7 @@ async fn readers_are_those_whom_the_acl_names() {
         assert_eq!(failure(by_bob).0, other, "{acl}");
         assert_eq!(raw.get(format!("/{bucket}/k")).anonymous().send().status, anyone, "{acl}");
     }
-    // Who may not list may not learn what is missing either.
+    // A client without the right to list must not learn which keys are missing.
     assert_eq!(
         failure(bob.get_object().bucket(&bucket).key("missing").send().await),
         is(403, "AccessDenied")

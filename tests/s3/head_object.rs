@@ -1,4 +1,4 @@
-//! HeadObject over the wire: what GetObject says, without the bytes.
+//! HeadObject over the wire: the headers of GetObject, without the bytes.
 
 use crate::support::{Server, failure, put, put_two_parts};
 

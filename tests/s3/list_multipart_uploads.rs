@@ -39,7 +39,7 @@ async fn pages_of_any_size_add_up_to_the_whole() {
     let server = Server::start();
     let client = server.client();
     let bucket = server.bucket(&client).await;
-    // By key, and those of one key in the order in which they began.
+    // Uploads are listed by key; those of one key in the order in which they began.
     let mut begun = Vec::new();
     for key in ["x/a", "x/a", "x/a", "x/b/1", "x/b/2", "x/c", "y"] {
         begun.push((key.to_owned(), Upload::begin(&client, &bucket, key).await.id));

@@ -21,7 +21,7 @@ async fn pages_go_on_from_a_marker() {
     }
     let list = || client.list_objects().bucket(&bucket);
     let first = list().max_keys(2).send().await.expect("a page");
-    // Without a delimiter the next marker is the last key, and is not said.
+    // Without a delimiter the next marker is the last key, so it is left out.
     assert_eq!(
         (keys(&first), first.is_truncated(), first.next_marker()),
         (vec!["bar", "baz"], Some(true), None)

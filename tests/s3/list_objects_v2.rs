@@ -37,7 +37,7 @@ async fn objects_are_listed_in_byte_order_with_what_they_are() {
     assert_eq!((first.size(), first.e_tag()), (Some(1), head.e_tag()));
     assert_eq!(first.last_modified().map(|time| time.secs()), head.last_modified().map(|time| time.secs()));
     assert_eq!(first.storage_class().map(|class| class.as_str()), Some("STANDARD"));
-    // The SDK adds this checksum unasked.
+    // The SDK adds this checksum by default.
     assert_eq!(
         first.checksum_algorithm().iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>(),
         ["CRC32"]
@@ -195,7 +195,7 @@ async fn page_sizes_are_cut_to_a_thousand_and_nonsense_refused() {
     }
 }
 
-/// Nothing that is listed was ever restored, so there is nothing to say of it.
+/// Listed objects were never restored, so they have no restore status.
 #[tokio::test]
 async fn optional_attributes_are_honoured_or_refused_by_name() {
     let server = Server::start();

@@ -58,7 +58,7 @@ async fn markers_and_limits_are_numbers() {
     assert_eq!(get("&max-parts=5000").element("MaxParts").as_deref(), Some("1000"));
     let none = get("&max-parts=0");
     assert_eq!((none.element("IsTruncated").as_deref(), none.element("PartNumber")), (Some("false"), None));
-    // What the client did not ask for is not said of the upload.
+    // A checksum algorithm that the client did not choose is not shown.
     assert_eq!(none.element("ChecksumAlgorithm"), None);
 }
 

@@ -1,5 +1,5 @@
-//! One module per operation, against the real server: the AWS SDK for what it sends, raw requests for what it
-//! cannot.
+//! One module per operation, against the real server. Requests are sent by the AWS SDK, and raw where the SDK
+//! cannot send them.
 
 #[path = "../support/mod.rs"]
 mod support;

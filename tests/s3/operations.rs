@@ -1,5 +1,5 @@
-//! The table of operations beside the service model of the AWS SDK, `conformance/operations.toml`, and the
-//! table of what becomes of each header and parameter, `conformance/parameters.toml`. The latter's refusals
+//! Compares the table of operations with the service model of the AWS SDK, `conformance/operations.toml`, and
+//! with the table of the treatment of each header and parameter, `conformance/parameters.toml`. Its refusals
 //! are sent to a server by `conformance/tests`.
 
 use causeway::s3::{Facts, Mark, Operation, Scope, reference};
@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-/// Rows of ours that no client of the SDK sends: what browsers do.
+/// The operations that no client of the SDK sends: requests of browsers.
 const NOT_OF_THE_SDK: [Operation; 1] = [Operation::PostObject];
 
 /// Marks that clients may leave out: nothing else distinguishes the two operations with this method and path.
@@ -32,12 +32,12 @@ struct Model {
 }
 
 impl Model {
-    /// Scope, and the parameters that the path comes with.
+    /// The scope, and the parameters that the path contains.
     fn path(&self) -> (Scope, Vec<(&str, &str)>) {
         let (path, query) = self.uri.split_once('?').unwrap_or((&self.uri, ""));
         let scope = match path {
             "/" => Scope::Service,
-            // The one fixed path looks like a bucket.
+            // The one fixed path has the form of a bucket.
             "/{Bucket}" | "/WriteGetObjectResponse" => Scope::Bucket,
             "/{Bucket}/{Key+}" => Scope::Object,
             other => panic!("{other} is a path that no operation had so far"),
@@ -55,7 +55,7 @@ fn model() -> BTreeMap<String, Model> {
     toml::from_str(include_str!("../../conformance/operations.toml")).expect("a model")
 }
 
-/// What becomes of parameters: place, name and operations.
+/// The treatment of parameters: by place and name, with the operations.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Parameters {
@@ -119,7 +119,7 @@ fn a_row_says_how_the_sdk_names_its_operation() {
         let (name, of_sdk) = (facts.operation.as_str(), &model[facts.operation.as_str()]);
         let (scope, fixed) = of_sdk.path();
         assert_eq!((facts.verb.as_str(), facts.scope), (of_sdk.method.as_str(), scope), "{name}");
-        // Everything that a row looks at is in each request for the operation.
+        // Everything that identifies a row is in each request for its operation.
         for mark in facts.named {
             let is_sent = |parameter: &str| {
                 fixed.iter().any(|(known, _)| *known == parameter)

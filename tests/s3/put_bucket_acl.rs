@@ -44,7 +44,7 @@ async fn each_canned_acl_lets_in_whom_it_names() {
             status(writes),
             "{acl}"
         );
-        // What may be done to a bucket says nothing of what is in it.
+        // The ACL of a bucket gives no right on the objects in it.
         assert_eq!(server.raw().get(format!("/{bucket}/k")).anonymous().send().status, 403, "{acl}");
     }
 }

@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use md5::{Digest, Md5};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// In paths, as SigV4 wants it.
+/// The characters to encode in a path, as SigV4 requires.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn a_put_without_a_checksum_is_given_crc64nvme() {
     assert_eq!(reply.header("x-amz-checksum-type"), Some("FULL_OBJECT"));
 }
 
-/// Each refused with its code, and nothing of it stored.
+/// Each body is refused with its code, and nothing of it is stored.
 #[tokio::test]
 async fn a_body_that_is_not_as_announced_is_rejected_and_leaves_nothing() {
     let server = Server::start();
@@ -123,7 +123,7 @@ async fn a_body_that_is_not_as_announced_is_rejected_and_leaves_nothing() {
     }
 }
 
-/// As S3 writes them: the MD5 that was computed in base64, the one that was announced in hexadecimal.
+/// The encodings are those of S3: the computed MD5 in base64, the announced one in hexadecimal.
 #[tokio::test]
 async fn a_wrong_digest_is_told_with_the_one_that_was_computed() {
     let server = Server::start();
@@ -168,7 +168,7 @@ async fn a_checksum_that_is_none_is_told_from_one_that_is_wrong() {
     }
 }
 
-/// What S3 says of each fault in a body that comes in chunks.
+/// Each defect of a body in chunks is answered as S3 answers it.
 #[tokio::test]
 async fn a_body_in_chunks_is_whole_and_has_the_trailer_that_was_announced() {
     let server = Server::start();
@@ -215,7 +215,7 @@ async fn a_body_in_chunks_is_whole_and_has_the_trailer_that_was_announced() {
     assert_eq!(get(&client, &bucket, "k").await.as_deref(), Some(&b"hello"[..]));
 }
 
-/// The same request with other bytes than those signed.
+/// The same request with other bytes than the signed ones.
 fn tampered(request: &RawRequest, from: &'static [u8], to: &'static [u8]) -> RawRequest {
     request.clone().tamper(from, to)
 }
@@ -265,7 +265,7 @@ async fn if_none_match_star_creates_and_never_replaces() {
     };
     assert!(create("first").await.is_ok());
     assert_eq!(failure(create("second").await), is(412, "PreconditionFailed"));
-    // Clients such as s3fs for Python take the object for one that exists only if they read this name.
+    // Clients such as s3fs for Python conclude that the object exists only if they read this name.
     let refused = server.raw().put(format!("/{bucket}/k"), "x").header("if-none-match", "*").send();
     assert_eq!(refused.element("Condition").as_deref(), Some("If-None-Match"));
     assert_eq!(get(&client, &bucket, "k").await.as_deref(), Some(&b"first"[..]));
@@ -415,7 +415,7 @@ async fn any_text_is_a_key() {
         &segment,
         &long,
     ];
-    // SDKs refuse to send some of these.
+    // SDKs refuse to send some of these keys.
     let (raw, path) = (server.raw(), |key: &str| format!("/{bucket}/{}", utf8_percent_encode(key, ESCAPED)));
     for key in keys {
         assert_eq!(raw.put(path(key), key).send().status, 200, "{key:?}");

@@ -1,4 +1,4 @@
-//! How requests are signed, whatever they ask for: presigned URLs of tools as they make them.
+//! Signatures of requests, independent of the operation: presigned URLs as tools generate them.
 
 use crate::support::{ALICE, Server, get, is, raw::RawRequest};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -13,7 +13,7 @@ fn sign_by_version_2(text: &str) -> String {
     STANDARD.encode(hmac::sign(&key, text.as_bytes()))
 }
 
-/// A URL of version 2 that holds for a minute from now, or held until a minute ago.
+/// A URL with a signature of version 2 that is valid for a minute from now, or was valid until a minute ago.
 fn presigned_by_version_2(server: &Server, method: &str, path: &str, body: &str, holds: bool) -> RawRequest {
     let now = SystemTime::now();
     let end = if holds { now + MINUTE } else { now - MINUTE };

@@ -1,21 +1,22 @@
-//! Uploads as the tests of the multipart operations need them.
+//! Uploads for the tests of the multipart operations.
 
 use aws_sdk_s3::{
     Client,
     types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart},
 };
 
-/// The least that a part but the last may hold.
+/// The minimum size of a part that is not the last.
 pub const MIN_PART: usize = 5 << 20;
 
-/// A begun upload.
+/// An upload in progress.
 #[derive(Debug, Clone)]
 pub struct Upload {
     pub client: Client,
     pub bucket: String,
     pub key: String,
     pub id: String,
-    /// The algorithm of its parts, if it was begun for one: the SDK would add another of its own accord.
+    /// The algorithm of the parts, if the upload has one. Without it, the SDK would add another one by
+    /// itself.
     pub algorithm: Option<ChecksumAlgorithm>,
 }
 
@@ -38,7 +39,7 @@ impl Upload {
         Self { client: client.clone(), bucket: bucket.to_owned(), key: key.to_owned(), id, algorithm }
     }
 
-    /// Sends a part, and what Complete has to say of it.
+    /// Sends a part, and returns what Complete has to name.
     pub async fn part(&self, number: i32, body: impl AsRef<[u8]>) -> CompletedPart {
         let part = self
             .client
@@ -74,7 +75,7 @@ impl Upload {
             .multipart_upload(list)
     }
 
-    /// Path and query of the upload, on the wire.
+    /// Path and query of the upload.
     pub fn target(&self) -> String {
         format!("/{}/{}?uploadId={}", self.bucket, self.key, self.id)
     }

@@ -1,4 +1,4 @@
-//! What operations cost the storage: requests, and bytes on the way there.
+//! The cost of operations on the storage: requests, and bytes sent to it.
 
 use crate::{
     client::*,
@@ -11,7 +11,7 @@ use crate::{
 use causeway::store::{ListRequest, Store};
 use std::sync::Arc;
 
-/// Requests and bytes sent of what is done between two calls.
+/// Counts the requests and the bytes sent between two calls.
 struct Meter(Proxy, usize, u64);
 
 impl Meter {

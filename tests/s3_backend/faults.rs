@@ -21,7 +21,7 @@ use causeway::{
 };
 use std::sync::Arc;
 
-/// A store behind a proxy, and the same bucket past it.
+/// A store that reaches its bucket through a proxy, and a store that reaches the same bucket directly.
 async fn apart() -> (Proxy, Arc<dyn Store>, Arc<dyn Store>, Gateway, Gateway) {
     let address = Upstream::causeway().address;
     let proxy = Proxy::to(address);
@@ -146,7 +146,7 @@ async fn an_upload_whose_complete_lost_its_answer_is_recognised_as_complete() {
     let mut upload = Uploading::begin(&*store, "key").await;
     upload.part(1, large(0)).await;
     upload.part(2, "end").await;
-    // Every answer is lost, whatever was done.
+    // Every answer is lost, whether the request was executed or not.
     proxy.cut(Direction::Down, 0, 100);
     let lost = upload.try_complete(upload.request()).await;
     proxy.cut(Direction::Down, 0, 0);

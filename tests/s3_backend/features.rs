@@ -1,5 +1,4 @@
-//! Storages that have the quirks of MinIO or versitygw in one point or another: clients are answered as S3
-//! answers.
+//! Storages with quirks of MinIO or versitygw: clients still get the answers of S3.
 
 use crate::{
     client::*,
@@ -105,7 +104,7 @@ async fn a_part_that_is_named_wrongly_is_refused_by_a_storage_with_wishes_of_its
         other_sum.parts[0].checksum = Some(checksum_of(ChecksumAlgorithm::Crc32, b"other"));
         other_tag.parts[0].etag = etag_of(b"other");
         if with_algorithm {
-            // For an upload without an algorithm this storage knows only the ETags of parts.
+            // In an upload without an algorithm, this storage knows only the ETags of parts.
             assert_eq!(refused(upload.try_complete(other_sum).await), StoreErrorKind::InvalidPart);
         }
         assert!(upload.try_complete(other_tag).await.is_err(), "{with_algorithm}");
@@ -133,7 +132,7 @@ async fn a_part_is_copied_through_the_gateway_where_the_storage_does_not_sum_it_
     }
 }
 
-/// The requests that finding out what a storage keeps takes, and one behind them.
+/// The number of requests in which a storage is probed.
 async fn requests_of_a_trial() -> usize {
     let (upstream, gateway, _store) = bucket(Quirks::default()).await;
     let before = upstream.requests().len();
@@ -143,7 +142,7 @@ async fn requests_of_a_trial() -> usize {
     upstream.requests().len() - before
 }
 
-/// What lies in a remote bucket, as its storage lists it.
+/// The keys of a remote bucket, as its storage lists them.
 fn remote_names(record: &BucketRecord) -> Vec<String> {
     let upstream = Upstream::causeway();
     let raw =
@@ -165,7 +164,7 @@ async fn a_storage_that_goes_away_while_it_is_tried_is_tried_again_and_keeps_wha
             away_from: Some(upstream.requests().len() + away_from),
             ..Default::default()
         });
-        // Towards the end only what was tried on remains to be removed, which is no failure.
+        // Towards the end, only the probe's objects remain to be removed, and failing to do so is no error.
         failures += usize::from(upkeep.maintain().await.is_err());
         upstream.become_like(Quirks::default());
         put_if(&*store, "key", "x", if_absent()).await.expect("is put");
@@ -219,7 +218,7 @@ async fn a_change_whose_answer_was_lost_is_not_made_a_second_time() {
     let (upstream, _gateway, store) = bucket(Quirks::default()).await;
     put(&*store, "source", "x").await;
     put(&*store, "gone", "x").await;
-    // What the storage keeps is known by then.
+    // By then, the storage has been probed.
     put_if(&*store, "key", "old", if_absent()).await.expect("is put");
     copy(&*store, "copied", &store, "source").await.expect("is copied");
     upstream.become_like(Quirks { loses_answers: true, ..Default::default() });

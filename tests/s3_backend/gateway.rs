@@ -1,4 +1,4 @@
-//! A gateway without its server: a backend with a catalog of its own, before an upstream that tests share.
+//! A gateway without its server: a backend with its own catalog, in front of an upstream that tests share.
 
 use crate::support::upstream::Upstream;
 use causeway::{
@@ -18,7 +18,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A bucket name of the test's own.
+/// A new name of a bucket for one test.
 pub fn new_bucket() -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     format!("b{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
@@ -83,14 +83,14 @@ impl Gateway {
         self.catalog.create_bucket(bucket).await.expect("the catalog makes a bucket")
     }
 
-    /// The bucket at a place, which is made.
+    /// Creates the bucket at a location, and opens it.
     pub async fn bucket(&self, name: &str, place: &str) -> Arc<dyn Store> {
         let record = self.record(name, place).await;
         self.backend.create(&record).await.expect("is made");
         self.backend.open(&record).await.expect("opens").store
     }
 
-    /// One step of upkeep of a bucket that was made or opened before.
+    /// Runs one step of upkeep on a bucket that was created or opened before.
     pub async fn maintain(&self, name: &str) {
         let record =
             self.catalog.bucket(&BucketName::parse(name).expect("a bucket name")).await.expect("answers");
@@ -98,7 +98,7 @@ impl Gateway {
         opened.upkeep.maintain().await.expect("is tended");
     }
 
-    /// The bucket at a place that is there.
+    /// Opens the bucket at an existing location.
     pub async fn open(&self, name: &str, place: &str) -> Arc<dyn Store> {
         self.backend.open(&self.record(name, place).await).await.expect("opens").store
     }

@@ -1,5 +1,4 @@
-//! The same driver before our fake of Google Cloud Storage: what it costs there, and what interrupts a
-//! Complete.
+//! The same driver with the fake of Google Cloud Storage: its costs there, and what interrupts a Complete.
 
 use crate::{
     client::*,
@@ -85,7 +84,7 @@ async fn a_checksum_that_came_behind_a_long_body_costs_a_copy_onto_itself() {
         assert_eq!(info.checksum.map(|sum| sum.checksum), Some(checksum_of(algorithm, &body)));
         fake.take_requests();
     }
-    // Where there is no place for it, the object is whole without.
+    // If the checksum cannot be stored, the object is complete without it.
     fake.fail_after(1, 1, 429);
     let body = bytes(2, 300_000);
     store.put(&key("key"), request(summed(body.clone(), ChecksumAlgorithm::Sha1))).await.expect("is put");
@@ -138,7 +137,7 @@ async fn a_publication_whose_answer_was_lost_is_recognised() {
     let mut upload = Uploading::begin(&*store, "key").await;
     upload.part(1, "multi").await;
     let absent = || CompleteUpload { conditions: if_absent(), ..upload.request() };
-    // After the look at the conditions, and the assembling.
+    // The answer is lost after the check of the conditions and the assembly.
     fake.lose_answer_after(2);
     upload.try_complete(absent()).await.expect_err("nobody knows");
     let written = upload.try_complete(absent()).await.expect("it was we");
@@ -169,7 +168,7 @@ async fn what_a_crash_left_is_swept_when_it_is_old_and_nothing_else_is() {
     ended.complete().await;
     let mut going_on = Uploading::begin(&*store, "other").await;
     going_on.part(1, "part").await;
-    // This upload belongs to a gateway that is no more.
+    // This upload belongs to a gateway that no longer exists.
     let elsewhere = Gateway::with(S3Settings {
         dialect: Dialect::Gcs,
         credentials: Credentials::GoogleToken(Secret::new(fake.token())),

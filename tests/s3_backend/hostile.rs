@@ -1,5 +1,4 @@
-//! Storages that speak S3 and mean no good: pages that lead nowhere, parts without end, more than was asked
-//! for.
+//! Hostile storages that speak S3: pages that lead nowhere, endless parts, more than was asked for.
 
 use crate::{
     client::*,
@@ -13,7 +12,7 @@ use causeway::{
 };
 use std::{sync::Arc, time::Duration};
 
-/// Longer than any of these takes; reaching it is a failure.
+/// The time limit of a test; reaching it is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn before(
@@ -64,7 +63,7 @@ async fn a_storage_that_ignores_where_a_listing_is_to_go_on_is_not_asked_for_eve
 
 #[tokio::test]
 async fn pages_that_hold_nothing_and_go_on_for_ever_come_to_an_end() {
-    // Each leads further, and none has anything that was asked for.
+    // Each page leads to another one, and none has an entry that was asked for.
     let (_hostile, _gateway, store) = before(|asked| {
         let place = asked.query("start-after").unwrap_or_default();
         let next = format!(
@@ -96,7 +95,8 @@ async fn what_was_not_asked_for_is_not_passed_on() {
     let (_hostile, _gateway, store) =
         before(move |_| Said::new(200, page(&keys, &["q/", "p/d/", "p/e/f/"], false))).await;
     let all = |entries: &[&str]| entries.iter().map(|entry| (*entry).to_owned()).collect::<Vec<_>>();
-    // More than two; keys outside of the prefix; groups that nobody asked for.
+    // The page has more than two entries, keys outside of the prefix, and common prefixes that were not asked
+    // for.
     assert_eq!(list(&*store, from(None, "p/")).await.expect("a page"), (all(&["p/a", "p/b"]), true));
     assert_eq!(list(&*store, from(Some("p/b"), "p/")).await.expect("a page"), (all(&["p/c"]), false));
     let grouped = ListRequest { delimiter: Some("/".into()), limit: 10, ..from(None, "p/") };
@@ -130,7 +130,7 @@ async fn a_document_that_drips_is_given_up() {
     let wire = WireSettings { timeout: Duration::from_millis(500), ..WireSettings::default() };
     let gateway = Gateway::with(S3Settings { wire, ..settings(hostile.address()) });
     let store = gateway.open("bucket", "hostile").await;
-    // Each piece comes in time, and all of them never.
+    // Each piece arrives in time, but the document never ends.
     let error = list(&*store, from(None, "")).await.expect_err("it never ends");
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(error.to_string().contains("too slowly"), "{error}");
@@ -183,7 +183,7 @@ fn parts(numbers: impl Iterator<Item = u64>) -> String {
 
 #[tokio::test]
 async fn a_list_of_parts_that_does_not_end_is_an_error() {
-    // The first pages go on; then they begin again, or have numbers that no part has.
+    // The first pages make progress. Then the pages repeat, or have numbers beyond those of parts.
     for (name, first) in [("again", 1u64), ("beyond", 9_990)] {
         let (_hostile, _gateway, store) = before(move |asked| match asked.method.as_str() {
             "POST" => Said::new(200, BEGUN),

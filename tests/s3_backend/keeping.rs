@@ -108,7 +108,7 @@ async fn an_archived_object_is_in_the_wrong_state_to_be_read() {
 
 #[tokio::test]
 async fn a_storage_that_refuses_them_has_refused_before_anything_is_written() {
-    // Causeway over a disk says 501; rclone says yes to everything, and does nothing of it.
+    // Causeway over a disk answers 501; rclone accepts everything, and ignores it.
     for upstream in [Upstream::causeway(), Upstream::rclone()] {
         let (_gateway, store) = bucket(upstream).await;
         for attributes in [class("GLACIER"), kms()] {

@@ -1,6 +1,6 @@
-//! The S3 driver before another Causeway: what it costs, what happens when the network fails, and whose
-//! buckets are whose. Before moto and `rclone serve s3`: what it passes on, and what it does about storage
-//! that is careless. That it keeps the store's contract is tested in `store_contract`.
+//! The S3 driver with another Causeway as storage: its costs, failures of the network, and the ownership of
+//! buckets. With moto and `rclone serve s3`: what it passes on, and how it handles unreliable storage.
+//! `store_contract` tests that the driver keeps the contract of a store.
 
 #[path = "../contract/client.rs"]
 #[allow(dead_code)]

@@ -1,4 +1,4 @@
-//! Storage that speaks S3 in its own way: what can be done right is done right here, and the rest is refused.
+//! Storage that differs from S3: the driver compensates what it can, and refuses the rest.
 
 use crate::{
     client::*,
@@ -85,7 +85,7 @@ async fn a_key_that_would_be_another_is_refused() {
     put(&*store, "x", "x").await;
     let write = async |name: &str| store.put(&key(name), request(Payload::from_bytes("odd"))).await;
     assert_eq!(refused(write("x/").await), StoreErrorKind::NotImplemented);
-    // These it refuses itself.
+    // The storage itself refuses these keys.
     for name in ["/x", "a//x", "a/../x", "."] {
         assert_eq!(refused(write(name).await), StoreErrorKind::InvalidRequest, "{name}");
     }

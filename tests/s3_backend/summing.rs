@@ -1,5 +1,5 @@
-//! The newer checksums before storages that know them and storages that do not: passed on, or verified and
-//! forgotten.
+//! The newer checksums on storages that support them, where they are passed on, and on storages that do not,
+//! where they are verified and not kept.
 
 use crate::{
     client::*,
@@ -53,7 +53,7 @@ fn begun(algorithm: ChecksumAlgorithm) -> BeginUpload {
 async fn a_storage_that_knows_a_newer_checksum_keeps_it_and_is_asked_once() {
     let (upstream, _gateway, store) = bucket(false).await;
     for algorithm in NEWER {
-        // A long body has its checksum behind it on the way to the storage.
+        // A long body is sent to the storage with its checksum in a trailer.
         for body in [Bytes::from_static(b"short"), large(1)] {
             let expected = Some(ObjectChecksum::full(checksum_of(algorithm, &body)));
             let payload = announcing(&body, AnnouncedChecksum::Algorithm(algorithm));
@@ -71,7 +71,7 @@ async fn a_storage_that_knows_a_newer_checksum_keeps_it_and_is_asked_once() {
         .filter(|path| path.contains(".causeway-probe-"))
         .map(|path| path.trim_end_matches("-copy"))
         .collect();
-    // One object for all that is tried out of every storage, and one for each algorithm.
+    // The probe uses one object for all other checks, and one for each algorithm.
     assert_eq!(tried.len(), 1 + NEWER.len(), "{tried:?}");
 }
 
@@ -95,7 +95,7 @@ async fn a_newer_checksum_that_the_storage_does_not_know_is_verified_and_forgott
             delete(&*store, "key").await;
         }
     }
-    // The older ones are kept as before.
+    // The older checksums are kept as before.
     let payload =
         announcing(&Bytes::from_static(b"x"), AnnouncedChecksum::Algorithm(ChecksumAlgorithm::Sha256));
     store.put(&key("key"), request(payload)).await.expect("is put");
@@ -132,7 +132,7 @@ async fn uploads_and_copies_with_a_newer_checksum_work_where_the_storage_does_no
         let sent = sent.expect("a part is put");
         assert_eq!(sent.checksum, Some(right.clone()));
         upload.sent(1, &sent);
-        // Nobody can compare it with the whole.
+        // The storage cannot verify this checksum of the whole object.
         let announced = CompleteUpload {
             checksum: Some((algorithm, format!("{}-1", right.to_base64()))),
             ..upload.request()

@@ -33,7 +33,7 @@ fn names(server: &Running, who: Who) -> Vec<String> {
     list.split("<Name>").skip(1).filter_map(|rest| rest.split('<').next()).map(str::to_owned).collect()
 }
 
-/// Statuses of: listing, reading, reading tags, writing, writing tags, deleting, changing the ACL.
+/// The statuses of seven requests: list, read, read tags, write, write tags, delete, change the ACL.
 fn may(server: &Running, who: Who, bucket: &str) -> [u16; 7] {
     let raw = Raw::new(server.s3, who);
     let tags = "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>";
@@ -68,7 +68,7 @@ fn a_bucket_is_its_owners_and_of_those_whom_it_is_given_to_as_far_as_it_is_given
         Raw::new(server.s3, BOB).request("DELETE", "/photos").send().failure(),
         is(403, "AccessDenied")
     );
-    // What was written belongs to the bucket, whoever wrote it.
+    // An object belongs to the owner of the bucket, whoever wrote it.
     assert_eq!(Raw::new(server.s3, BOB).put("/photos/bob.jpg", "b").send().status, 200);
     assert_eq!(Raw::new(server.s3, ALICE).get("/photos/bob.jpg").send().text(), "b");
 }

@@ -83,7 +83,7 @@ fn metrics_count_failed_sign_ins_and_tell_how_much_room_there_is() {
     assert_eq!(counted, [Some(2.0), Some(1.0)]);
     let (_, text) = server.ask_admin("/-/metrics");
     assert!(!text.contains("nobody"), "whoever guesses adds no series: {text}");
-    // The numbers are taken every few seconds.
+    // The numbers are measured every few seconds.
     for room in ["causeway_data_free_bytes", "causeway_backend_free_bytes{backend=\"disk\"}"] {
         within(|| server.metric(room).filter(|free| *free > 0.0));
     }
@@ -115,7 +115,7 @@ fn metrics_count_what_each_backend_is_asked() {
     let before = asked();
     assert_eq!(raw.get("/photos/a").send().status, 200);
     assert!(asked() > before);
-    // No other machine is asked for what lies here.
+    // A backend on the local disk sends no requests to another machine.
     assert_eq!(server.metric("causeway_backend_requests_total{backend=\"disk\"}"), None);
     drop(upstream);
     assert_eq!(raw.get("/photos/a").send().status, 503);

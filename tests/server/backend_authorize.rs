@@ -28,13 +28,13 @@ fn begin(place: &Place, arguments: &[&str]) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
 }
 
-/// The page that a person is shown.
+/// The page that the command shows to the person.
 fn page(running: &mut Child) -> String {
     let words = BufReader::new(running.stderr.as_mut().expect("its words"));
     words.lines().map_while(Result::ok).find(|line| line.starts_with("http://")).expect("a page")
 }
 
-/// Where a browser ends that opens an address.
+/// The address to which the page redirects a browser.
 fn opened(drive: &FakeDrive, page: &str) -> String {
     let target = page.strip_prefix(&drive.endpoint()).expect("a page of the fake");
     let mut stream = connect(drive.address());
@@ -55,7 +55,7 @@ fn ended(place: &Place, mut running: Child) {
         "{text}"
     );
     assert!(!text.contains("an old one") && !text.contains(REFRESH_TOKEN), "{text}");
-    // What was sealed is what lets it in.
+    // The sealed token gives access to the drive.
     place.run(&["bucket", "validate", "photos"], &[]).succeeded();
 }
 
@@ -67,10 +67,11 @@ fn a_person_agrees_in_a_browser_that_comes_back_to_this_machine() {
     let back = opened(&drive, &page(&mut running));
     let (address, target) =
         back.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("an address");
-    // Browsers ask for icons, and others for anything: neither ends it.
+    // Browsers ask for icons, and other programs may ask for anything. Neither ends the command.
     for target in ["favicon.ico", "?state=wrong&code=stolen", target] {
         let mut stream = connect(address.parse().expect("an address"));
-        // At once: the answer may come, and the connection end, before the rest of what is sent in pieces.
+        // The request is sent in one call, because the reply may come, and the connection end, before a later
+        // piece is sent.
         stream
             .write_all(format!("GET /{target} HTTP/1.1\r\nhost: {address}\r\n\r\n").as_bytes())
             .expect("sent");

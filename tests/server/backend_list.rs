@@ -2,7 +2,7 @@
 
 use super::process::Place;
 
-/// Backends that nobody serves: a list asks none of them.
+/// Backends that cannot be reached: the list connects to none of them.
 const CONFIGURATION: &str = "\
 [backend.disk]
 type = 'fs'

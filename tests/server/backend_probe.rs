@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use std::path::Path;
 
-/// A backend on another Causeway, as one of its identities.
+/// A backend on another Causeway, with the credentials of one of its identities.
 fn upstream(server: &Server, access_key: &str, secret_key: &str) -> String {
     format!(
         "[backend.up]\ntype = 's3'\nendpoint = 'http://{}'\naccess_key = '{access_key}'\nsecret_key = '{secret_key}'\n",
@@ -21,7 +21,7 @@ fn outcomes<'d>(document: &'d Value, outcome: &str) -> Vec<&'d str> {
     steps.filter(|step| step["outcome"] == outcome).filter_map(|step| step["step"].as_str()).collect()
 }
 
-/// Files and folders, at any depth.
+/// All files and folders, at any depth.
 fn everything(dir: &Path) -> Vec<String> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry")) {
@@ -103,7 +103,7 @@ fn a_storage_that_lets_us_write_nothing_fails_at_that_step() {
 #[test]
 fn a_storage_that_is_not_there_fails_and_no_secret_is_told() {
     let place = Place::new();
-    // Nothing listens there, and the port is nobody's to take.
+    // Nothing listens on port 1, and no other process may take it.
     let configuration = "[backend.up]\ntype = 's3'\nendpoint = 'http://127.0.0.1:1'\naccess_key = 'a'\nsecret_key = 'hunter2'\nattempts = 1\n";
     place.write("causeway.toml", &format!("{configuration}[bucket.photos]\n"));
     let said = place.run(&["backend", "probe", "up"], &[]).failed(1);
@@ -156,7 +156,7 @@ fn a_visit_leaves_the_mark_of_a_clean_stop_as_it_found_it() {
 #[test]
 fn an_interrupted_trial_ends_at_once_and_with_1() {
     let place = Place::new();
-    // Takes connections and says nothing.
+    // The listener accepts connections and never answers.
     let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = mute.local_addr().expect("an address");
     place.write(

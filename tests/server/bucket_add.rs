@@ -10,7 +10,7 @@ const ROOT: [(&str, &str); 2] =
     [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
 
-/// `bucket add NAME http://upstream/PATH`, as Alice.
+/// The arguments `bucket add NAME http://upstream/PATH`, with Alice's credentials.
 fn add<'a>(name: &'a str, url: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let mut arguments =
         vec!["bucket", "add", name, url, "--access-key", ALICE.access_key, "--secret-key-env", SECRET.0];
@@ -83,7 +83,7 @@ fn the_remote_bucket_is_made_where_that_is_asked_for() {
     let (server, place) = (Server::start(), Place::new());
     place.run(&add("photos", &url(&server, "made-here/below"), &["--create"]), &[SECRET]).succeeded();
     assert_eq!(server.raw().get("/made-here").send().status, 200);
-    // What is there already is no reason to fail.
+    // An existing bucket is no reason to fail.
     place.run(&add("films", &url(&server, "made-here/films"), &["--create"]), &[SECRET]).succeeded();
 }
 

@@ -55,7 +55,7 @@ fn a_folder_on_an_sftp_server_is_added_by_its_url_and_served() {
     );
     assert!(!text.contains("OPENSSH"), "{text}");
 
-    // What lies below is on the same backend, and what is elsewhere is not.
+    // A folder below is on the same backend; a folder elsewhere is not.
     std::fs::create_dir_all(server.root().join("photos/old")).expect("made");
     place.run(&["bucket", "remove", "photos"], &[]).succeeded();
     let said = place.run(&add("album", &url("photos/old"), &[]), &[]).succeeded();

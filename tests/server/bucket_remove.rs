@@ -68,7 +68,7 @@ fn a_bucket_that_was_served_is_gone_at_the_next_start() {
     );
     assert_eq!(place.read("elsewhere/cat.jpg"), "meow");
     drop(server);
-    // And back again, with all that is in it.
+    // The bucket is added to the configuration again, and has its objects.
     place.write("causeway.toml", &[HEAD, OTHER, PHOTOS].concat());
     let server = place.serve(&["--data", "d"], &ROOT);
     assert_eq!(Raw::new(server.s3, WHO).get("/photos/cat.jpg").send().text(), "meow");

@@ -8,7 +8,7 @@ use super::{
 const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
 const ENVIRONMENT: [(&str, &str); 2] =
     [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
-/// Nothing is looked at unless somebody asks.
+/// The server scans only on request.
 const CONFIGURATION: &str = "[server]\ndata = 'data'\nscan_interval = 'off'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n[bucket.photos]\n";
 
 fn keys(raw: &Raw) -> String {

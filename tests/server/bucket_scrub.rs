@@ -12,8 +12,8 @@ const ENVIRONMENT: [(&str, &str); 2] =
     [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
 const PART: usize = 5 << 20;
 
-/// A server whose bucket `photos` is on this backend, and holds some objects. Nothing is looked at unless
-/// somebody asks.
+/// A server whose bucket `photos` is on this backend, and holds some objects. The server scans only on
+/// request.
 fn photos(backend: &str) -> (Place, Running) {
     photos_with("", backend)
 }
@@ -53,7 +53,7 @@ fn counts(differing: u64) -> Value {
     json!({ "objects": 4, "bytes": BYTES, "differing": differing, "failed": 0, "changed": 0, "unverified": 0 })
 }
 
-/// Other bytes, as many, at the same time: nothing but reading them tells.
+/// Replaces the bytes by others of the same number and time: only reading detects it.
 fn rot(path: &Path) {
     let modified = path.metadata().and_then(|metadata| metadata.modified()).expect("a time");
     let rotten: Vec<u8> = std::fs::read(path).expect("read").into_iter().map(|byte| !byte).collect();
@@ -71,7 +71,7 @@ fn is_sound(place: &Place) {
     assert_eq!(said, "bucket photos: 4 objects looked at, 0 differ, 0 failed, 0 changed meanwhile\n");
 }
 
-/// Each of these files under `root` is found by its bytes, and nothing else is.
+/// Each of these files under `root` is found to be corrupt when its bytes are read, and nothing else is.
 fn finds_rot(place: &Place, root: &Path) {
     is_sound(place);
     for (name, words) in

@@ -9,7 +9,7 @@ const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" 
 const ENVIRONMENT: [(&str, &str); 2] =
     [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
 
-/// In front of storage that keeps nothing but bytes.
+/// A gateway in front of storage that keeps only bytes.
 fn before(sshd: &Sshd) -> Place {
     let place = Place::new();
     let (host, port) = (sshd.address().ip(), sshd.address().port());
@@ -27,7 +27,7 @@ fn before(sshd: &Sshd) -> Place {
     place
 }
 
-/// What a client sees of `/photos/a b`.
+/// The reply that a client gets for `/photos/a b`.
 fn seen(raw: &Raw) -> (u16, Option<String>, Option<String>, Option<String>) {
     let reply = raw.get("/photos/a%20b").send();
     let header = |name| reply.header(name).map(str::to_owned);
@@ -47,7 +47,7 @@ fn what_only_the_catalog_knows_moves_to_another_data_directory() {
     let known = seen(&raw);
     assert_eq!((known.0, known.2.as_deref()), (200, Some("me")));
 
-    // By the running server, and with none.
+    // The export works with a running server, and without one.
     first.run(&["catalog", "export", "live.jsonl"], &[]).succeeded();
     assert_eq!(first.mode("live.jsonl"), 0o600);
     let said = first.run(&["catalog", "import", "live.jsonl"], &[]).failed(1);
@@ -120,7 +120,7 @@ fn a_catalog_that_is_not_whole_is_not_imported() {
     };
     place.write("one.jsonl", &file(&bucket("photos", "photos"), 1));
     place.run(&["catalog", "import", "one.jsonl"], &[]).succeeded();
-    // From here on the index knows something: that it is complete.
+    // From here on, the index has a row: the bucket has been scanned completely.
     place.run(&["bucket", "scan", "photos"], &[]).succeeded();
     let index = || std::fs::read(place.path("data/.causeway/index.sqlite")).expect("an index");
     let before = index();

@@ -1,11 +1,11 @@
-//! Configurations that are wrong, and which source wins.
+//! Wrong configurations, and which source takes precedence.
 
 use super::{
     process::{Ended, Place, within},
     support::{Who, is, raw::Raw},
 };
 
-/// What `config check` says of a file.
+/// Runs `config check` on a file.
 fn check(text: &str, environment: &[(&str, &str)]) -> Ended {
     let place = Place::new();
     place.write("causeway.toml", text);

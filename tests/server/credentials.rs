@@ -1,4 +1,4 @@
-//! Where the first credentials come from.
+//! The sources of the first credentials.
 
 use super::{
     process::{Place, Running},

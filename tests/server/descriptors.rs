@@ -1,4 +1,4 @@
-//! More of everything than there are descriptors for.
+//! More buckets and connections than there are descriptors.
 
 use super::{
     process::{Place, Running, within},
@@ -30,7 +30,8 @@ fn more_buckets_than_descriptors_are_served() {
 
 const GET: &str = "GET /bucket/key HTTP/1.1\r\nhost: x\r\n\r\n";
 
-/// The status of a reply, on a connection that stays open. `None`: the connection had to give way to others.
+/// The status of a reply, on a connection that stays open. `None` if the server closed the connection for
+/// another one.
 fn ask(stream: &mut TcpStream, request: &str) -> Option<String> {
     stream.write_all(request.as_bytes()).ok()?;
     let mut reply = vec![0; 4096];
@@ -38,14 +39,14 @@ fn ask(stream: &mut TcpStream, request: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&reply[..read]).get(9..12)?.to_owned())
 }
 
-/// Takes all descriptors, until a request on a connection that was there before finds none. `None`: that
-/// connection was idle for long enough to give way, on a machine that has much to do.
+/// Takes all descriptors, until a request on an existing connection finds none. `None` if the server closed
+/// that connection because it was idle, which happens on a busy machine.
 fn take_all_descriptors(server: &Running) -> Option<Vec<TcpStream>> {
     let mut before = server.connect();
     if ask(&mut before, GET)? != "200" {
         return None;
     }
-    // Each has a connection and a file; some will find neither.
+    // Each request needs a connection and a file; some will get neither.
     let put = format!(
         "PUT /bucket/slow HTTP/1.1\r\nhost: x\r\ncontent-length: 300000\r\n\r\n{}",
         "x".repeat(200_000)
@@ -58,7 +59,7 @@ fn take_all_descriptors(server: &Running) -> Option<Vec<TcpStream>> {
         held.push(hog);
         ask(&mut before, GET)?;
     }
-    // Whatever is left is taken by connections that do nothing.
+    // Idle connections take the descriptors that are left.
     for _ in 0..500 {
         held.push(server.connect());
         let status = ask(&mut before, GET)?;

@@ -1,4 +1,4 @@
-//! A backend that fails on purpose, as it is configured.
+//! A backend that injects faults, as the configuration says.
 
 use super::{
     process::Place,

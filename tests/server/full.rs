@@ -1,7 +1,7 @@
-//! Disks that are full: what frees space works, and what is full is told.
+//! Full disks: requests that free space work, and a full disk is reported.
 //!
-//! Each disk is a small file system in memory, which only root can mount: without that these tests say so and
-//! end.
+//! Each disk is a small file system in memory, which only root can mount. Without root, these tests print
+//! that and end.
 
 use super::{
     process::{Place, Running, within},
@@ -23,7 +23,7 @@ const ENVIRONMENT: [(&str, &str); 2] =
     [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
 const MIB: usize = 1 << 20;
 
-/// A file system of its own.
+/// A file system of its own, unmounted when this value is dropped.
 struct Disk(PathBuf);
 
 impl Disk {
@@ -46,7 +46,7 @@ impl Disk {
         space.f_bavail * space.f_frsize
     }
 
-    /// To the last byte.
+    /// Fills the disk to the last byte.
     fn fill(&self) {
         let mut file =
             File::options().append(true).create(true).open(self.0.join("filling")).expect("a file");
@@ -106,14 +106,14 @@ fn what_frees_space_works_on_a_full_disk() {
     for (n, upload) in uploads.iter().enumerate() {
         assert_eq!(part(&raw, &format!("u{n}"), upload, 1, MIB).status, 200);
     }
-    // The numbers are taken every few seconds.
+    // The numbers are measured every few seconds.
     within(|| (server.metric("causeway_data_space_low") == Some(0.0)).then_some(()));
 
     disk.fill();
     let refused = raw.put("/photos/new", vec![b'x'; MIB]).send();
     assert_eq!(refused.failure(), (507, "StorageFull".to_owned()));
     assert_eq!(part(&raw, "u0", &uploads[0], 2, MIB).status, 507);
-    // Somebody else takes at once whatever is freed.
+    // Another program immediately takes all space that is freed.
     for (n, upload) in uploads.iter().enumerate() {
         disk.fill();
         assert_eq!(delete(&raw, &format!("/photos/u{n}?uploadId={upload}")), 204, "upload {n} is aborted");
@@ -187,7 +187,7 @@ fn a_full_data_directory_is_told_apart_from_a_full_storage() {
         assert_eq!(raw.put(format!("/photos/{n}"), "x").send().status, 200);
     }
     disk.fill();
-    // The log of the catalog has some room yet; then it has none.
+    // At first, the log of the catalog has some room left.
     let mut more = 0;
     let refused = within(|| {
         more += 1;
@@ -196,10 +196,10 @@ fn a_full_data_directory_is_told_apart_from_a_full_storage() {
     });
     assert_eq!(refused.failure(), (507, "StorageFull".to_owned()));
     assert!(refused.text().contains("data directory"), "{}", refused.text());
-    // Also after a start on a full disk.
+    // A server that starts on a full disk behaves in the same way.
     drop(server);
     let (server, raw) = serve(&place, &disk.0, &place.path("objects"));
-    // Deleting goes on, though it frees nothing there.
+    // Deletes succeed, though they free no space there.
     for n in 0..200 {
         assert_eq!(delete(&raw, &format!("/photos/{n}")), 204, "{n}");
     }
@@ -240,7 +240,7 @@ fn a_full_replica_says_why_it_lacks_what_it_lacks_in_status_log_and_metrics() {
     assert!(said.contains("small: 3 objects since") && said.contains("No space left on device"), "{said}");
     let said = within(|| {
         let said = place.run(&["replicate", "status", "photos", "--keys"], &[]).failed(1);
-        // One that is tried at this moment is on its way.
+        // An object that is being repaired at this moment does not count as lacking.
         (said.matches("small lacks ").count() == 3).then_some(said)
     });
     for n in 0..3 {

@@ -1,5 +1,5 @@
-//! As much of HTTP/2 as tests need by hand: clients that keep windows closed, and servers spoken to without
-//! negotiating first.
+//! As much of HTTP/2 as tests need by hand: clients that keep windows closed, and connections without
+//! negotiation of the protocol.
 
 use super::process::Place;
 use std::io::{Read, Write};
@@ -21,7 +21,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// `GET /` on stream 1, by the static table of HPACK; returns the body of the reply.
+/// Sends `GET /` on stream 1, by the static table of HPACK, and returns the body of the reply.
 pub fn get_root(stream: &mut (impl Read + Write), secure: bool, authorization: Option<&str>) -> String {
     let mut request = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     request.extend(frame(SETTINGS, 0, 0, &[]));
@@ -67,19 +67,19 @@ fn headers_are_not_logged_at_any_level() {
     assert!(!log.contains("hunter2"), "{log}");
 }
 
-/// A client that does with its windows what a test wants.
+/// A client whose flow-control windows a test controls.
 pub struct Client<S> {
     stream: S,
     secure: bool,
-    /// Replies come in any order: what was not asked for yet.
+    /// Frames that arrived before the test asked for them: replies come in any order.
     seen: Vec<Frame>,
 }
 
-/// Its kind, its flags, its stream and what it carries.
+/// The type, the flags, the stream and the payload of a frame.
 type Frame = (u8, u8, u32, Vec<u8>);
 
 impl<S: Read + Write> Client<S> {
-    /// `window` is how much of each reply may be sent unasked.
+    /// `window` is how much of each reply may be sent before `allow`.
     pub fn begin(mut stream: S, secure: bool, window: u32) -> Self {
         let mut begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
         let mut setting = vec![0, 4];
@@ -89,7 +89,7 @@ impl<S: Read + Write> Client<S> {
         Self { stream, secure, seen: Vec::new() }
     }
 
-    /// Sends a request: all of it, or its head alone if it has a `length`.
+    /// Sends a request: all of it, or only its head if it has a `length`.
     pub fn request(&mut self, stream: u32, method: &str, path: &str, length: Option<usize>) {
         let mut head = vec![if self.secure { 0x87 } else { 0x86 }, 0x41, 9];
         head.extend_from_slice(b"localhost");
@@ -107,7 +107,7 @@ impl<S: Read + Write> Client<S> {
         self.stream.write_all(&frame(HEADERS, END_HEADERS | end, stream, &head)).expect("sent");
     }
 
-    /// A request's body.
+    /// Sends the body of a request.
     pub fn body(&mut self, stream: u32, bytes: &[u8]) {
         self.stream.write_all(&frame(DATA, END, stream, bytes)).expect("sent");
     }
@@ -119,7 +119,8 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    /// The first frame of a kind on a stream that was not returned yet: its flags and what it carries.
+    /// Returns the flags and the payload of the first frame of this type on this stream that was not returned
+    /// yet.
     pub fn until(&mut self, kind: u8, stream: u32) -> (u8, Vec<u8>) {
         let is_it = |frame: &Frame| (frame.0, frame.2) == (kind, stream);
         if let Some(at) = self.seen.iter().position(is_it) {
@@ -135,7 +136,7 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    /// Everything until the server ends the connection.
+    /// Reads everything until the server closes the connection.
     pub fn until_the_end(mut self) {
         let mut buffer = [0; 4096];
         while let Ok(1..) = self.stream.read(&mut buffer) {}
@@ -167,7 +168,7 @@ fn a_refusal_before_the_body_ends_its_stream_without_an_error_and_the_connection
         head
     };
     request.extend(frame(HEADERS, END_HEADERS, 1, &head(b"PUT", b"/bucket/key")));
-    // As much as may be sent before the server has said anything; the body has no end yet.
+    // The client sends as much as it may before the server has answered; the body does not end.
     for _ in 0..3 {
         request.extend(frame(DATA, 0, 1, &[b'x'; 16 << 10]));
     }

@@ -1,5 +1,5 @@
-//! Clients that stop amid what they began, over HTTP/1.1, HTTP/2 and TLS; and documents of those who may not
-//! send them.
+//! Clients that stop in the middle of a request, over HTTP/1.1, HTTP/2 and TLS; and documents of clients
+//! without the right to send them.
 
 use super::{
     h2::{Client, DATA, HEADERS},
@@ -22,7 +22,7 @@ fn serve(place: &Place, settings: &str) -> Running {
     place.serve(&["--data", "d"], &ROOT)
 }
 
-/// A bucket that anybody may write, and one that nobody else may.
+/// A bucket that anyone may write, and one that only its owner may.
 fn buckets(server: &Running) -> Raw {
     let raw = Raw::new(server.s3, WHO);
     assert_eq!(raw.put("/public", "").header("x-amz-acl", "public-read-write").send().status, 200);
@@ -81,7 +81,7 @@ fn a_tls_handshake_that_does_not_go_on_is_cut_off() {
         &place,
         "header_timeout = '300ms'\nidle_timeout = '10m'\ntls_cert = 'c.pem'\ntls_key = 'k.pem'",
     );
-    // The head of a record that announces more than comes.
+    // The head of a record that announces more bytes than follow.
     for begun in [&b""[..], b"\x16\x03\x01", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"] {
         let mut stream = server.connect();
         stream.write_all(begun).expect("sent");
@@ -118,7 +118,7 @@ fn idle_connections_give_way_over_tls_and_http2_too() {
     drop(newcomers);
 }
 
-/// Sends the beginning of what never goes on, and stops the server.
+/// Sends the beginning of a request that never continues, and stops the server.
 fn begins_and_stops(place: &Place, settings: &str, begun: &[u8]) {
     let settings = format!("header_timeout = '10m'\nidle_timeout = '10m'\ndrain_timeout = '12s'\n{settings}");
     let mut server = serve(place, &settings);
@@ -138,7 +138,7 @@ fn stopping_does_not_wait_for_heads_and_handshakes_that_do_not_end() {
     begins_and_stops(&place, "tls_cert = 'c.pem'\ntls_key = 'k.pem'", b"\x16\x03\x01\x02\x00\x01");
 }
 
-/// Waits until so many requests are in work, stops the server and sees it end in good order.
+/// Waits until so many requests are in progress, stops the server and checks its exit.
 fn stops_in_order(mut server: Running, place: &Place, in_work: usize) {
     in_flight(&server, in_work);
     server.signal(Signal::TERM);
@@ -217,7 +217,7 @@ fn what_is_told_of_many_keys_is_in_work_until_it_is_taken() {
     let place = Place::new();
     let server = serve(&place, "idle_timeout = '10m'");
     let raw = buckets(&server);
-    // Each quote is six bytes of the reply.
+    // Each quote takes six bytes of the reply.
     let object = |n: usize| format!("<Object><Key>{n:04}{}</Key></Object>", "\"".repeat(1020));
     let document = format!("<Delete>{}</Delete>", (0..1000).map(object).collect::<String>());
     let mut stream = TcpStream::connect(server.s3).expect("a connection");

@@ -13,7 +13,7 @@ const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" 
 const ENVIRONMENT: [(&str, &str); 2] =
     [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
 
-/// A server with these settings, and everything else by default.
+/// A server with these settings, and defaults for everything else.
 fn started(server: &str, rest: &str) -> (Place, Running) {
     let place = Place::new();
     place.write("causeway.toml", &format!("[server]\ndata = 'data'\n{server}\n{rest}"));
@@ -23,7 +23,7 @@ fn started(server: &str, rest: &str) -> (Place, Running) {
 
 const DISK: &str = "[backend.disk]\ntype = 'fs'\nroot = 'objects'\n[bucket.photos]\n";
 
-/// The jobs that a command with these arguments shows.
+/// The jobs that the command prints with these arguments.
 fn jobs(place: &Place, arguments: &[&str]) -> Vec<Value> {
     let said = place.run(&[&["jobs", "--json"], arguments].concat(), &[]).succeeded();
     let mut said: Value = serde_json::from_str(&said).expect("JSON");
@@ -95,7 +95,7 @@ fn a_bucket_whose_directory_is_gone_shows_why_its_upkeep_fails_and_keeps_no_othe
     );
     assert_eq!(find(&jobs(&place, &["--bucket", "films"]), "upkeep", Some("photos")), None);
 
-    // So is one that somebody asks for.
+    // A scan on request fails, too.
     place.run(&["bucket", "scan", "photos"], &[]).failed(1);
     let scans = jobs(&place, &["scan"]);
     assert_eq!(
@@ -112,7 +112,7 @@ fn a_bucket_whose_directory_is_gone_shows_why_its_upkeep_fails_and_keeps_no_othe
     );
 }
 
-/// A storage that never answers holds upkeep and a scan still.
+/// A storage that never answers keeps upkeep and a scan running.
 #[test]
 fn a_job_that_runs_shows_since_when_and_how_far_it_is_and_another_scan_of_the_bucket_is_refused() {
     let held = "[backend.disk]\ntype = 'fs'\nroot = 'objects'\n[backend.shaky]\ntype = 'faulty'\nbackend = 'disk'\nhang = 1\n\
@@ -140,14 +140,14 @@ fn a_job_that_runs_shows_since_when_and_how_far_it_is_and_another_scan_of_the_bu
         refused,
         "causeway: bucket 'second' is being scanned already: 'causeway jobs scan' shows how far that is\n"
     );
-    // Whoever asked goes away: then the scan ends.
+    // When the command that asked for the scan is killed, the scan ends.
     asking.kill().and_then(|()| asking.wait()).expect("it ends");
     let ended = within(|| {
         find(&jobs(&place, &["scan"]), "scan", Some("second")).filter(|job| job["state"] == "failed").cloned()
     });
     assert_eq!(ended["error"], "it was interrupted before its end");
 
-    // A job that hangs keeps no server from stopping.
+    // A hanging job does not keep the server from stopping.
     server.signal(rustix::process::Signal::TERM);
     assert!(server.wait().success());
 }

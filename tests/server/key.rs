@@ -1,4 +1,4 @@
-//! `causeway key`: identities that come and go while a server runs.
+//! `causeway key`: identities that are added and removed while a server runs.
 
 use super::{
     process::{Place, Running},
@@ -37,7 +37,7 @@ fn who_is_added_to_a_running_server_may_come_in_at_once_and_after_a_restart_unti
     let said = key(&place, &["add", "bob", "--secret-env", "BOB", "--name", "Bob"]).succeeded();
     assert_eq!(said, "access key: bob\nsecret key: bob-secret\n");
     key(&place, &["add", "reader", "--secret-env", "READER", "--policy", "readonly"]).succeeded();
-    // Bob has buckets of his own, as any identity.
+    // Bob may create buckets, like any identity.
     assert_eq!(Raw::new(server.s3, BOB).put("/bobs", "").send().status, 200);
     assert_eq!(Raw::new(server.s3, BOB).put("/bobs/a.jpg", "meow").send().status, 200);
     assert_eq!(Raw::new(server.s3, READER).put("/readers", "").send().failure(), is(403, "AccessDenied"));

@@ -1,4 +1,5 @@
-//! Limits as clients meet them: what is served is whole, and what is too much is told to slow down.
+//! Limits as clients meet them: a served request is served completely, and requests beyond the limit get
+//! SlowDown.
 
 use super::{
     process::{Place, Running, within},
@@ -21,7 +22,7 @@ fn serve(place: &Place, config: &str) -> Running {
     place.serve(&["--data", "d"], &ROOT)
 }
 
-/// As many at once as there are.
+/// Sends `count` requests at the same time.
 fn at_once(count: usize, ask: impl Fn(usize) -> RawReply + Sync) -> Vec<RawReply> {
     std::thread::scope(|scope| {
         let ask = &ask;
@@ -30,7 +31,7 @@ fn at_once(count: usize, ask: impl Fn(usize) -> RawReply + Sync) -> Vec<RawReply
     })
 }
 
-/// How many were served; all others were told to come back, after so many seconds.
+/// The number of served requests. All others must be refused, with a Retry-After in this range of seconds.
 #[track_caller]
 fn served(replies: &[RawReply], after: RangeInclusive<u64>) -> usize {
     let (served, refused): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 200);
@@ -46,7 +47,7 @@ fn served(replies: &[RawReply], after: RangeInclusive<u64>) -> usize {
     served.len()
 }
 
-/// An hour at most: an operator may raise a budget meanwhile.
+/// At most an hour, because an operator may raise a budget earlier.
 fn until_the_month_is_over() -> RangeInclusive<u64> {
     let text = Timestamp::now().iso8601();
     let is_last_hour = ["28", "29", "30", "31"].contains(&&text[8..10]) && &text[11..13] == "23";
@@ -59,7 +60,7 @@ fn requests_beyond_the_rate_of_a_bucket_are_told_to_slow_down() {
     let server = serve(&place, "[bucket.busy]\nrequest_rate = 1\n[bucket.idle]\n");
     let raw = Raw::new(server.s3, WHO);
     let replies = at_once(60, |_| raw.get("/busy?list-type=2").send());
-    // The second that a request waits for is taken already, so the next is more than one away.
+    // The next second is reserved for waiting requests already, so Retry-After is more than one second.
     let served_now = served(&replies, 2..=2);
     assert!((1..60).contains(&served_now), "{served_now}");
     assert_eq!(
@@ -91,13 +92,13 @@ fn of_many_that_a_backend_lets_hang_only_its_slots_are_taken() {
     );
     let raw = Raw::new(server.s3, WHO);
     assert_eq!(raw.put("/stuck/a", "1").send().status, 200);
-    // Two of them never answer; the server is killed with them.
+    // Two of the requests never get an answer; the killed server ends them.
     let (sender, answers) = std::sync::mpsc::channel();
     for _ in 0..6 {
         let (raw, sender) = (Raw::new(server.s3, WHO), sender.clone());
         std::thread::spawn(move || {
             let wire = raw.get("/stuck/a").wire();
-            // Whoever hangs ends with the server.
+            // Hanging requests end with the server.
             if let Ok(reply) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| raw.send(&wire))) {
                 let _ = sender.send(reply);
             }

@@ -1,4 +1,4 @@
-//! Clients that want too much, or nothing at all.
+//! Clients that ask for too much, or send nothing.
 
 use super::{
     process::{Place, Running, read_all, within},
@@ -18,7 +18,7 @@ fn serve(place: &Place, limits: &str) -> Running {
     place.serve(&["--data", "d"], &ROOT)
 }
 
-/// Without `connection: close`.
+/// The request without `connection: close`.
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
 /// The reply to one request on a connection that stays open.
@@ -43,7 +43,7 @@ fn ask(stream: &mut TcpStream, request: &[u8]) -> String {
     }
 }
 
-/// The head of a PUT whose body is to follow, and the body.
+/// Sends the head of a PUT, and returns the connection with the body to send.
 fn slow_put(server: &Running, target: &str, size: usize) -> (TcpStream, Vec<u8>) {
     let raw = Raw::new(server.s3, WHO);
     let wire = raw.put(target, vec![b'x'; size]).unsigned_payload().wire();
@@ -61,7 +61,7 @@ fn a_head_that_never_ends_is_cut_off() {
     let mut stream = server.connect();
     stream.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
     stream.write_all(b"GET / HTTP/1.1\r\n").expect("sent");
-    // One header line every 20 ms, for ever.
+    // The client sends one header line every 20 ms, forever.
     let mut buffer = [0; 64];
     within(|| match stream.read(&mut buffer) {
         Err(error)
@@ -123,7 +123,7 @@ fn heads_that_are_too_large_are_refused() {
     let server = serve(&place, "max_header_size = '16KiB'");
     let status = |head: String| {
         let mut stream = server.connect();
-        // The server may have heard enough before it is all said.
+        // The server may refuse before it has read everything.
         let _ = stream.write_all(head.as_bytes());
         read_all(&mut stream).split(' ').nth(1).map(str::to_owned)
     };
@@ -219,7 +219,7 @@ fn garbage_is_survived() {
     all.extend((0..20).map(|n| noise(1 << (n % 10))));
     for bytes in all {
         let mut stream = server.connect();
-        // It may be turned away in the middle.
+        // The server may close the connection in the middle.
         let _ = stream.write_all(&bytes);
         let _ = stream.shutdown(std::net::Shutdown::Write);
         read_all(&mut stream);

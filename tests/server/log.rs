@@ -1,4 +1,4 @@
-//! What the log says, and what it must never say.
+//! What the log contains, and what it must never contain.
 
 use super::{
     process::Place,
@@ -85,7 +85,7 @@ fn what_others_say_cannot_forge_lines() {
         let server = place.serve(&["--data", "d", "--log-format", format], &environment);
         let raw = Raw::new(server.s3, WHO);
         assert_eq!(raw.get("/bucket?list-type=2").send().status, 503);
-        // A key of C1, of what turns writing round, and of line ends.
+        // A key with a C1 control character, a character that changes the direction of text, and a line end.
         raw.get("/bucket/x%C2%9B31m%E2%80%AE%0AERROR").send();
         let log = place.read("stderr");
         assert!(log.contains("forged") && log.contains("GetObject"), "{log}");

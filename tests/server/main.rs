@@ -1,4 +1,4 @@
-//! The binary as an operator meets it: configuration, credentials, listeners, limits, TLS, health, stopping.
+//! The binary as an operator uses it: configuration, credentials, listeners, limits, TLS, health, stopping.
 
 #[path = "../support/mod.rs"]
 mod support;

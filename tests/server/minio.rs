@@ -1,4 +1,4 @@
-//! Directories in MinIO's own format are recognised, and nothing is made of them.
+//! Directories in MinIO's own format are recognised and not served.
 
 use super::{
     process::Place,
@@ -10,13 +10,13 @@ const ROOT: [(&str, &str); 2] =
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
 const WORDS: &str = "in MinIO's own format";
 
-/// An object as MinIO keeps it.
+/// An object in MinIO's format.
 fn keep(place: &Place, object: &str) {
     std::fs::create_dir_all(place.path(object)).expect("made");
     std::fs::write(place.path(object).join("xl.meta"), b"XL2 1 0\xc6\0\0").expect("written");
 }
 
-/// A directory that MinIO serves, of this format.
+/// A directory of MinIO in this format.
 fn drive(place: &Place, name: &str, format: &str) {
     std::fs::create_dir_all(place.path(name).join(".minio.sys")).expect("made");
     std::fs::write(
@@ -61,7 +61,7 @@ fn a_bucket_of_minio_is_not_adopted_and_all_others_are() {
     keep(&place, "d/theirs/2024/cat.jpg");
     std::fs::create_dir_all(place.path("d/plain")).expect("made");
     place.write("d/plain/cat.jpg", "meow");
-    // An object of that name is an object.
+    // An object of this name is an ordinary object.
     std::fs::create_dir_all(place.path("d/named/xl.meta")).expect("made");
     let server = place.serve(&["--data", "d"], &ROOT);
     let raw = Raw::new(server.s3, WHO);

@@ -1,5 +1,5 @@
-//! Whose a place is: no two buckets share one, and what lies on a storage already is no client's until an
-//! operator says so.
+//! Ownership of locations: no two buckets share one, and existing data on a storage belongs to no client
+//! until an operator assigns it.
 
 use super::{
     process::{Place, Running, within},
@@ -17,7 +17,7 @@ const IDENTITIES: &str = "[[identity]]\naccess_key = 'root-user'\nsecret_key = '
      [[identity]]\naccess_key = 'eve'\nsecret_key = 'eve-secret'\n";
 const TAKEN: (u16, &str) = (409, "BucketAlreadyExists");
 
-/// A server that knows an administrator and an ordinary identity.
+/// A server with an administrator and an ordinary identity.
 fn serve(place: &Place, config: &str) -> Running {
     place.write("causeway.toml", &format!("[server]\ndata = 'd'\n{IDENTITIES}{config}"));
     place.serve(&[], &[])
@@ -37,7 +37,7 @@ fn done(reply: RawReply) -> String {
     reply.text()
 }
 
-/// A backend on another S3 server, and what is in its buckets there.
+/// The configuration of a backend on another S3 server.
 fn upstream(upstream: &Upstream, name: &str, more: &str) -> String {
     let Upstream { access_key, secret_key, .. } = upstream;
     let endpoint = upstream.endpoint();

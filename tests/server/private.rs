@@ -1,4 +1,5 @@
-//! What other users of the machine see of it: modes of what is made, and words about what they could reach.
+//! What other users of the machine can see: modes of created files, and messages about files that they could
+//! reach.
 
 use super::{
     process::{Place, Running},
@@ -26,14 +27,14 @@ fn chmod(place: &Place, name: &str, mode: u32) {
     std::fs::set_permissions(place.path(name), std::fs::Permissions::from_mode(mode)).expect("changed");
 }
 
-/// Every file and directory below, with its mode.
+/// Every file and directory below a directory, with its mode.
 fn modes(place: &Place, name: &str) -> Vec<(String, bool, u32)> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(place.path(name)).expect("a directory") {
         let entry = entry.expect("an entry");
         let path = format!("{name}/{}", entry.file_name().to_string_lossy());
         let is_directory = entry.file_type().expect("a type").is_dir();
-        // The socket that commands come by is of the directory that holds it.
+        // The socket for commands is protected by its directory.
         if is_directory || entry.file_type().expect("a type").is_file() {
             all.push((path.clone(), is_directory, place.mode(&path)));
         }

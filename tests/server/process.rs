@@ -1,5 +1,4 @@
-//! The binary with nothing but the arguments and the environment that a test gives it, in a directory of its
-//! own.
+//! The binary in a directory of its own, with only the arguments and the environment that a test gives it.
 
 use std::{
     fs::File,
@@ -11,7 +10,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// Longer than anything here takes on a busy machine: reaching it is a failure.
+/// Longer than anything here takes on a busy machine; reaching it is a failure.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
@@ -50,7 +49,7 @@ impl Place {
         self.command_under(&[], arguments)
     }
 
-    /// With a program that starts it, and its arguments.
+    /// The command, started by another program with these arguments.
     fn command_under(&self, wrapper: &[&str], arguments: &[&str]) -> Command {
         let mut words = wrapper.iter().copied().chain([env!("CARGO_BIN_EXE_causeway")]);
         let mut command = Command::new(words.next().expect("a program"));
@@ -58,13 +57,13 @@ impl Place {
         command
     }
 
-    /// Runs to its end.
+    /// Runs the command to its end.
     pub fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
         let output = self.command(arguments).envs(environment.iter().copied()).output().expect("it runs");
         Ended::of(&output)
     }
 
-    /// Runs to its end, with something to read.
+    /// Runs the command to its end, with an input.
     pub fn run_with_input(&self, input: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
         let mut command = self.command(arguments);
         command
@@ -84,21 +83,21 @@ impl Place {
         ) & 0o777
     }
 
-    /// `serve` on free ports, with `causeway.toml` if the test wrote one, once it serves. A file that says
-    /// where to listen is heeded.
+    /// Starts `serve` on free ports, with `causeway.toml` if the test wrote one, and returns once it serves.
+    /// Listen addresses in that file are used.
     pub fn serve(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
         self.serve_under(&[], arguments, environment)
     }
 
-    /// As `serve`, by a process to which the modes of files mean something: root loses what lets it pass them
-    /// by.
+    /// The same as `serve`, in a process for which modes of files apply: root loses the capabilities that
+    /// bypass them.
     pub fn serve_bound_by_modes(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
         const BOUND: [&str; 2] = ["/usr/bin/setpriv", "--bounding-set=-dac_override,-dac_read_search"];
         let wrapper = if rustix::process::geteuid().is_root() { &BOUND[..] } else { &[] };
         self.serve_under(wrapper, arguments, environment)
     }
 
-    /// As `serve`, with so many descriptors at most.
+    /// The same as `serve`, with a maximum number of descriptors.
     pub fn serve_with_descriptors(
         &self,
         most: u32,
@@ -152,14 +151,14 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// What it printed, if all went well.
+    /// The output of a command that must succeed.
     #[track_caller]
     pub fn succeeded(self) -> String {
         assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
         self.out
     }
 
-    /// What it said, if it failed with this code.
+    /// The output of a command that must fail with this code.
     #[track_caller]
     pub fn failed(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
@@ -211,7 +210,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -223,7 +222,7 @@ pub fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// All that comes until the connection ends, in whatever way.
+/// Reads until the connection ends, in whatever way.
 pub fn read_all(stream: &mut impl Read) -> String {
     let mut all = Vec::new();
     let mut buffer = [0; 4096];
@@ -233,7 +232,7 @@ pub fn read_all(stream: &mut impl Read) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
-/// Asks again and again until there is an answer.
+/// Calls `ask` until it returns an answer.
 pub fn within<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {

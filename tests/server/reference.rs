@@ -1,4 +1,4 @@
-//! The reference says what the code does.
+//! The reference of the configuration is compared with the code.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Uploads that are refused before their body was read: the reply reaches a client that sends all of the body
-//! first, and only then looks for it, as most clients do.
+//! Uploads that are refused before their body was read: the reply must reach a client that first sends the
+//! whole body and then reads, as most clients do.
 
 use super::{
     process::{Place, Running, within},

@@ -14,16 +14,16 @@ use std::{
 const ROOT: Who = Who { access_key: "root-user", secret_key: "root-password" };
 const ALICE: Who = Who { access_key: "alice", secret_key: "alice-secret" };
 const BOB: Who = Who { access_key: "bob", secret_key: "bob-secret" };
-/// An administrator.
+/// The section of an administrator.
 const ADMIN: &str =
     "[[identity]]\naccess_key = 'root-user'\nsecret_key = 'root-password'\npolicy = 'admin'\n";
 
-/// An identity as a section.
+/// The section of an identity.
 fn identity(who: Who) -> String {
     format!("[[identity]]\naccess_key = '{}'\nsecret_key = '{}'\n", who.access_key, who.secret_key)
 }
 
-/// Replaces the configuration as editors do: whoever reads it meanwhile reads all of one.
+/// Replaces the configuration as editors do: a concurrent reader gets the old file or the new one, whole.
 fn write(place: &Place, server: &str, rest: &str) {
     place.write("new.toml", &format!("[server]\ndata = 'd'\n{server}{ADMIN}{rest}"));
     std::fs::rename(place.path("new.toml"), place.path("causeway.toml")).expect("replaced");
@@ -40,7 +40,7 @@ fn reloads(server: &Running) -> [f64; 2] {
     })
 }
 
-/// Has the configuration read again, and tells whether it is in force once that is known.
+/// Makes the server reload the configuration, waits for the result, and returns whether it is in force.
 fn reload(server: &Running) -> bool {
     let [ok, failed] = reloads(server);
     server.signal(Signal::HUP);
@@ -54,7 +54,7 @@ fn reload(server: &Running) -> bool {
     took_effect
 }
 
-/// What the server says of a configuration, once it has read it.
+/// Writes a configuration that the server must accept, and makes the server reload it.
 #[track_caller]
 fn accepted(place: &Place, server: &Running, config: &str) {
     write(place, "", config);
@@ -150,7 +150,7 @@ fn new_buckets_are_there_on_backends_that_were_there_and_on_new_ones_with_what_l
     for (object, content) in [("old-photos/cat.jpg", "meow"), ("music/a.flac", "la")] {
         assert_eq!(Raw::new(server.s3, ALICE).get(format!("/{object}")).send().text(), content);
     }
-    // Listed without waiting for the next upkeep, which is minutes away.
+    // The objects are listed without waiting for the next upkeep, which is minutes away.
     within(|| {
         Raw::new(server.s3, ALICE)
             .get("/old-photos")
@@ -172,7 +172,7 @@ fn new_buckets_are_there_on_backends_that_were_there_and_on_new_ones_with_what_l
     );
     assert!(server.metric("causeway_budget_requests{backend=\"nas\"}").is_some(), "it has a budget");
     assert!(server.metric("causeway_cache_size_bytes{what=\"metadata\"}").is_some(), "it has a cache");
-    // A second reading finds it there, and a restart too.
+    // A second reload finds the bucket in place, and a restart does, too.
     accepted(&place, &server, &config);
     drop(server);
     let server = place.serve(&[], &[]);
@@ -246,7 +246,7 @@ fn limits_and_levels_of_the_log_change_at_once() {
         server.metric("causeway_throttle_waited_seconds_total{scope=\"identity\",name=\"alice\"}")
     };
     assert!(waited(&server).is_some_and(|seconds| seconds > 0.0), "the third waits for the first");
-    // A request has its line when its reply was sent.
+    // A request is logged when its reply was sent.
     let lines = || place.read("stderr").matches("ListBuckets").count();
     within(|| (lines() == 3).then_some(()));
     accepted(&place, &server, &identity(ALICE));
@@ -295,7 +295,8 @@ fn what_only_the_server_can_find_wrong_changes_nothing_either() {
     put(&server, ALICE, "/photos/k", "x");
     put(&server, ALICE, "/clients", "");
     place.write("file", "no directory");
-    // A bucket that moves, one inside a client's, a backend that cannot be opened, and what stands on it.
+    // The cases: a bucket that moves, one inside a client's bucket, a backend that cannot be opened, and a
+    // bucket on that backend.
     let said = refused(
         &place,
         &server,
@@ -316,7 +317,7 @@ fn what_only_the_server_can_find_wrong_changes_nothing_either() {
     assert_eq!(names(&server, ROOT), ["clients", "photos"]);
     assert_eq!(status(&server, ALICE, "/photos/k"), 200);
     assert_eq!(server.metric("causeway_config_settings_waiting"), Some(0.0));
-    // What was opened in vain can be opened again.
+    // Backends that were opened before the refusal can be opened again.
     accepted(
         &place,
         &server,
@@ -369,7 +370,7 @@ fn what_takes_a_restart_is_named_each_time_and_all_else_takes_effect() {
     }
     assert_eq!((list(&server, ALICE).0, list(&server, BOB).0), (403, 200), "the rest is in force");
     assert!(!place.path("e").exists() && names(&server, ROOT).is_empty());
-    // Back to what runs: nothing waits any more.
+    // The configuration returns to what is running: no setting waits any more.
     write(&place, "listen = '127.0.0.1:0'\n", &format!("{}{}{disks}", identity(BOB), lake("hunter1-secret")));
     assert!(reload(&server));
     assert_eq!(server.metric("causeway_config_settings_waiting"), Some(0.0));
@@ -381,7 +382,7 @@ fn requests_of_an_identity_that_stays_all_succeed_while_the_configuration_is_rea
     let with = |others: &str| format!("{}{others}[bucket.photos]\nowner = 'alice'\n", identity(ALICE));
     let server = serve(&place, &with(""));
     put(&server, ALICE, "/photos/k", "meow");
-    /// Sets its flag however the test ends: workers that go on would keep it from ending.
+    /// Sets the flag however the test ends, because running workers would keep the test from ending.
     struct Stop<'a>(&'a AtomicBool);
     impl Drop for Stop<'_> {
         fn drop(&mut self) {
@@ -409,12 +410,12 @@ fn requests_of_an_identity_that_stays_all_succeed_while_the_configuration_is_rea
         let workers: Vec<_> = (0..4).map(|worker| scope.spawn(move || ask(worker))).collect();
         for n in 0..10 {
             let before = done.load(Ordering::Relaxed);
-            // Everything around her changes.
+            // Everything except Alice's identity changes.
             let grants = if n % 2 == 0 { "access = { bob = 'readonly' }\n" } else { "concurrency = 100\n" };
             let others = if n % 2 == 0 { identity(BOB) } else { String::new() };
             write(&place, "", &format!("{}{grants}[bucket.new-{n}]\n", with(&others)));
             let took_effect = reload(&server);
-            // Some requests are served between any two readings; a worker that failed serves none.
+            // Some requests are served between any two reloads; a worker that failed serves none.
             within(|| {
                 (done.load(Ordering::Relaxed) > before || workers.iter().any(|worker| worker.is_finished()))
                     .then_some(())

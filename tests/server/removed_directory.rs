@@ -1,4 +1,5 @@
-//! A bucket on local disk whose directory others have removed, or whose file system is not mounted.
+//! A bucket on local disk whose directory was removed by another program, or whose file system is not
+//! mounted.
 
 use super::{
     process::Place,
@@ -17,7 +18,7 @@ fn a_bucket_whose_directory_is_gone_says_so_to_clients_in_the_log_and_when_it_is
     let server = place.serve(&[], &ENVIRONMENT);
     let raw = Raw::new(server.s3, ROOT);
     assert_eq!(raw.put("/photos/a", "x").send().status, 200);
-    // It waits for the first scan, which would otherwise see the files go one by one.
+    // The listing waits for the first scan, which might otherwise run while the files disappear.
     assert!(raw.get("/photos?list-type=2").send().text().contains("<Key>a</Key>"));
     std::fs::remove_dir_all(place.path("objects/photos")).expect("removed");
 

@@ -1,4 +1,4 @@
-//! `causeway replicate`: what it says, and whether all is well by its exit code.
+//! `causeway replicate`: its output, and its exit code.
 
 use super::{
     process::{Ended, Place, Running, within},
@@ -16,7 +16,7 @@ fn document(ended: Ended) -> (Option<i32>, Value) {
     (ended.code, serde_json::from_str(&ended.out).expect("JSON"))
 }
 
-/// Waits until status says that all is well.
+/// Waits until the status has exit code 0.
 fn settled(place: &Place, bucket: &str) {
     within(|| (replicate(place, &["status", bucket]).code == Some(0)).then_some(()));
 }
@@ -26,12 +26,12 @@ fn stop(mut server: Running) {
     assert!(server.wait().success());
 }
 
-/// All that is in a replica under a key.
+/// The content of a key in each replica.
 fn held(place: &Place, key: &str) -> [Vec<u8>; 3] {
     DIRECTORIES.map(|directory| std::fs::read(place.path(directory).join(key)).unwrap_or_default())
 }
 
-/// Other bytes, as many, at the same time: nothing but reading them tells.
+/// Replaces the bytes by others of the same number and time: only reading detects it.
 fn rot(path: &Path) {
     let modified = path.metadata().and_then(|metadata| metadata.modified()).expect("a time");
     let rotten: Vec<u8> = std::fs::read(path).expect("read").into_iter().map(|byte| !byte).collect();
@@ -39,7 +39,7 @@ fn rot(path: &Path) {
     file.write_all(&rotten).and_then(|()| file.set_modified(modified)).expect("changed in place");
 }
 
-/// A server by this configuration, with a bucket that is replicated.
+/// A server with this configuration, and a replicated bucket.
 fn photos(config: &str) -> (Place, Running, Raw) {
     let place = Place::new();
     let (server, raw) = serve(&place, config);
@@ -97,7 +97,7 @@ fn status_shows_what_each_replica_lacks_and_fails_while_any_does() {
     assert_eq!((&nas["backend"], &nas["pending"], &nas["seeded"]), (&json!("nas"), &json!(2), &json!(true)));
     assert!(nas["down"].is_string(), "{nas}");
     stop(server);
-    // Nor is it well because nobody serves.
+    // Without a server, the command reports the same.
     let (code, said) = document(replicate(&place, &["status", "photos", "--json"]));
     assert_eq!((code, &said["replicas"][2]["pending"]), (Some(1), &json!(2)));
 }
@@ -121,7 +121,7 @@ fn repair_and_scrub_fail_while_a_replica_is_away_and_bring_what_it_lacks_when_it
     stop(server);
     assert_eq!(held(&place, "photos/changed"), [&b"after"[..], b"after", b"before"]);
 
-    // Without a server the command does it.
+    // Without a server, the command repairs.
     place.write("causeway.toml", &three(""));
     let (code, said) = document(replicate(&place, &["repair", "photos", "--json"]));
     assert_eq!((code, &said["counts"]["failed"]), (Some(0), &json!(0)), "{said}");
@@ -155,7 +155,7 @@ fn what_rots_under_a_right_etag_is_found_by_a_scrub_of_bytes_only_and_healed() {
     assert_eq!(rotten(), (true, true), "it did not look");
     let (code, said) = document(replicate(&place, &["scrub", "photos", "--bytes", "--json"]));
     let counts = &said["counts"];
-    // Who comes first repairs: the scrub, or the worker that it calls.
+    // Either the scrub repairs an object or the worker that it wakes.
     assert_eq!(
         (code, &counts["objects"], &counts["differing"], &counts["failed"]),
         (Some(0), &json!(9), &json!(2), &json!(0))
@@ -179,7 +179,7 @@ fn what_has_rotted_is_not_trusted_after_a_change_of_tags_either() {
     rot(&place.path("far/photos/a"));
     let (code, said) = document(replicate(&place, &["scrub", "photos", "--bytes", "--json"]));
     assert_eq!((code, &said["counts"]["differing"]), (Some(1), &json!(1)), "{said}");
-    // It has none, either.
+    // The object had no tags before, so they stay the same.
     put(&raw, "/photos/a?tagging", "<Tagging><TagSet></TagSet></Tagging>");
     stop(server);
     let (_server, _) = serve(&place, &three(""));
@@ -207,7 +207,7 @@ fn what_has_rotted_in_one_replica_is_not_copied_to_another() {
     let (server, raw) = serve(&place, &three(AWAY));
     put(&raw, "/photos/a", "after");
     stop(server);
-    // The first to be read, and so the first to be copied from.
+    // This replica is the first to be read, and so the first source of a copy.
     rot(&place.path("disk/photos/a"));
     let (_server, raw) = serve(&place, &three(""));
     settled(&place, "photos");

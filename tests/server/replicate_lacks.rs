@@ -1,7 +1,7 @@
-//! `causeway replicate status --keys`: what each replica lacks, key by key, and what failed last, for the
+//! `causeway replicate status --keys`: the objects that each replica lacks, with the last error, for the
 //! causes that operators meet.
 //!
-//! A full replica is in `full.rs`.
+//! The test of a full replica is in `full.rs`.
 
 use super::{
     process::{Place, Running, within},
@@ -14,7 +14,7 @@ const ENVIRONMENT: [(&str, &str); 2] =
     [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
 const KEYS: [&str; 3] = ["k0", "k1", "k2"];
 
-/// A server that speaks S3, over a directory.
+/// An S3 server over a directory.
 fn remote() -> (Place, Running, Raw) {
     let place = Place::new();
     place.write(
@@ -26,7 +26,7 @@ fn remote() -> (Place, Running, Raw) {
     (place, server, raw)
 }
 
-/// Replicas on local disk and on a remote server, of which one is enough for a write.
+/// Replicas on local disk and on a remote server. One of them is enough for a write.
 fn configure(place: &Place, remote: &Running, secret: &str, more: &str) {
     place.write(
         "causeway.toml",
@@ -61,14 +61,14 @@ fn begun(place: &Place, raw: &Raw) {
     put(raw, "/photos", "");
     put(raw, "/photos/a", "x");
     settled(place);
-    // What is on its way is not lacking.
+    // An object that is still being written does not count as lacking.
     within(|| {
         (raw.request("HEAD", "/photos/a").send().header("x-amz-replication-status") == Some("COMPLETED"))
             .then_some(())
     });
 }
 
-/// A server whose remote replica, with these settings of its backend, has what was put.
+/// A server whose remote replica, with these settings of its backend, has every object.
 fn with_all(upstream: &Running, more: &str) -> (Place, Running, Raw) {
     let place = Place::new();
     configure(&place, upstream, ROOT.secret_key, more);
@@ -81,7 +81,7 @@ fn settled(place: &Place) {
     within(|| (place.run(&["replicate", "status", "photos"], &[]).code == Some(0)).then_some(()));
 }
 
-/// All objects that are lacking, each with its backend, its key and the reason.
+/// All lacking objects, each with its backend, its key and the reason.
 fn lacks(place: &Place) -> Vec<[String; 3]> {
     let said = place.run(&["replicate", "status", "photos", "--keys", "--json"], &[]);
     let document: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("no JSON: {said:?}"));
@@ -91,8 +91,8 @@ fn lacks(place: &Place) -> Vec<[String; 3]> {
         .collect()
 }
 
-/// Puts three objects that the remote replica does not get, and waits until status names each of them with
-/// these words.
+/// Puts three objects that the remote replica does not get, and waits until the status names each of them
+/// with these words.
 fn told_of_each_key(place: &Place, raw: &Raw, words: &str) {
     for key in KEYS {
         put(raw, &format!("/photos/{key}"), key);
@@ -120,12 +120,12 @@ fn told_of_each_key(place: &Place, raw: &Raw, words: &str) {
     );
 }
 
-/// How often the log says so.
+/// How often the log has these words.
 fn logged(place: &Place, words: &str) -> usize {
     place.read("stderr").matches(words).count()
 }
 
-/// Waits until a storage was asked so often that what happens again and again has happened again.
+/// Waits until a storage was asked so many times more, so that a repeated action must have happened again.
 fn asked_again(server: &Running, backend: &str, times: f64) {
     let asked = || {
         server
@@ -136,7 +136,7 @@ fn asked_again(server: &Running, backend: &str, times: f64) {
     within(|| (asked() >= before + times).then_some(()));
 }
 
-/// Removes all objects of a bucket, and the bucket, past the gateway.
+/// Removes all objects of a bucket, and the bucket, directly on the storage.
 fn remove(raw: &Raw, bucket: &str) {
     let listed = raw.get(format!("/{bucket}?list-type=2")).send().text();
     for key in listed.split("<Key>").skip(1).filter_map(|rest| rest.split('<').next()) {
@@ -167,12 +167,12 @@ fn an_unreachable_storage_is_told_of_each_key() {
     let address = upstream.s3;
     drop(upstream);
     let (_server, raw) = serve(&place);
-    // Writes are not waited for as long as that takes to find out: the replica is late first.
+    // A write does not wait until the connection has failed: at first, the replica is only late.
     told_of_each_key(&place, &raw, &format!("connecting to {address} failed"));
 }
 
-/// The storage answers HEAD of a key as if that key alone were missing: the replica went out, was taken for
-/// well, and went out again.
+/// The storage answers a HEAD as if only that key were missing. Once, this made the replica go out, come back
+/// and go out again.
 #[test]
 fn a_shared_bucket_that_is_gone_is_told_of_each_key_and_the_replica_stays_out_until_it_is_back() {
     let (_there, upstream, beyond) = remote();

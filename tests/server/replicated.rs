@@ -1,4 +1,5 @@
-//! Replicated buckets as clients and monitoring meet them: replies, health and metrics tell how replicas are.
+//! Replicated buckets as clients and monitoring see them: replies, health and metrics report the state of
+//! replicas.
 
 use super::{
     process::{Place, Running, within},
@@ -13,8 +14,7 @@ const ROOT: [(&str, &str); 2] =
     [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
 
-/// Replicas in three directories, of which `far` is reached through backend `nas`, which fails as `faults`
-/// say.
+/// Replicas in three directories. `far` is reached through backend `nas`, which fails as `faults` says.
 pub fn three(faults: &str) -> String {
     format!(
         "[server]\ndata = 'd'\n[backend.disk]\ntype = 'fs'\nroot = 'disk'\n[backend.lake]\ntype = 'fs'\nroot = 'lake'\n\
@@ -23,9 +23,9 @@ pub fn three(faults: &str) -> String {
     )
 }
 
-/// Where they are.
+/// The directories of the replicas.
 pub const DIRECTORIES: [&str; 3] = ["disk", "lake", "far"];
-/// Every call fails.
+/// The fault that makes every call fail.
 pub const AWAY: &str = "unavailable = 1\n";
 
 pub fn serve(place: &Place, config: &str) -> (Running, Raw) {
@@ -35,14 +35,14 @@ pub fn serve(place: &Place, config: &str) -> (Running, Raw) {
     (server, raw)
 }
 
-/// Buckets and objects, put.
+/// Puts a bucket or an object.
 #[track_caller]
 pub fn put(raw: &Raw, target: &str, body: impl AsRef<[u8]>) {
     let reply = raw.put(target, body).send();
     assert_eq!(reply.status, 200, "{target}: {}", reply.text());
 }
 
-/// What a reply says of its replicas.
+/// The headers of a reply that report the state of replicas.
 fn told(reply: &RawReply) -> [Option<&str>; 2] {
     ["x-amz-replication-status", "x-causeway-replicas"].map(|name| reply.header(name))
 }
@@ -85,7 +85,7 @@ fn health_and_metrics_name_a_backend_while_it_is_out_and_it_comes_back_by_itself
         (up("nas") == Some(0.0)).then_some(())
     });
     assert_eq!([up("disk"), up("lake")], [Some(1.0); 2]);
-    // Nobody writes any more.
+    // From here on, no client writes.
     within(|| (up("nas") == Some(1.0)).then_some(()));
     within(|| ready(&server).get("out").is_none().then_some(()));
     let told = written.to_string();
@@ -133,13 +133,13 @@ fn replies_tell_which_replicas_have_the_object_and_that_all_have_it_once_it_is_r
     within(|| (!place.path("far/photos/gone").exists()).then_some(()));
 }
 
-/// What a client writes: all short ones have one length, and all long ones.
+/// A body of a client: all short bodies have one length, and all long ones have another.
 fn body(client: u64, number: u64) -> Vec<u8> {
     let lines = if number.is_multiple_of(3) { 30_000 } else { 20 };
     format!("{client:02} {number:03}\n").repeat(lines).into_bytes()
 }
 
-/// Who wrote this body, and which of theirs it is.
+/// The client that wrote this body, and the number of the body.
 #[track_caller]
 fn written(whole: &[u8]) -> (u64, u64) {
     let first = whole.split(|byte| *byte == b'\n').next().map(String::from_utf8_lossy).unwrap_or_default();
@@ -201,7 +201,7 @@ fn a_replica_that_never_answers_or_breaks_off_fails_no_get_whatever_the_policy()
     drop(server);
     for faults in ["hang = 1\noperations = 'get'\n", "torn_body = 1\noperations = 'get'\n"] {
         for read in ["ordered", "fastest", "hedged"] {
-            // It is the first to be asked.
+            // The faulty replica is the first to be asked.
             let first = format!("['nas', 'disk', 'lake']\nread = '{read}'");
             let (_server, raw) = serve(&place, &three(faults).replace("['disk', 'lake', 'nas']", &first));
             for _ in 0..5 {
@@ -276,7 +276,7 @@ fn a_bucket_that_one_replica_cannot_remove_stays_in_all_of_them() {
     assert_eq!(raw.request("DELETE", "/photos").send().failure(), (409, "BucketNotEmpty".to_owned()));
     assert_eq!(raw.request("DELETE", "/photos/a").send().status, 204);
     well();
-    // Something lies in the replica that is asked last.
+    // A file is in the replica that is asked last.
     place.write("far/photos/theirs", "y");
     assert_eq!(raw.request("DELETE", "/photos").send().failure(), (409, "BucketNotEmpty".to_owned()));
     put(&raw, "/photos/b", "z");
@@ -334,7 +334,7 @@ fn every_kind_of_change_goes_on_without_a_replica_and_reaches_it_later() {
                     .then_some(())
             });
         }
-        // An upload that begins with all of them.
+        // The upload begins while all replicas can be reached.
         let upload = raw.post("/photos/parts?uploads", "").send().element("UploadId").expect("an upload");
         let part = |raw: &Raw, number: u32, body: &[u8]| {
             let put = raw.put(format!("/photos/parts?partNumber={number}&uploadId={upload}"), body).send();

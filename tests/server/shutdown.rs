@@ -1,4 +1,4 @@
-//! Stopping: what is in work ends, everything else does at once.
+//! Stopping: requests in progress end, and everything else ends at once.
 
 use super::{
     process::{Place, Running, read_all, within},
@@ -13,10 +13,10 @@ use std::{
 
 const ROOT: [(&str, &str); 2] = [("MINIO_ROOT_USER", "root-user"), ("MINIO_ROOT_PASSWORD", "root-password")];
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
-/// A body has a sixth of the drain timeout to come.
+/// The body of a request has a sixth of the drain timeout to arrive.
 const PATIENT: &str = "[server]\ndrain_timeout = '10m'\n";
 
-/// A PUT whose body has not come yet, in work.
+/// A PUT in progress whose body has not been sent yet.
 fn slow_put(server: &Running) -> (TcpStream, Vec<u8>) {
     let raw = Raw::new(server.s3, WHO);
     assert_eq!(raw.put("/bucket", "").send().status, 200);

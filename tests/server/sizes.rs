@@ -1,4 +1,4 @@
-//! The metrics tell how much each bucket holds whose listings come from the index.
+//! The metrics report the size of each bucket whose listings come from the index.
 
 use super::{
     process::{Place, Running, within},
@@ -18,7 +18,7 @@ fn sizes(server: &Running, bucket: &str) -> [Option<f64>; 2] {
     ["objects", "bytes"].map(|what| server.metric(&format!("causeway_bucket_{what}{{bucket=\"{bucket}\"}}")))
 }
 
-/// The sizes are counted every few seconds.
+/// Waits for these sizes, which are counted every few seconds.
 fn reach(server: &Running, bucket: &str, expected: [Option<f64>; 2]) {
     within(|| (sizes(server, bucket) == expected).then_some(()));
 }

@@ -1,4 +1,5 @@
-//! Parts of uploads wait on local disk for their Complete, and no longer: not when their bucket is gone.
+//! Parts of uploads stay on local disk until their upload ends, and not longer: they are removed with their
+//! bucket.
 
 use super::{
     process::{Place, Running, within},
@@ -10,7 +11,7 @@ const ROOT: [(&str, &str); 2] =
     [("CAUSEWAY_ROOT_USER", "root-user"), ("CAUSEWAY_ROOT_PASSWORD", "root-password")];
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
 
-/// A bucket on local disk, and one with two replicas there. Upkeep runs at the start and not again.
+/// A bucket on local disk, and one with two replicas there. Upkeep runs only at the start.
 const CONFIGURATION: &str = "[server]\ndata = 'd'\nscan_interval = 'off'\n[backend.disk]\ntype = 'fs'\nroot = 'disk'\n[backend.one]\n\
      type = 'fs'\nroot = 'one'\n[backend.two]\ntype = 'fs'\nroot = 'two'\n[backend.safe]\ntype = 'replicated'\n\
      backends = ['one', 'two']\n[default]\nbackend = 'DEFAULT'\n";
@@ -23,7 +24,7 @@ fn serve(place: &Place, default: &str) -> (Running, Raw) {
     (server, raw)
 }
 
-/// An upload with a part, and what completes it.
+/// Begins an upload with a part, and returns its id and the document that completes it.
 fn begin(raw: &Raw, target: &str) -> (String, String) {
     let upload = raw.post(format!("{target}?uploads"), "").send().element("UploadId").expect("an upload");
     let part = raw.put(format!("{target}?partNumber=1&uploadId={upload}"), "part").send();
@@ -32,7 +33,7 @@ fn begin(raw: &Raw, target: &str) -> (String, String) {
     (upload, document.replace("{etag}", &etag))
 }
 
-/// How many uploads have something staged in each directory.
+/// The number of uploads with staged parts in each directory.
 fn staged(place: &Place) -> [usize; 3] {
     DIRECTORIES.map(|name| entries(&place.path(name).join(".causeway/uploads")))
 }
@@ -52,7 +53,7 @@ fn parts_of_an_upload_that_a_kill_interrupted_go_with_their_bucket() {
         begin(&raw, "/gone/key");
         let (upload, parts) = begin(&raw, "/stays/key");
         within(|| (staged(&place) == before).then_some(()));
-        // A killed process, and no orderly stop.
+        // Dropping the server kills it, without an orderly stop.
         drop(server);
 
         let (_server, raw) = serve(&place, default);
@@ -74,7 +75,7 @@ fn a_start_removes_what_is_staged_for_buckets_that_are_gone_and_nothing_else() {
     begin(&raw, "/photos/key");
     drop(server);
     let uploads = place.path("disk/.causeway/uploads");
-    // As after a kill between the end of a bucket and that of its parts.
+    // The directory is like one that a kill leaves between the removal of a bucket and that of its parts.
     let left = uploads.join("4711-00112233445566778899aabbccddeeff");
     std::fs::create_dir(&left).expect("a directory");
     std::fs::write(left.join("u8"), "part").expect("a file");

@@ -1,4 +1,5 @@
-//! Clients that do not take their replies, and clients that take everything: over HTTP/1.1, HTTP/2 and TLS.
+//! Clients that do not read their replies, and clients that take all resources: over HTTP/1.1, HTTP/2 and
+//! TLS.
 
 use super::{
     h2::{Client, DATA, END, HEADERS, RESET},
@@ -19,7 +20,7 @@ use std::{
 
 const ROOT: [(&str, &str); 2] = [("MINIO_ROOT_USER", "root-user"), ("MINIO_ROOT_PASSWORD", "root-password")];
 const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
-/// More than sockets take by themselves.
+/// More than the buffers of sockets hold.
 const LARGE: usize = 16 << 20;
 
 fn serve(place: &Place, settings: &str) -> Running {
@@ -27,7 +28,7 @@ fn serve(place: &Place, settings: &str) -> Running {
     place.serve(&["--data", "d"], &ROOT)
 }
 
-/// A bucket that anybody may read and write, with a large object in it.
+/// A bucket that anyone may read and write, with a large object in it.
 fn public(server: &Running) -> Raw {
     let raw = Raw::new(server.s3, WHO);
     assert_eq!(raw.put("/bucket", "").header("x-amz-acl", "public-read-write").send().status, 200);
@@ -41,8 +42,8 @@ fn in_flight(server: &Running, count: usize) {
     within(|| (server.metric("causeway_requests_in_flight") == Some(count as f64)).then_some(()));
 }
 
-/// A stream of a connection ends because nobody takes its reply; another one, whose request takes long, goes
-/// on.
+/// A stream of a connection is reset because the client does not read its reply; another stream, whose
+/// request takes long, continues.
 fn one_stream_ends<S: Read + Write>(server: &Running, stream: S, secure: bool, window: u32) {
     let mut client = Client::begin(stream, secure, window);
     client.request(1, "PUT", "/bucket/slow", Some(4));
@@ -69,7 +70,7 @@ fn a_reply_behind_a_closed_window_ends_and_its_connection_goes_on() {
 fn a_reply_over_tls_behind_a_closed_window_ends_and_its_connection_goes_on() {
     let place = Place::new();
     let certificate = tls::certify(&place);
-    // The object is made by a server without TLS.
+    // A server without TLS creates the object.
     public(&serve(&place, ""));
     let server = serve(&place, "idle_timeout = '300ms'\ntls_cert = 'c.pem'\ntls_key = 'k.pem'");
     let stream = tls::connect(&server, &certificate, &["h2"]).expect("TLS");
@@ -94,7 +95,7 @@ fn a_connection_ends_when_what_is_queued_for_a_stream_stays() {
     let place = Place::new();
     let server = serve(&place, "idle_timeout = '300ms'");
     let mut client = Client::begin(server.connect(), false, 1);
-    // A refusal is short enough to be queued with its end.
+    // A refusal is short enough to be queued with its end of stream.
     client.request(1, "GET", "/", None);
     client.until(HEADERS, 1);
     client.until_the_end();
@@ -125,8 +126,8 @@ fn replies_that_nobody_takes_keep_nobody_else_out() {
     assert_eq!(raw.get("/bucket/large").from([127, 0, 0, 2].into()).send().body.len(), LARGE);
 }
 
-/// Takes a piece of a reply now and then until told that others were served, and then all of it. Returns how
-/// much came.
+/// Reads a piece of a reply now and then, until the test reports that others were served, and then the rest.
+/// Returns the number of bytes.
 fn takes_slowly(mut client: Client<TcpStream>, others: &Receiver<()>) -> usize {
     let (mut taken, mut allowed) = (0, 0);
     let mut is_waiting = true;
@@ -142,7 +143,7 @@ fn takes_slowly(mut client: Client<TcpStream>, others: &Receiver<()>) -> usize {
     taken
 }
 
-/// The first two take what they can over HTTP/1.1, the others over HTTP/2.
+/// Two of the addresses use HTTP/1.1, the others HTTP/2.
 #[test]
 fn replies_at_many_addresses_that_nobody_takes_give_way_to_others() {
     let place = Place::new();
@@ -168,7 +169,7 @@ fn replies_at_many_addresses_that_nobody_takes_give_way_to_others() {
             client.request(2 * stream + 1, "GET", "/bucket/large", None);
         }
     }
-    // Some of them may have given way already.
+    // Some of the requests may have been ended already.
     within(|| server.metric("causeway_requests_in_flight").filter(|count| *count >= 100.0));
     let (done, others) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
@@ -228,7 +229,7 @@ fn stopping_does_not_wait_for_streams_that_wait_for_others() {
 #[test]
 fn streams_beyond_their_number_are_refused_before_anything_of_them_is_done() {
     let place = Place::new();
-    // With memory for all of them: else some would give way to others.
+    // The memory suffices for all requests; otherwise, some would be ended for others.
     let server = serve(&place, "idle_timeout = '10m'\nbody_memory = '4GiB'");
     let raw = public(&server);
     let mut held: Vec<_> = (0..32).map(|_| Client::begin(server.connect(), false, 0)).collect();
@@ -326,7 +327,7 @@ fn one_address_cannot_take_all_connections() {
     assert!(read_all(&mut again).starts_with("HTTP/1.1 403 "));
 }
 
-/// A PUT in work whose body has not come.
+/// A PUT in progress whose body has not been sent.
 fn slow_put(server: &Running, key: &str, client: &str) -> TcpStream {
     let mut stream = server.connect();
     write!(
@@ -406,7 +407,7 @@ fn documents_that_never_end_take_no_more_than_their_memory() {
         .map(|_| {
             let mut stream = server.connect();
             stream.write_all(head(document.len() + 10).as_bytes()).expect("sent");
-            // Whoever is told to come back does not take all of it.
+            // The server may refuse before it has read the whole document.
             let _ = stream.write_all(document.as_bytes());
             stream
         })

@@ -8,14 +8,14 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use rustls_pki_types::{CertificateDer, ServerName};
 use std::{io::Write, net::TcpStream, sync::Arc};
 
-/// A new certificate in `c.pem` and `k.pem`.
+/// Writes a new certificate to `c.pem` and `k.pem`.
 pub fn certify(place: &Place) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     place.write("c.pem", &made.cert.pem()).write("k.pem", &made.signing_key.serialize_pem());
     made.cert.der().clone()
 }
 
-/// Fails unless the server shows this very certificate.
+/// Connects, and fails unless the server shows this very certificate.
 pub fn connect(
     server: &Running,
     certificate: &CertificateDer<'static>,
@@ -92,7 +92,7 @@ fn sighup_reads_the_certificate_again_and_keeps_the_old_one_if_it_is_no_good() {
     within(|| connect(&server, &second, &[]).ok());
     assert!(connect(&server, &first, &[]).is_err());
 
-    // Another file is as good as another content.
+    // A changed path has the same effect as changed content.
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     place.write("new.pem", &made.cert.pem()).write("new-key.pem", &made.signing_key.serialize_pem());
     place.write("causeway.toml", "[server]\ntls_cert = 'new.pem'\ntls_key = 'new-key.pem'\n");

@@ -1,5 +1,4 @@
-//! Storage that cannot be reached: what the probe, clients, the log and health say of it, at once and with
-//! the reason.
+//! Storage that cannot be reached: the probe, clients, the log and health report it at once, with the reason.
 
 use super::{
     process::{Place, Running, within},
@@ -10,7 +9,7 @@ use std::time::{Duration, Instant};
 const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
 const ENVIRONMENT: [(&str, &str); 2] =
     [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
-/// Less than anything here used to wait for a first walk; far more than any of it takes.
+/// Less than the time for which requests once waited for a first scan, and far more than they take now.
 const SOON: Duration = Duration::from_secs(15);
 
 fn configured(backend: &str) -> Place {
@@ -22,7 +21,7 @@ fn configured(backend: &str) -> Place {
     place
 }
 
-/// A place whose `known_hosts` does not exist.
+/// A gateway whose `known_hosts` does not exist.
 fn before(sshd: &Sshd, user: &str) -> Place {
     let (host, port) = (sshd.address().ip(), sshd.address().port());
     let place = Place::new();
@@ -39,7 +38,7 @@ fn before(sshd: &Sshd, user: &str) -> Place {
     place
 }
 
-/// Both commands that try a storage out fail soon, and say why.
+/// Both commands that probe a storage fail soon, and report the reason.
 #[track_caller]
 fn commands_tell(place: &Place, words: &str) {
     for arguments in [&["backend", "probe", "nas"][..], &["bucket", "validate", "photos"]] {
@@ -50,7 +49,7 @@ fn commands_tell(place: &Place, words: &str) {
     }
 }
 
-/// Clients are answered 503, and health and the log know the reason.
+/// Clients are answered 503; health and the log have the reason.
 #[track_caller]
 fn server_tells(place: &Place, server: &Running, words: &str) {
     let raw = Raw::new(server.s3, ROOT);
@@ -105,7 +104,7 @@ fn a_user_that_a_server_does_not_accept_is_told() {
     server_tells(&place, &place.serve(&[], &ENVIRONMENT), words);
 }
 
-/// Of every kind that tells who it is, or wants to hear who we are.
+/// Every kind of server that shows a certificate or asks for credentials.
 #[test]
 fn a_password_or_a_certificate_that_is_not_accepted_is_told_by_every_kind_of_server_of_files() {
     let sshd = Sshd::start();
@@ -150,7 +149,7 @@ fn a_password_or_a_certificate_that_is_not_accepted_is_told_by_every_kind_of_ser
 
 #[test]
 fn a_refused_connection_is_told_by_every_kind_of_server_of_files() {
-    // Nothing listens on port 1, and it is nobody's to take.
+    // Nothing listens on port 1, and no other process may take it.
     for backend in [
         "type = 'sftp'\nhost = '127.0.0.1'\nport = 1\nuser = 'u'\npassword = 'hunter2'\nhost_key = 'any'",
         "type = 'ftp'\nhost = '127.0.0.1'\nport = 1\nuser = 'u'\npassword = 'hunter2'\ntls = 'none'",
@@ -163,7 +162,7 @@ fn a_refused_connection_is_told_by_every_kind_of_server_of_files() {
     }
 }
 
-/// Every kind of storage at the same time: each takes its whole time to be given up.
+/// All kinds of storage are tested at the same time, because each takes its full timeout.
 #[test]
 fn a_storage_that_takes_connections_and_says_nothing_is_told_within_the_time_to_connect() {
     let address = silent("");
@@ -194,7 +193,7 @@ fn a_storage_that_takes_connections_and_says_nothing_is_told_within_the_time_to_
                 commands_tell(&place, words);
                 let since = Instant::now();
                 let server = place.serve(&[], &ENVIRONMENT);
-                // Without a request of any client: upkeep looks at the bucket.
+                // No client sends a request: upkeep detects it.
                 within(|| (server.ask_admin("/-/health/ready").0 == 503).then_some(()));
                 assert!(since.elapsed() < SOON, "{:?}", since.elapsed());
                 server_tells(&place, &server, words);

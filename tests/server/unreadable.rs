@@ -1,8 +1,7 @@
-//! Files and folders in the way that cannot be read: each is refused alone, and everything around it is
-//! served.
+//! Files and folders that cannot be read: each is refused alone, and everything around it is served.
 //!
-//! The server runs without the capabilities that let root pass modes by, or as whoever runs the tests if that
-//! is not root.
+//! The server runs without the capabilities by which root bypasses modes. If the tests do not run as root, it
+//! runs as their user.
 
 use super::{
     process::{Place, Running},
@@ -20,7 +19,7 @@ use std::{
 const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
 const ENVIRONMENT: [(&str, &str); 2] =
     [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
-/// Nothing is looked at unless somebody asks.
+/// The server scans only on request.
 const CONFIGURATION: &str = "[server]\ndata = 'data'\nscan_interval = 'off'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n\
      [bucket.photos]\n[bucket.locked]\n";
 
@@ -28,7 +27,7 @@ fn mode(place: &Place, name: &str, mode: u32) {
     set_permissions(place.path(name), Permissions::from_mode(mode)).expect("its mode is set");
 }
 
-/// With a bucket that was there before.
+/// A configuration with a bucket that existed before.
 fn place(folders: &[&str], files: &[&str]) -> Place {
     let place = Place::new();
     place.write("causeway.toml", CONFIGURATION);
@@ -58,7 +57,7 @@ fn denied(raw: &Raw, method: &str, target: &str) {
 }
 
 fn unreadable(server: &Running) -> Option<f64> {
-    // The numbers are taken every few seconds.
+    // The numbers are measured every few seconds.
     server.metric("causeway_backend_unreadable_entries{backend=\"disk\"}")
 }
 
@@ -69,7 +68,7 @@ fn a_file_that_may_not_be_read_is_refused_alone_and_listed() {
     mode(&place, "objects/photos/closed", 0o000);
     let server = place.serve_bound_by_modes(&[], &ENVIRONMENT);
     let raw = Raw::new(server.s3, ROOT);
-    // What is in the folder nobody knows.
+    // The content of the closed folder is unknown.
     assert_eq!(keys(&raw, "/photos?list-type=2"), ["bad", "good"]);
     for method in ["GET", "HEAD", "PUT", "DELETE"] {
         denied(&raw, method, "/photos/bad");
@@ -85,7 +84,7 @@ fn a_file_that_may_not_be_read_is_refused_alone_and_listed() {
         "nobody has replaced it"
     );
 
-    // Others come and go, and a scan sees all of it.
+    // Other programs create and remove files, and a scan handles all of it.
     place.write("objects/photos/later", "theirs");
     mode(&place, "objects/photos/later", 0o000);
     std::fs::remove_file(place.path("objects/photos/good")).expect("removed");
@@ -204,7 +203,7 @@ fn links_that_lead_out_or_in_circles_are_the_clients_affair() {
     }
     assert_eq!(raw.get("/photos/out/secret").send().status, 404);
     assert_eq!(keys(&raw, "/photos?list-type=2"), Vec::<String>::new());
-    // What is in the way of nothing is replaced, and what it leads to is not.
+    // A link under the key itself is replaced, and its target is not.
     assert_eq!(raw.put("/photos/circle", "ours").send().status, 200);
     assert_eq!(raw.get("/photos/circle").send().text(), "ours");
     let log = place.read("stderr");

@@ -1,4 +1,4 @@
-//! A data directory of another release.
+//! A data directory that another release wrote.
 
 use super::{
     process::Place,
@@ -12,7 +12,7 @@ const ENVIRONMENT: [(&str, &str); 2] =
 const CONFIGURATION: &str =
     "[server]\ndata = 'data'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\nadopt = false\n";
 
-/// With the last formats before documents, tenants, revisions and versions.
+/// A data directory in the last formats before documents, tenants, revisions and versions were added.
 fn older() -> Place {
     let place = Place::new();
     place.write("causeway.toml", CONFIGURATION);

@@ -1,6 +1,7 @@
-//! Apache with mod_dav over a directory: what operators have. One process, on a port of its own.
+//! Apache with mod_dav over a directory, a server that operators use. It is one process, on a port of its
+//! own.
 //!
-//! Where the machine has none, Debian's packages are unpacked below the target directory.
+//! If the machine has no Apache, Debian's packages are unpacked below the target directory.
 
 use super::dav::{PASSWORD, USER};
 use std::{
@@ -11,7 +12,7 @@ use std::{
     sync::LazyLock,
 };
 
-/// With more threads than tests have requests under way.
+/// The server has more threads than tests have concurrent requests.
 const SETTINGS: &str = "
 ServerName localhost
 Mutex fcntl:${HOME}
@@ -41,9 +42,10 @@ Require valid-user
 const MODULES: [&str; 8] =
     ["mpm_event", "authn_core", "authz_core", "authz_user", "auth_basic", "authn_file", "dav", "dav_fs"];
 
-/// Over `data`, with its own files beside it. As root it takes another user's rights, who has to get there.
+/// Serves `data`, with Apache's own files in a folder beside it. As root, Apache switches to another user,
+/// who needs access to these folders.
 pub fn command(data: &Path) -> (Command, SocketAddr) {
-    // It cannot be told to choose one itself.
+    // Apache cannot choose a free port itself.
     let address =
         TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
     let home = data.with_file_name("apache");
@@ -67,7 +69,7 @@ pub fn command(data: &Path) -> (Command, SocketAddr) {
     );
     std::fs::write(home.join("conf"), head + &MODULES.map(load).concat() + SETTINGS).expect("a file");
     let mut command = Command::new(PACKAGE.join("usr/sbin/apache2"));
-    // One process: it ends when it is killed.
+    // One process, which ends when it is killed.
     command.arg("-X").arg("-f").arg(home.join("conf"));
     if let Some(libraries) =
         std::fs::read_dir(PACKAGE.join("usr/lib")).ok().filter(|_| *PACKAGE != Path::new("/"))
@@ -78,7 +80,7 @@ pub fn command(data: &Path) -> (Command, SocketAddr) {
     (command, address)
 }
 
-/// The root of the machine's, or of Debian's packages as `make test-setup` unpacked them.
+/// The root of the machine's packages, or of Debian's packages as `make test-setup` unpacked them.
 static PACKAGE: LazyLock<PathBuf> = LazyLock::new(|| {
     let unpacked = Path::new(env!("CARGO_TARGET_TMPDIR")).join("apache2");
     let there = |root: &Path| root.join("usr/lib/apache2/modules/mod_dav_fs.so").exists();

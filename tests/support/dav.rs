@@ -1,7 +1,7 @@
-//! WebDAV servers of others, each over a directory: one of each per test binary, with a folder for every
-//! test.
+//! WebDAV servers of other projects, each over a directory: one of each per test binary, with a folder for
+//! every test.
 
-// Each test target uses its own share of this module.
+// Each test target uses another part of this module.
 #![allow(dead_code)]
 
 use super::{
@@ -30,25 +30,25 @@ pub const PASSWORD: &str = "open sesame";
 #[derive(Debug)]
 pub struct Dav {
     address: String,
-    /// It cannot move files to names with marks in them.
+    /// The server cannot move files to names that contain marks.
     escapes_marks: bool,
     leashed: Leashed,
     dir: TempDir,
 }
 
-/// For the tests of one binary.
+/// The number of folders, which suffices for the tests of one binary.
 const FOLDERS: usize = 1000;
 
-/// With a blank, which is encoded in addresses, to show that it matters to nobody.
+/// The name contains a blank, which URLs encode, to test the encoding.
 fn folder_name(n: usize) -> String {
     format!("test {n}")
 }
 
-/// A folder that is one test's own.
+/// A folder that belongs to one test.
 #[derive(Debug)]
 pub struct DavFolder {
     pub url: String,
-    /// The same on disk.
+    /// The same folder on disk.
     pub path: PathBuf,
     escapes_marks: bool,
 }
@@ -118,7 +118,7 @@ impl Dav {
     fn data() -> (TempDir, PathBuf) {
         let dir = tempfile::tempdir().expect("a directory");
         let data = dir.path().join("data");
-        // Before the server looks: some remember what was not there.
+        // The folders are created before the server starts, because some servers remember missing folders.
         for n in 0..FOLDERS {
             std::fs::create_dir_all(data.join(folder_name(n))).expect("a directory");
         }

@@ -1,4 +1,5 @@
-"""An SFTP server whose folders have no end: every page of a listing is the same one. Everything else succeeds and does nothing."""
+"""An SFTP server whose folders never end: every page of a listing is the same. All other requests succeed
+and do nothing."""
 
 import struct
 import sys

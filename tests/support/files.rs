@@ -1,6 +1,5 @@
-//! A storage of files in folders, in memory, with the quirks of those it stands for: times in seconds and
-//! nothing else to tell files apart, as SFTP; or revisions and hashes, told only once a file is there, as
-//! cloud drives.
+//! A storage of files in folders, in memory, with the quirks of real ones: only times in seconds to tell
+//! files apart, like SFTP; or revisions and hashes that are known once a file exists, like cloud drives.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -33,13 +32,14 @@ use tokio::sync::{Notify, watch};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quirks {
-    /// Seconds, and no more.
+    /// Times have a resolution of one second. There is nothing else to tell files apart.
     Sftp,
-    /// Milliseconds, revisions and MD5s, known when a file is there.
+    /// Times in milliseconds, revisions and MD5s, known once a file exists.
     Drive,
-    /// As `Drive`, and `a` and `A` are one name.
+    /// The same as `Drive`, but `a` and `A` are one name.
     Folding,
-    /// The same, and nobody says so: as servers over the file systems of Windows and macOS.
+    /// The same as `Folding`, but the storage does not report it, like servers over the file systems of
+    /// Windows and macOS.
     Blind,
 }
 
@@ -56,19 +56,19 @@ pub struct MemoryFiles {
     quirks: Quirks,
     nodes: Nodes,
     revision: Arc<AtomicUsize>,
-    /// Calls that ask the storage something, so far.
+    /// The number of calls to the storage so far.
     pub calls: Arc<AtomicUsize>,
-    /// Publishing fails this many times though it was done: the reply is lost.
+    /// Publishing succeeds and reports a failure this many times: the reply is lost.
     pub lose_replies: Arc<AtomicUsize>,
-    /// And this many times before it was done.
+    /// Publishing fails this many times.
     pub fail_publishing: Arc<AtomicUsize>,
     /// Writing to a draft fails this many times.
     pub fail_writing: Arc<AtomicUsize>,
-    /// Bytes that drafts were given, so far.
+    /// The number of bytes that drafts were given so far.
     pub written: Arc<AtomicUsize>,
-    /// What each draft holds that is neither a file nor discarded yet.
+    /// The size of each draft that is neither a file nor discarded yet.
     drafts: Arc<watch::Sender<BTreeMap<usize, usize>>>,
-    /// Changes stop here, as if the process were killed: the call never returns.
+    /// Changes stop at this point, as if the process were killed: the call never returns.
     pub stop: Arc<Mutex<Option<Stop>>>,
     stopped: Arc<Notify>,
     slots: Arc<TempDir>,
@@ -103,19 +103,19 @@ impl MemoryFiles {
         }
     }
 
-    /// Waits until a change has stopped where it was to.
+    /// Waits until a change has stopped at the point that was set.
     pub async fn has_stopped(&self) {
         self.stopped.notified().await;
         *self.stop.lock().expect("no panic") = None;
     }
 
-    /// Waits until the drafts that there are hold this much, whichever came first.
+    /// Waits until the open drafts hold these sizes, in the order in which the drafts were begun.
     pub async fn drafts_hold(&self, sizes: &[usize]) {
         let mut drafts = self.drafts.subscribe();
         drafts.wait_for(|drafts| drafts.values().eq(sizes)).await.expect("we keep it");
     }
 
-    /// How many there are just now.
+    /// The number of open drafts.
     pub fn open_drafts(&self) -> usize {
         self.drafts.borrow().len()
     }
@@ -133,7 +133,7 @@ impl MemoryFiles {
         }
     }
 
-    /// As others put it there.
+    /// Stores a file as another program would.
     pub fn place(&self, path: &str, bytes: &[u8]) {
         let stat = self.stat_of(bytes);
         let mut nodes = self.nodes.lock().expect("no panic");
@@ -143,7 +143,7 @@ impl MemoryFiles {
         nodes.insert(path.to_owned(), Node::File { bytes: bytes.to_vec().into(), stat });
     }
 
-    /// As others take it away.
+    /// Removes a file as another program would.
     pub fn take(&self, path: &str) {
         self.nodes.lock().expect("no panic").remove(path);
     }
@@ -155,12 +155,12 @@ impl MemoryFiles {
         }
     }
 
-    /// As it was.
+    /// Restores a file with the same bytes and times.
     pub fn put_back(&self, path: &str, bytes: Bytes, stat: Stat) {
         self.nodes.lock().expect("no panic").insert(path.to_owned(), Node::File { bytes, stat });
     }
 
-    /// Every file, with what it holds.
+    /// Every file with its content.
     pub fn all(&self) -> Vec<(String, Bytes)> {
         let nodes = self.nodes.lock().expect("no panic");
         let file = |(path, node): (&String, &Node)| match node {
@@ -197,7 +197,7 @@ impl MemoryFiles {
         self.nodes.lock().expect("no panic").get(&path).cloned()
     }
 
-    /// As what is there under this name has it, if that is not the same.
+    /// The existing spelling of a path, if the storage folds case without reporting it.
     fn spelled(&self, path: &str) -> String {
         if self.quirks != Quirks::Blind {
             return path.to_owned();
@@ -341,7 +341,7 @@ impl Files for MemoryFiles {
             };
             Some(Entry { name, stat })
         };
-        // Not in order, and a few at a time.
+        // The entries come in no order, and in pages of a few.
         let mut entries: Vec<Entry> = nodes.iter().filter_map(entry).collect();
         entries.sort_by_key(|entry| Md5::digest(&entry.name).to_vec());
         let pages: Vec<_> = entries.chunks(7).map(|page| Ok(page.to_vec())).collect();
@@ -357,7 +357,7 @@ impl Files for MemoryFiles {
     }
 }
 
-/// Slots lie far apart: in sparse files.
+/// Slots are sparse files.
 #[async_trait]
 impl Slots for MemoryFiles {
     async fn open(&self, name: &str) -> Result<Box<dyn Slot>> {

@@ -1,6 +1,6 @@
-"""pyftpdlib's server with less than it can do, or with TLS from the first byte: servers differ.
+"""pyftpdlib's server with fewer features, or with TLS from the first byte, to simulate other servers.
 
-Prints the address it listens on, as `pyftpdlib` itself does.
+Prints the address on which it listens, as `pyftpdlib` does.
 """
 
 import argparse
@@ -36,8 +36,11 @@ base = TLS_FTPHandler if arguments.certificate else FTPHandler
 
 
 class Loop(IOLoop):
-    """Its own loop hands what one poll found to whoever has the descriptor by then.  A connection that is accepted while others
-    close gets their descriptor, takes their hang-up for its own, and is closed: its client waits for a reply that never comes.
+    """A loop that gives an event only to the connection for which it was reported.
+
+    pyftpdlib's own loop gives it to the connection that has the descriptor by then. A connection that is
+    accepted while others close may get their descriptor, and their hang-up would close it: its client would
+    wait for a reply that never comes.
     """
 
     def poll(self, timeout):
@@ -62,7 +65,8 @@ class FileSystem(AbstractedFS):
         super().rename(src, dst)
 
     def chdir(self, path):
-        # Its own makes the whole server go there, and fail when the folder is removed.
+        # pyftpdlib's own method changes the directory of the whole process, and fails when that folder is
+        # removed.
         if not os.path.isdir(path):
             raise NotADirectoryError(20, "Not a directory")
         self.cwd = self.fs2ftp(path)
@@ -76,7 +80,7 @@ class FileSystem(AbstractedFS):
 
 class Handler(base):
     abstracted_fs = FileSystem
-    # Its own five seconds are longer than the gateway waits for a login.
+    # pyftpdlib's default of five seconds is longer than the gateway waits for a login.
     auth_failed_timeout = 3600 if arguments.refuses_late else 0
     proto_cmds = {name: how for name, how in base.proto_cmds.items() if name not in arguments.without}
 

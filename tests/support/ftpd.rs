@@ -1,7 +1,7 @@
-//! FTP servers for tests: pyftpdlib with all it can do or with less, rclone's, and vsftpd where there is
-//! Debian's package of it. One of each per test binary, in which every test has a folder of its own.
+//! FTP servers for tests: pyftpdlib with all its features or with fewer, rclone's, and vsftpd where Debian's
+//! package is available. There is one of each per test binary, in which every test has a folder of its own.
 
-// Each test target uses its own share of this module.
+// Each test target uses another part of this module.
 #![allow(dead_code)]
 
 use super::upstream::{Leashed, installed};
@@ -25,7 +25,7 @@ use tempfile::TempDir;
 pub const USER: &str = "user";
 pub const PASSWORD: &str = "pass word";
 
-/// Running until it is dropped.
+/// A server that runs until it is dropped.
 #[derive(Debug)]
 pub struct Ftpd {
     pub address: SocketAddr,
@@ -35,16 +35,16 @@ pub struct Ftpd {
     _server: Option<Leashed>,
 }
 
-/// A folder of a server, empty.
+/// An empty folder on a server.
 #[derive(Debug)]
 pub struct Place {
     pub server: &'static Ftpd,
     name: String,
 }
 
-/// Options of `ftpd.py`.
+/// The servers; options are those of `ftpd.py`.
 impl Ftpd {
-    /// pyftpdlib: MLSD, REST and what else there is.
+    /// pyftpdlib with all its features: MLSD, REST and others.
     pub fn shared() -> Place {
         static ONE: OnceLock<Ftpd> = OnceLock::new();
         Place::on(ONE.get_or_init(|| Self::start(Tls::None, &[])))
@@ -60,7 +60,7 @@ impl Ftpd {
         Place::on(ONE.get_or_init(|| Self::start(Tls::Implicit, &[])))
     }
 
-    /// As servers of the last century: LIST for people, no EPSV, no REST.
+    /// A server like those of the last century: LIST for people, no EPSV, no REST.
     pub fn old() -> Place {
         static ONE: OnceLock<Ftpd> = OnceLock::new();
         Place::on(ONE.get_or_init(|| {
@@ -78,7 +78,7 @@ impl Ftpd {
         Place::on(ONE.get_or_init(Self::start_vsftpd))
     }
 
-    /// One that is nobody else's.
+    /// Starts a server for one test.
     pub fn start(tls: Tls, options: &[&str]) -> Self {
         let dir = new_dir();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/ftpd.py");
@@ -103,7 +103,7 @@ impl Ftpd {
 
     fn start_rclone() -> Self {
         let dir = new_dir();
-        // It takes no port 0.
+        // rclone does not accept port 0.
         let address =
             TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
         let mut command = Command::new(installed("rclone").join("bin/rclone"));
@@ -126,14 +126,14 @@ impl Ftpd {
         Self { address, tls: Tls::None, user: USER, dir, _server: Some(server) }
     }
 
-    /// A process for each connection, behind a port of ours, for anonymous users with all rights.
+    /// A vsftpd for each connection, behind a port of the test, for anonymous users with all rights.
     fn start_vsftpd() -> Self {
         let dir = new_dir();
         let owner = Command::new("id").arg("-un").output().expect("id");
         let is_root = owner.stdout.starts_with(b"root");
         let as_whom = if is_root { "ftp_username=daemon\n" } else { "run_as_launching_user=YES\n" };
         if is_root {
-            // It wants its anonymous user to have no right to write at the root, but below it.
+            // vsftpd requires that its anonymous user cannot write to the root. That user may write below it.
             let _ = Command::new("chown").args(["-R", "daemon"]).arg(dir.path().join("root/below")).status();
             let traversable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
             std::fs::set_permissions(dir.path(), traversable).expect("permissions");
@@ -151,7 +151,7 @@ impl Ftpd {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let binary = vsftpd();
-        // For as long as the tests run: connections end with those who made them.
+        // The thread runs as long as the tests do; each vsftpd ends with its connection.
         std::thread::spawn(move || {
             let children = Mutex::new(Vec::new());
             while let Ok((client, _)) = listener.accept() {
@@ -170,7 +170,7 @@ impl Ftpd {
         Self { address, tls: Tls::None, user: "anonymous", dir, _server: None }
     }
 
-    /// For the driver.
+    /// The settings of the driver.
     pub fn settings(&self) -> FtpSettings {
         FtpSettings {
             port: self.address.port(),
@@ -181,7 +181,7 @@ impl Ftpd {
         }
     }
 
-    /// For a server of a test's own, on a port that is still to be said.
+    /// Settings for a server of a test; the test has to set the port.
     pub fn nowhere() -> FtpSettings {
         FtpSettings {
             host: "127.0.0.1".to_owned(),
@@ -198,7 +198,7 @@ impl Ftpd {
         }
     }
 
-    /// The directory that it serves.
+    /// The directory that the server serves.
     pub fn root(&self) -> PathBuf {
         self.dir.path().join("root")
     }
@@ -218,7 +218,7 @@ impl Place {
         FtpFiles::open(self.settings()).expect("settings")
     }
 
-    /// On local disk.
+    /// The folder on local disk.
     pub fn root(&self) -> PathBuf {
         self.server.root().join(&self.name)
     }
@@ -226,12 +226,12 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // What is still open goes with the server.
+        // Files that are still open are removed with the server.
         let _ = std::fs::remove_dir_all(self.root());
     }
 }
 
-/// With a folder `root/below`, and a certificate for 127.0.0.1.
+/// A directory with a folder `root/below`, and a certificate for 127.0.0.1.
 fn new_dir() -> TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::create_dir_all(dir.path().join("root/below")).expect("a directory");
@@ -241,7 +241,7 @@ fn new_dir() -> TempDir {
     dir
 }
 
-/// The machine's, or Debian's package as `make test-setup` unpacked it.
+/// The machine's vsftpd, or that of Debian's package as `make test-setup` unpacked it.
 fn vsftpd() -> PathBuf {
     let unpacked = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vsftpd");
     let places = [PathBuf::from("/usr/sbin/vsftpd"), unpacked.join("usr/sbin/vsftpd")];

@@ -1,9 +1,9 @@
-//! A storage by HTTP that does what a script says: it answers without end, in circles, slowly, with lies or
-//! with garbage.
+//! An HTTP storage that follows a script: it answers without end, in circles, slowly, wrongly or with
+//! garbage.
 //!
-//! Whatever it sends, it sends until the other side hangs up. It counts what it is asked.
+//! It sends until the client disconnects, and counts the requests.
 
-// Each test target uses its own share of this module.
+// Each test target uses another part of this module.
 #![allow(dead_code)]
 
 use std::{
@@ -16,16 +16,16 @@ use std::{
     time::Duration,
 };
 
-/// What was asked.
+/// A request.
 #[derive(Debug, Clone)]
 pub struct Asked {
     pub method: String,
-    /// With its query.
+    /// The path with the query.
     pub target: String,
-    /// Names in lower case.
+    /// The headers, with names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// The first is 0.
+    /// The number of the request; the first is 0.
     pub nth: usize,
 }
 
@@ -34,7 +34,7 @@ impl Asked {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    /// A value of the query, decoded.
+    /// A decoded value of the query.
     pub fn query(&self, name: &str) -> Option<String> {
         let (_, query) = self.target.split_once('?')?;
         let value = query.split('&').find_map(|pair| match pair.split_once('=') {
@@ -49,7 +49,7 @@ impl Asked {
     }
 }
 
-/// What is answered: a head, and pieces of a body with pauses between them, for as long as there are any.
+/// A reply: a head, and pieces of a body with pauses between them, as long as the iterator has any.
 pub struct Said {
     status: u16,
     headers: Vec<(&'static str, String)>,
@@ -63,7 +63,7 @@ impl Said {
         Self { status, headers: Vec::new(), pieces: Box::new(std::iter::once(body)), pause: Duration::ZERO }
     }
 
-    /// A body that may have no end.
+    /// A body that may be endless.
     pub fn pieces(status: u16, pieces: impl Iterator<Item = Vec<u8>> + Send + 'static) -> Self {
         Self { status, headers: Vec::new(), pieces: Box::new(pieces), pause: Duration::ZERO }
     }
@@ -73,7 +73,7 @@ impl Said {
         self
     }
 
-    /// Between two pieces.
+    /// Pauses between two pieces.
     pub fn pausing(mut self, pause: Duration) -> Self {
         self.pause = pause;
         self
@@ -94,7 +94,7 @@ impl Hostile {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (script, count) = (script.clone(), count.clone());
-                // Whoever hangs up ends it.
+                // The conversation ends when the client disconnects.
                 std::thread::spawn(move || converse(stream, &*script, &count));
             }
         });
@@ -105,7 +105,7 @@ impl Hostile {
         self.address
     }
 
-    /// Requests so far.
+    /// The number of requests so far.
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }

@@ -1,9 +1,9 @@
-//! A real server for tests to talk to: the binary itself, on ephemeral ports, over a directory of its own.
+//! A real server for tests: the binary itself, on ephemeral ports, over a directory of its own.
 //!
-//! [`Server::client`] is the AWS SDK; [`Server::raw`] sends what no SDK would. The server dies with its
-//! `Server`, and if the test is failing its log is shown.
+//! [`Server::client`] is the AWS SDK; [`Server::raw`] sends requests that no SDK would send. The server is
+//! killed with its `Server`, and a failing test prints its log.
 
-// Each test target uses its own share of this module.
+// Each test target uses another part of this module.
 #![allow(dead_code)]
 
 pub mod apache;
@@ -43,7 +43,7 @@ use tempfile::TempDir;
 
 pub const REGION: &str = "us-east-1";
 
-/// An identity that every test server knows.
+/// An identity that every test server has.
 #[derive(Debug, Clone, Copy)]
 pub struct Who {
     pub access_key: &'static str,
@@ -53,7 +53,7 @@ pub struct Who {
 pub const ADMIN: Who = Who { access_key: "test-admin", secret_key: "test-admin-secret" };
 pub const ALICE: Who = Who { access_key: "test-alice", secret_key: "test-alice-secret" };
 pub const BOB: Who = Who { access_key: "test-bob", secret_key: "test-bob-secret" };
-/// May read what it owns, and owns nothing.
+/// An identity with the role `readonly`, which owns no bucket.
 pub const READER: Who = Who { access_key: "test-reader", secret_key: "test-reader-secret" };
 
 const IDENTITIES: [(Who, &str); 4] =
@@ -72,7 +72,7 @@ impl Server {
         Self::configured("", "")
     }
 
-    /// With further keys of `[server]`, and further sections.
+    /// Starts a server with further keys of `[server]`, and further sections.
     pub fn configured(server: &str, sections: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let mut config = format!(
@@ -93,7 +93,7 @@ impl Server {
         Self { process, address: addresses.0, admin: addresses.1, dir }
     }
 
-    /// Kills the server as a power button would, and starts it again over the same data, on new ports.
+    /// Kills the server as a power failure would, and starts it again over the same data, on new ports.
     pub fn restart(&mut self) {
         self.kill();
         let (process, addresses) = spawn(self.dir.path());
@@ -102,7 +102,7 @@ impl Server {
     }
 
     fn kill(&mut self) {
-        // A process that has ended already is as good as killed.
+        // The process may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -115,7 +115,7 @@ impl Server {
         self.admin
     }
 
-    /// The data directory: buckets are directories in it.
+    /// The data directory, in which buckets are directories.
     pub fn data(&self) -> std::path::PathBuf {
         self.dir.path().join("data")
     }
@@ -145,7 +145,7 @@ impl Server {
         Raw::new(self.address, who)
     }
 
-    /// A new bucket of `client`'s identity.
+    /// A new bucket that belongs to the identity of `client`.
     pub async fn bucket(&self, client: &Client) -> String {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("bucket-{}", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -172,7 +172,7 @@ fn spawn(dir: &Path) -> (Child, (SocketAddr, SocketAddr)) {
         .arg("serve")
         .arg("--config")
         .arg(dir.join("causeway.toml"))
-        // Only what the test says configures the server.
+        // The environment of the tests must not configure the server.
         .env_clear()
         .current_dir(dir)
         .stdin(Stdio::null())
@@ -182,7 +182,7 @@ fn spawn(dir: &Path) -> (Child, (SocketAddr, SocketAddr)) {
         .expect("the server starts");
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
-        // Both lines are there once the server serves.
+        // Both lines exist once the server is ready.
         let text = std::fs::read_to_string(&addresses).unwrap_or_default();
         let lines: Vec<_> =
             text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')?.parse().ok()).collect();
@@ -199,7 +199,7 @@ fn spawn(dir: &Path) -> (Child, (SocketAddr, SocketAddr)) {
     }
 }
 
-/// Status and code of a request that failed as S3 says it should.
+/// Status and code of a failed request.
 pub fn failure<T, E>(result: Result<T, SdkError<E, HttpResponse>>) -> (u16, String)
 where
     E: ProvideErrorMetadata,
@@ -213,7 +213,7 @@ where
     }
 }
 
-/// What `failure` gives, for comparing.
+/// The value of `failure` to compare with.
 pub fn is(status: u16, code: &str) -> (u16, String) {
     (status, code.to_owned())
 }
@@ -223,7 +223,7 @@ pub async fn put(client: &Client, bucket: &str, key: &str, body: impl AsRef<[u8]
     client.put_object().bucket(bucket).key(key).body(body).send().await.expect("an object");
 }
 
-/// The bytes of an object, if there is one.
+/// The bytes of an object, if it exists.
 pub async fn get(client: &Client, bucket: &str, key: &str) -> Option<Vec<u8>> {
     match client.get_object().bucket(bucket).key(key).send().await {
         Ok(reply) => Some(reply.body.collect().await.expect("a whole body").to_vec()),
@@ -232,7 +232,7 @@ pub async fn get(client: &Client, bucket: &str, key: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// An object of two parts, 5 MiB of `a` and 3 bytes of `b`.
+/// Puts an object of two parts: 5 MiB of `a`, and 3 bytes of `b`.
 pub async fn put_two_parts(client: &Client, bucket: &str, key: &str) {
     let upload = client.create_multipart_upload().bucket(bucket).key(key).send().await.expect("an upload");
     let upload = upload.upload_id.expect("an id");

@@ -1,10 +1,9 @@
-//! An HTTP proxy that gives an S3 upstream the quirks of another: it answers what the other would refuse, and
-//! passes on the rest as it is.
+//! An HTTP proxy that gives an S3 upstream the quirks of another storage: it refuses what that storage would
+//! refuse, and forwards the rest unchanged.
 //!
-//! Requests keep their `Host`, so that signatures stay right. It runs on a thread of its own, until it is
-//! dropped.
+//! Requests keep their `Host`, so that signatures stay valid. It runs on its own thread, until it is dropped.
 
-// Each test target uses its own share of this module.
+// Each test target uses another part of this module.
 #![allow(dead_code)]
 
 use bytes::Bytes;
@@ -23,27 +22,27 @@ use tokio::{
     sync::{oneshot, watch},
 };
 
-/// How a storage differs from the upstream. Each was seen in one that people use.
+/// How a storage differs from the upstream. Each quirk was seen in a storage that people use.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Quirks {
     /// The last bytes of an empty object are answered with 206 and `bytes 0--1/0`.
     pub empty_suffixes: bool,
-    /// A Complete names the checksum of each part if the upload was begun with an algorithm. If it was not,
-    /// no part has one, and none may be named.
+    /// A Complete must name the checksum of each part if the upload was begun with an algorithm. Otherwise,
+    /// no part has a checksum, and none may be named.
     pub strict_part_checksums: bool,
-    /// Nothing is copied into a part of an upload that was begun with an algorithm.
+    /// A copy into a part of an upload that was begun with an algorithm is refused.
     pub no_summed_part_copies: bool,
-    /// It has none of the checksums that S3 has only since April 2026.
+    /// The storage has none of the checksums that S3 has only since April 2026.
     pub old_checksums: bool,
-    /// The first range that is asked for is refused, without a word on the size: the object was shorter in
-    /// that moment.
+    /// The first request with a range is refused without the size of the object, as if the object had been
+    /// shorter at that moment.
     pub short_at_first: bool,
-    /// PUT and DELETE are carried out, and their answers are lost.
+    /// PUT and DELETE are executed, and their answers are lost.
     pub loses_answers: bool,
-    /// The `n`th request and all behind it are answered 503.
+    /// The `n`th request and all later ones are answered with 503.
     pub away_from: Option<usize>,
-    /// A copy lasts until `let_copies_end`. One that arrives while a copy in the other direction lasts is
-    /// answered 500: MinIO lets both wait for each other, for minutes.
+    /// A copy lasts until `let_copies_end`. A copy that arrives while one in the other direction lasts is
+    /// answered with 500: in MinIO, both would wait for each other for minutes.
     pub locks_copies: bool,
 }
 
@@ -60,9 +59,9 @@ struct Seen {
     upstream: SocketAddr,
     quirks: Mutex<Quirks>,
     requests: Mutex<Vec<String>>,
-    /// The algorithm of each upload that was begun.
+    /// The algorithm of each upload.
     uploads: Mutex<HashMap<String, Option<String>>>,
-    /// Source and target of each copy that lasts.
+    /// The source and the target of each copy in progress.
     copies: Mutex<Vec<(String, String)>>,
     copies_seen: watch::Sender<usize>,
     copies_end: watch::Sender<bool>,
@@ -114,12 +113,12 @@ impl Mannered {
         *self.seen.quirks.lock().expect("no panic") = quirks;
     }
 
-    /// Method and target of every request so far.
+    /// The method and the target of every request so far.
     pub fn requests(&self) -> Vec<String> {
         self.seen.requests.lock().expect("no panic").clone()
     }
 
-    /// Until so many copies have arrived.
+    /// Waits until so many copies have arrived.
     pub async fn copies(&self, number: usize) {
         self.seen.copies_seen.subscribe().wait_for(|seen| *seen >= number).await.expect("it runs");
     }
@@ -138,7 +137,7 @@ impl Drop for Mannered {
     }
 }
 
-/// Ends a connection.
+/// Closes a connection.
 #[derive(Debug)]
 struct Lost;
 
@@ -153,7 +152,7 @@ impl std::error::Error for Lost {}
 type Reply = Response<Full<Bytes>>;
 
 impl Seen {
-    /// `None`: the connection ends without an answer.
+    /// `None` if the connection ends without an answer.
     async fn answer(&self, request: Request<Incoming>) -> Option<Reply> {
         let loses = self.quirks.lock().expect("no panic").loses_answers
             && matches!(*request.method(), Method::PUT | Method::DELETE);
@@ -196,7 +195,7 @@ impl Seen {
             };
         }
         let copies = head.method == Method::PUT && head.headers.contains_key("x-amz-copy-source");
-        // The gateway's own trials of copies are not held up.
+        // Copies of the gateway's probe are not delayed.
         let is_trial = head.uri.path().contains("/.causeway-");
         if quirks.locks_copies && copies && !is_trial && !self.lock_copy(&head).await {
             return refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalError");
@@ -237,7 +236,7 @@ impl Seen {
         }
     }
 
-    /// Until copies may end. `false`: another in the other direction is there.
+    /// Waits until copies may end. Returns `false` if a copy in the other direction is in progress.
     async fn lock_copy(&self, head: &Parts) -> bool {
         let source = head.headers["x-amz-copy-source"].to_str().expect("text").to_owned();
         let copy = (source, head.uri.path().to_owned());
@@ -268,7 +267,7 @@ impl Seen {
     }
 }
 
-/// A list of parts as a storage shows it that keeps none of their checksums.
+/// A list of parts, as shown by a storage that keeps none of their checksums.
 fn without_checksums(reply: &Response<Whole>) -> Reply {
     let mut text = String::from_utf8_lossy(reply_body(reply)).into_owned();
     while let Some((before, rest)) = text.split_once("<Checksum") {
@@ -283,7 +282,7 @@ fn without_checksums(reply: &Response<Whole>) -> Reply {
         .expect("a reply")
 }
 
-/// Whether a header has one of the five newest algorithms in its name or as its value.
+/// Whether the name or the value of a header names one of the five newest algorithms.
 fn names_newer_checksum(name: &str, value: &[u8]) -> bool {
     let newer = ["sha512", "md5", "xxhash64", "xxhash3", "xxhash128"];
     let of_name =
@@ -294,7 +293,7 @@ fn names_newer_checksum(name: &str, value: &[u8]) -> bool {
         || (name == "x-amz-checksum-algorithm" && newer.contains(&value.as_str()))
 }
 
-/// A reply that has come in full.
+/// A reply with its whole body.
 struct Whole(Bytes);
 
 fn reply_body(reply: &Response<Whole>) -> &Bytes {

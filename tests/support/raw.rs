@@ -1,5 +1,5 @@
-//! Signed HTTP/1.1 by hand, for what SDKs cannot send: headers added after signing, wrong lengths, tampered
-//! chunks.
+//! Signed HTTP/1.1 requests by hand, for what SDKs cannot send: headers added after signing, wrong lengths,
+//! changed chunks.
 
 use super::{REGION, Who};
 use aws_credential_types::Credentials;
@@ -17,7 +17,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// Whom to ask, and as whom.
+/// The server and the identity of requests.
 #[derive(Debug, Clone)]
 pub struct Raw {
     address: SocketAddr,
@@ -29,7 +29,7 @@ impl Raw {
         Self { address, who }
     }
 
-    /// `target` is path and query as they go over the wire: `/bucket/a%20b?acl`.
+    /// `target` is path and query in their encoded form: `/bucket/a%20b?acl`.
     pub fn request(&self, method: &str, target: impl Into<String>) -> RawRequest {
         RawRequest {
             raw: self.clone(),
@@ -60,7 +60,7 @@ impl Raw {
         self.request("POST", target).body(body)
     }
 
-    /// Sends these bytes and reads whatever comes back.
+    /// Sends these bytes, and reads the reply.
     pub fn send(&self, wire: &[u8]) -> RawReply {
         self.exchange(wire, false, None)
     }
@@ -71,7 +71,8 @@ impl Raw {
             None => TcpStream::connect(self.address).expect("a connection"),
         };
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
-        // A server that refuses early may close before it has read all: its answer is what counts.
+        // A server that refuses early may close the connection before it has read everything; its answer
+        // counts.
         let _ = stream.write_all(wire);
         if half_close {
             let _ = stream.shutdown(Shutdown::Write);
@@ -92,7 +93,7 @@ impl Raw {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PayloadMode {
-    /// `x-amz-content-sha256` of the body.
+    /// `x-amz-content-sha256` is that of the body.
     Signed,
     Unsigned,
     /// `STREAMING-AWS4-HMAC-SHA256-PAYLOAD`, in chunks of this size.
@@ -104,7 +105,7 @@ enum PayloadMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Signature {
     Header,
-    /// By the query, for this long.
+    /// The signature is in the query, and valid for this long.
     Query(Duration),
     None,
 }
@@ -127,13 +128,13 @@ pub struct RawRequest {
 }
 
 impl RawRequest {
-    /// A header under the signature.
+    /// Adds a signed header.
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.signed.push((name.to_owned(), value.into()));
         self
     }
 
-    /// A header that is added when all is signed.
+    /// Adds a header after signing.
     pub fn unsigned_header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.unsigned.push((name.to_owned(), value.into()));
         self
@@ -149,26 +150,26 @@ impl RawRequest {
         self
     }
 
-    /// The body in signed chunks of this size.
+    /// Sends the body in signed chunks of this size.
     pub fn chunked(mut self, size: usize) -> Self {
         self.payload = PayloadMode::Chunked(size);
         self
     }
 
-    /// The body is `aws-chunked` as it is, without signatures.
+    /// The body is `aws-chunked` already, without signatures.
     pub fn framed(mut self) -> Self {
         self.payload = PayloadMode::Framed;
         self
     }
 
-    /// Authenticated by the query instead of a header.
+    /// Puts the signature into the query instead of a header.
     pub fn presigned(mut self, expires: Duration) -> Self {
         self.payload = PayloadMode::Unsigned;
         self.signature = Signature::Query(expires);
         self
     }
 
-    /// Signed for this region.
+    /// Signs for this region.
     pub fn region(mut self, region: &'static str) -> Self {
         self.region = region;
         self
@@ -180,25 +181,25 @@ impl RawRequest {
         self
     }
 
-    /// Another Content-Length than the body's.
+    /// Sends another Content-Length than the body's.
     pub fn content_length(mut self, length: impl Into<String>) -> Self {
         self.length = Some(length.into());
         self
     }
 
-    /// Replaces bytes of the finished request, behind the back of its signature.
+    /// Replaces bytes of the signed request, so that its signature does not match.
     pub fn tamper(mut self, from: impl AsRef<[u8]>, to: impl AsRef<[u8]>) -> Self {
         self.tampering = Some((from.as_ref().to_vec(), to.as_ref().to_vec()));
         self
     }
 
-    /// From another address of this machine.
+    /// Sends the request from another address of this machine.
     pub fn from(mut self, address: IpAddr) -> Self {
         self.from = Some(address);
         self
     }
 
-    /// Says that nothing will follow: a body cut short is known as such at once.
+    /// Closes the sending side after the request, so that the server detects a short body at once.
     pub fn half_close(mut self) -> Self {
         self.half_close = true;
         self
@@ -228,7 +229,7 @@ impl RawRequest {
         if let Signature::Query(expires) = self.signature {
             settings.signature_location = SignatureLocation::QueryParams;
             settings.expires_in = Some(expires);
-            // A presigned URL says nothing of its payload.
+            // A presigned URL has no hash of its payload.
             settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
         }
         let params = v4::SigningParams::builder()
@@ -287,7 +288,7 @@ impl RawRequest {
     }
 }
 
-/// `aws-chunked` framing, each chunk signed upon the one before it.
+/// Frames a body as `aws-chunked`; the signature of each chunk depends on the one before it.
 fn chunks(body: &[u8], size: usize, seed: &str, params: &SigningParams<'_>) -> Vec<u8> {
     let SigningParams::V4(params) = params else { panic!("SigV4 it is") };
     let mut wire = Vec::new();
@@ -306,7 +307,7 @@ fn chunks(body: &[u8], size: usize, seed: &str, params: &SigningParams<'_>) -> V
 #[derive(Debug, Clone)]
 pub struct RawReply {
     pub status: u16,
-    /// Names in lower case.
+    /// The headers, with names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
@@ -366,7 +367,7 @@ impl RawReply {
         self.element("Code")
     }
 
-    /// Status and code: what most tests of failures look at.
+    /// Status and code, which most tests of failures compare.
     pub fn failure(&self) -> (u16, String) {
         (self.status, self.code().unwrap_or_default())
     }

@@ -1,8 +1,8 @@
-"""OpenSSH's server for one user with keys of ours, on a port of its own choice: sshd itself cannot choose one.
+"""OpenSSH's server for one user with generated keys, on a free port, which sshd itself cannot choose.
 
 Usage: serve_sshd.py DIRECTORY
 
-DIRECTORY gets `key` (the user's, private), `known_hosts` and `root`. Ends when its input does.
+Creates `key` (the user's private key), `known_hosts` and `root` in DIRECTORY. Ends when its input does.
 """
 
 import os
@@ -14,10 +14,10 @@ import threading
 from pathlib import Path
 
 home = Path(sys.argv[1])
-sshd = shutil.which("sshd")  # it wants its whole path
+sshd = shutil.which("sshd")  # sshd must be started by its whole path
 (home / "root").mkdir(parents=True, exist_ok=True)
 for name in ("key", "host_key"):
-    if (home / name).exists():  # it ran here before
+    if (home / name).exists():  # created by an earlier start
         continue
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / name], check=True)
 shutil.copy(home / "key.pub", home / "authorized_keys")
@@ -29,7 +29,7 @@ if os.getuid() == 0:
 )
 listener = socket.create_server(("127.0.0.1", 0), backlog=128)
 port = listener.getsockname()[1]
-if not (home / "known_hosts").exists():  # else a relay has the port that is known
+if not (home / "known_hosts").exists():  # otherwise it has the port of a relay
     (home / "known_hosts").write_text(f"[127.0.0.1]:{port} {(home / 'host_key.pub').read_text()}")
 
 

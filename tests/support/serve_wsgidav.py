@@ -1,4 +1,4 @@
-"""WsgiDAV over a directory, on a port of its own choice: its command line cannot be told to choose one.
+"""WsgiDAV over a directory, on a free port, which its command line cannot choose.
 
 Usage: serve_wsgidav.py DIRECTORY USER PASSWORD
 """

@@ -1,11 +1,11 @@
-//! Servers that take every connection, say a greeting at most, and nothing more.
+//! Servers that accept every connection, send at most a greeting, and nothing more.
 
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener},
 };
 
-/// Says `greeting` to whoever connects, reads what comes, and answers nothing. Ends with the process.
+/// Sends `greeting` to each client, reads its requests, and never answers. The server ends with the process.
 pub fn silent(greeting: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");

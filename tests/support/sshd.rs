@@ -1,10 +1,10 @@
-//! OpenSSH's own server for tests: one process for each connection, behind a port of ours, for one user with
-//! keys of ours.
+//! OpenSSH's own server for tests: one process for each connection, behind a port of the test, for one user
+//! with generated keys.
 //!
-//! Where the machine has none, Debian's package is unpacked below the target directory, or installed if we
-//! are root.
+//! If the machine has no server, Debian's package is unpacked below the target directory, or installed when
+//! run as root.
 
-// Each test target uses its own share of this module.
+// Each test target uses another part of this module.
 #![allow(dead_code)]
 
 use causeway::{
@@ -22,7 +22,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// Running until it is dropped.
+/// A server that runs until it is dropped.
 #[derive(Debug)]
 pub struct Sshd {
     address: SocketAddr,
@@ -36,12 +36,12 @@ impl Sshd {
         Self::with("")
     }
 
-    /// With further arguments for its SFTP server: `-P hardlink` denies a request.
+    /// Starts a server with further arguments for its SFTP server: `-P hardlink` denies a request.
     pub fn with(arguments: &str) -> Self {
         Self::speaking(&format!("internal-sftp {arguments}"))
     }
 
-    /// With another program that speaks SFTP on its standard input and output.
+    /// Starts a server with another program that speaks SFTP on its standard input and output.
     pub fn speaking(subsystem: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let path = |name: &str| dir.path().join(name);
@@ -91,7 +91,7 @@ impl Sshd {
         self.dir.path().join("root")
     }
 
-    /// The file of the user's private key.
+    /// The file with the user's private key.
     pub fn key_file(&self) -> PathBuf {
         self.dir.path().join("key")
     }
@@ -104,7 +104,7 @@ impl Sshd {
         self.host_key.public_key().fingerprint(HashAlg::Sha256).to_string()
     }
 
-    /// As in `known_hosts`, behind the name of the host.
+    /// The host key as in `known_hosts`, without the name of the host.
     pub fn host_key(&self) -> String {
         self.host_key.public_key().to_openssh().expect("a public key")
     }
@@ -114,7 +114,7 @@ impl Sshd {
         String::from_utf8(id.stdout).expect("a name").trim().to_owned()
     }
 
-    /// For the driver.
+    /// The settings of the driver.
     pub fn settings(&self) -> SftpSettings {
         SftpSettings {
             host: self.address.ip().to_string(),
@@ -138,7 +138,7 @@ impl Sshd {
         SftpFiles::open(self.settings()).expect("settings")
     }
 
-    /// How many connections there were.
+    /// The number of connections so far.
     pub fn connections(&self) -> usize {
         self.connections.lock().expect("no panic").as_ref().map_or(0, Vec::len)
     }
@@ -147,11 +147,11 @@ impl Sshd {
 impl Drop for Sshd {
     fn drop(&mut self) {
         for mut child in self.connections.lock().expect("no panic").take().unwrap_or_default() {
-            // What has ended already is as good as killed.
+            // The process may have ended already.
             let _ = child.kill();
             let _ = child.wait();
         }
-        // Wakes the thread, which sees that it is over.
+        // The connection wakes the thread, which then ends.
         let _ = std::net::TcpStream::connect(self.address);
         if std::thread::panicking() {
             let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
@@ -172,9 +172,9 @@ pub fn new_key(path: &Path) -> PrivateKey {
     key
 }
 
-/// The machine's, or Debian's package as `make test-setup` unpacked it.
+/// The machine's sshd, or that of Debian's package as `make test-setup` unpacked it.
 static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
-    // As root, it wants this directory for processes without rights.
+    // As root, sshd needs this directory for its processes without rights.
     let _ = std::fs::create_dir_all("/run/sshd");
     let unpacked = Path::new(env!("CARGO_TARGET_TMPDIR")).join("openssh-server");
     let places = [PathBuf::from("/usr/sbin/sshd"), "/usr/bin/sshd".into(), unpacked.join("usr/sbin/sshd")];

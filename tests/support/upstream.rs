@@ -1,10 +1,10 @@
-//! Storage servers for the gateway to stand before: real processes on ports of their own, one of each per
-//! test binary.
+//! Storage servers behind the gateway under test: real processes on ports of their own, one of each per test
+//! binary.
 //!
-//! They end with the test binary however that ends: a shell waits beside each until a pipe from us closes,
-//! and then kills it.
+//! They end with the test binary, however that ends: beside each, a shell waits until a pipe from the test
+//! closes, and then kills the server.
 
-// Each test target uses its own share of this module.
+// Each test target uses another part of this module.
 #![allow(dead_code)]
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 const START: Duration = Duration::from_secs(180);
 
-/// One server, and how to reach it.
+/// One server, and how to connect to it.
 #[derive(Debug)]
 pub struct Upstream {
     pub address: SocketAddr,
@@ -32,13 +32,13 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// The gateway itself, over a directory: an S3 server with all its promises.
+    /// The gateway itself over a directory: a complete S3 server.
     pub fn causeway() -> &'static Self {
         static ONE: OnceLock<Upstream> = OnceLock::new();
         ONE.get_or_init(Self::new_causeway)
     }
 
-    /// One that is nobody else's: to be killed or paused.
+    /// A gateway for one test, which may kill or pause it.
     pub fn new_causeway() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let addresses = dir.path().join("addresses");
@@ -55,7 +55,7 @@ impl Upstream {
         let mut leashed = Leashed::spawn(command, dir.path());
         let address = leashed.wait_for(|_| {
             let text = std::fs::read_to_string(&addresses).ok()?;
-            // Both lines are there once the server serves.
+            // Both lines exist once the server is ready.
             let mut lines =
                 text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')?.parse().ok());
             lines.next().filter(|_| lines.next().is_some())
@@ -63,7 +63,7 @@ impl Upstream {
         Self { address, access_key, secret_key, leashed, dir }
     }
 
-    /// moto, in memory: it verifies no signatures, and takes any key.
+    /// moto, in memory: it verifies no signatures, and accepts any key.
     pub fn moto() -> &'static Self {
         static ONE: OnceLock<Upstream> = OnceLock::new();
         ONE.get_or_init(|| {
@@ -79,7 +79,8 @@ impl Upstream {
         })
     }
 
-    /// `rclone serve s3` over a directory: it verifies signatures, and makes little else of what it is told.
+    /// `rclone serve s3` over a directory: it verifies signatures, and ignores most of what else a request
+    /// says.
     pub fn rclone() -> &'static Self {
         static ONE: OnceLock<Upstream> = OnceLock::new();
         ONE.get_or_init(|| {
@@ -113,7 +114,7 @@ impl Upstream {
         ONE.get_or_init(Self::new_azurite)
     }
 
-    /// One that is nobody else's: to be killed or paused.
+    /// An Azurite for one test, which may kill or pause it.
     pub fn new_azurite() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let mut command = Command::new(installed("azurite").join("bin/azurite-blob"));
@@ -152,10 +153,10 @@ impl Upstream {
         format!("http://{}", self.address)
     }
 
-    /// SIGSTOP: connections stay, and nobody answers.
+    /// SIGSTOP: connections stay open, and none is answered.
     pub fn pause(&self) {
         self.leashed.signal(Signal::STOP);
-        // The signal only asks for it: until every thread has stopped, one may still answer.
+        // The signal is asynchronous: until every thread has stopped, one may still answer.
         let (pid, how) = (Pid::from_child(&self.leashed.server), WaitOptions::UNTRACED);
         let (_, status) = waitpid(Some(pid), how).expect("our child").expect("a change of its state");
         assert!(status.stopped(), "{status:?}");
@@ -165,13 +166,13 @@ impl Upstream {
         self.leashed.signal(Signal::CONT);
     }
 
-    /// SIGKILL. What it has stored is gone with it.
+    /// SIGKILL. The server's data are removed with it.
     pub fn kill(self) {
         drop(self);
     }
 }
 
-/// The directory of a program that `make test-setup` got, pinned, into the cache that tests share with
+/// The directory of a program that `make test-setup` installed, pinned, in the cache that tests share with
 /// conformance runs.
 pub fn installed(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -186,11 +187,12 @@ pub fn installed(name: &str) -> PathBuf {
     String::from_utf8(output.stdout).expect("a path").lines().last().expect("the directory").into()
 }
 
-/// A server process that does not outlive us. Its output goes to a file, shown when it does not come up.
+/// A server process that does not outlive the test. Its output goes to a file, which is shown if the server
+/// does not start.
 #[derive(Debug)]
 pub struct Leashed {
     server: Child,
-    /// Holds the pipe whose end it waits for.
+    /// The shell that waits for the end of a pipe, and the holder of that pipe.
     watcher: Child,
     log: PathBuf,
 }
@@ -220,7 +222,7 @@ impl Leashed {
         Self { server, watcher, log: path }
     }
 
-    /// What `ready` finds in the log so far, once it finds it.
+    /// Waits until `ready` finds something in the log, and returns it.
     pub fn wait_for<T>(&mut self, ready: impl Fn(&str) -> Option<T>) -> T {
         let deadline = Instant::now() + START;
         loop {
@@ -244,7 +246,8 @@ impl Leashed {
 
 impl Drop for Leashed {
     fn drop(&mut self) {
-        // The watcher first: it must not kill whoever gets the number of a process that has ended.
+        // The watcher is killed first. Otherwise, it might kill another process that gets the number of the
+        // server.
         let _ = (self.watcher.kill(), self.watcher.wait());
         let _ = (self.server.kill(), self.server.wait());
     }

@@ -1,4 +1,4 @@
-//! A reader gets the bytes of the record that it gets, whatever we ourselves change while it looks.
+//! A reader gets the bytes that belong to its record, whatever the gateway changes while it reads.
 
 use super::*;
 use async_trait::async_trait;
@@ -16,22 +16,22 @@ use std::{
     sync::{Mutex, Weak},
 };
 
-/// Where something comes in between.
+/// The moment at which another change happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
-    /// The row was read, and the file is looked at or opened next.
+    /// The row was read; the next step checks or opens the file.
     BeforeLooking,
-    /// The file was opened, and its bytes are bound next.
+    /// The file was opened; the next step binds its bytes.
     BeforeBinding,
-    /// The source of a copy was looked at, and the storage copies it next.
+    /// The source of a copy was checked; the next step is the copy by the storage.
     BeforeCopying,
-    /// A walk was told what is in a folder, and compares it with the index next.
+    /// A full scan has listed a folder; the next step compares it with the index.
     AfterListing,
 }
 
 type Act = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// A storage that binds bytes only when they are read, as HTTP does, and tells files apart by size and
+/// A storage that binds bytes only when they are read, as HTTP does, and that distinguishes files by size and
 /// second.
 #[derive(Clone)]
 struct Interposed {
@@ -46,7 +46,7 @@ impl fmt::Debug for Interposed {
 }
 
 impl Interposed {
-    /// Once.
+    /// Runs `act` once, at this moment.
     fn at(&self, moment: Moment, act: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static) {
         *self.next.lock().expect("no panic") = Some((moment, Box::new(act)));
     }
@@ -169,7 +169,7 @@ impl Scene {
         Self { bed: Bed { files: inner, directory, catalog, backend, record, store, upkeep }, files }
     }
 
-    /// At this moment, an object is put, and its client has its answer before anything goes on.
+    /// Puts an object at this moment; its client gets the answer before anything continues.
     fn put_at(&self, moment: Moment, name: &'static str, body: &'static str) {
         let store: Weak<dyn Store> = Arc::downgrade(&self.bed.store);
         self.files.at(moment, move || {
@@ -203,7 +203,7 @@ impl Scene {
         }
     }
 
-    /// Another checksum than the source's makes the bytes pass through here.
+    /// With another checksum than the source's, the bytes of the copy go through the gateway.
     async fn copy(
         &self,
         from: &str,
@@ -216,7 +216,7 @@ impl Scene {
         self.bed.store.copy(&key(to), request).await.map(|written| written.etag)
     }
 
-    /// Other bytes in the file of an object, and the storage says of it what it said before.
+    /// Changes the bytes of an object's file, while the storage reports the same facts about the file.
     fn rot(&self, path: &str, bytes: &'static str) {
         self.bed.files.put_back(path, Bytes::from_static(bytes.as_bytes()), self.bed.files.stat_at(path));
     }
@@ -243,7 +243,8 @@ async fn an_object_that_is_replaced_again_and_again_while_a_reader_looks_is_read
     scene.bed.put("k", "body 0").await.expect("is put");
     let store: Weak<dyn Store> = Arc::downgrade(&scene.bed.store);
     let files = Arc::downgrade(&scene.files.next);
-    // Each look without the lock has its change; one under the lock would wait for itself.
+    // Each attempt without the lock meets a change; under the lock, a change would wait for the reader
+    // itself.
     fn again(files: Weak<Mutex<Option<(Moment, Act)>>>, store: Weak<dyn Store>, round: usize) -> Act {
         Box::new(move || {
             let (files, store) = (files.clone(), store.clone());
@@ -344,7 +345,7 @@ async fn a_copy_that_got_other_bytes_is_tried_again() {
     let (stat, files, next) =
         (scene.bed.files.stat_at("photos/k"), scene.bed.files.clone(), Arc::downgrade(&scene.files.next));
     scene.rot("photos/k", "an ob?ect ");
-    // The first attempt reads what is there, the second what was put.
+    // The first attempt reads corrupt bytes, the second the right ones.
     scene.files.at(Moment::BeforeBinding, move || {
         let (stat, files) = (stat.clone(), files.clone());
         let heal: Act = Box::new(move || {
@@ -360,7 +361,7 @@ async fn a_copy_that_got_other_bytes_is_tried_again() {
     assert_eq!(scene.bed.get("copy").await, told("the object"));
 }
 
-/// What a change that is under way looks like to those who ask meanwhile.
+/// A change in progress, as concurrent readers see it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_waits_for_a_change_that_the_storage_shows_already() {
     let scene = Scene::new(Quirks::Sftp).await;

@@ -1,5 +1,5 @@
-//! Storage that tells what changes in it, upon the fake of Google Drive: what others do is listed without a
-//! walk.
+//! Storage with a change feed, on the fake of Google Drive: out-of-band changes are listed without a full
+//! scan.
 
 use super::{key, open, put};
 use crate::support::gdrive::FakeDrive;
@@ -20,7 +20,7 @@ struct Bed {
 }
 
 impl Bed {
-    /// Walked through once.
+    /// A bucket on the drive, after a full scan.
     async fn upon(drive: FakeDrive) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let (catalog, _, _, OpenedBucket { store, upkeep, .. }) =
@@ -48,7 +48,7 @@ impl Bed {
         page.entries.into_iter().map(name).collect()
     }
 
-    /// How many requests there were since the last time, and how many of them listed a folder.
+    /// The number of requests since the last call, and how many of them listed a folder.
     fn asked(&self) -> (usize, usize) {
         let requests = self.drive.take_requests();
         let lists = |request: &&String| request.contains("?q=") || request.contains("&q=");
@@ -109,11 +109,11 @@ async fn folders_that_others_move_take_their_objects_along() {
         drive.place(name, name);
     }
     let bed = Bed::upon(drive).await;
-    // Known by nobody: what is in it is looked at.
+    // The folder is new to the gateway, so its content is listed.
     bed.drive.relocate("elsewhere/all", "photos", "all");
     bed.read_changes().await;
     assert_eq!(bed.names().await, ["all/one=17", "all/two=17", "d/deep/y=15", "d/x=10", "z=8"]);
-    // Known elsewhere: only a walk can tell, which is not the follower's.
+    // The gateway knows this folder under another path, so only a full scan can handle the move.
     bed.drive.relocate("photos/d", "photos", "e");
     bed.maintain().await;
     assert_eq!(bed.names().await, ["all/one=17", "all/two=17", "e/deep/y=15", "e/x=10", "z=8"]);

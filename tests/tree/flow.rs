@@ -1,5 +1,4 @@
-//! Parts that flow on to the storage before their upload is complete: that they do, and that nothing hangs on
-//! it.
+//! Parts that are sent to the storage before their upload is complete, and tests that nothing depends on it.
 
 use super::{Bed, key};
 use crate::support::files::{Quirks, Stop};
@@ -18,7 +17,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-/// The smallest part that need not be the last one.
+/// The smallest size of a part that need not be the last one.
 const LARGE: usize = 5 << 20;
 
 struct Upload {
@@ -41,13 +40,13 @@ impl Upload {
         Self { store: bed.store.clone(), key: key(name), id, parts: BTreeMap::new() }
     }
 
-    /// After the process was started again.
+    /// The upload after a restart of the process.
     fn of(self, bed: &Bed) -> Self {
         Self { store: bed.store.clone(), ..self }
     }
 
     async fn part(&mut self, number: u16, length: usize) {
-        // No two alike.
+        // No two parts are equal.
         let body: Bytes =
             format!("{number} {length} ").into_bytes().into_iter().cycle().take(length).collect();
         let nth = PartNumber::new(number).expect("a number");
@@ -78,7 +77,7 @@ impl Upload {
         self.parts.values().map(|(_, body)| body.len()).sum()
     }
 
-    /// Completes it and looks at the object.
+    /// Completes the upload, and checks the object.
     async fn becomes_its_parts(&self) {
         self.complete().await.expect("is completed");
         let reply = self.store.get(self.key.current(), GetRequest::default()).await.expect("is there");
@@ -126,7 +125,7 @@ async fn complete_sends_what_has_not_flowed_on() {
     let mut upload = Upload::begin(&bed, "a").await;
     upload.part(1, LARGE).await;
     upload.part(2, LARGE).await;
-    // Behind a gap that is never closed.
+    // These parts follow a gap in the numbers that is never filled.
     upload.part(4, LARGE).await;
     upload.part(9, 5).await;
     bed.files.drafts_hold(&[2 * LARGE]).await;
@@ -164,7 +163,7 @@ async fn a_part_that_is_sent_again_after_it_flowed_on_counts() {
         upload.part(2, LARGE).await;
         bed.files.drafts_hold(&[2 * LARGE]).await;
         upload.part(number, LARGE + 1).await;
-        // The draft is of no use any more, and none is begun again.
+        // The draft can no longer be used, and no other one is begun.
         bed.files.drafts_hold(&[]).await;
         upload.part(3, 9).await;
         upload.becomes_its_parts().await;
@@ -284,7 +283,7 @@ async fn storage_that_hangs_holds_up_no_part_and_an_upload_goes_on_after_a_kill(
     let bed = bed.kill().await;
     let mut upload = upload.of(&bed);
     upload.part(4, 4).await;
-    // That of the process before hangs for ever.
+    // The draft of the killed process hangs forever.
     bed.files.drafts_hold(&[0, 3 * LARGE + 4]).await;
     upload.becomes_its_parts().await;
     assert_eq!(written(&bed), upload.size());
@@ -299,13 +298,13 @@ async fn four_uploads_flow_at_once_and_a_place_that_becomes_free_is_taken() {
         upload.part(1, n).await;
         upload.part(2, n).await;
         uploads.push(upload);
-        // Uploads are of equal rank until each has its draft.
+        // Waits for the draft of this upload, because uploads without a draft have equal rank.
         bed.files.drafts_hold(&(1..=n.min(4)).map(|n| 2 * n).collect::<Vec<_>>()).await;
     }
     let first = &uploads[0];
     first.store.abort_upload(&first.key, &first.id).await.expect("is there");
     bed.files.drafts_hold(&[4, 6, 8]).await;
-    // The place is free when the draft is gone, and the next part to arrive finds it so.
+    // A draft can be begun when another one is gone; the next part that arrives begins it.
     let mut sent = 0;
     while bed.files.open_drafts() < 4 {
         sent += 1;

@@ -1,5 +1,5 @@
-//! WebDAV servers that mean no good, or have one bad folder: walks come to an end, and what is around it is
-//! listed.
+//! Hostile WebDAV servers, and servers with one bad folder: full scans end, and everything around the folder
+//! is listed.
 
 use super::{key, open};
 use crate::support::{
@@ -27,7 +27,7 @@ use futures_util::TryStreamExt;
 use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
 
-/// Longer than any of these takes; reaching it is a failure.
+/// The time limit of a test; reaching it is a failure.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Bed {
@@ -45,7 +45,7 @@ fn files(hostile: &Hostile) -> WebdavFiles {
         .expect("settings")
 }
 
-/// A bucket that was there before, so that it has to be walked through.
+/// A bucket that existed before, so it needs a full scan.
 async fn before(script: impl Fn(&Asked) -> Said + Send + Sync + 'static) -> Bed {
     let hostile = Hostile::start(script);
     let directory = tempfile::tempdir().expect("a directory");
@@ -84,7 +84,7 @@ fn is_of_one(asked: &Asked) -> bool {
     asked.header("depth") == Some("0")
 }
 
-/// The folder that was asked for.
+/// The folder of a request.
 fn folder(asked: &Asked) -> String {
     asked.path().trim_end_matches('/').to_owned()
 }
@@ -212,7 +212,7 @@ async fn an_answer_about_one_file_that_has_no_end_is_an_error() {
     let begun = multistatus(&[]).replace("</D:multistatus>", "").into_bytes();
     let answers: [Box<dyn Fn() -> Said + Send + Sync>; 2] = [
         Box::new(move || Said::pieces(207, std::iter::once(begun.clone()).chain(many))),
-        // One element that never ends.
+        // An element without an end.
         Box::new(|| {
             Said::pieces(
                 207,
@@ -229,7 +229,7 @@ async fn an_answer_about_one_file_that_has_no_end_is_an_error() {
     }
 }
 
-/// Lists the root of a drive whose every page is empty and names the same two pages in turn.
+/// Lists the root of a drive. Every page is empty, and the pages lead to two tokens in turn.
 async fn circle(files: &dyn Files, hostile: &Hostile) -> StoreErrorKind {
     let listing = async {
         let mut entries = files.list("");
@@ -250,7 +250,7 @@ async fn pages_of_a_drive_that_lead_in_a_circle_are_followed_once() {
         Endpoint::parse(&format!("http://{}{path}", hostile.address())).expect("an address")
     };
 
-    // Tokens come from the fakes, all else from whoever means no good.
+    // Tokens come from the fakes, everything else from the hostile server.
     let drive = FakeDrive::start();
     let hostile = Hostile::start(|asked| match asked.query("q") {
         Some(_) => Said::new(200, format!(r#"{{"files":[],"nextPageToken":"t{}"}}"#, asked.nth % 2)),

@@ -21,7 +21,7 @@ async fn begun(bed: &Bed) -> UploadId {
     bed.store.begin_upload(&key("a"), request).await.expect("begins")
 }
 
-/// A part whose client goes away after some bytes were written.
+/// Sends a part whose client disconnects after some bytes were written.
 async fn broken_off(bed: &Bed, upload: &UploadId) {
     let frames = [Ok(Bytes::from(vec![1; 1 << 20])), Err(PayloadError::Incomplete)];
     let payload = Payload::from_stream(
@@ -47,7 +47,7 @@ async fn a_part_that_failed_long_ago_leaves_nothing_when_its_upload_is_aborted()
     let bed = Bed::new(Quirks::Sftp).await;
     let upload = begun(&bed).await;
     broken_off(&bed, &upload).await;
-    // Its slot is given up by a task of its own.
+    // A task of its own releases the slot.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }

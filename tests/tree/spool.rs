@@ -1,4 +1,4 @@
-//! Parts of uploads that wait in the spool, and when they do no longer.
+//! Parts of uploads stay in the spool until their bucket is removed.
 
 use super::*;
 use causeway::{
@@ -20,7 +20,7 @@ async fn begin(bed: &Bed) -> UploadId {
     upload
 }
 
-/// How many uploads have something there.
+/// The number of uploads with parts in the spool.
 fn spooled(bed: &Bed) -> usize {
     std::fs::read_dir(bed.directory.path().join("spool/parts")).expect("a directory").count()
 }
@@ -29,7 +29,7 @@ fn spooled(bed: &Bed) -> usize {
 async fn parts_of_an_upload_leave_the_spool_with_their_bucket_and_no_earlier() {
     let bed = Bed::new(Quirks::Drive).await;
     begin(&bed).await;
-    // As a kill leaves them.
+    // The state that a kill leaves.
     let bed = bed.kill().await;
     bed.backend.sweep().await.expect("sweeps");
     assert_eq!(spooled(&bed), 1, "the upload can be completed");

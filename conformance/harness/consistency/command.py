@@ -1,7 +1,7 @@
-"""`conformance/run consistency`: runs the load on each stack that is asked for, and prints one line for each.
+"""`conformance/run consistency`: runs the load on each chosen stack, and prints one line for each.
 
-Owns the command, the lines, and the explanations under target/conformance/consistency/.  A stack that this
-machine cannot run is skipped, with the reason, and is no pass.
+Owns the command, the lines, and the explanations under target/conformance/consistency/. A stack that this
+machine cannot run is skipped, with the reason, and does not count as passed.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _elsewhere(arguments: argparse.Namespace) -> int:
-    """A service that runs already."""
+    """Runs the load against a service that is running already."""
     target = Target(arguments.endpoint, os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
     traits = {"self_copies": True, "disturbed": False}
     result = {"stack": "endpoint", "seed": arguments.seed, "seconds": arguments.seconds}
@@ -112,7 +112,7 @@ def _one(stack: Stack, faults: bool, arguments: argparse.Namespace) -> bool:
 
 
 def _told(result: dict, outcome: Outcome, ends: list[str], planted: str | None, arguments) -> bool:
-    """Prints what a run came to, and explains what was wrong in it; whether it passed."""
+    """Prints the result of a run, explains its problems, and returns whether it passed."""
     explanation = _directory(arguments.cache / "consistency") / f"{result['stack']}.txt"
     kinds = collections.Counter(problem.kind for problem in outcome.problems)
     kinds.update({"bad end": len(ends)} if ends else {})

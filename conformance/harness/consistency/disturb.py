@@ -1,7 +1,7 @@
-"""What goes wrong while clients work: restarts of the server, storages that stop, networks that break.
+"""Faults while clients work: restarts of the server, storages that stop, networks that break.
 
-Owns a table of faults, each a way to break and a way to heal, and the thread that walks through those that a
-stack allows, in turn.  When it ends all is healed.
+Owns a table of faults, each with a way to break and a way to heal, and the thread that causes those that a
+stack allows, one at a time. At its end, every fault is healed.
 """
 
 import random
@@ -17,7 +17,7 @@ from harness.consistency.stacks import Running
 class Fault:
     breaks: Callable[[Running, str], None]
     heals: Callable[[Running, str], None]
-    seconds: tuple[float, float]  # how long, at least and at most
+    seconds: tuple[float, float]  # minimum and maximum duration
 
 
 def _stop_server(running: Running, _: str) -> None:
@@ -52,7 +52,7 @@ FAULTS = {
         (0.5, 3.0),
     ),
 }
-CALM = (0.5, 2.0)  # seconds between two of them
+CALM = (0.5, 2.0)  # seconds between two faults
 
 
 class Disturber(threading.Thread):
@@ -67,7 +67,7 @@ class Disturber(threading.Thread):
         try:
             while not self.over.wait(self.chance.uniform(*CALM)):
                 self._one()
-        except Exception as error:  # whatever it is, the run has failed, and says so
+        except Exception as error:  # any failure here fails the run
             self.failure = f"{type(error).__name__}: {error}"
 
     def _one(self) -> None:
@@ -82,7 +82,7 @@ class Disturber(threading.Thread):
             fault.heals(self.running, storage)
 
     def end(self) -> str | None:
-        """Why it could not go on, if it could not."""
+        """Ends the thread, and returns why it failed, if it did."""
         self.over.set()
         self.join()
         return self.failure

@@ -1,6 +1,6 @@
-"""What clients write down: versions that they made, operations, replies as they were seen, and problems.
+"""The records of clients: versions that they wrote, operations, replies, and problems.
 
-Owns plain records only, which cross from the workers' processes to the one that checks.  Times are
+Owns plain records only, which are sent from the processes of the workers to the one that checks. Times are
 nanoseconds of the machine's monotonic clock.
 """
 
@@ -11,7 +11,7 @@ from harness.consistency.values import Body
 
 
 class State(NamedTuple):
-    """What a key is: a version by its name and ETag.  None where a record does not tell."""
+    """The state of a key: a version by its name and ETag. None where a record has no value."""
 
     name: str | None
     etag: str | None
@@ -21,7 +21,7 @@ ABSENT = State("", "")
 
 
 class Guard(NamedTuple):
-    """What a reply says of the state that its operation met."""
+    """The condition that a reply shows to be true of the state in which its operation took effect."""
 
     kind: str  # one of ADMITS
     name: str | None = None
@@ -59,7 +59,7 @@ def other_than(etag: str) -> Guard:
 
 @dataclass
 class Operation:
-    """One operation on one key.  `end` is None if nobody knows whether it took effect, nor when."""
+    """One operation on one key. `end` is None if it is unknown whether and when it took effect."""
 
     key: str
     action: str
@@ -72,7 +72,7 @@ class Operation:
 
 @dataclass
 class Version:
-    """What a client meant to write under `name`.  `body` is None for a copy of whatever is there."""
+    """The version that a client wrote under `name`. `body` is None for a copy of an unknown source."""
 
     name: str
     body: Body | None
@@ -88,7 +88,7 @@ class Sight:
     start: int
     headed: int
     end: int
-    name: str | None  # of its own metadata
+    name: str | None  # of its metadata
     etag: str
     content_type: str | None
     length: int | None
@@ -96,7 +96,7 @@ class Sight:
     checksums: dict[str, str]
     asked_range: str | None = None
     content_range: str | None = None
-    digest: str | None = None  # of the body, where all of it came
+    digest: str | None = None  # of the body, if it is complete
     size: int | None = None
     owners: tuple[str, ...] = ()
 
@@ -116,10 +116,10 @@ class Records:
     sights: list[Sight] = field(default_factory=list)
     listed: list[tuple[str, str, int, int]] = field(default_factory=list)  # (key, ETag, size, time)
     problems: list[Problem] = field(default_factory=list)
-    replies: dict[str, int] = field(default_factory=dict)  # how often, by action and status
+    replies: dict[str, int] = field(default_factory=dict)  # number of replies, by action and status
     raised: dict[str, list[int]] = field(
         default_factory=dict
-    )  # counters: how often surely, how often perhaps
+    )  # counters: number of certain and of uncertain increments
 
     def add(self, other: "Records") -> None:
         self.versions |= other.versions

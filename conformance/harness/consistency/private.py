@@ -1,7 +1,7 @@
-"""Keys that only one client changes, and counters that all change under one condition.
+"""Keys that only one client changes, and counters that all clients change under one condition.
 
-Owns two promises that need no search: a client sees its own writes in the very next GET and LIST, and a
-counter that is raised only under If-Match is as high as the number of raises.
+Owns two checks that need no search: a client sees its own writes in the very next GET and LIST, and a counter
+that is incremented only under If-Match equals the number of increments.
 """
 
 from harness.consistency import reads, writes
@@ -9,7 +9,7 @@ from harness.consistency.history import ABSENT, ANY, MISSING, State, shows
 from harness.consistency.worker import Worker
 
 GROUPS = 6  # of a worker's own keys
-NAMES = 30  # in each
+NAMES = 30  # in each group
 
 
 def raise_counter(worker: Worker) -> None:
@@ -29,7 +29,7 @@ def raise_counter(worker: Worker) -> None:
 
 
 def cold_key(worker: Worker) -> None:
-    """Changes a key of its own, or looks at it."""
+    """Changes or reads a key that belongs to this worker."""
     group = worker.chance.randrange(GROUPS)
     key = f"{_prefix(worker, group)}k{worker.chance.randrange(NAMES):02}"
     chance = worker.chance.random()
@@ -46,7 +46,7 @@ def cold_key(worker: Worker) -> None:
 
 
 def cold_list(worker: Worker, group: int | None = None) -> None:
-    """Its own keys, straight after its own change: each is as it left it."""
+    """Lists the worker's keys: each must be as the worker left it."""
     prefix = _prefix(worker, worker.chance.randrange(GROUPS) if group is None else group)
     entries, start, _ = reads.pages(worker, prefix)
     if entries is None:

@@ -1,6 +1,6 @@
-"""What has to hold once all is quiet: LIST, HEAD, GET and tags say the same, and counters have lost nothing.
+"""The checks after the load: LIST, HEAD, GET and tags agree, and counters have lost nothing.
 
-Owns the last look, by one client that is alone.  After faults it waits until the server answers again.
+Owns the final checks, by a single client. After faults it waits until the server answers again.
 """
 
 import time
@@ -14,7 +14,8 @@ SAMPLE = 150  # of the cold keys
 
 
 def wait(worker: Worker) -> None:
-    """Until LIST is answered: after a fault a storage may be thought to be away for some time."""
+    """Waits until LIST is answered: after a fault, the server may treat a storage as unavailable for some
+    time."""
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         reply, _, _ = worker.ask("LIST", "GET", query={"list-type": 2})
@@ -68,7 +69,7 @@ def counters(worker: Worker, records: Records) -> None:
     for key, (surely, perhaps) in records.raised.items():
         reply = reads.head(worker, key)
         if reply is None or reply.status >= 500:
-            continue  # told already
+            continue  # reported already
         value = int(reply.headers.get("x-amz-meta-value", 0)) if reply.status == 200 else 0
         if not surely <= value <= surely + perhaps:
             text = f"raised {surely} times for sure and {perhaps} times perhaps, it is {value}"

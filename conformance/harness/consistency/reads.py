@@ -1,4 +1,4 @@
-"""What clients read: GET, ranges, conditions, HEAD, tags, LIST."""
+"""The requests that read: GET, ranges, conditions, HEAD, tags, LIST."""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -13,7 +13,7 @@ KIB, MIB = 1 << 10, 1 << 20
 CHECKSUMS = {
     "x-amz-checksum-" + name.lower(): name for name in ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
 }
-SMALL = 128 * KIB  # CRC32C and CRC64NVME take Python long
+SMALL = 128 * KIB  # CRC32C and CRC64NVME are slow in Python
 
 
 def hot_get(worker: Worker) -> None:
@@ -63,7 +63,7 @@ def head(worker: Worker, key: str, condition=None) -> Reply | None:
 
 
 def take(worker: Worker, key, action, reply: Reply | None, condition=None, asked_range=None) -> None:
-    """Writes down what a reply to GET or HEAD shows."""
+    """Records what a reply to GET or HEAD shows."""
     if reply is None or reply.status >= 500 or reply.status == 416:
         return
     header, wanted = condition or (None, None)
@@ -130,7 +130,8 @@ class Entry(NamedTuple):
 
 
 def pages(worker: Worker, prefix: str, **query) -> tuple[list[Entry] | None, int, int]:
-    """All entries under `prefix`, or None; when the first page was asked for, and when the last was there."""
+    """All entries under `prefix` (None if a page failed), the time of the first request, and that of the
+    last reply."""
     entries, token, first = [], None, None
     while True:
         more = {"continuation-token": token} if token else {}

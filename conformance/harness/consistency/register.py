@@ -1,40 +1,41 @@
-"""Whether the operations on one key can be put into one order that explains every answer.
+"""Checks whether the operations on one key have an order that explains every answer.
 
-Owns the search: the history is walked through once in the order of time, with every state that the key may be
-in and the operations that have taken effect in it; an answer is explained if some order of what was under way
-leads to it. Reads take effect as soon as they fit, which never takes an order away.
+Owns the search. It goes through the history once in the order of time, with every possible state of the key
+and the operations that have taken effect in it. An answer is explained if some order of the concurrent
+operations leads to it. Reads take effect as soon as they fit, which never excludes an order.
 
-Writes without an answer may take effect at any later time, or never.  One that somebody saw did so before
-that reply; the others are left out at first, and let in only if without them something stays unexplained.
-They may then take effect more than once: that forgives a little, and keeps the search small.
+Writes without an answer may take effect at any later time, or never. A write that some client saw took effect
+before that reply. The other writes are left out at first, and are added only if something stays unexplained
+without them. They may then take effect more than once, which accepts a little too much and keeps the search
+small.
 """
 
 from dataclasses import dataclass, replace
 
 from harness.consistency.history import ABSENT, Guard, Operation, State
 
-CONFIGURATIONS = 20_000  # more are given up as "not decided", which the report says
+CONFIGURATIONS = 20_000  # beyond that, the report says "not decided"
 
 
 @dataclass
 class Unexplained:
     operation: Operation
-    states: list[State]  # those that the key may have been in, at the end of the operation
+    states: list[State]  # possible states of the key at the end of the operation
 
 
 class Undecided(Exception):
-    """Too many orders are possible."""
+    """The search has too many possible orders."""
 
 
 def check(operations: list[Operation]) -> list[Unexplained]:
-    """Those operations whose answers no order explains.  All operations are of one key."""
+    """The operations whose answers no order explains. All operations are on one key."""
     known, doubtful = _settle(operations)
     found = _search(known)
     return _search(known + doubtful) if found and doubtful else found
 
 
 def _settle(operations: list[Operation]) -> tuple[list[Operation], list[Operation]]:
-    """The operations whose effect is sure, and those that nobody saw the effect of."""
+    """Separates operations whose effect is certain from those whose effect no client saw."""
     seen: dict[str, int] = {}
     for operation in operations:
         name = operation.guard.name
@@ -56,7 +57,7 @@ def _search(operations: list[Operation]) -> list[Unexplained]:
 
 
 class _Search:
-    """A configuration is a state and a set of bits: which of the pending operations took effect in it."""
+    """Searches configurations: a state, and one bit for each pending operation that took effect in it."""
 
     def __init__(self, operations: list[Operation]):
         self.operations = operations
@@ -64,7 +65,7 @@ class _Search:
         self.free: list[int] = []
         self.reads: set[int] = set()
         self.writes: set[int] = set()
-        self.standing: list[Operation] = []  # without an end
+        self.standing: list[Operation] = []  # operations without an end
         self.configurations: set[tuple[State, int]] = {(ABSENT, 0)}
 
     def run(self) -> list[Unexplained]:
@@ -106,7 +107,7 @@ class _Search:
         }
 
     def explaining(self, number: int) -> set[tuple[State, int]]:
-        """The configurations in which operation `number` took effect, as soon as it did."""
+        """The configurations directly after operation `number` took effect."""
         bit = self.bits[number]
         explained, met, open_ends = set(), set(self.configurations), []
         for configuration in self.configurations:
@@ -124,7 +125,7 @@ class _Search:
         return explained
 
     def possible(self, state: State, done: int):
-        """What may take effect next, and its bit."""
+        """The operations that may take effect next: their effects, with their bits."""
         for other in self.writes:
             operation = self.operations[other]
             if not done & self.bits[other] and operation.guard.admits(state):
@@ -140,9 +141,9 @@ class _Search:
         return state, done
 
     def forced(self, number: int) -> set[tuple[State, int]]:
-        """Goes on behind an operation that nothing explains: what it says is taken for true from now on.
+        """Continues after an operation that nothing explains, and assumes from now on that its reply is true.
 
-        So that one lost write is told once, and not again by everybody who misses it.
+        This way, one lost write is reported once, and not again by every operation that misses it.
         """
         operation, bit = self.operations[number], self.bits[number]
         if operation.effect is not None:
@@ -158,7 +159,7 @@ class _Search:
 
 
 def meaning(guard: Guard) -> str:
-    """What a reply says of the key, for people."""
+    """The meaning of a reply for the key, as text."""
     named = " with ".join(filter(None, (guard.name, "/".join(sorted(guard.etags or ())))))
     return {
         "any": "whatever is there",

@@ -1,7 +1,7 @@
-"""Whether each reply is of one version: body, ETag, length, metadata, content type, tags and checksums.
+"""Checks that each reply is of one version: body, ETag, length, metadata, type, tags and checksums.
 
-Owns what holds of a reply by itself, whatever others did meanwhile.  Which version it is says its metadata;
-what that version holds say the records of whoever wrote it.
+Owns the checks of a reply alone, whatever other clients did meanwhile. The metadata name the version; the
+records of its writer say what that version contains.
 """
 
 from harness import checksums
@@ -11,7 +11,7 @@ from harness.consistency.values import Body
 
 
 class Bodies:
-    """Finds what a version holds, and what an ETag stands for."""
+    """Finds the body of a version or of an ETag."""
 
     def __init__(self, records: Records):
         self.versions = records.versions
@@ -101,7 +101,8 @@ def _resolved(asked: str, size: int) -> tuple[int, int]:
 
 
 def _checksums(algorithm: str, body: Body) -> set[str]:
-    """Of the whole, or of the parts' checksums: which of both, the reply's ETag does not tell of a copy."""
+    """The possible checksums: of the whole, or of the parts' checksums. The ETag of a copy does not show
+    which."""
     parts = [values.content((piece,)) for piece in body]
     return {checksums.checksum(algorithm, b"".join(parts)), checksums.composite(algorithm, parts)}
 

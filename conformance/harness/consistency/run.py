@@ -1,7 +1,7 @@
 """One run of the load against one target: processes of workers, their records, and the verdict.
 
-Owns the plan, the table of operations with their weights, and the processes: Python threads alone would not
-keep a server busy.
+Owns the plan, the table of operations with their weights, and the processes. Threads of one Python process
+could not keep a server busy.
 """
 
 import multiprocessing
@@ -58,7 +58,7 @@ class Outcome:
 
 
 class Unusable(Exception):
-    """The target does not even take a bucket and an object."""
+    """The target does not accept even one bucket with one object."""
 
 
 def run(
@@ -70,7 +70,7 @@ def run(
     traits: dict[str, bool],
     disturb: Callable | None = None,
 ) -> Outcome:
-    """`disturb` starts what goes wrong meanwhile; what it returns has `end` and `done`."""
+    """Runs the load. `disturb` starts faults; its result has the members `end` and `done`."""
     first = Worker(0, _plan(bucket, seed, 0, (), traits | {"disturbed": False}), Client(target))
     body = _prepare(first)
     start = time.monotonic_ns()
@@ -89,7 +89,7 @@ def run(
         sender.close()
     disturber = disturb() if disturb else None
     records, cold = first.records, {}
-    # Faults end with the load, not with its slowest request, which may be waiting for the healing.
+    # Faults end with the load. Its slowest request may still wait for a fault to be healed.
     time.sleep(max(0.0, (plan.until - time.monotonic_ns()) / 1e9))
     failure = disturber.end() if disturber else None
     for process, (receiver, _) in zip(processes, pipes, strict=True):

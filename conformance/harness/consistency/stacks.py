@@ -1,9 +1,9 @@
-"""What the check runs on: a table of stacks, and one stack that is running.
+"""The table of stacks on which the check runs, and a running stack.
 
-Owns the composition: which storages stand behind the server, each behind a relay that can misbehave, what the
-server's configuration says of them, and how clients speak to it.  A row is data.  A storage that is not
-consistent by itself (`consistency --endpoint` tells) has no row: versitygw shows new objects with old tags,
-rclone's S3 forgets metadata.
+Owns the composition: which storages are behind the server, each behind a relay that can fail, how the server
+is configured for them, and the protocol of the clients. A row is data. A storage that is not consistent by
+itself (`consistency --endpoint` shows this) has no row: versitygw shows new objects with old tags, and
+rclone's S3 loses metadata.
 """
 
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ from harness.upstreams import BACKENDS, Upstream
 class Stack:
     name: str
     about: str
-    of: tuple[str, ...] = ()  # rows of upstreams.BACKENDS, each of them a backend by its own name
-    toml: str = ""  # more sections, after those of `of`
-    default: str = ""  # where buckets are made, if not on local disk
+    of: tuple[str, ...] = ()  # rows of upstreams.BACKENDS, each a backend of that name
+    toml: str = ""  # further sections, after those of `of`
+    default: str = ""  # the backend of new buckets, if not the local disk
     speaks: str = "http"  # or tls, or h2
     short: bool = False  # belongs to the short run, too
     self_copies: bool = True
     faults: tuple[str, ...] = ("server term", "server kill")  # rows of disturb.FAULTS
-    planted: str | None = None  # the kind of violation that it is known to have, and that has to be found
+    planted: str | None = None  # the kind of violation that it is known to have and that must be found
 
 
 SERVER = ("server term", "server kill")
 NETWORK = (*SERVER, "storage stop", "relay reset", "relay refuse")
-NO_HTTP = (*SERVER, "storage stop", "relay reset")  # nothing that could be answered 503
+NO_HTTP = (*SERVER, "storage stop", "relay reset")  # storages without HTTP cannot answer 503
 DISK = '[backend.disk]\ntype = "fs"\nroot = "{work}/disk"\n'
 SECOND = '[backend.second]\ntype = "fs"\nroot = "{work}/second"\n'
 
@@ -46,7 +46,7 @@ def _replicated(name: str, *members: str, read: str = "ordered", short: bool = F
     listed = ", ".join(f'"{member}"' for member in members)
     toml = DISK + (SECOND if "second" in members else "")
     toml += f'[backend.store]\ntype = "replicated"\nbackends = [{listed}]\nread = "{read}"\n'
-    # With two members a quorum is both.
+    # With two members, a quorum is both.
     toml += 'write = "quorum"\n' if len(members) > 2 else 'write = "all"\n'
     about = f"replicated over {', '.join(members)}, read {read}"
     return Stack(f"{name}-{read}", about, of, toml, "store", short=short, faults=NETWORK if of else SERVER)
@@ -60,7 +60,7 @@ def _cached(name: str, of: str) -> Stack:
 
 
 READS = ("ordered", "fastest", "hedged")
-KILLED = (*NETWORK, "storage kill")  # what is on disk is there again
+KILLED = (*NETWORK, "storage kill")  # the storage is on disk, so it survives a kill
 STACKS = (
     Stack("local", "local disk", short=True),
     Stack("local-tls", "local disk, over TLS", speaks="tls"),
@@ -82,7 +82,7 @@ STACKS = (
         faults=(),
     ),
     _over("s3_causeway", "Causeway, over local disk", KILLED),
-    _over("s3_minio", "MinIO", KILLED, self_copies=False),  # it answers torn ones itself
+    _over("s3_minio", "MinIO", KILLED, self_copies=False),  # MinIO itself answers them with torn bodies
     _over("s3_moto", "moto"),
     _over("azblob", "Azurite"),
     _over("gcs_fake", "our fake of Google Cloud Storage"),
@@ -111,7 +111,7 @@ def rows(stack: Stack) -> list[upstreams.Backend]:
 
 
 def absent(stack: Stack) -> str | None:
-    """Why this machine cannot run it, if it cannot."""
+    """The reason why this machine cannot run the stack, or None."""
     return next((why for row in rows(stack) if (why := upstreams.absent(row))), None)
 
 
@@ -159,7 +159,7 @@ class Running:
         self.relays[name].move(self.storages[name].start_again())
 
     def stop(self) -> list[str]:
-        """What was not as it should be at the end."""
+        """Stops everything, and returns the problems found at the end."""
         ends = [self.server.stop(), *self.server.panics()] if self.server else []
         if self.server and self.server.leaked_secret():
             ends.append("a secret is in the log")

@@ -1,6 +1,6 @@
-"""Uploads in parts: of bodies of one's own, of ranges of an object that never changes, of hot objects.
+"""Multipart uploads: of new bodies, of ranges of an object that never changes, and of hot objects.
 
-Owns the plan of an upload, which says before it begins what its object will hold.  Only the last request
+Owns the plan of an upload, which determines the content of its object before it begins. Only the last request
 publishes.
 """
 
@@ -17,14 +17,14 @@ from harness.consistency.worker import Worker
 from harness.consistency.writes import conditional, register
 from harness.s3 import Reply
 
-PART = 5 * MIB  # S3's least for all parts but the last
+PART = 5 * MIB  # S3's minimum for all parts but the last
 
 
 @dataclass(frozen=True)
 class Part:
     piece: Piece
-    source: str | None = None  # the key that it is copied from
-    if_match: str | None = None  # the whole of a hot object, if it still is this one
+    source: str | None = None  # the key from which it is copied
+    if_match: str | None = None  # copies the whole of a hot object, if it has this ETag
 
 
 def hot_upload(worker: Worker) -> None:
@@ -86,7 +86,7 @@ def _part(worker: Worker, last: bool) -> Part:
 
 
 def _send(worker: Worker, key, upload_id, number: int, part: Part, algorithm: str | None) -> str | None:
-    """The part's element of the closing document, if it went well."""
+    """Sends a part, and returns its element in the closing document, or None if it failed."""
     query = {"partNumber": number, "uploadId": upload_id}
     data = values.content((part.piece,))
     if part.source is None:

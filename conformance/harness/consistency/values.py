@@ -1,7 +1,7 @@
-"""Bodies that tell whose they are, and the ETags that such bodies may have.
+"""Bodies that name their writer, and the ETags that such bodies may have.
 
-Owns the text: blocks of one KiB, each of which begins with the name of its writing and its own number.  A
-body is a row of pieces of such texts, so that copies of ranges can be told as well.  Nothing here knows of
+Owns the text: blocks of one KiB, each of which begins with the name of its version and its own number. A body
+consists of pieces of such texts, so copies of ranges can be recognised, too. Nothing here depends on
 requests.
 """
 
@@ -15,7 +15,7 @@ MARK = re.compile(rb"<([a-z]\d+\.\d+) (\d{7})>")
 
 
 class Piece(NamedTuple):
-    """`length` bytes from `start` on of the endless text of `name`."""
+    """`length` bytes from `start` on, of the endless text of `name`."""
 
     name: str
     start: int
@@ -44,7 +44,7 @@ def length(body: Body) -> int:
 
 
 def digest(data: bytes) -> str:
-    """What bodies are compared by: not the digest that ETags are made of."""
+    """The digest by which bodies are compared. It is not the digest of ETags."""
     return hashlib.sha1(data).hexdigest()
 
 
@@ -55,18 +55,18 @@ def whole_etag(body: Body) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def parts_etag(body: Body) -> str:
-    """The ETag of an upload of one part for each piece."""
+    """The ETag of an upload with one part for each piece."""
     joined = b"".join(hashlib.md5(content((piece,))).digest() for piece in body)
     return f"{hashlib.md5(joined).hexdigest()}-{len(body)}"
 
 
 def etags(body: Body) -> frozenset[str]:
-    """A copy of an upload's object may keep its ETag or get that of a plain body: S3 leaves it open."""
+    """A copy of a multipart object may keep its ETag or get that of a plain body: S3 allows both."""
     return frozenset((whole_etag(body), parts_etag(body))) if body else frozenset((whole_etag(body),))
 
 
 def owners(data: bytes, most: int = 6) -> list[str]:
-    """Whose bytes these are, in their order, as far as whole marks tell."""
+    """The versions whose bytes these are, in their order, as far as whole marks show."""
     found: list[str] = []
     for name, number in MARK.findall(data):
         if not found or found[-1].split("@")[0] != name.decode():

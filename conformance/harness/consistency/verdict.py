@@ -1,6 +1,6 @@
-"""All that has to hold of the records of one run, as a list of problems that people can read.
+"""All checks of the records of one run, as a list of problems that people can read.
 
-Owns the explanations: of an answer that no order explains, the operations around it and what is known of its
+Owns the explanations: for an answer that no order explains, the operations around it and what is known of its
 version.
 """
 
@@ -12,16 +12,16 @@ from harness.consistency.history import ABSENT, Operation, Problem, Records, Sta
 from harness.consistency.register import Unexplained
 
 AROUND_NS = 50_000_000
-AROUND = 24  # operations that are shown around one
+AROUND = 24  # operations that are shown around a problem
 
 
 def check(records: Records, start: int) -> tuple[list[Problem], list[str]]:
-    """Problems, and what could not be decided.  `start` is what times are told from."""
+    """The problems, and what could not be decided. Times are reported relative to `start`."""
     problems = records.problems + replies.check(records)
     bodies, by_key, undecided = replies.Bodies(records), defaultdict(list), []
     for operation in records.operations:
         if operation.action == "copy source" and operation.guard.kind == "is":
-            # A copy says the ETag of what it made, which may be another one of the same body.
+            # A copy reports the ETag of the new object, which may be another ETag of the same body.
             alike = frozenset().union(*map(bodies.alike, operation.guard.etags or ()))
             operation = replace(operation, guard=operation.guard._replace(etags=alike or None))
         by_key[operation.key].append(operation)
@@ -34,7 +34,7 @@ def check(records: Records, start: int) -> tuple[list[Problem], list[str]]:
 
 
 def _of_key(operations: list[Operation], start: int) -> list[Problem]:
-    """Listings are looked at apart from all else, and only if all else is explained."""
+    """Checks listings separately, and only if all other operations are explained."""
     others = [operation for operation in operations if operation.action != "LIST"]
     found = register.check(others)
     if found or len(others) == len(operations):

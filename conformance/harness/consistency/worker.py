@@ -1,7 +1,7 @@
-"""One client of the load: chooses operations by weight, asks, and writes down what came back.
+"""One client of the load: chooses operations by weight, sends them, and records the replies.
 
-Owns the choice, the rules for failures that hold for every request, and the records.  What the operations are
-is in `reads`, `writes`, `uploads` and `private`: functions of a worker, in the table that is handed in.
+Owns the choice, the rules for failures of any request, and the records. The operations are functions of a
+worker in `reads`, `writes`, `uploads` and `private`; the table of them is an argument.
 """
 
 import random
@@ -24,8 +24,8 @@ from harness.consistency.history import (
 from harness.consistency.values import Body
 from harness.s3 import Broken, Client, Reply
 
-PAUSE_SECONDS = 0.05  # after a connection that broke
-SAME_SIZE = 4096  # of the first hot key: what tells versions apart by their size cannot tell these
+PAUSE_SECONDS = 0.05  # after a broken connection
+SAME_SIZE = 4096  # of the first hot key: its versions cannot be told apart by size
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,16 @@ class Plan:
     until: int
     hot: tuple[str, ...]
     counters: tuple[str, ...]
-    source: str  # an object that never changes, to copy parts of
+    source: str  # an object that never changes, from which parts are copied
     source_body: Body
     sizes: tuple[tuple[int, int], ...]  # (size, weight)
     self_copies: bool = True
-    disturbed: bool = False  # servers are restarted, storages fail: a failure by itself is no problem then
+    disturbed: bool = False  # servers restart and storages fail, so failures are expected
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a worker last knew of a key."""
+    """What a worker last saw of a key."""
 
     name: str | None
     etag: str
@@ -60,25 +60,26 @@ class Worker:
     client: Client
     records: Records = field(default_factory=Records)
     seen: dict[str, Seen] = field(default_factory=dict)
-    cold: dict[str, State | None] = field(default_factory=dict)  # keys of its own; None: not known
+    cold: dict[str, State | None] = field(default_factory=dict)  # its own keys; None: unknown
     serial: int = 0
 
     def __post_init__(self):
         self.chance = random.Random(f"{self.plan.seed}/{self.number}")
 
     def run(self, table) -> None:
-        """Until the plan's time is over; `table` is rows of (weight, operation)."""
+        """Runs until the plan's time is over; `table` has rows of (weight, operation)."""
         weights, operations = zip(*table, strict=True)
         while time.monotonic_ns() < self.plan.until:
             self.chance.choices(operations, weights)[0](self)
 
     def fresh_name(self, kind: str = "w") -> str:
-        """`w`: its body is its own text alone; `c`: a copy of something; `m`: an upload in parts."""
+        """A new name. `w`: the body is only its own text; `c`: a copy of something; `m`: a multipart
+        upload."""
         self.serial += 1
         return f"{kind}{self.number}.{self.serial}"
 
     def hot(self) -> str:
-        """A hot key; every other time the first, whose versions are all of one size."""
+        """A hot key. More often than others the first, whose versions all have one size."""
         return self.plan.hot[0] if self.chance.random() < 0.4 else self.chance.choice(self.plan.hot)
 
     def size(self, key: str, most: int | None = None) -> int:
@@ -88,14 +89,14 @@ class Worker:
         return self.chance.choices([size for size, _ in sizes], [weight for _, weight in sizes])[0]
 
     def pause(self, share: float) -> float:
-        """Seconds that a body takes longer, for some `share` of all."""
+        """The delay of a body in seconds; only a `share` of all bodies is delayed."""
         return self.chance.choice((0.02, 0.06, 0.15)) if self.chance.random() < share else 0
 
     def problem(self, kind: str, key: str, text: str) -> None:
         self.records.problems.append(Problem(kind, key, text, time.monotonic_ns()))
 
     def ask(self, action: str, method: str, key: str = "", **request) -> tuple[Reply | None, int, int]:
-        """The reply, or None where the connection broke; when it was asked for; when it was all over."""
+        """The reply (None if the connection broke), the time of the request, and the time of its end."""
         started = time.monotonic_ns()
         try:
             reply = self.client.ask(method, self.plan.bucket, key, **request)
@@ -114,7 +115,7 @@ class Worker:
         self.records.replies[name] = self.records.replies.get(name, 0) + 1
 
     def _judge(self, action: str, method: str, key: str, reply: Reply) -> None:
-        """What holds of every reply: no failure of the server but SlowDown that says when to come back."""
+        """Checks every reply: the only allowed failure of the server is SlowDown with a Retry-After."""
         took = (reply.ended - reply.asked) / 1e6
         if reply.broken and not self.plan.disturbed:
             self.problem("body broke off", key, f"{action} after {took:.0f} ms: {reply.broken}")
@@ -129,7 +130,7 @@ class Worker:
             )
 
     def failed_in_body(self, action: str, key: str, reply: Reply) -> bool:
-        """Whether a reply that began with 200, before its end was known, tells of a failure after all."""
+        """Whether a reply that began with 200, before the result was known, contains an error."""
         if reply.status != 200 or b"<Error>" not in reply.body:
             return False
         if not self.plan.disturbed and reply.code != "SlowDown":
@@ -142,7 +143,7 @@ class Worker:
         self.records.operations.append(Operation(key, action, self.number, start, end, guard, effect))
 
     def written(self, key, action, answer, effect: State, condition: Guard) -> bool:
-        """Notes what the one request that publishes came to, and whether it is known to have been done."""
+        """Records the result of the request that publishes, and returns whether it is known to be done."""
         reply, start, end = answer
         if reply is None or reply.status >= 500 and reply.status != 501:
             self.note(key, action, start, None, condition, effect)

@@ -1,4 +1,4 @@
-"""What clients change with one request: PUT, conditional PUT, COPY, DELETE, DeleteObjects."""
+"""The requests that change something: PUT, conditional PUT, COPY, DELETE, DeleteObjects."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ from harness.s3 import Reply
 
 
 def register(worker: Worker, kind: str, body: Body | None) -> tuple[str, dict[str, str]]:
-    """A name for a new version that will hold `body`, and the headers that say it."""
+    """A name for a new version with this `body`, and the headers that contain the name."""
     name = worker.fresh_name(kind)
     worker.records.versions[name] = Version(name, body)
     return name, headers_of(name)
@@ -35,7 +35,7 @@ def put(
     size: int | None = None,
     more: dict[str, str] | None = None,
 ) -> tuple[bool, Reply | None, State]:
-    """Whether it is known to be done, the reply, and what the key is then."""
+    """Returns whether the PUT is known to be done, the reply, and the new state of the key."""
     name = worker.fresh_name()
     body = (Piece(name, 0, worker.size(key) if size is None else size),)
     worker.records.versions[name] = Version(name, body)
@@ -87,7 +87,7 @@ def hot_delete_if(worker: Worker) -> None:
     key = worker.hot()
     if key not in worker.seen:
         return
-    # A key that is not there any more is deleted as well: 204 does not tell which.
+    # Deleting a missing key succeeds, too, and a 204 does not tell which of both happened.
     condition = shows(None, worker.seen[key].etag)._replace(kind="is or absent")
     answer = worker.ask("DELETE if", "DELETE", key, headers=conditional(condition))
     worker.written(key, "DELETE if", answer, ABSENT, condition)
@@ -122,7 +122,7 @@ def hot_self_copy(worker: Worker) -> None:
 
 
 def copy(worker: Worker, source: str, key: str, replaces: bool) -> None:
-    """`replaces`: with metadata of its own, so that the copy is a version by a name of its own."""
+    """Copies an object. `replaces`: with new metadata, so that the copy is a version with its own name."""
     headers = {"x-amz-copy-source": quote(f"/{worker.plan.bucket}/{source}", safe="/~")}
     wanted = None
     if worker.chance.random() < 0.5:
@@ -149,7 +149,7 @@ def copy(worker: Worker, source: str, key: str, replaces: bool) -> None:
             worker.problem("COPY without ETag", key, reply.body[:400].decode())
         worker.seen.pop(key, None)
         worker.note(key, action, start, end, ANY, State(name, etag))
-        if source != key:  # else one request reads and writes one key: the order of both is its own
+        if source != key:  # otherwise one request reads and writes the same key, in its own order
             worker.note(source, "copy source", start, end, shows(None, *([etag] if etag else [])))
     elif reply.status not in (409, 501):
         worker.problem("unexpected answer", key, f"{action}: {reply.status} {reply.body[:400].decode()}")

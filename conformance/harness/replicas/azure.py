@@ -1,4 +1,4 @@
-"""Azurite as a member, on disk so that it outlives being killed."""
+"""Azurite as a member, on disk so that it survives a kill."""
 
 import base64
 import datetime
@@ -39,7 +39,7 @@ class Azurite(Member):
         self.start(secret_base64=base64.b64encode(secret.encode()).decode())
 
     def ask(self, method: str, path: str, query: dict[str, str] | None = None) -> tuple[int, bytes]:
-        """With Azure's own signature, SharedKey."""
+        """Sends a request with Azure's own signature, SharedKey."""
         account, key = self.upstream.identity.access_key, self.upstream.identity.secret_key.encode()
         now = datetime.datetime.now(datetime.UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
         path, query = quote(f"/{account}{path}"), query or {}

@@ -1,7 +1,7 @@
-"""Small trials, each about one thing that once went wrong.
+"""Small trials, each about one thing that once failed.
 
-Owns the cases: what happens in each, step by step, and what has to be so afterwards.  A case is a function of
-a `Setting`; what is not as it should be it tells there, and goes on.
+Owns the cases: the steps of each, and what has to hold afterwards. A case is a function of a `Setting`: it
+records problems there, and continues.
 """
 
 import time
@@ -15,12 +15,12 @@ from harness.replicas.members import BUCKET, Member
 from harness.replicas.trial import CLEAN_SECONDS, Result, end, unclean
 from harness.s3 import Broken, Reply
 
-SOON = 5  # seconds within which nothing that a member does may keep a client waiting
+SOON = 5  # maximum number of seconds for which a member may delay a client
 BODY = b"v" * 1000
 
 
 class Setting:
-    """A replicated bucket with its members, and the problems that were found."""
+    """A replicated bucket with its members, and the problems found."""
 
     def __init__(self, members: dict[str, Member], gateway: Gateway, problems: list[str]):
         self.members, self.gateway, self.problems = members, gateway, problems
@@ -32,7 +32,7 @@ class Setting:
     def ask(
         self, method: str, key: str = "", body: bytes = b"", timeout: float = 40, **query
     ) -> Reply | None:
-        """None where no answer came in time."""
+        """Sends a request. None if no reply came in time."""
         try:
             return self.gateway.client(timeout).ask(method, BUCKET, key, query=query, body=body)
         except Broken:
@@ -71,7 +71,7 @@ class Setting:
         return said.get("counts") or {}
 
     def bucket_stays(self) -> bool:
-        """Whether a deletion that nobody waited for was undone; else it has been done."""
+        """Waits until an abandoned deletion is done or undone, and returns whether it was undone."""
         until = time.monotonic() + CLEAN_SECONDS
         while time.monotonic() < until:
             reply = self.ask("HEAD")
@@ -84,7 +84,7 @@ class Setting:
         return True
 
     def everywhere(self, *keys: str, body: bytes = BODY, on: list[Member] | None = None) -> None:
-        """Within the time that a member may take to get what others have."""
+        """Waits until each member has these objects."""
         for member in on or self.members.values():
             until = time.monotonic() + CLEAN_SECONDS
             while (lacking := _lacking(member, keys, body)) and time.monotonic() < until:
@@ -92,7 +92,7 @@ class Setting:
             self.expect(not lacking, f"{member.name} lacks {lacking}, or has other bytes there")
 
     def nothing_but(self, *keys: str) -> None:
-        """Within the same time: what was deleted is gone."""
+        """Waits until each member has only these objects."""
         for member in self.members.values():
             until = time.monotonic() + CLEAN_SECONDS
             while (more := sorted(member.keys().keys() - set(keys))) and time.monotonic() < until:
@@ -100,7 +100,7 @@ class Setting:
             self.expect(not more, f"{member.name} has {more[:5]}, which were deleted")
 
     def removed(self) -> None:
-        """DeleteBucket, and that nothing of it is left."""
+        """Deletes all objects and the bucket, and checks that nothing of it is left."""
         for member in self.members.values():
             for key in member.keys():  # noqa: SIM118
                 self.ask("DELETE", key)
@@ -150,7 +150,7 @@ def _bucket_is_gone(setting: Setting) -> None:
     setting.everywhere(*(f"k{number}" for number in range(5)))
     hit.remove_bucket()
     setting.put(*(f"n{number}" for number in range(4)))
-    setting.gateway.run("scrub")  # says that something is left to be done, as long as there is
+    setting.gateway.run("scrub")  # returns an error as long as something is left to do
     setting.clean("after scrub")
     setting.scrub()
     setting.everywhere(*(f"k{number}" for number in range(5)), *(f"n{number}" for number in range(4)))
@@ -161,7 +161,7 @@ def _new_disk(setting: Setting) -> None:
     setting.put(*(f"k{number}" for number in range(5)))
     setting.everywhere(*(f"k{number}" for number in range(5)))
     setting.members["fs"].wipe()
-    setting.gateway.run("scrub")  # says that something is left to be done, as long as there is
+    setting.gateway.run("scrub")  # returns an error as long as something is left to do
     setting.clean("after scrub")
     setting.scrub()
     setting.everywhere(*(f"k{number}" for number in range(5)))
@@ -195,7 +195,8 @@ def _parts(setting: Setting) -> None:
 
 
 def _late(setting: Setting) -> None:
-    """Uploads that one member may refuse while the other writes: what was refused or deleted stays away."""
+    """Uploads that one member may refuse while the other writes. What was refused or deleted must not come
+    back."""
     for number in range(20):
         setting.upload(f"k{number}")
         setting.wants(204, "DELETE", f"k{number}")

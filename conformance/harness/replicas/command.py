@@ -1,7 +1,7 @@
-"""`conformance/run replicas`: runs trials, cases and the growing of a bucket, and prints one line for each.
+"""`conformance/run replicas`: runs trials, cases and the growth of a bucket, and prints a line for each.
 
-Owns the command, the lines, and what is kept of each under target/conformance/replicas/.  What this machine
-cannot run is skipped, with the reason, and is no pass.
+Owns the command, the lines, and the files kept under target/conformance/replicas/. A row that this machine
+cannot run is skipped, with the reason, and does not count as passed.
 """
 
 import argparse

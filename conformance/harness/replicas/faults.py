@@ -1,6 +1,6 @@
-"""The faults of trials: a way to break, and a way to heal.
+"""The faults of trials: each with a way to break, and a way to heal.
 
-Owns the table only.  Each acts on members; the fault of the server itself is the trial's own.
+Owns the table only. Each fault acts on members; the fault of the server itself is in `trial`.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def _nothing(_: Member) -> None:
 class Fault:
     breaks: Callable[[Member], None]
     heals: Callable[[Member], None] = _nothing
-    repaired_by: tuple[str, ...] = ()  # commands, for what no server can see by itself at once
+    repaired_by: tuple[str, ...] = ()  # commands that repair what a server cannot detect by itself soon
 
 
 FAULTS = {

@@ -1,4 +1,4 @@
-"""The server before the members, and what its own commands say of the replicated bucket."""
+"""The server in front of the members, and the output of its commands about the replicated bucket."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ class Gateway:
         return Client(Target(self.server.endpoint, root.access_key, root.secret_key), timeout)
 
     def run(self, command: str, *more: str, bucket: str = BUCKET) -> tuple[int, dict]:
-        """`causeway replicate …`: its exit code, and its document."""
+        """Runs `causeway replicate …`, and returns its exit code and its document."""
         done = subprocess.run(self.argv(command, bucket, *more), **self.options(), timeout=COMMAND_SECONDS)
         try:
             return done.returncode, json.loads(done.stdout)
@@ -54,7 +54,7 @@ class Gateway:
         return subprocess.run(argv, **self.options(), timeout=COMMAND_SECONDS).returncode
 
     def until_clean(self, seconds: float) -> tuple[float | None, dict]:
-        """After how many seconds `status` says that all is well, or None; what it said last."""
+        """The seconds until `status` had exit code 0, or None; and its last document."""
         begun = time.monotonic()
         while True:
             code, said = self.run("status")

@@ -1,8 +1,8 @@
-"""A bucket that gets another replica under load, while the server is killed twice; then one is taken away.
+"""A bucket gets another replica under load, while the server is killed twice; then a replica is removed.
 
-Owns the story: objects that were there before on the first member are adopted, `add` is begun three times,
-the new replica is promoted, another one removed.  What `add` wrote twice is counted where the member's log
-tells.
+Owns the steps: existing objects on the first member are adopted, `add` is begun three times, the new replica
+is promoted, another one is removed. Objects that `add` wrote twice are counted where the member's log shows
+them.
 """
 
 import re
@@ -23,13 +23,13 @@ SIZE = 1536
 ADOPTION_SECONDS = 240
 ADD_SECONDS = 400
 CLEAN_SECONDS = 120
-SHARES = (0.2, 0.5)  # of the objects that are there when the server is killed
+SHARES = (0.2, 0.5)  # the share of the objects on the new member when the server is killed
 
 
 @dataclass(frozen=True)
 class Growth:
     name: str
-    members: tuple[str, ...]  # the last is the new one
+    members: tuple[str, ...]  # the last one is the new member
     write: str = "quorum"
     read: str = "ordered"
 
@@ -133,7 +133,7 @@ def _settle(gateway: Gateway, load: Load, result: Result) -> None:
 
 
 def _written_twice(members: dict[str, Member]) -> int:
-    """As far as a member's log tells of each PUT; versitygw's does."""
+    """The number of objects that were written twice, as far as logs show each PUT, like versitygw's."""
     puts: Counter[str] = Counter()
     for member in members.values():
         if member.name.startswith("versitygw"):

@@ -1,4 +1,4 @@
-"""Which kinds of members there are, and whether this machine can run them."""
+"""The kinds of members, and whether this machine can run them."""
 
 import os
 import shutil
@@ -23,12 +23,12 @@ KINDS: dict[str, type[Member]] = {
 
 
 def kind(name: str) -> type[Member]:
-    """`fs2` is another one of kind `fs`."""
+    """The class of a member; `fs2` is a second member of kind `fs`."""
     return KINDS[name.rstrip("0123456789")]
 
 
 def absent(name: str) -> str | None:
-    """Why this machine cannot run a member of that kind, if it cannot."""
+    """The reason why this machine cannot run a member of that kind, or None."""
     its = kind(name)
     if its is SmallDisk:
         return (

@@ -1,7 +1,7 @@
 """A mixed load on keys that each have one writer, and an exact model of what was acknowledged.
 
-Owns the model: per key the version that is known to be there, and those that may be, because their writing
-was answered by nobody or by an error.  Once one of these was seen, what was there before it is gone.
+Owns the model: for each key, the version that certainly exists, and versions that may exist because their
+write got no reply or an error. Once one of these was seen, the version before it no longer exists.
 """
 
 import random
@@ -29,7 +29,7 @@ class Content(NamedTuple):
 
 @dataclass
 class Known:
-    """None stands for no object."""
+    """The possible contents of a key. None means that there is no object."""
 
     surely: Content | None = None
     perhaps: list[Content | None] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Load:
             thread.join()
 
     def certain(self) -> list[str]:
-        """Keys that are known to hold something of some size."""
+        """The keys whose content is certain."""
         return sorted(key for key, known in self.model.items() if known.surely and not known.perhaps)
 
 
@@ -82,7 +82,7 @@ class _Writer:
             key = f"{self.name}/{self.chance.choice(NAMES)}"
             try:
                 self.chance.choices(functions, weights)[0](key)
-            except Exception as error:  # of the load itself: the trial has failed, and says so
+            except Exception as error:  # a failure of the load itself fails the trial
                 self.wrong(key, f"the load broke: {type(error).__name__}: {error}")
 
     def ask(self, action: str, method: str, key: str = "", **request) -> Reply | None:
@@ -106,7 +106,7 @@ class _Writer:
         return self.load.model.setdefault(key, Known())
 
     def changing(self, key: str, new: Content | None) -> None:
-        """Before the request: from now on it may be there."""
+        """Must be called before the request: from now on the new content may exist."""
         self.known(key).perhaps.append(new)
 
     def changed(self, key: str, action: str, new: Content | None, reply: Reply | None, done: bool) -> None:
@@ -201,7 +201,7 @@ class _Writer:
 
 
 def settled(client: Client, key: str) -> Content | None:
-    """What a GET at rest shows."""
+    """The content that a GET shows after the load."""
     reply = client.ask("GET", BUCKET, key)
     if reply.status not in (200, 404) or reply.broken:
         raise OSError(f"GET {key} is answered {reply.status} {reply.code} {reply.broken or ''}")

@@ -1,8 +1,8 @@
-"""The members of a replicated bucket: how each kind is started, hurt and looked into, past the server.
+"""The members of a replicated bucket: how each kind is started, damaged and inspected.
 
-Owns the contract that faults and verdicts rely on, and the table of kinds.  A member is looked into where its
-bytes are (directories, or its own protocol at its own address), never through the server or the relay before
-it.
+Owns the contract that faults and verdicts rely on, and the table of kinds. A member is inspected where its
+bytes are (in directories, or by its own protocol at its own address), never through the server or the relay
+in front of it.
 """
 
 import shutil
@@ -18,11 +18,11 @@ BUCKET = "trial"
 
 
 class Member:
-    """A storage that is a process; `Disk` is the one that is none."""
+    """A storage that is a process, except for `Disk`."""
 
-    row = ""  # of upstreams.BACKENDS
-    starts: tuple[str, ...] | None = None  # instead of the row's
-    refuses = True  # speaks HTTP, so that a relay can answer 503 in its place
+    row = ""  # the name of a row of upstreams.BACKENDS
+    starts: tuple[str, ...] | None = None  # replaces the command of the row
+    refuses = True  # speaks HTTP, so a relay can answer 503 for it
     relay: Relay | None = None
 
     def __init__(self, name: str, work: Path, binary: Path, cache: Path):
@@ -42,7 +42,7 @@ class Member:
 
     @property
     def address(self) -> str:
-        """Its own, past the relay."""
+        """The address of the storage itself, without the relay."""
         return self.upstream.address
 
     @property
@@ -66,7 +66,7 @@ class Member:
         self.upstream.signal(signal.SIGCONT)
 
     def lock_out(self) -> None:
-        """From now on the server's credentials are wrong."""
+        """Makes the server's credentials wrong from now on."""
         self.kill()
         self.start(secret_key="another" + self.upstream.values["secret_key"][7:])
 
@@ -75,7 +75,7 @@ class Member:
         self.start(secret_key=self.upstream.identity.secret_key)
 
     def wipe(self) -> None:
-        """Everything is gone, as from a new disk."""
+        """Removes everything, as a new disk would."""
         self.kill()
         _empty(self.root)
         self.start()
@@ -91,27 +91,27 @@ class Member:
         return self.work / "data"
 
     def remove_bucket(self) -> None:
-        """Behind everybody's back."""
+        """Removes the bucket directly from the storage."""
         shutil.rmtree(self.root / BUCKET, ignore_errors=True)
 
     def keys(self) -> dict[str, int]:
-        """Sizes by key, of what clients would call objects."""
+        """The sizes of all objects, by key."""
         raise NotImplementedError
 
     def read(self, key: str) -> bytes | None:
         raise NotImplementedError
 
     def corrupt(self, key: str) -> None:
-        """Other bytes, of the same size and time, beside the same records."""
+        """Replaces bytes of an object, and keeps its size, its time and its record."""
         raise NotImplementedError
 
     def remains(self) -> list[str]:
-        """What a bucket that was deleted left behind."""
+        """What is left of a deleted bucket."""
         raise NotImplementedError
 
 
 def _empty(directory: Path) -> None:
-    """Also while somebody goes on writing there, as long as there are breaks."""
+    """Empties a directory. Retries, because the server may still write there."""
     while entries := list(directory.iterdir()):
         for entry in entries:
             if entry.is_dir() and not entry.is_symlink():

@@ -7,7 +7,7 @@ from harness.s3 import Client, Target
 
 
 def pages(client: Client, bucket: str) -> dict[str, int]:
-    """All that LIST shows, sizes by key; nothing if there is no bucket."""
+    """All sizes that LIST shows, by key; empty if there is no bucket."""
     found, token = {}, None
     while True:
         more = {"continuation-token": token} if token else {}

@@ -1,8 +1,8 @@
 """The trials: members, fault and policies of each.
 
-Owns the table.  Every kind of member is hit by every kind of fault that it can have, and every policy of
-writing and reading meets several of them.  Two members that are wiped have to be healed from the third: there
-every member has to have what was acknowledged, and so the policy is `all`.
+Owns the table. Every kind of member has every kind of fault that is possible for it, and every policy of
+writing and reading meets several faults. Two wiped members have to be filled from the third. That needs every
+acknowledged write on every member, so the policy there is `all`.
 """
 
 from harness.replicas.trial import Trial

@@ -1,6 +1,6 @@
 """Members whose objects are files in folders: local disk, SFTP, WebDAV.
 
-Owns what is an object there and what is the server's own: what lies under `.causeway`.
+Owns which files are objects and which belong to the server, namely those under `.causeway`.
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.replicas.members import BUCKET, Member, _empty
 
 OWN = ".causeway"
-STAYS = {f"{OWN}/backend.lock"}  # as long as the storage is in use
+STAYS = {f"{OWN}/backend.lock"}  # exists as long as the storage is in use
 
 
 class Tree(Member):
@@ -45,7 +45,7 @@ def _own(key: str) -> bool:
 
 
 class Disk(Tree):
-    """A directory of the server's own machine."""
+    """A directory on the server's own machine."""
 
     refuses = False
     secrets: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class Disk(Tree):
 
 
 class SmallDisk(Disk):
-    """A directory on a file system of its own, so small that it can be filled."""
+    """A directory on its own file system, small enough to be filled."""
 
     SIZE = "64m"
 

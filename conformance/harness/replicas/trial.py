@@ -1,7 +1,6 @@
-"""How one trial goes: load, fault, healing, rest, and the look at what is left.
+"""The steps of one trial: load, fault, healing, rest, and the final checks.
 
-Owns the order of events and their durations.  What is not as it should be is a problem; figures are told
-beside it.
+Owns the order of events and their durations. Anything wrong is a problem; figures are reported beside it.
 """
 
 import time
@@ -43,7 +42,7 @@ class Result:
 
 
 def absent(trial: Trial) -> str | None:
-    """Why this machine cannot run it, if it cannot."""
+    """The reason why this machine cannot run the trial, or None."""
     return next((why for member in trial.members if (why := kinds.absent(member))), None)
 
 
@@ -64,7 +63,7 @@ def run(trial: Trial, durations: Durations, binary: Path, cache: Path, work: Pat
 
 
 def _loaded(trial: Trial, durations: Durations, gateway: Gateway, result: Result, seed: int) -> Load:
-    """The load, after it went on before, during and after the fault."""
+    """Runs the load before, during and after the fault, and returns it."""
     load = Load(gateway, seed)
     try:
         time.sleep(durations.before)
@@ -151,7 +150,7 @@ def unclean(said: dict) -> str:
 
 
 def end(gateway: Gateway | None, members: dict[str, Member]) -> list[str]:
-    """Stops all; what was not as it should be."""
+    """Stops everything, and returns the problems."""
     told = []
     if gateway is not None:
         told += [why] if (why := gateway.server.stop()) else []

@@ -1,6 +1,6 @@
-"""What has to hold when a trial is over: nothing lost, nothing back, members equal, nothing left over.
+"""The checks after a trial: nothing is lost, nothing came back, members agree, nothing is left over.
 
-Owns the comparison of the model, the server's answers, and what is really in each member.
+Owns the comparison of the model, the server's answers, and the real content of each member.
 """
 
 import time
@@ -20,7 +20,7 @@ REMOVAL_SECONDS = 20
 @dataclass
 class Found:
     lost: list[str] = field(default_factory=list)
-    back: list[str] = field(default_factory=list)  # deleted, and there again
+    back: list[str] = field(default_factory=list)  # deleted, but still there
     listing: list[str] = field(default_factory=list)
     members: dict[str, list[str]] = field(default_factory=dict)
     objects: int = 0
@@ -57,7 +57,7 @@ def look(gateway: Gateway, model: dict[str, Known]) -> Found:
 
 
 def differences(member: Member, objects: dict[str, Content]) -> list[str]:
-    """How what is in a member differs from what the server shows."""
+    """The differences between the content of a member and what the server shows."""
     try:
         keys = member.keys()
     except OSError as error:
@@ -72,7 +72,7 @@ def differences(member: Member, objects: dict[str, Content]) -> list[str]:
 
 
 def until_equal(gateway: Gateway, model: dict[str, Known], seconds: float) -> tuple[float | None, Found]:
-    """After how many seconds all is as it should be, or None; what was found last."""
+    """The seconds until no problem was left, or None; and what was found last."""
     begun = time.monotonic()
     while True:
         found, took = look(gateway, model), time.monotonic() - begun
@@ -84,7 +84,7 @@ def until_equal(gateway: Gateway, model: dict[str, Known], seconds: float) -> tu
 
 
 def remove(gateway: Gateway) -> list[str]:
-    """Empties and deletes the bucket; what did not go as it should, and what is left in members."""
+    """Empties and deletes the bucket; returns failures, and what is left in members."""
     client, told = gateway.client(), []
     for key in pages(client, BUCKET):
         reply = client.ask("DELETE", BUCKET, key)

@@ -1,4 +1,4 @@
-//! Any number of files have one name, and names are anything.
+//! Google Drive: several files may have one name, and names may be any text.
 
 use super::*;
 use crate::promises::{get, list, names, put};
@@ -9,7 +9,7 @@ async fn of_files_with_one_name_the_oldest_is_the_one_until_we_publish_another()
     let (drive, files) = started();
     for content in ["first", "second", "third"] {
         drive.place("d/k", content);
-        // Creation times have milliseconds.
+        // Creation times have a resolution of one millisecond.
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
     assert_eq!(get(&files, "d/k").await, Some(b"first".to_vec()));
@@ -33,7 +33,7 @@ async fn what_a_publish_could_not_remove_never_comes_back() {
     drive.place("d/k", "old");
     assert_eq!(get(&files, "d/k").await, Some(b"old".to_vec()));
     let draft = crate::promises::draft(&files, "d/k", b"new").await;
-    // Killed between the two steps: everything after the first request fails.
+    // Simulates a kill between the two steps: everything after the first request fails.
     drive.take_requests();
     drive.refuse_trashing(true);
     crate::promises::published(draft.publish("d/k", false).await.expect("it is published"));

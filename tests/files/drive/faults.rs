@@ -1,4 +1,5 @@
-//! Tokens that end, limits, quotas, lost replies, searches that lag, and others who change things meanwhile.
+//! Google Drive: expired tokens, limits, quotas, lost replies, delayed searches, and concurrent out-of-band
+//! changes.
 
 use super::*;
 use crate::promises::{draft, get, name, own_files, pattern, published, put};

@@ -1,4 +1,4 @@
-//! What is particular to Google Drive.
+//! Tests for Google Drive only.
 
 mod duplicates;
 mod faults;

@@ -1,4 +1,4 @@
-//! What is particular to Dropbox: spelling, limits, lost replies, and others who change things meanwhile.
+//! Tests for Dropbox only: spelling, limits, lost replies, and concurrent out-of-band changes.
 
 use crate::{
     dropbox::FakeDropbox,

@@ -1,4 +1,4 @@
-//! Connections that are cut, hang, and come back; files that change while they are read.
+//! FTP connections that are cut, hang, and recover; files that change while they are read.
 
 use super::*;
 use crate::{
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use std::time::{Duration, Instant};
 
-/// Before the control connection; data connections go to the server itself.
+/// A proxy in front of the control connection; data connections go to the server directly.
 fn behind_proxy(place: &Place) -> (Proxy, Storage) {
     let proxy = Proxy::to(place.server.address);
     let files =
@@ -45,7 +45,7 @@ async fn a_lost_answer_to_publishing_is_found_out() {
         for after in [0, 60, 70, 110, 130] {
             let path = format!("k{after}");
             let draft = draft(&files, &path, b"new").await;
-            // Commands go through, answers do not.
+            // Commands reach the server, replies are lost.
             proxy.cut(Direction::Down, after, 1);
             let stat = published(draft.publish(&path, absent).await.expect("it is found out"));
             assert_eq!(stat.size, 3);
@@ -112,7 +112,7 @@ async fn a_server_that_is_away_is_told_at_once_to_all_who_wait() {
     assert_eq!(files.stat("k").await.expect("it is back"), None);
 }
 
-/// Begins reading, lets `change` happen, reads on.
+/// Begins to read, runs `change`, and reads the rest.
 async fn read_while(
     files: &Storage,
     size: u64,
@@ -171,7 +171,7 @@ async fn a_file_that_was_replaced_between_looking_and_reading_is_not_read_for_th
     let files = of(&place);
     put(&files, "k", b"old").await;
     let opened = files.open("k", None).await.expect("an answer").expect("a file");
-    // In the same second and of the same size: the server says nothing else of it.
+    // The second and the size stay the same, and the server reports nothing else.
     put(&files, "k", b"new").await;
     assert!(opened.read(Span::whole(3)).await.is_err());
 }
@@ -183,7 +183,7 @@ async fn a_server_that_takes_the_connection_and_says_nothing_is_told_within_the_
         ("", Tls::None, "there was no greeting within 700ms"),
         ("220 ready\r\n", Tls::None, "where the password is wrong, within 700ms"),
         ("220 ready\r\n", Tls::Explicit, "did not let us in within 700ms"),
-        // One that says again and again that it will soon be ready is not.
+        // A server that announces again and again that it will soon be ready is not ready.
         ("120 in a minute\r\n120 in a minute\r\n", Tls::None, "there was no greeting within 700ms"),
     ] {
         let (timeout, connect_timeout) = (Duration::from_secs(600), Duration::from_millis(700));

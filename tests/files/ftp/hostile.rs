@@ -1,4 +1,4 @@
-//! Servers that mean no good: listings without end, data connections that are given up in silence.
+//! Hostile FTP servers: listings without end, and data connections that are closed silently.
 
 use super::*;
 use bytes::Bytes;
@@ -10,14 +10,14 @@ use std::{
     time::Duration,
 };
 
-/// A server whose every folder has this listing, sent again and again until nobody wants it any more. It
-/// closes data connections of STOR before it reads, and never replies to it.
+/// A server on which every folder has this listing, sent again and again until the client disconnects. On
+/// STOR, it closes the data connection before it reads, and never replies.
 fn endless(line: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            // Whoever hangs up ends it.
+            // The conversation ends when the client disconnects.
             std::thread::spawn(move || converse(stream, line));
         }
     });
@@ -90,7 +90,7 @@ async fn a_file_whose_data_connection_the_server_gave_up_is_lost_at_once() {
             draft.write(vec![Bytes::from(content)]).await?;
             draft.finish().await
         };
-        // The limit of the driver for a reply is an hour and more here.
+        // With these settings, the driver would wait for a reply for more than an hour.
         let written =
             tokio::time::timeout(Duration::from_secs(60), writing).await.expect("no reply is waited for");
         let error = written.expect_err("the server has nothing of it");

@@ -1,4 +1,4 @@
-//! What is particular to FTP.
+//! Tests for FTP only.
 
 mod faults;
 mod hostile;

@@ -1,4 +1,4 @@
-//! Servers that can do less than others, or say what is not so; and whom to trust.
+//! FTP servers with fewer features than others, or with wrong answers; and which server to trust.
 
 use super::*;
 use futures_util::{TryStreamExt, future::join_all};
@@ -20,7 +20,7 @@ async fn commands_in_names_never_reach_the_server() {
                 && files.rename(path, "y").await.is_err()
         );
     }
-    // Servers take what does not fit into their buffers for another command.
+    // A server takes the part of a line that does not fit into its buffer for another command.
     for length in [1990, 2000, 2048, 4096] {
         let path = format!("{}DELE {}/k", "x".repeat(length - 5), place.settings().root);
         assert_eq!(
@@ -121,7 +121,7 @@ async fn the_host_that_passive_replies_name_is_not_gone_to() {
 
 #[tokio::test]
 async fn a_server_with_room_for_few_is_not_asked_for_more() {
-    // Connections of transfers count there too.
+    // Data connections count toward this limit, too.
     let server = Ftpd::start(Tls::None, &["--max-connections", "7"]);
     let files = on(FtpSettings { attempts: 8, ..server.settings() });
     let all = (0..24u64).map(|n| {
@@ -198,7 +198,7 @@ async fn a_root_that_is_missing_is_made() {
         }
         assert!(place.root().join(root).is_dir());
     }
-    // Below where the server puts us.
+    // A relative root is below the directory in which the server starts a session.
     let relative = on(FtpSettings { root: "below/relative".into(), ..place.settings() });
     put(&relative, "k", b"1").await;
     assert_eq!(std::fs::read(place.server.root().join("below/relative/k")).expect("a file"), b"1");

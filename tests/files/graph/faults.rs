@@ -1,4 +1,4 @@
-//! Tokens that end, limits, quotas, lost replies, and others who change things meanwhile.
+//! OneDrive: expired tokens, limits, quotas, lost replies, and concurrent out-of-band changes.
 
 use super::*;
 use crate::promises::{draft, get, name, own_files, pattern, published, put};
@@ -30,7 +30,7 @@ async fn the_newest_refresh_token_is_used_after_a_restart_too() {
     drive.expire_old_grants();
     let again: Storage = Arc::new(drive.files());
     assert_eq!(get(&again, "k").await, Some(b"1".to_vec()));
-    // Without what was kept there is no way in.
+    // Without the stored refresh token, the driver cannot log in.
     let elsewhere = tempfile::tempdir().expect("a directory");
     let lost = OnedriveFiles::new(OnedriveSettings { dir: elsewhere.path().to_owned(), ..drive.settings() })
         .expect("settings");
@@ -152,7 +152,7 @@ async fn what_others_change_is_noticed() {
     assert!(get(&files, "d/k").await == Some(pattern(100_000, 12)));
     drive.take("d/k");
     assert_eq!(files.stat("d/k").await.expect("an answer"), None);
-    // A folder whose id we know is removed, or renamed.
+    // A folder whose id the driver has cached is removed, or renamed.
     put(&files, "d/e/k", b"1").await;
     drive.take("d/e");
     put(&files, "d/e/k", b"2").await;

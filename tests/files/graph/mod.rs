@@ -1,4 +1,4 @@
-//! What is particular to OneDrive.
+//! Tests for OneDrive only.
 
 mod faults;
 mod names;

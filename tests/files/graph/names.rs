@@ -1,4 +1,4 @@
-//! `a` and `A` are one name, and some names nobody may have.
+//! OneDrive: `a` and `A` are one name, and some names are not allowed.
 
 use super::*;
 use crate::promises::{draft, get, list, names, own_files, put};

@@ -1,4 +1,4 @@
-//! Drafts that become no file leave nothing, sooner or later.
+//! Drafts that are not published leave nothing, at the latest after tidying.
 
 use super::*;
 
@@ -8,7 +8,7 @@ pub async fn a_draft_that_is_discarded_leaves_nothing(files: Storage) {
     let mut unfinished = files.create(&name(), "a", None).await.expect("a draft");
     unfinished.write(vec![Bytes::from(pattern(300_000, 1))]).await.expect("it is taken");
     unfinished.discard().await;
-    // A server may notice late that there is no more to come.
+    // A server may notice late that no more bytes will come.
     let removed = async { while !own_files(&files).await.is_empty() {} };
     tokio::time::timeout(SOON, removed).await.expect("soon");
     assert_eq!(get(&files, "a").await, None);
@@ -30,7 +30,7 @@ pub async fn tidying_removes_the_drafts_of_one_instance(files: Storage) {
         let mut draft = files.create(&name_of("killed"), "a", None).await.expect("a draft");
         draft.write(vec![Bytes::from_static(b"x")]).await.expect("it is taken");
         draft.finish().await.expect("it is finished");
-        // As a process that is killed leaves it.
+        // A killed process leaves its draft like this.
         std::mem::forget(draft);
     }
     let alive = draft(&files, "a", b"alive").await;

@@ -1,4 +1,4 @@
-//! Folders come and go by themselves, and never with what is in them.
+//! Folders are created and removed automatically, but never while they hold something.
 
 use super::*;
 use futures_util::future::join_all;

@@ -1,4 +1,4 @@
-//! A listing is all that is there, as looking at each would say it.
+//! A listing has everything in a folder, with the same facts that `stat` reports.
 
 use super::*;
 use causeway::backend::Names;
@@ -48,7 +48,7 @@ pub async fn a_listing_says_what_looking_says(files: Storage) {
 pub async fn odd_names_are_names(files: Storage) {
     let long = "x".repeat(255);
     let wide = "ü".repeat(120);
-    // What every storage of the kind must take.
+    // Names that every such storage must accept.
     let printable = [
         "a b",
         " lead",

@@ -20,7 +20,7 @@ use std::{
 
 pub type Storage = std::sync::Arc<dyn Files>;
 
-/// Whatever a test waits for comes within this time.
+/// The time limit for anything that a test waits for.
 pub const SOON: Duration = Duration::from_secs(60);
 
 pub fn name() -> DraftName {
@@ -53,7 +53,7 @@ pub async fn put(files: &Storage, path: &str, content: &[u8]) -> Stat {
     published(draft(files, path, content).await.publish(path, false).await.expect("it is published"))
 }
 
-/// All of a file, if there is one.
+/// The content of a file, if it exists.
 pub async fn get(files: &Storage, path: &str) -> Option<Vec<u8>> {
     for _ in 0..100 {
         let read = async {
@@ -62,7 +62,7 @@ pub async fn get(files: &Storage, path: &str) -> Option<Vec<u8>> {
             opened.read(span).await?.try_collect::<Vec<Bytes>>().await.map(Some)
         };
         match read.await {
-            // Another one by now, or so the storage says: then that one.
+            // The file was replaced, or the storage reports so: the new one is read.
             Err(error) if is_changed(&error) => {}
             read => return read.expect("all of it").map(|pieces| pieces.concat()),
         }
@@ -70,7 +70,7 @@ pub async fn get(files: &Storage, path: &str) -> Option<Vec<u8>> {
     panic!("{path} is another file each time that it is read")
 }
 
-/// Sorted by name.
+/// The entries of a folder, sorted by name.
 pub async fn list(files: &Storage, folder: &str) -> Vec<Entry> {
     let mut entries = files.list(folder).try_concat().await.expect("a listing");
     entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -82,7 +82,7 @@ pub async fn names(files: &Storage, folder: &str) -> Vec<String> {
     named.map(|entry| entry.name).collect()
 }
 
-/// The files below our own folder.
+/// The files below the gateway's own folder.
 pub async fn own_files(files: &Storage) -> Vec<String> {
     let (mut folders, mut found) = (vec![OWN.to_owned()], Vec::new());
     while let Some(folder) = folders.pop() {
@@ -97,7 +97,7 @@ pub async fn own_files(files: &Storage) -> Vec<String> {
     found
 }
 
-/// No two positions near each other have the same bytes before them.
+/// Bytes in which positions near each other are preceded by different bytes.
 pub fn pattern(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let words = std::iter::repeat_with(move || {

@@ -13,7 +13,7 @@ pub async fn what_was_written_is_read(files: Storage) {
         assert_eq!(stat.size, size as u64);
         assert_eq!(get(&files, &format!("sizes/{size}")).await, Some(content), "{size}");
     }
-    // In pieces of any size.
+    // The content is written in pieces of several sizes.
     let content = pattern(700_000, 99);
     let mut draft = files.create(&name(), "pieces", None).await.expect("a draft");
     let mut rest = Bytes::from(content.clone());
@@ -56,7 +56,7 @@ pub async fn readers_see_the_old_file_or_the_new_and_nothing_else(files: Storage
             while !over.load(Ordering::Relaxed) {
                 let opened = files.open("k", None).await.expect("an answer").expect("there always is one");
                 let span = Span::whole(opened.stat().size);
-                // Storage that cannot go on with what was replaced may fail, but not mix.
+                // Storage that cannot continue to read a replaced file may fail, but must not mix two files.
                 let Ok(stream) = opened.read(span).await else { continue };
                 let Ok(pieces) = stream.try_collect::<Vec<Bytes>>().await else { continue };
                 assert!(contents.contains(&pieces.concat()), "a mixture");
@@ -74,7 +74,6 @@ pub async fn readers_see_the_old_file_or_the_new_and_nothing_else(files: Storage
     assert!(whole > 0);
 }
 
-/// Where a file cannot be replaced, it is removed first.
 async fn put_again(files: &Storage, path: &str, content: &[u8]) {
     let draft = draft(files, path, content).await;
     published(draft.publish(path, false).await.expect("it is published"));
@@ -193,7 +192,7 @@ pub async fn what_publishing_says_of_a_file_is_said_everywhere(files: Storage) {
 }
 
 pub async fn folders_that_come_and_go_lose_no_file(files: Storage) {
-    // What deletes tidy up behind them, while others write there.
+    // Deletes remove empty folders, while other requests write there.
     let over = Arc::new(AtomicBool::new(false));
     let remover = {
         let (files, over) = (files.clone(), over.clone());
@@ -208,7 +207,7 @@ pub async fn folders_that_come_and_go_lose_no_file(files: Storage) {
     for n in 0..20 {
         let path = format!("x/y/z/{n}");
         let content = format!("{n}");
-        // A storage may give up on a folder that is removed again and again, but says so.
+        // A storage may give up on a folder that is removed again and again, but then it reports an error.
         let mut draft = draft(&files, &path, content.as_bytes()).await;
         loop {
             match draft.publish(&path, false).await {
@@ -249,7 +248,7 @@ pub async fn a_file_and_a_folder_may_take_turns_with_a_name(files: Storage) {
         published(draft.publish("t/e/f", false).await.expect("it is published"));
         assert!(!files.remove("t/e").await.expect("an answer"));
         assert!(files.remove("t/e/f").await.expect("an answer"));
-        // Who looks may hold it for a moment.
+        // A concurrent read may keep the folder for a moment.
         while !files.remove_folder("t/e").await.expect("an answer") {}
     }
     over.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Reading is exact, streams, and bothers nobody else.
+//! Reading is exact, streams, and does not disturb other requests.
 
 use super::*;
 use futures_util::{StreamExt, future::join_all};
@@ -92,13 +92,14 @@ pub async fn readers_that_go_away_leave_the_storage_usable(files: Storage) {
     let content = pattern(2 << 20, 7);
     put(&files, "k", &content).await;
     let size = content.len() as u64;
-    // More than a server keeps open at once.
+    // In total these are more readers than a server keeps open at once.
     for round in 0..60 {
         let readers = (0..32).map(|n| {
             let files = files.clone();
             async move {
                 let opening = files.open("k", Some(Span { start: 0, end: size }));
-                // Some go away before they have an answer, some after, some while they read.
+                // Some readers are dropped before they have an answer, some after it, and some while they
+                // read.
                 match n % 4 {
                     0 => drop(tokio::time::timeout(Duration::from_micros(200 * (n + 1)), opening).await),
                     1 => drop(opening.await.expect("an answer").expect("a file")),

@@ -1,4 +1,4 @@
-//! Files that are written to anywhere, where the storage has such.
+//! Files that are written at any position, where the storage has such files.
 
 use super::*;
 use futures_util::future::join_all;
@@ -18,7 +18,7 @@ pub async fn parts_that_come_in_any_order_are_one_file(files: Storage) {
     let mut parts: Vec<_> = parts.collect();
     parts.reverse();
     join_all(parts).await;
-    // More than the whole was written once: a part that was longer, and sent again.
+    // More than the whole is written: a part was longer at first, and was sent again.
     let mut slot = slots.open("upload").await.expect("a slot");
     slot.write(content.len() as u64, vec![Bytes::from(pattern(5000, 9))]).await.expect("it is taken");
     slot.finish().await.expect("it is finished");

@@ -1,4 +1,4 @@
-//! Connections that are cut, hang, and come back.
+//! SFTP connections that are cut, hang, and recover.
 
 use super::*;
 use crate::{
@@ -72,7 +72,7 @@ async fn a_read_that_is_cut_ends_with_an_error() {
 async fn what_may_be_repeated_is_repeated() {
     let (server, proxy, files) = behind_proxy();
     put(&files, "d/k", b"1").await;
-    // Somewhere in the handshake, or in the first requests after it, in either direction.
+    // The connection is cut in the handshake or in the first requests after it, in either direction.
     for direction in [Direction::Up, Direction::Down] {
         for after in [0, 100, 1500, 3000, 4000, 4500] {
             proxy.refuse();
@@ -92,7 +92,7 @@ async fn a_lost_answer_to_publishing_is_found_out() {
         let (_server, proxy, files) = behind_proxy();
         put(&files, "warm", b"1").await;
         let draft = draft(&files, "k", b"new").await;
-        // Requests go through, answers do not.
+        // Requests reach the server, replies are lost.
         proxy.cut(Direction::Down, 0, 1);
         let stat = published(draft.publish("k", absent).await.expect("it is found out"));
         assert_eq!(stat.size, 3);

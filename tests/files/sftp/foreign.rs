@@ -1,4 +1,4 @@
-//! What others have put there: links, names that are no text, and what is no file.
+//! Entries created outside the gateway: links, names that are not text, and entries that are not files.
 
 use super::*;
 use crate::promises::{draft, get, list, names, own_files, put};
@@ -51,7 +51,7 @@ async fn links_lead_nowhere() {
     assert_eq!(std::fs::read_dir(outside.path()).expect("a directory").count(), 1);
     assert_eq!(get(&files, "inside/k").await, Some(b"1".to_vec()));
 
-    // A name that a link has is taken; replaced, it is the link that goes.
+    // The name of a link is taken. Replacing it removes the link, not the file that it points to.
     let Published::Exists(taken) =
         draft(&files, "file-link", b"2").await.publish("file-link", true).await.expect("an answer")
     else {
@@ -140,8 +140,8 @@ async fn a_folder_that_others_replace_by_a_link_is_not_followed_for_long() {
     put(&files, "d/k", b"1").await;
     std::fs::rename(server.root().join("d"), server.root().join("moved")).expect("a rename");
     symlink(outside.path(), server.root().join("d")).expect("a link");
-    // Publishing may follow what was a folder seconds ago; reading looks at the file anew, and the way after
-    // a while.
+    // Publishing may use a folder that was checked seconds ago. Reading checks the file each time, and the
+    // folders above it after a while.
     let noticed = async { while files.make_folder("d/x").await.is_ok() {} };
     tokio::time::timeout(Duration::from_secs(30), noticed).await.expect("within seconds");
     assert!(draft(&files, "d/new", b"2").await.publish("d/new", false).await.is_err());

@@ -1,4 +1,4 @@
-//! Servers that mean no good.
+//! Hostile SFTP servers.
 
 use super::*;
 use causeway::store::error::StoreErrorKind;
@@ -7,7 +7,7 @@ use std::{path::Path, process::Command, time::Duration};
 
 #[tokio::test]
 async fn a_folder_without_end_is_an_error() {
-    // sshd starts programs with a path of its own.
+    // sshd starts programs with its own PATH.
     let python =
         Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().expect("python3");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/endless_sftp.py");

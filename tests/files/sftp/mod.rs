@@ -1,4 +1,4 @@
-//! What is particular to SFTP.
+//! Tests for SFTP only.
 
 mod faults;
 mod foreign;

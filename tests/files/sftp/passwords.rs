@@ -1,5 +1,5 @@
-//! Passwords, before a server of our own: OpenSSH's takes them only as root, and from the machine's own
-//! users.
+//! Passwords, with a test server: OpenSSH's server accepts passwords only as root, and only those of the
+//! machine's users.
 
 use super::*;
 use causeway::{backend::tree::files::Files, model::Secret, store::error::StoreErrorKind};
@@ -11,7 +11,7 @@ use russh::{
 
 const PASSWORD: &str = "open sesame";
 
-/// Lets in whoever has the password, by one method or the other, and serves an empty folder.
+/// A server that accepts the password by one method, and serves an empty folder.
 struct Server(MethodKind);
 
 impl Server {
@@ -72,9 +72,9 @@ impl server::Handler for Server {
         session: &mut Session,
     ) -> Result<(), russh::Error> {
         let answer = match data[4] {
-            // Version 3, without extensions.
+            // The reply announces version 3, without extensions.
             1 => vec![0, 0, 0, 5, 2, 0, 0, 0, 3],
-            // There is no such file.
+            // The reply says that the file does not exist.
             _ => [&[0, 0, 0, 17, 101], &data[5..9], &[0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0]].concat(),
         };
         session.data(channel, answer)
@@ -94,7 +94,7 @@ async fn look(method: MethodKind, password: &str) -> Result<bool, causeway::stor
     let serving = tokio::spawn(async move {
         let (client, _) = listener.accept().await.expect("a client");
         let session = server::run_stream(config, client, Server(method)).await.expect("a session");
-        // It ends with the client.
+        // The session ends when the client disconnects.
         let _ = session.await;
     });
     let openssh = Sshd::start();

@@ -1,4 +1,4 @@
-//! Servers that can do less than OpenSSH's.
+//! SFTP servers with fewer features than OpenSSH's.
 
 use super::*;
 use crate::promises::{draft, get, own_files, published, put};

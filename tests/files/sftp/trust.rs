@@ -1,4 +1,4 @@
-//! Who the server is, and who we are.
+//! Verifying the server, and authenticating to it.
 
 use super::*;
 use crate::{promises::put, sshd::new_key};
@@ -103,7 +103,7 @@ async fn an_agent_may_have_the_key() {
     }
     let with = || SftpSettings { private_key: None, agent: Some(socket.clone()), ..server.settings() };
     let empty = works(with()).await;
-    // Another key first: the agent's second is the one.
+    // The agent gets another key first; only its second key is accepted.
     for key in [
         new_key(&server.root().with_file_name("other")),
         PrivateKey::from_openssh(server.key()).expect("a key"),

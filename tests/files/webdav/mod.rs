@@ -1,4 +1,4 @@
-//! What is particular to WebDAV.
+//! Tests for WebDAV only.
 
 use crate::{
     dav::{Dav, DavFolder, PASSWORD},
@@ -15,7 +15,7 @@ use causeway::{
 use futures_util::TryStreamExt;
 use std::{sync::Arc, time::Duration};
 
-/// rclone, which sees what is put into its directory past it: not at once.
+/// rclone behind a proxy. It notices files that are put directly into its directory only after a while.
 fn behind_proxy() -> (DavFolder, Proxy, Storage) {
     proxied(Dav::rclone())
 }
@@ -70,10 +70,10 @@ async fn a_write_that_is_cut_leaves_the_old_file_and_in_the_end_no_draft() {
 
 #[tokio::test]
 async fn a_reading_does_not_go_on_in_another_file_of_the_same_size_and_second() {
-    // Its tags are made of inode, second and size, and file systems give the inode of a removed file to the
-    // next one.
+    // The server makes its ETags of inode, second and size, and file systems give the inode of a removed file
+    // to the next one.
     let (folder, proxy, files) = proxied(Dav::wsgidav());
-    // More than fits into the buffers on the way.
+    // Larger than the buffers between the server and the reader.
     const SIZE: usize = 24 << 20;
     let (old, new) = (pattern(SIZE, 1), pattern(SIZE, 2));
     put(&files, "k", &old).await;
@@ -84,7 +84,7 @@ async fn a_reading_does_not_go_on_in_another_file_of_the_same_size_and_second() 
     let mut stream = opened.read(Span::whole(SIZE as u64)).await.expect("a stream");
     let mut read = stream.try_next().await.expect("a piece").expect("a piece").to_vec();
     put(&files, "k", &new).await;
-    // The connections end, and the new file gets the inode and the time of the old one.
+    // The connections are closed, and the new file gets the inode and the time of the old one.
     proxy.refuse();
     std::fs::write(&kept, &new).expect("is written");
     std::fs::File::options().write(true).open(&kept).expect("opens").set_modified(modified).expect("is set");
@@ -106,7 +106,7 @@ async fn what_was_moved_though_the_reply_was_lost_is_published() {
     let (_folder, proxy, files) = behind_proxy();
     put(&files, "k", b"old").await;
     let draft = draft(&files, "k", b"new").await;
-    // Nothing comes back on the next connection.
+    // No reply comes back on the next connection.
     proxy.refuse();
     proxy.accept();
     proxy.cut(Direction::Down, 0, 1);
@@ -144,7 +144,7 @@ async fn a_folder_that_breaks_the_server_is_told_from_a_server_that_is_away() {
     proxy.answer_next(4, 500, None);
     let error = files.list("d").try_concat().await.expect_err("the server fails");
     assert_eq!(error.kind(), StoreErrorKind::Broken, "{error}");
-    // For as long as it fails with everything, it says nothing of one folder.
+    // While the server fails with every request, a failure says nothing about one folder.
     proxy.answer_next(8, 500, None);
     let error = files.list("d").try_concat().await.expect_err("the server fails");
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}");
@@ -153,7 +153,7 @@ async fn a_folder_that_breaks_the_server_is_told_from_a_server_that_is_away() {
 
 #[tokio::test]
 async fn a_server_that_wants_to_know_lengths_before_is_noticed() {
-    // It says so; or it says that all is well, and has kept nothing.
+    // The server answers 411; or it answers 201, and has kept nothing.
     for status in [411, 201] {
         let (_folder, proxy, files) = behind_proxy();
         put(&files, "k", b"old").await;
@@ -168,7 +168,7 @@ async fn a_server_that_wants_to_know_lengths_before_is_noticed() {
         assert!(draft.publish("k", false).await.is_err(), "{status}");
         assert_eq!(files.service().flows, 0, "{status}");
         assert_eq!(get(&files, "k").await, Some(b"old".to_vec()));
-        // With their lengths files go as before.
+        // Files that are sent with their length are stored as before.
         put(&files, "k", &pattern(300_000, 2)).await;
         assert!(get(&files, "k").await == Some(pattern(300_000, 2)));
     }

@@ -1,15 +1,15 @@
-//! The bugs that `run` beside this file plants still fit into the code: each of their lines is found where it
-//! is to be changed.
+//! Checks that the bugs that `run` beside this file plants still fit into the code: the lines of each change
+//! are found exactly once.
 
 use std::{fs, path::Path};
 
-/// A change of one place: the lines that have to be there, and whether any of them goes or comes.
+/// One change in a file: the lines that must exist, and whether the change adds or removes any.
 struct Hunk {
     lines: Vec<String>,
     changes: bool,
 }
 
-/// The hunks of a unified diff, with the file of each.
+/// The hunks of a unified diff, each with its file.
 fn hunks(patch: &str) -> Vec<(String, Hunk)> {
     let mut hunks: Vec<(String, Hunk)> = Vec::new();
     let mut file = String::new();
@@ -32,7 +32,7 @@ fn hunks(patch: &str) -> Vec<(String, Hunk)> {
     hunks
 }
 
-/// How often lines come one after the other in a text.
+/// How often these lines occur in sequence in a text.
 fn places(text: &str, lines: &[String]) -> usize {
     let text: Vec<&str> = text.lines().collect();
     text.windows(lines.len())

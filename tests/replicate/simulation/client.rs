@@ -1,4 +1,5 @@
-//! One client of several: what it does next its dice decide, and all that it does and sees is in the history.
+//! One of several clients. Its dice decide what it does next; everything that it does and sees goes into the
+//! history.
 
 use super::{
     dice::Dice,
@@ -22,10 +23,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
 pub const KEYS: [&str; 3] = ["a", "a/b", "c"];
-/// Nothing takes longer than this, whatever fails, and where nothing does.
+/// Maximum duration of any operation: with faults, and without them.
 const STUCK: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(40)];
 const BETWEEN: Duration = Duration::from_millis(120);
-/// A frame of a body that a client sends.
+/// The size of a frame of a body that a client sends.
 const FRAME: usize = 20_000;
 
 type Key = &'static str;
@@ -35,11 +36,11 @@ pub struct Client {
     pub dice: Dice,
     pub history: History,
     pub world: Arc<World>,
-    /// The ETags that it saw last.
+    /// For each key, the ETag that the client saw last.
     seen: BTreeMap<Key, ETag>,
 }
 
-/// An operation as it begins: of whom, since when.
+/// The start of an operation: the number of the client, and the moment.
 type Begun = (usize, u64);
 
 impl Client {
@@ -69,7 +70,7 @@ impl Client {
         (self.number, self.history.moment())
     }
 
-    /// What is answered. `None`: the client gave up, or the gateway is gone.
+    /// The answer of the gateway. `None` if the client gave up, or the gateway was killed.
     async fn ask<T>(&self, gateway: &Gateway, what: impl Future<Output = Result<T>>) -> Option<Result<T>> {
         let is_patient = !self.dice.one_in(16);
         let patience = if is_patient {
@@ -90,7 +91,7 @@ impl Client {
         }
     }
 
-    /// Notes a change that has ended.
+    /// Records a change that has ended.
     fn changed<T>(
         &self,
         key: Key,
@@ -108,7 +109,7 @@ impl Client {
         heard?.ok()
     }
 
-    /// What a change may go over, as the client says it and as the register knows it.
+    /// The condition of a change, as the client sends it and as the register knows it.
     fn condition(&self, key: Key) -> (WriteConditions, Condition) {
         let none = WriteConditions::default();
         match (self.dice.below(8), self.seen.get(key)) {
@@ -165,7 +166,7 @@ impl Client {
         );
     }
 
-    /// A write that ended: it tells the ETag that it must have.
+    /// Records a write that ended. Its reply must have the expected ETag.
     fn written(
         &mut self,
         name: Key,
@@ -190,7 +191,7 @@ impl Client {
         let begin = BeginUpload { attributes: attributes(tags), ..crate::client::plain_upload() };
         let Some(Ok(id)) = self.ask(gateway, store.begin_upload(&at, begin)).await else { return };
         if self.dice.one_in(4) {
-            // A part that is replaced.
+            // This part is replaced by the next one.
             let other = self.history.content();
             let _ = self.ask(gateway, store.put_part(&at, &id, number(1), self.body(other))).await;
         }
@@ -217,7 +218,7 @@ impl Client {
                 };
                 let completed = store.complete_upload(&at, &id, request).await;
                 match completed {
-                    // As clients do it: the same once more.
+                    // Like real clients, this one repeats the same request.
                     Err(error) if again > 0 && answer(error.kind()) == Answer::Unknown => again -= 1,
                     completed => return completed,
                 }
@@ -226,7 +227,7 @@ impl Client {
         };
         let heard = self.ask(gateway, complete).await;
         let action = Action::Write(Version { etag: self.tag_of(&content.uploaded_etag()), tags }, condition);
-        // Whether one that was tried again had been done before is not known.
+        // If a repeated Complete finds no upload, it is unknown whether an earlier attempt took effect.
         let heard = match heard {
             Some(Err(error)) if error.kind() == StoreErrorKind::NoSuchUpload => None,
             heard => heard.map(|heard| heard.map(|written| written.etag)),

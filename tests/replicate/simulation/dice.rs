@@ -1,5 +1,5 @@
-//! Chance by seed. Whoever decides something has dice of its own, so that one more throw of one changes
-//! nothing for another.
+//! Random decisions by seed. Each decider has its own dice, so that one more throw of one does not change the
+//! throws of another.
 
 use std::{
     sync::{
@@ -17,7 +17,7 @@ impl Dice {
         Self(Arc::new(AtomicU64::new(seed)))
     }
 
-    /// Dice for somebody else.
+    /// Dice for another decider.
     pub fn of(&self, whom: u64) -> Self {
         Self::new(mix(self.0.load(Ordering::Relaxed) ^ mix(whom)))
     }
@@ -40,7 +40,7 @@ impl Dice {
     }
 }
 
-/// SplitMix64.
+/// Mixes a seed by SplitMix64.
 fn mix(seed: u64) -> u64 {
     let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

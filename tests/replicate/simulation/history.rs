@@ -1,7 +1,7 @@
 //! What clients did and saw, in order, and which bytes belong to which ETag.
 //!
-//! Every write has bytes of its own, which name it, and are registered under the ETag that they will have
-//! before they are sent: so whatever is read is known to be of one write, or is found to be mixed.
+//! Every write has its own bytes, which name it. They are registered under their ETag before they are sent.
+//! So whatever is read is known to come from one write, or is found to be a mixture.
 
 use super::linear::{Action, Answer, Operation, Tag};
 use causeway::model::ETag;
@@ -33,7 +33,8 @@ struct Kept {
 pub struct Content(pub u64);
 
 impl Content {
-    /// Two lengths only, so that lengths do not tell versions apart. Every third goes the way of long bodies.
+    /// Two lengths only, so that lengths do not identify versions. Every third content takes the path of long
+    /// bodies.
     pub fn bytes(self) -> Vec<u8> {
         let text = format!("version {:05} ", self.0);
         let times = if self.0.is_multiple_of(3) { 4_800 } else { 2 };
@@ -44,7 +45,7 @@ impl Content {
         ETag::from_md5(Md5::digest(self.bytes()).into())
     }
 
-    /// As an object of one part.
+    /// The ETag of the bytes as a multipart object of one part.
     pub fn uploaded_etag(self) -> ETag {
         let part: [u8; 16] = Md5::digest(self.bytes()).into();
         ETag::multipart(Md5::digest(part).into(), 1)
@@ -52,7 +53,7 @@ impl Content {
 }
 
 impl History {
-    /// Within a runtime.
+    /// Must be called within a runtime.
     pub fn begin() -> Self {
         Self { begun: Instant::now(), kept: Arc::default() }
     }
@@ -61,14 +62,14 @@ impl History {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Later than all before.
+    /// A moment that is later than all before.
     pub fn moment(&self) -> u64 {
         let mut kept = self.kept();
         kept.moment += 1;
         kept.moment
     }
 
-    /// Bytes that nobody wrote yet.
+    /// Bytes that no write has used yet.
     pub fn content(&self) -> Content {
         let mut kept = self.kept();
         kept.contents += 1;
@@ -79,14 +80,14 @@ impl History {
         content
     }
 
-    /// The number of an ETag, and whose it is. `None`: it is nobody's.
+    /// The number of an ETag, and its content. `None` if no content has this ETag.
     pub fn find(&self, etag: &ETag) -> Option<(Tag, Content)> {
         let kept = self.kept();
         let at = kept.etags.iter().position(|(known, _)| known == etag)?;
         Some((Tag(at as u32), kept.etags[at].1))
     }
 
-    /// An operation that ends now, with what a reader of the history should know of it.
+    /// Records an operation that ends now, with words for a reader of the history.
     pub fn note(
         &self,
         key: &'static str,
@@ -109,7 +110,7 @@ impl History {
         self.kept().lines.push(line);
     }
 
-    /// Something that must not be, whatever the order.
+    /// Records something that is wrong in any order of operations.
     pub fn wrong(&self, what: String) {
         self.say(format!("WRONG: {what}"));
         self.kept().wrong.push(what);
@@ -119,7 +120,7 @@ impl History {
         self.kept().lines.clone()
     }
 
-    /// Everything that is wrong with it.
+    /// Returns everything that is wrong as an error.
     pub fn verdict(&self) -> Result<(), String> {
         let kept = self.kept();
         let mut wrong = kept.wrong.clone();

@@ -1,27 +1,29 @@
-//! Whether what clients saw of one key can have happened in some order: linearizability of a register with
+//! Checks whether some order explains what clients saw of one key: linearizability of a register with
 //! conditional writes.
 //!
 //! Invariants:
 //! - an operation takes effect at one moment between its begin and its end;
-//! - one whose end nobody knows (5xx, a client that gave up, a gateway that was killed) takes effect once or
-//!   never, at any moment after its begin, but not after a change that was begun later and acknowledged;
-//! - one that was refused for good takes no effect, and what it was refused for was so at one moment.
+//! - an operation whose end is unknown (5xx, a client that gave up, a gateway that was killed) takes effect
+//!   once or never, at any moment after its begin, but not after a change that was begun later and
+//!   acknowledged;
+//! - an operation that was finally refused has no effect, and the reason for the refusal was true at one
+//!   moment.
 //!
-//! The search is that of Wing and Gong with Lowe's memory of what was tried.
+//! The search is that of Wing and Gong, with Lowe's cache of states that were tried.
 
 use std::{collections::HashSet, fmt};
 
-/// The register: an object, if there is one.
+/// The content of the register, if there is an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Version {
     pub etag: Tag,
-    /// The version of the tags, which change without the bytes.
+    /// The version of the tags, which can change without the bytes.
     pub tags: u64,
 }
 
 pub type State = Option<Version>;
 
-/// An ETag by its number; `ANY` is one that nobody heard of: it may be all of them.
+/// An ETag by its number. `ANY` is an unknown ETag, which may equal any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tag(pub u32);
 
@@ -40,29 +42,29 @@ pub enum Condition {
     Is(Tag),
 }
 
-/// What was asked of the key.
+/// The operation that was requested for the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     Write(Version, Condition),
     Delete(Condition),
-    /// A change of the tags alone.
+    /// A change of the tags only.
     Retag(u64),
-    /// A GET or HEAD: what it saw.
+    /// A GET or HEAD, with the state that it saw.
     Read(State),
-    /// A LIST, which tells no tags.
+    /// A LIST, which does not show tags.
     Listed(Option<Tag>),
-    /// The source of a copy: its bytes were those that have one of two ETags.
+    /// The source of a copy: its bytes have one of two ETags.
     Copied([Tag; 2]),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     Done,
-    /// 412: the condition did not hold of the object.
+    /// 412: the object did not meet the condition.
     Refused,
     /// 404: there is no object.
     Missing,
-    /// Nothing was done, for a reason that tells nothing of the key.
+    /// Nothing was done, for a reason that says nothing about the key.
     Nothing,
     Unknown,
 }
@@ -72,7 +74,7 @@ pub struct Operation {
     pub client: usize,
     pub action: Action,
     pub answer: Answer,
-    /// Moments, each another one.
+    /// Moments; no two are equal.
     pub begin: u64,
     pub end: u64,
 }
@@ -82,7 +84,7 @@ impl Operation {
         matches!(self.action, Action::Write(..) | Action::Delete(_) | Action::Retag(_))
     }
 
-    /// The state after it, if it can have happened in `state`.
+    /// The state after the operation, if it can happen in `state`.
     fn apply(&self, state: State) -> Option<State> {
         match self.answer {
             Answer::Done | Answer::Unknown => self.effect(state),
@@ -116,7 +118,7 @@ impl Operation {
         }
     }
 
-    /// Whether it needs an object.
+    /// Whether the operation needs an existing object.
     fn may_miss(&self) -> bool {
         matches!(
             self.action,
@@ -144,12 +146,12 @@ fn holds(condition: Condition, state: State) -> bool {
     }
 }
 
-/// Why no order explains what was seen.
+/// Why no order explains the operations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// How many operations the best order explains.
     pub explained: usize,
-    /// What the key held then, and what could not come next.
+    /// The state of the key at that point, and the operations that could not come next.
     pub state: State,
     pub stuck: Vec<Operation>,
 }
@@ -165,7 +167,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Which operations are over.
+/// The operations that are over, as bits.
 type Over = Vec<u64>;
 
 fn is_over(over: &Over, at: usize) -> bool {
@@ -176,13 +178,13 @@ fn mark(over: &mut Over, at: usize) {
     over[at / 64] |= 1 << (at % 64);
 }
 
-/// Whether some order explains `operations` of a key that held nothing.
+/// Whether some order explains `operations` on a key that held nothing at first.
 pub fn check(operations: &[Operation]) -> Result<(), Violation> {
-    // Those that tell nothing and did nothing need no place in the order.
+    // Operations that show nothing and changed nothing need no place in the order.
     let mut all: Vec<Operation> =
         operations.iter().filter(|operation| operation.answer != Answer::Nothing).copied().collect();
     all.retain(|operation| operation.is_change() || operation.answer != Answer::Unknown);
-    // Whatever ended first is tried first, and last what may never have happened.
+    // Operations that ended first are tried first; operations that may never have happened are tried last.
     all.sort_by_key(|operation| (operation.answer == Answer::Unknown, operation.end));
     let mut tried: HashSet<(Over, State)> = HashSet::new();
     let mut stack = vec![(vec![0u64; all.len().div_ceil(64).max(1)], None, 0)];
@@ -203,7 +205,7 @@ pub fn check(operations: &[Operation]) -> Result<(), Violation> {
             let mut over = over.clone();
             mark(&mut over, *at);
             if all[*at].is_change() && all[*at].answer == Answer::Done {
-                // What was given up before this began is too late now.
+                // A change that was given up before this one began can no longer take effect.
                 let late =
                     |other: &usize| all[*other].answer == Answer::Unknown && all[*other].end < all[*at].begin;
                 (0..all.len()).filter(late).for_each(|other| mark(&mut over, other));
@@ -215,7 +217,7 @@ pub fn check(operations: &[Operation]) -> Result<(), Violation> {
             let stuck = may_be_next.iter().filter(|at| definite(at)).map(|at| all[*at]).collect();
             best = Some(Violation { explained, state, stuck });
         }
-        // The first is popped first.
+        // The first candidate has to be popped first.
         stack.extend(nexts.into_iter().rev());
     }
     Err(best.unwrap_or(Violation { explained: 0, state: None, stuck: Vec::new() }))
@@ -316,7 +318,7 @@ mod tests {
     fn a_put_that_is_acknowledged_and_dropped_although_a_condition_held_meanwhile_is_found() {
         let slow = put(3, 10, Version { etag: Tag(3), tags: 0 });
         let swap = at(4, 9, Write(B, Condition::Is(A.etag)), Done);
-        // The slow one can only have come first, and then the condition did not hold.
+        // The slow write can only have come first, and then the condition of the swap did not hold.
         assert!(!is_right(&[put(1, 2, A), slow, swap, read(11, 12, Some(B))]));
         assert!(is_right(&[put(1, 2, A), slow, swap, read(11, 12, Some(Version { etag: Tag(3), tags: 0 }))]));
     }

@@ -1,11 +1,11 @@
-//! The replicated layer under a scheduler that a seed decides: several clients at once, storages that fail
-//! and lack guarantees, gateways that are killed; and then whether some order explains all that was seen, and
-//! whether all comes to be well by itself.
+//! The replicated layer under a scheduler that a seed controls: several clients at once, storages that fail
+//! and lack guarantees, and gateways that are killed. At the end, some order has to explain everything that
+//! was seen, and all replicas have to recover by themselves.
 //!
-//! Everything runs on one thread, by a clock that is held, and all chance comes from the seed: the same seed
+//! Everything runs on one thread with a held clock, and all randomness comes from the seed: the same seed
 //! gives the same history.
 //!
-//! `CAUSEWAY_SIMULATIONS=10000 cargo test --test replicate simulation` looks longer than CI does;
+//! `CAUSEWAY_SIMULATIONS=10000 cargo test --test replicate simulation` runs more seeds than CI does;
 //! `CAUSEWAY_SIMULATION=4711` runs one seed and prints its history as it happens.
 
 mod client;
@@ -24,21 +24,21 @@ use world::World;
 
 const CLIENTS: u64 = 5;
 const OPERATIONS: usize = 20;
-/// Seeds that CI has time for.
+/// The number of seeds that fit into the time of CI.
 const SEEDS: u64 = 100;
 
-/// Seeds beyond those that showed something wrong once.
+/// Further seeds that once showed a defect.
 const ONCE_WRONG: [u64; 5] = [197, 484, 659, 773, 840];
 
-/// What is known to be wrong and not mended yet: a seed, and words with which its verdict begins. These seeds
-/// are run like all others. Whatever changes the layer moves the dice: then this table is written anew.
+/// Known defects that are not fixed yet: a seed, and the words with which its verdict begins. These seeds are
+/// run like all others. A change of the layer may change what a seed does; then this table has to be updated.
 ///
-/// In these a gateway is killed while the write of a new object is on its way, before the catalog has its
-/// intention: nobody was answered, and what comes to replicas is an object that nobody knows. A scrub counts
-/// it as a stranger, which is how others' objects look, too.
+/// In these runs a gateway is killed while a new object is being written, before the catalog has the pending
+/// record. No client got an answer, and replicas receive an object without a record. A scrub counts it as a
+/// stray object, because it looks like an object created outside the gateway.
 const KNOWN: &[(u64, &str)] = &[(112, "one holds"), (253, "two holds")];
 
-/// What came of one seed.
+/// The result of one seed.
 struct Outcome {
     lines: Vec<String>,
     verdict: Result<(), String>,
@@ -74,7 +74,7 @@ async fn lifetime(seed: u64, dice: Dice, world: Arc<World>) {
     }
     blowing.abort();
     let _ = blowing.await;
-    // Perhaps it was about to start one.
+    // A gateway may have been about to start.
     world.kill();
     world.start().await;
     weather::clear(&world, &dice.of(3)).await;

@@ -1,9 +1,9 @@
-//! A storage in memory that lacks some of what S3 promises, takes its time, and may still do what it was
-//! asked when whoever asked is gone.
+//! A storage in memory that lacks some of S3's guarantees, takes its time, and may still execute a call when
+//! its caller is gone.
 //!
-//! A [`Storage`] outlives gateways; a [`Reached`] is the way of one gateway to it, which ends when that
-//! gateway is killed: nothing more is asked then, and nothing is answered. Times are those of the clock that
-//! the test holds.
+//! A [`Storage`] outlives gateways. A [`Reached`] is the connection of one gateway to it and ends when that
+//! gateway is killed: from then on, no call is sent or answered. Times are those of the clock that the test
+//! holds.
 
 use super::dice::Dice;
 use async_trait::async_trait;
@@ -38,10 +38,10 @@ pub enum Lack {
     ConditionalPut,
     ConditionalDelete,
     ConditionalComplete,
-    /// Its ETags are of its own making.
+    /// ETags are not MD5s.
     Md5,
     Tags,
-    /// None of all these.
+    /// The storage lacks all of these guarantees.
     Everything,
 }
 
@@ -61,17 +61,17 @@ pub struct Storage {
     lack: Lack,
     dice: Dice,
     begun: Instant,
-    /// What a call takes at most, in ms.
+    /// Maximum duration of a call, in ms.
     slowness: AtomicU64,
     shown: Mutex<Shown>,
-    /// It heeds conditions that come with the end of a body.
+    /// The storage checks conditions that come with the end of a body.
     is_told_late: bool,
-    /// As drivers have that make a change in several steps: whoever reads a key or changes it holds its lock
-    /// meanwhile.
+    /// Locks of keys, as in drivers that make a change in several steps: each read or change of a key holds
+    /// the key's lock.
     locks: Option<Arc<Locks<ObjectKey>>>,
 }
 
-/// What it says of objects, where that is not what the memory says.
+/// What the storage reports of objects, where that differs from the memory.
 #[derive(Debug, Default)]
 struct Shown {
     written: u64,
@@ -80,7 +80,7 @@ struct Shown {
 }
 
 impl Storage {
-    /// Within a runtime, whose clock is held.
+    /// Must be called within a runtime whose clock is held.
     pub fn new(lack: Lack, dice: Dice) -> Self {
         let (begun, slowness) = (Instant::now(), AtomicU64::new(QUICK.as_millis() as u64));
         let (locks, is_told_late) = (dice.of(1).one_in(2).then(Arc::default), dice.of(2).one_in(2));
@@ -96,7 +96,7 @@ impl Storage {
         }
     }
 
-    /// From now on a call takes as long as this at most.
+    /// Sets the maximum duration of a call.
     pub fn slow_down(&self, to: Duration) {
         self.slowness.store(to.as_millis() as u64, Ordering::Relaxed);
     }
@@ -105,7 +105,7 @@ impl Storage {
         self.lack
     }
 
-    /// Other bytes of the same length under the same ETag. Whether there were any.
+    /// Replaces the bytes by others of the same length and keeps the ETag. Returns whether there were any.
     pub async fn rot(&self, bucket: &BucketRecord, key: &ObjectKey) -> Result<bool> {
         let below = self.memory.open(bucket).await?.store;
         let Ok(reply) = below.get(key.current(), Default::default()).await else { return Ok(false) };
@@ -125,7 +125,7 @@ impl Storage {
         Ok(true)
     }
 
-    /// Nothing is there any more.
+    /// Removes an object.
     pub async fn lose(&self, bucket: &BucketRecord, key: &ObjectKey) -> Result<()> {
         self.shown().objects.remove(key);
         self.memory.open(bucket).await?.store.delete(key.current(), &Default::default()).await.map(drop)
@@ -152,7 +152,8 @@ impl Storage {
         }
     }
 
-    /// At the moment at which a change takes effect: nothing is awaited between this and the change.
+    /// Checks conditions at the moment at which a change takes effect: nothing is awaited between this and
+    /// the change.
     fn check(&self, key: &ObjectKey, conditions: &WriteConditions, size: Option<u64>) -> Result<()> {
         let shown = self.shown();
         let current = shown.objects.get(key).zip(size);
@@ -164,7 +165,7 @@ impl Storage {
         Ok(conditions.check(current)?)
     }
 
-    /// What was written just now is shown so.
+    /// Records the ETag and the time under which a new object is reported.
     fn show(&self, key: &ObjectKey, written: Written) -> Written {
         let mut shown = self.shown();
         shown.written += 1;
@@ -173,7 +174,7 @@ impl Storage {
         } else {
             written.etag
         };
-        // Some time in 2026.
+        // The time is in 2026.
         let last_modified =
             Timestamp::from_millis(1_770_000_000_000 + self.begun.elapsed().as_millis() as i64);
         shown.objects.insert(key.clone(), (etag.clone(), last_modified));
@@ -181,10 +182,10 @@ impl Storage {
     }
 }
 
-/// What a call takes at most where nothing is slow.
+/// Maximum duration of a call where nothing is slow.
 pub const QUICK: Duration = Duration::from_millis(20);
 
-/// The way of one gateway to a storage.
+/// The connection of one gateway to a storage.
 #[derive(Debug, Clone)]
 pub struct Reached {
     pub storage: Arc<Storage>,
@@ -231,14 +232,14 @@ impl Reached {
         }
     }
 
-    /// A question: it takes a while, and is answered to a gateway that is there.
+    /// A call that only reads: it takes a while, and is answered while its gateway runs.
     async fn asked<T>(
         &self,
         key: Option<&ObjectKey>,
         question: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         self.alive().await;
-        // Held by whoever asks: until this is polled again, nobody else comes to the key.
+        // The caller holds the lock: until the caller polls this again, no other call reaches the key.
         let _lock = match (&self.storage.locks, key) {
             (Some(locks), Some(key)) => Some(locks.lock(key).await),
             _ => None,
@@ -248,8 +249,8 @@ impl Reached {
         question.await
     }
 
-    /// A deed: it takes effect some time after it was asked for, and is answered some time after that. If
-    /// nobody waits for it any more, it happens all the same, or not.
+    /// A call that changes something. It takes effect some time after the request, and is answered some time
+    /// after that. If the caller gives up, the change happens or not, as the dice decide.
     async fn done<T: Send + 'static>(
         &self,
         key: &ObjectKey,
@@ -283,7 +284,7 @@ impl Reached {
         })
     }
 
-    /// All of a body, while its sender is there, and the conditions that count for it.
+    /// The whole body, while its sender is there, and the conditions that count for it.
     async fn received(
         &self,
         mut payload: Payload,
@@ -314,7 +315,7 @@ impl Reached {
     }
 }
 
-/// What becomes of a deed that nobody waits for.
+/// Decides, when the caller gives up, whether the change still happens.
 struct GivenUp {
     task: tokio::task::AbortHandle,
     goes_on: bool,
@@ -367,7 +368,7 @@ impl Layer for Opened {
         self.reached.asked(Some(key), head).await
     }
 
-    /// Its HEAD says all there is to know.
+    /// The HEAD of this storage contains everything.
     async fn describe(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
         Layer::head(self, address, conditions).await
     }

@@ -1,5 +1,5 @@
-//! What happens to a gateway and its storages while clients use it: faults, slowness, kills, and what
-//! operators do.
+//! What happens to a gateway and its storages while clients use it: faults, slowness, kills, and requests of
+//! operators.
 
 use super::{
     client::KEYS,
@@ -25,7 +25,7 @@ const KINDS: [Kind; 7] = [
     Kind::StaleList,
 ];
 
-/// What may happen in a run.
+/// The kinds of events in a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Climate {
     pub faults: bool,
@@ -34,7 +34,7 @@ pub struct Climate {
 }
 
 impl Climate {
-    /// Each kind of trouble alone, then all of it.
+    /// Each kind of event alone, then combinations of them.
     pub fn of(seed: u64) -> Self {
         let (faults, kills, operators) = match seed % 5 {
             0 => (false, false, false),
@@ -47,7 +47,7 @@ impl Climate {
     }
 }
 
-/// For ever.
+/// Causes events forever.
 pub async fn blow(world: Arc<World>, climate: Climate, dice: Dice) {
     loop {
         sleep(dice.pause(Duration::from_millis(300))).await;
@@ -79,7 +79,7 @@ pub async fn blow(world: Arc<World>, climate: Climate, dice: Dice) {
 }
 
 fn fault(world: &World, dice: &Dice) {
-    // Mostly one alone is ill.
+    // In most cases, only one storage fails at a time.
     if !dice.one_in(3) {
         world.heal();
     }
@@ -96,7 +96,7 @@ fn fault(world: &World, dice: &Dice) {
     world.faults[member].set(plan);
 }
 
-/// Something that an operator asks for, while everything else goes on.
+/// Sends a request of an operator, while everything else continues.
 fn operate(world: &Arc<World>, dice: &Dice) {
     let (world, what, member) = (world.clone(), dice.below(6), dice.pick(&NAMES));
     tokio::spawn(async move {
@@ -128,17 +128,17 @@ fn operate(world: &Arc<World>, dice: &Dice) {
     });
 }
 
-/// All is well again: every replica comes to have what there is, by itself, and nothing else.
+/// Ends all faults. Every replica has to reach the current state by itself, and hold nothing else.
 pub async fn clear(world: &World, dice: &Dice) {
     world.history.say("all is healed for good".into());
     world.heal();
-    // What is late has come by then.
+    // By then, late changes have reached the storage.
     sleep(Duration::from_secs(120)).await;
     settle(world).await;
     let gateway = world.gateway().await;
     let scrub = async |how| gateway.replication().scrub(&gateway.record, how, &|_| ()).await;
-    // On storage without conditional writes, what came late may have overwritten what stands, and only a
-    // scrub sees that.
+    // On storage without conditional writes, a late change may have overwritten the committed object, and
+    // only a scrub detects that.
     if let Err(error) = scrub(Scrub::Listing).await {
         world.history.wrong(format!("a scrub fails though all is well: {error}"));
     }
@@ -146,7 +146,7 @@ pub async fn clear(world: &World, dice: &Dice) {
     for name in KEYS {
         damage(world, &gateway, &crate::client::key(name), dice).await;
     }
-    // The first finds what is lost, and perhaps what has rotted; the second finds the rest.
+    // The first scrub finds lost objects, and perhaps corrupt ones; the second finds the rest.
     for how in [Scrub::Listing, Scrub::Bytes] {
         match scrub(how).await {
             Ok(counts) => world.history.say(format!("scrub: {counts:?}")),
@@ -182,8 +182,8 @@ pub async fn clear(world: &World, dice: &Dice) {
     }
 }
 
-/// What disks do: one storage loses an object, and another has other bytes than it was given. A third has it
-/// right.
+/// Simulates defects of disks: one storage loses an object, and another corrupts its bytes. A third has the
+/// right object.
 async fn damage(world: &World, gateway: &Gateway, key: &ObjectKey, dice: &Dice) {
     let (first, shape) = (dice.below(3), dice.below(4));
     let [rots, loses] = [first, first + 1].map(|member| &world.storages[member as usize % 3]);
@@ -197,7 +197,7 @@ async fn damage(world: &World, gateway: &Gateway, key: &ObjectKey, dice: &Dice) 
     }
 }
 
-/// Until nothing is left to do, which nobody asked for.
+/// Waits until the background repair has nothing left to do.
 async fn settle(world: &World) {
     let mut status = Vec::new();
     for _ in 0..600 {
@@ -210,7 +210,7 @@ async fn settle(world: &World) {
     world.history.wrong(format!("the replicas do not come to agree by themselves: {status:?}"));
 }
 
-/// Everything is deleted, and then nothing may be left of it anywhere.
+/// Deletes everything; then nothing may be left on any storage.
 pub async fn leave(world: &World) {
     let gateway = world.gateway().await;
     let store = &gateway.store;

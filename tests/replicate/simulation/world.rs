@@ -1,5 +1,5 @@
-//! A replicated bucket over storages that fail, and one gateway to it at a time: what outlives a gateway is
-//! here.
+//! A replicated bucket over storages that fail, with one gateway at a time. The world owns what outlives a
+//! gateway.
 
 use super::{
     dice::Dice,
@@ -39,7 +39,7 @@ const WRITES: [WritePolicy; 6] = [
 ];
 const READS: [ReadPolicy; 3] = [ReadPolicy::Ordered, ReadPolicy::Hedged, ReadPolicy::Fastest];
 
-/// What a look or a commit of the catalog takes at most, in ms, and a commit of its index.
+/// Maximum duration in ms of a read or commit of the catalog, and of a commit of its index.
 const PAUSES: [u64; 2] = [3, 40];
 
 pub struct World {
@@ -48,16 +48,16 @@ pub struct World {
     pub storages: Vec<Arc<Storage>>,
     pub write: WritePolicy,
     pub read: ReadPolicy,
-    /// No storage fails: some are slow at most.
+    /// No storage fails; storages may only be slow.
     pub is_well: bool,
     ledger: Ledger,
     pauses: [Pause; 2],
     gateway: Mutex<Option<Arc<Gateway>>>,
-    /// A gateway runs. Whoever waits is woken in the order of waiting.
+    /// Notified when a gateway runs. Waiters are woken in the order of waiting.
     started: Notify,
 }
 
-/// A process that serves the bucket, until it is killed.
+/// A process that serves the bucket until it is killed.
 pub struct Gateway {
     pub killed: CancellationToken,
     pub catalog: Arc<dyn Catalog>,
@@ -67,10 +67,11 @@ pub struct Gateway {
 }
 
 impl World {
-    /// Within a runtime, whose clock is held. Which policies, and which storages lack what, goes by the seed.
+    /// Must be called within a runtime whose clock is held. The seed decides which policies apply, and which
+    /// storages lack which guarantee.
     pub fn new(seed: u64, climate: Climate, dice: &Dice) -> Self {
         let history = History::begin();
-        // One of three lacks one thing, each in turn; or each something else.
+        // Either no storage lacks anything, or one of three lacks one guarantee, or each lacks something.
         let lack = |member: usize| match seed / 2 % 3 {
             0 => Lack::Nothing,
             1 if seed as usize / 6 % 3 == member => LACKS[seed as usize / 6 % LACKS.len()],
@@ -103,7 +104,7 @@ impl World {
         }
     }
 
-    /// The gateway that runs, once one does.
+    /// Waits until a gateway runs, and returns it.
     pub async fn gateway(&self) -> Arc<Gateway> {
         loop {
             let mut started = std::pin::pin!(self.started.notified());
@@ -119,7 +120,7 @@ impl World {
         self.gateway.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a gateway upon what others left.
+    /// Starts a gateway on the state that earlier ones left.
     pub async fn start(&self) {
         let killed = CancellationToken::new();
         let [pause, lag] = self.pauses.clone();
@@ -176,7 +177,7 @@ impl World {
         self.started.notify_waiters();
     }
 
-    /// Nothing of it happens any more, and nobody is answered.
+    /// Kills the gateway: none of its calls continues, and none is answered.
     pub fn kill(&self) {
         let gateway = self.running().take();
         if let Some(gateway) = gateway {
@@ -185,12 +186,12 @@ impl World {
         }
     }
 
-    /// It ends what it has begun, and takes nothing new.
+    /// Stops the gateway: it ends what it has begun, and accepts nothing new.
     pub async fn stop(&self) {
         let gateway = self.running().take();
         if let Some(gateway) = gateway {
             self.history.say("the gateway is stopped".into());
-            // As a server does that was told to: not for ever.
+            // A stop has a time limit, like that of a server.
             let _ = tokio::time::timeout(Duration::from_secs(20), gateway.backend.close()).await;
             gateway.killed.cancel();
         }
@@ -201,13 +202,13 @@ impl World {
         self.storages.iter().for_each(|storage| storage.slow_down(QUICK));
     }
 
-    /// The storage itself, as whoever owns it sees it.
+    /// The storage itself, as its owner sees it.
     pub async fn below(&self, member: usize, record: &BucketRecord) -> Arc<dyn Store> {
         let reached = Reached { storage: self.storages[member].clone(), killed: CancellationToken::new() };
         reached.open(record).await.expect("opens").store
     }
 
-    /// What a storage holds of a key.
+    /// The content of a key in one storage.
     pub async fn held(&self, member: usize, gateway: &Gateway, key: &str) -> Option<Vec<u8>> {
         read(&*self.below(member, &gateway.record).await, key).await.expect("memory answers")
     }
@@ -218,7 +219,7 @@ impl Gateway {
         self.backend.replication().expect("is replicated")
     }
 
-    /// The bucket as a replica's storage knows it: it lies at its place.
+    /// The bucket as the storage of a replica knows it, with the replica's location.
     pub async fn record_of(&self, backend: &str) -> BucketRecord {
         let replicas = self.catalog.replicas(self.record.id).await.expect("the catalog answers");
         let replica = replicas.into_iter().find(|replica| replica.backend == backend).expect("a replica");

@@ -1,5 +1,5 @@
-//! Backblaze B2, version 2 of its native API. What it lacks: keys with fewer rights, encryption, object lock,
-//! events.
+//! Backblaze B2, version 2 of its native API. Not implemented: keys with fewer rights, encryption, object
+//! lock, events.
 
 use super::{Asked, Cloud, Fake, Reply};
 use bytes::Bytes;
@@ -16,7 +16,7 @@ pub const KEY_ID: &str = "004a48fe8875c62000000000a";
 pub const KEY: &str = "K004+a/secret-of-b2";
 pub const BUCKET: &str = "my-bucket";
 pub const BUCKET_ID: &str = "4a48fe8875c6214145260818";
-/// The driver for it.
+/// The driver for the fake.
 pub fn driver(fake: &Fake<B2>, spool: &std::path::Path) -> causeway::drivers::opendal::OpenDalFiles {
     let options = [
         ("bucket", BUCKET),
@@ -27,7 +27,7 @@ pub fn driver(fake: &Fake<B2>, spool: &std::path::Path) -> causeway::drivers::op
     super::driver("b2", &options, &[("api.backblazeb2.com", &fake.endpoint())], spool)
 }
 
-/// Smallest part but for the last.
+/// Minimum size of a part that is not the last.
 const LEAST_PART: usize = 5_000_000;
 
 #[derive(Debug)]
@@ -38,22 +38,22 @@ pub struct B2 {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Versions by name, the newest last.
+    /// The versions of each name, the newest last.
     files: BTreeMap<String, Vec<Version>>,
     large: HashMap<String, Large>,
     tokens: usize,
     upload_tokens: BTreeSet<String>,
     next: u64,
-    /// Bytes that may be stored.
+    /// Maximum number of stored bytes.
     cap: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
 struct Version {
     id: String,
-    /// `None`: hidden.
+    /// `None` if the file is hidden.
     bytes: Option<Bytes>,
-    /// As the API tells it: `none` for large files.
+    /// The value that the API shows: `none` for large files.
     sha1: String,
     md5: Option<String>,
     time: u64,
@@ -74,7 +74,7 @@ impl B2 {
         self.state.lock().expect("no panic")
     }
 
-    /// Tokens that were given out end.
+    /// Invalidates all tokens that were issued.
     pub fn expire_tokens(&self) {
         let mut state = self.state();
         state.tokens += 1;
@@ -85,7 +85,7 @@ impl B2 {
         self.state().cap = cap;
     }
 
-    /// As if somebody else had done it.
+    /// Stores a file as another program would.
     pub fn put(&self, name: &str, bytes: &[u8]) {
         self.state().store(name, Bytes::copy_from_slice(bytes), false);
     }
@@ -116,7 +116,7 @@ fn md5(bytes: &[u8]) -> String {
     hex::encode(Md5::digest(bytes))
 }
 
-/// "Files" in the documents.
+/// The rules of the chapter "Files" in the API's documents.
 fn is_name(name: &str) -> bool {
     (1..=1024).contains(&name.len())
         && !name.chars().any(|c| c.is_control() || c == '\\')
@@ -213,7 +213,7 @@ impl Cloud for B2 {
                 }),
             );
         }
-        // Upload URLs have tokens of their own.
+        // Upload URLs have their own tokens.
         if let Some(target) = asked.path.strip_prefix("/upload/") {
             if !state.upload_tokens.contains(authorization) || !authorization.ends_with(target) {
                 return error(401, "bad_auth_token", "get another upload URL");

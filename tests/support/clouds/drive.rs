@@ -1,4 +1,4 @@
-//! Files in folders, as drives keep them.
+//! A tree of files in folders, for services that are drives.
 
 use bytes::Bytes;
 use std::{
@@ -6,13 +6,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// By path, without slashes at either end; the root is the empty path.
+/// The entries by path, without slashes at either end; the root is the empty path.
 #[derive(Debug, Clone)]
 pub struct Tree(pub BTreeMap<String, Node>);
 
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// `None`: a folder.
+    /// `None` if the entry is a folder.
     pub bytes: Option<Bytes>,
     /// Seconds since 1970.
     pub modified: i64,
@@ -71,7 +71,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Names and nodes right below a folder.
+    /// The names and nodes directly in a folder.
     pub fn children<'t>(&'t self, folder: &str) -> impl Iterator<Item = (&'t str, &'t Node)> {
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let below = self.0.range(prefix.clone()..).take_while({

@@ -1,11 +1,10 @@
-//! Cloud services as their public API documents describe them, in memory: for tests of drivers without
+//! Cloud services in memory, as their public API documents describe them: for tests of drivers without
 //! accounts.
 //!
-//! Each is one type that answers requests, behind one server that counts them and fails where it is told to.
-//! They are strict where a service is lax: names, parameters and credentials that it would not take are
-//! refused.
+//! Each service is one type that answers requests, behind one server that counts them and fails on demand.
+//! The fakes are stricter than the services: invalid names, parameters and credentials are always refused.
 
-// Each test target uses its own share of this module.
+// Each test target uses another part of this module.
 #![allow(dead_code)]
 
 pub mod b2;
@@ -37,7 +36,7 @@ pub fn driver(name: &str, options: &[(&str, &str)], hosts: &[(&str, &str)], spoo
     driver_below("some/root", name, options, hosts, spool)
 }
 
-/// For OpenStack's Object Storage at this URL. `root` is one test's own.
+/// The driver for OpenStack's Object Storage at this URL. `root` belongs to one test.
 pub fn swift(endpoint: &str, root: &str, spool: &Path) -> OpenDalFiles {
     let (account, auth) = (format!("{endpoint}/v1/AUTH_test"), format!("{endpoint}/auth/v1.0"));
     let options = [
@@ -73,15 +72,15 @@ fn driver_below(
     OpenDalFiles::open(settings).expect("settings")
 }
 
-/// A request, read whole.
+/// A request with its whole body.
 #[derive(Debug)]
 pub struct Asked {
     pub method: Method,
-    /// As it was sent to, with its port.
+    /// The host of the request, with its port.
     pub host: String,
-    /// Decoded.
+    /// The decoded path.
     pub path: String,
-    /// Decoded.
+    /// The decoded query.
     pub query: Vec<(String, String)>,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -96,7 +95,7 @@ impl Asked {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Reads what `Range: bytes=a-b` asks for, within `size`. It is an `Err` if nothing of that is there.
+    /// Reads the header `Range: bytes=a-b`. Returns an error if the range has no byte within `size`.
     pub fn range(&self, size: usize) -> Result<Option<std::ops::Range<usize>>, ()> {
         let Some((first, last)) =
             self.header("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-'))
@@ -112,7 +111,7 @@ impl Asked {
         if first < last { Ok(Some(first..last)) } else { Err(()) }
     }
 
-    /// The bytes that are asked for, as 200, 206 or 416.
+    /// Replies with the requested bytes, as 200, 206 or 416.
     pub fn serve(&self, bytes: &Bytes) -> Reply {
         match self.range(bytes.len()) {
             Ok(None) => Reply::new(200).with_body(bytes.clone()),
@@ -160,7 +159,7 @@ pub trait Cloud: Send + Sync + std::fmt::Debug + 'static {
     fn answer(&self, asked: &Asked) -> Reply;
 }
 
-/// One of them on a port of its own and a thread of its own, until it is dropped.
+/// A service on its own port and thread, until it is dropped.
 #[derive(Debug)]
 pub struct Fake<C> {
     pub address: SocketAddr,
@@ -170,13 +169,13 @@ pub struct Fake<C> {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What tests have said, and what they may ask.
+/// What tests have configured, and what they can query.
 #[derive(Debug, Default)]
 struct Told {
     requests: Vec<String>,
-    /// Requests that contain this text are answered so, that often.
+    /// For each text: requests that contain it get this status, so many times.
     failures: Vec<(String, u16, usize)>,
-    /// They are carried out, and answered with 500.
+    /// For each text: requests that contain it are executed and answered with 500, so many times.
     lost: Vec<(String, usize)>,
 }
 
@@ -200,17 +199,17 @@ impl<C: Cloud> Fake<C> {
         format!("http://{}", self.address)
     }
 
-    /// The next `n` requests that contain `text` (`POST /path?query`) are answered so.
+    /// The next `n` requests that contain `text` (`POST /path?query`) are answered with this status.
     pub fn fail(&self, text: &str, status: u16, n: usize) {
         self.told.lock().expect("no panic").failures.push((text.to_owned(), status, n));
     }
 
-    /// The next `n` requests that contain `text` are carried out, and answered with 500.
+    /// The next `n` requests that contain `text` are executed, and answered with 500.
     pub fn lose(&self, text: &str, n: usize) {
         self.told.lock().expect("no panic").lost.push((text.to_owned(), n));
     }
 
-    /// All that was asked since the start or the last time.
+    /// All requests since the start or the last call.
     pub fn take_requests(&self) -> Vec<String> {
         std::mem::take(&mut self.told.lock().expect("no panic").requests)
     }
@@ -243,7 +242,7 @@ async fn serve<C: Cloud>(listener: TcpListener, served: Served<C>, mut stopped: 
             let served = served.clone();
             async move { answer(served, request).await }
         });
-        // An error is a client that went away.
+        // An error means that the client disconnected.
         tokio::spawn(
             http1::Builder::new()
                 .timer(TokioTimer::new())

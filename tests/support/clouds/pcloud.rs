@@ -1,5 +1,5 @@
-//! pCloud's HTTP API, as far as files and folders go. It answers 200 to everything, with a number in it that
-//! says what was wrong.
+//! pCloud's HTTP API, as far as files and folders go. It answers 200 to every request; a number in the reply
+//! reports the error.
 
 use super::{
     Asked, Cloud, Fake, Reply,

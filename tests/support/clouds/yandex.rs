@@ -1,5 +1,5 @@
-//! Yandex Disk's REST API, as far as files and folders go: links to upload and download, asynchronous
-//! nothing.
+//! Yandex Disk's REST API, as far as files and folders go: links for uploads and downloads, but no
+//! asynchronous operations.
 
 use super::{
     Asked, Cloud, Fake, Reply,
@@ -74,7 +74,7 @@ fn told(path: &str, node: &Node) -> Value {
 impl Cloud for Yandex {
     fn answer(&self, asked: &Asked) -> Reply {
         let mut tree = self.tree.lock().expect("no panic");
-        // What links lead to needs no token.
+        // A link can be used without a token.
         if let Some(path) = asked.path.strip_prefix("/link/") {
             return match asked.method {
                 Method::PUT => match tree.put(path, asked.body.clone()) {

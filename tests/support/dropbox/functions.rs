@@ -1,4 +1,4 @@
-//! `files` of the API: what takes documents, and what takes or gives bytes.
+//! `files` of the API: functions that take documents, and functions that take or return bytes.
 
 use super::{
     Shared,
@@ -140,7 +140,7 @@ pub fn bytes(
             let id = path(&argument["cursor"], "session_id")?;
             let (path, mode) = commit(&argument["commit"])?;
             let content = state.sessions.get(id).cloned().unwrap_or_default();
-            // If that fails, the session is as it was.
+            // If the commit fails, the session stays as it was.
             let shown = state.commit(path, content.into(), mode)?;
             state.sessions.remove(id);
             shown
@@ -150,7 +150,7 @@ pub fn bytes(
     Ok(json_reply(200, &answer))
 }
 
-/// Unknown fields are refused.
+/// Refuses unknown fields.
 fn only(argument: &Value, known: &[&str]) -> Result<(), Refusal> {
     let fields = argument.as_object().ok_or_else(|| Refusal::malformed("no argument"))?;
     match fields.keys().find(|name| !known.contains(&name.as_str())) {

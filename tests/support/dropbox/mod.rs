@@ -1,11 +1,12 @@
-//! Dropbox's API v2 and its token service, as their public documents describe them, in memory: for tests of
+//! Dropbox's API v2 and its token service in memory, as their public documents describe them: for tests of
 //! the driver without an account.
 //!
-//! It is strict where the service is lax: fields it does not know are refused, commits are strict, arguments
-//! in headers are ASCII, and of a path only the last name is spelled as it is. Names are found without regard
-//! to case. What it lacks: moving and copying of folders, sharing, team spaces, and revisions that end.
+//! The fake is stricter than the service: unknown fields are refused, commits are strict, arguments in
+//! headers are ASCII, and only the last name of a path is shown in its own spelling. Names are found without
+//! regard to case. Not implemented: moving and copying of folders, sharing, team spaces, and revisions that
+//! expire.
 
-// Each test target uses its own share of this module.
+// Each test target uses another part of this module.
 #![allow(dead_code)]
 
 mod functions;
@@ -51,7 +52,7 @@ struct Shared {
     told: Mutex<Told>,
 }
 
-/// What tests have said, and what they may ask.
+/// What tests have configured, and what they can query.
 #[derive(Debug, Default)]
 struct Told {
     tokens: usize,
@@ -72,7 +73,7 @@ impl Shared {
 }
 
 impl FakeDropbox {
-    /// On a port of its own, and a thread of its own: it outlives the runtime of the test that started it.
+    /// Starts the fake on its own port and thread, so it outlives the runtime of the test that started it.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -111,7 +112,7 @@ impl FakeDropbox {
         DropboxFiles::new(self.settings()).expect("settings")
     }
 
-    /// The tokens that were given out are refused with 401 from now on.
+    /// From now on, the tokens that were issued are refused with 401.
     pub fn expire_tokens(&self) {
         self.shared.told().tokens += 1;
     }
@@ -120,13 +121,14 @@ impl FakeDropbox {
         self.shared.told().refuses_grants = refused;
     }
 
-    /// The next `n` requests are refused so.
+    /// The next `n` requests are refused with this error.
     pub fn fail_next(&self, n: usize, status: u16, summary: &str, retry_after: Option<u64>) {
         let refusal = Refusal { status, retry_after, ..Refusal::of(summary) };
         self.shared.told().failures = vec![refusal; n];
     }
 
-    /// The next `n` requests that may change something are answered by a connection that breaks.
+    /// The next `n` requests that may change something are executed, and the connection breaks before the
+    /// reply.
     pub fn lose_replies(&self, n: usize) {
         self.shared.told().lost_replies = n;
     }
@@ -135,24 +137,24 @@ impl FakeDropbox {
         self.shared.state().quota = quota;
     }
 
-    /// As others put it there, or edit it.
+    /// Stores or changes a file as another program would.
     pub fn place(&self, path: &str, content: impl AsRef<[u8]>) {
         let content = Bytes::copy_from_slice(content.as_ref());
         self.shared.state().commit(&format!("/{path}"), content, Mode::Overwrite).expect("a file");
     }
 
-    /// As others delete it, with what is in it.
+    /// Deletes an entry with its content as another program would.
     pub fn take(&self, path: &str) {
         self.shared.state().remove(&path.to_lowercase());
     }
 
-    /// As others give it another spelling.
+    /// Changes the spelling of a name as another program would.
     pub fn respell(&self, path: &str) {
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
         self.shared.state().entries.get_mut(&path.to_lowercase()).expect("is there").name = name;
     }
 
-    /// Path and bytes of every file, sorted.
+    /// The path and the bytes of every file, sorted.
     pub fn all(&self) -> Vec<(String, Vec<u8>)> {
         let state = self.shared.state();
         let file =
@@ -162,7 +164,7 @@ impl FakeDropbox {
         all
     }
 
-    /// All that was asked since the start or the last time, by the names of functions. Tokens too.
+    /// The names of all functions called since the start or the last time, and requests for tokens.
     pub fn take_requests(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.told().requests)
     }
@@ -202,7 +204,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot:
     }
 }
 
-/// No reply: the connection is closed.
+/// Closes the connection without a reply.
 #[derive(Debug, thiserror::Error)]
 #[error("as the test wanted")]
 struct Lost;
@@ -215,7 +217,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Reply, Lo
     let request = Request::from_parts(parts, ());
     let mut pieces: Vec<Bytes> = Vec::new();
     while let Some(frame) = body.frame().await {
-        // What breaks off changes nothing.
+        // A request with an incomplete body changes nothing.
         pieces.extend(frame.map_err(|_| Lost)?.into_data().ok());
     }
     let path = request.uri().path().to_owned();

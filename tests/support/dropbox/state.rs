@@ -1,5 +1,5 @@
-//! What the fake holds: files and folders by lower-case path, every version of a file by its revision,
-//! sessions.
+//! The content of the fake: files and folders by lower-case path, every version of a file by its revision,
+//! and sessions.
 
 use super::wire::Refusal;
 use bytes::Bytes;
@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// As it is spelled.
+    /// The name in its own spelling.
     pub name: String,
-    /// `None`: a folder.
+    /// `None` if the entry is a folder.
     pub file: Option<File>,
 }
 
@@ -25,11 +25,11 @@ pub struct File {
 
 #[derive(Debug, Default)]
 pub struct State {
-    /// By path without the first `/`, in lower case.
+    /// The entries by path, in lower case and without the first `/`.
     pub entries: BTreeMap<String, Entry>,
     pub versions: BTreeMap<String, Bytes>,
     pub sessions: BTreeMap<String, Vec<u8>>,
-    /// Listings that go on: the folder, and after which path.
+    /// Unfinished listings: the folder, and the path after which the listing continues.
     pub cursors: BTreeMap<String, (String, String)>,
     pub quota: Option<u64>,
     next: u64,
@@ -56,7 +56,7 @@ impl State {
         }
     }
 
-    /// A path as Dropbox writes it, in lower case and without its first `/`.
+    /// The lower-case path without its first `/`, from a path in Dropbox's form.
     pub fn key(path: &str) -> Result<String, Refusal> {
         let inner = path.strip_prefix('/').ok_or_else(|| Refusal::of("path/malformed_path"))?;
         for name in inner.split('/') {
@@ -65,7 +65,7 @@ impl State {
         Ok(inner.to_lowercase())
     }
 
-    /// Makes the folders on the way, as they are spelled here unless they are there.
+    /// Creates the missing folders of a path, in this spelling.
     pub fn make_way(&mut self, path: &str) -> Result<(), Refusal> {
         let inner = path.trim_start_matches('/');
         for (at, _) in inner.match_indices('/') {
@@ -79,7 +79,7 @@ impl State {
         Ok(())
     }
 
-    /// A new version of the file of a path.
+    /// Stores a new version of the file at a path.
     pub fn commit(&mut self, path: &str, content: Bytes, mode: Mode) -> Result<Value, Refusal> {
         let key = Self::key(path)?;
         self.check_quota(content.len() as u64)?;
@@ -93,7 +93,7 @@ impl State {
         self.versions.insert(rev.clone(), content.clone());
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
         let file = File { content, rev, modified: Timestamp::now() };
-        // What is replaced keeps its spelling.
+        // An entry that is replaced keeps its spelling.
         let entry = self.entries.entry(key.clone()).or_insert(Entry { name, file: None });
         entry.file = Some(file);
         let mut shown = self.show(&key);
@@ -103,7 +103,7 @@ impl State {
 
     pub fn show(&self, key: &str) -> Value {
         let entry = &self.entries[key];
-        // As the documents warn, what is above the last name may be spelled in any way.
+        // As the documents warn, the folders of a display path may be spelled in any way.
         let display = match key.rsplit_once('/') {
             Some((folder, _)) => format!("/{folder}/{}", entry.name),
             None => format!("/{}", entry.name),
@@ -124,13 +124,13 @@ impl State {
         shown
     }
 
-    /// With everything below it.
+    /// Removes an entry with everything below it.
     pub fn remove(&mut self, key: &str) {
         let below = format!("{key}/");
         self.entries.retain(|known, _| known != key && !known.starts_with(&below));
     }
 
-    /// The path of an entry, as it is spelled.
+    /// The path of an entry in its own spelling.
     pub fn spelled(&self, key: &str) -> String {
         let ends = key.match_indices('/').map(|(at, _)| at).chain([key.len()]);
         let names: Vec<&str> = ends.map(|end| self.entries[&key[..end]].name.as_str()).collect();

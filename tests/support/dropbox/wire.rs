@@ -1,4 +1,4 @@
-//! Requests and replies of the fake: arguments in bodies and headers, refusals as Dropbox writes them.
+//! Requests and replies of the fake: arguments in bodies and headers, errors in Dropbox's form.
 
 use bytes::Bytes;
 use http::{Response, header};
@@ -7,24 +7,24 @@ use serde_json::{Value, json};
 
 pub type Reply = Response<Full<Bytes>>;
 
-/// Why a request is refused.
+/// The error with which a request is refused.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     pub status: u16,
-    /// `path/not_found`
+    /// The tags, such as `path/not_found`.
     pub summary: String,
-    /// Inside the innermost tag.
+    /// The fields inside the innermost tag.
     pub more: Value,
     pub retry_after: Option<u64>,
 }
 
 impl Refusal {
-    /// An error of the function itself.
+    /// An error of the function.
     pub fn of(summary: &str) -> Self {
         Self { status: 409, summary: summary.to_owned(), more: json!({}), retry_after: None }
     }
 
-    /// A request that is none.
+    /// A malformed request.
     pub fn malformed(words: &str) -> Self {
         Self { status: 400, summary: words.to_owned(), more: Value::Null, retry_after: None }
     }
@@ -34,7 +34,7 @@ impl Refusal {
             let reply = Response::builder().status(self.status).header(header::CONTENT_TYPE, "text/plain");
             return reply.body(Full::new(self.summary.clone().into())).expect("a reply");
         }
-        // From the inside out: every tag holds what is inside of it under its own name.
+        // Built from the inside out: every tag holds the inner one under its own name.
         let mut tags = self.summary.split('/').rev();
         let mut error = self.more.clone();
         error[".tag"] = json!(tags.next());

@@ -1,4 +1,4 @@
-//! Buckets: made, deleted, listed, and the objects in them listed, by the first and the second version of the
+//! Buckets: create, delete, list; and lists of their objects, by the first and the second version of the
 //! call.
 
 use super::{
@@ -23,10 +23,10 @@ use std::{collections::BTreeMap, time::SystemTime};
 
 const XML: &str = "<?xml version='1.0' encoding='UTF-8'?>";
 const NAMESPACE: &str = "xmlns='http://doc.s3.amazonaws.com/2006-03-01'";
-/// What `encoding-type=url` leaves as it is.
+/// The characters that `encoding-type=url` leaves as they are.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
-/// With OAuth a project must be named; HMAC keys have one.
+/// With OAuth, the request must name a project; HMAC keys belong to one.
 pub async fn create(shared: &Shared, call: &Call, body: Incoming) -> Result<Reply, Failure> {
     call.only(&[])?;
     let document = String::from_utf8(Content::receive(body).await?.to_vec()).map_err(|_| INVALID_ARGUMENT)?;
@@ -64,7 +64,7 @@ pub fn head(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     shared.state().buckets.get(call.bucket()?).map(|_| empty(200)).ok_or(NO_SUCH_BUCKET)
 }
 
-/// Uploads that have not ended do not keep a bucket.
+/// A bucket with unfinished uploads can be deleted.
 pub fn delete(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     call.only(&[])?;
     let mut state = shared.state();
@@ -81,7 +81,7 @@ pub fn location(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     Ok(xml(format!("{XML}<LocationConstraint>{}</LocationConstraint>", escaped(&bucket.location))))
 }
 
-/// All buckets of the project.
+/// Lists all buckets of the project.
 pub fn list(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     call.only(&[])?;
     let mut text = format!("{XML}<ListAllMyBucketsResult {NAMESPACE}><Buckets>");
@@ -98,11 +98,11 @@ pub fn list(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
 struct Page<'b> {
     objects: Vec<(&'b str, &'b Object)>,
     prefixes: Vec<String>,
-    /// The key or common prefix that ended a page which is not the last.
+    /// The key or common prefix at the end of a page that is not the last.
     next: Option<String>,
 }
 
-/// From a name on, after another.
+/// A page of the names that are at least `from` and greater than `after`.
 fn page<'b>(
     bucket: &'b Bucket,
     prefix: &str,
@@ -120,7 +120,7 @@ fn page<'b>(
     {
         let cut = if delimiter.is_empty() { None } else { key[prefix.len()..].find(delimiter) };
         let common = cut.map(|at| &key[..prefix.len() + at + delimiter.len()]);
-        // A page that ended on a common prefix has told of everything below it.
+        // A page that ended with a common prefix has listed everything below it.
         if common.is_some_and(|common| {
             common == after || page.prefixes.last().is_some_and(|known| known == common)
         }) {
@@ -139,8 +139,8 @@ fn page<'b>(
     page
 }
 
-/// `objects.list` of the JSON API: `/storage/v1/b/BUCKET/o`. Its fields come in no order that is promised,
-/// its tokens are opaque.
+/// `objects.list` of the JSON API: `/storage/v1/b/BUCKET/o`. The order of its fields is not defined, and its
+/// tokens are opaque.
 pub fn list_described(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     call.only(&["prefix", "delimiter", "maxResults", "startOffset", "pageToken", "fields", "projection"])?;
     let given = |name| call.parameter(name).unwrap_or_default();
@@ -180,7 +180,7 @@ pub fn list_described(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
         item
     });
     let mut document = json!({ "kind": "storage#objects" });
-    // What is empty is left out.
+    // An empty list is left out.
     if !page.objects.is_empty() {
         document["items"] = items.collect();
     }

@@ -1,5 +1,5 @@
 //! Preconditions. On writes only generations count: `If-Match` and `If-None-Match` of a PUT or DELETE are
-//! taken and ignored, as the service does, so a driver that leans on them loses writes here too.
+//! accepted and ignored, as the service does. A driver that relies on them loses writes here, too.
 
 use super::{
     state::Object,
@@ -12,8 +12,8 @@ const METAGENERATION: &str = "if-metageneration-match";
 const SOURCE_GENERATION: &str = "copy-source-if-generation-match";
 const SOURCE_METAGENERATION: &str = "copy-source-if-metageneration-match";
 
-/// Checks the conditions on the object that is read, written or deleted. AWS's dialect has no such headers:
-/// they are ignored there as well.
+/// Checks the conditions on the object that is read, written or deleted. The dialect of AWS has no such
+/// headers, and the service ignores them there.
 pub fn generations(call: &Call, current: Option<&Object>) -> Result<(), Refusal> {
     both(call, GENERATION, METAGENERATION, current)
 }
@@ -28,7 +28,7 @@ fn both(
     metageneration: &str,
     current: Option<&Object>,
 ) -> Result<(), Refusal> {
-    // 0 is the generation of what is not there.
+    // A missing object has generation 0.
     let found = [
         (generation, current.map_or(0, |object| object.generation)),
         (metageneration, u64::from(current.is_some())),
@@ -43,7 +43,7 @@ fn both(
     Ok(())
 }
 
-/// No request of a multipart upload may have any.
+/// Requests of a multipart upload must have no preconditions.
 pub fn none_in_multipart(call: &Call) -> Result<(), Refusal> {
     match [GENERATION, METAGENERATION].iter().find(|name| call.headers.contains_key(format!("x-goog-{name}")))
     {
@@ -52,7 +52,7 @@ pub fn none_in_multipart(call: &Call) -> Result<(), Refusal> {
     }
 }
 
-/// Those of RFC 9110, for GET and HEAD. `false`: nothing new, a 304.
+/// Checks the conditions of RFC 9110, for GET and HEAD. Returns `false` for a 304.
 pub fn of_reading(call: &Call, object: &Object) -> Result<bool, Refusal> {
     let named = |name: &str| call.header(name);
     let [matching, unmodified] = [named("if-match"), named("if-unmodified-since")];
@@ -72,7 +72,7 @@ pub fn of_reading(call: &Call, object: &Object) -> Result<bool, Refusal> {
     })
 }
 
-/// The same about the source of a copy, where each failure is a 412.
+/// Checks the conditions on the source of a copy, where each failure is a 412.
 pub fn of_source(call: &Call, source: &Object) -> Result<(), Refusal> {
     source_generations(call, source)?;
     let named = |name: &str| call.extension(&format!("copy-source-{name}"));
@@ -88,7 +88,7 @@ fn lists(etags: &str, object: &Object) -> bool {
         || etags.split(',').any(|etag| etag.trim().trim_matches('"') == object.etag.trim_matches('"'))
 }
 
-/// HTTP dates have whole seconds. A date that is none is as good as absent.
+/// HTTP dates have whole seconds. An invalid date counts as absent.
 fn is_newer(object: &Object, date: &str) -> bool {
     let second = |time: SystemTime| {
         time.duration_since(SystemTime::UNIX_EPOCH).map(|age| Duration::from_secs(age.as_secs()))

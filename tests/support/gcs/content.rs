@@ -1,6 +1,6 @@
-//! The bytes of an object or part, in the pieces in which they came, and their digests.
+//! The bytes of an object or part, in the pieces in which they arrived, and their digests.
 //!
-//! Nothing is copied when parts become an object or a range is read: a test may well send gigabytes.
+//! No bytes are copied when parts become an object or a range is read, because a test may send gigabytes.
 
 use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest as Crc};
@@ -18,7 +18,7 @@ pub struct Content {
 }
 
 impl Content {
-    /// The whole body, or none: a body that ends before its time is an error.
+    /// Receives a whole body. An incomplete body is an error.
     pub async fn receive(mut body: Incoming) -> Result<Self, hyper::Error> {
         let mut pieces = Vec::new();
         while let Some(frame) = body.frame().await {
@@ -39,7 +39,7 @@ impl Content {
         Self { pieces, length, md5: md5.finalize().into(), crc32c: crc.finalize() as u32 }
     }
 
-    /// What these make one after the other.
+    /// The parts, joined in this order.
     pub fn joined<'c>(parts: impl Iterator<Item = &'c Self>) -> Self {
         Self::of(parts.flat_map(|part| part.pieces.iter().cloned()).collect())
     }
@@ -58,7 +58,7 @@ impl Content {
         found
     }
 
-    /// Small ones, such as XML documents.
+    /// The bytes of small content, such as XML documents.
     pub fn to_vec(&self) -> Vec<u8> {
         self.pieces.concat()
     }

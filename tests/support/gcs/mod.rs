@@ -1,18 +1,18 @@
-//! Google Cloud Storage's XML API, as its public documents describe it, in memory: for tests of the driver
+//! Google Cloud Storage's XML API in memory, as its public documents describe it: for tests of the driver
 //! without an account.
 //!
-//! It is strict where the service is lax, so that a driver which leans on luck fails here: parameters it does
-//! not know are refused, multipart ETags follow no formula, page tokens are opaque. Where documents are
-//! silent, it does what people have measured: `If-None-Match` of a PUT is ignored, `x-amz-` and `x-goog-`
-//! headers in one request are refused. What it lacks: ACLs, versions, resumable uploads, compose,
+//! The fake is stricter than the service, so that a driver which relies on undocumented behaviour fails here:
+//! unknown parameters are refused, multipart ETags follow no formula, page tokens are opaque. Where documents
+//! are silent, it does what people have measured: `If-None-Match` of a PUT is ignored, and `x-amz-` and
+//! `x-goog-` headers in one request are refused. Not implemented: ACLs, versions, resumable uploads, compose,
 //! DeleteObjects, virtual-host addressing, verification of HMAC signatures.
 //!
-//! It has only `objects.list` of the JSON API. Its errors are documents of XML there too, which no driver
-//! should care for.
+//! Of the JSON API it has only `objects.list`. Its errors are XML documents there too, which drivers should
+//! not depend on.
 //!
-//! The metadata server's token is served by the same address: `GCE_METADATA_HOST` may point here.
+//! The metadata server's token is served at the same address: `GCE_METADATA_HOST` may point here.
 
-// Each test target uses its own share of this module.
+// Each test target uses another part of this module.
 #![allow(dead_code)]
 
 mod buckets;
@@ -57,16 +57,16 @@ struct Shared {
     told: Mutex<Told>,
 }
 
-/// What tests have said, and what they may ask.
+/// What tests have configured, and what they can query.
 #[derive(Debug)]
 struct Told {
     token: String,
     tokens: usize,
-    /// Requests to be answered as they should, before the failures.
+    /// The number of requests to be answered normally before the failures.
     grace: usize,
     failures: usize,
     failure: Refusal,
-    /// After how many requests one is carried out and answered with 500.
+    /// The number of requests after which one is executed and answered with 500.
     lost: Option<usize>,
     requests: Vec<String>,
 }
@@ -81,10 +81,10 @@ impl Shared {
     }
 }
 
-/// Why there is no reply of the usual kind.
+/// The reason why a request gets no ordinary reply.
 enum Failure {
     Refused(Refusal),
-    /// The body broke off: nothing was stored, and nobody is there to be answered.
+    /// The body ended early: nothing was stored, and the client is gone.
     Broken(hyper::Error),
 }
 
@@ -101,7 +101,7 @@ impl From<hyper::Error> for Failure {
 }
 
 impl FakeGcs {
-    /// On a port of its own, and a thread of its own: it outlives the runtime of the test that started it.
+    /// Starts the fake on its own port and thread, so it outlives the runtime of the test that started it.
     pub fn start() -> Self {
         let told = Told {
             token: "fake-token-1".into(),
@@ -134,24 +134,24 @@ impl FakeGcs {
         format!("http://{}", self.address)
     }
 
-    /// The one OAuth token that is taken now.
+    /// The one OAuth token that is valid now.
     pub fn token(&self) -> String {
         self.shared.told().token.clone()
     }
 
-    /// From now on another token is given out, and the one before is refused with 401.
+    /// From now on another token is issued, and the previous one is refused with 401.
     pub fn rotate_token(&self) {
         let mut told = self.shared.told();
         told.tokens += 1;
         told.token = format!("fake-token-{}", told.tokens);
     }
 
-    /// The next `n` requests are answered so: 429, 500 or 503.
+    /// The next `n` requests are answered with 429, 500 or 503.
     pub fn fail_next(&self, n: usize, status: u16) {
         self.fail_after(0, n, status);
     }
 
-    /// As `fail_next`, once `grace` requests were answered as they should.
+    /// The same as `fail_next`, after `grace` requests that are answered normally.
     pub fn fail_after(&self, grace: usize, n: usize, status: u16) {
         let known = [SLOW_DOWN, INTERNAL_ERROR, SERVICE_UNAVAILABLE]
             .into_iter()
@@ -161,12 +161,12 @@ impl FakeGcs {
         (told.grace, told.failures) = (grace, n);
     }
 
-    /// The answer to one request is lost, after `grace` others: it is carried out, and said to have failed.
+    /// After `grace` other requests, one is executed and answered with an error, as if its answer were lost.
     pub fn lose_answer_after(&self, grace: usize) {
         self.shared.told().lost = Some(grace);
     }
 
-    /// Everything was written that much earlier.
+    /// Moves the times of all objects and uploads into the past.
     pub fn age(&self, by: Duration) {
         for bucket in self.shared.state().buckets.values_mut() {
             bucket.objects.values_mut().for_each(|object| object.modified -= by);
@@ -174,7 +174,7 @@ impl FakeGcs {
         }
     }
 
-    /// The names of all objects, past all HTTP.
+    /// The names of all objects, read without HTTP.
     pub fn names(&self, bucket: &str) -> Vec<String> {
         self.shared
             .state()
@@ -184,8 +184,8 @@ impl FakeGcs {
             .unwrap_or_default()
     }
 
-    /// All that was asked since the start or the last `take_requests`, refused or not: `PUT
-    /// /bucket/key?query`. Tokens are not counted.
+    /// All requests since the start or the last `take_requests`, refused or not: `PUT /bucket/key?query`.
+    /// Requests for tokens are not counted.
     pub fn requests(&self) -> Vec<String> {
         self.shared.told().requests.clone()
     }
@@ -198,12 +198,12 @@ impl FakeGcs {
         self.shared.told().requests.iter().filter(|request| request.split(' ').next() == Some(method)).count()
     }
 
-    /// The bytes of an object, past all HTTP.
+    /// The bytes of an object, read without HTTP.
     pub fn object(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
         Some(self.shared.state().buckets.get(bucket)?.objects.get(key)?.content.to_vec())
     }
 
-    /// How many uploads of a bucket have not ended.
+    /// The number of unfinished uploads of a bucket.
     pub fn uploads(&self, bucket: &str) -> usize {
         self.shared.state().buckets.get(bucket).map_or(0, |bucket| bucket.uploads.len())
     }
@@ -234,7 +234,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot:
             let shared = shared.clone();
             async move { answer(&shared, request).await }
         });
-        // An error is a client that went away, or one that was cut off because its body was.
+        // An error means that the client disconnected, or that its body was incomplete.
         tokio::spawn(
             http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -298,8 +298,8 @@ async fn route(shared: &Shared, request: &Request<()>, body: Incoming) -> Result
     })
 }
 
-/// Counts, fails if told to, and looks at who asks. Signatures by HMAC keys have to be there; nobody verifies
-/// them.
+/// Counts the request, fails on demand, and checks the credentials. A signature by an HMAC key must exist,
+/// but is not verified.
 fn admit(shared: &Shared, request: &Request<()>) -> Result<Call, Refusal> {
     let mut told = shared.told();
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
@@ -336,8 +336,8 @@ fn admit(shared: &Shared, request: &Request<()>) -> Result<Call, Refusal> {
     Call::of(request, dialect)
 }
 
-/// Reads what was sent with a refused request, so that the refusal is not lost to a reset. Who waits to be
-/// told to go on is told the refusal instead.
+/// Reads the body of a refused request, so that the refusal is not lost to a reset. A client that waits for
+/// `100 Continue` gets the refusal instead.
 async fn drain(request: &Request<()>, mut body: Incoming) -> Result<(), hyper::Error> {
     if request.headers().contains_key(header::EXPECT) {
         return Ok(());

@@ -35,7 +35,7 @@ pub async fn put(shared: &Shared, call: &Call, body: Incoming) -> Result<Reply, 
     Ok(reply)
 }
 
-/// Names that the service does not take. Control characters other than line ends it does.
+/// Checks whether the service accepts a name. Control characters other than line ends are accepted.
 pub fn check_name(name: &str) -> Result<(), Refusal> {
     let refused = name.len() > MAX_NAME_BYTES
         || name.contains(['\r', '\n'])
@@ -44,7 +44,7 @@ pub fn check_name(name: &str) -> Result<(), Refusal> {
     if refused { Err(INVALID_ARGUMENT.about("object name")) } else { Ok(()) }
 }
 
-/// `Content-MD5`, and any number of lines and items of `x-goog-hash`.
+/// Checks `Content-MD5`, and any number of lines and items of `x-goog-hash`.
 pub fn check_digests(call: &Call, content: &Content) -> Result<(), Refusal> {
     if let Some(announced) = call.header("content-md5") {
         let announced = BASE64.decode(announced).ok().filter(|md5| md5.len() == 16).ok_or(INVALID_DIGEST)?;
@@ -109,7 +109,7 @@ fn copy(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     Ok(reply)
 }
 
-/// GET and HEAD.
+/// Answers GET and HEAD.
 pub fn get(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     call.only(&["generation"])?;
     let state = shared.state();
@@ -127,7 +127,8 @@ pub fn get(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     }
     let takes_gzip = call.header("accept-encoding").is_some_and(|accepted| accepted.contains("gzip"));
     if call.method == Method::GET && object.metadata.get("content-encoding") == Some("gzip") && !takes_gzip {
-        // The service would send other bytes than it has stored. What needs that is no driver of ours.
+        // The service would decompress the object, and send other bytes than the stored ones. The driver does
+        // not use this.
         return Err(NOT_IMPLEMENTED.about("decompressive transcoding: send Accept-Encoding: gzip"));
     }
     let length = object.content.length;
@@ -164,7 +165,7 @@ fn describe_content(reply: &mut Reply, call: &Call, object: &Object, range: Rang
     }
 }
 
-/// `None`: no range that one has to honour. `Some(None)`: nothing of it is there.
+/// `None` if there is no valid range. `Some(None)` if the range has no byte of the object.
 fn parse_range(text: &str, length: u64) -> Option<Option<Range<u64>>> {
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
     let range = match (first, last) {
@@ -175,7 +176,7 @@ fn parse_range(text: &str, length: u64) -> Option<Option<Range<u64>>> {
     Some((range.start < range.end).then_some(range))
 }
 
-/// Unlike S3's, a DELETE of nothing is a 404.
+/// In contrast to S3, a DELETE of a missing object is a 404.
 pub fn delete(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     call.only(&["generation"])?;
     let mut state = shared.state();

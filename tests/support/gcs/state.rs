@@ -1,5 +1,4 @@
-//! What is stored: buckets, objects, uploads and their parts. Every change happens under one lock, so it is
-//! atomic.
+//! The stored buckets, objects, uploads and parts. Every change happens under one lock, so it is atomic.
 
 use super::{
     content::Content,
@@ -31,9 +30,9 @@ pub struct Object {
     pub content: Content,
     pub generation: u64,
     pub modified: SystemTime,
-    /// Objects made of parts have none, and neither have copies of them.
+    /// Multipart objects have no MD5, and their copies have none either.
     pub has_md5: bool,
-    /// In quotes.
+    /// The ETag in quotes.
     pub etag: String,
     pub metadata: Metadata,
 }
@@ -58,22 +57,22 @@ impl Part {
     }
 }
 
-/// Headers that come back as they were given. Those of users have the name without `x-goog-meta-`.
+/// Headers that are returned as they were given. Names of custom metadata are without `x-goog-meta-`.
 #[derive(Debug, Clone, Default)]
 pub struct Metadata {
     pub fixed: Vec<(HeaderName, HeaderValue)>,
     pub custom: Vec<(String, HeaderValue)>,
 }
 
-/// What an object keeps of the standard headers. `Expires` is not among them.
+/// The standard headers that an object keeps. `Expires` is not among them.
 const KEPT: [&str; 5] =
     ["content-type", "cache-control", "content-disposition", "content-encoding", "content-language"];
 
-/// Names and values of custom metadata together.
+/// Maximum size of the names and values of custom metadata together.
 const MAX_CUSTOM_BYTES: usize = 8 << 10;
 
 impl Metadata {
-    /// `prefix` is that of custom metadata in the dialect of the request.
+    /// `prefix` is the prefix of custom metadata in the dialect of the request.
     pub fn of(headers: &HeaderMap, prefix: &str) -> Result<Self, Refusal> {
         let fixed =
             KEPT.iter().filter_map(|name| Some((HeaderName::from_static(name), headers.get(*name)?.clone())));
@@ -92,7 +91,7 @@ impl Metadata {
 }
 
 impl State {
-    /// Microseconds since 1970, as the service's own look, and never twice the same.
+    /// Microseconds since 1970, in the form of the service's generations, and never the same number twice.
     pub fn next_generation(&mut self) -> u64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_micros() as u64;
         self.last_generation = now.max(self.last_generation + 1);
@@ -117,8 +116,8 @@ impl State {
         }
     }
 
-    /// An object without an MD5, whose ETag says nothing but that it is this one. Not S3's MD5 of MD5s: the
-    /// service promises no formula, so nobody may rely on one.
+    /// An object without an MD5, whose ETag only identifies it. The ETag is not S3's MD5 of MD5s: the service
+    /// promises no formula, so no driver may rely on one.
     pub fn composite(&mut self, content: Content, parts: usize, metadata: Metadata) -> Object {
         let generation = self.next_generation();
         let mut opaque = content.md5;

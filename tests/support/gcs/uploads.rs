@@ -1,4 +1,4 @@
-//! Multipart uploads. As the service documents them: no preconditions, no copied parts, no MD5 of the whole.
+//! Multipart uploads as the service documents them: no preconditions, no copied parts, no MD5 of the whole.
 
 use super::{
     Failure, Shared, conditions,
@@ -89,7 +89,8 @@ pub async fn complete(shared: &Shared, call: &Call, body: Incoming) -> Result<Re
         return Err(ENTITY_TOO_SMALL.into());
     }
     let content = Content::joined(parts.iter().copied());
-    // The upload may have ended while its parts were summed up: only who takes it away makes the object.
+    // The upload may have ended while its parts were hashed. Only the request that removes the upload creates
+    // the object.
     let mut state = shared.state();
     let (name, key) = (call.bucket()?, call.key()?);
     let uploads = &mut state.buckets.get_mut(name).ok_or(NO_SUCH_BUCKET)?.uploads;
@@ -106,7 +107,7 @@ pub async fn complete(shared: &Shared, call: &Call, body: Incoming) -> Result<Re
     Ok(reply)
 }
 
-/// Numbers and ETags of a `CompleteMultipartUpload`, in their order.
+/// The numbers and ETags of a `CompleteMultipartUpload`, in the order of the document.
 fn parts_of(document: &[u8]) -> Option<Vec<(u32, String)>> {
     let (mut reader, mut parts) = (Reader::from_reader(document), Vec::new());
     let (mut number, mut etag, mut text) = (None, None, String::new());
@@ -166,7 +167,7 @@ pub fn list_parts(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     Ok(xml(text + "</ListPartsResult>"))
 }
 
-/// The uploads of a bucket, by key and id.
+/// Lists the uploads of a bucket, sorted by key and id.
 pub fn list(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     call.only(&["uploads", "prefix", "max-uploads", "key-marker", "upload-id-marker"])?;
     let limit = limit(call, "max-uploads")?;
@@ -178,7 +179,7 @@ pub fn list(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
     let mut uploads: Vec<_> =
         bucket.uploads.iter().map(|(id, upload)| (upload.key.as_str(), id.as_str(), upload)).collect();
     uploads.sort_by_key(|(key, id, _)| (*key, *id));
-    // Without an id, the marker's key is behind us with all its uploads.
+    // Without an id, all uploads of the marker's key have been listed.
     let is_next = |key: &str, id: &str| {
         key > key_marker || (key == key_marker && !id_marker.is_empty() && id > id_marker)
     };

@@ -1,8 +1,8 @@
-//! Requests as the service reads them, replies and errors as it writes them.
+//! Requests, replies and errors in the form of the service.
 //!
 //! The dialect is the family of extension headers: `x-goog-` with OAuth tokens and `GOOG4` signatures,
-//! `x-amz-` with AWS ones. One request must not have both, which is what keeps generation preconditions out
-//! of reach of AWS signers.
+//! `x-amz-` with AWS ones. One request must not have both, so requests with AWS signatures cannot have
+//! generation preconditions.
 
 use super::{content::Content, state::Object};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -63,7 +63,7 @@ impl Call {
         })
     }
 
-    /// No bucket is called `storage`: that is where the JSON API begins.
+    /// No bucket is called `storage`: the paths of the JSON API begin with this name.
     pub fn is_json(&self) -> bool {
         self.bucket.as_deref() == Some("storage")
             && self.key.as_deref().is_some_and(|key| key.starts_with("v1/"))
@@ -73,7 +73,7 @@ impl Call {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Refuses what it does not know: a parameter that is not honoured must not be taken for one that is.
+    /// Refuses unknown parameters: a parameter that is ignored must not seem to have an effect.
     pub fn only(&self, known: &[&str]) -> Result<(), Refusal> {
         match self.query.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) => Err(NOT_IMPLEMENTED.about(name)),
@@ -85,7 +85,7 @@ impl Call {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The extension header of this name, without the family's prefix.
+    /// The extension header of this name, without the prefix of its family.
     pub fn extension(&self, name: &str) -> Option<&str> {
         self.header(&format!("{}{name}", self.dialect.prefix()))
     }
@@ -104,7 +104,7 @@ pub fn decoded(text: &str) -> Result<String, Refusal> {
     decoded.map(|text| text.into_owned()).map_err(|_| INVALID_ARGUMENT.about("not UTF-8"))
 }
 
-/// An error document to be.
+/// An error with its document.
 #[derive(Debug, Clone)]
 pub struct Refusal {
     pub status: u16,
@@ -164,8 +164,8 @@ impl Refusal {
     }
 }
 
-/// Text in XML. Characters that XML 1.0 does not have stay as references that its parsers refuse: who wants
-/// them back asks for `encoding-type=url`.
+/// Escapes text for XML. Characters that XML 1.0 does not allow become references that its parsers refuse;
+/// clients get them back with `encoding-type=url`.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -205,7 +205,7 @@ pub fn iso(time: SystemTime) -> String {
     time.format(&Rfc3339).expect("a date")
 }
 
-/// What every reply about an object says of it. Two lines of `x-goog-hash`, as the service sends them.
+/// Adds the headers that every reply about an object has. The service sends two lines of `x-goog-hash`.
 pub fn describe(reply: &mut Reply, object: &Object) {
     let headers = reply.headers_mut();
     let mut add =

@@ -1,5 +1,6 @@
-//! Who gives out tokens: to a person's browser (RFC 6749 section 4.1 with RFC 7636), to a device with a code
-//! (RFC 8628), for a refresh token, and to service accounts (RFC 7523), whose signature nobody verifies.
+//! The service that issues tokens: to a person's browser (RFC 6749 section 4.1 with RFC 7636), to a device
+//! with a code (RFC 8628), for a refresh token, and to service accounts (RFC 7523), whose signature is not
+//! verified.
 
 use super::{
     CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Shared,
@@ -41,7 +42,7 @@ pub(super) fn route(shared: &Shared, request: &Request<()>, body: &[u8]) -> Opti
     }
 }
 
-/// Everybody agrees at once.
+/// The page on which a person agrees; here it agrees at once.
 fn page(shared: &Shared, query: &Fields) -> Reply {
     let wanted = [
         ("client_id", CLIENT_ID),
@@ -98,7 +99,7 @@ fn token(shared: &Shared, form: &Fields) -> Reply {
         }
         "refresh_token" => false,
         "authorization_code" => {
-            // A code is good for one answer.
+            // A code can be used once.
             let challenge = told.challenge.take();
             match form.get("code") == CODE && challenge == Some(challenge_of(form.get("code_verifier"))) {
                 true => true,

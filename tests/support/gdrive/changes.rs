@@ -1,5 +1,5 @@
-//! `changes` of the API: getStartPageToken, list. The log has the last change of each file, with what the
-//! file is now; of what is in a folder it says nothing when the folder changes.
+//! `changes` of the API: getStartPageToken, list. The log has the last change of each file, with its current
+//! state. When a folder changes, the log has no entry for the files in it.
 
 use super::{
     Shared,
@@ -8,7 +8,7 @@ use super::{
 };
 use serde_json::json;
 
-/// In tests, two pages come soon.
+/// A small page, so that tests soon need two.
 const PAGE: usize = 3;
 
 pub fn start(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {

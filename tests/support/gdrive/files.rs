@@ -192,7 +192,7 @@ pub fn delete(shared: &Shared, call: &Call, id: &str) -> Result<Reply, Refusal> 
     call.only(&[])?;
     let mut state = shared.state();
     let file = state.file(id, call.is_set("supportsAllDrives"))?;
-    // On a shared drive only organizers may do that.
+    // On a shared drive only organizers may delete.
     if state.drive_of(file).is_some() {
         return Err(Refusal::new(
             403,

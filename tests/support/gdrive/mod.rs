@@ -1,14 +1,14 @@
-//! Google Drive's REST API v3 and its token service, as their public documents describe them, in memory: for
+//! Google Drive's REST API v3 and its token service in memory, as their public documents describe them: for
 //! tests of the driver without an account.
 //!
-//! It is strict where the service is lax, so that a driver which leans on luck fails here: parameters and
-//! fields it does not know are refused, replies hold the fields that were asked for and no more, files have
-//! exactly one parent, pieces of sessions are multiples of 256 KiB, and what is in a shared drive is not seen
-//! by who does not ask for it. Names are searched without regard to case, any number of files have one name,
-//! and deleting a folder takes all that is in it. What it lacks: permissions, revisions, exports, shortcuts,
-//! `fields=*`, and verification of service accounts' signatures.
+//! The fake is stricter than the service, so that a driver which relies on undocumented behaviour fails here:
+//! unknown parameters and fields are refused, replies hold only the requested fields, files have exactly one
+//! parent, pieces of sessions are multiples of 256 KiB, and the content of a shared drive is visible only to
+//! requests that ask for it. Names are searched without regard to case, any number of files may have one
+//! name, and deleting a folder deletes everything in it. Not implemented: permissions, revisions, exports,
+//! shortcuts, `fields=*`, and verification of service accounts' signatures.
 
-// Each test target uses its own share of this module.
+// Each test target uses another part of this module.
 #![allow(dead_code)]
 
 mod authority;
@@ -60,21 +60,21 @@ struct Shared {
     told: Mutex<Told>,
 }
 
-/// What tests have said, and what they may ask.
+/// What tests have configured, and what they can query.
 #[derive(Debug, Default)]
 struct Told {
     tokens: usize,
-    /// Seconds that new tokens are said to live.
+    /// The lifetime in seconds that is announced for new tokens.
     life: u64,
     refuses_grants: bool,
-    /// What the page was told that asked a person: the challenge of its code.
+    /// The challenge of the code that the page has issued.
     challenge: Option<String>,
-    /// How often a device is told to wait.
+    /// How often a device still has to wait.
     waits: usize,
     refuses_trashing: bool,
     failures: Vec<Refusal>,
     lost_replies: usize,
-    /// What searches show, and for how many of them.
+    /// An old state that searches show, and the number of searches that show it.
     frozen: Option<(State, usize)>,
     requests: Vec<String>,
 }
@@ -103,7 +103,7 @@ impl Shared {
 }
 
 impl FakeDrive {
-    /// On a port of its own, and a thread of its own: it outlives the runtime of the test that started it.
+    /// Starts the fake on its own port and thread, so it outlives the runtime of the test that started it.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -157,17 +157,17 @@ impl FakeDrive {
         GdriveFiles::new(self.settings()).expect("settings")
     }
 
-    /// The tokens that were given out are refused with 401 from now on.
+    /// From now on, the tokens that were issued are refused with 401.
     pub fn expire_tokens(&self) {
         self.shared.told().tokens += 1;
     }
 
-    /// The refresh token is revoked, or is valid again.
+    /// Revokes the refresh token, or makes it valid again.
     pub fn refuse_grants(&self, refused: bool) {
         self.shared.told().refuses_grants = refused;
     }
 
-    /// The next `n` requests are refused so.
+    /// The next `n` requests are refused with this error.
     pub fn fail_next(&self, n: usize, status: u16, reason: &'static str) {
         self.shared.told().failures = vec![Refusal::new(status, reason, "as the test wanted"); n];
     }
@@ -177,7 +177,7 @@ impl FakeDrive {
         self.shared.told().lost_replies = n;
     }
 
-    /// The next `n` searches show what there is now.
+    /// The next `n` searches show the state at the time of this call.
     pub fn freeze_searches(&self, n: usize) {
         let state = self.shared.state().clone();
         self.shared.told().frozen = (n > 0).then_some((state, n));
@@ -187,7 +187,7 @@ impl FakeDrive {
         self.shared.state().quota = quota;
     }
 
-    /// A shared drive; its id.
+    /// Creates a shared drive, and returns its id.
     pub fn share_drive(&self, name: &str) -> String {
         let mut state = self.shared.state();
         let id = state.new_id();
@@ -196,7 +196,8 @@ impl FakeDrive {
         id
     }
 
-    /// As others put it there: always another file, even if there is one of this name. Its id.
+    /// Stores a file as another program would, and returns its id. It is always a new file, even if one of
+    /// this name exists.
     pub fn place(&self, path: &str, content: impl AsRef<[u8]>) -> String {
         self.place_in(MY_DRIVE, path, content)
     }
@@ -220,13 +221,13 @@ impl FakeDrive {
         state.create(&json!({ "name": name, "parents": [parent] }), Some(content)).expect("a file")
     }
 
-    /// One of Google's own documents, which have no bytes.
+    /// Creates one of Google's own documents, which have no bytes.
     pub fn place_document(&self, name: &str) -> String {
         let document = json!({ "name": name, "mimeType": "application/vnd.google-apps.document" });
         self.shared.state().create(&document, None).expect("a document")
     }
 
-    /// As others edit it: under its id.
+    /// Changes a file as another program would: the id stays.
     pub fn edit(&self, id: &str, content: impl AsRef<[u8]>) {
         let mut state = self.shared.state();
         let revision = state.number();
@@ -234,12 +235,12 @@ impl FakeDrive {
         state.note(id);
     }
 
-    /// Files can be trashed no more, or can again.
+    /// Makes requests to trash files fail, or succeed again.
     pub fn refuse_trashing(&self, refused: bool) {
         self.shared.told().refuses_trashing = refused;
     }
 
-    /// The file that was changed last gets this name, which may hold slashes.
+    /// Gives this name, which may contain slashes, to the file that was changed last.
     pub fn rename_last(&self, name: &str) {
         let mut state = self.shared.state();
         let last = state
@@ -253,7 +254,7 @@ impl FakeDrive {
         state.note(&id);
     }
 
-    /// As others trash a folder or file.
+    /// Trashes a folder or file as another program would.
     pub fn trash_path(&self, path: &str) {
         let id = self.paths(false).into_iter().find(|(found, _)| found == path).expect("is there").1.id;
         self.trash(&id);
@@ -265,7 +266,7 @@ impl FakeDrive {
         state.note(id);
     }
 
-    /// As others move a file or folder, and give it another name.
+    /// Moves and renames a file or folder as another program would.
     pub fn relocate(&self, from: &str, folder: &str, name: &str) {
         let at = |path: &str| {
             self.paths(false).into_iter().find(|(found, _)| found == path).expect("is there").1.id
@@ -277,19 +278,19 @@ impl FakeDrive {
         state.note(&id);
     }
 
-    /// As others delete it for good.
+    /// Deletes a file permanently as another program would.
     pub fn delete(&self, id: &str) {
         self.shared.state().delete(id);
     }
 
-    /// The log of changes is lost: marks of before mean nothing.
+    /// Clears the log of changes: earlier page tokens become invalid.
     pub fn forget_changes(&self) {
         let mut state = self.shared.state();
         state.changes.clear();
         state.forgotten = state.number();
     }
 
-    /// Path and bytes of every file outside of the trash, sorted.
+    /// The path and the bytes of every file outside of the trash, sorted.
     pub fn all(&self) -> Vec<(String, Vec<u8>)> {
         self.paths(false)
             .into_iter()
@@ -297,7 +298,7 @@ impl FakeDrive {
             .collect()
     }
 
-    /// Paths of the files in the trash, sorted.
+    /// The paths of the files in the trash, sorted.
     pub fn trashed(&self) -> Vec<String> {
         self.paths(true)
             .into_iter()
@@ -333,7 +334,7 @@ impl FakeDrive {
         self.shared.state().uploads.len()
     }
 
-    /// All that was asked since the start or the last time: `PUT /path?query`. Tokens too.
+    /// All requests since the start or the last call, with those for tokens: `PUT /path?query`.
     pub fn take_requests(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.told().requests)
     }
@@ -373,7 +374,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot:
     }
 }
 
-/// No reply: the connection is closed.
+/// Closes the connection without a reply.
 #[derive(Debug, thiserror::Error)]
 #[error("as the test wanted")]
 struct Lost;
@@ -391,7 +392,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Reply, Lo
     Ok(reply)
 }
 
-/// Whatever came, for sessions keep what has arrived.
+/// Receives a body, even an incomplete one: a session keeps the bytes that arrived.
 async fn receive(mut body: Incoming) -> Received {
     let mut pieces: Vec<Bytes> = Vec::new();
     loop {
@@ -415,7 +416,7 @@ fn route(shared: &Shared, request: &Request<()>, body: Received) -> Result<Reply
         return Err(failure);
     }
     let session = call.parameter("upload_id").map(str::to_owned);
-    // The address of a session is secret enough.
+    // The address of a session is secret, so it needs no token.
     if session.is_none()
         && call.header("authorization") != Some(&format!("Bearer drive-token-{}", shared.told().tokens))
     {

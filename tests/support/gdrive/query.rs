@@ -1,4 +1,4 @@
-//! The subset of Drive's query language that has to do with folders: terms joined by `and`.
+//! The subset of Drive's query language for folders: terms joined by `and`.
 
 use super::{
     state::{File, State},
@@ -48,7 +48,7 @@ pub fn parse(query: &str) -> Result<Vec<Term>, Refusal> {
     }
 }
 
-/// Up to the quote that ends it; `\'` and `\\` within stand for themselves.
+/// Reads text up to the closing quote; `\'` and `\\` are escape sequences.
 fn text(quoted: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = quoted.char_indices();

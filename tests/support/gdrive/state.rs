@@ -1,4 +1,4 @@
-//! What the fake drive holds: files and folders by id, each in one folder, any number of them with one name.
+//! The content of the fake: files and folders by id, each in one folder, where several may have one name.
 
 use super::wire::Refusal;
 use bytes::Bytes;
@@ -15,9 +15,9 @@ pub struct File {
     pub id: String,
     pub name: String,
     pub mime: String,
-    /// `None`: the top of a drive.
+    /// `None` for the top folder of a drive.
     pub parent: Option<String>,
-    /// Folders and Google's own documents have none.
+    /// `None` for folders and Google's own documents.
     pub content: Option<Bytes>,
     pub md5: String,
     pub created: Timestamp,
@@ -30,15 +30,15 @@ pub struct File {
 #[derive(Debug, Clone)]
 pub struct State {
     pub files: BTreeMap<String, File>,
-    /// Shared drives: the id of each is that of its top folder.
+    /// The shared drives. The id of each is that of its top folder.
     pub drives: BTreeSet<String>,
-    /// Given out, and not used yet.
+    /// Ids that were issued, and not used yet.
     pub reserved: BTreeSet<String>,
     pub uploads: BTreeMap<String, Upload>,
     pub quota: Option<u64>,
-    /// The number of its last change, of each file that was ever there.
+    /// The number of the last change of each file, deleted ones included.
     pub changes: BTreeMap<String, u64>,
-    /// Changes before this number are not known any more.
+    /// Changes before this number are no longer known.
     pub forgotten: u64,
     pub next: u64,
 }
@@ -51,7 +51,7 @@ pub struct Upload {
     pub fields: String,
 }
 
-/// What an upload becomes.
+/// The file that an upload creates or changes.
 #[derive(Debug, Clone)]
 pub enum Target {
     New(Value),
@@ -99,19 +99,19 @@ impl State {
         self.next
     }
 
-    /// Its last change is now.
+    /// Records a change of a file.
     pub fn note(&mut self, id: &str) {
         let number = self.number();
         self.changes.insert(id.to_owned(), number);
     }
 
-    /// Ids have no order.
+    /// New ids are in no order.
     pub fn new_id(&mut self) -> String {
         let number = self.number();
         format!("1{}", &hex::encode(Md5::digest(number.to_le_bytes()))[..27])
     }
 
-    /// A file that the caller may see.
+    /// A file, if the caller may see it.
     pub fn file(&self, id: &str, all_drives: bool) -> Result<&File, Refusal> {
         let id = if id == "root" { MY_DRIVE } else { id };
         let file = self.files.get(id).ok_or_else(|| Refusal::not_found(id))?;
@@ -121,7 +121,7 @@ impl State {
         }
     }
 
-    /// The shared drive that it is in.
+    /// The shared drive of a file.
     pub fn drive_of(&self, file: &File) -> Option<String> {
         let mut at = file;
         while let Some(parent) = at.parent.as_ref().and_then(|parent| self.files.get(parent)) {
@@ -130,7 +130,7 @@ impl State {
         self.drives.get(&at.id).cloned()
     }
 
-    /// Also by a folder above it.
+    /// Whether the file or a folder above it is in the trash.
     pub fn is_trashed(&self, file: &File) -> bool {
         let above = file.parent.as_ref().and_then(|parent| self.files.get(parent));
         file.trashed || above.is_some_and(|above| self.is_trashed(above))
@@ -155,7 +155,7 @@ impl State {
         }
     }
 
-    /// From the metadata of a request.
+    /// Creates a file from the metadata of a request.
     pub fn create(&mut self, metadata: &Value, content: Option<Bytes>) -> Result<String, Refusal> {
         for name in metadata.as_object().ok_or_else(|| Refusal::invalid("no metadata"))?.keys() {
             if !["id", "name", "mimeType", "parents", "properties"].contains(&name.as_str()) {
@@ -219,7 +219,7 @@ impl State {
         }
     }
 
-    /// With everything below it.
+    /// Deletes a file or folder with everything below it.
     pub fn delete(&mut self, id: &str) {
         self.files.remove(id);
         self.note(id);
@@ -257,7 +257,7 @@ impl State {
 }
 
 impl File {
-    /// Another revision of it.
+    /// Stores the content of a new revision.
     pub fn fill(&mut self, content: Bytes, revision: u64) {
         (self.md5, self.content) = (md5(&content), Some(content));
         (self.revision, self.modified) = (revision, Timestamp::now());
@@ -268,7 +268,7 @@ fn md5(content: &Bytes) -> String {
     hex::encode(Md5::digest(content))
 }
 
-/// Those with null are cleared.
+/// Sets properties. Those with null are removed.
 pub fn set_properties(file: &mut File, properties: &Value) {
     for (name, value) in properties.as_object().into_iter().flatten() {
         match value.as_str() {

@@ -8,10 +8,10 @@ use super::{
 };
 use bytes::Bytes;
 
-/// All but the last piece of a session have a multiple of this length.
+/// The pieces of a session except the last are multiples of this length.
 const STEP: u64 = 256 << 10;
 
-/// What arrived of a body, and whether that was all.
+/// The bytes of a body that arrived, and whether they are complete.
 pub struct Received {
     pub bytes: Bytes,
     pub whole: bool,
@@ -49,7 +49,7 @@ fn of(target: Option<&str>, described: &[u8]) -> Result<Target, Refusal> {
     }
 }
 
-/// New content is there at once, or a new file.
+/// Stores the content of a new file, or the new content of a file.
 fn keep(state: &mut State, target: Target, content: Bytes) -> Result<String, Refusal> {
     match target {
         Target::New(metadata) => state.create(&metadata, Some(content)),
@@ -117,7 +117,7 @@ pub fn put(shared: &Shared, call: &Call, session: &str, body: Received) -> Resul
             }
         }
     }
-    // What broke off is kept in whole steps.
+    // An incomplete piece is kept in whole steps.
     let arrived = body.bytes.len() as u64;
     let kept = if body.whole { arrived } else { arrived - arrived % STEP };
     upload.received.push(body.bytes.slice(..kept as usize));

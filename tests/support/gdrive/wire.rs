@@ -1,4 +1,4 @@
-//! Requests and replies of the fake: parameters, refusals as Google writes them, partial replies.
+//! Requests and replies of the fake: parameters, errors in Google's form, partial replies.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, header};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 pub type Reply = Response<Full<Bytes>>;
 
-/// Why a request is refused.
+/// The error with which a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub status: u16,
@@ -42,7 +42,7 @@ impl Refusal {
 #[derive(Debug)]
 pub struct Call {
     pub method: Method,
-    /// Segments, decoded.
+    /// The decoded segments of the path.
     pub path: Vec<String>,
     parameters: Vec<(String, String)>,
     headers: HeaderMap,
@@ -66,7 +66,7 @@ impl Call {
         Ok(Self { method: request.method().clone(), path, parameters, headers: request.headers().clone() })
     }
 
-    /// Unknown ones are refused: the service ignores some of them, but nobody should lean on that.
+    /// Refuses unknown parameters. The service ignores some of them, but no driver should rely on that.
     pub fn only(&self, known: &[&str]) -> Result<(), Refusal> {
         let common = ["fields", "supportsAllDrives"];
         match self
@@ -91,7 +91,7 @@ impl Call {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// What `fields` asks for, of a file or of a page of them.
+    /// Replies with the fields that `fields` selects, of a file or of a page of files.
     pub fn answer(&self, document: Value) -> Result<Reply, Refusal> {
         let default = if document.get("files").is_some() {
             "nextPageToken,files(kind,id,name,mimeType)"
@@ -103,7 +103,7 @@ impl Call {
     }
 }
 
-/// Only these fields: `a,b(c,d)`.
+/// Selects these fields: `a,b(c,d)`.
 fn project(document: Value, fields: &str) -> Result<Value, Refusal> {
     let Value::Object(mut all) = document else { return Ok(document) };
     let mut kept = Map::new();
@@ -134,7 +134,7 @@ fn project(document: Value, fields: &str) -> Result<Value, Refusal> {
     Ok(Value::Object(kept))
 }
 
-/// Finds the end of the parenthesis that is open.
+/// Finds the end of the open parenthesis.
 fn closing(text: &str) -> Option<usize> {
     let mut open = 1;
     text.char_indices().find_map(|(at, c)| {

@@ -1,9 +1,9 @@
-//! A catalog in memory: the port's promises without files and threads, so that a test that holds the clock
-//! decides the order of everything that happens in it.
+//! A catalog in memory that keeps the contract without files and threads, so that a test with a held clock
+//! decides the order of all events.
 //!
-//! A [`Ledger`] is what outlives a process, and a [`LedgerCatalog`] is one process that has it open. Changes
-//! wait in a queue, as those of the embedded catalog do: they are committed some time after they were asked
-//! for, in their order, and those that a killed process had not committed are lost.
+//! A [`Ledger`] outlives processes, and a [`LedgerCatalog`] is one process that has it open. Changes wait in
+//! a queue, like those of the embedded catalog: they are committed some time after the call, in their order.
+//! Those that a killed process had not committed are lost.
 
 mod shared;
 mod state;
@@ -33,13 +33,13 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-/// Changes that are committed together.
+/// Maximum number of changes that are committed together.
 const BATCH: usize = 64;
 
-/// How long something takes, at each call.
+/// Returns the duration of a step, at each call.
 pub type Pause = Arc<dyn Fn() -> Duration + Send + Sync>;
 
-/// What stays when a process is gone.
+/// The state that outlives a process.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger(Arc<Mutex<State>>);
 
@@ -49,7 +49,8 @@ type Queue = mpsc::UnboundedSender<Change>;
 pub struct LedgerCatalog {
     ledger: Ledger,
     pause: Pause,
-    /// The process is gone: nothing that it asked for happens any more, and nothing is answered.
+    /// Once this is cancelled, the process is killed: none of its changes are committed, and none of its
+    /// calls return.
     killed: CancellationToken,
     closed: AtomicBool,
     truth: Queue,
@@ -70,8 +71,8 @@ impl Ledger {
 }
 
 impl LedgerCatalog {
-    /// Within a runtime. `killed` ends it at once; `pause` is how long a look or a commit takes, and `lag` a
-    /// commit of the index.
+    /// Must be called within a runtime. `killed` ends the catalog at once; `pause` is the duration of a read
+    /// or commit, and `lag` that of a commit of the index.
     pub fn open(ledger: Ledger, killed: CancellationToken, pause: Pause, lag: Pause) -> Self {
         let queue = |pause: &Pause| {
             let (queue, changes) = mpsc::unbounded_channel();
@@ -89,12 +90,12 @@ impl LedgerCatalog {
         }
     }
 
-    /// The same, with leases by another clock than the system's.
+    /// The same catalog, with another clock for its leases.
     pub fn by(self, clock: Clock) -> Self {
         Self { clock, ..self }
     }
 
-    /// Enqueues a change now, and tells of it when it is committed.
+    /// Enqueues a change at once; the returned future resolves when it is committed.
     fn submit<T: Send + 'static>(
         &self,
         queue: &Queue,
@@ -133,7 +134,7 @@ impl LedgerCatalog {
     }
 }
 
-/// Commits what comes through a queue, some at a time.
+/// Commits the changes of a queue, several at a time.
 async fn commit(
     ledger: Ledger,
     killed: CancellationToken,

@@ -1,4 +1,4 @@
-//! What a ledger holds of no bucket: leases, and identities that were added at run time.
+//! The part of a ledger that belongs to no bucket: leases, and identities that were added at run time.
 
 use super::state::expect;
 use causeway::{
@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 #[derive(Debug, Default)]
 pub(super) struct Shared {
-    /// By name. One that was released has no owner.
+    /// The leases by name. A released lease has no owner.
     leases: BTreeMap<String, (Option<String>, u64, Timestamp)>,
     identities: BTreeMap<AccessKey, IdentityRecord>,
     revision: Revision,

@@ -1,4 +1,4 @@
-//! What a ledger holds, and what each change and look makes of it. Owns no order and no time.
+//! The state of a ledger, and what each change and read does. Owns no order and no time.
 
 use super::shared::Shared;
 use causeway::{
@@ -27,13 +27,13 @@ pub(super) struct State {
     pub(super) shared: Shared,
     last: i64,
     buckets: BTreeMap<BucketId, BucketRecord>,
-    /// By its id: of which bucket it is.
+    /// The replicas by id, each with the id of its bucket.
     replicas: BTreeMap<BucketId, (BucketId, ReplicaRecord)>,
     left: BTreeMap<(String, String), LeftPlace>,
     index: BTreeMap<(BucketId, ObjectKey), (Generation, IndexRow)>,
-    /// Of one key the newest first.
+    /// The versions of one key, the newest first.
     versions: BTreeMap<(BucketId, ObjectKey, Reverse<u64>), (Generation, VersionRow)>,
-    /// `None`: of what LIST shows.
+    /// The version; `None` is the row that LIST shows.
     deletions: BTreeMap<(BucketId, ObjectKey, Option<u64>), Generation>,
     facts: BTreeMap<(BucketId, String), String>,
     objects: BTreeMap<(BucketId, ObjectKey), StoredObject>,
@@ -310,7 +310,7 @@ impl State {
     }
 
     pub(super) fn index(&mut self, bucket: BucketId, generation: Generation, change: IndexChange) {
-        // Nothing is remembered of a bucket that is gone.
+        // Changes of a deleted bucket are dropped.
         if !self.exists(bucket) {
             return;
         }
@@ -425,7 +425,7 @@ impl State {
         self.objects.get(&(bucket, key.clone())).cloned()
     }
 
-    /// `None`: the current one.
+    /// `order` is the version; `None` is the current one.
     pub(super) fn set_object(
         &mut self,
         bucket: BucketId,
@@ -502,7 +502,7 @@ impl State {
         let mut records: Vec<&UploadRecord> = records.collect();
         let place = |record: &UploadRecord| (record.key.clone(), record.initiated, record.upload.clone());
         records.sort_by_key(|record| place(record));
-        // Behind an upload that has ended meanwhile, all of its key are listed again.
+        // If the upload of the marker has ended meanwhile, all uploads of its key are listed again.
         let resume =
             request.key_marker.as_deref().zip(request.upload_marker.as_ref()).map(|(key, upload)| {
                 let marker =
@@ -604,12 +604,12 @@ impl State {
 /// An item and its name.
 struct Named<T>(String, T);
 
-/// Goes through items that are in order of their names.
+/// Iterates over items that are sorted by name.
 struct Cursor<T, F> {
     name: F,
     items: Vec<T>,
     at: usize,
-    /// Where a page goes on that ended amid several of one name.
+    /// The position after a page that ended among several items of one name.
     resume: Option<(String, usize)>,
 }
 

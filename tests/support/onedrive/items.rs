@@ -1,5 +1,5 @@
-//! `driveItem` of the API: get, children, create, update, delete, copy, content; uploads and what has an
-//! address of its own.
+//! `driveItem` of the API: get, children, create, update, delete, copy, content; and uploads and downloads
+//! that have addresses of their own.
 
 use super::{
     Shared,
@@ -12,7 +12,7 @@ use http::{Method, Response, header};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-/// All but the last range of a session have a multiple of this length.
+/// The ranges of a session except the last are multiples of this length.
 const STEP: u64 = 320 << 10;
 
 pub fn answer(
@@ -145,7 +145,7 @@ fn children(shared: &Shared, call: &Call, place: &Place) -> Result<Reply, Refusa
     let mut document = json!({ "value": shown.collect::<Vec<_>>() });
     if let (Some(_), Some(last)) = (matching.next(), page.last()) {
         let select = call.parameter("$select").map(|select| format!("&$select={select}")).unwrap_or_default();
-        // Another host, as behind a gateway.
+        // The next page has another host, as behind a gateway.
         document["@odata.nextLink"] = json!(format!(
             "https://graph.example.com{}?$top={size}{select}&$skiptoken={}",
             call.path, last.id
@@ -194,7 +194,7 @@ fn copy(shared: &Shared, call: &Call, id: &str, body: &Bytes) -> Result<Reply, R
     Ok(located(202, &format!("{}/monitor/{job}", shared.endpoint())))
 }
 
-/// Addresses that are secret enough: whoever sends a token too has misunderstood.
+/// Answers at secret addresses. A request with a token there is refused.
 pub fn unsigned(shared: &Shared, call: &Call, body: &Bytes, whole: bool) -> Option<Result<Reply, Refusal>> {
     let (kind, name) = call.path.strip_prefix('/')?.split_once('/')?;
     let answer = match (kind, &call.method) {
@@ -235,7 +235,7 @@ fn monitor(shared: &Shared, name: &str) -> Result<Reply, Refusal> {
     })
 }
 
-/// As the file is now: addresses are of items, not of versions.
+/// Sends the current content: a download address belongs to an item, not to a version.
 fn download(shared: &Shared, call: &Call, name: &str) -> Result<Reply, Refusal> {
     let state = shared.state();
     let content = state.item(name)?.content.clone().ok_or_else(Refusal::not_found)?;
@@ -274,7 +274,7 @@ fn put(shared: &Shared, call: &Call, session: &str, body: &Bytes, whole: bool) -
     let (first, last) = range.0.split_once('-').ok_or_else(about)?;
     let (first, last): (u64, u64) = (first.parse().map_err(|_| about())?, last.parse().map_err(|_| about())?);
     let total: u64 = range.1.parse().map_err(|_| about())?;
-    // A range that broke off is ignored, all of it.
+    // An incomplete range is ignored completely.
     if !whole || last + 1 - first != body.len() as u64 {
         return Err(Refusal::invalid("a range that broke off"));
     }

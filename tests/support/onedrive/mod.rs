@@ -1,13 +1,12 @@
-//! OneDrive as Microsoft Graph v1.0 shows it, and Microsoft's token service, as their public documents
-//! describe them, in memory: for tests of the driver without an account.
+//! OneDrive in the form of Microsoft Graph v1.0, and Microsoft's token service, in memory, as their public
+//! documents describe them: for tests of the driver without an account.
 //!
-//! It is strict where the service is lax: parameters it does not know are refused, ranges of sessions are
-//! multiples of 320 KiB and begin where the session ends, tokens are refused where addresses are secret
-//! enough, and only the newest refresh token is good for long. Names are found without regard to case, and no
-//! folder has two that differ in nothing else. What it lacks: permissions, versions, the recycle bin,
-//! sharing, delta.
+//! The fake is stricter than the service: unknown parameters are refused, ranges of sessions are multiples of
+//! 320 KiB and begin where the session ends, tokens are refused at secret addresses, and only the newest
+//! refresh token stays valid. Names are found without regard to case, and no folder has two names that differ
+//! only in case. Not implemented: permissions, versions, the recycle bin, sharing, delta.
 
-// Each test target uses its own share of this module.
+// Each test target uses another part of this module.
 #![allow(dead_code)]
 
 mod items;
@@ -46,7 +45,7 @@ pub struct FakeOnedrive {
     shared: Arc<Shared>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    /// Where drivers keep what they keep.
+    /// The directory in which drivers store their tokens.
     dir: TempDir,
 }
 
@@ -57,12 +56,12 @@ struct Shared {
     told: Mutex<Told>,
 }
 
-/// What tests have said, and what they may ask.
+/// What tests have configured, and what they can query.
 #[derive(Debug)]
 struct Told {
     quirks: Quirks,
     tokens: usize,
-    /// Refresh tokens that were given out so far.
+    /// The number of refresh tokens that were issued so far.
     renewals: usize,
     only_the_newest: bool,
     refuses_grants: bool,
@@ -98,7 +97,7 @@ impl Shared {
 }
 
 impl FakeOnedrive {
-    /// On a port of its own, and a thread of its own: it outlives the runtime of the test that started it.
+    /// Starts the fake on its own port and thread, so it outlives the runtime of the test that started it.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -154,7 +153,7 @@ impl FakeOnedrive {
         }
     }
 
-    /// A document library, of an application that acts for itself.
+    /// Settings for a document library, with the credentials of the application itself.
     pub fn library(&self) -> OnedriveSettings {
         let grant = Grant::Client { client_id: CLIENT_ID.into(), client_secret: Secret::new(CLIENT_SECRET) };
         OnedriveSettings {
@@ -169,12 +168,12 @@ impl FakeOnedrive {
         OnedriveFiles::new(self.settings()).expect("settings")
     }
 
-    /// The tokens that were given out are refused with 401 from now on.
+    /// From now on, the tokens that were issued are refused with 401.
     pub fn expire_tokens(&self) {
         self.shared.told().tokens += 1;
     }
 
-    /// From now on only the refresh token that was given out last is good.
+    /// From now on, only the refresh token that was issued last is valid.
     pub fn expire_old_grants(&self) {
         self.shared.told().only_the_newest = true;
     }
@@ -183,7 +182,7 @@ impl FakeOnedrive {
         self.shared.told().refuses_grants = refused;
     }
 
-    /// The next `n` requests are refused so.
+    /// The next `n` requests are refused with this error.
     pub fn fail_next(&self, n: usize, status: u16, code: &'static str, retry_after: Option<u64>) {
         let refusal = Refusal { retry_after, ..Refusal::new(status, code, "as the test wanted") };
         self.shared.told().failures = vec![refusal; n];
@@ -198,7 +197,7 @@ impl FakeOnedrive {
         self.shared.state().quota = quota;
     }
 
-    /// As others put it there, or edit it.
+    /// Stores or changes a file as another program would.
     pub fn place(&self, path: &str, content: impl AsRef<[u8]>) {
         let mut state = self.shared.state();
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
@@ -213,7 +212,7 @@ impl FakeOnedrive {
             .expect("a file");
     }
 
-    /// As others rename a file or folder.
+    /// Renames a file or folder as another program would.
     pub fn rename(&self, path: &str, name: &str) {
         let mut state = self.shared.state();
         let id = state.at(path).expect("is there").id.clone();
@@ -222,14 +221,14 @@ impl FakeOnedrive {
         (item.name, item.changes) = (name.to_owned(), number);
     }
 
-    /// As others delete it, with what is in it.
+    /// Deletes an item with its content as another program would.
     pub fn take(&self, path: &str) {
         let mut state = self.shared.state();
         let id = state.at(path).expect("is there").id.clone();
         state.delete(&id);
     }
 
-    /// Path and bytes of every file, sorted.
+    /// The path and the bytes of every file, sorted.
     pub fn all(&self) -> Vec<(String, Vec<u8>)> {
         let state = self.shared.state();
         let file = |item: &Item| Some((state.path(item), item.content.as_ref()?.to_vec()));
@@ -242,7 +241,7 @@ impl FakeOnedrive {
         self.shared.state().uploads.len()
     }
 
-    /// All that was asked since the start or the last time: `PUT /path?query`. Tokens too.
+    /// All requests since the start or the last call, with those for tokens: `PUT /path?query`.
     pub fn take_requests(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.told().requests)
     }
@@ -282,7 +281,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot:
     }
 }
 
-/// No reply: the connection is closed.
+/// Closes the connection without a reply.
 #[derive(Debug, thiserror::Error)]
 #[error("as the test wanted")]
 struct Lost;
@@ -340,7 +339,7 @@ fn route(shared: &Shared, request: &Request<()>, body: &Bytes, whole: bool) -> R
     items::answer(shared, &call, place, &asked, body)
 }
 
-/// RFC 6749 sections 4.4 and 6. Each refresh gives out another refresh token.
+/// RFC 6749 sections 4.4 and 6. Each refresh issues another refresh token.
 fn token(shared: &Shared, body: &[u8]) -> Reply {
     let text = String::from_utf8_lossy(body);
     let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();

@@ -1,4 +1,4 @@
-//! What the fake drive holds: items by id, each with a name that is its folder's only one but for case.
+//! The content of the fake drive: items by id. In a folder, names are unique without regard to case.
 
 use super::wire::{Behaviour, Refusal};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -15,14 +15,14 @@ pub const DRIVE: &str = "b!drive";
 pub struct Item {
     pub id: String,
     pub name: String,
-    /// `None`: the top.
+    /// `None` for the top folder.
     pub parent: Option<String>,
-    /// `None`: a folder.
+    /// `None` for a folder.
     pub content: Option<Bytes>,
     /// The hash of the content.
     pub hash: String,
     pub modified: Timestamp,
-    /// How often anything has changed, and below how often the bytes have.
+    /// The numbers of the last change of the item, and of the last change of its bytes.
     pub changes: u64,
     pub version: u64,
 }
@@ -31,7 +31,7 @@ pub struct Item {
 pub struct State {
     pub items: BTreeMap<String, Item>,
     pub uploads: BTreeMap<String, Upload>,
-    /// The jobs of copies: how often each is still said to be under way, and how it ends.
+    /// The jobs of copies: how often each is still reported as running, and whether it succeeds.
     pub jobs: BTreeMap<String, (usize, bool)>,
     pub quota: Option<u64>,
     next: u64,
@@ -116,7 +116,7 @@ impl State {
         }
     }
 
-    /// Makes room for a name: what has it is in the way, or goes.
+    /// Makes room for a name: an item of that name is deleted, or is an error.
     pub fn make_room(
         &mut self,
         folder: &str,
@@ -148,7 +148,7 @@ impl State {
         behaviour: Behaviour,
     ) -> Result<String, Refusal> {
         self.check_quota(content.as_ref().map_or(0, |content| content.len() as u64))?;
-        // New bytes of a file that is there are another version of it.
+        // New bytes of an existing file are a new version of it.
         if let (Some(content), Behaviour::Replace) = (&content, behaviour)
             && let Some(there) =
                 self.child(folder, name).filter(|there| there.content.is_some()).map(|there| there.id.clone())
@@ -183,7 +183,7 @@ impl State {
         (item.changes, item.version, item.modified) = (number, number, Timestamp::now());
     }
 
-    /// With everything below it.
+    /// Deletes an item with everything below it.
     pub fn delete(&mut self, id: &str) {
         self.items.remove(id);
         let below: Vec<String> = self
@@ -199,7 +199,7 @@ impl State {
         format!("\"{{{}}},{}\"", item.id, item.changes)
     }
 
-    /// Paths are told encoded or not, hashes or not: the service does both.
+    /// Paths are encoded or not, and hashes are shown or not: the service does both.
     pub fn show(&self, item: &Item, quirks: Quirks, download: Option<String>) -> Value {
         let mut shown = json!({
             "id": item.id,
@@ -244,7 +244,7 @@ impl State {
     }
 }
 
-/// In what drives differ.
+/// The differences between drives.
 #[derive(Debug, Clone, Copy)]
 pub struct Quirks {
     /// Whether `replace` works when items are moved.
@@ -253,7 +253,7 @@ pub struct Quirks {
     pub tells_hashes: bool,
 }
 
-/// "Restrictions and limitations in OneDrive and SharePoint".
+/// The rules of "Restrictions and limitations in OneDrive and SharePoint".
 fn check_name(name: &str) -> Result<(), Refusal> {
     let lower = name.to_lowercase();
     let stem = lower.split('.').next().unwrap_or_default();
@@ -277,7 +277,7 @@ fn check_name(name: &str) -> Result<(), Refusal> {
     }
 }
 
-/// Bit by bit, of 160 bytes: those that come later fall on the same places.
+/// The hash combines bits by XOR and repeats after 160 bytes, so later bytes fall on the same positions.
 fn quick_xor(content: &[u8]) -> String {
     let mut round = [0u8; 160];
     for piece in content.chunks(160) {

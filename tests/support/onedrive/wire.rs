@@ -1,4 +1,4 @@
-//! Requests and replies of the fake: addresses by path and by id, refusals as Graph writes them.
+//! Requests and replies of the fake: addresses by path and by id, errors in Graph's form.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, header};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 pub type Reply = Response<Full<Bytes>>;
 
-/// Why a request is refused.
+/// The error with which a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub status: u16,
@@ -54,7 +54,7 @@ pub struct Call {
     headers: HeaderMap,
 }
 
-/// What an address says.
+/// The item that an address names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// `root:/a/b`
@@ -77,7 +77,7 @@ impl Call {
         Ok(Self { method: request.method().clone(), path, parameters, headers: request.headers().clone() })
     }
 
-    /// Unknown parameters are refused.
+    /// Refuses unknown parameters.
     pub fn only(&self, known: &[&str]) -> Result<(), Refusal> {
         match self.parameters.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) => Err(Refusal::invalid(format!("Unknown parameter {name}"))),
@@ -114,7 +114,7 @@ pub fn decoded(text: &str) -> Result<String, Refusal> {
     percent_decode_str(text).decode_utf8().map(String::from).map_err(|_| Refusal::invalid("not UTF-8"))
 }
 
-/// Splits what comes after `/me/drive` or `/drives/…` into a place and what is asked of it.
+/// Splits the part after `/me/drive` or `/drives/…` into an item and the action on it.
 pub fn place(below: &str) -> Result<(Place, String), Refusal> {
     if let Some(rest) = below.strip_prefix("/root") {
         let Some(path) = rest.strip_prefix(":/") else {

@@ -1,9 +1,9 @@
-//! A TCP proxy that misbehaves on demand: it stands before an upstream and refuses, hangs, cuts or throttles.
+//! A TCP proxy that fails on demand: it is in front of an upstream and refuses, hangs, cuts or throttles.
 //!
-//! It counts bytes and HTTP/1.1 requests, whose framing it follows for that; what is no HTTP it passes on
-//! uncounted. It runs on a thread of its own, so it serves tests with and without a runtime.
+//! It counts bytes and HTTP/1.1 requests, for which it parses their framing; other protocols are forwarded
+//! uncounted. It runs on its own thread, so it serves tests with and without a runtime.
 
-// Each test target uses its own share of this module.
+// Each test target uses another part of this module.
 #![allow(dead_code)]
 
 mod requests;
@@ -35,7 +35,7 @@ pub enum Direction {
     Down,
 }
 
-/// Running until it is dropped.
+/// A proxy that runs until it is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -64,7 +64,7 @@ struct Plan {
 struct Cut {
     after: u64,
     times: usize,
-    /// Which call of `cut` this is: bytes are counted from there.
+    /// The number of the call of `cut`. Each connection counts bytes from that call on.
     order: u64,
 }
 
@@ -83,7 +83,8 @@ impl Proxy {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
-                // Bound, but not listening: the port stays ours while connections are refused.
+                // The socket is bound, but does not listen: this keeps the port while connections are
+                // refused.
                 let holder = bound("127.0.0.1:0".parse().expect("an address"));
                 let address = holder.local_addr().expect("an address");
                 let listener = bound(address).listen(128).expect("a listener");
@@ -104,12 +105,12 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// New connections go there: an upstream that was started again has another port.
+    /// New connections go to this address: a restarted upstream has another port.
     pub fn retarget(&self, target: SocketAddr) {
         self.shared.plan.send_modify(|plan| plan.target = target);
     }
 
-    /// As if the upstream had been killed: open connections end, new ones are refused, until `accept`.
+    /// Acts like a killed upstream: closes open connections and refuses new ones, until `accept`.
     pub fn refuse(&self) {
         self.listen(false);
     }
@@ -124,7 +125,7 @@ impl Proxy {
         wait.recv().expect("the proxy runs");
     }
 
-    /// Connections are taken, and nothing moves on them, until `resume`.
+    /// Accepts connections, and forwards nothing until `resume`.
     pub fn hang(&self) {
         self.shared.plan.send_modify(|plan| plan.hanging = true);
     }
@@ -133,7 +134,7 @@ impl Proxy {
         self.shared.plan.send_modify(|plan| plan.hanging = false);
     }
 
-    /// The next `times` connections that carry more than `after` bytes in this direction end there. Bytes
+    /// The next `times` connections that carry more than `after` bytes in this direction are cut there. Bytes
     /// count from now on.
     pub fn cut(&self, direction: Direction, after: u64, times: usize) {
         self.shared.plan.send_modify(|plan| {
@@ -154,12 +155,12 @@ impl Proxy {
         self.shared.plan.send_modify(|plan| (plan.answers, plan.answer) = (n, answer));
     }
 
-    /// HTTP requests whose head came in full, answered here or not.
+    /// The number of HTTP requests with a complete head, whether they were forwarded or not.
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::SeqCst)
     }
 
-    /// Bytes passed on, heads and framing included.
+    /// The number of forwarded bytes, heads and framing included.
     pub fn bytes(&self, direction: Direction) -> u64 {
         self.shared.bytes[direction as usize].load(Ordering::SeqCst)
     }
@@ -218,7 +219,7 @@ async fn serve(
     }
 }
 
-/// Until both sides are done, or it is cut. Dropping the sockets ends what is left of it.
+/// Forwards until both sides are done, or the connection is cut. Dropping the sockets closes the rest.
 async fn connection(mut client: TcpStream, shared: Arc<Shared>) {
     let target = shared.plan.borrow().target;
     let Ok(mut upstream) = TcpStream::connect(target).await else { return };
@@ -230,7 +231,7 @@ async fn connection(mut client: TcpStream, shared: Arc<Shared>) {
     let down = down(&shared, from_upstream, &to_client);
     tokio::pin!(up, down);
     tokio::select! {
-        // A client that has said all it wanted still waits for the answer.
+        // A client that has sent everything still waits for the answer.
         ended = &mut up => if ended == Some(Ended::Quietly) {
             down.await;
         },
@@ -277,7 +278,8 @@ async fn up(
     }
 }
 
-/// Says that nothing follows, and reads on a while: a reset would take the answer from the client.
+/// Closes the sending side, and reads for a while: a reset would discard the answer before the client reads
+/// it.
 async fn linger(from: &mut ReadHalf<'_>, client: &Mutex<WriteHalf<'_>>, buffer: &mut [u8]) -> Option<Ended> {
     client.lock().await.shutdown().await.ok()?;
     let drained = async { while from.read(buffer).await.is_ok_and(|read| read > 0) {} };
@@ -300,7 +302,7 @@ async fn down(shared: &Shared, mut from: ReadHalf<'_>, to: &Mutex<WriteHalf<'_>>
     }
 }
 
-/// Nothing is read, and what has been read does not go on, while it hangs.
+/// While the proxy hangs, it neither reads nor forwards.
 async fn read(shared: &Shared, from: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> Option<usize> {
     let mut plan = shared.plan.subscribe();
     plan.wait_for(|plan| !plan.hanging).await.ok()?;
@@ -322,7 +324,7 @@ impl Shared {
         answer
     }
 
-    /// Whether one of the cuts that are left was for the asker.
+    /// Takes one of the remaining cuts, and returns whether there was one.
     fn take_cut(&self, direction: Direction) -> bool {
         let mut taken = false;
         self.plan.send_if_modified(|plan| {
@@ -336,7 +338,7 @@ impl Shared {
     }
 }
 
-/// How much one connection has carried in one direction since the cut in force was ordered.
+/// The bytes that one connection has carried in one direction since the last call of `cut`.
 struct Meter {
     direction: Direction,
     order: u64,
@@ -348,7 +350,7 @@ impl Meter {
         Self { direction, order: 0, carried: 0 }
     }
 
-    /// `false`: as much as may pass has passed.
+    /// Forwards bytes. Returns `false` once the connection is cut.
     async fn pass(
         &mut self,
         shared: &Shared,

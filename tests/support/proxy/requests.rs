@@ -1,14 +1,15 @@
-//! Where HTTP/1.1 requests begin and end in a stream of bytes. Heads come out whole; all else as it came.
+//! Finds where HTTP/1.1 requests begin and end in a stream of bytes. Heads are returned whole, other bytes as
+//! they arrive.
 
-/// A head larger than this is none that a client of ours sends.
+/// Larger than any head that the tested clients send.
 const MAX_HEAD_BYTES: usize = 256 * 1024;
 
-/// How SSH and FTP begin.
+/// The first bytes of SSH and FTP connections.
 const OTHERS: [&[u8]; 3] = [b"SSH-", b"USER ", b"AUTH "];
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// Request line and headers, with the empty line.
+    /// The request line and headers, with the empty line.
     Head(Vec<u8>),
     Rest(Vec<u8>),
 }
@@ -16,7 +17,7 @@ pub enum Piece {
 #[derive(Debug, Default)]
 pub struct Requests {
     expects: Expects,
-    /// The part of a head, or of a line of chunked framing, that has come.
+    /// The part of a head, or of a line of chunked framing, that has arrived.
     held: Vec<u8>,
 }
 
@@ -25,11 +26,11 @@ enum Expects {
     #[default]
     Head,
     Body(u64),
-    /// The data of a chunk with the line end behind it.
+    /// The data of a chunk, with the line end after it.
     Chunk(u64),
     ChunkSize,
     Trailers,
-    /// No HTTP: TLS, SSH, or a protocol that was switched to.
+    /// Bytes that are not HTTP: TLS, SSH, or a protocol after an upgrade.
     Anything,
 }
 
@@ -88,7 +89,7 @@ impl Requests {
         }
     }
 
-    /// One line of chunked framing: passed on as it comes, understood when it is whole.
+    /// Reads a line of chunked framing: it is forwarded as it arrives, and parsed once it is complete.
     fn line(&mut self, bytes: &[u8], pieces: &mut Vec<Piece>) -> usize {
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let taken = end.map_or(bytes.len(), |at| at + 1);

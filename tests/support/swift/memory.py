@@ -1,10 +1,10 @@
-"""What Swift keeps in memcached, in the proxy itself: tokens, and what it knows of accounts and containers."""
+"""Replaces memcached inside Swift's proxy: holds tokens, and cached facts about accounts and containers."""
 
 import json
 
 
 class Memory:
-    """As much of Swift's client of memcached as its proxy uses. Values come back as JSON has them."""
+    """The part of Swift's memcached client that its proxy uses. Values are converted to JSON and back."""
 
     def __init__(self):
         self.values = {}

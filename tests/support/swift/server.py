@@ -1,9 +1,12 @@
-"""OpenStack Object Storage in one directory, on ports of its own: one replica on one device, and TempAuth. Nothing in it outlives
-the process, and many tests wait for it: so it neither syncs nor logs requests, and what it keeps in memcached is in `memory`.
+"""OpenStack Object Storage in one directory, on free ports: one replica on one device, and TempAuth.
+
+Its data are lost with the process, and many tests wait for it, so it neither syncs nor logs requests. The
+content of memcached is in `memory`.
 
     python server.py DIRECTORY
 
-prints `listening on ADDRESS` once it serves the account `test` (user `test:tester`, key `testing`) with a container `bucket`.
+prints `listening on ADDRESS` once it serves the account `test` (user `test:tester`, key `testing`) with a
+container `bucket`.
 """
 
 import ctypes
@@ -26,7 +29,7 @@ def free():
 
 
 def with_us():
-    """Called in a child: it ends when we do (PR_SET_PDEATHSIG)."""
+    """Called in a child: it ends when this process does (PR_SET_PDEATHSIG)."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
@@ -91,7 +94,7 @@ for name, port in ports.items():
 
 
 def created():
-    """The container, once all of them are up."""
+    """Creates the container, once all servers are ready."""
     address = f"http://127.0.0.1:{ports['proxy']}"
     keys = {"X-Auth-User": "test:tester", "X-Auth-Key": "testing"}
     with urllib.request.urlopen(urllib.request.Request(f"{address}/auth/v1.0", headers=keys), timeout=5) as reply:
