@@ -19,7 +19,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::Method;
 
-/// Azure: "Put Block", since version 2019-12-12.
+/// The longest block ("Put Block", since version 2019-12-12).
 const LONGEST_BLOCK: u64 = 4000 << 20;
 
 /// The blocks of one body, in order.

@@ -28,7 +28,7 @@ const ROUNDS: usize = 32;
 pub(super) enum Guard {
     None,
     Absent,
-    /// Azure's ETag.
+    /// The blob still has this ETag of Azure.
     Still(String),
 }
 

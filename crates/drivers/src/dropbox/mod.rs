@@ -213,7 +213,7 @@ impl Files for DropboxFiles {
         let _claim = self.drive.claims.own(&[path]).await;
         for _ in 0..ROUNDS {
             let Some(item) = self.drive.file(path).await? else { return Ok(false) };
-            // A file that is gone counts as removed, whoever removed it.
+            // A file that is gone counts as removed.
             if self.drive.delete(path, item.rev.as_deref()).await? != Some(false) {
                 return Ok(true);
             }

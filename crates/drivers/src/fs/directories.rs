@@ -39,7 +39,7 @@ pub(super) struct Directory {
     all: Arc<Directories>,
 }
 
-/// Device and inode.
+/// Device and inode of a directory.
 pub(super) type Identity = (u64, u64);
 
 #[derive(Debug, Default)]

@@ -35,7 +35,7 @@ pub(super) enum Failure {
     /// The connection could not be made.
     #[error("{0}")]
     Unreached(String),
-    /// It is not known whether the command was carried out.
+    /// The connection was lost, so it is not known whether the command was carried out.
     #[error("{0}")]
     Lost(&'static str),
 }

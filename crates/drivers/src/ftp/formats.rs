@@ -34,7 +34,8 @@ pub(super) fn line(line: &[u8]) -> Line<'_> {
     unix(line, &words).or_else(|| dos(line, &words)).unwrap_or(Line::Strange)
 }
 
-/// `-rw-r--r--   1 owner group     1024 Jan  2 12:34 name`, with any number of columns before the size.
+/// Parses `-rw-r--r--   1 owner group     1024 Jan  2 12:34 name`, with any number of columns before the
+/// size.
 fn unix<'l>(line: &'l [u8], words: &[(&str, usize)]) -> Option<Line<'l>> {
     let (mode, _) = words.first()?;
     if mode.len() < 10 || !mode.bytes().skip(1).take(9).all(|c| b"rwxsStTlL-".contains(&c)) {
@@ -99,7 +100,7 @@ fn without_target(name: &[u8]) -> &[u8] {
     name.windows(4).position(|window| window == b" -> ").map_or(name, |at| &name[..at])
 }
 
-/// `01-02-26  03:45PM       <DIR>          name` and `01-02-2026  15:45      1024 name`.
+/// Parses `01-02-26  03:45PM       <DIR>          name` and `01-02-2026  15:45      1024 name`.
 fn dos<'l>(line: &'l [u8], words: &[(&str, usize)]) -> Option<Line<'l>> {
     let [(day, _), (time, _), (size, begin), ..] = words else { return None };
     let digits = |word: &str, separator: char| {

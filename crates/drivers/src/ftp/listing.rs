@@ -205,7 +205,7 @@ fn endless(why: &str) -> Failure {
     Failure::Unsupported(format!("its listing of a folder has no end: {why}"))
 }
 
-/// Adds the entry of a line to the entries before it.
+/// Parses a line and adds its entry.
 fn take(
     line: &[u8],
     has_facts: bool,

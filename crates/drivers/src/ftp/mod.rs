@@ -54,7 +54,7 @@ pub enum Tls {
     None,
     /// The connection begins in clear text and changes to TLS before the login.
     Explicit,
-    /// TLS from the first byte.
+    /// The connection uses TLS from the first byte.
     Implicit,
 }
 

@@ -103,11 +103,11 @@ pub struct Upload {
 pub enum Identity {
     /// A tag of the bytes, which also comes with them when they are read.
     Tag,
-    /// A tag of the bytes, reported only by HEAD.
+    /// A tag of the bytes that only HEAD reports.
     TagAside,
-    /// Time and size.
+    /// The time and the size.
     Time,
-    /// Size only.
+    /// The size only.
     Size,
 }
 
@@ -150,7 +150,7 @@ impl Service {
     }
 }
 
-/// All of them, by name.
+/// Returns all services, by name.
 pub fn services() -> impl Iterator<Item = &'static Service> {
     [object_stores::ROWS, drives::ROWS, hadoop::ROWS, others::ROWS].into_iter().flatten()
 }

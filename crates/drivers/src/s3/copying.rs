@@ -136,7 +136,7 @@ impl S3Store {
         number: PartNumber,
         request: CopyPartRequest,
     ) -> Result<PartWritten> {
-        // GCS has no UploadPartCopy.
+        // GCS has no UploadPartCopy, so parts are streamed.
         let here = self.here(&request.source).await?.filter(|_| self.dialect() == Dialect::S3);
         let record = self.upload(key, upload).await?;
         let features = self.features().await?;

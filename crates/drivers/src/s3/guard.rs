@@ -36,8 +36,8 @@ impl Guard {
 }
 
 impl S3Store {
-    /// Returns the conditions that the storage checks when it publishes: only those that it promises to
-    /// check.
+    /// Returns the conditions that the storage checks when it publishes. Only conditions that it is known to
+    /// check are sent.
     pub(super) async fn guard(
         &self,
         name: &str,

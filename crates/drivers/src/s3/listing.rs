@@ -42,7 +42,7 @@ impl S3Store {
             if !page.entries.is_empty() || !page.truncated {
                 return Ok(ListPage { entries: page.entries, truncated: page.truncated, cache: None });
             }
-            // A page in which all entries are skipped only tells where to continue.
+            // A page in which all entries are skipped only shows where to continue.
             pages.beyond(after.as_deref(), page.last.as_deref())?;
             after = page.last;
         }

@@ -129,7 +129,7 @@ impl SftpDraft {
         Err(last)
     }
 
-    /// Renames onto a free name, on servers without hard links.
+    /// Renames to a free name, on servers without hard links.
     async fn rename_to_free(
         &self,
         lease: &Lease,

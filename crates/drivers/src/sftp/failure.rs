@@ -22,7 +22,7 @@ pub(super) enum Failure {
     /// The server refused for another reason, which servers do not report.
     #[error("the server refused: {0}")]
     Refused(String),
-    /// It is not known whether the request was carried out.
+    /// The connection was lost, so it is not known whether the request was carried out.
     #[error("{0}")]
     Lost(&'static str),
 }

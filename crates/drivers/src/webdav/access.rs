@@ -20,7 +20,7 @@ pub enum Access {
     Anonymous,
     /// RFC 7617. The password is readable for everybody on an unencrypted connection.
     Basic { user: String, password: Secret },
-    /// RFC 6750.
+    /// A token (RFC 6750).
     Bearer(Secret),
 }
 

@@ -43,7 +43,7 @@ const UPLOAD: HeaderName = HeaderName::from_static("x-goog-meta-causeway-upload"
 const ETAG: HeaderName = HeaderName::from_static("x-goog-meta-causeway-etag");
 const MODIFIED: HeaderName = HeaderName::from_static("x-goog-meta-causeway-modified");
 
-/// GCS: "the combined size of all custom metadata", names and values.
+/// The maximum size of metadata: "the combined size of all custom metadata", names and values.
 const ROOM: usize = 8 << 10;
 /// Space for the longest checksum, an ETag, a time and the id of an upload, which are added at the end.
 const RESERVED: usize = 320;
