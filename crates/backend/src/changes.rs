@@ -1,11 +1,11 @@
 //! The keys of a bucket that are changing at this moment.
 //!
-//! A writer announces a change before any reader can see it, and ends it when listings show the outcome,
-//! whatever it is. So a listing waits for the changes that a reader may have seen already.
+//! A writer announces a change before any reader can see it, and ends it when listings show its result. So a
+//! listing can wait for all changes that a reader may have seen already.
 //!
 //! This module owns no lock and decides nothing: the order of changes to one key comes from the key's lock.
 //!
-//! Invariant: a change that is dropped has ended, wherever that happens.
+//! Invariant: dropping a change ends it, in every case.
 
 use crate::{
     model::ObjectKey,
@@ -21,8 +21,7 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How long a listing waits for changes before it answers SlowDown: longer than any change that comes to its
-/// end takes.
+/// How long a listing waits for changes before it answers SlowDown. No change that succeeds takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Default)]
@@ -38,7 +37,7 @@ struct State {
 #[derive(Debug)]
 struct Active {
     number: u64,
-    /// Made by the first listing that waits for it.
+    /// Created by the first listing that waits for this change.
     ended: Option<CancellationToken>,
 }
 
@@ -52,7 +51,7 @@ pub struct Changing {
 }
 
 impl Changes {
-    /// Announces a change of `key`. Under the key's lock, before anybody can see the change.
+    /// Announces a change of `key`. It must be called under the key's lock, before the change is visible.
     pub fn begin(self: &Arc<Self>, key: &ObjectKey) -> Changing {
         let mut state = self.state();
         let number = state.next;
@@ -61,8 +60,8 @@ impl Changes {
         Changing { changes: self.clone(), key: key.clone(), number }
     }
 
-    /// Waits until all changes of keys under `prefix` have ended that were announced before this call. Later
-    /// ones do not count, so a key that changes all the time delays no listing.
+    /// Waits until all changes of keys with `prefix` that were announced before this call have ended. Later
+    /// ones are ignored, so a key that changes all the time delays no listing.
     pub async fn wait(&self, prefix: &str) -> Result<()> {
         let ends: Vec<CancellationToken> = {
             let mut state = self.state();

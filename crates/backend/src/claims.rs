@@ -1,11 +1,11 @@
-//! Claims on paths in a tree of files, within this process: for storage where removing a folder removes what
-//! is in it, and where replacing a file has a moment without one.
+//! Claims on paths in a tree of files, within this process. They are needed for storage where removing a
+//! folder removes its content, or where the file is missing for a moment while it is replaced.
 //!
-//! An exclusive claim on a path is also the announcement that its file changes ([`Watches`]).
+//! An exclusive claim on a path also announces that its file changes ([`Watches`]).
 //!
 //! A claim on a path shares the folders above it. A task that claims one of those folders exclusively waits
 //! for that claim, and the reverse: no folder is removed, and no file becomes a folder, while a change below
-//! it is under way. A claim is taken all at once or not at all, so there is no cycle.
+//! it is in progress. All paths of a claim are taken at once or none, so claims cannot deadlock.
 
 use super::watches::{Change, Watch, Watches};
 use std::{
@@ -23,10 +23,10 @@ pub struct Claims {
 
 #[derive(Debug, Default)]
 struct Paths {
-    /// Only what somebody has. Ordered rather than hashed: paths share their beginnings, and a claim is of
-    /// all of them.
+    /// The paths that are claimed. The map is ordered, because paths have common prefixes and a claim
+    /// contains all of them.
     held: BTreeMap<String, Hold>,
-    /// The number of waiters. A task that does not wait lets them go first.
+    /// The number of waiters for each path. `try_own` fails while there are any.
     wanted: BTreeMap<String, usize>,
 }
 
@@ -42,7 +42,7 @@ impl Claims {
         self.claim(paths, &[]).await
     }
 
-    /// A path, to be there while this lasts.
+    /// Claims a path as shared: it is neither removed nor replaced while the claim lasts.
     pub async fn share(self: &Arc<Self>, path: &str) -> Claim {
         self.claim(&[], &[path]).await
     }
@@ -67,7 +67,7 @@ impl Claims {
         }
     }
 
-    /// Like `own`, but only if the path is free now and has no waiter.
+    /// Claims a path like `own`, but only if it is free now and has no waiter.
     pub async fn try_own(self: &Arc<Self>, path: &str) -> Option<Claim> {
         let own = vec![path.to_owned()];
         let shared: Vec<String> = ancestors(path).map(str::to_owned).collect();
@@ -76,7 +76,7 @@ impl Claims {
             !paths.wanted.contains_key(path) && paths.take(&own, &shared)
         };
         if !taken {
-            // The holders may be waiting for this very thread.
+            // The holders may need this thread to continue.
             tokio::task::yield_now().await;
         }
         taken.then(|| self.taken(own, shared))
@@ -91,14 +91,14 @@ impl Claims {
         self.paths.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Must be called before a path is checked: it shows whether the result can be relied on.
+    /// Must be called before a path is checked. The watch then shows whether the result is reliable.
     pub fn watch(&self, path: &str) -> Watch<String> {
         self.watches.watch(&path.to_owned())
     }
 }
 
 impl Paths {
-    /// All of it, or nothing.
+    /// Takes all of these paths, or none of them.
     fn take(&mut self, own: &[String], shared: &[String]) -> bool {
         let is_free = own.iter().all(|path| !self.held.contains_key(path))
             && !shared.iter().any(|path| matches!(self.held.get(path), Some(Hold::Own)));
@@ -115,7 +115,7 @@ impl Paths {
     }
 }
 
-/// Says so while it lasts.
+/// Counts as a waiter for these paths while it lives.
 struct Wanting {
     claims: Arc<Claims>,
     paths: Vec<String>,
@@ -146,12 +146,12 @@ impl Drop for Wanting {
     }
 }
 
-/// The folders above a path, without the root: it is always there.
+/// Returns the folders above a path, without the root, which always exists.
 fn ancestors(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[..at])
 }
 
-/// Given back when dropped.
+/// A claim, released when it is dropped.
 #[derive(Debug)]
 pub struct Claim {
     claims: Arc<Claims>,

@@ -1,53 +1,55 @@
 //! The reversible key codec of storage that holds files in folders: object key to path and back.
 //!
-//! Ordinary keys are their own paths: `a/b.jpg` is the file `a/b.jpg`. What the storage cannot hold
+//! Ordinary keys are their own paths: `a/b.jpg` is the file `a/b.jpg`. What the storage does not allow
 //! ([`Names`]) is escaped, segment by segment, under the reserved name prefix `.cw~`:
 //!
 //! | name | stands for |
 //! |---|---|
-//! | `.cw~e…` | a segment that cannot be a name: empty, `.`, `..`, with NUL or what else is refused, over-long, reserved; percent-escaped |
+//! | `.cw~e…` | a segment, percent-escaped: empty, `.`, `..`, over-long, reserved, with refused characters |
 //! | `.cw~o…` | the object whose plain name is a directory: `a` beside `a/b` |
-//! | `.cw~s…` | a directory: the beginning of an over-long segment, which goes on in the next name |
-//! | `.cw~d…`, `.cw~t…`, `.cw~f…` | where `a` and `A` are one name: directory, its beginning, and object of a key that is spelled as another but for that |
+//! | `.cw~s…` | a directory: the beginning of an over-long segment, which continues in the next name |
+//! | `.cw~d…` | a directory of a key whose spelling collides with another, where `a` and `A` are one name |
+//! | `.cw~t…` | the beginning of such a directory or object, if its name is over-long |
+//! | `.cw~f…` | the object of such a key |
 //!
-//! Invariants: every key has exactly one plain, one beside and one apart path, no path leaves the root, no
-//! path lies in `.causeway/`, and `decode` inverts the first two, `decode_apart` the third. Of two keys no
-//! apart paths differ only in what some storage takes for one letter. Every UTF-8 name of at most 250 bytes
-//! that does not begin with `.cw~` and that the storage takes is a key by itself, so whatever lay there
-//! before is served under its own name.
+//! Invariants: every key has exactly one plain, one beside and one apart path. No path leaves the root, and
+//! none is in `.causeway/`. `decode` inverts the first two, `decode_apart` the third. The apart paths of two
+//! keys never differ only in spellings that some storage treats as equal. Every UTF-8 name of at most 250
+//! bytes that does not begin with `.cw~` and that the storage allows is a key by itself, so files that
+//! existed before are served under their own names.
 
 use crate::model::{MAX_KEY_BYTES, ObjectKey};
 
 const MARK: &str = ".cw~";
-/// Our own files live under this directory of a backend's root.
+/// The directory for Causeway's own files in a backend's root.
 pub const RESERVED_DIR: &str = ".causeway";
-/// Longest name that Linux file systems hold.
+/// The longest name on Linux file systems, in bytes.
 const MAX_NAME: usize = 255;
-/// Longest plain name: the same object must also fit beside a directory of that name.
+/// The longest plain name: the same object must also fit beside a directory with that name.
 const MAX_PLAIN: usize = MAX_NAME - MARK.len() - 1;
 
-/// Which names a storage takes, beyond what no storage does.
+/// Which names a storage allows. Names that no storage allows are always escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
-    /// Anything but NUL: SFTP, local disk.
+    /// Everything except NUL: SFTP, local disk.
     Posix,
-    /// No control characters either: they have no way through URLs, XML or JSON that servers agree on.
+    /// No control characters, because servers treat them differently in URLs, XML and JSON.
     Printable,
-    /// Like `Printable`, without `\` and without blanks at either end: libraries that normalise paths would
-    /// change those.
+    /// `Printable` without `\` and without spaces at either end: libraries that normalise paths would change
+    /// those.
     Trimmed,
-    /// Names that Windows takes: none of `" * : < > ? \ |`, no blank at an end, no dot at the last.
+    /// The names that Windows allows: none of `" * : < > ? \ |`, no space at an end, no dot at the end.
     Windows,
-    /// Like `Printable`, without `#`, `;` and `?`: for servers that take them for parts of addresses wherever
-    /// they are.
+    /// `Printable` without `#`, `;` and `?`: some servers parse them as parts of an address, even if they are
+    /// escaped.
     Unmarked,
-    /// Names that a line carries unchanged: no control characters, no blank at an end. FTP.
+    /// Names that fit into a line of text: no control characters, no space at an end. For FTP.
     Lines,
-    /// What OneDrive and SharePoint take: none of `" * : < > ? \ |`, no blank at an end, no dot at the last,
-    /// no names that Windows or SharePoint have taken for themselves.
+    /// The names that OneDrive and SharePoint allow: none of `" * : < > ? \ |`, no space at an end, no dot at
+    /// the end, no names that Windows or SharePoint reserve.
     OneDrive,
-    /// Names that Dropbox takes: no `\`, no blank at the end, nothing that it would spell otherwise, no names
-    /// that it never keeps.
+    /// The names that Dropbox allows: no `\`, no space at the end, nothing that it would spell differently,
+    /// no names that it never stores.
     Dropbox,
 }
 
@@ -84,7 +86,8 @@ impl Names {
             Self::Trimmed => c.is_control() || c == '\\' || c.is_whitespace(),
             Self::Unmarked => c.is_control() || MARKS.contains(&c),
             Self::Lines => c.is_control() || c == ' ',
-            // Blanks and dots only where they would be at an end, but which those are the last cut decides.
+            // Spaces and dots are forbidden only at an end, but where an over-long name is split decides what
+            // the ends are. So all of them are escaped.
             Self::Windows | Self::OneDrive => {
                 c.is_control() || WINDOWS_REFUSES.contains(c) || matches!(c, ' ' | '.' | '_')
             }
@@ -95,7 +98,7 @@ impl Names {
 
 const MARKS: [char; 3] = ['#', ';', '?'];
 
-/// Returns whether a name or path has characters that have another meaning in addresses.
+/// Returns whether a name or path contains characters that have a special meaning in addresses.
 pub fn has_marks(name: &str) -> bool {
     name.contains(MARKS)
 }
@@ -116,11 +119,12 @@ const WINDOWS_DEVICES: [&str; 24] = [
 ];
 
 const SHAREPOINT_NAMES: [&str; 2] = [".lock", "desktop.ini"];
-/// Dropbox's help, "Ignored files".
+/// The names in Dropbox's help, "Ignored files".
 const DROPBOX_NAMES: [&str; 7] =
     [".dropbox", ".dropbox.attr", ".dropbox.cache", ".ds_store", "desktop.ini", "thumbs.db", "icon\r"];
 
-/// Backslashes, and marks that combine with the letter before them: Dropbox composes them.
+/// Returns whether Dropbox changes the character: backslashes, and combining marks, which it composes with
+/// the letter before.
 fn is_respelled(c: char) -> bool {
     matches!(c, '\\' | '\u{300}'..='\u{36f}')
 }
@@ -130,9 +134,9 @@ fn is_respelled(c: char) -> bool {
 pub struct KeyPath {
     /// The parent directory; empty for the root.
     pub dir: String,
-    /// The object's name in it, unless a directory has that name.
+    /// The object's name in `dir`, unless a directory has that name.
     pub plain: String,
-    /// The name of the object when a directory has the plain one.
+    /// The object's name in `dir` if a directory has the plain name.
     pub beside: String,
 }
 
@@ -166,7 +170,7 @@ pub fn encode(key: &ObjectKey, names: Names) -> KeyPath {
     push_segment(last, parents.is_none(), names, &mut full);
     let mut beside = String::with_capacity(last.len() + 8);
     push_escaped(last, 'o', names, &mut beside);
-    // An over-long last segment brings directories of its own; they belong to the parent.
+    // An over-long last segment adds directories, which belong to the parent.
     if let Some((more, plain)) = full.rsplit_once('/') {
         let parent = join(&dir, more);
         let (_, beside) = beside.rsplit_once('/').unwrap_or(("", &beside));
@@ -175,8 +179,8 @@ pub fn encode(key: &ObjectKey, names: Names) -> KeyPath {
     KeyPath { dir, plain: full, beside }
 }
 
-/// Where a key lives if its plain path, or that of a directory on the way, is another's but for what a
-/// storage takes for one letter: every character is escaped of which there may be several spellings.
+/// Returns the path of a key whose plain path, or a directory in it, collides with that of another key by its
+/// spelling. All characters that may have several spellings are escaped.
 pub fn apart(key: &ObjectKey, names: Names) -> String {
     let escapes = |c: char| names.escapes(c) || c.is_ascii_uppercase() || !c.is_ascii();
     let mut path = String::with_capacity(key.as_str().len() + 16);
@@ -214,7 +218,7 @@ fn push_segment(segment: &str, first: bool, names: Names, out: &mut String) {
     }
 }
 
-/// `.cw~<form>…`, or `.cw~s…/…/.cw~<form>…` where one name is too short for it.
+/// Appends `.cw~<form>…`, or `.cw~s…/…/.cw~<form>…` if one name is too short.
 fn push_escaped(segment: &str, form: char, names: Names, out: &mut String) {
     push_escaped_if(|c| names.escapes(c), segment, ('s', form), out);
 }
@@ -251,11 +255,11 @@ fn push_escaped_if(
     out.push_str(&name);
 }
 
-/// The key of a file at `path` (relative to the bucket's root); `None` if it is not an object's: a reserved
-/// name that is not one of ours, or too long for a key.
+/// Returns the key of a file at `path` (relative to the bucket's root). `None` if it is not an object's file:
+/// its name is reserved but not made by the codec, or too long for a key.
 pub fn decode(path: &str, names: Names) -> Option<ObjectKey> {
     let key = read(path)?;
-    // Only the canonical spelling is an object: two paths never claim one key.
+    // Only the canonical path is an object: two paths never belong to one key.
     let known = encode(&key, names);
     (known.plain_path() == path || known.beside_path() == path).then_some(key)
 }
@@ -265,12 +269,12 @@ pub fn is_escaped(name: &str) -> bool {
     name.starts_with(MARK)
 }
 
-/// Like `decode`, for an apart path.
+/// Decodes an apart path.
 pub fn decode_apart(path: &str, names: Names) -> Option<ObjectKey> {
     read(path).filter(|key| apart(key, names) == path)
 }
 
-/// The key that a path would be of, if it is spelled as it should be.
+/// Returns the key that a path would have, if its spelling is canonical.
 fn read(path: &str) -> Option<ObjectKey> {
     let mut key = String::with_capacity(path.len());
     let mut begun = String::new();
@@ -306,12 +310,13 @@ fn read(path: &str) -> Option<ObjectKey> {
     ObjectKey::new(key).ok()
 }
 
-/// Only what `push_escaped` writes is canonical, and `decode` holds names to that.
+/// Decodes without checks: `decode` accepts only names that `push_escaped` writes.
 fn unescape(text: &str) -> Option<String> {
     percent_encoding::percent_decode_str(text).decode_utf8().ok().map(Into::into)
 }
 
-/// The keys whose objects may lie where `key` needs a directory: `a`, `a/b` for `a/b/c`. Longest first.
+/// Returns the keys whose objects may be where `key` needs a directory, the longest first: `a/b`, `a` for
+/// `a/b/c`.
 pub fn ancestors(key: &ObjectKey) -> impl Iterator<Item = ObjectKey> + '_ {
     key.as_str().rmatch_indices('/').filter_map(|(at, _)| ObjectKey::new(&key.as_str()[..at]).ok())
 }

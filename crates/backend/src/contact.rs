@@ -1,10 +1,10 @@
-//! Whether a storage on another machine can be reached, as its driver last found.
+//! Whether a storage on another machine is reachable, by the last result of its driver.
 //!
 //! This module owns the last failure to connect, and its line in the log. It does not decide when a driver
 //! connects, nor how often.
 //!
-//! Invariants: a cause is logged when it appears and when it changes, not for each request that it makes
-//! fail; the next successful connection clears it.
+//! Invariants: a cause is logged when it appears and when it changes, not for each request that fails because
+//! of it; the next successful connection clears it.
 
 use crate::store::error::StoreError;
 use std::sync::{
@@ -17,14 +17,14 @@ const MADE: u8 = 2;
 
 #[derive(Debug, Default)]
 pub struct Contact {
-    /// Zero until something is known of the storage. It is asked for with every request, so no lock stands in
-    /// the way.
+    /// Zero until something is known of the storage. It is read for every request, so it is atomic instead of
+    /// behind a lock.
     state: AtomicU8,
     why: Mutex<Option<String>>,
 }
 
 impl Contact {
-    /// No connection came about.
+    /// Records that no connection could be made.
     pub fn lost(&self, error: &StoreError) {
         let told = error.to_string();
         let mut why = self.why();
@@ -39,7 +39,7 @@ impl Contact {
         self.state.store(LOST, Ordering::Release);
     }
 
-    /// The storage has answered.
+    /// Records that the storage has replied.
     pub fn made(&self) {
         if self.is_made() {
             return;
@@ -56,7 +56,7 @@ impl Contact {
         self.state.load(Ordering::Acquire) == MADE
     }
 
-    /// Why it cannot be reached, if it could not be when that was tried last.
+    /// Returns the reason why the storage was unreachable at the last attempt, if it was.
     pub fn trouble(&self) -> Option<String> {
         if self.state.load(Ordering::Acquire) == LOST { self.why().clone() } else { None }
     }

@@ -1,18 +1,18 @@
-//! What exists at a location where a bucket is to be made.
+//! What exists at a location where a bucket will be created.
 
-/// Ordered: a bucket on several backends finds the most that lies on any of them.
+/// The variants are ordered: a bucket on several backends uses the maximum of all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Found {
-    /// Nothing: the place is to be made.
+    /// Nothing exists: the location will be created.
     Nothing,
-    /// A place with nothing in it, as a failed creation leaves one.
+    /// An empty location, as a failed creation leaves it.
     Empty,
-    /// A place with something in it, or something that is no place for a bucket.
+    /// A location that is not empty, or something that cannot be a location.
     Something,
 }
 
 impl Found {
-    /// Reports what was found at a location that exists. `is_empty`: a listing of the location has no entry.
+    /// Returns what was found at an existing location. `is_empty`: its listing has no entry.
     pub fn in_place(is_empty: bool) -> Self {
         if is_empty { Self::Empty } else { Self::Something }
     }

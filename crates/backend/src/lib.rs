@@ -1,10 +1,10 @@
-//! Backends: storage behind the [`Store`](crate::store::Store) contract, and what their drivers share. Adding
-//! a driver adds a folder in the crate of drivers, and a row where the server builds backends from
-//! configuration.
+//! Backends: storage behind the [`Store`](crate::store::Store) contract, and the code that their drivers
+//! share. A new driver needs a folder in the crate of drivers, and a row where the server builds backends
+//! from configuration.
 
 #![warn(unreachable_pub)]
 
-// The name by which other crates call it.
+// Other crates import this crate by this name.
 extern crate self as backend;
 
 pub mod changes;
@@ -64,7 +64,8 @@ use std::{fmt, sync::Arc};
 pub trait Backend: Send + Sync + fmt::Debug + 'static {
     fn capabilities(&self) -> Capabilities;
 
-    /// The backend that this one is a layer upon: answers for it wherever the layer says nothing itself.
+    /// Returns the backend under this one, if this one is a layer. It answers every call that the layer does
+    /// not implement.
     fn below(&self) -> Option<&Arc<dyn Backend>> {
         None
     }
@@ -72,7 +73,8 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     /// Returns the location for a bucket created through S3: the later value of `BucketRecord::bucket.place`.
     fn place_for(&self, name: &BucketName) -> String;
 
-    /// Where a bucket of the configuration lies. `remote` is a bucket or container of the storage itself.
+    /// Returns the location of a bucket from the configuration. `remote` is a bucket or container of the
+    /// storage.
     fn place_at(
         &self,
         name: &BucketName,
@@ -98,8 +100,8 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Reports what exists at a location before a bucket is made there: data created outside the gateway
-    /// belongs to no client. Changes nothing.
+    /// Reports what exists at a location before a bucket is created there, because existing data belongs to
+    /// no client. It changes nothing.
     async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
         match self.below() {
             Some(below) => below.found(bucket).await,
@@ -107,8 +109,8 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Words about what lies at a place, if another program keeps it there in a format of its own, so that
-    /// its files are no objects. Waits for no network.
+    /// Returns a message if another program stores data at the location in a format of its own, so that its
+    /// files are not objects. It does not wait for the network.
     async fn foreign_format(&self, bucket: &BucketRecord) -> Result<Option<&'static str>, StoreError> {
         match self.below() {
             Some(below) => below.foreign_format(bucket).await,
@@ -116,8 +118,8 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Makes the place of a new bucket exist, where opening it does not. Repeating it is harmless.
-    /// `Conflict`: something of others lies there.
+    /// Creates the location of a new bucket, if opening does not create it. Repeating it is harmless.
+    /// `Conflict`: the location contains foreign data.
     async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
         match self.below() {
             Some(below) => below.create(bucket).await,
@@ -125,11 +127,12 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Opens a location; existing data is served. Waits for no network: an unreachable storage may return.
+    /// Opens a location; existing data is served. It does not wait for the network, because an unreachable
+    /// storage may become reachable later.
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError>;
 
-    /// Returns whether opening a bucket finds its location: `Ok(false)` from a driver whose opening would
-    /// make an empty one. Once the bucket is open, `Upkeep::is_there` reports it.
+    /// Returns whether opening a bucket will find its location. A driver whose opening would create an empty
+    /// one returns `Ok(false)`. Once the bucket is open, `Upkeep::is_there` reports this.
     async fn has_place(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         match self.below() {
             Some(below) => below.has_place(bucket).await,
@@ -137,8 +140,8 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Fails if the container of the location is known to be gone, and only an operator can restore it. On
-    /// some storages HEAD of a key does not show this: they answer as if the key alone were missing.
+    /// Fails if the container of the location is known to be gone, which only an operator can correct. On
+    /// some storages HEAD of a key does not show this: the reply is the same as for a missing key.
     async fn check_holder(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
         match self.below() {
             Some(below) => below.check_holder(bucket).await,
@@ -146,16 +149,16 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// Removes the emptied place. `Ok(false)`: something is still in it, nothing was removed.
+    /// Removes the empty location. `Ok(false)`: it is not empty, and nothing was removed.
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError>;
 
-    /// Names of places that look like buckets, and may be buckets already: adopted at start, if the backend's
-    /// settings let them.
+    /// Returns names of locations that look like buckets, and may be buckets already. They are adopted at the
+    /// start, if the backend's settings allow it.
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError>;
 
     /// Removes what is staged on local disk for uploads that the catalog does not know any more: those of
-    /// buckets that are gone, and what a crash left. Waits for no network. Repeating and interrupting it are
-    /// harmless.
+    /// buckets that are gone, and leftovers of a crash. It does not wait for the network. Repeating and
+    /// interrupting it are harmless.
     async fn sweep(&self) -> Result<(), StoreError> {
         match self.below() {
             Some(below) => below.sweep().await,
@@ -179,23 +182,25 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         self.below().and_then(|below| below.traffic())
     }
 
-    /// The room of the file system that it lies on, if that is a local one. May wait for the disk.
+    /// Returns the free space of the local file system that contains the backend, if there is one. It may
+    /// wait for the disk.
     fn space(&self) -> Option<Space> {
         self.below().and_then(|below| below.space())
     }
 
-    /// Entries that were met and cannot be read: each is refused alone.
+    /// Returns the number of known entries that cannot be read: each is refused alone.
     fn unreadable(&self) -> u64 {
         self.below().map_or(0, |below| below.unreadable())
     }
 
-    /// Returns whether callers that can get the objects elsewhere should do so: this backend is over its
-    /// budget.
+    /// Returns whether callers that can get the objects from another backend should do so, because this one
+    /// is over its budget.
     fn avoid(&self) -> bool {
         self.below().is_some_and(|below| below.avoid())
     }
 
-    /// Ends a visit that changed nothing: the next start finds what this one found. Instead of `close`.
+    /// Closes a backend that was not changed since it was opened, so that the next start finds the same
+    /// state. It is called instead of `close`.
     async fn release(&self) -> Result<(), StoreError> {
         match self.below() {
             Some(below) => below.release().await,
@@ -203,7 +208,7 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
-    /// The index is committed and closed: what the next start should know of an orderly stop.
+    /// Closes the backend after the index was committed and closed, and records that the stop was orderly.
     async fn close(&self) -> Result<(), StoreError> {
         match self.below() {
             Some(below) => below.close().await,

@@ -1,7 +1,7 @@
-//! One lock per key (or per any other name), held while the named thing changes.
+//! One lock per key (or any other name), held while the thing with that name changes.
 //!
-//! Order: the holder of the lock of a key may take the lock of a shorter key that is its ancestor, never the
-//! reverse; so there is no cycle. Locks of keys that are not held cost nothing.
+//! Order: the holder of a key's lock may take the lock of a shorter key that is its ancestor, never the
+//! reverse, so locks cannot deadlock. Locks that are not held use no memory.
 
 use std::{
     collections::HashMap,
@@ -42,7 +42,7 @@ impl<K: Clone + Eq + Hash> Locks<K> {
     }
 }
 
-/// Releases on drop, wherever that happens.
+/// A lock that is held. It is released when it is dropped.
 pub struct Guard<K: Clone + Eq + Hash> {
     held: Option<OwnedMutexGuard<()>>,
     key: K,
@@ -59,7 +59,7 @@ impl<K: Clone + Eq + Hash> Drop for Guard<K> {
     fn drop(&mut self) {
         self.held = None;
         let mut shard = self.locks.shard(&self.key).lock().unwrap_or_else(PoisonError::into_inner);
-        // Each waiter holds a clone, taken under this shard's lock.
+        // Each waiter holds a clone, which it took under this shard's lock.
         if shard.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             shard.remove(&self.key);
         }

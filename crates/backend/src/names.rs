@@ -1,44 +1,46 @@
-//! Keys as names on flat stores that do not take every key: reversible, and in the order of the keys.
+//! Maps keys to names on flat stores that do not allow every key. The mapping is reversible and keeps the
+//! order of the keys.
 //!
-//! Flat stores list in the order of their names, so names that keep the order of keys need no sorting,
-//! however long the listing. Ordinary keys are their own names. The rest is written with what every such
-//! store takes: no control characters, no backslash, no segment that ends in a dot (HTTP servers eat them),
-//! nothing outside the Basic Multilingual Plane, no blank at the end.
+//! Flat stores list in the order of their names, so names in the order of the keys need no sorting, no matter
+//! how long the listing is. Ordinary keys are their own names. In the others, the forbidden characters are
+//! encoded with characters that every such store allows: no control characters, no backslash, no segment that
+//! ends in a dot (HTTP servers remove them), nothing outside the Basic Multilingual Plane, no space at the
+//! end.
 //!
 //! | in a key | in its name |
 //! |---|---|
-//! | a control character below the blank | three blanks and one of `0`–`9`, `A`–`V` |
-//! | a blank before such a one, at the end, or one of three | three blanks and `z` |
-//! | a character above others, `\` or U+007F–U+009F | the one below it that is allowed, U+FFFD, and a Hangul syllable |
-//! | `/` behind a dot, or behind our own folder's name | `.`, U+FFFD and a Hangul syllable, then the `/` |
-//! | a dot at the end | the dot, three blanks and `!` |
+//! | a control character below the space | three spaces and one of `0`–`9`, `A`–`V` |
+//! | a space before such a one, at the end, or one of three | three spaces and `z` |
+//! | `\` or U+007F–U+009F | the allowed character below it, U+FFFD, and a Hangul syllable |
+//! | `/` after a dot, or after the name of Causeway's folder | `.`, U+FFFD and a Hangul syllable, then `/` |
+//! | a dot at the end | the dot, three spaces and `!` |
 //! | U+FFFD | U+FFFD and `0` |
 //! | U+FFFE and above | U+FFFD and two ideographs, as digits |
 //!
 //! Invariants, held by the tests: `decode(encode(k)) == k`; `a < b` as bytes means `encode(a) < encode(b)`,
 //! whether a store compares UTF-8 or UTF-16; a name begins with `encode_prefix(p)` if its key begins with `p`
-//! (though not only then); `/` is in a name where it is in the key; no name begins with [`RESERVED`] and a
+//! (but other names may too); `/` is in a name where it is in the key; no name begins with [`RESERVED`] and a
 //! `/`.
 
-/// Our own folder: no key's name lies in it.
+/// Causeway's own folder: it contains no name of a key.
 pub const RESERVED: &str = ".causeway";
 
 const HIGH: char = '\u{fffd}';
-/// Lower than anything that can follow a character.
+/// A sequence that sorts before everything else that can follow a character.
 const LOW: &str = "   ";
 const END: char = '!';
 const BLANK: char = 'z';
 const CONTROLS: &[u8; 32] = b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
 const LITERAL_HIGH: char = '0';
-/// Digits of what lies above U+FFFD: 1,025 ideographs from here.
+/// The first of the 1,025 ideographs that are digits for characters above U+FFFD.
 const DIGIT: u32 = 0x4e00;
 const BASE: u32 = 1024;
-/// Above all digits.
+/// The first Hangul syllable of the tags, which are above all digits.
 const TAG: u32 = 0xac00;
 const DELETE: u32 = 0x7f;
 const LAST_C1: u32 = 0x9f;
 
-/// The name of a key.
+/// Returns the name of a key.
 pub fn encode(key: &str) -> String {
     write(key, true)
 }
@@ -48,7 +50,7 @@ pub fn encode_prefix(prefix: &str) -> String {
     write(prefix, false)
 }
 
-/// The key of a name, if `encode` makes that name.
+/// Returns the key of a name, if `encode` makes that name.
 pub fn decode(name: &str) -> Option<String> {
     if encode(name) == name {
         return Some(name.to_owned());
@@ -101,7 +103,7 @@ fn escape_low(name: &mut String, tag: char) {
     name.push(tag);
 }
 
-/// The `nth` of the characters right above `below`.
+/// Appends the encoding of the `nth` character above `below`.
 fn escape_high(name: &mut String, below: char, nth: u32) {
     name.extend([below, HIGH]);
     name.extend(char::from_u32(TAG + nth));
@@ -114,7 +116,7 @@ enum Blank {
     Open,
 }
 
-/// How a blank before `rest` is written.
+/// Returns how a space before `rest` is encoded.
 fn blank(rest: &str, whole: bool) -> Blank {
     let others = rest.trim_start_matches(' ');
     match others.chars().next() {
@@ -179,7 +181,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Characters that need encoding, those they are encoded as, and neighbours of both.
+    /// Characters that are encoded, those that they are encoded as, and neighbours of both.
     const TROUBLE: &[char] = &[
         '\0',
         '\t',

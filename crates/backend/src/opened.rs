@@ -1,5 +1,5 @@
-//! An opened bucket, as typed values: one serves its objects, the other does its upkeep. A layer wraps each
-//! of them, or passes it on unchanged.
+//! An opened bucket: a store that serves its objects, and a value that does its upkeep. A layer wraps each of
+//! them, or passes it on unchanged.
 
 use super::Progress;
 use crate::store::{Store, error::StoreError};
@@ -11,18 +11,18 @@ use std::{fmt, sync::Arc};
 pub struct OpenedBucket {
     /// The store that serves requests.
     pub store: Arc<dyn Store>,
-    /// The same without layers that keep answers for a while: it says what the storage has now.
+    /// The same store without layers that cache results: it returns the current state of the storage.
     pub uncached: Arc<dyn Store>,
     pub upkeep: Arc<dyn Upkeep>,
 }
 
 impl OpenedBucket {
-    /// What a driver opens: nothing is kept of its answers.
+    /// Returns a bucket as a driver opens it, without caches.
     pub fn new(store: Arc<dyn Store>, upkeep: Arc<dyn Upkeep>) -> Self {
         Self { uncached: store.clone(), store, upkeep }
     }
 
-    /// The same behind a layer that keeps no answers.
+    /// Returns the same bucket behind a layer that caches nothing.
     pub fn behind(self, layer: impl Fn(Arc<dyn Store>) -> Arc<dyn Store>) -> Self {
         let Self { store, uncached, upkeep } = self;
         if Arc::ptr_eq(&store, &uncached) {
@@ -35,24 +35,24 @@ impl OpenedBucket {
 /// Background work on one opened bucket. Interrupting any of it is harmless.
 #[async_trait]
 pub trait Upkeep: Send + Sync + fmt::Debug + 'static {
-    /// Whether the place of the bucket is there, and is the one that was opened. `Ok(false)`: it was taken
-    /// away, with all that was in it, or another one lies there now.
+    /// Returns whether the location of the bucket exists and is the one that was opened. `Ok(false)`: it was
+    /// removed with its content, or another one is there now.
     async fn is_there(&self) -> Result<bool, StoreError> {
         Ok(true)
     }
 
-    /// One step (scan, adoption, cleaning); the caller decides when.
+    /// Does one step of the upkeep (scan, adoption, cleaning). The caller decides when.
     async fn maintain(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Compares every file with the index that listings come from. `Ok(false)`: there is no such index, the
-    /// storage lists itself. Another walk goes on about where an interrupted one was.
+    /// Compares every file with the index that serves listings. `Ok(false)`: there is no index, because the
+    /// storage itself serves listings. A scan after an interrupted one continues near its position.
     async fn scan_fully(&self, _progress: &Progress) -> Result<bool, StoreError> {
         Ok(false)
     }
 
-    /// Brings the index up to date with the change feed of the storage. See `Backend::tells_changes`.
+    /// Updates the index from the storage's change feed. See `Backend::tells_changes`.
     async fn read_changes(&self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -1,13 +1,13 @@
 //! Loops over the replies of a storage: pages of a listing, parts, uploads, a log of changes.
 //!
-//! This module owns the proof that such a loop approaches its end, and the bound where the storage makes up
-//! new pages for ever. It does not own the requests: each driver sends them, and says after each reply where
-//! to continue.
+//! This module owns the proof that such a loop makes progress, and the bound for a storage that makes up new
+//! pages without end. It does not own the requests: each driver sends them, and reports after each reply
+//! where the loop continues.
 //!
 //! Invariants:
-//! - a position that was named before ends the loop with an error, however long the circle is;
+//! - a position that was reported before ends the loop with an error, no matter how long the circle is;
 //! - where positions have an order, each one is after the one before it;
-//! - a loop has an end, whatever the storage answers;
+//! - every loop ends, whatever the storage replies;
 //! - the memory for the proof does not depend on the number of pages.
 
 use crate::store::{
@@ -16,8 +16,8 @@ use crate::store::{
 };
 use std::hash::{BuildHasher, Hash, RandomState};
 
-/// Pages that one loop may take: a hundred million names at a thousand a page. Whoever asks for more than
-/// that has been led astray, or asks for something that nobody waits for.
+/// The maximum number of pages of one loop: a hundred million names at a thousand per page. A loop with more
+/// pages is an error of the storage, or has no client that would wait for it.
 pub const MOST: u64 = 100_000;
 
 /// The progress of one loop.
@@ -28,8 +28,8 @@ pub struct Pages {
     most: u64,
     seen: u64,
     hasher: RandomState,
-    /// One place of those before, chosen anew at every power of two (Brent): a circle that is entered meets
-    /// it.
+    /// The hash of one earlier position, replaced at every power of two (Brent): a loop that runs in a circle
+    /// meets it.
     kept: Option<u64>,
 }
 
@@ -42,7 +42,8 @@ impl Pages {
         Self { doing, most, seen: 0, hasher: RandomState::new(), kept: None }
     }
 
-    /// There is another page, at a position whose order is not known: a marker, a cursor, an address.
+    /// Must be called when there is another page, at a position without an order: a marker, a cursor, an
+    /// address.
     pub fn next(&mut self, place: impl Hash) -> Result<()> {
         self.count()?;
         let place = self.hasher.hash_one(place);
@@ -55,7 +56,8 @@ impl Pages {
         Ok(())
     }
 
-    /// There is another page, behind `next`, which has to lie behind where this page began.
+    /// Must be called when there is another page after `next`, which has to be after the position where this
+    /// page began.
     pub fn beyond<T: Ord + ?Sized>(&mut self, begun: Option<&T>, next: Option<&T>) -> Result<()> {
         self.count()?;
         match next {
@@ -64,7 +66,7 @@ impl Pages {
         }
     }
 
-    /// There is another page: for loops that see themselves that they go on.
+    /// Must be called when there is another page, by loops that check their own progress.
     pub fn count(&mut self) -> Result<()> {
         self.seen += 1;
         if self.seen <= self.most {

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 /// The parts of a multipart object, as runs of the same size.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Parts {
-    /// First number, how many, size of each.
+    /// For each run: the first part number, the number of parts, and the size of each.
     runs: Vec<(u16, u16, u64)>,
-    /// Their checksums one after the other, if all have the same algorithm.
+    /// The checksums of all parts, concatenated, if all have the same algorithm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sums: Option<(ChecksumAlgorithm, String)>,
 }
@@ -52,7 +52,7 @@ impl Parts {
         self.sums.take().map(|_| whole)
     }
 
-    /// About how many bytes they take in memory.
+    /// Returns the approximate number of bytes that they use in memory.
     pub fn footprint(&self) -> usize {
         self.runs.len() * std::mem::size_of::<(u16, u16, u64)>()
             + self.sums.as_ref().map_or(0, |(_, sums)| sums.len())

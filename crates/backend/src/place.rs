@@ -1,5 +1,4 @@
-//! The location of a bucket on an object store: one of its buckets or containers, all of it or below a
-//! prefix.
+//! The location of a bucket on an object store: one of its buckets or containers, or a prefix in one.
 
 use crate::{
     model::{BucketName, MAX_KEY_BYTES, ObjectKey},
@@ -9,11 +8,11 @@ use crate::{
     },
 };
 
-/// The text form, which the catalog stores too: `remote`, or `remote/prefix`.
+/// A location. Its text form, which the catalog stores, is `remote` or `remote/prefix`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     pub remote: String,
-    /// Empty, or with a `/` at its end.
+    /// Empty, or a text with a `/` at its end.
     prefix: String,
 }
 
@@ -25,7 +24,8 @@ impl Place {
         }
     }
 
-    /// The place of a bucket, as text. `shared` is the one remote bucket of the backend, if it has only one.
+    /// Returns the location of a bucket as text. `shared` is the remote bucket of the backend, if it has only
+    /// one.
     pub fn of(name: &BucketName, shared: Option<&str>, remote: Option<&str>, prefix: Option<&str>) -> String {
         let (remote, prefix) = match (remote, shared) {
             (Some(remote), _) => (remote, prefix.unwrap_or("")),
@@ -35,12 +35,12 @@ impl Place {
         if prefix.is_empty() { remote.to_owned() } else { format!("{remote}/{prefix}") }
     }
 
-    /// Returns whether the bucket is all of the remote bucket.
+    /// Returns whether the bucket is the whole remote bucket.
     pub fn is_whole(&self) -> bool {
         self.prefix.is_empty()
     }
 
-    /// The name of a key there.
+    /// Returns the name of a key in the remote bucket.
     pub fn name(&self, key: &ObjectKey) -> Result<String> {
         let name = self.below(key.as_str());
         if name.len() > MAX_KEY_BYTES {
@@ -52,12 +52,12 @@ impl Place {
         Ok(name)
     }
 
-    /// Any text in the place of a key: a prefix, a marker.
+    /// Returns the name for any text in the position of a key, such as a prefix or a marker.
     pub fn below(&self, text: &str) -> String {
         format!("{}{text}", self.prefix)
     }
 
-    /// The text that a name there has here.
+    /// Returns the text that a name in the remote bucket has in this location.
     pub fn strip<'n>(&self, name: &'n str) -> Option<&'n str> {
         name.strip_prefix(self.prefix.as_str())
     }

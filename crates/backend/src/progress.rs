@@ -14,7 +14,7 @@ pub struct Progress {
 pub struct Counts {
     pub folders: u64,
     pub objects: u64,
-    /// Keys of which the index had to learn something.
+    /// Keys whose index rows were changed.
     pub changed: u64,
 }
 
@@ -33,7 +33,7 @@ impl Progress {
         self.changed.fetch_add(keys as u64, Ordering::Relaxed);
     }
 
-    /// Sets the counts of a walk that is taken up where another process left it.
+    /// Sets the counts of a scan that continues an interrupted one.
     pub fn resume(&self, counts: Counts) {
         self.folders.store(counts.folders, Ordering::Relaxed);
         self.objects.store(counts.objects, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Whether listings of a bucket can be trusted, for its waiters.
+//! Whether the index of a bucket is complete, so that listings can be served. Listings wait for this state.
 
 use crate::store::{
     Result,
@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Readiness {
-    /// The first look at all that is there has not ended.
+    /// The first full scan has not ended.
     Awaited,
     Complete,
-    /// The scan has failed: its waiters get the reason, and the next request begins another.
+    /// The scan has failed: its waiters get the reason, and the next request begins another scan.
     Failed {
         kind: StoreErrorKind,
         message: String,
@@ -24,7 +24,7 @@ impl Readiness {
         if complete { Self::Complete } else { Self::Awaited }
     }
 
-    /// Another attempt begins: the failure before is none any more.
+    /// Must be called when another attempt begins: it removes the earlier failure.
     pub fn begin(ready: &watch::Sender<Self>) {
         ready.send_if_modified(|ready| {
             let failed = matches!(ready, Self::Failed { .. });
@@ -35,7 +35,7 @@ impl Readiness {
         });
     }
 
-    /// An attempt has failed. What was complete by then stays so: it was by another.
+    /// Must be called when an attempt has failed. An index that is complete stays complete.
     pub fn fail(ready: &watch::Sender<Self>, error: &StoreError) {
         ready.send_if_modified(|ready| {
             let awaited = !ready.is_complete();
@@ -55,7 +55,7 @@ impl Readiness {
         *self != Self::Awaited
     }
 
-    /// Returns the decision to a waiter.
+    /// Returns the result for a waiter.
     pub fn answer(&self) -> Result<()> {
         match self {
             Self::Failed { kind, message, source } => {

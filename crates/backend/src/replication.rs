@@ -8,24 +8,24 @@ use crate::{
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-/// How one replica of a bucket is.
+/// The state of one replica of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicaState {
     pub backend: String,
     pub place: String,
-    /// Why it is out, if it is.
+    /// Why no requests are sent to its backend, if that is so.
     pub down: Option<String>,
     /// Whether the replica was complete once.
     pub seeded: bool,
-    /// Why it could not be filled when that was tried last.
+    /// Why the last attempt to fill it failed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub unfilled: Option<String>,
-    /// Objects that it lacks of those that changed since, or has to forget.
+    /// The number of objects whose changes it lacks, deletions included.
     pub pending: u64,
-    /// Changes that are on their way to it.
+    /// The number of changes that are being sent to it.
     #[serde(skip_serializing_if = "is_none", default)]
     pub in_flight: u64,
-    /// Why it was not given what it lacks.
+    /// Why it was not repaired.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub troubles: Vec<Trouble>,
 }
@@ -35,15 +35,15 @@ pub struct ReplicaState {
 pub struct Trouble {
     pub why: String,
     pub since: String,
-    /// How many.
+    /// The number of objects.
     pub objects: u64,
     /// The key of one of them.
     pub example: String,
-    /// The next step to correct it, and when it is taken.
+    /// The next step to correct it, and when it will be taken.
     pub next: String,
 }
 
-/// An object that a replica lacks, or has to forget.
+/// An object whose last change or deletion a replica lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lack {
     pub backend: String,
@@ -60,13 +60,13 @@ pub struct Lacking {
     pub after: Option<ObjectKey>,
 }
 
-/// How one of the backends of a replicated one is.
+/// The state of one backend of a replicated one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaHealth {
     pub backend: String,
-    /// Why nothing is sent to it, if nothing is.
+    /// Why no requests are sent to it, if that is so.
     pub out: Option<String>,
-    /// Objects whose last repair failed there, in all buckets that are open.
+    /// The number of objects whose last repair failed on it, in all open buckets.
     pub failing: u64,
 }
 
@@ -74,14 +74,14 @@ pub struct ReplicaHealth {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicationCounts {
     pub objects: u64,
-    /// Objects that others had put into a replica.
+    /// Objects that were created in a replica outside the gateway, and adopted.
     pub adopted: u64,
-    /// Objects that others had put into a replica, and that were left alone.
+    /// Objects that were created in a replica outside the gateway, and left alone.
     pub strangers: u64,
-    /// Copies that were not as they should be.
+    /// Copies that differed from the record.
     pub differing: u64,
     pub copied: u64,
-    /// Copies that are still not as they should be.
+    /// Copies that still differ from the record.
     pub failed: u64,
     /// Replicas that could not be scanned.
     #[serde(skip_serializing_if = "is_none", default)]
@@ -94,9 +94,9 @@ fn is_none(count: &u64) -> bool {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scrub {
-    /// By ETags, as replicas list them.
+    /// Compares ETags, as replicas list them.
     Listing,
-    /// By reading every byte.
+    /// Reads every byte.
     Bytes,
 }
 
@@ -104,20 +104,20 @@ type Tell<'t> = &'t (dyn Fn(ReplicationCounts) + Send + Sync);
 
 #[async_trait]
 pub trait Replication: Send + Sync {
-    /// Returns its backends, and what is wrong with each.
+    /// Returns its backends and their states.
     fn health(&self) -> Vec<ReplicaHealth>;
 
-    /// In order of rank.
+    /// Returns the state of each replica, in order of rank.
     async fn status(&self, bucket: &BucketRecord) -> Result<Vec<ReplicaState>, StoreError>;
 
     /// Returns what the replicas lack, key by key and page by page: `after` is the end of the page before,
     /// `None` for the first one.
     async fn lacking(&self, bucket: &BucketRecord, after: Option<ObjectKey>) -> Result<Lacking, StoreError>;
 
-    /// Brings to replicas what they are known to lack.
+    /// Repairs the replicas: sends them the changes that they are known to lack.
     async fn repair(&self, bucket: &BucketRecord, tell: Tell<'_>) -> Result<ReplicationCounts, StoreError>;
 
-    /// Finds out what replicas lack, and repairs it.
+    /// Finds the changes that replicas lack, and repairs them.
     async fn scrub(
         &self,
         bucket: &BucketRecord,
@@ -128,7 +128,7 @@ pub trait Replication: Send + Sync {
     /// Returns the location that a replica on a backend would have.
     fn place_on(&self, bucket: &BucketRecord, backend: &str) -> Result<BackendPlace, StoreError>;
 
-    /// Repeating it after it was cut short completes it.
+    /// Adds a replica. A call that was interrupted can be repeated.
     async fn add(
         &self,
         bucket: &BucketRecord,
@@ -138,6 +138,6 @@ pub trait Replication: Send + Sync {
 
     async fn remove(&self, bucket: &BucketRecord, backend: &str) -> Result<(), StoreError>;
 
-    /// Makes it the first to be read.
+    /// Makes the replica on a backend the first one for reads.
     async fn promote(&self, bucket: &BucketRecord, backend: &str) -> Result<(), StoreError>;
 }

@@ -1,13 +1,14 @@
 //! The slots of parts of uploads in files that can be written at any offset, so that completing an upload
 //! copies nothing.
 //!
-//! Parts of one size `U` share one file, part `n` at offset `(n-1)·U`; a shorter part takes its slot too, for
-//! it may be the last. So when the parts are uniform, which they nearly always are, Complete cuts that file
-//! to length and gives it its name. A part that has no free slot (sent again, or of odd size) gets a file of
-//! its own and is moved on Complete, and only it. This module is pure: the drivers own the files.
+//! Parts of one size `U` share one file, with part `n` at offset `(n-1)·U`. A shorter part gets its slot too,
+//! because it may be the last one. So if the parts are uniform, which they nearly always are, Complete
+//! truncates that file and gives it its name. A part that has no free slot (sent again, or of another size)
+//! gets a file of its own, and only such parts are moved by Complete. This module is pure: the drivers own
+//! the files.
 //!
-//! Invariants: a slot that holds an acknowledged part is never given out again before the upload ends; a file
-//! becomes an object only while no write can be on its way to any of its slots, because a late write would
+//! Invariants: a slot with an acknowledged part is never given to another part before the upload ends; a file
+//! becomes an object only while no write to any of its slots can be in flight, because a late write would
 //! change the object.
 
 use crate::{
@@ -25,13 +26,13 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 pub struct Slots {
     /// The largest part seen: the size of the slots that new parts get.
     unit: u64,
-    /// The slots that hold a recorded part or are being written.
+    /// The slots that contain a recorded part or are being written to.
     taken: HashSet<(u64, u16)>,
-    /// The units of all slots that ever were given out: a file of them may be there.
+    /// The units of all slots that were ever given to a part: their files may exist.
     units: BTreeSet<u64>,
-    /// Bytes may be on their way to these slots, which are among those that are taken.
+    /// The taken slots to which writes may be in flight.
     open: HashSet<(u64, u16)>,
-    /// An object is being made of them: no more are given out.
+    /// An object is being made of the slots: no more are given to parts.
     are_sealed: bool,
 }
 
@@ -49,8 +50,8 @@ impl Slots {
         slots
     }
 
-    /// A slot for a part of this length, if it is known and one is free. `longest` is the size of the largest
-    /// file that the storage takes.
+    /// Returns a slot for a part of this length, if the length is known and the slot is free. `longest` is
+    /// the size of the largest file that the storage supports.
     pub fn take(&mut self, number: PartNumber, length: Option<u64>, longest: u64) -> Option<Location> {
         let length = length.filter(|length| *length > 0)?;
         self.unit = self.unit.max(length);
@@ -63,12 +64,12 @@ impl Slots {
         })
     }
 
-    /// All bytes of a part are in its slot.
+    /// Must be called when all bytes of a part are in its slot.
     pub fn filled(&mut self, number: PartNumber, unit: u64) {
         self.open.remove(&(unit, number.get()));
     }
 
-    /// Until [`Self::unseal`], no slot is given out.
+    /// Gives no more slots to parts until [`Self::unseal`].
     pub fn seal(&mut self) {
         self.are_sealed = true;
     }
@@ -77,24 +78,24 @@ impl Slots {
         self.are_sealed = false;
     }
 
-    /// Returns whether bytes may be on their way to a file of slots.
+    /// Returns whether writes to a file of slots may be in flight.
     pub fn are_written_to(&self, file: &Location) -> bool {
         self.open.iter().any(|(unit, _)| Location::Slot(*unit) == *file)
     }
 
-    /// The files that a slot was given out of.
+    /// Returns the files with a slot that was ever given to a part.
     pub fn files(&self) -> impl Iterator<Item = Location> {
         self.units.iter().map(|unit| Location::Slot(*unit))
     }
 
-    /// Nothing is in a slot that anybody needs, nor on its way to it.
+    /// Frees a slot. Its bytes must not be needed any more, and no write to it may be in flight.
     pub fn free(&mut self, number: PartNumber, unit: u64) {
         self.taken.remove(&(unit, number.get()));
         self.open.remove(&(unit, number.get()));
     }
 }
 
-/// Where the bytes of a part are, as the catalog remembers it: `u<unit>`, or the name of a file of its own,
+/// The location of a part's bytes, as the catalog stores it: `u<unit>`, or the name of a file of its own,
 /// which begins with another letter. Both are file names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
@@ -125,7 +126,7 @@ impl Location {
     }
 }
 
-/// One part: where it is, where it goes.
+/// The location of one part, and its offset in the object.
 #[derive(Debug)]
 pub struct Move {
     pub location: Location,
@@ -151,8 +152,8 @@ pub fn moves(parts: &[ObjectPart], recorded: &[PartRecord]) -> Result<Vec<Move>>
     parts.iter().map(one).collect()
 }
 
-/// The file of slots that becomes the object: the one that holds most bytes, if every part in it lies in its
-/// place.
+/// Returns the file of slots that becomes the object: the one with the most bytes, if every part in it is at
+/// its final offset.
 pub fn base(moves: &[Move]) -> Option<Location> {
     let mut bytes: HashMap<u64, Option<u64>> = HashMap::new();
     for part in moves {

@@ -3,18 +3,18 @@
 use crate::store::{Result, error::StoreError};
 use std::path::Path;
 
-/// Below a twentieth of a file system, and below this, its room is low.
+/// The free space below which a file system is low, if it is also below a twentieth of its size.
 const LOW: u64 = 1 << 30;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
-    /// Bytes that we may still write.
+    /// The number of bytes that this process may still write.
     pub free: u64,
     pub size: u64,
 }
 
 impl Space {
-    /// Asks for the space of the file system that a path lies on.
+    /// Returns the space of the file system that contains a path.
     pub fn at(path: &Path) -> Result<Self> {
         let told = rustix::fs::statvfs(path)
             .map_err(|error| StoreError::io(format!("asking for the space of {}", path.display()), error))?;
@@ -22,7 +22,7 @@ impl Space {
         Ok(Self { free: bytes(told.f_bavail), size: bytes(told.f_blocks) })
     }
 
-    /// An operator should make room before there is none.
+    /// Returns whether an operator should free space soon.
     pub fn is_low(self) -> bool {
         self.free < LOW.min(self.size / 20)
     }

@@ -7,21 +7,21 @@ thread_local! {
     static SEED: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// Draws the pauses of this thread from `seed` from now on. For tests that run everything on one thread and
-/// hold its clock: the same seed gives the same pauses.
+/// Derives all further pauses of this thread from `seed`. Tests that run on one thread and control its clock
+/// use it: the same seed gives the same pauses.
 pub fn seed_pauses(seed: u64) {
     SEED.set(Some(seed));
 }
 
-/// A random share of a pause, in whole milliseconds where it is that long: timers are no finer, and which way
-/// they round a fraction depends on when the process began.
+/// Returns a random share of a pause. It is in whole milliseconds if it is that long: timers are not more
+/// precise, and how they round a fraction depends on when the process began.
 pub fn spread(pause: Duration, shares: Range<f64>) -> Duration {
     let share = pause.mul_f64(shares.start + draw() * (shares.end - shares.start));
     let whole = Duration::from_millis(u64::try_from(share.as_millis()).unwrap_or(u64::MAX));
     if whole.is_zero() { share } else { whole }
 }
 
-/// From 0 to 1.
+/// Returns a number from 0 to 1.
 fn draw() -> f64 {
     if let Some(seed) = SEED.get() {
         // The generator of Knuth's MMIX: its upper bits are good enough for pauses.
@@ -30,7 +30,7 @@ fn draw() -> f64 {
         return (next >> 11) as f64 / (1u64 << 53) as f64;
     }
     let mut random = [0u8; 2];
-    // Without randomness the pause is only less spread out.
+    // If no randomness is available, all pauses have the same share.
     getrandom::fill(&mut random).map_or(0.5, |()| f64::from(u16::from_le_bytes(random)) / f64::from(u16::MAX))
 }
 

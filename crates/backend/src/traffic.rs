@@ -1,10 +1,10 @@
-//! The number of requests of a driver to its storage, and whether it could be reached: operators see both for
-//! each backend.
+//! The number of requests of a driver to its storage, and whether the storage is reachable. Operators see
+//! both for each backend.
 
 use super::contact::Contact;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counted by a driver, from its beginning.
+/// The counters of a driver, from the start of the process.
 #[derive(Debug, Default)]
 pub struct Meter {
     requests: AtomicU64,
@@ -16,12 +16,12 @@ pub struct Meter {
 /// The counts at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Sent, repeats among them.
+    /// The number of requests that were sent, including repeats.
     pub requests: u64,
     pub repeats: u64,
-    /// Requests without a reply: the storage was away, or too slow.
+    /// Requests without a reply, because the storage was unreachable or too slow.
     pub failures: u64,
-    /// Why the storage could not be reached when that was tried last, if it could not.
+    /// Why the storage was unreachable at the last attempt, if it was.
     pub trouble: Option<String>,
 }
 

@@ -1,8 +1,8 @@
-//! Entries of a storage that cannot be read: files and folders that the server may not open, or that are
-//! broken. Each is refused alone, and everything around it is served.
+//! Entries of a storage that cannot be read: files and folders without read permission, or broken ones. Each
+//! is refused alone, and everything else is served.
 //!
-//! This module owns which of them are known, so that each is logged once and counted. It does not own how
-//! they are refused: that follows from the kind of the error ([`StoreErrorKind`]).
+//! This module owns the list of known ones, so that each is logged and counted once. It does not own how they
+//! are refused: that follows from the kind of the error ([`StoreErrorKind`]).
 //!
 //! Invariant: the number of remembered entries is bounded.
 
@@ -18,11 +18,11 @@ use std::{
     },
 };
 
-/// How many entries of one bucket are noted. Further ones are refused in the same way, and neither logged nor
-/// counted.
+/// The maximum number of remembered entries of one bucket. Further ones are refused in the same way, but
+/// neither logged nor counted.
 const MOST: usize = 10_000;
 
-/// How many a backend has, over all of its buckets.
+/// The number of unreadable entries in all buckets of a backend.
 #[derive(Debug, Clone, Default)]
 pub struct Total(Arc<AtomicU64>);
 
@@ -49,7 +49,7 @@ impl Unreadable {
         self.paths.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something could not be read.
+    /// Records an entry that cannot be read.
     pub fn meet(&self, path: &str, error: &StoreError) {
         let mut paths = self.paths();
         if paths.len() < MOST && paths.insert(path.to_owned()) {
@@ -67,7 +67,7 @@ impl Unreadable {
         }
     }
 
-    /// To be checked again.
+    /// Returns the known entries, which have to be checked again.
     pub fn known(&self) -> Vec<String> {
         self.paths().iter().cloned().collect()
     }
@@ -80,8 +80,8 @@ impl Drop for Unreadable {
     }
 }
 
-/// Whether an error is about one entry, and says nothing of those around it. Others are about the whole
-/// storage: it is away, full, or refuses our credentials.
+/// Returns whether an error is about one entry only. All other errors are about the whole storage: it is
+/// unreachable, full, or refuses the credentials.
 pub fn is_of_entry(error: &StoreError) -> bool {
     matches!(error.kind(), StoreErrorKind::AccessDenied | StoreErrorKind::Broken | StoreErrorKind::KeyTooLong)
 }

@@ -1,5 +1,5 @@
-//! Ids of uploads, for drivers whose storage has none or others, and the names that uploads have among what
-//! is staged on local disk.
+//! Ids of uploads, for drivers whose storage has none or other ones, and the names of what is staged for
+//! uploads on local disk.
 
 use crate::{
     catalog::{BucketId, Catalog},
@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// In order of time, so that the uploads of one key are listed in it, and unguessable.
+/// Returns an id that is unguessable. Ids sort by time, so the uploads of one key are listed in that order.
 pub fn new_id(now: Timestamp) -> Result<UploadId> {
     let mut random = [0; 16];
     let failed =
@@ -21,19 +21,19 @@ pub fn new_id(now: Timestamp) -> Result<UploadId> {
         .ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "an id of hex digits was refused"))
 }
 
-/// `<bucket id>-<upload id>`: the name distinguishes the remains of an upload from a live one. Ids of
+/// Returns the staged name `<bucket id>-<upload id>`, which shows whether the upload still exists. Ids of
 /// buckets are never used again.
 pub fn staged_name(bucket: BucketId, upload: &UploadId) -> String {
     format!("{}-{upload}", bucket.0)
 }
 
-/// Returns whether a staged name has no owner: its upload has ended, or its bucket is gone. Other names are
-/// left alone.
+/// Returns bucket and upload of a staged name without an owner: its upload has ended, or its bucket is gone.
+/// Other names return `None`.
 pub async fn left(catalog: &dyn Catalog, name: &str) -> Result<Option<(BucketId, UploadId)>> {
     let upload = name
         .split_once('-')
         .and_then(|(bucket, upload)| Some((BucketId(bucket.parse().ok()?), UploadId::parse(upload)?)));
     let Some((bucket, upload)) = upload else { return Ok(None) };
-    // An upload is in the catalog before anything is staged for it, and until it has ended.
+    // An upload is in the catalog before anything is staged for it, and stays there until it has ended.
     Ok(catalog.upload(bucket, &upload).await?.is_none().then_some((bucket, upload)))
 }

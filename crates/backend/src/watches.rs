@@ -1,15 +1,12 @@
 //! Watches of names that this process may change during a read.
 //!
-//! A reader reads twice: what is known about a file, and the file. Between the two, a change may happen that
-//! neither size nor time shows. So the reader watches the name from before the first read; a writer announces
-//! its change before any reader can see it.
+//! A reader makes two reads: of the record of a file, and of the file. Between the two, a change may happen
+//! that neither size nor time shows. So the reader watches the name from before the first read, and a writer
+//! announces its change before any reader can see it.
 //!
 //! This module owns no lock and decides nothing.
 //!
-//! Invariants:
-//! - a watch of a name is unchanged only if no change of that name was under way when it began, and none has
-//!   begun since;
-//! - a name that is neither watched nor changed costs nothing.
+//! - a name that is neither watched nor changed uses no memory.
 
 use std::{
     collections::HashMap,
@@ -25,7 +22,7 @@ pub struct Watches<K>(Mutex<HashMap<K, Name>>);
 struct Name {
     watches: usize,
     under_way: usize,
-    /// Changes since this entry was made.
+    /// The number of changes since this entry was created.
     begun: u64,
 }
 
@@ -36,7 +33,7 @@ impl<K> Default for Watches<K> {
 }
 
 impl<K: Clone + Eq + Hash> Watches<K> {
-    /// Watches a name. To be called before the first look.
+    /// Watches a name. It must be called before the first read.
     pub fn watch(self: &Arc<Self>, name: &K) -> Watch<K> {
         let mut names = self.names();
         let entry = names.entry(name.clone()).or_default();
@@ -49,8 +46,8 @@ impl<K: Clone + Eq + Hash> Watches<K> {
         }
     }
 
-    /// Announces a change of what has this name. To be called before anybody can see the change; the change
-    /// lasts until the result is dropped.
+    /// Announces a change of the thing with this name. It must be called before the change is visible. The
+    /// change lasts until the result is dropped.
     pub fn change(self: &Arc<Self>, name: &K) -> Change<K> {
         let mut names = self.names();
         let entry = names.entry(name.clone()).or_default();
@@ -74,7 +71,7 @@ impl<K: Clone + Eq + Hash> Watches<K> {
     }
 }
 
-/// One who looks; ends when it is dropped.
+/// The watch of one reader; it ends when it is dropped.
 #[derive(Debug)]
 pub struct Watch<K: Clone + Eq + Hash> {
     watches: Arc<Watches<K>>,
@@ -84,7 +81,8 @@ pub struct Watch<K: Clone + Eq + Hash> {
 }
 
 impl<K: Clone + Eq + Hash> Watch<K> {
-    /// Returns whether no change was under way when this watch began: otherwise it is never unchanged.
+    /// Returns whether no change was in progress when this watch began. If one was, the watch is never
+    /// unchanged.
     pub fn was_quiet(&self) -> bool {
         self.was_quiet
     }
@@ -101,7 +99,7 @@ impl<K: Clone + Eq + Hash> Drop for Watch<K> {
     }
 }
 
-/// A change that is under way; it ends when this is dropped.
+/// A change that is in progress; it ends when it is dropped.
 #[derive(Debug)]
 #[must_use = "a change ends when it is dropped"]
 pub struct Change<K: Clone + Eq + Hash> {

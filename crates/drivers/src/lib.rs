@@ -1,5 +1,5 @@
 //! Drivers: one folder for each kind of storage, behind the contract of `backend`. A driver never uses
-//! another driver. Adding one adds a folder here, and a row where the server builds backends from
+//! another driver. A new driver needs a folder here, and a row where the server builds backends from
 //! configuration.
 
 #![warn(unreachable_pub)]

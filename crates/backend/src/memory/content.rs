@@ -1,4 +1,4 @@
-//! Bytes of objects and parts, as they arrived: shared slices, never copied.
+//! The bytes of objects and parts, as they arrived: shared slices, never copied.
 
 use crate::{
     model::{ChecksumAlgorithm, Span},
@@ -9,21 +9,22 @@ use crate::{
 };
 use bytes::Bytes;
 
-/// Hashing goes on the reactor: this driver is not for load.
+/// The number of bytes that are hashed at a time. Hashing runs on the async runtime, because this driver is
+/// not made for load.
 const BATCH: usize = 1 << 20;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Content(Vec<Bytes>);
 
 impl Content {
-    /// The whole of a body that came true.
+    /// Receives a body and verifies it.
     pub(super) async fn receive(
         mut payload: Payload,
         default: ChecksumAlgorithm,
     ) -> Result<(Self, Verified)> {
         let mut digests = payload.digests(Some(default));
         let mut frames = Vec::new();
-        // Bytes that count as on their way must not be kept.
+        // The memory of received bytes is counted for their request, so bytes that are kept are copied.
         let counts = payload.memory().is_some();
         while let Some(batch) = payload.read_some(BATCH).await? {
             for frame in batch {
@@ -43,7 +44,7 @@ impl Content {
         let mut at = 0;
         for frame in &self.0 {
             let end = at + frame.len() as u64;
-            // Both ends lie within this frame, so neither cast can cut.
+            // Both ends are within this frame, so the casts lose nothing.
             let (from, to) = (span.start.clamp(at, end) - at, span.end.clamp(at, end) - at);
             if from < to {
                 frames.push(frame.slice(from as usize..to as usize));

@@ -10,7 +10,7 @@ use std::{
     ops::Bound,
 };
 
-/// Keys as bytes: a cursor's bounds are not always UTF-8.
+/// Objects by the bytes of their keys: the bounds of a cursor are not always UTF-8.
 pub(super) type ByKey<T> = BTreeMap<Box<[u8]>, (ObjectKey, T)>;
 
 pub(super) struct KeyCursor<'m, T> {
@@ -46,12 +46,12 @@ impl<'m, T> Ordered for KeyCursor<'m, T> {
     }
 }
 
-/// Uploads in order of key, then of id.
+/// Uploads in the order of key, then id.
 pub(super) type ByUpload<T> = BTreeMap<(Box<[u8]>, String), T>;
 
 pub(super) struct UploadCursor<'m, T> {
     map: &'m ByUpload<T>,
-    /// A listing that ended amid the uploads of one key goes on there.
+    /// The key and upload after which a listing continues that ended between the uploads of one key.
     resume: Option<(&'m str, &'m UploadId)>,
     rest: btree_map::Range<'m, (Box<[u8]>, String), T>,
 }

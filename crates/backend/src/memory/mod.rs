@@ -1,9 +1,9 @@
-//! Buckets in memory: for tests, and for trying the server without a disk. They are volatile; objects cost
-//! their size in memory.
+//! Buckets in memory: for tests, and for trying the server without a disk. They are lost when the process
+//! ends, and objects use as much memory as their size.
 //!
-//! This is the plainest driver that keeps every promise of the [`Store`] contract, with no catalog beside it:
-//! one lock per bucket makes publishing atomic; whole objects are shared and never changed, so readers keep
-//! theirs at no cost.
+//! This is the simplest driver that fulfils the whole [`Store`] contract, without a catalog: one lock per
+//! bucket makes publishing atomic, and objects are shared and never changed, so readers keep theirs at no
+//! cost.
 
 mod content;
 mod cursor;
@@ -30,7 +30,7 @@ pub struct MemoryBackend {
     places: Arc<Places>,
 }
 
-/// By place, which is the bucket's name.
+/// The buckets by location, which is the bucket's name.
 #[derive(Debug, Default)]
 struct Places(Mutex<BTreeMap<String, Arc<MemoryStore>>>);
 
@@ -45,7 +45,7 @@ impl MemoryBackend {
         Self::default()
     }
 
-    /// Takes all places away, with what is in them, as a disk that is replaced.
+    /// Removes all buckets with their objects, like a disk that was replaced.
     pub fn lose_everything(&self) {
         std::mem::take(&mut *self.places.lock()).into_values().for_each(|store| store.lose());
     }

@@ -1,7 +1,7 @@
 //! One bucket in memory.
 //!
-//! Invariants: the maps hold only whole and verified objects; every decision that a client can observe is
-//! taken under the one lock, which is never held across an await.
+//! Invariants: the maps contain only complete and verified objects; everything that a client can observe is
+//! decided under the one lock, which is never held across an await.
 
 use super::{
     content::Content,
@@ -51,7 +51,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
 /// The checksum that S3 computes when a client asks for none.
 const DEFAULT_CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
 
-/// How many ended uploads are remembered for repeated Completes.
+/// The number of completed uploads that are remembered for repeated Completes.
 const REMEMBERED: usize = 10_000;
 
 #[derive(Debug, Default)]
@@ -61,9 +61,9 @@ pub struct MemoryStore(Mutex<State>);
 struct State {
     objects: ByKey<Arc<Object>>,
     uploads: ByUpload<Upload>,
-    /// Ids begin with their time, so the first is the oldest.
+    /// Ids begin with their time, so the first one is the oldest.
     completed: BTreeMap<UploadId, (ObjectKey, Written)>,
-    /// The bucket is gone: nothing may be acknowledged any more.
+    /// The bucket was removed: no further write may be acknowledged.
     retired: bool,
 }
 
@@ -136,14 +136,14 @@ impl State {
 }
 
 impl MemoryStore {
-    /// Ends the bucket if nothing is in it. Uploads that have not ended go with it.
+    /// Removes the bucket if it has no objects. Uploads in progress are removed with it.
     pub(super) fn retire(&self) -> bool {
         let mut state = self.lock();
         state.retired = state.objects.is_empty();
         state.retired
     }
 
-    /// Ends the bucket with all that is in it.
+    /// Removes the bucket with all of its objects.
     pub(super) fn lose(&self) {
         let mut state = self.lock();
         *state = State { retired: true, ..State::default() };
@@ -267,7 +267,7 @@ impl Store for MemoryStore {
         let last_modified = Timestamp::now();
         let written =
             PartWritten { etag: recorded.etag(), checksum: recorded.checksum.clone(), last_modified };
-        // The upload may have ended while the body came.
+        // The upload may have ended while the body arrived.
         self.lock().upload(key, upload)?.parts.insert(number, Part { recorded, last_modified, content });
         Ok(written)
     }

@@ -1,5 +1,5 @@
-//! A request on its way to a service that takes access tokens: addressed, sent with a token, and repeated
-//! when the service limits the rate of requests. Its driver interprets replies and refusals.
+//! Requests to a service that takes access tokens: addressed, sent with a token, and repeated when the
+//! service limits the rate of requests. The service's driver interprets replies and refusals.
 
 use super::Tokens;
 use crate::{
@@ -23,30 +23,30 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The time limit for copies of large files.
+/// The time limit for requests that may take long, such as copies of large files.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// The first pause after a rate limit was met. Pauses grow exponentially from here.
+/// The first pause after a rate limit. Each further pause is longer.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(16);
-/// The longest pause that the service may ask for.
+/// The longest pause that the service may request.
 const LONGEST_TOLD: Duration = Duration::from_secs(60);
 const SLOWER: u32 = 6;
-/// A page of 1,000 files, or of 2,000 short ones.
+/// The longest reply, in bytes: a page of 1,000 files, or of 2,000 short ones.
 const LONGEST: usize = 8 << 20;
-/// Documents that say why something was refused are short; whatever is longer is none.
+/// The maximum size of an error document. Real ones are much shorter.
 const LONGEST_REFUSAL: usize = 64 << 10;
 
-/// Why a service did not do what it was asked.
+/// The error reply of a service.
 pub trait Refusal: Into<StoreError> + Send + Sized + 'static {
-    /// In words to an operator.
+    /// The name of the service, for messages to operators.
     const SERVICE: &'static str;
 
     fn read(status: StatusCode, retry_after: Option<Duration>, document: &[u8]) -> Self;
 
-    /// Asking more slowly helps.
+    /// Returns whether the service limits the rate, so that slower requests succeed.
     fn is_rate_limit(&self) -> bool;
 
-    /// The token is not valid, or not any more.
+    /// Returns whether the token is invalid or has expired.
     fn is_of_token(&self) -> bool;
 
     fn retry_after(&self) -> Option<Duration>;
@@ -55,12 +55,12 @@ pub trait Refusal: Into<StoreError> + Send + Sized + 'static {
 /// The reply of a service, or its refusal.
 type Answer<R> = std::result::Result<Reply, R>;
 
-/// The way to one service.
+/// The API of one service.
 pub struct Api<R> {
     wire: Arc<Wire>,
     tokens: Tokens,
     endpoint: Endpoint,
-    /// All requests wait while the service has told one of them to wait.
+    /// The time before which no request is sent, because the service has requested a pause.
     not_before: Mutex<Option<Instant>>,
     refusal: PhantomData<fn() -> R>,
 }
@@ -78,17 +78,18 @@ impl<R: Refusal> Api<R> {
         self.wire.traffic()
     }
 
-    /// A path of the API.
+    /// Begins a request to a path of the API.
     pub fn call(self: &Arc<Self>, method: Method, below: &str) -> Call<R> {
         self.at(&self.endpoint, method, &format!("{}{below}", self.endpoint.path()))
     }
 
-    /// Makes a request to a path that the service has named, with its query: always on the API's own host.
+    /// Begins a request to a path and query that the service has returned. It always goes to the API's own
+    /// host.
     pub fn named(self: &Arc<Self>, method: Method, target: &str) -> Call<R> {
         self.at(&self.endpoint, method, target)
     }
 
-    /// A whole path of another host that takes our tokens.
+    /// Begins a request to a complete path on another host that accepts the same tokens.
     pub fn at(self: &Arc<Self>, host: &Endpoint, method: Method, path: &str) -> Call<R> {
         Call::new(
             self.clone(),
@@ -98,7 +99,7 @@ impl<R: Refusal> Api<R> {
         )
     }
 
-    /// An address that is secret enough by itself. It gets no token.
+    /// Begins a request without a token, to an address that is secret by itself.
     pub fn unsigned(self: &Arc<Self>, method: Method, address: &str) -> Result<Call<R>> {
         let place = address.parse::<Uri>().ok().and_then(|uri| {
             let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"))?;
@@ -135,7 +136,7 @@ impl<R> fmt::Debug for Api<R> {
 pub struct Call<R> {
     api: Arc<Api<R>>,
     method: Method,
-    /// Scheme, authority, path.
+    /// Scheme, authority and path.
     place: (String, String, String),
     query: Vec<(&'static str, String)>,
     headers: HeaderMap,
@@ -163,7 +164,7 @@ impl<R: Refusal> Call<R> {
         self
     }
 
-    /// A value that no header can have is left out: ours are all legal.
+    /// Adds a header. A value that is invalid in a header is left out; all values here are valid.
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         match HeaderValue::from_str(value) {
             Ok(value) => {
@@ -184,13 +185,13 @@ impl<R: Refusal> Call<R> {
         self
     }
 
-    /// The service may take its time.
+    /// Gives the request a long time limit.
     pub fn patiently(mut self) -> Self {
         self.patient = true;
         self
     }
 
-    /// A body that streams gets one attempt.
+    /// Sends the request. A streamed body gets one attempt.
     pub async fn send(mut self, again: Again) -> Result<Answer<R>> {
         let bytes = match &self.body {
             Outgoing::Full { bytes, .. } => Some(bytes.clone().unwrap_or_default()),
@@ -232,7 +233,7 @@ impl<R: Refusal> Call<R> {
         Err(StoreError::new(StoreErrorKind::Busy, format!("{} limits the rate of requests", R::SERVICE)))
     }
 
-    /// The document that answers it.
+    /// Sends the request and parses the document of the reply.
     pub async fn read<T: DeserializeOwned>(self, again: Again) -> Result<std::result::Result<T, R>> {
         match self.send(again).await? {
             Ok(reply) => parse::<T, R>(&reply.bytes(LONGEST).await?).map(Ok),

@@ -1,8 +1,8 @@
-//! How a person authorises access to a drive: in a browser that returns to this machine (RFC 8252, with PKCE,
-//! RFC 7636), or on another device with a code to type (RFC 8628). The result is a refresh token.
+//! How a user authorises access to a drive: in a browser that returns to this machine (RFC 8252, with PKCE,
+//! RFC 7636), or on another device by typing a code (RFC 8628). The result is a refresh token.
 //!
-//! This module owns the requests and the checks; the caller decides where addresses are shown and where
-//! answers come from.
+//! This module owns the requests and the checks. The caller decides where addresses are shown and how the
+//! address that the browser returned to is entered.
 
 use super::{form, post};
 use crate::{
@@ -24,15 +24,15 @@ use std::{
 };
 
 const LONGEST: usize = 64 << 10;
-/// The pause between two questions whether a device was let in, if the authority does not say.
+/// The default pause between two requests whether the user has typed the code.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// The service that is asked for authorisation, and the application that asks.
+/// The service that grants access, and the application that requests it.
 #[derive(Debug, Clone)]
 pub struct Asking {
-    /// In words to a person.
+    /// The name of the service, for messages to the user.
     pub authority: &'static str,
-    /// The page that asks the person.
+    /// The page on which the user grants access.
     pub page: Endpoint,
     /// The endpoint for tokens.
     pub tokens: Endpoint,
@@ -43,12 +43,12 @@ pub struct Asking {
     pub scope: String,
     /// The scope that a device with a code may ask for.
     pub device_scope: String,
-    /// Further parameters of the page, so that the service gives out a refresh token.
+    /// Further parameters of the page, with which the service issues a refresh token.
     pub extra: &'static [(&'static str, &'static str)],
     pub wire: WireSettings,
 }
 
-/// A question that a person has not answered yet.
+/// A request for access that the user has not answered yet.
 pub struct Authorization {
     asking: Asking,
     wire: Arc<Wire>,
@@ -56,7 +56,7 @@ pub struct Authorization {
     state: String,
 }
 
-/// A code to type on another device.
+/// A code that the user types on another device.
 #[derive(Debug)]
 pub struct Device {
     code: Secret,
@@ -91,7 +91,7 @@ impl Authorization {
         Ok(Self { verifier: Secret::new(random()?), state: random()?, wire, asking })
     }
 
-    /// The address to open in a browser, which comes back to `redirect`.
+    /// Returns the address to open in a browser. The browser returns to `redirect`.
     pub fn page(&self, redirect: &str) -> String {
         let challenge = ring::digest::digest(&ring::digest::SHA256, self.verifier.expose().as_bytes());
         let challenge = BASE64_URL_SAFE_NO_PAD.encode(challenge);
@@ -108,8 +108,8 @@ impl Authorization {
         format!("{}?{}", self.asking.page, form(&fields))
     }
 
-    /// The refresh token for an address that the browser came back to. `None`: it is no answer to this
-    /// question.
+    /// Returns the refresh token for the address that the browser returned to. `None`: the address does not
+    /// belong to this request.
     pub async fn returned(&self, address: &str, redirect: &str) -> Result<Option<Secret>> {
         let Some((_, query)) = address.trim().split_once('?') else { return Ok(None) };
         let field = |name: &str| {
@@ -135,7 +135,7 @@ impl Authorization {
         }
     }
 
-    /// A code for another device.
+    /// Requests a code for another device.
     pub async fn device(&self) -> Result<Device> {
         let Some(devices) = &self.asking.devices else {
             let words = format!("{} lets in no device by a code: leave out --device", self.asking.authority);
@@ -163,7 +163,7 @@ impl Authorization {
         }
     }
 
-    /// The refresh token, once the person has typed the code.
+    /// Waits until the user has typed the code, and returns the refresh token.
     pub async fn typed(&self, mut device: Device) -> Result<Secret> {
         let grant = ("grant_type", "urn:ietf:params:oauth:grant-type:device_code");
         while Instant::now() < device.until {
@@ -187,7 +187,7 @@ impl Authorization {
         let mut fields = fields.to_vec();
         fields.push(("client_id", &self.asking.client_id));
         fields.extend(self.asking.client_secret.as_ref().map(|secret| ("client_secret", secret.expose())));
-        // A code is good for one answer: what may have been carried out is not asked again.
+        // A code can be used once: a request that may have been carried out is not repeated.
         let reply = post(&self.wire, at, &Secret::new(form(&fields)), Again::OnlyIfRefused).await?;
         let status = reply.status;
         Ok((status, serde_json::from_slice(&reply.bytes(LONGEST).await?).unwrap_or_default()))
@@ -207,7 +207,7 @@ impl Authorization {
     }
 }
 
-/// 256 bits in 43 characters that need no escape.
+/// Returns 256 random bits as 43 characters that need no escape.
 fn random() -> Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| {

@@ -1,5 +1,5 @@
 //! OAuth 2.0 (RFC 6749), as cloud drives use it: the grants, the access tokens obtained with them (`tokens`),
-//! requests that carry those (`api`), and how a person gives a grant (`authorize`).
+//! requests that carry tokens (`api`), and how a user gives a grant (`authorize`).
 
 mod api;
 mod authorize;
@@ -24,8 +24,8 @@ use std::path::PathBuf;
 /// The grant with which tokens are obtained.
 #[derive(Debug, Clone)]
 pub enum Grant {
-    /// A person who has agreed, by `causeway backend authorize` or any other way. Clients that keep no secret
-    /// have none.
+    /// A user has granted access, by `causeway backend authorize` or in another way. Applications that cannot
+    /// keep a secret have no `client_secret`.
     Refresh { client_id: String, client_secret: Option<Secret>, refresh_token: Secret },
     /// The JSON of a Google service account's key; `subject` is a user of the domain that it acts for.
     ServiceAccount { key: Secret, subject: Option<String> },
@@ -36,16 +36,16 @@ pub enum Grant {
 /// The authority that issues tokens, and the scope.
 #[derive(Debug, Clone)]
 pub struct Authority {
-    /// In words to an operator.
+    /// The name of the authority, for messages to operators.
     pub name: &'static str,
     pub url: Endpoint,
     /// The scope that is requested where the grant does not name one.
     pub scope: String,
-    /// The file for newer refresh tokens, for authorities that issue one with each access token.
+    /// The file for renewed refresh tokens, for authorities that issue a new one with each access token.
     pub renewals: Option<PathBuf>,
 }
 
-/// Asks an authority.
+/// Sends a form to an authority.
 async fn post(wire: &Wire, url: &Endpoint, form: &Secret, again: Again) -> Result<Reply> {
     let uri =
         Uri::builder().scheme(url.scheme()).authority(url.authority()).path_and_query(url.path()).build();

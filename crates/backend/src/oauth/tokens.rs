@@ -1,8 +1,9 @@
 //! Access tokens: obtained with a grant, kept until shortly before they expire, and obtained again when the
 //! storage refuses them.
 //!
-//! Some authorities issue a newer refresh token each time, and the one before expires some months later: the
-//! newest is kept in a file, and used as long as the configuration names the token that it was derived from.
+//! Some authorities issue a new refresh token each time, and the former one expires some months later. The
+//! newest one is kept in a file, and used as long as the configuration contains the token that it was derived
+//! from.
 
 use super::{Authority, Grant, form, post};
 use crate::{
@@ -27,17 +28,17 @@ use std::{
 };
 use tokio::sync::Mutex;
 
-/// A token is not used in the last minute of its life.
+/// A token is not used in the last minute before it expires.
 const MARGIN: Duration = Duration::from_secs(60);
 const LONGEST: usize = 64 << 10;
 
 pub struct Tokens {
-    /// A wire that nothing else uses: tokens must not wait for requests that wait for tokens.
+    /// A wire for requests for tokens only: they must not wait for requests that wait for tokens.
     wire: Arc<Wire>,
     authority: Authority,
     grant: Parsed,
     kept: Mutex<Option<Token>>,
-    /// The newest, if it is not that of the configuration.
+    /// The newest refresh token, if it is not the one in the configuration.
     renewed: std::sync::Mutex<Option<Secret>>,
 }
 
@@ -47,10 +48,10 @@ enum Parsed {
     Client { client_id: String, client_secret: Secret },
 }
 
-/// A refresh token that replaces another.
+/// A refresh token that replaces the one in the configuration.
 #[derive(Serialize, Deserialize)]
 struct Renewal {
-    /// A digest of the one in the configuration.
+    /// A digest of the token in the configuration.
     of: String,
     refresh_token: String,
 }
@@ -120,7 +121,8 @@ impl Tokens {
         Ok(Self { wire, authority, grant, kept: Mutex::default(), renewed: std::sync::Mutex::new(renewed) })
     }
 
-    /// The token was refused: the next request gets another. Not if that has happened already.
+    /// Must be called when the storage refused a token: the next request obtains a new one, unless another
+    /// task has done so already.
     pub async fn refused(&self, token: Option<&HeaderValue>) {
         let mut kept = self.kept.lock().await;
         if kept.as_ref().map(|kept| &kept.value) == token {
@@ -175,7 +177,7 @@ impl Tokens {
         let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(senseless)?;
         value.set_sensitive(true);
         let life = Duration::from_secs(answer.expires_in.unwrap_or(3600));
-        // One that ends within the margin is used for half of its life.
+        // A token that expires within the margin is used for half of its lifetime.
         Ok(Token { value, until: begun + life.saturating_sub(MARGIN).max(life / 2) })
     }
 
@@ -224,7 +226,7 @@ impl Tokens {
         ])))
     }
 
-    /// The newest refresh token is used from now on, also after a restart.
+    /// Stores a new refresh token, which is used from now on and after a restart.
     async fn renew(&self, token: Secret) {
         let Parsed::Refresh { refresh_token: configured, .. } = &self.grant else { return };
         let known = self.renewed.lock().unwrap_or_else(PoisonError::into_inner).replace(token.clone());

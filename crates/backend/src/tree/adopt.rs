@@ -1,8 +1,9 @@
-//! Foreign files: files created outside Causeway where objects are. They are served at once; the storage
-//! reports their MD5, or it is computed when it first matters, and kept as a record like any other object's.
+//! Foreign files: files that were created outside Causeway, where objects are. They are served at once. Their
+//! MD5 is reported by the storage, or computed when it first matters and kept as a record like that of any
+//! other object.
 //!
-//! Small files are adopted when first seen. Large ones answer with a provisional ETag (it ends in `-0`) while
-//! a single background task reads them, so that HEAD never waits for gigabytes.
+//! A small file is adopted when it is first seen. A large one has a provisional ETag (it ends in `-0`) while
+//! a single background task reads it, so that HEAD never waits for gigabytes.
 
 use super::{
     bucket::{Bucket, to_the_end},
@@ -20,16 +21,17 @@ use futures_util::StreamExt;
 use md5::{Digest, Md5};
 use std::sync::Arc;
 
-/// Up to here the MD5 is computed while the client waits.
+/// The size up to which the MD5 is computed while the client waits.
 const SMALL: u64 = 1024 * 1024;
 
-/// Returns what a client sees of a found file. Adopts it if that is quick, begins to if it is not.
+/// Returns what a client sees of a found file. A small foreign file is adopted here, a large one in the
+/// background.
 pub(super) async fn describe(bucket: &Arc<Bucket>, key: &ObjectKey, found: &Found) -> Result<ObjectInfo> {
     if found.record.is_some() || found.stat.md5.is_some() {
         return Ok(found.info());
     }
     if found.stat.size <= SMALL {
-        // Only if it is still the same file: the caller goes on with the one it has open.
+        // The result is used only if it is of the same file: the caller serves the file that it has open.
         let (adopting, its) = (bucket.clone(), key.clone());
         let adopted = to_the_end(async move { adopt(&adopting, &its).await }).await?;
         return Ok(adopted
@@ -40,7 +42,8 @@ pub(super) async fn describe(bucket: &Arc<Bucket>, key: &ObjectKey, found: &Foun
     Ok(found.info())
 }
 
-/// Like `describe`, for a caller that holds the lock of the key and has read this row under it.
+/// Describes a file like `describe`, for a caller that holds the lock of the key and has read this row under
+/// it.
 pub(super) async fn describe_locked(
     bucket: &Arc<Bucket>,
     key: &ObjectKey,
@@ -69,7 +72,7 @@ fn adopt_later(bucket: &Arc<Bucket>, key: &ObjectKey) {
     }
 }
 
-/// Records a foreign file, under the key's lock. `None` if there is nothing any more.
+/// Records a foreign file, under the key's lock. `None` if the file is gone.
 pub(super) async fn adopt(bucket: &Bucket, key: &ObjectKey) -> Result<Option<Record>> {
     let _guard = bucket.lock(key).await;
     match bucket.find_locked(key).await? {
@@ -78,7 +81,7 @@ pub(super) async fn adopt(bucket: &Bucket, key: &ObjectKey) -> Result<Option<Rec
     }
 }
 
-/// The record of a found file and its row; made if there was none. The lock is held.
+/// Returns the record of a found file and its row. A missing record is made. The caller holds the lock.
 pub(super) async fn recorded(
     bucket: &Bucket,
     key: &ObjectKey,

@@ -31,15 +31,15 @@ use tokio::sync::Semaphore;
 #[derive(Debug)]
 pub(super) struct Bucket {
     pub(super) id: BucketId,
-    /// The folder where its keys begin; empty for the root.
+    /// The folder that contains the bucket's keys; empty for the root.
     pub(super) folder: String,
     pub(super) files: Arc<dyn Files>,
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) locks: Arc<Locks<ObjectKey>>,
-    /// For readers: which keys' files are being changed. A change begins under the key's lock before anybody
-    /// can see it in the storage, and ends when the row says what came of it.
+    /// Shows readers which keys' files are being changed. A change begins under the key's lock before it is
+    /// visible in the storage, and ends when the row contains its result.
     pub(super) watches: Arc<Watches<ObjectKey>>,
-    /// Listings wait for these keys: their index and row are being written.
+    /// The keys whose index and row are being written; listings wait for them.
     pub(super) changes: Arc<Changes>,
     pub(super) completing: Arc<Locks<UploadId>>,
     pub(super) uploads: Uploads,
@@ -47,7 +47,7 @@ pub(super) struct Bucket {
     pub(super) unreadable: Unreadable,
     pub(super) scan: Scan,
     pub(super) spool: Arc<Spool>,
-    /// One foreign file is read in the background at a time.
+    /// Limits the adoption of large foreign files in the background to one at a time.
     pub(super) adopting: Arc<Semaphore>,
     pub(super) drafts: Arc<Drafts>,
     pub(super) folding: Arc<Folding>,
@@ -55,7 +55,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// A path of the storage.
+    /// Returns the path in the storage for a path in the bucket.
     pub(super) fn at(&self, path: &str) -> String {
         match (self.folder.as_str(), path) {
             (folder, "") => folder.to_owned(),
@@ -77,13 +77,14 @@ impl Bucket {
         let path = self.path_of(key);
         let mut places = vec![path.plain_path(), path.beside_path(), self.apart(key)];
         if self.folding.confuses(key) {
-            // The file that answers to the plain name may be another key's.
+            // On storage that folds names, the file at the plain path may belong to another key, so the apart
+            // path is checked first.
             places.rotate_right(1);
         }
         places
     }
 
-    /// Returns the path of a key whose spelling collides with another's.
+    /// Returns the path of a key whose name collides with that of another key.
     pub(super) fn apart(&self, key: &ObjectKey) -> String {
         codec::apart(key, self.files.service().names)
     }
@@ -100,8 +101,8 @@ impl Bucket {
         self.write_row(key, row, true).await
     }
 
-    /// The writer holds the key's lock, and no other process has the bucket open: the row is still what was
-    /// read.
+    /// No expected revision is needed: the writer holds the key's lock, and no other process has the bucket
+    /// open, so the row is still the one that was read.
     async fn write_row(&self, key: &ObjectKey, row: &Row, to_remove: bool) -> Result<()> {
         let (row, expected) = (row.write(key)?, Expected::Any);
         let written = if to_remove {
@@ -113,7 +114,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// Announces that the file of a key changes, until the result is dropped. The lock is held.
+    /// Announces that the file of a key changes, until the result is dropped. The caller holds the lock.
     pub(super) fn change(&self, key: &ObjectKey) -> Changing<'_> {
         Changing { bucket: self, key: key.clone(), _change: self.watches.change(key) }
     }
@@ -123,7 +124,7 @@ impl Bucket {
     }
 }
 
-/// The file of a key is being changed.
+/// A change of the file of a key that is in progress.
 pub(super) struct Changing<'b> {
     bucket: &'b Bucket,
     key: ObjectKey,
@@ -136,7 +137,7 @@ impl Drop for Changing<'_> {
     }
 }
 
-/// Runs a change to its end, whether or not its client waits.
+/// Runs a change to its end, even if its caller is dropped.
 pub(super) async fn to_the_end<T: Send + 'static>(
     change: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {

@@ -1,13 +1,13 @@
-//! The descent through the folders of a storage: it has an end, whatever the storage reports.
+//! The descent through the folders of a storage. It always ends, whatever the storage reports.
 //!
-//! This module owns the bound on the folders of one pass, and the proof that a folder is not contained in
+//! This module owns the bound on the folders of one scan, and the check that a folder does not contain
 //! itself. It does not own what is done with the entries.
 //!
 //! Invariants:
-//! - a path that no key can have is not followed: keys have at most 1,024 bytes, so the depth is bounded;
-//! - a folder with files in it is not followed further if several folders above it had exactly the same
+//! - a path that no key can have is not opened: keys have at most 1,024 bytes, so the depth is bounded;
+//! - below a folder with files in it, the descent stops if several folders above it had exactly the same
 //!   content;
-//! - a pass reads a bounded number of folders.
+//! - a scan reads a bounded number of folders.
 
 use super::files::{Entry, Kind, Service};
 use crate::{
@@ -19,16 +19,17 @@ use crate::{
 };
 use std::hash::{BuildHasher, RandomState};
 
-/// Folders of one pass, also those that are known and were not looked into yet.
+/// The maximum number of folders in one scan, including those that are known and were not read yet.
 const MOST_FOLDERS: usize = 4_000_000;
-/// Folders on one way that may hold the very same files and folders, by name, size, time and tag.
+/// The number of folders in one path that may have exactly the same content: the same names, sizes, times and
+/// tags.
 const MOST_ALIKE: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Descent {
     looked: usize,
     hasher: RandomState,
-    /// The folders above the one that is looked into, and what was in them.
+    /// The folders above the current one, and their content.
     above: Vec<(String, Content)>,
     here: Option<(String, Content)>,
 }
@@ -46,7 +47,7 @@ impl Descent {
         Self { looked: 0, hasher: RandomState::new(), above: Vec::new(), here: None }
     }
 
-    /// Begins to look into a folder. `pending` others are still to be looked into.
+    /// Must be called before a folder is read. `pending` is the number of folders that are still to be read.
     pub(super) fn enter(&mut self, folder: &str, pending: usize) -> Result<()> {
         self.looked += 1;
         if self.looked + pending > MOST_FOLDERS {
@@ -89,14 +90,14 @@ fn is_below(folder: &str, above: &str) -> bool {
     above.is_empty() || folder.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Returns whether any key can be in a folder, by its length and spelling.
+/// Returns whether a folder can contain keys, by its length and spelling.
 pub(super) fn has_keys(folder: &str, service: Service) -> bool {
     let path = codec::join(folder, "x");
-    // The beginning of an over-long name, and folders of keys that lie apart, end otherwise.
+    // A folder with part of an over-long name, and one in an apart path, does not decode as a plain key does.
     codec::decode(&path, service.names).is_some() || is_begun(folder) && path.len() <= MOST_ESCAPED
 }
 
-/// A path of the longest key, each byte of which is escaped, and cut into names.
+/// The longest path of a key: each byte is escaped, and the path is split into names.
 pub(super) const MOST_ESCAPED: usize = 4 * 1024;
 
 fn is_begun(folder: &str) -> bool {
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn a_folder_with_files_that_contains_itself_is_left_soon() {
         assert_eq!(depth(|_| vec![entry("d", Kind::Folder, 0), entry("f", Kind::File, 7)]), MOST_ALIKE);
-        // Through another folder, and listed in another order.
+        // The circle passes through a second folder, and is listed in another order.
         let two = |depth: usize| match depth % 2 {
             0 => vec![entry("d", Kind::Folder, 0), entry("f", Kind::File, 7)],
             _ => vec![entry("g", Kind::File, 8), entry("d", Kind::Folder, 0)],

@@ -1,5 +1,5 @@
-//! Names of drafts, and which of the drafts found have no owner: every run of a gateway names its drafts
-//! after itself, and remembers the runs before it until their drafts were removed.
+//! Names of drafts, and the removal of drafts without an owner. Every run of a gateway names its drafts after
+//! itself, and remembers earlier runs until their drafts were removed.
 
 use super::files::{DraftName, Files};
 use crate::store::{
@@ -15,7 +15,7 @@ use std::{
 
 #[derive(Debug)]
 pub(super) struct Drafts {
-    /// The gateway, then one run a line, ours last.
+    /// The file with the name of the gateway, then one run per line; the last one is the current run.
     list: PathBuf,
     run: String,
     /// The name of the gateway, which all its runs share.
@@ -25,7 +25,7 @@ pub(super) struct Drafts {
 }
 
 impl Drafts {
-    /// Begins a run; `dir` exists and is this backend's alone.
+    /// Begins a run. `dir` exists and belongs to this backend alone.
     pub(super) fn open(dir: &Path) -> Result<Self> {
         let list = dir.join("runs");
         let failed = |error| StoreError::io(format!("reading {}", list.display()), error);
@@ -46,12 +46,12 @@ impl Drafts {
         DraftName(format!("{}-{:x}", self.run, self.next.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// Returns the beginning of the names of everything that outlives a run.
+    /// Returns the prefix of the names of everything that outlives a run.
     pub(super) fn gateway(&self) -> &str {
         &self.gateway
     }
 
-    /// Removes what the runs before have left.
+    /// Removes the drafts that earlier runs have left.
     pub(super) async fn tidy(&self, files: &dyn Files) -> Result<()> {
         let mut before = self.before.lock().await;
         while let Some(run) = before.last() {

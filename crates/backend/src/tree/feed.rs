@@ -1,8 +1,9 @@
-//! Reading the change feed of a storage that has one, so that its folders need no full scans.
+//! Reads the change feed of a storage that has one, so that its folders need no full scans.
 //!
 //! This module owns the position in the feed that the index of a bucket has reached. Invariants: the stored
-//! position is never ahead of the index; a feed is read from before the full scan that it continues, and
-//! nothing between the two is missed; once a day a full scan checks whether the feed has reported everything.
+//! position is never ahead of the index; a feed is read from a position before the full scan that it
+//! continues, so nothing between the two is missed; once a day a full scan checks whether the feed has
+//! reported everything.
 
 use super::{
     bucket::Bucket,
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::HashSet, sync::Arc};
 
 const STATE: &str = "feed";
-/// The place from which a walk that has not ended will be continued.
+/// The name under which the catalog stores the position of the feed from before an unfinished full scan.
 const BEFORE: &str = "feed-before-walk";
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
@@ -30,7 +31,7 @@ struct Place {
     walked: Timestamp,
 }
 
-/// Returns whether the index is as the storage is now: otherwise a full scan is needed.
+/// Returns whether the index has the state of the storage. If not, a full scan is needed.
 pub(super) async fn read(bucket: &Arc<Bucket>) -> Result<bool> {
     let Some(feed) = bucket.files.feed() else { return Ok(false) };
     let kept = bucket
@@ -62,7 +63,8 @@ pub(super) async fn read(bucket: &Arc<Bucket>) -> Result<bool> {
     }
 }
 
-/// A walk that is taken up again is followed from before it began.
+/// Stores the position of the feed before a full scan. A scan that is continued keeps the position from
+/// before its beginning.
 pub(super) async fn before_a_walk(bucket: &Bucket) -> Result<()> {
     if let Some(feed) = bucket.files.feed()
         && bucket.catalog.state(bucket.id, BEFORE).await?.is_none()
@@ -108,7 +110,7 @@ async fn apply(bucket: &Arc<Bucket>, changes: Changes) -> Result<()> {
     settled.sweep(bucket).await
 }
 
-/// A path of the storage as one in the bucket.
+/// Converts a path in the storage to a path in the bucket.
 fn below(bucket: &Bucket, path: &str) -> Option<String> {
     match bucket.folder.as_str() {
         "" => Some(path.to_owned()),
@@ -118,9 +120,9 @@ fn below(bucket: &Bucket, path: &str) -> Option<String> {
 }
 
 struct Settled {
-    /// Whose rows are as the storage says.
+    /// The keys whose rows have the state of the storage.
     keys: HashSet<ObjectKey>,
-    /// Files that others may be known as.
+    /// The ids of files that may have rows under other keys.
     left: HashSet<String>,
 }
 
@@ -135,7 +137,7 @@ impl Settled {
         Ok(())
     }
 
-    /// Looks at every row that is of a file which may be elsewhere now.
+    /// Checks every row whose file may have been moved.
     async fn sweep(self, bucket: &Arc<Bucket>) -> Result<()> {
         let (mut after, left) = (None, self.left);
         if left.is_empty() {

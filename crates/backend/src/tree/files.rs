@@ -1,9 +1,9 @@
-//! The contract of a storage of files in folders, on which the rest of this folder builds S3: SFTP, WebDAV,
-//! cloud drives and others each implement [`Files`], and no code above them knows which it is.
+//! The contract of a storage of files in folders, on which this module builds S3. SFTP, WebDAV, cloud drives
+//! and others each implement [`Files`], and no code above them knows which storage it is.
 //!
-//! Paths are relative to the root that a driver was configured with: names joined by `/`, none of them empty,
-//! `.` or `..`, all of them such as the driver's [`Names`] take; the root itself is the empty path.
-//! Everything under [`OWN`] is ours.
+//! Paths are relative to the root that a driver was configured with: names joined by `/`. No name is empty,
+//! `.` or `..`, and all names are allowed by the driver's [`Names`]. The root itself is the empty path.
+//! Everything below [`OWN`] belongs to Causeway.
 //!
 //! Invariants of every implementation:
 //! - the content of a [`Draft`] is not visible before `publish`, which makes it the file of a path in one
@@ -13,12 +13,12 @@
 //! - every call ends: connecting, waiting and stalling have time limits; calls that are safe to repeat are
 //!   repeated;
 //! - connections and requests in flight are bounded; memory does not depend on the size of files or folders;
-//! - errors have the kind that S3 answers by: `Unavailable` (not reachable, lost, timed out), `Busy`
-//!   (throttled), `StorageFull` (quota), `InvalidRequest` and `NotImplemented` (never possible there),
-//!   `AccessDenied` and `Broken` (of this one entry: we may not read it, or what the storage reports of it is
-//!   impossible), `Internal` (credentials refused, and everything else);
-//! - a listing has an end, whatever the storage answers (`backend::pages`);
-//! - an error's text may come from the storage, but holds no secret.
+//! - errors have the kind that S3 needs: `Unavailable` (not reachable, lost, timed out), `Busy` (throttled),
+//!   `StorageFull` (quota), `InvalidRequest` and `NotImplemented` (never possible on this storage),
+//!   `AccessDenied` and `Broken` (about this one entry: it may not be read, or what the storage reports of it
+//!   is impossible), `Internal` (credentials refused, and everything else);
+//! - a listing ends, whatever the storage replies (`backend::pages`);
+//! - an error's text may come from the storage, but contains no secret.
 
 use crate::{
     backend::{Traffic, codec::Names},
@@ -34,7 +34,7 @@ use futures_util::{TryStreamExt, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Our own folder, in the root: drafts and parts. No key lies in it.
+/// Causeway's own folder in the root: drafts and parts. It contains no key.
 pub const OWN: &str = crate::backend::codec::RESERVED_DIR;
 
 #[async_trait]
@@ -44,17 +44,18 @@ pub trait Files: Send + Sync + fmt::Debug + 'static {
     /// Reports what exists at a path.
     async fn stat(&self, path: &str) -> Result<Option<Stat>>;
 
-    /// Opens the file at a path; a folder, or anything else that is no file, is `None`. `ahead` is what will
-    /// most likely be read: drivers for which that saves a round trip ask for it at once. It may lie outside
-    /// of the file.
+    /// Opens the file at a path. `None` if there is none, or a folder or anything else that is not a file.
+    /// `ahead` is the range that will most likely be read: drivers that save a round trip by that request it
+    /// at once. It may be outside the file.
     async fn open(&self, path: &str, ahead: Option<Span>) -> Result<Option<Box<dyn Opened>>>;
 
-    /// Begins a file. `name` is unique and tells drafts of this instance from others; `path` is where it will
-    /// most likely be published. A draft that is dropped is removed, sooner or later.
+    /// Begins a file. `name` is unique and distinguishes drafts of this instance from others; `path` is where
+    /// it will most likely be published. A draft that is dropped is removed later.
     async fn create(&self, name: &DraftName, path: &str, size: Option<u64>) -> Result<Box<dyn Draft>>;
 
-    /// A draft with the bytes of the file at a path, made by the storage without them passing through here.
-    /// `None`: it does not do that, or not for this file. The file is `expected`, or there is no copy.
+    /// Makes a draft with the bytes of the file at a path. The storage copies them, so that they do not pass
+    /// through the gateway. `None`: the storage cannot do that, in general or for this file, or the file is
+    /// not `expected`.
     async fn copy(
         &self,
         _name: &DraftName,
@@ -65,20 +66,20 @@ pub trait Files: Send + Sync + fmt::Debug + 'static {
         Ok(None)
     }
 
-    /// Gives a file another name in the same folder, which nothing has. `None`: there was no file.
+    /// Renames a file within its folder, to a name that is free. `None`: the file did not exist.
     async fn rename(&self, from: &str, to: &str) -> Result<Option<Stat>>;
 
-    /// Removes a file, not a folder. Whether there was one.
+    /// Removes a file, never a folder. Returns whether it existed.
     async fn remove(&self, path: &str) -> Result<bool>;
 
-    /// Removes a folder if it is empty and not in use just now. Returns whether it is gone.
+    /// Removes a folder if it is empty and no other task uses it. Returns whether it is gone.
     async fn remove_folder(&self, path: &str) -> Result<bool>;
 
-    /// Makes a folder and those above it. What is there already is fine.
+    /// Creates a folder and those above it. It is no error if they exist.
     async fn make_folder(&self, path: &str) -> Result<()>;
 
-    /// What is in a folder, in any order, some at a time. A folder that is not there is empty. Entries
-    /// without a usable name are reported as such.
+    /// Lists the entries of a folder in any order, in batches. A missing folder has no entries. Entries
+    /// without a usable name are reported as nameless.
     fn list(&self, folder: &str) -> BoxStream<'_, Result<Vec<Entry>>>;
 
     /// Removes drafts whose names begin with `instance`: those of a process that was killed.
@@ -89,39 +90,40 @@ pub trait Files: Send + Sync + fmt::Debug + 'static {
         None
     }
 
-    /// Storage that keeps account of what changes in it: what others do is learned without a walk.
+    /// Returns the change feed, on storage that has one: out-of-band changes are found without a full scan.
     fn feed(&self) -> Option<&dyn Feed> {
         None
     }
 
-    /// Storage that writes anywhere in a file: there, parts of uploads go where they will lie.
+    /// Returns the interface to slots, on storage that can write at any offset of a file: parts of uploads
+    /// are written to their final offset.
     fn slots(&self) -> Option<&dyn Slots> {
         None
     }
 }
 
-/// The most flows that a backend has: each holds a few MiB, and shares the connections to the storage with
-/// all else.
+/// The maximum number of flows of a backend. Each flow needs a few MiB of memory, and uses connections that
+/// are shared with all other work.
 pub const FLOWS: usize = 4;
 
 /// The properties of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Service {
     pub names: Names,
-    /// `a` and `A`, and other spellings of one letter, are one name: of such only one is there at a time. A
-    /// driver that says so finds things only under the very names that they have.
+    /// Names that differ only in case, or in the Unicode form of a letter, are one name, so only one of them
+    /// can exist. A driver that sets this finds an entry only under its exact name.
     pub folds_names: bool,
-    /// Largest file.
+    /// The size of the largest file, in bytes.
     pub max_size: u64,
     /// The precision of `Stat::modified`, in milliseconds: times closer than this may be equal.
     pub precision: i64,
-    /// A tag is of one content only, and what is opened under a tag is read as that content or not at all.
-    /// Tags that are made of sizes and times are no such tags.
+    /// A tag identifies one content, and a file that is opened under a tag is read with that content or not
+    /// at all. Tags that a server derives from size and time do not fulfil this.
     pub exact_tags: bool,
-    /// Nothing can be written.
+    /// The storage cannot be written to.
     pub read_only: bool,
-    /// Drafts of unknown length that may stay open, mostly waiting for more to write, and take no place away
-    /// from others. None where such a draft is not sent as it is written.
+    /// The number of drafts of unknown length that may stay open while they wait for more bytes, without
+    /// taking resources from other work. It is zero if such a draft is not sent while it is written.
     pub flows: usize,
 }
 
@@ -131,10 +133,10 @@ pub struct Stat {
     #[serde(skip)]
     pub kind: Kind,
     pub size: u64,
-    /// When it changed last, as precisely as the storage says it everywhere: listings, opening, `stat`.
+    /// The time of the last change, with a precision that is the same in listings, opening and `stat`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub modified: Option<Timestamp>,
-    /// The storage's own word for these very bytes, if it has one: a revision, an ETag, an id.
+    /// The storage's identifier of these bytes, if it has one: a revision, an ETag, an id.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tag: Option<String>,
     /// The MD5 of the bytes, if the storage reports it.
@@ -147,10 +149,10 @@ pub enum Kind {
     #[default]
     File,
     Folder,
-    /// Links, devices and the like: nothing that is served.
+    /// Links, devices and the like, which are not served.
     Other,
-    /// Only in listings: an entry whose name is no text, or one that cannot be asked for by its name. The
-    /// name says what could be read.
+    /// Occurs only in listings: an entry whose name is not UTF-8, or that cannot be requested by its name.
+    /// The name contains the part that could be read.
     Nameless,
 }
 
@@ -160,8 +162,7 @@ impl Stat {
         fn agree<T: PartialEq>(a: &Option<T>, b: &Option<T>) -> bool {
             !matches!((a, b), (Some(a), Some(b)) if a != b)
         }
-        // A tag that is the same is worth more than a time: copying a file from place to place may change
-        // that.
+        // Equal tags count more than times: a storage may change the time of a file that it moves.
         let tagged = matches!((&self.tag, &other.tag), (Some(a), Some(b)) if a == b);
         self.size == other.size
             && agree(&self.tag, &other.tag)
@@ -176,21 +177,21 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// An entry whose name cannot be used. `name` is what the storage has sent.
+    /// Returns an entry whose name cannot be used. `name` is what the storage has sent.
     pub fn nameless(name: &[u8]) -> Self {
         let name = String::from_utf8_lossy(name).chars().take(LONGEST_TOLD).collect();
         Self { name, stat: Stat { kind: Kind::Nameless, size: 0, modified: None, tag: None, md5: None } }
     }
 }
 
-/// Characters that no name can have.
+/// The number of characters that are kept of an invalid name.
 const LONGEST_TOLD: usize = 200;
 
-/// Entries of a folder of ours that are held at once.
+/// The maximum number of entries of one of Causeway's own folders that are held in memory.
 const MOST_GATHERED: usize = 100_000;
 
-/// Returns the entries of one of our own folders, which is small. If it has grown large, the result is only
-/// its beginning: cleaning up is repeated.
+/// Returns the entries of one of Causeway's own folders, which are small. For a folder that has grown large
+/// it returns only the first ones; cleaning up is repeated anyway.
 pub async fn gathered(mut list: BoxStream<'_, Result<Vec<Entry>>>) -> Result<Vec<Entry>> {
     let mut all = Vec::new();
     while let Some(entries) = list.try_next().await? {
@@ -202,18 +203,19 @@ pub async fn gathered(mut list: BoxStream<'_, Result<Vec<Entry>>>) -> Result<Vec
     Ok(all)
 }
 
-/// A file that stays what it is while it is read.
+/// A file that was opened for reading.
 #[async_trait]
 pub trait Opened: Send {
     fn stat(&self) -> &Stat;
 
-    /// These bytes of it, which it has. When this returns, the bytes are bound: whatever becomes of the path,
-    /// the stream yields them or fails. A stream that ends early has an error at its end. If it is another
-    /// file by now, the error is [`changed`].
+    /// Reads a range that is in the file. When this returns, the bytes are bound: whatever happens to the
+    /// path, the stream yields them or fails. A stream that ends early ends with an error. If the file was
+    /// replaced meanwhile, the error is [`changed`].
     async fn read(self: Box<Self>, span: Span) -> Result<ByteStream>;
 }
 
-/// The opened file has changed or is gone: a caller that has passed no bytes on yet may open the current one.
+/// The opened file has changed or is gone. A caller that has passed on no bytes yet may open the current
+/// file.
 pub fn changed() -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, "the file changed while it was read").with_source(Changed)
 }
@@ -229,54 +231,54 @@ struct Changed;
 /// A draft: a file that is not visible yet.
 #[async_trait]
 pub trait Draft: Send {
-    /// Goes on writing. Returns when the storage, or a buffer of bounded size, has taken it.
+    /// Writes more bytes. Returns when the storage, or a buffer of bounded size, has accepted them.
     async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()>;
 
-    /// All of it was written, and survives what this storage survives: what may still be missing is
-    /// `publish`. Says what the file will be known by, if the storage reports it in advance.
+    /// Ends the writing. The bytes are then as durable as this storage can make them, and only `publish` may
+    /// be missing. Returns the properties of the future file, if the storage reports them in advance.
     async fn finish(&mut self) -> Result<Option<Stat>>;
 
-    /// Makes it the file of a path, in place of a file that is there unless it is to be `absent`. Folders are
-    /// made as needed.
+    /// Makes the draft the file of a path. An existing file is replaced, unless the path has to be `absent`.
+    /// Missing folders are created.
     async fn publish(self: Box<Self>, path: &str, absent: bool) -> Result<Published>;
 
-    /// Removes it. Dropping it does the same, when there is time.
+    /// Removes the draft. Dropping it also removes it, but later.
     async fn discard(self: Box<Self>);
 }
 
 pub enum Published {
     As(Stat),
-    /// A folder has that name. The draft is whole and can be published elsewhere.
+    /// A folder has this name. The draft is complete and can be published at another path.
     IsFolder(Box<dyn Draft>),
-    /// A file has the name of a folder on the way.
+    /// A file has the name of a folder in the path.
     Obstructed(Box<dyn Draft>),
-    /// A file is there, and was not to be replaced.
+    /// The file exists, and may not be replaced.
     Exists(Box<dyn Draft>),
-    /// Something is there, or on the way, that has another spelling of this name. Only of storage that folds
-    /// names.
+    /// An entry, or a folder in the path, has another spelling of this name. Only storage that folds names
+    /// returns this.
     Spelled(Box<dyn Draft>),
 }
 
-/// `<instance>-<random>`: letters and digits.
+/// The name of a draft, `<instance>-<random>`: letters and digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DraftName(pub String);
 
-/// Files that can be written to anywhere, under names of their own in our folder.
+/// Files in Causeway's own folder that can be written at any offset.
 #[async_trait]
 pub trait Slots: Send + Sync {
-    /// Opens a file for writing, made if it is missing.
+    /// Opens a file for writing. A missing file is created.
     async fn open(&self, name: &str) -> Result<Box<dyn Slot>>;
 
-    /// Cuts such a file, which is there, to size and makes a draft of it. Discarded or dropped, it stays
-    /// where it was: the upload may be completed again.
+    /// Truncates an existing file to a size and makes a draft of it. If the draft is discarded or dropped,
+    /// the file stays: the upload may be completed again.
     async fn draft(&self, name: &str, size: u64) -> Result<Box<dyn Draft>>;
 
-    /// Bytes of such a file, for those parts that have to move.
+    /// Reads bytes of a file, for the parts that have to move.
     async fn read(&self, name: &str, span: Span) -> Result<ByteStream>;
 
     async fn remove(&self, name: &str) -> Result<()>;
 
-    /// The names that there are.
+    /// Returns the names of all such files.
     async fn names(&self) -> Result<Vec<String>>;
 }
 
@@ -287,30 +289,31 @@ pub trait Slot: Send {
     /// Makes the written bytes as durable as this storage can.
     async fn finish(self: Box<Self>) -> Result<()>;
 
-    /// Ends the writing, whatever has been written. True: nothing is on its way to the file any more.
+    /// Ends the writing, whatever was written. Returns whether no write to the file can be in flight any
+    /// more.
     async fn abandon(self: Box<Self>) -> bool;
 }
 
 /// The change feed of a storage.
 #[async_trait]
 pub trait Feed: Send + Sync {
-    /// The position from which changes are reported.
+    /// Returns the current position in the feed. Later changes are reported from here.
     async fn mark(&self) -> Result<String>;
 
-    /// Some of the changes since a mark, by any program. `None`: a full scan is needed.
+    /// Returns changes since a position, by any program. `None`: a full scan is needed.
     async fn since(&self, mark: &str) -> Result<Option<Changes>>;
 }
 
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Files that are at these paths now: new ones, changed ones, and such as were moved there.
+    /// Files that are at these paths now: new ones, changed ones, and those that were moved there.
     pub files: Vec<(String, Stat)>,
-    /// Folders that came with their content, for which no changes are reported.
+    /// Folders that appeared with their content, whose files are not reported one by one.
     pub folders: Vec<String>,
-    /// Files that are not where they were. Of storage with a feed the tag of a file is
-    /// `<identity>:<version>`; these are identities.
+    /// The identities of files that are no longer at their former path. On storage with a feed, the tag of a
+    /// file is `<identity>:<version>`.
     pub left: Vec<String>,
-    /// From where on to ask next, if there is `more` at once.
+    /// The position to continue from. With `more`, further changes are available at once.
     pub mark: String,
     pub more: bool,
 }

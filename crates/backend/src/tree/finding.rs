@@ -15,12 +15,12 @@ use crate::{
 /// A file that is an object.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
-    /// Below the bucket's folder.
+    /// The path below the bucket's folder.
     pub(super) path: String,
     pub(super) stat: Stat,
-    /// `None`: a foreign file, or one changed outside the gateway.
+    /// The record. `None`: a foreign file, or one that was changed outside the gateway.
     pub(super) record: Option<Record>,
-    /// The storage's tag proves that the file is that of the record which stands.
+    /// The storage's tag proves that the file is that of the committed record.
     pub(super) by_tag: bool,
 }
 
@@ -34,11 +34,11 @@ impl Found {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Look {
     Only,
-    /// And open it: this much is likely to be read.
+    /// Checks the file and opens it, to read most likely this range.
     Open(Option<Span>),
 }
 
-/// A file that is an object and, if it was to be read, opened.
+/// A file that is an object. It is open if it has to be read.
 pub(super) struct Looked {
     pub(super) found: Found,
     pub(super) opened: Option<Box<dyn Opened>>,
@@ -53,9 +53,9 @@ impl Bucket {
         Ok((found.flatten().map(|looked| looked.found), row))
     }
 
-    /// The file of a key, as far as its row and one check show. `None`: only the holder of the lock can
-    /// decide. Without the lock it may be
-    /// wrong, unless it is proven by the tag or the key was not changed meanwhile.
+    /// Returns the file of a key, as far as its row and one check of the storage show. `None`: only the
+    /// holder of the lock can decide. Without the lock the result may be wrong, unless the tag proves it or
+    /// the key was not changed meanwhile.
     pub(super) async fn find(
         &self,
         key: &ObjectKey,
@@ -79,7 +79,7 @@ impl Bucket {
                 }
             };
             let (stat, opened) = match looked {
-                // Nothing can be where nothing could be put.
+                // A path that is too long for the storage has no file.
                 Err(error) if error.kind() == StoreErrorKind::KeyTooLong => continue,
                 looked => looked?,
             };
@@ -98,12 +98,12 @@ impl Bucket {
             }
             return Ok(Some(Some(Looked { found: Found { path, stat, record, by_tag }, opened })));
         }
-        // The expected file may have been moved aside during the search.
+        // The expected file may have been moved to its beside path during the search.
         let missed = row.stands.is_some() || row.intended.is_some();
         Ok(if missed && !locked { None } else { Some(None) })
     }
 
-    /// Returns the paths where the file of a key may be, likeliest first.
+    /// Returns the paths where the file of a key may be, the most likely one first.
     async fn places(&self, key: &ObjectKey, row: &Row) -> Result<Vec<String>> {
         let mut places: Vec<String> = row.stands.iter().map(|record| record.path.clone()).collect();
         if let Some(Intent::Put(record)) = &row.intended {
@@ -111,7 +111,7 @@ impl Bucket {
         }
         let mut native = self.native_places(key).into_iter();
         places.extend(native.next());
-        // A foreign file beside a folder has been seen by a scan, or is nothing yet.
+        // A foreign file at the beside or the apart path counts only if a full scan has found it.
         if row.stands.is_none()
             && self.catalog.index_lookup(self.id, vec![key.clone()]).await?.iter().any(Option::is_some)
         {

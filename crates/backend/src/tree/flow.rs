@@ -1,14 +1,14 @@
-//! Parts that flow on to the storage while later ones still arrive: if the parts of an upload come more or
-//! less in order, a draft is written part by part as they become recorded, and Complete has only the rest to
-//! send.
+//! Flows: parts of an upload that are sent to the storage while later parts still arrive. If the parts arrive
+//! more or less in order, a draft is written part by part as they are recorded, and Complete has to send only
+//! the rest.
 //!
-//! A flow is never more than an acceleration. A draft does not outlive the process and an acknowledged part
-//! must, so the spool keeps every part until the upload ends; whatever fails here, Complete builds the object
-//! from the spool.
+//! A flow is only an optimisation. A draft does not outlive the process, but an acknowledged part must, so
+//! the spool keeps every part until the upload ends. If a flow fails, Complete builds the object from the
+//! spool.
 //!
-//! Invariants: a request that puts a part never waits for a flow; an upload has at most one, begun while it
-//! is known to exist and ended with it; a flow hands over exactly what it wrote, part by part, and Complete
-//! takes it only if the object begins so.
+//! Invariants: a request that puts a part never waits for a flow; an upload has at most one flow, which
+//! begins while the upload is known to exist and ends with it; a flow reports exactly the parts that it
+//! wrote, and Complete uses it only if the object begins with them.
 
 use super::{
     files::{Draft, DraftName, Files},
@@ -35,24 +35,24 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-/// One that has not advanced for so long leaves its place to others: its client went away, or sends no next
-/// part.
+/// A flow that has not advanced for this long ends, so that another upload can have one: its client has
+/// disconnected, or does not send the next part.
 const IDLE: Duration = Duration::from_secs(5 * 60);
-/// How long a stop waits for drafts to be discarded.
+/// How long a shutdown waits for drafts to be discarded.
 const CLOSING: Duration = Duration::from_secs(5);
-/// The flows of the uploads of one bucket. One that has failed stays until its upload ends, so that it is not
-/// begun again.
+/// The flows of the uploads of one bucket. A flow that has failed is remembered until its upload ends, so
+/// that it does not begin again.
 pub(super) struct Flows {
-    /// The places that all buckets of a backend share.
+    /// The permits for flows, which all buckets of a backend share.
     places: Arc<Semaphore>,
     all: Mutex<HashMap<UploadId, Flow>>,
 }
 
-/// Dropped, it ends, and its draft is discarded.
+/// A flow. When it is dropped, it ends and its draft is discarded.
 struct Flow {
-    /// Sent again when parts have arrived.
+    /// Changed whenever a part was recorded.
     wish: watch::Sender<Wish>,
-    /// The part that it writes or waits for.
+    /// The number of the part that the flow writes or waits for.
     at: Arc<AtomicU16>,
     task: JoinHandle<Option<Flowed>>,
 }
@@ -83,8 +83,8 @@ impl Flows {
         self.places.available_permits() > 0
     }
 
-    /// Informs the flow of an upload that a part has been recorded, perhaps in place of one before. `false`:
-    /// there is no flow.
+    /// Informs the flow of an upload that a part was recorded; `again` means that it replaced an earlier one.
+    /// Returns whether the upload has a flow.
     pub(super) fn tell(&self, id: &UploadId, number: PartNumber, again: bool) -> bool {
         let all = self.all();
         let Some(flow) = all.get(id) else { return false };
@@ -93,8 +93,8 @@ impl Flows {
         true
     }
 
-    /// Begins the flow of an upload, unless it has one or there is no room. A task that ends the upload
-    /// waits meanwhile.
+    /// Begins the flow of an upload, unless it has one or there are too many. A task that ends the upload
+    /// must wait meanwhile.
     pub(super) fn begin(&self, beginning: Beginning) {
         let Beginning { catalog, spool, bucket, upload, files, draft, path } = beginning;
         let mut all = self.all();
@@ -116,22 +116,22 @@ impl Flows {
         }
     }
 
-    /// Ends a flow, for who completes its upload.
+    /// Ends the flow of an upload that is being completed, and returns what it has written.
     pub(super) async fn take(&self, id: &UploadId) -> Option<Flowed> {
         let flow = self.all().remove(id)?;
         flow.wish.send_replace(Wish::HandOver);
         flow.task.await.ok().flatten()
     }
 
-    /// Ends all of them, and begins no others: what they wrote would only lie about until the next start.
+    /// Ends all flows and prevents new ones: their drafts would remain until the next start.
     pub(super) async fn close(&self) {
         self.places.close();
         let ending = std::mem::take(&mut *self.all()).into_values().map(|flow| flow.task);
-        // The next start cleans up what takes longer.
+        // The next start removes what is not discarded in time.
         let _ = timeout(CLOSING, futures_util::future::join_all(ending.collect::<Vec<_>>())).await;
     }
 
-    /// The upload has ended.
+    /// Ends the flow of an upload that has ended.
     pub(super) fn end(&self, id: &UploadId) {
         self.all().remove(id);
     }
@@ -144,13 +144,13 @@ pub(super) struct Beginning {
     pub(super) bucket: BucketId,
     pub(super) upload: UploadId,
     pub(super) files: Arc<dyn Files>,
-    /// The draft that it writes.
+    /// The name of the draft that the flow writes.
     pub(super) draft: DraftName,
     /// The path of the future object.
     pub(super) path: String,
 }
 
-/// What a flow needs of its bucket, which it does not keep alive.
+/// The parts of its bucket that a flow uses. It does not keep the bucket open.
 struct Source {
     catalog: Arc<dyn Catalog>,
     spool: Arc<Spool>,
@@ -160,11 +160,11 @@ struct Source {
     patience: Duration,
 }
 
-/// Why a flow stopped.
+/// The reason why a flow stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stopped {
     Wanted,
-    /// A part that it had written was sent again.
+    /// A part that the flow had written was replaced.
     Overtaken,
     Idle,
     /// The upload has ended, or the bucket was closed.
@@ -191,9 +191,10 @@ async fn run(
 /// The parts that a flow has written.
 pub(super) struct Flowed {
     draft: Box<dyn Draft>,
-    /// Names in the spool, each given once. The object's parts have to begin with these.
+    /// The names of the written parts in the spool, which are never used twice. The object has to begin with
+    /// these parts.
     written: Vec<Location>,
-    /// The unread rest of the last part.
+    /// The last part, if it is not written completely.
     open: Option<PartReader>,
     _place: OwnedSemaphorePermit,
 }
@@ -204,7 +205,7 @@ impl Flowed {
         for number in 1.. {
             source.at.store(number, Ordering::Release);
             let part = loop {
-                // Changes reported from here on are reported again below.
+                // A change that is reported after this point is noticed again below.
                 if let Some(why) = stopped(wish) {
                     return Ok(why);
                 }
@@ -238,8 +239,9 @@ impl Flowed {
         Ok(Stopped::Idle)
     }
 
-    /// The draft, up to the end of a part, and how many of the object's parts are in it. `None`, and
-    /// discarded, if it is not how the object begins, or fails.
+    /// Returns the draft, written up to the end of a part, and the number of the object's parts in it.
+    /// `None`: the object does not begin with the written parts, or writing failed; then the draft was
+    /// discarded.
     pub(super) async fn up_to_a_part(mut self, object: &[Move]) -> Option<(Box<dyn Draft>, usize)> {
         let begins_so =
             self.written.iter().eq(object.iter().take(self.written.len()).map(|part| &part.location));
@@ -285,7 +287,7 @@ mod tests {
     use async_trait::async_trait;
     use bytes::Bytes;
 
-    /// Keeps what is written, and says when it is discarded.
+    /// A draft that records what is written and whether it was discarded.
     #[derive(Clone, Default)]
     struct Paper {
         text: Arc<Mutex<Vec<u8>>>,

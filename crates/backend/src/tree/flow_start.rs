@@ -1,5 +1,4 @@
-//! The moment when the parts of an upload begin to flow on: once its first parts are recorded, if that helps
-//! on the storage.
+//! Begins the flow of an upload once its first parts are recorded, if the storage supports flows.
 //!
 //! This module does not own the flows themselves (`flow`). Invariant: a request that has put a part waits for
 //! nothing here.
@@ -11,10 +10,10 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// An upload of one part has nothing to flow before it is complete.
+/// The parts with which a flow begins. An upload of one part is complete before a flow could help.
 const FIRST: [u16; 2] = [1, 2];
 
-/// A part has been recorded, perhaps in place of one before.
+/// Must be called when a part was recorded; `again` means that it replaced an earlier one.
 pub(super) fn part_recorded(
     bucket: &Arc<Bucket>,
     key: &ObjectKey,
@@ -37,7 +36,7 @@ pub(super) fn part_recorded(
 }
 
 async fn begin(bucket: &Bucket, key: &ObjectKey, id: &UploadId) -> Result<()> {
-    // A task that ends the upload waits for this lock, or has ended the upload: then it has no parts.
+    // A task that ends the upload waits for this lock. If one has ended it already, the upload has no parts.
     let _only = bucket.completing.lock(id).await;
     let first = bucket.catalog.parts(bucket.id, id, 0, FIRST.len()).await?;
     if first.iter().map(|part| part.number.get()).eq(FIRST) {

@@ -1,9 +1,9 @@
-//! Storage to which `a` and `A`, or two spellings of an accent, are one name, without reporting so: servers
-//! over the file systems of Windows and macOS. There, keys whose names could collide with others' are stored
-//! under paths that cannot collide (`codec::apart`), so that no object is written over another.
+//! Detects storage that treats `a` and `A`, or two Unicode forms of an accent, as one name without reporting
+//! it: servers on the file systems of Windows and macOS. There, keys whose names could collide are stored at
+//! paths that cannot collide (`codec::apart`), so that no object overwrites another.
 //!
-//! Invariant: this is known before the first object is published, and as soon as our own folder exists.
-//! Drivers that keep drafts elsewhere have no such folder, and have to know it themselves.
+//! Invariant: the result is known before the first object is published, as soon as Causeway's own folder
+//! exists. Drivers that keep drafts elsewhere have no such folder, and have to know the result themselves.
 
 use super::files::{Files, OWN};
 use crate::{model::ObjectKey, store::Result};
@@ -13,9 +13,9 @@ use std::sync::OnceLock;
 pub(super) struct Folding(OnceLock<bool>);
 
 impl Folding {
-    /// Our own folder is there: drafts lie in it.
+    /// Checks the storage. Causeway's own folder exists, because drafts are in it.
     pub(super) async fn learn(&self, files: &dyn Files) -> Result<()> {
-        // Drivers that know about it distinguish spellings themselves.
+        // Drivers that report folding handle spellings themselves.
         if self.0.get().is_none() {
             let folds = !files.service().folds_names && files.stat(&OWN.to_uppercase()).await?.is_some();
             if folds && self.0.set(true).is_ok() {
@@ -28,7 +28,7 @@ impl Folding {
         Ok(())
     }
 
-    /// Learns it at a start, unless it is too soon to know.
+    /// Checks the storage at the start, if Causeway's own folder exists already.
     pub(super) async fn learn_early(&self, files: &dyn Files) -> Result<()> {
         match self.0.get().is_none() && files.stat(OWN).await?.is_some() {
             true => self.learn(files).await,
@@ -36,7 +36,7 @@ impl Folding {
         }
     }
 
-    /// Returns whether the name of this key could be taken for another's.
+    /// Returns whether the name of this key could collide with that of another key.
     pub(super) fn confuses(&self, key: &ObjectKey) -> bool {
         self.0.get() == Some(&true) && key.as_str().chars().any(|c| c.is_ascii_uppercase() || !c.is_ascii())
     }

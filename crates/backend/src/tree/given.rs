@@ -1,11 +1,10 @@
-//! The slots that parts of uploads have while they are written, on storage whose files can be written at any
-//! offset.
+//! The slots of parts that are being written, on storage whose files can be written at any offset.
 //!
 //! This module owns which writer has a slot, and until when. It does not own which slots exist
 //! (`upload_slots`), the offset of a slot (`backend::slots`), nor the files themselves (`multipart`).
 //!
-//! Invariant: a slot is free again only when no write can be on its way to it. This state can be rebuilt from
-//! the catalog, except for slots that writes of a failed part may still reach.
+//! Invariant: a slot becomes free only when no write to it can be in flight. This state can be rebuilt from
+//! the catalog, except for slots that late writes of a failed part may still reach.
 
 use super::{bucket::Bucket, drafts::Drafts, files::Slot};
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
 use bytes::Bytes;
 use std::{mem::replace, sync::Arc};
 
-/// A slot that one part has. Unless it is kept, it is free again once nothing can be on its way to it.
+/// A slot that belongs to one part. Unless it is kept, it becomes free once no write to it can be in flight.
 pub(super) struct Given {
     bucket: Arc<Bucket>,
     upload: UploadId,
@@ -28,12 +27,12 @@ pub(super) struct Given {
 }
 
 enum State {
-    /// Nothing was sent to it yet.
+    /// Nothing was written to it yet.
     Unused,
     Open(Box<dyn Slot>),
-    /// It is not known yet whether all that was sent has arrived.
+    /// Some writes may still be in flight.
     Ending,
-    /// All that was sent has arrived.
+    /// All writes have been confirmed.
     Whole,
     Kept,
 }
@@ -66,7 +65,7 @@ impl Given {
         Ok(())
     }
 
-    /// The part is recorded.
+    /// Must be called when the part was recorded: the slot stays occupied.
     pub(super) fn keep(mut self) {
         self.state = State::Kept;
         self.bucket.uploads.with(&self.upload, |slots| slots.filled(self.number, self.unit));
@@ -83,7 +82,7 @@ impl Drop for Given {
         match replace(&mut self.state, State::Kept) {
             State::Kept | State::Ending => {}
             State::Unused | State::Whole => free(),
-            // Without a runtime the process is about to end.
+            // Without a runtime the process is about to end, so nothing has to be done.
             State::Open(slot) => {
                 if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                     runtime.spawn(async move {
@@ -97,7 +96,7 @@ impl Drop for Given {
     }
 }
 
-/// An upload whose parts are given no slots, until dropped.
+/// While this value lives, parts of the upload get no slots.
 pub(super) struct Sealed {
     bucket: Arc<Bucket>,
     upload: UploadId,
@@ -110,7 +109,7 @@ impl Drop for Sealed {
 }
 
 impl Bucket {
-    /// A slot for a part, if the storage has such and one is free.
+    /// Returns a slot for a part, if the storage supports slots and one is free.
     pub(super) async fn slot(
         self: &Arc<Self>,
         id: &UploadId,
@@ -148,13 +147,14 @@ impl Bucket {
         Ok(())
     }
 
-    /// `<gateway>-<bucket>-<upload>.u<unit>`: the name shows whose it is.
+    /// Returns the name of a file of slots, `<gateway>-<bucket>-<upload>.u<unit>`: it shows which upload the
+    /// file belongs to.
     pub(super) fn slot_file(&self, id: &UploadId, location: &Location) -> String {
         format!("{}{id}.{}", names_of(&self.drafts, self.id), location.file())
     }
 }
 
-/// Returns the beginning of the names of a bucket's files of slots.
+/// Returns the prefix of the names of a bucket's files of slots.
 pub(super) fn names_of(drafts: &Drafts, id: BucketId) -> String {
     format!("{}-{}-", drafts.gateway(), id.0)
 }

@@ -1,13 +1,13 @@
-//! Drafts that could not be removed, mostly because their storage was unreachable: they are removed when it
+//! Drafts that could not be removed, mostly because their storage was unreachable. They are removed when it
 //! can be reached again.
 //!
-//! This module owns the names that wait, and one task while there are any. The driver knows how a draft is
-//! removed. Drafts that are never removed here are left to the next start, which cleans up after earlier
-//! runs.
+//! This module owns the list of their names, and one task while the list is not empty. The driver knows how a
+//! draft is removed. Drafts that are never removed here are left to the next start, which cleans up after
+//! earlier runs.
 //!
 //! Invariants:
-//! - one backend asks for one removal at a time, with a pause after each that fails;
-//! - memory is bounded, and so is the time for which an unreachable storage is asked.
+//! - a backend sends one removal at a time, with a pause after each failure;
+//! - memory is bounded, and so is the time for which an unreachable storage is tried.
 
 use futures_util::future::BoxFuture;
 use std::{
@@ -16,11 +16,11 @@ use std::{
     time::Duration,
 };
 
-/// Names that wait; further ones are left to the next start.
+/// The maximum number of names. Further ones are left to the next start.
 const MOST: usize = 10_000;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// Removals in a row that may fail before the rest is left to the next start: about an hour.
+/// The number of failures in a row after which the rest is left to the next start: about an hour.
 const PATIENCE: u32 = 240;
 
 #[derive(Debug, Default)]
@@ -29,12 +29,12 @@ pub struct Late(Mutex<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     names: VecDeque<String>,
-    /// A task goes through them.
+    /// A task is removing them.
     is_attended: bool,
 }
 
 impl Late {
-    /// Has `name` removed later. `remove` returns whether it is gone.
+    /// Removes `name` later. `remove` returns whether it is gone.
     pub fn remove<F>(self: &Arc<Self>, name: String, remove: F)
     where
         F: Fn(String) -> BoxFuture<'static, bool> + Send + Sync + 'static,
@@ -55,14 +55,15 @@ impl Late {
             if remove(name.clone()).await {
                 (pause, failed) = (Duration::ZERO, 0);
             } else {
-                // At the end: one that can never be removed does not hold up the others.
+                // The name goes to the end of the list, so that a draft that can never be removed does not
+                // block the others.
                 self.waiting().names.push_back(name);
                 (pause, failed) = ((pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE), failed + 1);
             }
         }
     }
 
-    /// The next name; without one, the task has ended.
+    /// Returns the next name. If there is none, the task ends.
     fn next(&self, is_patient: bool) -> Option<String> {
         let mut waiting = self.waiting();
         if !is_patient {
@@ -93,7 +94,7 @@ mod tests {
     #[derive(Default)]
     struct Storage {
         asked: AtomicUsize,
-        /// Removals that fail before the storage is back.
+        /// The number of removals that fail before the storage is reachable again.
         away_for: usize,
         removed: Mutex<BTreeSet<String>>,
     }

@@ -1,4 +1,4 @@
-//! S3 for storage that has none: files in folders, with what S3 adds to them in the catalog.
+//! S3 for storage that has none: files in folders, with the attributes that S3 adds in the catalog.
 //!
 //! | file | owns |
 //! |---|---|
@@ -6,23 +6,23 @@
 //! | `record` | what is known about an object beyond its file, and whether a file matches its record |
 //! | `bucket` | the context that the operations of one bucket share |
 //! | `finding` | finding the file of a key |
-//! | `settling` | changes that were cut short: old or new state |
-//! | `read` | the course of a GET and a HEAD |
-//! | `write`, `remove`, `multipart` | the course of a PUT, a DELETE, an upload |
+//! | `settling` | changes that were interrupted: old or new state |
+//! | `read` | the steps of a GET and a HEAD |
+//! | `write`, `remove`, `multipart` | the steps of a PUT, a DELETE, an upload |
 //! | `sink` | writing a body to its destination, hashed on the way |
-//! | `given`, `upload_slots` | slots that parts have while they are written |
+//! | `given`, `upload_slots` | slots of parts that are being written |
 //! | `flow`, `flow_start` | parts of an upload that are sent on while later ones arrive |
 //! | `drafts` | names of files that are not visible yet |
 //! | `late` | drafts that could not be removed |
 //! | `spool` | parts that wait on local disk |
 //! | `adopt`, `scan`, `scan_state`, `reconcile` | files created outside Causeway |
-//! | `trail`, `descent` | the progress of a full scan, and that it comes to an end |
-//! | `folding` | storage that takes two names for one |
+//! | `trail`, `descent` | the progress of a full scan, and the proof that it ends |
+//! | `folding` | storage that treats two names as one |
 //! | `feed` | reading the change feed of a storage |
-//! | `store` | all of it as a [`Store`] |
+//! | `store` | the bucket as a [`Store`] |
 //!
 //! The layout is native: object `a/b.jpg` is the file `a/b.jpg`; other keys are escaped (`backend::codec`).
-//! One gateway serves a folder: conditions hold among its clients, and changes made outside the gateway are
+//! One gateway serves a folder: conditions hold among its clients. Changes made outside the gateway are
 //! noticed by the next full scan, or when the key is requested.
 
 mod adopt;
@@ -82,16 +82,16 @@ use tokio::sync::Semaphore;
 
 #[derive(Debug, Clone)]
 pub struct TreeSettings {
-    /// A directory on local disk, this backend's alone: for parts of uploads, and to know what a killed
-    /// process left.
+    /// A directory on local disk for this backend alone. It contains parts of uploads, and the names of
+    /// earlier runs whose drafts may have to be removed.
     pub dir: PathBuf,
-    /// Bytes of parts that may wait there.
+    /// The maximum size of the parts in the spool, in bytes.
     pub spool_size: u64,
-    /// What the catalog and the spool survive; the durability of files depends on their storage.
+    /// The durability of the catalog and the spool; that of files depends on their storage.
     pub durability: Durability,
 }
 
-/// A storage of files that holds buckets, each in a folder of its own.
+/// A storage of files that contains buckets, each in a folder of its own.
 #[derive(Debug)]
 pub struct TreeBackend {
     files: Arc<dyn Files>,
@@ -100,7 +100,7 @@ pub struct TreeBackend {
     drafts: Arc<Drafts>,
     adopting: Arc<Semaphore>,
     folding: Arc<Folding>,
-    /// The places of uploads whose parts flow on before they are complete.
+    /// The permits for flows of uploads.
     flowing: Arc<Semaphore>,
     /// The flows of the buckets that are open.
     flows: Mutex<Vec<Weak<Flows>>>,
@@ -181,7 +181,7 @@ impl Backend for TreeBackend {
             let is_empty = stat.kind == Kind::Folder && self.is_empty(&folder).await?;
             return Ok(Found::in_place(is_empty));
         }
-        // A folder of another spelling would be taken for it.
+        // On storage that folds names, a folder with another spelling would be used instead.
         let (parent, name) = folder.rsplit_once('/').unwrap_or(("", &folder));
         let mut entries =
             if self.files.service().folds_names { self.files.list(parent) } else { stream::empty().boxed() };
@@ -197,7 +197,7 @@ impl Backend for TreeBackend {
         let folder = Self::folder(bucket)?;
         let is_new = self.files.stat(&folder).await?.is_none();
         self.files.make_folder(&folder).await?;
-        // A folder that was not there before has nothing to walk through.
+        // A folder that did not exist before needs no full scan.
         if is_new { scan::mark_complete(&*self.catalog, bucket.id).await } else { Ok(()) }
     }
 
@@ -233,7 +233,7 @@ impl Backend for TreeBackend {
         Ok(OpenedBucket::new(Arc::new(TreeStore { bucket: bucket.clone() }), Arc::new(TreeUpkeep { bucket })))
     }
 
-    /// Only folders may be left in it.
+    /// Removes the bucket if it contains only folders.
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool> {
         let folder = Self::folder(bucket)?;
         let mut folders = vec![folder.clone()];
@@ -249,7 +249,7 @@ impl Backend for TreeBackend {
                     let below = codec::join(&path, &entry.name);
                     match entry.stat.kind {
                         Kind::Folder if below == codec::RESERVED_DIR => {}
-                        // The folder has more levels than we could remove.
+                        // The folder has more levels than can be removed.
                         Kind::Folder if below.len() > folder.len() + descent::MOST_ESCAPED => {
                             return Ok(false);
                         }
@@ -264,15 +264,15 @@ impl Backend for TreeBackend {
                 return Ok(false);
             }
         }
-        // The bucket is gone, so nothing else will remove what is left.
+        // The bucket is gone, so nothing else will remove its slots.
         if let Err(error) = multipart::sweep_all(&*self.files, &self.drafts, bucket.id).await {
             tracing::warn!(bucket = %bucket.bucket.name, %error, "parts of uploads stay in .causeway/slots of a bucket that was removed");
         }
         Ok(true)
     }
 
-    /// Waiting for a storage that may be away is nothing for a start: only what the configuration or a client
-    /// names becomes a bucket.
+    /// Returns nothing: a start must not wait for a storage that may be unreachable. Only what the
+    /// configuration or a client names becomes a bucket.
     async fn discover(&self) -> Result<Vec<BucketName>> {
         Ok(Vec::new())
     }
@@ -329,7 +329,7 @@ impl Upkeep for TreeUpkeep {
     }
 }
 
-/// Returns whether the catalog's record holds only what adopting the file has found, and nothing from a
+/// Returns whether the catalog's record contains only what adopting the file finds again, and nothing from a
 /// client.
 pub fn is_guess(stands: &str) -> bool {
     record::is_guess(stands)

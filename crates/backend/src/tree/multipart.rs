@@ -1,9 +1,9 @@
 //! Multipart uploads on storage that has none. Where files can be written at any offset, parts are written to
-//! their final offset (`backend::slots`), and Complete moves only those that had no free slot. Elsewhere they
-//! wait in the spool, and Complete streams into one file those that have not flowed on before.
+//! their final offset (`backend::slots`), and Complete moves only those that had no free slot. Elsewhere
+//! parts wait in the spool, and Complete streams those into one file that no flow has sent before.
 //!
 //! Invariants: a part is recorded in the catalog after its bytes are as durable as the setting says; a
-//! Complete that is refused leaves every part as it was; one that succeeded gets the same answer again, also
+//! Complete that is refused leaves every part as it was; one that succeeded gets the same reply again, even
 //! after a crash.
 
 use super::{
@@ -88,7 +88,8 @@ pub(super) async fn put_part(
         checksum: part.checksum.clone(),
         last_modified: part.last_modified,
     };
-    // From here on it goes to its end, whatever becomes of the client: the catalog and the spool must agree.
+    // From here on the task runs to its end, even if the client disconnects: the catalog and the spool must
+    // agree.
     let (bucket, key, id) = (bucket.clone(), key.clone(), id.clone());
     to_the_end(async move {
         let replaced = bucket.catalog.put_part(bucket.id, &id, part).await?;
@@ -103,8 +104,8 @@ pub(super) async fn put_part(
 }
 
 impl Bucket {
-    /// Drops all that waits of an upload that has ended, also what parts left that failed and were never
-    /// recorded.
+    /// Removes everything that is stored for an upload that has ended, including the bytes of parts that
+    /// failed and were never recorded.
     async fn discard(&self, id: &UploadId, recorded: &[PartRecord]) -> Result<()> {
         let given_out = self.uploads.end(id);
         self.flows.end(id);
@@ -121,7 +122,7 @@ impl Bucket {
     }
 }
 
-/// The location where one part is written, or waits to be recorded.
+/// Where one part is written.
 enum Place {
     Slot(Given),
     Spool(SpooledPart),
@@ -138,7 +139,8 @@ impl Sink for Place {
 }
 
 impl Place {
-    /// Where it lies, as the catalog remembers it, and what has to be kept once the part is recorded.
+    /// Ends the writing. Returns the location for the catalog, and the place to keep once the part is
+    /// recorded.
     async fn finish(mut self) -> Result<(String, Self)> {
         let location = match &mut self {
             Self::Slot(given) => {
@@ -180,7 +182,7 @@ async fn complete_to_the_end(
     let _only = bucket.completing.lock(id).await;
     let upload = match record(bucket, key, id).await {
         Ok(upload) => upload,
-        // A Complete that succeeded is answered the same again.
+        // A repeated Complete gets the reply of the one that succeeded.
         Err(gone) => {
             let completed = bucket
                 .catalog
@@ -194,7 +196,7 @@ async fn complete_to_the_end(
         let recorded = bucket.catalog.parts(bucket.id, id, 0, usize::MAX).await?;
         return finish(bucket, key, id, &recorded, written).await;
     }
-    // Until the object has its name.
+    // Keeps further parts out of the slots until the object is published.
     let _sealed = bucket.seal(id).await?;
     let recorded = bucket.catalog.parts(bucket.id, id, 0, usize::MAX).await?;
     let known: Vec<RecordedPart> = recorded
@@ -211,7 +213,8 @@ async fn complete_to_the_end(
         return Err(write::too_large(bucket));
     }
     let moves = moves(&assembled.parts, &recorded)?;
-    // Bytes still being written into the file that becomes the object would be written into the object.
+    // A slot that is still being written to keeps its file from becoming the object: late bytes would change
+    // it.
     let making = match base(&moves)
         .filter(|base| bucket.files.slots().is_some() && !bucket.uploads.are_written_to(id, base))
     {
@@ -227,7 +230,7 @@ async fn complete_to_the_end(
     finish(bucket, key, id, &recorded, written).await
 }
 
-/// The bytes of a part, wherever it lies.
+/// Reads the bytes of a part.
 async fn bytes_of(bucket: &Bucket, id: &UploadId, part: &Move) -> Result<ByteStream> {
     match (&part.location, bucket.files.slots()) {
         (location @ Location::Slot(_), Some(slots)) => {
@@ -247,7 +250,7 @@ async fn bytes_of(bucket: &Bucket, id: &UploadId, part: &Move) -> Result<ByteStr
     }
 }
 
-/// All but a few parts are where they belong: only those move.
+/// Makes the object from the file of slots that contains most of its parts; only the other parts are moved.
 async fn build_in_place(
     bucket: &Bucket,
     upload: UploadRecord,
@@ -311,7 +314,8 @@ async fn build(
     Ok(Ready { draft, expected, identity: identity(upload, assembled) })
 }
 
-/// Writes the last parts of an object of this size, and finishes it; or discards it.
+/// Writes the remaining parts of an object of this size and finishes the draft. After a failure the draft is
+/// discarded.
 async fn pour(
     bucket: &Bucket,
     id: &UploadId,
@@ -344,7 +348,8 @@ async fn pour(
     }
 }
 
-/// A process killed between publishing and recording it left the upload's id in the object's record.
+/// Looks for the object of an upload whose Complete was published but not recorded before the process was
+/// killed. The record of the object names the upload.
 async fn published_before_a_crash(
     bucket: &Bucket,
     key: &ObjectKey,
@@ -368,7 +373,7 @@ async fn finish(
 ) -> Result<Written> {
     let completed = CompletedUpload { key: key.clone(), written: written.clone(), at: Timestamp::now() };
     bucket.catalog.finish_upload(bucket.id, id, completed).await?;
-    // Files that cannot be removed now are swept later: the object exists.
+    // The object exists, so a failure is only logged: files that remain are swept later.
     if let Err(error) = bucket.discard(id, recorded).await {
         tracing::warn!(%key, %error, "parts of an upload that was completed stay for a while");
     }
@@ -386,8 +391,8 @@ pub(super) async fn abort(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadId) 
     if aborted { Ok(()) } else { Err(StoreErrorKind::NoSuchUpload.into()) }
 }
 
-/// Removes the slots that uploads of this bucket left that have ended without us, by a crash or while the
-/// storage was away.
+/// Removes the slots of uploads of this bucket that have ended without a clean-up, because of a crash or an
+/// unreachable storage.
 pub(super) async fn sweep(bucket: &Bucket) -> Result<()> {
     let Some(slots) = bucket.files.slots() else { return Ok(()) };
     let ours = names_of(&bucket.drafts, bucket.id);
@@ -402,7 +407,7 @@ pub(super) async fn sweep(bucket: &Bucket) -> Result<()> {
     Ok(())
 }
 
-/// Removes the slots of a bucket that is gone: none of its uploads can be completed any more.
+/// Removes all slots of a bucket that is gone: none of its uploads can be completed any more.
 pub(super) async fn sweep_all(files: &dyn Files, drafts: &Drafts, id: BucketId) -> Result<()> {
     let Some(slots) = files.slots() else { return Ok(()) };
     let ours = names_of(drafts, id);

@@ -1,7 +1,7 @@
-//! How readers obtain an object: its record, and bytes that belong to that record.
+//! How a reader gets an object: its record, and bytes that belong to that record.
 //!
-//! The row is read first and the file is checked afterwards. One of our own changes may happen in between,
-//! and size and time would not show it. So a result counts only if one of these holds:
+//! The row is read first and the file is checked afterwards. This process may change the key in between, and
+//! size and time would not show it. So a result counts only if one of these conditions holds:
 //! - this process did not change the key from before the row was read until the bytes were bound
 //!   (`backend::watches`);
 //! - the tag of the file is that of the record, and the storage's tags are exact;
@@ -11,8 +11,8 @@
 //! yields them or fails.
 //!
 //! Invariants:
-//! - no lock is held while bytes flow;
-//! - a lock is awaited and held on a task of its own: a client that stops polling a reader never delays a
+//! - no lock is held while bytes are sent;
+//! - a lock is awaited and held in a task of its own: a client that stops polling a reader never delays a
 //!   writer.
 
 use super::{
@@ -34,16 +34,16 @@ use crate::{
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// Looks without the lock.
+/// The number of attempts without the lock.
 const LOOKS: usize = 2;
-/// Openings with it: of a file that others replace again and again.
+/// The number of attempts with the lock, for a file that another program replaces again and again.
 const OPENINGS: usize = 3;
 
-/// What a client asks about an object.
+/// A client's request for an object.
 #[derive(Debug, Clone)]
 struct Wish {
     conditions: ReadConditions,
-    /// `None`: no bytes.
+    /// The wanted bytes. `None`: only the attributes.
     selection: Option<Selection>,
 }
 
@@ -64,7 +64,8 @@ async fn answer(bucket: &Arc<Bucket>, key: &ObjectKey, wish: Wish) -> Result<Get
     for _ in 0..LOOKS {
         let mut watch = bucket.watches.watch(key);
         if !watch.was_quiet() && !bucket.files.service().exact_tags {
-            // All who wait for the change go on at once when it is over, instead of one by one.
+            // All readers that wait for the change continue together when it ends, instead of one after the
+            // other under the lock.
             wait(bucket, key).await?;
             watch = bucket.watches.watch(key);
         }
@@ -84,7 +85,7 @@ async fn answer(bucket: &Arc<Bucket>, key: &ObjectKey, wish: Wish) -> Result<Get
         loop {
             let row = bucket.settled(&key).await?;
             match look(&bucket, &key, row, &wish, true).await {
-                // Others have changed it: this process changes nothing now.
+                // Another program has changed the file, because the lock keeps this process from changing it.
                 Err(error) if is_changed(&error) && openings < OPENINGS => openings += 1,
                 looked => return Ok(looked?.ok_or(StoreErrorKind::NoSuchKey)?.0),
             }
@@ -93,7 +94,7 @@ async fn answer(bucket: &Arc<Bucket>, key: &ObjectKey, wish: Wish) -> Result<Get
     .await
 }
 
-/// Waits until the changes that are under way are over.
+/// Waits until the changes that are in progress have ended.
 async fn wait(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<()> {
     let (bucket, key) = (bucket.clone(), key.clone());
     to_the_end(async move {
@@ -103,13 +104,13 @@ async fn wait(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<()> {
     .await
 }
 
-/// Returns whether another version of the object might have had another answer.
+/// Returns whether another version of the object might give another result.
 fn depends_on_the_object(error: &StoreError) -> bool {
     use StoreErrorKind::*;
     matches!(error.kind(), NoSuchKey | NotModified | PreconditionFailed | InvalidRange { .. } | InvalidPart)
 }
 
-/// Checks a key once with this row, and returns whether the storage's tag proves that the answer is right.
+/// Checks a key once with this row, and returns whether the storage's tag proves that the result is right.
 /// `None`: only the holder of the lock can decide.
 async fn look(
     bucket: &Arc<Bucket>,
@@ -145,7 +146,7 @@ async fn look(
     Ok(Some((GetReply { info, span, body }, by_tag)))
 }
 
-/// Returns what a reader will most likely want, as far as the catalog knows.
+/// Returns the range that a reader most likely needs, as far as the catalog knows.
 fn ahead(row: &Row, conditions: &ReadConditions, selection: Selection) -> Option<Span> {
     let record = match (&row.stands, &row.intended) {
         (Some(record), _) => record,

@@ -1,6 +1,6 @@
-//! Files that were seen in the storage, compared with the index: rows that differ are written anew.
+//! Compares files that were seen in the storage with the index, and writes rows that differ again.
 //!
-//! This module does not select the files: a full scan (`scan`) or the change feed (`feed`) brings them.
+//! This module does not select the files: a full scan (`scan`) or the change feed (`feed`) provides them.
 //!
 //! Invariants: a row changes only under its key's lock; an entry that cannot be read does not stop the
 //! others.
@@ -20,22 +20,22 @@ use crate::{
 use futures_util::{StreamExt, TryStreamExt};
 use std::sync::Arc;
 
-/// Files compared at once, and rows read at once.
+/// The number of files that are compared at once, and of rows that are read at once.
 pub(super) const BATCH: usize = 512;
-/// Requests to the storage at once.
+/// The number of requests to the storage at once.
 pub(super) const LOOKS: usize = 8;
 
 /// A key, with the path of its file below the bucket's folder and what was seen there.
 pub(super) type Seen = (ObjectKey, String, Stat);
 
-/// A file as one of the bucket's, if it lies where a key's would.
+/// Returns a file as one of the bucket's, if its path is one of a key.
 pub(super) fn seen(path: String, stat: Stat, service: Service) -> Option<Seen> {
     codec::decode(&path, service.names)
         .or_else(|| codec::decode_apart(&path, service.names))
         .map(|key| (key, path, stat))
 }
 
-/// The keys of a folder's files; its folders are to be seen next.
+/// Returns the keys of a folder's files. Its subfolders are added to those that will be scanned next.
 pub(super) fn sort(
     folder: &str,
     entries: Vec<Entry>,
@@ -54,7 +54,7 @@ pub(super) fn sort(
     found
 }
 
-/// Compares files with their rows, and refreshes those that differ. Which did.
+/// Compares files with their rows, and refreshes those that differ. Returns those.
 pub(super) async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<Vec<Seen>> {
     let rows =
         bucket.catalog.index_lookup(bucket.id, files.iter().map(|(key, ..)| key.clone()).collect()).await?;
@@ -67,7 +67,7 @@ pub(super) async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<Ve
         .map(|(seen, row)| (seen.clone(), row.is_some()))
         .collect();
     let changed = differing.iter().map(|(seen, _)| seen.clone()).collect();
-    // Many at once: their commits share transactions.
+    // Many rows are refreshed at once: their commits share transactions.
     let refreshing = futures_util::stream::iter(differing).map(|(seen, known)| meet(bucket, seen, known));
     refreshing.buffer_unordered(64).try_collect::<()>().await?;
     Ok(changed)
@@ -79,7 +79,7 @@ async fn meet(bucket: &Bucket, seen: Seen, known: bool) -> Result<()> {
     alone(bucket, &path, meet_locked(bucket, seen, known).await)
 }
 
-/// Notes an entry that cannot be read, and continues with the others.
+/// Records that an entry cannot be read, so that the others are still processed.
 pub(super) fn alone(bucket: &Bucket, path: &str, looked: Result<()>) -> Result<()> {
     match looked {
         Err(error) if is_of_entry(&error) => bucket.unreadable.meet(path, &error),
@@ -89,7 +89,8 @@ pub(super) fn alone(bucket: &Bucket, path: &str, looked: Result<()>) -> Result<(
     Ok(())
 }
 
-/// A file that was unknown is taken from the listing; any other is checked.
+/// Updates the row of one key. A file that is new is taken from the listing; any other is checked in the
+/// storage.
 async fn meet_locked(bucket: &Bucket, (key, path, stat): Seen, known: bool) -> Result<()> {
     let _guard = bucket.lock(&key).await;
     let unheard_of = !known
@@ -99,7 +100,7 @@ async fn meet_locked(bucket: &Bucket, (key, path, stat): Seen, known: bool) -> R
     if !unheard_of {
         return refresh_locked(bucket, &key).await;
     }
-    // A key may lie at several places, and the first one wins.
+    // Several paths may have a file of one key: the first one is the object.
     for earlier in bucket.native_places(&key).into_iter().take_while(|place| *place != path) {
         if bucket.files.stat(&bucket.at(&earlier)).await?.is_some_and(|stat| stat.kind == Kind::File) {
             return Ok(());
@@ -108,14 +109,14 @@ async fn meet_locked(bucket: &Bucket, (key, path, stat): Seen, known: bool) -> R
     Ok(bucket.catalog.index(bucket.id, IndexChange::Put(foreign_row(&key, &stat))).await?)
 }
 
-/// A key whose file was not seen where its row says.
+/// Updates the row of a key whose file was not seen at the expected path.
 pub(super) async fn missed(bucket: &Bucket, key: ObjectKey) -> Result<()> {
     let _guard = bucket.lock(&key).await;
     let looked = refresh_locked(bucket, &key).await;
     alone(bucket, &bucket.path_of(&key).plain_path(), looked)
 }
 
-/// Makes the index row of a key say what the storage says now. The lock is held.
+/// Updates the index row of a key from the storage. The caller holds the lock.
 async fn refresh_locked(bucket: &Bucket, key: &ObjectKey) -> Result<()> {
     let (found, _) = bucket.find_locked(key).await?;
     let change = match found {

@@ -1,8 +1,8 @@
-//! What Causeway knows about an object beyond its file: kept in the catalog, because such storage has no room
-//! for it.
+//! The record: what Causeway knows about an object beyond its file. It is kept in the catalog, because such
+//! storage has no field for it.
 //!
 //! Invariant: a record counts only while the storage reports the same about the file as when the record was
-//! made. A file that was changed outside the gateway is a foreign file and never served under an old ETag.
+//! made. A file that was changed outside the gateway is a foreign file and is never served under an old ETag.
 
 use super::files::Stat;
 use crate::{
@@ -25,7 +25,7 @@ const VERSION: u8 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Record {
     pub(super) v: u8,
-    /// Below the bucket's folder.
+    /// The path below the bucket's folder.
     pub(super) path: String,
     pub(super) size: u64,
     /// What the storage reports about the file. `None` only in pending changes: it was not known before
@@ -40,12 +40,13 @@ pub(super) struct Record {
     pub(super) checksum: Option<ObjectChecksum>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) parts: Option<Parts>,
-    /// The upload this object was completed from: a Complete repeated after a crash finds its work done.
+    /// The upload that the object was completed from: a Complete that is repeated after a crash finds it
+    /// here.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) upload: Option<UploadId>,
 }
 
-/// The identity under which a file is to be published.
+/// The attributes with which a file is going to be published.
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
     pub(super) size: u64,
@@ -79,7 +80,7 @@ impl Record {
         self.stat.as_ref().is_some_and(|known| known.is_same(stat))
     }
 
-    /// Returns whether the storage's own tag of the file is the one that was recorded.
+    /// Returns whether the storage's tag of the file is the recorded one.
     pub(super) fn has_tag_of(&self, stat: &Stat) -> bool {
         stat.tag.is_some()
             && self.stat.as_ref().is_some_and(|known| known.tag == stat.tag && known.size == stat.size)
@@ -111,7 +112,7 @@ impl Record {
         }
     }
 
-    /// How listings show it.
+    /// Returns the index row, which listings show.
     pub(super) fn row(&self, key: &ObjectKey) -> IndexRow {
         IndexRow {
             key: key.clone(),
@@ -128,8 +129,8 @@ impl Record {
     }
 }
 
-/// Returns whether a stored record holds no more than what adopting a file finds out again: a client that
-/// puts an object gives more, a checksum at least.
+/// Returns whether a stored record contains no more than what adopting a file finds again: an object that a
+/// client put has at least a checksum.
 pub(super) fn is_guess(stands: &str) -> bool {
     serde_json::from_str::<Record>(stands).is_ok_and(|record| {
         record.checksum.is_none()
@@ -139,7 +140,7 @@ pub(super) fn is_guess(stands: &str) -> bool {
     })
 }
 
-/// Returns what a client sees of a foreign file. The `-0` of its tag shows that it is no MD5.
+/// Returns what a client sees of a foreign file. The `-0` in its ETag shows that it is not an MD5.
 pub(super) fn foreign(stat: &Stat) -> ObjectInfo {
     let provisional = || {
         let digest = ring::digest::digest(&ring::digest::SHA256, &fingerprint(stat));
@@ -163,7 +164,7 @@ pub(super) fn foreign_row(key: &ObjectKey, stat: &Stat) -> IndexRow {
     IndexRow { key, size, etag, last_modified, checksum: None, fingerprint, version: Default::default() }
 }
 
-/// Returns what the storage reported, in the form that index rows keep.
+/// Returns what the storage reported, in the form that index rows store.
 pub(super) fn fingerprint(stat: &Stat) -> Vec<u8> {
     serde_json::to_vec(stat).unwrap_or_default()
 }
@@ -172,7 +173,7 @@ pub(super) fn is_fingerprint_of(bytes: &[u8], stat: &Stat) -> bool {
     serde_json::from_slice::<Stat>(bytes).is_ok_and(|known| known.is_same(stat))
 }
 
-/// A change that was begun.
+/// A pending change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Intent {
@@ -222,7 +223,7 @@ impl Row {
             .any(|record| record.upload.as_ref() == Some(upload))
     }
 
-    /// Which of them a file at `path` is.
+    /// Decides which record a file at `path` belongs to.
     pub(super) fn judge(&self, path: &str, stat: &Stat) -> Verdict {
         let put = match &self.intended {
             Some(Intent::Put(record)) if record.path == path => Some(&**record),
@@ -230,7 +231,7 @@ impl Row {
         };
         let stands = self.stands.as_ref().filter(|record| record.path == path && record.is_of(stat));
         let arrived = put.filter(|record| record.is_of(stat));
-        // The new file may look like the old one only where nothing but size and time distinguishes files.
+        // The new file can look like the old one only if nothing but size and time distinguishes files.
         let unforeseen =
             put.is_some_and(|record| record.stat.is_none() && record.size == stat.size && stat.tag.is_none());
         match (stands, arrived) {
@@ -246,7 +247,7 @@ impl Row {
 pub(super) enum Verdict {
     Known(Box<Record>),
     Foreign,
-    /// A change is under way, or was cut short: the holder of the key's lock can find out which.
+    /// A change is in progress or was interrupted: the holder of the key's lock can find out which.
     Unclear,
 }
 

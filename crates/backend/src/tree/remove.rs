@@ -1,7 +1,7 @@
-//! The course of one DELETE: pending row, file, record, index, and the folders it leaves empty.
+//! The steps of one DELETE: pending row, file, record, index, and the folders that become empty.
 //!
-//! Invariant: after an interrupted delete either the object or nothing is found, never its file without what
-//! the catalog knew of it.
+//! Invariant: after an interrupted delete, a reader finds either the object or nothing, never its file
+//! without its record.
 
 use super::{
     bucket::{Bucket, to_the_end},
@@ -35,7 +35,7 @@ pub(super) async fn remove(
         }
         let change = bucket.change(&key);
         if let Err(error) = bucket.files.remove(&bucket.at(&path)).await {
-            // Whether the file is gone or not, the row must say so.
+            // The row has to say whether the file is gone.
             if let Err(settling) = bucket.settled(&key).await {
                 tracing::warn!(%key, error = %settling, "whether a delete came true is found out later");
             }
@@ -49,12 +49,13 @@ pub(super) async fn remove(
     .await
 }
 
-/// Removes the folders that are empty now. One that stays is no prefix to anybody: listings are of keys.
+/// Removes the folders that are empty now. A folder that remains has no effect: listings show keys only.
 async fn prune(bucket: &Bucket, path: &str) {
     let mut path = path;
     while let Some((folder, _)) = path.rsplit_once('/') {
         path = folder;
-        // Asking ourselves costs nothing. Escaped names are not asked for: the storage knows.
+        // A look-up in the index is cheaper than a request to the storage. Escaped names are not looked up:
+        // the storage decides.
         let request = ListRequest { prefix: format!("{folder}/"), limit: 1, ..Default::default() };
         match bucket.catalog.list(bucket.id, request).await {
             Ok(page) if page.entries.is_empty() => {}

@@ -1,9 +1,9 @@
-//! Keeping the index equal to the storage: files created, changed or removed outside the gateway, and changes
-//! that a killed process had begun.
+//! Keeps the index equal to the storage: files that were created, changed or removed outside the gateway, and
+//! changes that a killed process had begun.
 //!
-//! Invariants: a bucket that existed before it was ours is listed only after a full scan; a row changes only
+//! Invariants: a bucket whose folder existed before is listed only after a full scan; a row changes only
 //! under its key's lock; memory is bounded, except for eight bytes per object and the names of the folders
-//! still to be read. The next pass continues one that was cut short (`trail`).
+//! that are still to be read. The next scan continues one that was interrupted (`trail`).
 
 use super::{
     bucket::Bucket,
@@ -29,9 +29,9 @@ use std::{
     time::Duration,
 };
 
-/// How long a listing waits for the first walk before it answers SlowDown.
+/// How long a listing waits for the first full scan before it answers SlowDown.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Folders one after the other that cannot be looked into, before that is said of the storage.
+/// The number of unreadable folders in a row after which the storage itself counts as failing.
 const MOST_CLOSED: usize = 32;
 const STATE: &str = "scan";
 const TRAIL: &str = "trail";
@@ -58,7 +58,7 @@ pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
             let passed = pass(&bucket, &Progress::default()).await;
             bucket.scan.begun.store(false, Ordering::Release);
             if let Err(error) = passed {
-                // Waiters get the error; an unreachable storage was logged where it was tried.
+                // Waiters get the error; an unreachable storage was logged when it was tried.
                 match bucket.files.traffic().and_then(|traffic| traffic.trouble) {
                     Some(_) => {
                         tracing::debug!(bucket = bucket.id.0, %error, "walking through a bucket failed")
@@ -78,14 +78,14 @@ pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
     }
 }
 
-/// One pass: changes that were cut short are settled, then every folder is looked into.
+/// Runs one full scan: first interrupted changes are settled, then every folder is read.
 pub(super) async fn pass(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
     let _walking = bucket.scan.walking.lock().await;
     settle(bucket).await?;
     full_scan(bucket, progress).await
 }
 
-/// Like `pass`, but without a full scan where the storage has a change feed.
+/// Updates the index like `pass`, but without a full scan where the storage has a change feed.
 pub(super) async fn catch_up(bucket: &Arc<Bucket>) -> Result<()> {
     let _walking = bucket.scan.walking.lock().await;
     settle(bucket).await?;
@@ -95,7 +95,7 @@ pub(super) async fn catch_up(bucket: &Arc<Bucket>) -> Result<()> {
     }
 }
 
-/// Reads the change feed, if there is one and no full scan is running: a scan would find everything.
+/// Reads the change feed, if there is one and no full scan is running: a scan finds all changes anyway.
 pub(super) async fn read_changes(bucket: &Arc<Bucket>) -> Result<()> {
     match bucket.scan.walking.try_lock() {
         Ok(_walking) => feed::read(bucket).await.map(drop),
@@ -117,10 +117,9 @@ async fn full_scan(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
         let others = trail.pending.len();
         let looked = look_into(bucket, &folder, &mut trail, &mut descent, progress).await;
         if let Err(error) = &looked {
-            // The storage may have named the folders in it before, or made them up.
+            // Subfolders that were listed before the error are dropped: the storage may have made them up.
             trail.pending.truncate(others);
-            // If it is the bucket itself, or one folder after the other, it says something about all that is
-            // there.
+            // If the bucket's folder or many folders in a row cannot be read, the whole storage is failing.
             if folder.is_empty() || !is_of_entry(error) || closed.in_a_row >= MOST_CLOSED {
                 return looked.map_err(|error| in_folder(&bucket.at(&folder), error));
             }
@@ -141,7 +140,7 @@ async fn full_scan(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
     trail.forget().await.map_err(trail::failed)
 }
 
-/// Adds to an error which folder it is about, unless its words or its wait are meant for clients.
+/// Adds the folder to an error, except for kinds whose message or pause is meant for clients.
 fn in_folder(folder: &str, error: StoreError) -> StoreError {
     match error.kind() {
         StoreErrorKind::InvalidRequest | StoreErrorKind::NotImplemented | StoreErrorKind::Busy => error,
@@ -184,13 +183,13 @@ async fn look_into(
     }
 }
 
-/// The error that is noted for a folder all other entries of which are served.
+/// Returns the error that is recorded for a folder with an unusable name; all other entries are served.
 fn left_out(name: &str) -> StoreError {
     let why = "a name in this folder is no text, or one that the storage does not take: its file is left out, until it has another name";
     StoreError::new(StoreErrorKind::Broken, why).with_source(format!("the name reads '{name}'"))
 }
 
-/// Folders of one walk that could not be looked into. What is known to be in them stays known.
+/// Folders of one scan that could not be read. The rows below them stay.
 #[derive(Default)]
 struct Closed {
     folders: HashSet<String>,
@@ -205,14 +204,14 @@ impl Closed {
         }
     }
 
-    /// Returns whether a folder is one of them, or below one.
+    /// Returns whether a folder is one of them or is below one.
     fn holds(&self, folder: &str) -> bool {
         let above = folder.match_indices('/').map(|(at, _)| &folder[..at]);
         !self.folders.is_empty() && above.chain([folder]).any(|above| self.folders.contains(above))
     }
 }
 
-/// Changes that were begun by a process that was killed, or whose end a lost connection hid.
+/// Settles changes that a killed process had begun, or whose result a lost connection hid.
 async fn settle(bucket: &Arc<Bucket>) -> Result<()> {
     let mut after = None;
     loop {
@@ -230,7 +229,7 @@ async fn settle_one(bucket: &Bucket, key: ObjectKey) -> Result<()> {
     alone(bucket, &bucket.path_of(&key).plain_path(), settled)
 }
 
-/// Rows of files that were not seen. How many there were.
+/// Checks the rows of files that were not seen. Returns their number.
 async fn sweep(bucket: &Arc<Bucket>, seen: impl Fn(&ObjectKey) -> bool) -> Result<usize> {
     let (mut after, mut unseen) = (None, 0);
     loop {

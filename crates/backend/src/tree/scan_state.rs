@@ -1,5 +1,5 @@
-//! How far the index of one bucket is known to be correct: whether it is complete, whether a full scan runs,
-//! and which keys changed while the storage was asked.
+//! The state of the index of one bucket: whether it is complete, whether a full scan is running, and which
+//! keys changed while the storage was being read.
 //!
 //! This module does not own the full scan itself (`scan`).
 
@@ -15,20 +15,20 @@ use tokio::sync::watch;
 pub(super) struct Scan {
     pub(super) ready: watch::Sender<Readiness>,
     pub(super) begun: AtomicBool,
-    /// One pass at a time.
+    /// Held during a full scan, so that one runs at a time.
     pub(super) walking: tokio::sync::Mutex<()>,
-    /// The path where its trail is kept.
+    /// The path of the scan's trail.
     pub(super) trail: PathBuf,
-    /// While the storage is asked what there is: keys whose files this process has changed since then. Of
-    /// these, the answer may be from before.
+    /// Set while the storage is being read: the keys whose files this process has changed since. What was
+    /// read about these keys may be older than the change.
     touched: Mutex<Option<HashSet<ObjectKey>>>,
 }
 
-/// The storage is being asked what there is; ends when this is dropped.
+/// The storage is being read, until this is dropped.
 pub(super) struct Looking<'s>(&'s Scan);
 
 impl Looking<'_> {
-    /// What it answers from here on is no older than this.
+    /// Begins again: everything that is read from here on is newer than this call.
     pub(super) fn anew(&self) {
         *self.0.touched() = Some(HashSet::new());
     }
@@ -55,7 +55,7 @@ impl Scan {
         Looking(self)
     }
 
-    /// A change of a key's file is over.
+    /// Must be called when a change of a key's file has ended.
     pub(super) fn touch(&self, key: &ObjectKey) {
         if let Some(touched) = &mut *self.touched() {
             touched.insert(key.clone());

@@ -1,4 +1,4 @@
-//! Changes that were cut short: this module decides whether the old or the new state is committed.
+//! Interrupted changes: this module decides whether the old or the new state is committed.
 //!
 //! Invariants: the key's lock is held; a row without a pending change is complete.
 
@@ -16,8 +16,8 @@ use futures_util::StreamExt;
 use md5::{Digest, Md5};
 
 impl Bucket {
-    /// Returns the row of a key without a pending change: the result of an interrupted one is found out. The
-    /// lock is held.
+    /// Returns the row of a key without a pending change. The result of an interrupted change is found out
+    /// first. The caller holds the lock.
     pub(super) async fn settled(&self, key: &ObjectKey) -> Result<Row> {
         let row = self.row(key).await?;
         let Some(intent) = row.intended.clone() else { return Ok(row) };
@@ -45,9 +45,9 @@ impl Bucket {
         Ok(row)
     }
 
-    /// Makes the index say what a settled row says, and writes the row. Listings that begin meanwhile wait. A
-    /// kill in between leaves the intention, and the next attempt to settle it comes here again: written
-    /// first, the row would leave an index that is wrong for ever.
+    /// Updates the index from a settled row, and then writes the row. Listings that begin meanwhile wait. If
+    /// the process is killed in between, the change is still pending, and the next attempt to settle it
+    /// repeats both steps. In the other order, the index would stay wrong.
     pub(super) async fn record(&self, key: &ObjectKey, row: &Row) -> Result<()> {
         let _listed = self.changes.begin(key);
         let change = row
@@ -58,7 +58,7 @@ impl Bucket {
         self.set_row(key, row).await
     }
 
-    /// The record of a put that was begun, if its file is there.
+    /// Returns the record of a pending put, if its file was published.
     async fn arrived(&self, row: &Row, record: Record) -> Result<Option<Record>> {
         let Some(stat) =
             self.files.stat(&self.at(&record.path)).await?.filter(|stat| stat.kind == Kind::File)
@@ -72,14 +72,14 @@ impl Bucket {
         let came = match (stands, record.is_of(&stat), stat.md5, record.etag.as_md5()) {
             (_, _, Some(md5), Some(etag)) => md5 == etag,
             (false, true, _, _) => true,
-            // The old file by its tag, which the new one would not have.
+            // The tag shows the old file; the new one would have another tag.
             (true, false, _, _) if stat.tag.is_some() => false,
             _ => self.content_tag(&record).await? == Some(record.etag.clone()),
         };
         Ok(came.then_some(Record { stat: Some(stat), ..record }))
     }
 
-    /// The ETag that the bytes at a record's path have, if they come in its parts.
+    /// Returns the ETag of the bytes at a record's path, computed with the part sizes of the record.
     async fn content_tag(&self, record: &Record) -> Result<Option<ETag>> {
         let Some(opened) = self.files.open(&self.at(&record.path), Some(Span::whole(record.size))).await?
         else {

@@ -1,9 +1,10 @@
-//! Where the bytes of a body go: a draft, or a part that waits. They are hashed on the way.
+//! The destination of the bytes of a body: a draft, or a part in the spool or a slot. They are hashed on the
+//! way.
 //!
-//! This module does not own the result: nothing here publishes anything.
+//! This module does not publish anything.
 //!
-//! Invariant: a sink has the bytes in their order, and a `Verified` is given out only when all of them were
-//! taken.
+//! Invariant: a sink gets the bytes in order, and a `Verified` is returned only after it has accepted all of
+//! them.
 
 use super::files::Draft;
 use crate::store::{
@@ -15,7 +16,7 @@ use bytes::Bytes;
 
 /// Bodies are hashed and sent in batches of this size.
 const BATCH: usize = 256 * 1024;
-/// Larger batches than this are hashed on a thread of their own.
+/// The batch size above which hashing runs on a blocking thread.
 const SMALL: usize = 32 * 1024;
 
 /// The destination of a body.
@@ -31,7 +32,7 @@ impl Sink for dyn Draft {
     }
 }
 
-/// Takes a body to `sink`, hashing each batch while the next arrives and the one before is sent.
+/// Writes a body to `sink`. Each batch is hashed while the next one arrives and the one before it is sent.
 pub(super) async fn stream(
     mut payload: Payload,
     mut digests: Digests,

@@ -1,7 +1,7 @@
-//! The spool where parts wait for their Complete: a directory on local disk with a budget.
+//! The spool, in which parts wait for their Complete: a directory on local disk with a budget.
 //!
-//! Invariants: a part that was acknowledged is whole and as durable as the setting says; written bytes never
-//! exceed the budget; files that belong to no upload are removed.
+//! Invariants: a part that was acknowledged is complete and as durable as the setting says; the written bytes
+//! never exceed the budget; files that belong to no upload are removed.
 
 use super::sink::Sink;
 use crate::{
@@ -27,7 +27,7 @@ use std::{
     },
 };
 
-/// Read back at a time.
+/// The number of bytes that are read back at a time.
 const CHUNK: usize = 256 * 1024;
 
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// Files that an earlier process left in `dir` count against the budget.
+    /// Opens the spool. Files that an earlier process left in `dir` count against the budget.
     pub(super) fn open(dir: PathBuf, budget: u64, durable: bool) -> Result<Arc<Self>> {
         let failed = |error| StoreError::io(format!("opening the spool {}", dir.display()), error);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(failed)?;
@@ -101,7 +101,7 @@ impl Spool {
                 fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
                 spool.sync(&spool.dir)?;
             }
-            // Names of a process before may be there; in this one each is given once.
+            // A name may have been used by an earlier process, but in this process each is used once.
             loop {
                 let nth = spool.next.fetch_add(1, Ordering::Relaxed);
                 let name = format!("{number}.{nth}");
@@ -151,7 +151,7 @@ impl Spool {
         Ok(())
     }
 
-    /// Removes all of an upload.
+    /// Removes all parts of an upload.
     pub(super) async fn discard(self: &Arc<Self>, bucket: BucketId, upload: &UploadId) -> Result<()> {
         let (spool, upload) = (self.clone(), staged_name(bucket, upload));
         blocking(move || {
@@ -166,8 +166,8 @@ impl Spool {
         .await
     }
 
-    /// Removes all of the uploads that the catalog does not know: those that a crash has ended, and those of
-    /// buckets that are gone.
+    /// Removes the parts of uploads that the catalog does not know: uploads that ended in a crash, and those
+    /// of buckets that are gone.
     pub(super) async fn sweep(self: &Arc<Self>, catalog: &dyn Catalog) -> Result<()> {
         let names: Vec<String> = self.used().keys().cloned().collect();
         for name in names {
@@ -183,7 +183,7 @@ impl Spool {
     }
 }
 
-/// A part being written. Dropped before it is kept, it is removed.
+/// A part that is being written. It is removed if it is dropped before it is kept.
 pub(super) struct SpooledPart {
     spool: Arc<Spool>,
     upload: String,
@@ -225,7 +225,7 @@ impl SpooledPart {
         .await
     }
 
-    /// The catalog knows it.
+    /// Must be called when the catalog has the part.
     pub(super) fn keep(mut self) {
         self.kept = true;
     }
@@ -241,7 +241,7 @@ impl Sink for SpooledPart {
 impl Drop for SpooledPart {
     fn drop(&mut self) {
         if !self.kept {
-            // A name that stays goes with its upload.
+            // If this fails, the file is removed with its upload.
             let _ = fs::remove_file(self.spool.dir.join(&self.upload).join(&self.name));
             self.spool.give_back(&self.upload, self.size);
         }
@@ -253,7 +253,7 @@ pub(super) struct PartReader {
 }
 
 impl PartReader {
-    /// `None` at the end.
+    /// Returns the next bytes; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>> {
         let file = self.file.clone();
         blocking(move || {

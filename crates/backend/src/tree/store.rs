@@ -41,7 +41,7 @@ impl TreeStore {
         }
     }
 
-    /// A copy by the storage itself: what the source's record says holds for the copy as well.
+    /// Makes a copy by the storage itself: the record of the source is true for the copy too.
     async fn copied(
         &self,
         source: &TreeStore,
@@ -61,7 +61,8 @@ impl TreeStore {
         };
         let Some(record) = found.record else { return Ok(None) };
         if request.source.conditions.check_source(&record.etag, record.modified).is_err() {
-            // A reader of the file finds out whether that holds.
+            // The record was read without the lock and may be outdated. The default evaluates the conditions
+            // again when it reads the source.
             return Ok(None);
         }
         let Some(checksum) = record.checksum.clone().filter(|sum| sum.kind == ChecksumKind::FullObject)

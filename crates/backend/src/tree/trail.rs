@@ -1,9 +1,9 @@
-//! The progress of a full scan of a bucket, kept on local disk: a scan that was cut short continues from
+//! The progress of a full scan of a bucket, kept on local disk, so that an interrupted scan continues from
 //! there.
 //!
-//! Invariants: what a trail lists as seen was brought into the index before it was written down, and the
-//! index knows its stamp: an index that was lost or made anew since does not. A trail that is damaged, old or
-//! of another index is ignored, and the scan begins anew.
+//! Invariants: the keys that a trail lists as seen were indexed before they were written to it. The index
+//! contains the trail's stamp; an index that was lost or created again does not. A trail that is damaged, old
+//! or of another index is ignored, and the scan begins again.
 
 use crate::{
     backend::Counts,
@@ -23,27 +23,27 @@ use std::{
 };
 use tokio::{fs, io::AsyncWriteExt};
 
-/// The time between two writings, which is what a kill may cost.
+/// The pause between two writes. A killed process loses at most this much progress.
 const EVERY: Duration = Duration::from_secs(5);
-/// Folders seen longer ago are better looked into again.
+/// The age from which a trail is not used: folders that were read earlier should be read again.
 const OLDEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug)]
 pub(super) struct Trail {
-    /// Without extension.
+    /// The path of the trail's files without their extension.
     path: PathBuf,
     seed: u64,
     writings: u64,
-    /// Eight bytes of the hash of every key that was seen.
+    /// A hash of eight bytes for every key that was seen.
     seen: HashSet<u64>,
-    /// Folders still to be looked into; the last one is next.
+    /// The folders that are still to be read; the last one is the next.
     pub(super) pending: Vec<String>,
     pub(super) counts: Counts,
     unwritten: Vec<u64>,
     written_at: Instant,
 }
 
-/// The values that are written beside the keys that were seen.
+/// The values that are stored beside the seen keys.
 #[derive(Serialize, Deserialize)]
 struct Written {
     seed: u64,
@@ -57,7 +57,7 @@ struct Written {
 }
 
 impl Trail {
-    /// Goes on with the one that is there, if its stamp is the one that the index knows, or begins one.
+    /// Continues the stored trail if its stamp is the one in the index, or begins a new one.
     pub(super) async fn take_up(path: PathBuf, stamp: Option<&str>, now: Timestamp) -> Result<Self> {
         let mut trail = Self {
             path,
@@ -95,7 +95,7 @@ impl Trail {
             Duration::from_millis(u64::try_from(now.millis() - written.at.millis()).unwrap_or_default());
         let Some(whole) = whole.filter(|_| age < OLDEST) else { return Ok(false) };
         self.seen = whole.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
-        // Keys that were appended after `Written` was saved are not known to be indexed.
+        // Keys that were appended after `Written` was saved may not be indexed, so they are cut off.
         let file =
             fs::OpenOptions::new().write(true).create(true).truncate(false).open(self.named("seen")).await?;
         file.set_len(whole.len() as u64).await?;
@@ -117,7 +117,8 @@ impl Trail {
         self.seen.contains(&self.hash(key))
     }
 
-    /// The same in every process, and nothing that a key can be made to collide in.
+    /// Hashes a key. The result is the same in every process, and nobody can create keys that collide,
+    /// because of the seed.
     fn hash(&self, key: &ObjectKey) -> u64 {
         let digest: [u8; 16] =
             Md5::new().chain_update(self.seed.to_le_bytes()).chain_update(key.as_str()).finalize().into();
@@ -126,8 +127,8 @@ impl Trail {
         u64::from_le_bytes(hash)
     }
 
-    /// Writes down how far it came, if it is time. `pending` holds all that was not looked into wholly. The
-    /// stamp that the index has to know from now on.
+    /// Stores the progress, if the last write is long enough ago. `pending` contains all folders that were
+    /// not read completely. Returns the stamp that has to be stored in the index.
     pub(super) async fn write_at_times(&mut self, counts: Counts, now: Timestamp) -> Result<Option<String>> {
         if self.written_at.elapsed() < EVERY {
             return Ok(None);
@@ -156,7 +157,7 @@ impl Trail {
         Ok(stamp_of(seed, writings))
     }
 
-    /// The walk is over.
+    /// Must be called when the scan is complete: removes the files.
     pub(super) async fn forget(&self) -> io::Result<()> {
         for extension in ["json", "new", "seen"] {
             match fs::remove_file(self.named(extension)).await {

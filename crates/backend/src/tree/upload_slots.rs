@@ -1,4 +1,4 @@
-//! The slots of those uploads of one bucket that are being written to.
+//! The slots of the uploads of one bucket that are being written to.
 //!
 //! This module does not own which writer has a slot, and until when (`given`).
 
@@ -20,17 +20,17 @@ impl Uploads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `None`: the upload has ended, or this process does not know it.
+    /// Changes the slots of an upload. `None`: the upload has ended, or this process does not know it.
     pub(super) fn with<T>(&self, id: &UploadId, change: impl FnOnce(&mut Slots) -> T) -> Option<T> {
         self.all().get_mut(id).map(change)
     }
 
-    /// Returns whether bytes may be on their way to a file of slots.
+    /// Returns whether writes to a file of slots may be in flight.
     pub(super) fn are_written_to(&self, id: &UploadId, file: &Location) -> bool {
         self.with(id, |slots| slots.are_written_to(file)).unwrap_or(false)
     }
 
-    /// Forgets an upload, and returns what it had.
+    /// Forgets an upload, and returns its slots.
     pub(super) fn end(&self, id: &UploadId) -> Slots {
         self.all().remove(id).unwrap_or_default()
     }

@@ -1,8 +1,8 @@
-//! The course of one PUT: body into a draft, pending row into the catalog, publish, record, index.
+//! The steps of one PUT: body into a draft, pending row into the catalog, publish, record, index.
 //!
-//! Invariants: a draft is published only after its body was verified; the catalog durably holds what is about
-//! to be published before it is: whenever the process is killed, the file shows whether the old or the new
-//! state is committed; once publishing has begun it runs to its end whether or not the client still waits.
+//! Invariants: a draft is published only after its body was verified; the catalog durably contains a pending
+//! row before anything is published, so that after a kill at any time the file shows whether the old or the
+//! new state is committed; publishing runs to its end, even if the client disconnects.
 
 use super::{
     bucket::{Bucket, to_the_end},
@@ -24,21 +24,21 @@ use std::sync::Arc;
 
 /// The checksum that S3 computes when a client names none.
 pub(super) const DEFAULT_CHECKSUM: Option<ChecksumAlgorithm> = Some(ChecksumAlgorithm::Crc64Nvme);
-/// Each round fails only if folders come and go under our feet.
+/// How often publishing is tried. A round fails only if folders are created and removed at the same time.
 const ROUNDS: usize = 8;
 
-/// A whole draft and what it is.
+/// A complete draft and its attributes.
 pub(super) struct Ready {
     pub(super) draft: Box<dyn Draft>,
-    /// What the storage will report of it, if it does so in advance.
+    /// What the storage will report of the file, if it is known in advance.
     pub(super) expected: Option<Stat>,
     pub(super) identity: Identity,
 }
 
-/// What is published, once the conditions were found to hold.
+/// The draft to publish, after the conditions were checked.
 pub(super) enum Making {
     Whole(Box<Ready>),
-    /// Made only then.
+    /// A draft that is made only after the conditions were checked.
     Late(BoxFuture<'static, Result<Ready>>),
 }
 
@@ -127,7 +127,7 @@ async fn publish_locked(
             bucket.set_row(key, &Row { intended: None, ..row }).await?;
             return Err(error);
         }
-        // The reply may have been lost, not the file.
+        // The file may have been published although the reply was lost.
         Err(error) => match bucket.settled(key).await {
             Ok(Row { stands: Some(stands), .. }) if Some(&stands) != row.stands.as_ref() => stands,
             Ok(_) => return Err(error),
@@ -150,19 +150,19 @@ async fn publish_locked(
     Ok(written)
 }
 
-/// The time of a new object: never before that of the one it replaces.
+/// Returns the time of a new object, which is never before that of the replaced one.
 fn not_before(row: &Row) -> Timestamp {
     let now = Timestamp::now();
     row.stands.as_ref().map_or(now, |old| old.modified.max(now))
 }
 
-/// The row of a key, settled, if what it holds satisfies the conditions.
+/// Returns the settled row of a key, if its object meets the conditions.
 pub(super) async fn checked(bucket: &Bucket, key: &ObjectKey, conditions: &WriteConditions) -> Result<Row> {
     if conditions.is_empty() {
         return bucket.settled(key).await;
     }
     let (found, row) = bucket.find_locked(key).await?;
-    // A swap must never hang on a provisional tag: the MD5 is computed here if it has to be.
+    // A condition is never compared with a provisional ETag: the MD5 is computed here if it is missing.
     let (info, row) = match found {
         Some(found) => {
             let (record, row) = super::adopt::recorded(bucket, key, found, row).await?;
@@ -190,7 +190,7 @@ struct Publishing<'b> {
 impl Publishing<'_> {
     async fn run(&mut self, mut draft: Box<dyn Draft>) -> Result<Stat> {
         let way = self.bucket.path_of(self.key);
-        // Other changes that could interfere wait until this one is done.
+        // Locks of other changes that could interfere, held until this change is done.
         let mut held = Vec::new();
         if let Err(error) = self.intend().await {
             draft.discard().await;
@@ -204,7 +204,7 @@ impl Publishing<'_> {
                     draft.discard().await;
                     return Err(StoreErrorKind::PreconditionFailed.into());
                 }
-                // A folder that has become empty makes room; beside one with objects in it we lie.
+                // An empty folder is removed. If it has objects in it, the file gets the beside path.
                 Published::IsFolder(draft) => {
                     if !self.bucket.files.remove_folder(&path).await? {
                         self.record.path = way.beside_path();
@@ -243,7 +243,8 @@ impl Publishing<'_> {
     }
 }
 
-/// Moves an object that lies where others need a folder beside itself. Its lock is held.
+/// Moves an object to its beside path, because other keys need a folder at its plain path. The caller holds
+/// its lock.
 async fn make_way(bucket: &Bucket, ancestor: &ObjectKey) -> Result<()> {
     let way = bucket.path_of(ancestor);
     let (found, row) = bucket.find_locked(ancestor).await?;

@@ -1,18 +1,18 @@
 //! Names in URLs. They are percent-encoded once, here, and never normalised: `..`, `a//b` and control
-//! characters arrive unchanged.
+//! characters reach the storage unchanged.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// RFC 3986 section 2.3, as SigV4 wants it.
+/// The unreserved characters of RFC 3986 section 2.3, as SigV4 requires.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const PATH: &AsciiSet = &QUERY.remove(b'/');
 
-/// A name that is part of a path: its slashes stay.
+/// Encodes a name for a path: its slashes stay.
 pub fn encode_path(name: &str) -> String {
     utf8_percent_encode(name, PATH).to_string()
 }
 
-/// `name=value&name&…`, without the `?`. A pair without a value is a bare name.
+/// Encodes pairs as `name=value&name&…`, without the `?`. A pair without a value becomes its name alone.
 pub fn encode_query(pairs: &[(&str, Option<&str>)]) -> String {
     let mut text = String::new();
     for (name, value) in pairs {

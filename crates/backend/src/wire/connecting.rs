@@ -1,7 +1,7 @@
-//! Connections to storages: TCP and TLS in one bounded time.
+//! Connections to storages: TCP and TLS within one time limit.
 //!
-//! Invariant: a server that takes the connection and does not begin TLS fails as early, and with as clear an
-//! error, as one that takes no connection.
+//! Invariant: a server that accepts the connection and does not begin TLS fails as early, and with as clear
+//! an error, as one that does not accept it.
 
 use super::{WireSettings, tls};
 use crate::store::Result;
@@ -30,7 +30,7 @@ impl Connector {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        // The connector shares this time among the addresses of a name.
+        // The connector divides this time among the addresses of a host name.
         tcp.set_connect_timeout(Some(settings.connect_timeout));
         tcp.set_keepalive(Some(Duration::from_secs(60)));
         let below = hyper_rustls::HttpsConnectorBuilder::new()

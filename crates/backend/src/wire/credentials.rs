@@ -1,5 +1,6 @@
-//! Signing requests, and the sources of credentials. A library implements the signatures and the provider
-//! chains; this file gives it what it needs: HTTP to token services, files, the environment, helper commands.
+//! Signs requests, and provides the sources of credentials. A library implements the signatures and the
+//! chains of providers; this module gives it access to token services, files, the environment and helper
+//! commands.
 
 use super::{Chain, outgoing::Outgoing, tls};
 use crate::store::{
@@ -20,12 +21,12 @@ use reqsign_core::{
 };
 use std::{fmt, time::Duration};
 
-/// Token services answer in a few KiB.
+/// The longest reply of a token service. Real ones have a few KiB.
 const MAX_ANSWER: usize = 1 << 20;
-/// A metadata server that is not there must not hold up a chain of providers.
+/// The time limit for a metadata server, so that a missing one does not delay the next provider.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Puts a signature on a request head.
+/// Adds a signature to the head of a request.
 #[async_trait]
 pub trait Sign: Send + Sync + fmt::Debug {
     async fn sign(&self, head: &mut Parts) -> Result<()>;
@@ -42,7 +43,7 @@ impl<K: SigningCredential> Sign for Signer<K> {
     }
 }
 
-/// Signs nothing: public buckets need no signature.
+/// Adds no signature, for public buckets.
 #[derive(Debug)]
 pub struct Unsigned;
 
@@ -111,7 +112,7 @@ impl FileRead for Files {
     }
 }
 
-/// `credential_process` of AWS profiles and the like.
+/// Runs helper commands, such as `credential_process` of AWS profiles.
 #[derive(Debug)]
 struct Commands;
 

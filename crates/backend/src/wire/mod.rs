@@ -1,18 +1,19 @@
-//! HTTP to object stores: what their drivers share. Connections, TLS, signing, timeouts, repeats, and bodies
-//! that stream both ways. This module knows no protocol: a driver brings request heads and reads replies.
+//! HTTP to object stores: the code that their drivers share. It owns connections, TLS, signing, timeouts,
+//! repeats, and bodies that are streamed in both directions. It knows no protocol: a driver makes the heads
+//! of requests and interprets replies.
 //!
 //! Invariants:
-//! - every request has a permit among `max_requests` of its backend, until its reply has been read or
-//!   dropped: one slow backend never takes what another needs;
-//! - no wait is endless: connecting has `connect_timeout`, the reply's head and every piece of its body have
-//!   `timeout`; so has the storage while it does not take a body that is there, but not the client that sends
-//!   it;
-//! - a storage that has not answered yet, or was lost, counts as lost when it sends nothing at all for
+//! - every request has a permit among the `max_requests` of its backend until its reply was read or dropped,
+//!   so a slow backend never takes the permits of another;
+//! - every wait is bounded: connecting by `connect_timeout`, the reply's head and each piece of its body by
+//!   `timeout`. The time in which the storage does not accept a body that is ready is bounded too, but not
+//!   the time in which the client does not send it;
+//! - a storage that has not replied yet, or was lost, counts as lost when it sends nothing at all for
 //!   `connect_timeout`;
-//! - a request is repeated only if that is harmless, or if it surely was not carried out; a streamed body
-//!   never is;
-//! - the last piece of a streamed body is sent only once the whole was verified: a body that fails is cut
-//!   short on the way.
+//! - a request is repeated only if that is harmless, or if it is certain that it was not carried out; a
+//!   streamed body is never repeated;
+//! - the last piece of a streamed body is sent only after the whole body was verified: a request whose body
+//!   fails is aborted.
 
 mod address;
 mod connecting;
@@ -56,20 +57,21 @@ use std::{
 };
 use tokio::sync::Semaphore;
 
-/// Idle connections are closed before storages do: most keep them for longer than this.
+/// How long an idle connection is kept. Most storages keep it longer, so they do not close it during a
+/// request.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// Per connection, and so per request in flight.
+/// The read buffer of a connection, and so of a request in flight.
 const READ_BUFFER: usize = 128 << 10;
 
 #[derive(Debug, Clone)]
 pub struct WireSettings {
     pub timeout: Duration,
     pub connect_timeout: Duration,
-    /// How often a request is sent at most.
+    /// The maximum number of times that a request is sent.
     pub attempts: u32,
     pub max_requests: usize,
-    /// PEM certificates to trust besides the public ones.
+    /// PEM certificates to trust in addition to the public ones.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -85,7 +87,7 @@ impl Default for WireSettings {
     }
 }
 
-/// The way to one backend.
+/// The HTTP client of one backend.
 pub struct Wire {
     client: Client<Connector, Outgoing>,
     places: Arc<Semaphore>,
@@ -122,13 +124,14 @@ impl Wire {
         &self.meter
     }
 
-    /// Sends a request until there is a reply worth reading: any status that a repeat would not change.
-    /// `head` has no signature yet; each attempt gets its own.
+    /// Sends a request until its reply has a status that a repeat would not change. `head` is unsigned; each
+    /// attempt gets its own signature.
     pub async fn send(&self, signer: &dyn Sign, head: Parts, body: Outgoing, again: Again) -> Result<Reply> {
         self.send_within(self.settings.timeout, signer, head, body, again).await
     }
 
-    /// Like `send`, for requests that take storages longer than others: copies, and completing uploads.
+    /// Sends like `send`, with another time limit, for requests that take storages long: copies, and
+    /// completing uploads.
     pub async fn send_within(
         &self,
         timeout: Duration,
@@ -147,7 +150,7 @@ impl Wire {
         let mut body = Some(body);
         let begun = Instant::now();
         for attempt in 1.. {
-            // A caller that has waited this long for a connection in vain gets the error.
+            // A caller that has waited this long without a connection gets the error.
             let late =
                 |failure: &Failure| !failure.is_reached && begun.elapsed() >= self.settings.connect_timeout;
             let last = attempt >= self.settings.attempts;
@@ -177,7 +180,8 @@ impl Wire {
         Err(StoreError::new(StoreErrorKind::Internal, "a request has no attempts"))
     }
 
-    /// Returns the last failure of a request to its caller. A missing connection concerns all callers.
+    /// Returns the error for the last failure of a request. A missing connection is also recorded, because it
+    /// affects all callers.
     fn told(&self, failure: Failure, uri: &Uri) -> StoreError {
         if failure.is_reached {
             return failure.error;
@@ -192,7 +196,7 @@ impl Wire {
         error
     }
 
-    /// One exchange up to the head of the reply.
+    /// Sends a request once, and waits for the head of the reply.
     async fn once(
         &self,
         timeout: Duration,
@@ -213,8 +217,8 @@ impl Wire {
         reply
     }
 
-    /// Resolves once the storage turns out to say nothing. One that has answered may take as long as requests
-    /// may take.
+    /// Completes when the storage has not shown any sign of life for `connect_timeout`. It never completes
+    /// for a storage that has replied before.
     async fn silence(&self, uri: &Uri) {
         if !self.meter.contact().is_made() {
             match sign_of_life(&self.client, uri, self.settings.connect_timeout).await {
@@ -227,7 +231,8 @@ impl Wire {
     }
 
     fn answered(&self, status: StatusCode) {
-        // A driver may know better whether the storage accepts our credentials.
+        // A 401 does not count as contact, because the driver decides whether the storage accepts the
+        // credentials.
         if status != StatusCode::UNAUTHORIZED {
             self.meter.contact().made();
         }
@@ -240,11 +245,11 @@ impl fmt::Debug for Wire {
     }
 }
 
-/// No reply.
+/// A request that got no reply.
 struct Failure {
-    /// Whether the storage may have carried out the request all the same.
+    /// Whether the storage may have carried out the request.
     carried_out: bool,
-    /// Whether a connection was there to send it on.
+    /// Whether the request had a connection.
     is_reached: bool,
     error: StoreError,
 }
@@ -264,7 +269,8 @@ impl Failure {
         Self { carried_out: true, is_reached: true, error }
     }
 
-    /// The storage has the request, and its outcome is unknown.
+    /// Returns the failure of a request that the storage has received and not answered, so that its outcome
+    /// is unknown.
     fn silent(limit: Duration) -> Self {
         let error = StoreError::new(StoreErrorKind::Unavailable, "the storage says nothing").with_source(
             format!("it took the connection, and has not answered for {limit:?} (connect_timeout)"),
@@ -273,7 +279,7 @@ impl Failure {
     }
 }
 
-/// An error and its causes in one line: the library's own text leaves the causes out.
+/// An error and its causes in one line. The library's own text omits the causes.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Chain(String);
@@ -300,10 +306,10 @@ mod tests {
     };
 
     const CONNECT: Duration = Duration::from_millis(600);
-    /// Far less than the timeout of requests, far more than anything here takes.
+    /// Much shorter than the timeout of requests, and much longer than any step here takes.
     const SOON: Duration = Duration::from_secs(20);
 
-    /// A server that does `serve` with every connection.
+    /// Starts a server that calls `serve` for every connection.
     async fn server<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> SocketAddr
     where
         F: Future<Output = ()> + Send + 'static,
@@ -318,7 +324,7 @@ mod tests {
         address
     }
 
-    /// Takes all that comes, and keeps the connection.
+    /// Reads everything, sends nothing, and keeps the connection.
     async fn say_nothing(mut stream: TcpStream) {
         let mut buffer = [0; 1024];
         while let Ok(1..) = stream.read(&mut buffer).await {}

@@ -1,5 +1,5 @@
-//! Request bodies. A short one is gathered, verified and known before it is sent, so that it can be sent
-//! again; a long one streams, digested on the way, and its last piece waits until it is verified.
+//! Request bodies. A short one is collected and verified before it is sent, so that it can be sent again. A
+//! long one is streamed and digested on the way, and its last piece waits until the body is verified.
 
 use crate::{
     model::ChecksumAlgorithm,
@@ -19,17 +19,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Bodies up to this length are held in memory whole.
+/// Bodies up to this length are held in memory completely.
 pub(super) const SHORT: u64 = 128 << 10;
 const BATCH: usize = 128 << 10;
-/// The chunk size that SDKs use for their streams; the last may be shorter.
+/// The chunk size that SDKs use for their streams; the last chunk may be shorter.
 const CHUNK: u64 = 1 << 20;
 
-/// The framing around the bytes of a streamed body.
+/// The encoding of a streamed body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     Plain,
-    /// `aws-chunked`, unsigned, with this checksum behind the body (S3 User Guide, "Trailing checksums").
+    /// Unsigned `aws-chunked`, with this checksum in a trailer (S3 User Guide, "Trailing checksums").
     Trailer(ChecksumAlgorithm),
 }
 
@@ -42,7 +42,7 @@ pub enum Outgoing {
 
 pub struct Streaming {
     frames: Mutex<BoxStream<'static, Result<Bytes, PayloadError>>>,
-    /// `None`: unknown, and the body is sent in chunks.
+    /// The number of bytes that are left. `None`: it is unknown, and the body is sent in chunks.
     left: Option<u64>,
     progress: Arc<Progress>,
 }
@@ -53,7 +53,7 @@ impl std::fmt::Debug for Streaming {
     }
 }
 
-/// How the verification of a streamed body ended, once it has.
+/// The result of the verification of a streamed body, once it has ended.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome(Arc<Mutex<Option<Result<Arrived, PayloadError>>>>);
 
@@ -67,16 +67,16 @@ impl Outcome {
     }
 }
 
-/// A payload made ready to be sent.
+/// A payload that is ready to be sent.
 pub enum Sent {
-    /// All of it, verified already.
+    /// All bytes, verified already.
     Gathered(Bytes, Verified),
-    /// A body of `length` object bytes. The caller looks at the outcome before it believes any reply.
+    /// A body of `length` object bytes. The caller must check the outcome before it uses the reply.
     Streamed { body: Outgoing, length: u64, outcome: Outcome },
 }
 
-/// `checksum` is computed where the client announced none; MD5 of a long body only if `md5` says so, or the
-/// client.
+/// Prepares a payload. `checksum` is computed if the client announced none. The MD5 of a long body is
+/// computed only if `md5` is set or the client announced one.
 pub async fn gather_or_stream(
     mut payload: Payload,
     checksum: Option<ChecksumAlgorithm>,
@@ -86,7 +86,7 @@ pub async fn gather_or_stream(
     let mut digests = payload.digests(checksum);
     let length = match payload.length() {
         Some(length) if length > SHORT => length,
-        // Without a declared length there is no Content-Length to send: such a body has to be short.
+        // Without a declared length there is no Content-Length to send, so such a body has to be short.
         known => {
             let limit = known.unwrap_or(SHORT);
             let mut pieces = Vec::new();
@@ -131,7 +131,7 @@ pub async fn gather_or_stream(
     Ok(Sent::Streamed { body: Outgoing::stream(frames, Some(left), progress), length, outcome })
 }
 
-/// Reads ahead by one piece, so that the last can wait for the verdict.
+/// Reads ahead by one piece, so that the last one can wait for the verification.
 struct Verifying {
     payload: Option<(Payload, Digests)>,
     ready: VecDeque<Bytes>,
@@ -188,7 +188,7 @@ fn chunked_length(length: u64, algorithm: ChecksumAlgorithm) -> u64 {
     length / CHUNK * framed(CHUNK) + if rest > 0 { framed(rest) } else { 0 } + end
 }
 
-/// Chunk heads between slices of the pieces: no byte is copied.
+/// Adds chunk headers between slices of the pieces, without copying bytes.
 fn chunked(
     pieces: BoxStream<'static, Result<Bytes, PayloadError>>,
     length: u64,
@@ -233,14 +233,14 @@ fn chunked(
     })
 }
 
-/// One stream that several bodies take from, each its share.
+/// One stream that is divided among several bodies.
 struct Shared {
     frames: BoxStream<'static, Result<Bytes, PayloadError>>,
     rest: Bytes,
 }
 
 impl Shared {
-    /// The next `left` bytes.
+    /// Returns a stream of the next `left` bytes.
     fn take(shared: Arc<Mutex<Self>>, mut left: u64) -> BoxStream<'static, Result<Bytes, PayloadError>> {
         let next = move |cx: &mut Context<'_>| {
             if left == 0 {
@@ -271,7 +271,7 @@ impl Outgoing {
         Self::Full { bytes: Some(bytes), progress: Arc::default() }
     }
 
-    /// A body that is complete but too long for memory: `length` bytes, sent once.
+    /// Returns a body of `length` bytes that is verified already but too long for memory. It is sent once.
     pub fn once(frames: BoxStream<'static, Result<Bytes, PayloadError>>, length: u64) -> Self {
         Self::stream(frames, Some(length), Arc::default())
     }
@@ -284,7 +284,7 @@ impl Outgoing {
         Self::Stream(Streaming { frames: Mutex::new(frames), left: length, progress })
     }
 
-    /// Returns the body for the next attempt, if there can be one.
+    /// Returns the body for the next attempt; `None` if it cannot be sent again.
     pub(super) fn again(&self) -> Option<Self> {
         match self {
             Self::Full { bytes, .. } => Some(Self::full(bytes.clone().unwrap_or_default())),
@@ -299,7 +299,7 @@ impl Outgoing {
         }
     }
 
-    /// The same bytes as bodies of at most `limit`, to be sent one after the other.
+    /// Divides a body into bodies of at most `limit` bytes, to be sent one after the other.
     pub fn cut(self, limit: u64) -> Vec<Self> {
         let total = self.length();
         let lengths = (0..total.div_ceil(limit.max(1))).map(|nth| limit.min(total - nth * limit));
@@ -322,7 +322,7 @@ impl Outgoing {
         }
     }
 
-    /// Bytes on the wire, as far as they are known.
+    /// Returns the number of bytes that are sent, or 0 if it is unknown.
     pub fn length(&self) -> u64 {
         self.known_length().unwrap_or(0)
     }
@@ -362,7 +362,7 @@ impl http_body::Body for Outgoing {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Full { bytes, .. } => bytes.as_ref().is_none_or(Bytes::is_empty),
-            // The verdict is part of the stream: it has to be polled to its end.
+            // The verification is part of the stream, so the stream has to be polled to its end.
             Self::Stream(_) => false,
         }
     }
@@ -372,11 +372,11 @@ impl http_body::Body for Outgoing {
     }
 }
 
-/// Whose turn it is in an exchange, and since when.
+/// Whether client or storage has to act next in an exchange, and since when.
 #[derive(Debug)]
 pub struct Progress {
     begun: Instant,
-    /// Milliseconds after `begun`; `CLIENT` while the client has the turn.
+    /// Milliseconds after `begun` since when the storage has had to act; `CLIENT` while the client has to.
     since: AtomicU64,
 }
 
@@ -401,7 +401,7 @@ impl Progress {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(CLIENT - 1)
     }
 
-    /// Resolves once the storage has had the turn for `limit` without using it.
+    /// Completes once the storage has had to act for `limit` without a result.
     pub(super) async fn stalled_for(&self, limit: Duration) {
         self.storage_has_the_turn();
         loop {

@@ -1,4 +1,4 @@
-//! Rules on which requests may be sent again, and when.
+//! Rules on which requests are sent again, and when.
 
 use crate::backend::spread;
 use http::{HeaderMap, StatusCode, header};
@@ -10,18 +10,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The effect of repeating a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Again {
-    /// The same once more.
+    /// A repeat has the same effect as the first request.
     Harmless,
-    /// Something else, if it was carried out the first time. A condition would see its own write; and
-    /// whatever others did in between, and were told that it is done, would be undone.
+    /// A repeat has another effect if the first request was carried out: its condition would be checked
+    /// against its own write, or it would undo an acknowledged change that another client made in between.
     OnlyIfRefused,
 }
 
 impl Again {
-    /// `Some(least pause)` if a reply of this kind deserves another attempt.
+    /// Returns the minimum pause before another attempt, if this reply justifies one.
     pub(super) fn after_reply(self, status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
         let worth = match status.as_u16() {
-            // Not even begun; what is locked is mostly so for as long as another request takes.
+            // The request was not carried out. A lock (423) is mostly held only for the duration of another
+            // request.
             423 | 429 | 503 => true,
             408 | 500 | 502 | 504 => self == Self::Harmless,
             _ => false,
@@ -35,7 +36,7 @@ impl Again {
     }
 }
 
-/// Exponential, of which a random half is waited.
+/// Returns a pause that grows exponentially and is randomly shortened by up to half.
 pub fn pause(attempt: u32, least: Duration) -> Duration {
     let full = FIRST_PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE);
     least.max(spread(full, 0.5..1.0))

@@ -1,4 +1,4 @@
-//! The reply of a storage: its head at once, its body as it arrives.
+//! The reply of a storage: its head first, its body as it arrives.
 
 use super::Chain;
 use crate::store::{
@@ -12,10 +12,10 @@ use hyper::body::Incoming;
 use std::time::Duration;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
-/// Bytes of a document in a second, after the first timeout.
+/// The minimum rate of a document in bytes per second, after the first timeout.
 const SLOWEST: u64 = 1024;
 
-/// How much of a document has come, and since when it has been waited for.
+/// The number of bytes of a document that have arrived, and since when it is awaited.
 #[derive(Debug, Default)]
 pub struct Came {
     begun: Option<Instant>,
@@ -34,11 +34,12 @@ pub struct Reply {
     pub headers: HeaderMap,
     body: Incoming,
     timeout: Duration,
-    /// Bytes at the beginning that were not requested.
+    /// The number of bytes at the beginning that were not requested.
     skip: u64,
-    /// The first piece, if it was awaited and not taken yet.
+    /// The first piece, if it has arrived and was not returned yet.
     begun: Option<Bytes>,
-    /// Released with the body: a reply that is not read to its end costs its connection, but no permit.
+    /// Released together with the body. A reply that is not read to its end loses its connection, but not the
+    /// permit.
     _place: OwnedSemaphorePermit,
 }
 
@@ -60,7 +61,7 @@ impl Reply {
         }
     }
 
-    /// A header that is text.
+    /// Returns a header whose value is text.
     pub fn header(&self, name: impl AsRef<str>) -> Option<&str> {
         self.headers.get(name.as_ref())?.to_str().ok()
     }
@@ -69,20 +70,20 @@ impl Reply {
         self.headers.get(name)?.to_str().ok()?.trim().parse().ok()
     }
 
-    /// Without the first bytes of its body: servers may answer a range with all there is.
+    /// Drops the first bytes of the body: servers may reply to a range with the whole object.
     pub fn skipping(mut self, bytes: u64) -> Self {
         self.skip = bytes;
         self
     }
 
-    /// Waits for the first piece of the body: the storage has chosen its bytes by then. Ask for `skipping`
-    /// before.
+    /// Waits for the first piece of the body: the storage has selected its bytes by then. `skipping` must be
+    /// called before.
     pub async fn begin(&mut self) -> Result<()> {
         self.begun = self.frame().await?;
         Ok(())
     }
 
-    /// The next piece of the body; `None` at its end.
+    /// Returns the next piece of the body; `None` at its end.
     pub async fn frame(&mut self) -> Result<Option<Bytes>> {
         if let Some(begun) = self.begun.take() {
             return Ok(Some(begun));
@@ -97,7 +98,7 @@ impl Reply {
             match frame {
                 None => return Ok(None),
                 Some(Ok(frame)) => {
-                    // Trailers carry nothing we asked for.
+                    // Trailers contain nothing that was requested.
                     let Ok(mut bytes) = frame.into_data() else { continue };
                     let skipped =
                         bytes.split_to(usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len()));
@@ -118,8 +119,8 @@ impl Reply {
         }
     }
 
-    /// Like `frame`, for a document: it has to arrive fast enough to reach its end. Bytes of objects may
-    /// arrive as slowly as a client takes them; a part of a document is of no use.
+    /// Returns the next piece like `frame`, for a document, which has to arrive at a minimum rate. The bytes
+    /// of an object may arrive as slowly as a client reads them, but a part of a document is of no use.
     pub async fn piece(&mut self, came: &mut Came) -> Result<Option<Bytes>> {
         let begun = *came.begun.get_or_insert_with(Instant::now);
         let deadline = begun + self.timeout + Duration::from_secs(came.bytes / SLOWEST);
@@ -134,7 +135,7 @@ impl Reply {
         Ok(piece)
     }
 
-    /// The whole body, if it is no longer than `limit`.
+    /// Returns the whole body, if it is not longer than `limit`.
     pub async fn bytes(mut self, limit: usize) -> Result<Bytes> {
         let mut came = Came::default();
         let (mut first, mut all) = (Bytes::new(), Vec::new());
@@ -145,7 +146,7 @@ impl Reply {
                     "a reply of the storage is longer than it may be",
                 ));
             }
-            // Mostly there is one piece.
+            // Mostly there is only one piece.
             if first.is_empty() && all.is_empty() {
                 first = piece;
                 continue;

@@ -1,4 +1,4 @@
-//! An object on its way out, which continues where it stopped when the storage cuts it short.
+//! Reads an object, and continues at the same position when the storage ends the reply too early.
 
 use super::{Reply, repeat};
 use crate::store::{
@@ -8,20 +8,21 @@ use crate::store::{
 use futures_util::future::BoxFuture;
 use std::time::Duration;
 
-/// Asks for the same object from the byte at this offset of what was asked for. The same: under its ETag.
+/// Requests the rest of the same object, from this offset in the requested range. The ETag ensures that it is
+/// the same.
 pub type Reopen = Box<dyn Fn(u64) -> BoxFuture<'static, Result<Reply>> + Send + Sync>;
 
 struct Reading {
     reply: Option<Reply>,
     read: u64,
     length: u64,
-    /// In a row, without a byte between.
+    /// The number of failures in a row, without a byte between them.
     failures: u32,
     attempts: u32,
     reopen: Reopen,
 }
 
-/// The `length` bytes of `first`. Never fewer: what cannot be had ends in an error.
+/// Returns the `length` bytes of `first`. Fewer bytes end in an error.
 pub fn resuming(first: Reply, length: u64, attempts: u32, reopen: Reopen) -> ByteStream {
     let reading = Reading { reply: Some(first), read: 0, length, failures: 0, attempts, reopen };
     Box::pin(futures_util::stream::try_unfold(reading, |mut reading| async move {
@@ -56,7 +57,7 @@ impl Reading {
                 "a reply of the storage ended too early",
             ));
         };
-        // Storage that sends more than it announced has sent something else.
+        // Bytes beyond the announced length are dropped.
         bytes.truncate(usize::try_from(self.length - self.read).unwrap_or(usize::MAX));
         self.read += bytes.len() as u64;
         self.failures = 0;

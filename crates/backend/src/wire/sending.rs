@@ -1,8 +1,8 @@
-//! A request whose body is written piece by piece while it is under way.
+//! A request whose body is written piece by piece while the request is in progress.
 //!
-//! Invariants: the last piece is sent only when `finish` says that it was the last, and a request that is
-//! dropped before is cut short on the way; writing waits for the storage with bounds, and learns at once that
-//! it has refused.
+//! Invariants: the last piece is sent only after `finish` was called, and a request that is dropped before
+//! that is aborted. Writing waits for the storage within time limits, and returns at once when the storage
+//! has refused the request.
 
 use super::{
     Outgoing, Reply,
@@ -26,14 +26,14 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Pieces on their way from the writer to the connection.
+/// The number of pieces in the queue from the writer to the connection.
 const AHEAD: usize = 8;
 
 pub struct Sending {
     pieces: mpsc::Sender<Piece>,
-    /// This piece is held back: what comes after it decides whether it was the last.
+    /// The newest piece, held back because it may be the last one.
     held: Option<Bytes>,
-    /// How much of the announced length is left.
+    /// The number of bytes of the announced length that were not written yet.
     left: Option<u64>,
     reply: JoinHandle<Result<Reply>>,
 }
@@ -44,7 +44,7 @@ enum Piece {
 }
 
 impl Sending {
-    /// `send` makes a request of a body; it goes on by itself.
+    /// Begins a request. `send` makes it from a body; it runs in a task of its own.
     pub fn begin<F>(length: Option<u64>, send: impl FnOnce(Outgoing) -> F) -> Self
     where
         F: Future<Output = Result<Reply>> + Send + 'static,
@@ -55,8 +55,8 @@ impl Sending {
         Self { pieces, held: None, left: length, reply: tokio::spawn(send(body)) }
     }
 
-    /// Fails as soon as the storage has answered: before the end of the body that is never what was hoped
-    /// for.
+    /// Writes bytes. The inner error is the storage's reply: before the end of the body it always means that
+    /// the request failed.
     pub async fn write(&mut self, bytes: Vec<Bytes>) -> Result<std::result::Result<(), Reply>> {
         for bytes in bytes.into_iter().filter(|bytes| !bytes.is_empty()) {
             if let Some(left) = &mut self.left {
@@ -71,7 +71,7 @@ impl Sending {
         Ok(Ok(()))
     }
 
-    /// There is no more. What the storage says to it.
+    /// Ends the body, and returns the storage's reply.
     pub async fn finish(mut self) -> Result<Reply> {
         if self.left.is_some_and(|left| left > 0) {
             return Err(wrong_length("shorter"));
@@ -84,21 +84,21 @@ impl Sending {
         answer((&mut self.reply).await)
     }
 
-    /// Cuts it short, and waits until the connection is given up.
+    /// Aborts the request, and waits until its connection is closed.
     pub async fn cut(self) {
         drop((self.pieces, self.held));
-        // Whatever the storage says to it.
+        // The reply of an aborted request is ignored.
         drop(self.reply.await);
     }
 
-    /// The reply, if that came first.
+    /// Sends a piece. Returns the reply if it arrived first.
     async fn send(&mut self, piece: Piece) -> Result<Option<Reply>> {
         tokio::select! {
             biased;
             reply = &mut self.reply => answer(reply).map(Some),
             sent = self.pieces.send(piece) => match sent {
                 Ok(()) => Ok(None),
-                // The connection has let go of the body: the request is over.
+                // The connection has dropped the body, so the request has ended.
                 Err(_) => answer((&mut self.reply).await).map(Some),
             },
         }
@@ -121,7 +121,8 @@ fn wrong_length(how: &str) -> StoreError {
     StoreError::new(StoreErrorKind::Internal, format!("a body is {how} than was announced"))
 }
 
-/// Ends well only after `End`: a writer that went away leaves an error.
+/// Returns the stream of the body. It ends without an error only after `End`, so a writer that was dropped
+/// aborts the request.
 fn frames(
     mut receiver: Receiver<Piece>,
     progress: Arc<Progress>,
@@ -150,7 +151,7 @@ fn frames(
     })
 }
 
-/// Bytes that are gathered as long as they are few: those can be sent as often as it takes.
+/// Bytes that are collected as long as they are few, so that they can be sent again.
 #[derive(Debug, Default)]
 pub struct Gathered {
     pieces: Vec<Bytes>,
@@ -158,7 +159,7 @@ pub struct Gathered {
 }
 
 impl Gathered {
-    /// Takes them; `false` once they are too many to be held.
+    /// Adds bytes. Returns `false` once they are too many to be held in memory.
     pub fn push(&mut self, bytes: Vec<Bytes>) -> bool {
         self.length += bytes.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
         self.pieces.extend(bytes);

@@ -1,8 +1,8 @@
-//! Distinguishes a slow storage from one that sends nothing at all, before the time of a request is over.
+//! Distinguishes a slow storage from one that sends nothing at all, before the time limit of a request.
 //!
-//! A request may take a storage long. A sign of life does not: while a request has no reply from a storage
-//! that has not answered yet, or was lost, the storage gets a probe (`HEAD /`, without credentials). Any
-//! reply will do. Storages that answer within a third of `connect_timeout` are never probed.
+//! A request may take a storage long, but a sign of life does not. While a request waits for a storage that
+//! has not replied yet, or was lost, the storage gets a probe (`HEAD /`, without credentials). Any reply is a
+//! sign of life. A storage that replies within a third of `connect_timeout` is never probed.
 
 use super::{Outgoing, connecting::Connector};
 use http::{Method, Request, StatusCode, Uri, header};
@@ -16,12 +16,12 @@ pub(super) enum SignOfLife {
     Reply(StatusCode),
     /// The storage sent nothing for the whole time.
     Silence,
-    /// The probe itself failed: only the waiting request can find out more.
+    /// The probe itself failed: only the waiting request can show more.
     Unknown,
 }
 
-/// Waits a third of `limit`, and asks for a sign during the rest and a little longer: where no connection
-/// comes about within `limit`, that is told first, with its reason.
+/// Waits for a third of `limit`, then sends a probe for the rest and a little longer. So an error of
+/// connecting, which comes within `limit`, is reported first, with its reason.
 pub(super) async fn sign_of_life(
     client: &Client<Connector, Outgoing>,
     uri: &Uri,

@@ -1,4 +1,4 @@
-//! Trusted certificates: the public certificate authorities, and those the operator names.
+//! Trusted certificates: the public certificate authorities, and those that the operator configures.
 
 use crate::store::{
     Result,
@@ -28,7 +28,7 @@ pub fn configuration(ca_file: Option<&Path>) -> Result<ClientConfig> {
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// The same, with sessions that no other connection resumes.
+/// Returns the same configuration with TLS sessions that no other connection can resume.
 pub fn alone(configuration: &ClientConfig) -> ClientConfig {
     let mut alone = configuration.clone();
     alone.resumption = Resumption::in_memory_sessions(8);

@@ -1,5 +1,5 @@
-//! A stream whose last piece waits until the bytes were checked to be what was asked for: a stream that turns
-//! out to be something else is cut short, and never looks complete.
+//! A stream whose last piece waits until the bytes were checked to be the requested ones. A stream that fails
+//! the check ends with an error, and never looks complete.
 
 use crate::store::{ByteStream, Result};
 use async_trait::async_trait;
@@ -10,7 +10,7 @@ use futures_util::TryStreamExt;
 pub trait Verdict: Send {
     fn saw(&mut self, bytes: &[u8]);
 
-    /// All was seen.
+    /// Returns the result, after all bytes were seen.
     async fn give(self: Box<Self>) -> Result<()>;
 }
 

@@ -1,8 +1,9 @@
-//! Bodies as blocks: sent to a blob's name, and not part of the blob until a block list names them.
+//! Bodies as blocks. Blocks are sent to a blob's name and do not belong to the blob until a block list names
+//! them.
 //!
-//! A body of known length is one block that streams, or a few where it is longer than a block may be. Memory
-//! holds only what is in flight. The ids of one body are fixed-length and random, so that no block of another
-//! writer is ever replaced.
+//! A body of known length is one streamed block, or several if it is longer than a block may be. Memory holds
+//! only what is in flight. The ids of one body are random and have a fixed length, so that they never replace
+//! a block of another writer.
 
 use super::{headers, refusal, store::AzblobStore};
 use crate::{
@@ -18,7 +19,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::Method;
 
-/// Azure: "Put Block", since version 2019-12-12.
+/// The longest block ("Put Block", since version 2019-12-12).
 const LONGEST_BLOCK: u64 = 4000 << 20;
 
 /// The blocks of one body, in order.
@@ -37,7 +38,7 @@ pub(super) fn random() -> Result<[u8; 16]> {
 }
 
 impl Blocks {
-    /// Returns the form that the catalog keeps for a part.
+    /// Returns the text that the catalog stores for a part.
     pub(super) fn location(&self) -> String {
         format!("{}.{}", hex::encode(self.base), self.count)
     }
@@ -49,7 +50,7 @@ impl Blocks {
         Some(blocks)
     }
 
-    /// 18 bytes are 24 characters, without padding.
+    /// Returns the id of a block: 18 bytes are 24 characters without padding.
     fn id(&self, nth: u16) -> String {
         STANDARD.encode([&self.base[..], &nth.to_be_bytes()].concat())
     }
@@ -59,7 +60,8 @@ impl Blocks {
     }
 }
 
-/// `latest`: what a commit that is repeated has published already counts as well.
+/// Returns a block list. `Latest` also finds blocks that an earlier attempt of the same commit has published
+/// already.
 pub(super) fn list<'b>(all: impl Iterator<Item = &'b Blocks>) -> Bytes {
     let mut document = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>");
     for id in all.flat_map(Blocks::ids) {
@@ -84,11 +86,11 @@ pub(super) async fn ready(payload: Payload, checksum: ChecksumAlgorithm) -> Resu
     })
 }
 
-/// A body that lies in blocks, whole and verified.
+/// A body whose blocks are complete and verified.
 pub(super) struct Staged {
     pub(super) blocks: Blocks,
     pub(super) arrived: Arrived,
-    /// A time by Azure's clock, before the first block was there.
+    /// A time by Azure's clock, before the first block arrived.
     pub(super) begun: Timestamp,
 }
 
@@ -96,7 +98,7 @@ impl AzblobStore {
     pub(super) async fn stage(&self, name: &str, body: Body) -> Result<Staged> {
         let mut blocks = Blocks { base: random()?, count: 0 };
         let (pieces, mut known, outcome) = match body {
-            // There are no blocks without a byte.
+            // A block cannot be empty.
             Body::Short(bytes, arrived) => {
                 (Outgoing::full(bytes).cut(LONGEST_BLOCK), Some(arrived), Outcome::default())
             }
@@ -107,13 +109,13 @@ impl AzblobStore {
             let id = blocks.id(blocks.count);
             let call = self.blob(Method::PUT, name).query("comp", "block").query("blockid", id).body(piece);
             let sent = call.send(Again::Harmless).await;
-            // If the body failed, that is why the request did.
+            // If the body failed, its error is the reason why the request failed.
             match outcome.take().transpose()? {
                 None => {}
                 whole => known = whole,
             }
             let reply = refusal::accept(sent?).await?;
-            // The reply is later than the block: a second less is surely before it.
+            // The reply is sent after the block was stored: one second earlier is surely before it.
             begun.get_or_insert_with(|| Timestamp::from_millis(headers::answered_at(&reply).millis() - 1000));
             blocks.count += 1;
         }
@@ -122,7 +124,7 @@ impl AzblobStore {
     }
 }
 
-/// A storage that says yes before it has seen the body cannot be believed.
+/// The error for a reply of success that came before the whole body was sent.
 fn unread() -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, "the storage answered before it had the whole body")
 }

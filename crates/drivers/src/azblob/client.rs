@@ -1,4 +1,4 @@
-//! A request on its way to Azure: addressed, signed, sent.
+//! A request to Azure: addressed, signed, sent.
 
 use super::credentials::Access;
 use crate::{
@@ -15,7 +15,8 @@ use crate::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request::Parts};
 use std::{fmt, sync::Arc, time::Duration};
 
-/// Blocks up to 4,000 MiB, and names that XML cannot hold encoded in listings.
+/// The version that allows blocks of up to 4,000 MiB, and that encodes names in listings which XML cannot
+/// contain.
 const VERSION: HeaderValue = HeaderValue::from_static("2021-12-02");
 
 /// The time limit for a copy or a commit of the largest blobs.
@@ -25,7 +26,7 @@ pub(super) struct Client {
     wire: Arc<Wire>,
     signer: Arc<dyn Sign>,
     endpoint: Endpoint,
-    /// The SAS token, if there is one; it is needed for the sources of copies, too.
+    /// The SAS token, if there is one. The sources of copies need it too.
     sas: Option<Secret>,
 }
 
@@ -65,7 +66,8 @@ impl Client {
         }
     }
 
-    /// A blob as the source of a copy. Contains the SAS, if that is how we sign.
+    /// Returns the address of a blob as the source of a copy. It contains the SAS if requests are signed by
+    /// one.
     pub(super) fn source(&self, container: &str, name: &str) -> String {
         let url = format!("{}/{}/{}", self.endpoint, wire::encode_path(container), wire::encode_path(name));
         match &self.sas {
@@ -94,7 +96,7 @@ pub(super) struct Call<'c> {
 }
 
 impl Call<'_> {
-    /// Without a value there is nothing to say: in signatures an empty one is another thing than in the
+    /// Adds a parameter. An empty value is left out, because the signature treats it differently from the
     /// address.
     pub(super) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
         let value = value.into();
@@ -104,7 +106,8 @@ impl Call<'_> {
         self
     }
 
-    /// A value that no header can have is left out: every caller has encoded or checked what clients say.
+    /// Adds a header. A value that is invalid in a header is left out; every caller encodes or checks values
+    /// of clients.
     pub(super) fn header(mut self, name: &'static str, value: &str) -> Self {
         match HeaderValue::from_str(value) {
             Ok(value) => {
@@ -125,7 +128,7 @@ impl Call<'_> {
         self
     }
 
-    /// The storage may take its time.
+    /// Gives the request a long time limit.
     pub(super) fn patiently(mut self) -> Self {
         self.patient = true;
         self

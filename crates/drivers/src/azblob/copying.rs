@@ -1,9 +1,9 @@
-//! Copies within one account: Azure makes them, and no byte passes through the gateway. All other copies go
-//! by the default, which streams.
+//! Copies within one account: Azure makes them, and no byte passes through the gateway. All other copies use
+//! the default, which streams.
 //!
-//! Copy Blob publishes atomically, under conditions on both ends, with metadata of the request and headers of
-//! the source. Within an account it is usually done when Azure replies; where it is not, we wait for it, and
-//! until then the target is no object (see `headers::whole`).
+//! Copy Blob publishes atomically, under conditions on source and target, with the metadata of the request
+//! and the headers of the source. Within an account the copy is usually complete when Azure replies. If it is
+//! not, the gateway waits for it, and until then the target is not an object (see `headers::whole`).
 
 use super::{
     guard::{Guard, Unwritten},
@@ -27,13 +27,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The pause between two looks at a copy that goes on.
+/// The pause between two checks of a copy that is in progress.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The blob to copy from, as Azure wants to hear of it.
+/// The blob to copy from.
 pub(super) struct Source {
     pub(super) url: String,
-    /// Only if it is still this one.
+    /// The condition that the source still has this tag.
     pub(super) tag: Option<String>,
     /// The blob's own headers, which a copy keeps.
     pub(super) native: Attributes,
@@ -63,7 +63,7 @@ impl AzblobStore {
             let source = Source { url, tag: Some(found.tag), native: found.native };
             match self.publish_copy(key, &request.conditions, &source, &draft).await? {
                 Ok(reply) => return Ok(draft.written(&reply)),
-                // The source was replaced since it was checked: the copy is of the new one.
+                // The source was replaced since it was checked: the loop tries again with the new one.
                 Err(Unwritten::Refused(refusal))
                     if refusal.is_about_source()
                         || (request.conditions.is_empty() && refusal.is_lost_race()) => {}
@@ -130,7 +130,7 @@ impl AzblobStore {
             }
             tokio::time::sleep(PAUSE).await;
             let reply = refusal::accept(self.blob(Method::HEAD, name).send(Again::Harmless).await?).await?;
-            // Another writer has come after it.
+            // Another writer has replaced the copy.
             if reply.header("x-ms-copy-id") != id.as_deref() {
                 return Ok(());
             }
@@ -139,7 +139,8 @@ impl AzblobStore {
     }
 }
 
-/// A copy is a plain object whose ETag is the MD5 of its bytes, and whose checksum is over all of them.
+/// Returns whether Azure can make the copy. A copy has no parts, its ETag is the MD5 of its bytes, and its
+/// checksum is over all of them; so the source must be like that too.
 fn may_be_copied(found: &Found, request: &CopyRequest) -> bool {
     let checksum = found.info.checksum.as_ref();
     let wanted = request.checksum.is_none_or(|wanted| checksum.is_some_and(|sum| sum.algorithm() == wanted));

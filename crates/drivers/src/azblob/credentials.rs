@@ -1,5 +1,5 @@
-//! The account, and the credentials that sign for it, from the settings. Explicit settings come before the
-//! connection string, and that before what the environment offers.
+//! Reads the account and the credentials that sign for it from the settings. Explicit settings override the
+//! connection string, which overrides the environment.
 
 use super::AzblobSettings;
 use crate::{
@@ -23,7 +23,7 @@ pub(super) struct Access {
     pub(super) sas: Option<Secret>,
 }
 
-/// The account and key that every installation of the emulator and of Azurite knows.
+/// The account and key of every installation of the emulator and of Azurite.
 const DEVELOPMENT: (&str, &str) = (
     "devstoreaccount1",
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
@@ -79,7 +79,7 @@ fn signed(
     Arc::new(Signer::new(context, provider, RequestSigner::new()))
 }
 
-/// The environment, a workload identity, or the identity of the machine.
+/// Returns the credentials of the environment, of a workload identity, or of the machine's identity.
 fn found(tenant: Option<&str>, client: Option<&str>) -> DefaultCredentialProvider {
     let mut workload = WorkloadIdentityCredentialProvider::new();
     if let Some(tenant) = tenant {
@@ -94,7 +94,7 @@ fn found(tenant: Option<&str>, client: Option<&str>) -> DefaultCredentialProvide
         .build()
 }
 
-/// The environment, overridden by the settings: the metadata service reads there which identity is meant.
+/// The environment, overridden by the settings: the metadata service reads from it which identity to use.
 #[derive(Debug)]
 struct Around(HashMap<String, String>);
 
@@ -121,7 +121,8 @@ impl Env for Around {
     }
 }
 
-/// `Name=value;Name=value`, as the portal shows it. Messages never repeat what it says: it is a secret.
+/// The connection string, `Name=value;Name=value`, as the portal shows it. Messages never repeat its content,
+/// which is secret.
 #[derive(Default)]
 struct Connection {
     account: Option<String>,

@@ -1,12 +1,12 @@
-//! The headers that S3 keeps with an object, and where a blob keeps them.
+//! The headers that S3 keeps with an object, and where a blob stores them.
 
 use crate::model::Attributes;
 
-/// A header that S3 keeps with an object, and where a blob has it.
+/// One header that S3 keeps with an object.
 pub(super) struct Field {
-    /// In the record.
+    /// The name in the record.
     pub(super) name: &'static str,
-    /// In replies, and in the requests that set it.
+    /// The names in replies and in the requests that set it, if a blob has this header.
     pub(super) blob: Option<(&'static str, &'static str)>,
     pub(super) of: fn(&Attributes) -> &Option<String>,
     pub(super) of_mut: fn(&mut Attributes) -> &mut Option<String>,

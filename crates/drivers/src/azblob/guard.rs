@@ -1,7 +1,7 @@
-//! Conditions of writes, as Azure checks them at the moment of publishing.
+//! Conditions of writes, checked by Azure when the write is published.
 //!
 //! Azure compares its own ETags, not S3's. So a condition is first evaluated here against the current blob,
-//! and then the write is made on the condition that the blob is still the same. If it is not, the condition
+//! and then the write is sent with the condition that the blob is unchanged. If it has changed, the condition
 //! is evaluated again.
 
 use super::{
@@ -20,23 +20,24 @@ use crate::{
 };
 use futures_util::future::BoxFuture;
 
-/// Somebody who changes tags without end can keep a condition from being decided.
+/// How often a condition is evaluated again: a client that changes tags all the time could otherwise prevent
+/// a decision.
 const ROUNDS: usize = 32;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Guard {
     None,
     Absent,
-    /// Azure's ETag.
+    /// The blob still has this ETag of Azure.
     Still(String),
 }
 
-/// The reason why a write whose conditions hold was not made.
+/// The reason why a write failed although its conditions are met.
 #[derive(Debug)]
 pub(super) enum Unwritten {
     Refused(Refusal),
-    /// Nothing is there, and blocks that were staged for the key are taken for an object. A block list is not
-    /// refused for that.
+    /// No object exists, but the storage treats blocks that were staged for the key as one. A commit of a
+    /// block list is not refused for that reason.
     Blocked,
 }
 
@@ -44,7 +45,7 @@ impl From<Unwritten> for StoreError {
     fn from(unwritten: Unwritten) -> Self {
         match unwritten {
             Unwritten::Refused(refusal) => refusal.into(),
-            // 412 would say to a client that there is an object.
+            // 412 would mean to a client that there is an object.
             Unwritten::Blocked => {
                 Self::new(StoreErrorKind::Conflict, "another writer of this key came between")
             }
@@ -77,8 +78,8 @@ impl AzblobStore {
         Ok(found.map_or(Guard::Absent, |found| Guard::Still(found.tag)))
     }
 
-    /// Writes under `conditions`, as often as it takes to decide them. The inner error: they hold, and
-    /// nothing was written all the same.
+    /// Writes under `conditions`, and evaluates them again until they are decided. The inner error means that
+    /// they are met, but nothing was written.
     pub(super) async fn guarded<'f>(
         &self,
         name: &str,
@@ -96,8 +97,8 @@ impl AzblobStore {
                 return Ok(Err(Unwritten::Refused(refusal)));
             }
             if conditions.wants_absent() {
-                // Azurite takes blocks that were staged, perhaps by a gateway that was killed, for a blob
-                // that is there.
+                // Azurite treats staged blocks as an existing blob. They may be from a gateway that was
+                // killed.
                 judge(conditions, self.find(name).await?.as_ref())?;
                 return Ok(Err(Unwritten::Blocked));
             }

@@ -1,4 +1,4 @@
-//! Headers and metadata of a blob, both ways: as Azure reports them, and as we send them.
+//! Headers and metadata of a blob, in both directions: as Azure reports them, and as requests set them.
 
 use super::{
     fields::{FIELDS, Field},
@@ -19,10 +19,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use md5::{Digest, Md5};
 use std::collections::BTreeMap;
 
-/// The type that Azure gives to a blob without a type of its own.
+/// The content type of a blob that was created without one.
 const DEFAULT_TYPE: &str = "application/octet-stream";
 
-/// An object as it is to be written.
+/// An object that will be written.
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
     pub(super) attributes: Attributes,
@@ -31,12 +31,12 @@ pub(super) struct Draft {
     pub(super) checksum: Option<ObjectChecksum>,
     pub(super) parts: Vec<ObjectPart>,
     pub(super) upload: Option<UploadId>,
-    /// `None`: when it is written.
+    /// The object's time. `None`: the time of the write.
     pub(super) modified: Option<Timestamp>,
 }
 
 impl Draft {
-    /// The headers the blob itself has, of those that it can have.
+    /// Returns the attributes that a blob can store as headers of its own.
     pub(super) fn native(&self) -> Attributes {
         let mut native = Attributes::default();
         for field in FIELDS.iter().filter(|field| field.blob.is_some()) {
@@ -47,7 +47,7 @@ impl Draft {
         native
     }
 
-    /// For a blob with these headers of its own.
+    /// Returns the record for a blob that has these headers of its own.
     pub(super) fn record(&self, native: &Attributes) -> Record {
         let differs = |field: &&Field| (field.of)(&self.attributes) != (field.of)(native);
         Record {
@@ -69,7 +69,7 @@ impl Draft {
     }
 }
 
-/// Requests that set a blob's own headers.
+/// Returns the headers of a request that set a blob's own headers.
 pub(super) fn of_native(native: &Attributes) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for field in FIELDS {
@@ -90,7 +90,7 @@ pub(super) fn of_metadata(record: &Record, user: &BTreeMap<String, String>) -> H
         .map(|(name, value)| (metadata::encode_name(name), metadata::encode_value(value)))
         .chain(own);
     for (name, value) in all {
-        // Both are encoded so that they are legal.
+        // Both were encoded before, so they are valid.
         if let (Ok(name), Ok(value)) =
             (HeaderName::try_from(format!("x-ms-meta-{name}")), HeaderValue::from_str(&value))
         {
@@ -103,17 +103,17 @@ pub(super) fn of_metadata(record: &Record, user: &BTreeMap<String, String>) -> H
 /// A blob as Azure describes it.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
-    /// Without tags and parts that are elsewhere.
+    /// The object, without the tags and parts that are in an overflow.
     pub(super) info: ObjectInfo,
     pub(super) record: Option<Record>,
     /// The headers of the blob itself.
     pub(super) native: Attributes,
-    /// Azure's own, quoted as it came: for conditions.
+    /// Azure's own ETag with its quotes, for conditions.
     pub(super) tag: String,
-    /// Azure's own, by its clock.
+    /// The time of the last change, by Azure's clock.
     pub(super) changed: Timestamp,
-    /// There is a record of ours, and it speaks of another blob. Others replaced the bytes and left the
-    /// entry; or the reply was made while the blob was replaced, which Azurite does.
+    /// The blob has a record of other bytes. Either another program replaced the bytes and kept the metadata,
+    /// or Azurite made the reply while the blob was replaced.
     pub(super) is_doubtful: bool,
 }
 
@@ -133,7 +133,7 @@ impl Found {
             .header(header::LAST_MODIFIED)
             .and_then(Timestamp::parse_http_date)
             .ok_or_else(|| strange("Last-Modified"))?;
-        // In the reply to a range, Content-MD5 is that of the range.
+        // In a reply to a range, Content-MD5 is the MD5 of the range.
         let of_range = reply.headers.contains_key(header::CONTENT_RANGE);
         let md5 =
             reply.header(if of_range { "x-ms-blob-content-md5" } else { "content-md5" }).and_then(md5_of);
@@ -176,7 +176,7 @@ impl Found {
     }
 }
 
-/// A copy that is not done yet, or never will be, is no object.
+/// A blob whose copy is in progress or has failed is not an object.
 pub(super) fn whole(copy_status: Option<&str>) -> Result<()> {
     match copy_status {
         Some("pending") => {
@@ -191,8 +191,8 @@ pub(super) fn md5_of(text: &str) -> Option<[u8; 16]> {
     STANDARD.decode(text.trim()).ok()?.try_into().ok()
 }
 
-/// The ETag that clients see. A blob that others wrote has its MD5 if Azure knows it, else something that
-/// changes when the blob does.
+/// Returns the ETag that clients see. A foreign blob has its MD5 as ETag if Azure knows it, otherwise a value
+/// that changes with the blob.
 pub(super) fn shown_etag(record: Option<&Record>, md5: Option<[u8; 16]>, tag: &str) -> ETag {
     match (record, md5) {
         (Some(record), _) => record.etag.clone(),
@@ -205,7 +205,7 @@ pub(super) fn spec(checksum: &ObjectChecksum) -> ChecksumSpec {
     ChecksumSpec { algorithm: checksum.algorithm(), kind: checksum.kind }
 }
 
-/// When Azure says it wrote.
+/// Returns the time of the write, as Azure reports it.
 pub(super) fn written_at(reply: &Reply) -> Timestamp {
     reply
         .header(header::LAST_MODIFIED)
@@ -217,13 +217,13 @@ pub(super) fn answered_at(reply: &Reply) -> Timestamp {
     reply.header(header::DATE).and_then(Timestamp::parse_http_date).unwrap_or_else(Timestamp::now)
 }
 
-/// The size of a described blob, where the reply is not of a range.
+/// Returns the size of a blob from a reply that is not of a range.
 pub(super) fn size_of(reply: &Reply) -> Result<u64> {
     let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no length");
     reply.number(header::CONTENT_LENGTH).ok_or_else(strange)
 }
 
-/// A reply to HEAD.
+/// Parses a reply to HEAD.
 pub(super) async fn described(reply: Reply) -> Result<Found> {
     let reply = refusal::accept(reply).await?;
     let size = size_of(&reply)?;

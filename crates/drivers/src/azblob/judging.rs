@@ -1,5 +1,5 @@
-//! Conditions of a write, evaluated against the blob that was found. This module does not ensure that the
-//! blob stays the same until the write (`guard`).
+//! Evaluates the conditions of a write against the blob that was found. It does not ensure that the blob
+//! stays the same until the write (`guard`).
 
 use super::headers::Found;
 use crate::store::{

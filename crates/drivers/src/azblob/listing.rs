@@ -1,4 +1,5 @@
-//! Listing: Azure's pages as ours, in the order of keys. Names keep that order (see `backend::names`).
+//! Listings: converts Azure's pages to pages of S3, in the order of keys. Names have the same order (see
+//! `backend::names`).
 
 use super::{headers, marks::Mark, metadata::OWN, record::Record, refusal, store::AzblobStore};
 use crate::{
@@ -14,33 +15,33 @@ use crate::{
 use http::Method;
 use std::time::Instant;
 
-/// The only one that Azure groups by for us: no other is in names where it is in keys.
+/// The only delimiter for which Azure groups names: other characters may be encoded in names.
 const NATIVE_DELIMITER: &str = "/";
-/// The most entries of a page with metadata: such pages are long.
+/// The maximum number of entries in a page with metadata, because such pages are long.
 const MOST_DESCRIBED: usize = 1000;
 const MOST_NAMED: usize = 5000;
-/// A thousand names with 8 KiB of metadata each, in XML.
+/// The longest page, in bytes: a thousand names with 8 KiB of metadata each, in XML.
 const LONGEST_PAGE: usize = 32 << 20;
 
 /// The parameters of a request to Azure.
 struct Asked<'a> {
     prefix: String,
     grouped: bool,
-    /// With what the entries say of themselves.
+    /// Whether the page contains the metadata of its entries.
     described: bool,
     marker: Option<&'a str>,
     most: usize,
 }
 
 struct RemotePage {
-    /// In order.
+    /// The entries in order.
     items: Vec<Item>,
-    /// The highest name as it is there.
+    /// The highest name on the page, as Azure stores it.
     last: Option<String>,
     next: Option<String>,
 }
 
-/// A key, or a group of them.
+/// A key, or a group of keys with a common prefix.
 struct Item {
     name: String,
     object: Option<ListedObject>,
@@ -54,7 +55,7 @@ impl AzblobStore {
         }
         let began = self.marks.begin();
         let delimiter = request.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
-        // A marker before the prefix marks nothing.
+        // A position before the prefix has no effect.
         let after = request.after.as_deref().filter(|after| *after >= request.prefix.as_str());
         let query = Query { prefix: &request.prefix, delimiter, after, limit: request.limit };
         let grouped = delimiter == Some(NATIVE_DELIMITER);
@@ -70,7 +71,8 @@ impl AzblobStore {
         let mut pages = Pages::of("listing a bucket");
         loop {
             let most = match request.limit - page.entries.len() {
-                // Is there more? What is skipped makes the question wider.
+                // Only the existence of further entries is asked. Each time entries were skipped, the next
+                // request is for more.
                 0 => 1 << (2 * probes).min(20),
                 wanted => wanted,
             };
@@ -109,7 +111,8 @@ impl AzblobStore {
         }
     }
 
-    /// The last marker there is before a name: where no page of ours ended there, one has to go all the way.
+    /// Returns the last marker before a name. If no earlier page ended there, all pages before it have to be
+    /// requested.
     async fn walk_to(&self, prefix: &str, grouped: bool, after: &str) -> Result<Option<String>> {
         let bound = self.place.below(&names::encode_prefix(after));
         let mut marker: Option<String> = None;
@@ -156,7 +159,7 @@ impl AzblobStore {
         for element in root.child("Blobs").map(|blobs| blobs.children.as_slice()).unwrap_or_default() {
             let name = element.value("Name").ok_or_else(|| strange("name"))?;
             last = last.max(Some(name.to_owned()));
-            // Names that are no key's are ours, or nothing that a client could ask for.
+            // Names that do not decode to a key are the gateway's own, or cannot be requested by a client.
             let Some(key) = self.place.strip(name).and_then(names::decode) else { continue };
             match element.name.as_str() {
                 "BlobPrefix" => items.push(Item { name: key, object: None }),
@@ -188,13 +191,13 @@ fn shown(query: &Query<'_>, item: Item) -> Option<ListEntry> {
     query.after.is_none_or(|after| entry.name() > after).then_some(entry)
 }
 
-/// The same that HEAD says.
+/// Returns the object with the same values that HEAD returns.
 fn object(key: &str, element: &xml::Element) -> Result<Option<ListedObject>> {
     let Ok(key) = ObjectKey::new(key) else { return Ok(None) };
     let properties = element.child("Properties").ok_or_else(|| strange("properties"))?;
     match headers::whole(properties.value("CopyStatus")) {
         Err(error) if error.kind() == StoreErrorKind::NoSuchKey => return Ok(None),
-        // It will be one in a moment.
+        // A blob whose copy is in progress is listed, because it will be an object in a moment.
         Err(_) | Ok(()) => {}
     }
     let size = properties
@@ -207,7 +210,7 @@ fn object(key: &str, element: &xml::Element) -> Result<Option<ListedObject>> {
         .ok_or_else(|| strange("modification time"))?;
     let tag = properties.value("Etag").ok_or_else(|| strange("ETag"))?;
     let md5 = properties.value("Content-MD5").and_then(headers::md5_of);
-    // Others may have written the name in capitals.
+    // Another program may have written the name in upper case.
     let own = element
         .child("Metadata")
         .and_then(|metadata| metadata.children.iter().find(|entry| entry.name.eq_ignore_ascii_case(OWN)));

@@ -1,10 +1,9 @@
-//! Markers where a listing continues: Azure continues only from markers of its own, S3 from any name. The
-//! markers after the pages that were given out last are remembered, so that the next page costs what a page
-//! costs.
+//! Markers where a listing continues. Azure continues only from its own markers, S3 from any name. The
+//! markers of the pages that were returned last are remembered, so that the next page costs one request.
 //!
-//! Azure's marker may be bound to the name that came next at that time, so a name that was written between
-//! the two pages could be missed. Invariant: a marker is used only if nothing was written through this
-//! gateway between the end of its page and that next name. Each is used once, and soon.
+//! Azure may bind a marker to the name that came next at that time, so a name that was written between the
+//! two pages could be missing. Invariant: a marker is used only if nothing was written through this gateway
+//! between the end of its page and that next name. Each marker is used once, and only for a short time.
 
 use std::{
     collections::VecDeque,
@@ -14,7 +13,7 @@ use std::{
 
 const MOST: usize = 128;
 const LIFE: Duration = Duration::from_secs(300);
-/// Writes that a listing in progress can look back upon.
+/// The number of remembered writes, against which a listing in progress is checked.
 const REMEMBERED_WRITES: usize = 512;
 
 #[derive(Debug, Default)]
@@ -23,7 +22,7 @@ pub(super) struct Marks(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     marks: VecDeque<Mark>,
-    /// The latest writes, and how many there ever were.
+    /// The latest writes.
     writes: VecDeque<String>,
     count: u64,
 }
@@ -47,7 +46,7 @@ impl Mark {
     }
 }
 
-/// When a listing began, among the writes.
+/// The number of writes when a listing began.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Began(u64);
 
@@ -60,7 +59,7 @@ impl Marks {
         Began(self.lock().count)
     }
 
-    /// Is called after each write, whether or not it succeeded.
+    /// Must be called after each write, whether or not it succeeded.
     pub(super) fn written(&self, key: &str) {
         let mut state = self.lock();
         state.marks.retain(|mark| !mark.is_hurt_by(key));
@@ -85,7 +84,7 @@ impl Marks {
         }
     }
 
-    /// The marker behind the page that ended with `after`.
+    /// Returns the marker for the page that follows the one that ended with `after`.
     pub(super) fn take(&self, prefix: &str, delimiter: Option<&str>, after: &str) -> Option<String> {
         let mut state = self.lock();
         state.marks.retain(|mark| mark.at.elapsed() < LIFE);

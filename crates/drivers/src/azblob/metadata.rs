@@ -1,13 +1,13 @@
-//! Names and values that blob metadata can have, and how S3's are turned into them: readable where Azure
-//! permits, reversible always.
+//! Encodes S3's metadata as names and values that blob metadata can have: readable where Azure allows it, and
+//! always reversible.
 //!
-//! Azure requires names that are identifiers of C#, and HTTP requires values in ASCII without blanks at their
-//! ends. In a name every other byte becomes `_` and two hex digits, and so does a `_` that two hex digits
-//! follow. Other values become encoded words of RFC 2047, as S3 itself shows them.
+//! Azure requires names that are identifiers of C#, and HTTP requires values in ASCII without spaces at the
+//! ends. In a name, every other byte becomes `_` and two hex digits, and so does a `_` that is followed by
+//! two hex digits. Other values become encoded words of RFC 2047, in which S3 itself shows them.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-/// Our own entry. No user's name becomes this.
+/// The name of Causeway's own entry. No name of a user is encoded as this.
 pub(super) const OWN: &str = "causeway";
 const HEX: &[u8; 16] = b"0123456789abcdef";
 const WORD: (&str, &str) = ("=?utf-8?b?", "?=");
@@ -35,7 +35,8 @@ pub(super) fn encode_name(name: &str) -> String {
     encoded
 }
 
-/// Names that others gave come out as they are, in lower case as headers are.
+/// Decodes a name. Names that other programs gave are unchanged, except that they become lower case as
+/// headers do.
 pub(super) fn decode_name(encoded: &str) -> String {
     let bytes = encoded.as_bytes();
     let digit = |at: usize| HEX.iter().position(|hex| bytes.get(at) == Some(hex));
@@ -44,7 +45,7 @@ pub(super) fn decode_name(encoded: &str) -> String {
     while let Some(&byte) = bytes.get(at) {
         match (byte, digit(at + 1), digit(at + 2)) {
             (b'_', Some(high), Some(low)) => {
-                // Both are below 16.
+                // Both digits are below 16.
                 name.push((high << 4 | low) as u8);
                 at += 3;
             }
@@ -57,8 +58,8 @@ pub(super) fn decode_name(encoded: &str) -> String {
     String::from_utf8(name).unwrap_or_else(|_| encoded.to_owned())
 }
 
-/// Whether names come in one order however they are compared. The service sorts the headers that a signature
-/// is over as its language does, `_` before digits; our signatures are over headers in the order of their
+/// Returns whether all comparison rules sort the names in the same order. The service sorts the headers that
+/// a signature covers by its own rules, `_` before digits; this client signs them in the order of their
 /// bytes.
 pub(super) fn have_one_order<'n>(names: impl Iterator<Item = &'n str>) -> bool {
     let mut sorted: Vec<&str> = names.collect();
@@ -68,10 +69,10 @@ pub(super) fn have_one_order<'n>(names: impl Iterator<Item = &'n str>) -> bool {
     sorted.is_sorted_by_key(|name| theirs(name))
 }
 
-/// Returns whether a text travels in a header unchanged.
+/// Returns whether a text can be a header value unchanged.
 pub(super) fn is_plain(text: &str) -> bool {
     let trimmed = !text.is_empty() && !text.starts_with(' ') && !text.ends_with(' ');
-    // Signatures are made over blanks, which the service may fold.
+    // Signatures cover the spaces, but the service may merge several of them into one.
     trimmed && !text.contains("  ") && text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
 }
 

@@ -1,31 +1,32 @@
-//! Buckets in Azure Blob Storage: each a container, or a prefix of one.
+//! Buckets in Azure Blob Storage: each is a container, or a prefix in one.
 //!
-//! A blob carries what S3 knows of it: headers where Azure has the same ones, user metadata as metadata, and
-//! everything else in one metadata entry of ours (see [`record`]). So any gateway can serve it, and Azure's
-//! own tools read it. Blobs that others wrote are served as they are. The catalog holds uploads only.
+//! A blob contains everything that S3 knows of the object: headers where Azure has the same ones, user
+//! metadata as metadata, and everything else in one metadata entry of Causeway (see [`record`]). So any
+//! gateway can serve it, and Azure's own tools can read it. Foreign blobs are served as they are. The catalog
+//! contains uploads only.
 //!
-//! How a write becomes visible, each at one moment and under Azure's own conditions:
+//! How a write becomes visible, each time in one step and under Azure's own conditions:
 //! - a short body is one Put Blob;
-//! - a long one streams as blocks of the blob itself, and Put Block List publishes them with what is known by
-//!   then;
-//! - parts of an upload are blocks of a blob in our own folder, where no other writer can discard them;
-//!   Complete commits them there and publishes by Copy Blob within the account, which moves no bytes through
-//!   here. See ADR 0008.
+//! - a long body is streamed as blocks of the blob itself, and Put Block List publishes them with the
+//!   attributes that are known by then;
+//! - the parts of an upload are blocks of a blob in the gateway's own folder, where no other writer can
+//!   discard them. Complete commits them there and publishes by Copy Blob within the account, which transfers
+//!   no bytes through the gateway. See ADR 0008.
 //!
 //! | file | owns |
 //! |---|---|
-//! | `client` | a request on its way: address, signature, sending |
-//! | `credentials` | who signs, and for which account |
-//! | `refusal` | error replies as our kinds |
+//! | `client` | requests: address, signature, sending |
+//! | `credentials` | the account and its credentials |
+//! | `refusal` | error replies as kinds of errors |
 //! | `metadata` | names and values that metadata can have |
-//! | `record` | what S3 knows and Azure has no place for |
-//! | `overflow` | what metadata has no room for |
-//! | `fields`, `headers` | object facts as headers, both ways |
-//! | `judging`, `guard` | conditions of writes, and as Azure's |
+//! | `record` | attributes that Azure has no field for |
+//! | `overflow` | attributes that do not fit into metadata |
+//! | `fields`, `headers` | attributes as headers, in both directions |
+//! | `judging`, `guard` | conditions of writes, and as Azure's conditions |
 //! | `blocks` | bodies as blocks |
 //! | `store`, `writing`, `copying`, `multipart` | the bucket |
-//! | `listing`, `marks` | pages, and where the next begins |
-//! | `sweep` | what a crash left |
+//! | `listing`, `marks` | pages, and where the next one begins |
+//! | `sweep` | removing what a crash left |
 
 mod blocks;
 mod client;
@@ -70,7 +71,7 @@ use store::AzblobStore;
 pub struct AzblobSettings {
     pub connection_string: Option<Secret>,
     pub account: Option<String>,
-    /// `None`: Azure's public cloud, or what the connection string says.
+    /// The address of the service. `None`: the one of the connection string, or Azure's public cloud.
     pub endpoint: Option<Endpoint>,
     /// The one container that holds all buckets.
     pub shared: Option<String>,
@@ -80,7 +81,7 @@ pub struct AzblobSettings {
     pub client_id: Option<String>,
     pub client_secret: Option<Secret>,
     pub wire: WireSettings,
-    /// The age at which leftovers are removed.
+    /// The age at which leftovers of a crash are removed.
     pub sweep_after: Duration,
 }
 
@@ -102,7 +103,7 @@ impl Default for AzblobSettings {
     }
 }
 
-/// Metadata of a container that a bucket was made with: only such a one is ever deleted.
+/// The metadata of a container that was created for a bucket: only such a container is ever deleted.
 const OURS: (&str, &str) = ("x-ms-meta-causeway", "bucket");
 
 #[derive(Debug)]
@@ -129,7 +130,7 @@ impl AzblobBackend {
         Place::of(name, self.shared.as_deref(), remote.or(own.as_deref()), prefix)
     }
 
-    /// The container that is this bucket and nothing else's.
+    /// Returns the container that belongs to this bucket alone.
     fn own<'p>(&self, place: &'p Place) -> Option<&'p str> {
         (place.is_whole() && self.shared.as_deref() != Some(&place.remote)).then_some(place.remote.as_str())
     }
@@ -150,8 +151,8 @@ impl AzblobBackend {
     }
 }
 
-/// The container of a bucket. Azure takes neither dots nor two hyphens in a row: such names get another that
-/// is theirs alone.
+/// Returns the container name of a bucket. Azure allows neither dots nor two hyphens in a row: such bucket
+/// names are mapped to other names without collisions.
 fn container_name(bucket: &BucketName) -> String {
     let name = bucket.as_str();
     if !name.contains('.') && !name.contains("--") {
@@ -189,7 +190,7 @@ impl Backend for AzblobBackend {
     async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
         let is_whole = Place::parse(&bucket.bucket.place).is_whole();
         match self.store(bucket).list(ListRequest { limit: 1, ..Default::default() }).await {
-            // A prefix is there because something is below it.
+            // A prefix exists because there are objects below it.
             Ok(page) if page.entries.is_empty() && !is_whole => Ok(Found::Nothing),
             Ok(page) => Ok(Found::in_place(page.entries.is_empty())),
             Err(error) if refusal::is_of(&error, "ContainerNotFound") => Ok(Found::Nothing),
@@ -213,7 +214,7 @@ impl Backend for AzblobBackend {
         if refusal.code != "ContainerAlreadyExists" {
             return Err(refusal.into());
         }
-        // A client must not get hold of whatever else the account contains by guessing its name.
+        // A client must not get access to any other container of the account by guessing its name.
         let empty =
             || async { self.store(bucket).list(ListRequest { limit: 1, ..Default::default() }).await };
         if self.is_ours(container).await? && empty().await?.entries.is_empty() {
@@ -242,7 +243,7 @@ impl Backend for AzblobBackend {
         };
         store.clear_own_folder().await?;
         let place = Place::parse(&bucket.bucket.place);
-        // A container that was there before us stays.
+        // A container that existed before the bucket is not deleted.
         if let Some(container) = self.own(&place)
             && self.is_ours(container).await?
         {
@@ -252,7 +253,8 @@ impl Backend for AzblobBackend {
         Ok(true)
     }
 
-    /// An account may hold anything: only what the configuration or a client names becomes a bucket here.
+    /// Returns nothing: an account may contain anything, so only what the configuration or a client names
+    /// becomes a bucket.
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
         Ok(Vec::new())
     }
@@ -261,7 +263,7 @@ impl Backend for AzblobBackend {
 #[derive(Debug)]
 struct AzblobUpkeep {
     store: Arc<AzblobStore>,
-    /// A container that holds several buckets is for the operator to make.
+    /// Whether the container belongs to this bucket alone. A shared one is created by the operator.
     is_own: bool,
     sweep_after: Duration,
 }

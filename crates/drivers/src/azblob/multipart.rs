@@ -1,11 +1,12 @@
-//! Uploads: parts are blocks of a blob in our own folder, named after the upload, so that no other commit
-//! discards them.
+//! Uploads: parts are blocks of a blob in the gateway's own folder, named after the upload, so that no other
+//! commit discards them.
 //!
-//! Complete commits the chosen blocks there, with all attributes of the object, and publishes it by a copy
-//! within the account. A part is sent once; Complete costs as many bytes as its block list has.
+//! Complete commits the chosen blocks there, with all attributes of the object, and publishes the blob by a
+//! copy within the account. A part is sent once; Complete sends only its block list.
 //!
 //! Invariants: a part is in the catalog after its blocks are on the storage; conditions are evaluated before
-//! the commit, which discards the blocks of parts that were left out, and decided by Azure when it publishes.
+//! the commit, which discards the blocks of parts that were left out, and Azure checks them again when it
+//! publishes.
 
 use super::{
     blocks::{self, Blocks},
@@ -33,7 +34,7 @@ use std::collections::HashMap;
 pub(super) const FOLDER: &str = "uploads/";
 
 impl AzblobStore {
-    /// The blob that an upload's blocks belong to.
+    /// Returns the name of the blob that an upload's blocks belong to.
     fn stage_name(&self, upload: &UploadId) -> String {
         self.own(&format!("{FOLDER}{upload}"))
     }
@@ -44,7 +45,7 @@ impl AzblobStore {
     }
 
     pub(super) async fn begin(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
-        // A key that can never be published is refused before its bytes are sent.
+        // A key that can never be published is refused before any byte is sent.
         self.name(key)?;
         let initiated = Timestamp::now();
         let upload = uploads::new_id(initiated)?;
@@ -92,7 +93,7 @@ impl AzblobStore {
             checksum: part.checksum.clone(),
             last_modified: part.last_modified,
         };
-        // The blocks of a part that it replaces are left to the commit.
+        // The blocks of a part that was replaced are discarded by the commit.
         self.catalog.put_part(self.bucket, id, part).await?;
         Ok(written)
     }
@@ -126,7 +127,8 @@ impl AzblobStore {
         Ok(PartsPage { upload, parts: listed.collect(), truncated })
     }
 
-    /// Completes in a task of its own: once begun, it runs to its end, whether or not the client waits.
+    /// Completes an upload in a task of its own. Once begun, the task runs to its end, even if the client
+    /// disconnects.
     pub(super) async fn complete(
         &self,
         key: &ObjectKey,
@@ -173,8 +175,8 @@ impl AzblobStore {
         };
         match self.publish_upload(key, id, &request, &recorded, &draft).await {
             Ok(written) => self.finish(key, id, written).await,
-            // The conflicting object may be this very upload, published before a crash or by a reply that was
-            // lost.
+            // The conflicting object may be the result of this upload, published before a crash or with a
+            // lost reply.
             Err(error) => match self.find(&self.name(key)?).await? {
                 Some(found)
                     if found.record.as_ref().is_some_and(|record| record.upload.as_ref() == Some(id)) =>
@@ -214,8 +216,8 @@ impl AzblobStore {
             self.commit(&stage, &list, None, &super::headers::of_native(&native), Guard::None).await?;
         if !reply.status.is_success() {
             let refusal = refusal::read(reply).await;
-            // Parts that an earlier commit left out, or all of them: published and deleted by a process that
-            // was killed then.
+            // An earlier commit left these parts out, or a process that was then killed published the upload
+            // and removed all of its blocks.
             return Err(if refusal.is_overtaken() {
                 StoreErrorKind::NoSuchUpload.into()
             } else {
@@ -226,10 +228,10 @@ impl AzblobStore {
         Ok(draft.clone().written(&self.publish_copy(key, &request.conditions, &source, draft).await??))
     }
 
-    /// Published: remembers that, and drops what was staged.
+    /// Records that the upload was published, and removes its staged blob.
     async fn finish(&self, key: &ObjectKey, id: &UploadId, written: Written) -> Result<Written> {
-        // Deleted before it is forgotten: a Complete that is repeated after a crash here must not publish
-        // once more.
+        // The blob is removed before the upload is forgotten: a Complete that is repeated after a crash at
+        // this point must not publish again.
         let stage = self.stage_name(id);
         if let Err(error) = self.remove_blob(&stage).await {
             tracing::warn!(%error, upload = %id, "what was staged of an upload could not be removed; it is swept later");
@@ -239,7 +241,7 @@ impl AzblobStore {
         Ok(written)
     }
 
-    /// A Complete that succeeded is answered the same again.
+    /// Returns the result of an earlier Complete of the same upload that succeeded.
     async fn replay(&self, key: &ObjectKey, id: &UploadId) -> Result<Written> {
         let completed =
             self.catalog.completed_upload(self.bucket, id).await?.filter(|completed| completed.key == *key);
@@ -252,22 +254,21 @@ impl AzblobStore {
         if !self.catalog.abort_upload(self.bucket, id).await? {
             return Err(StoreErrorKind::NoSuchUpload.into());
         }
-        // The catalog may have no part, and the storage may have blocks all the same: a part that was cut off
-        // leaves them.
+        // The storage may have blocks although the catalog has no part: an interrupted part leaves them.
         if let Err(error) = self.discard(&self.stage_name(id)).await {
             tracing::warn!(%error, upload = %id, "blocks of an aborted upload are left to the storage, which drops them after a week");
         }
         Ok(())
     }
 
-    /// Blocks without a blob cannot be deleted: they are discarded by a commit without them.
+    /// Blocks without a blob cannot be deleted: a commit with an empty list discards them.
     async fn discard(&self, stage: &str) -> Result<()> {
         let empty = blocks::list(std::iter::empty());
         refusal::accept(self.commit(stage, &empty, None, &HeaderMap::new(), Guard::None).await?).await?;
         self.remove_blob(stage).await
     }
 
-    /// Removes a blob of our own folder.
+    /// Removes a blob in the gateway's own folder.
     pub(super) async fn remove_blob(&self, name: &str) -> Result<()> {
         let reply = self.blob(Method::DELETE, name).send(Again::Harmless).await?;
         match refusal::accept(reply).await {

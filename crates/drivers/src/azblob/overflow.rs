@@ -1,8 +1,8 @@
-//! Attributes that do not fit into a blob's metadata: Azure takes 8 KiB of it, S3's tags, parts and user
-//! metadata can be more.
+//! Attributes that do not fit into a blob's metadata: Azure allows 8 KiB of it, while tags, parts and user
+//! metadata of S3 can be larger.
 //!
-//! The rest is in a blob of our own folder, under a random name, written before the object that refers to it
-//! becomes visible. Blobs that no object refers to any more are swept.
+//! The rest is in a blob in the gateway's own folder. It has a random name and is written before the object
+//! that refers to it becomes visible. Overflow blobs that no object refers to are swept.
 
 use super::{
     headers::Found,
@@ -26,11 +26,12 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Below Azure's 8 KiB over names and values, for what else an account may add.
+/// The metadata that is used of Azure's 8 KiB for names and values. The rest is for what else an account may
+/// add.
 const ROOM: usize = 8000;
 const LONGEST: usize = 4 << 20;
 
-/// A stored format: fields are only ever added.
+/// The content of an overflow blob. It is a stored format: fields are only ever added.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Overflow {
     /// The object that refers to it.
@@ -50,7 +51,7 @@ fn weight(record: &Record, user: &BTreeMap<String, String>) -> usize {
     user.sum::<usize>() + metadata::OWN.len() + record.text().len()
 }
 
-/// Attributes that can be moved out.
+/// A group of attributes that can be moved to an overflow.
 #[derive(Clone, Copy)]
 enum Bulk {
     Sums,
@@ -59,8 +60,8 @@ enum Bulk {
     User,
 }
 
-/// Moves out of `record` and `user` what there is no room for: what is asked for least goes first. Names that
-/// Azure would put into another order than we cannot be signed, and go in any case.
+/// Moves attributes that do not fit out of `record` and `user`, the least requested ones first. Names that
+/// Azure would sort in another order cannot be signed, and are moved in any case.
 fn split(key: &ObjectKey, record: &mut Record, user: &mut BTreeMap<String, String>) -> Option<Overflow> {
     let names: Vec<String> = user.keys().map(|name| metadata::encode_name(name)).collect();
     let mut unsignable = !metadata::have_one_order(names.iter().map(String::as_str));
@@ -74,7 +75,7 @@ fn split(key: &ObjectKey, record: &mut Record, user: &mut BTreeMap<String, Strin
             break;
         }
         unsignable = false;
-        // A reference is as long as any other: what it will be is counted from here on.
+        // All references have the same length, so a placeholder is counted from here on.
         let elsewhere =
             record.elsewhere.get_or_insert_with(|| Elsewhere { id: "0".repeat(32), ..Default::default() });
         match bulk {
@@ -102,7 +103,7 @@ impl AzblobStore {
         self.own(&format!("overflow/{id}"))
     }
 
-    /// Makes record and user metadata fit, keeping elsewhere what does not.
+    /// Makes record and user metadata fit, and stores the rest in an overflow blob.
     pub(super) async fn fit(
         &self,
         key: &ObjectKey,
@@ -132,7 +133,7 @@ impl AzblobStore {
             .map_err(|error| StoreError::new(StoreErrorKind::Internal, "an overflow").with_source(error))
     }
 
-    /// Brings what is elsewhere: all of it, or what every reply has to show.
+    /// Reads the overflow of an object: all of it, or only what every reply has to show.
     pub(super) async fn complete_info(&self, found: &mut Found, all: bool) -> Result<()> {
         let Some(elsewhere) = found.elsewhere().filter(|elsewhere| all || elsewhere.user).cloned() else {
             return Ok(());

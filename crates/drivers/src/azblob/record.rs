@@ -1,9 +1,9 @@
-//! The facts that S3 keeps of an object and Azure has no field for: one entry of the blob's metadata, as JSON
-//! in ASCII.
+//! The attributes of an object that Azure has no field for: one entry of the blob's metadata, as JSON in
+//! ASCII.
 //!
-//! This is a stored format: fields are only ever added. Invariant: a record counts only for the bytes it was
-//! written for; a blob that another program replaced or appended to, leaving the entry, is one without a
-//! record.
+//! This is a stored format: fields are only ever added. Invariant: a record counts only for the bytes that it
+//! was written for. If another program replaced the blob or appended to it and kept the entry, the blob has
+//! no valid record.
 
 use super::fields::FIELDS;
 use crate::{
@@ -19,10 +19,11 @@ pub(super) struct Record {
     pub(super) size: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) checksum: Option<ObjectChecksum>,
-    /// The object's time, where Azure's own time is later: changing tags changes it.
+    /// The object's time, if Azure's own time is later, because changing tags changes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) modified: Option<Timestamp>,
-    /// Headers that the blob's own do not say, by field; `None` is one that is not there.
+    /// Attributes that differ from the blob's own headers, by field; `None` means that the object does not
+    /// have it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) headers: BTreeMap<String, Option<String>>,
     #[serde(default, skip_serializing_if = "TagSet::is_empty")]
@@ -31,21 +32,21 @@ pub(super) struct Record {
     pub(super) acl: CannedAcl,
     #[serde(default, skip_serializing_if = "Parts::is_empty")]
     pub(super) parts: Parts,
-    /// The upload that made it: a Complete that is repeated after a crash knows its own.
+    /// The upload that created the object: a Complete that is repeated after a crash finds it here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) upload: Option<UploadId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) elsewhere: Option<Elsewhere>,
 }
 
-/// Refers to a blob of our own, with the attributes that did not fit into metadata.
+/// Refers to an overflow blob, with the attributes that did not fit into metadata.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Elsewhere {
     pub(super) id: String,
-    /// The user metadata as well: nothing of this object can be shown without it.
+    /// Whether the user metadata is there too: then every reply about the object needs the overflow.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) user: bool,
-    /// How many tags.
+    /// The number of tags there.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) tags: usize,
 }
@@ -59,12 +60,13 @@ impl Record {
         serde_json::from_str(text).ok()
     }
 
-    /// In printable ASCII, without two blanks in a row: as it is, it can be a header.
+    /// Returns the record in printable ASCII without two spaces in a row, so that it can be a header value
+    /// unchanged.
     pub(super) fn text(&self) -> String {
         let json = serde_json::to_string(self).unwrap_or_default();
         let mut text = String::with_capacity(json.len());
         for c in json.chars() {
-            // Beyond its strings, compact JSON has no blank.
+            // Compact JSON contains spaces only in its strings.
             let second_blank = c == ' ' && text.ends_with(' ');
             if (' '..='~').contains(&c) && !second_blank {
                 text.push(c);
@@ -83,7 +85,7 @@ impl Record {
         self.size == size && self.etag.as_md5().is_none_or(same)
     }
 
-    /// Puts what the record says over what the blob's own headers say.
+    /// Replaces attributes from the blob's own headers by those of the record.
     pub(super) fn apply(&self, attributes: &mut Attributes) {
         attributes.tags = self.tags.clone();
         attributes.acl = self.acl;

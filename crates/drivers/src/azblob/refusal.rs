@@ -11,7 +11,7 @@ use crate::{
 use http::StatusCode;
 use std::fmt;
 
-/// Error documents are short; whatever is longer is none.
+/// The maximum size of an error document. Real ones are much shorter.
 const LONGEST: usize = 64 << 10;
 
 #[derive(Debug, Clone)]
@@ -27,17 +27,17 @@ pub(super) async fn read(reply: Reply) -> Refusal {
     let document = reply.bytes(LONGEST).await.unwrap_or_default();
     let error = xml::parse(&document, "Error").unwrap_or_default();
     let value = |name| error.value(name).unwrap_or_default().trim().to_owned();
-    // The lines after the first name the request.
+    // The lines after the first one contain the request id and the time.
     let message = value("Message").lines().next().unwrap_or_default().to_owned();
     Refusal { status, code: code.unwrap_or_else(|| value("Code")), message }
 }
 
-/// A reply that is no refusal.
+/// Returns the reply if it reports success, otherwise its error.
 pub(super) async fn accept(reply: Reply) -> Result<Reply> {
     if reply.status.is_success() { Ok(reply) } else { Err(read(reply).await.into()) }
 }
 
-/// By Azure's codes ("Status and error codes", "Blob service error codes").
+/// Azure's codes ("Status and error codes", "Blob service error codes") and the errors they map to.
 const CODES: &[(&str, StoreErrorKind)] = &[
     ("BlobNotFound", StoreErrorKind::NoSuchKey),
     ("ContainerNotFound", StoreErrorKind::Unavailable),
@@ -49,10 +49,10 @@ const CODES: &[(&str, StoreErrorKind)] = &[
     ("ConditionNotMet", StoreErrorKind::PreconditionFailed),
     ("TargetConditionNotMet", StoreErrorKind::PreconditionFailed),
     ("SourceConditionNotMet", StoreErrorKind::Conflict),
-    // Somebody holds the blob: a lease, a copy onto it, a policy.
+    // Another client holds the blob: by a lease, a copy to it, or a policy.
     ("LeaseIdMissing", StoreErrorKind::Conflict),
     ("LeaseLost", StoreErrorKind::Conflict),
-    // Others have staged blocks for this key whose ids have another length.
+    // Another program has staged blocks for this key whose ids have another length.
     ("InvalidBlobOrBlock", StoreErrorKind::Conflict),
     ("PendingCopyOperation", StoreErrorKind::Busy),
     ("SnapshotsPresent", StoreErrorKind::Conflict),
@@ -88,23 +88,24 @@ impl Refusal {
         }
     }
 
-    /// A write condition of ours did not hold.
+    /// Returns whether a condition of the write was not met.
     pub(super) fn is_lost_race(&self) -> bool {
         self.kind() == StoreErrorKind::PreconditionFailed
     }
 
-    /// The source of a copy is not the one that was meant.
+    /// Returns whether the source of a copy has been replaced.
     pub(super) fn is_about_source(&self) -> bool {
         self.code == "SourceConditionNotMet"
     }
 
-    /// Blocks that were sent are no longer there: another writer published, which discards them.
+    /// Returns whether blocks that were sent no longer exist: another writer has published, which discards
+    /// them.
     pub(super) fn is_overtaken(&self) -> bool {
         self.code == "InvalidBlockList"
     }
 }
 
-/// Azure's own message, for the operator.
+/// Azure's own message, for the operator only.
 #[derive(Debug)]
 struct Said(Refusal);
 
@@ -125,7 +126,8 @@ pub(super) fn is_of(error: &StoreError, code: &str) -> bool {
 impl From<Refusal> for StoreError {
     fn from(refusal: Refusal) -> Self {
         let kind = refusal.kind();
-        // Kinds whose words reach clients speak of the request; the rest is for the operator.
+        // The messages of kinds that reach clients are about the request; all other messages are for the
+        // operator.
         let words = match (kind, refusal.code.as_str()) {
             (_, "BlobArchived" | "BlobBeingRehydrated") => {
                 "The object is archived in the storage behind this bucket"

@@ -50,14 +50,15 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     durability: Durability::Strict,
 };
 
-/// Azure: "Naming and referencing containers, blobs, and metadata". In UTF-16, as it counts.
+/// The longest name in UTF-16 units, which is how Azure counts ("Naming and referencing containers, blobs,
+/// and metadata").
 const LONGEST_NAME: usize = 1024;
 const MOST_SEGMENTS: usize = 254;
 
-/// Bodies up to this length are answered whole.
+/// Bodies up to this length are read completely before the reply.
 const SHORT: u64 = 128 << 10;
 
-/// How often a read or a change begins anew because the object was replaced meanwhile.
+/// How often a read or a change is repeated because the object was replaced meanwhile.
 pub(super) const ROUNDS: usize = 32;
 
 #[derive(Debug)]
@@ -67,7 +68,7 @@ pub(super) struct AzblobStore {
     pub(super) bucket: BucketId,
     pub(super) place: Place,
     pub(super) marks: Arc<Marks>,
-    /// One Complete of an upload at a time.
+    /// Locks of uploads: one Complete of an upload runs at a time.
     pub(super) completing: Arc<Locks<UploadId>>,
 }
 
@@ -102,12 +103,12 @@ impl AzblobStore {
         Ok(name)
     }
 
-    /// A key that has no name there has no object.
+    /// Returns the blob name of a key. A key that Azure cannot store has no object.
     pub(super) fn name_of_existing(&self, key: &ObjectKey) -> Result<String> {
         self.name(key).map_err(|_| StoreErrorKind::NoSuchKey.into())
     }
 
-    /// A blob of our own, beside the bucket's objects.
+    /// Returns the name of a blob in the gateway's own folder, beside the bucket's objects.
     pub(super) fn own(&self, path: &str) -> String {
         self.place.below(&format!("{}/{path}", names::RESERVED))
     }
@@ -116,7 +117,7 @@ impl AzblobStore {
         self.client.blob(method, &self.place.remote, name)
     }
 
-    /// Without what is elsewhere.
+    /// Returns the blob's description without its overflow.
     pub(super) async fn look(&self, name: &str) -> Result<Found> {
         let look =
             async || headers::described(self.blob(Method::HEAD, name).send(Again::Harmless).await?).await;
@@ -125,7 +126,8 @@ impl AzblobStore {
             if !found.is_doubtful {
                 break;
             }
-            // Somebody else's blob says the same once more.
+            // A second reply with the same values shows that the record belongs to other bytes, because
+            // another program replaced them.
             let before = std::mem::replace(&mut found, look().await?);
             if (&before.tag, before.info.size, &before.info.etag)
                 == (&found.tag, found.info.size, &found.info.etag)
@@ -144,18 +146,19 @@ impl AzblobStore {
         }
     }
 
-    /// With as much of what is elsewhere as is wanted.
+    /// Returns the blob's description with its overflow: all of it, or what every reply has to show.
     pub(super) async fn look_for(&self, name: &str, all: bool) -> Result<Found> {
         let mut found = self.look(name).await?;
         if self.complete_info(&mut found, all).await.is_err() {
-            // Replaced, and its overflow swept, between the two requests.
+            // The object was replaced, and its overflow swept, between the two requests.
             found = self.look(name).await?;
             self.complete_info(&mut found, all).await?;
         }
         Ok(found)
     }
 
-    /// The part's location has to be known first; then the object has to be the same still.
+    /// Reads a part of an object. Its position has to be known first, and the object must be unchanged
+    /// afterwards.
     async fn get_known(&self, name: &str, request: &GetRequest) -> Result<GetReply> {
         for _ in 0..ROUNDS {
             let found = self.look_for(name, matches!(request.selection, Selection::Part(_))).await?;
@@ -205,7 +208,7 @@ impl AzblobStore {
         found.info.parts.clear();
         match self.reader(name, &found.tag, size).body(reply, span).await {
             Ok(body) => Ok(GetReply { info: found.info, span, body }),
-            // The object was replaced before all of it had arrived, and no byte of it was passed on yet.
+            // The object was replaced before the whole body arrived, and no byte was passed on yet.
             Err(error) if error.kind() == StoreErrorKind::PreconditionFailed => {
                 self.get_known(name, request).await
             }
@@ -219,7 +222,7 @@ impl AzblobStore {
     }
 }
 
-/// Reads the very blob that was begun.
+/// Reads the blob with the tag with which reading began.
 #[derive(Clone)]
 struct Reader {
     client: Arc<Client>,
@@ -230,7 +233,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// `PreconditionFailed`: it is another blob by now.
+    /// Requests a span. `PreconditionFailed`: the blob was replaced.
     async fn open(&self, span: Span) -> Result<Reply> {
         let call = self.client.blob(Method::GET, &self.container, &self.name);
         let call = call
@@ -239,7 +242,7 @@ impl Reader {
         let reply = refusal::accept(call.send(Again::Harmless).await?).await?;
         match extent(&reply)? {
             (size, sent) if sent == span && size == self.size => Ok(reply),
-            // The condition was judged before the blob was replaced, and the reply made after.
+            // Azure checked the condition before the blob was replaced, and made the reply after it.
             (size, _) if size != self.size || reply.header("etag") != Some(&self.tag) => {
                 Err(StoreErrorKind::PreconditionFailed.into())
             }
@@ -250,8 +253,8 @@ impl Reader {
         }
     }
 
-    /// A short body is read here: `PreconditionFailed` if it was replaced meanwhile, and no byte of it was
-    /// passed on.
+    /// Returns the body. A short one is read completely here: the result is `PreconditionFailed` if it was
+    /// replaced meanwhile, and no byte was passed on.
     async fn body(self, first: Reply, span: Span) -> Result<ObjectBody> {
         let (attempts, short) = (self.client.attempts(), span.len() <= SHORT);
         let reopen: wire::Reopen = Box::new(move |read| {
@@ -275,7 +278,7 @@ impl Reader {
             return Ok(ObjectBody::Stream(stream));
         }
         let mut whole = match stream.next().await.transpose()? {
-            // Most often, all of it.
+            // Mostly the first piece is the whole body.
             Some(first) if first.len() as u64 == span.len() => return Ok(ObjectBody::Full(first)),
             Some(first) => Vec::from(first),
             None => Vec::new(),
@@ -287,7 +290,7 @@ impl Reader {
     }
 }
 
-/// The size of the object, and which bytes of it a reply holds.
+/// Returns the size of the object, and which bytes of it a reply contains.
 fn extent(reply: &Reply) -> Result<(u64, Span)> {
     if reply.status == StatusCode::OK {
         let size = headers::size_of(reply)?;
@@ -306,7 +309,8 @@ fn extent(reply: &Reply) -> Result<(u64, Span)> {
     reply.header("content-range").and_then(read).ok_or_else(strange)
 }
 
-/// Azure knows no ranges from the end, and counts in 64 bits with a sign.
+/// Returns the `Range` header. Azure supports no ranges from the end, and its numbers are signed with 64
+/// bits.
 fn range_header(selection: Selection) -> Option<String> {
     match selection {
         Selection::Range(ByteRange::FromTo(first, last)) if i64::try_from(last).is_ok() => {

@@ -1,8 +1,8 @@
-//! Removes from our own folder what a crash left: blobs of uploads that have ended, and overflows without an
-//! object.
+//! Removes what a crash left in the gateway's own folder: blobs of uploads that have ended, and overflow
+//! blobs without an object.
 //!
-//! Blocks that no commit named are not seen here; Azure drops them a week after the last of their blob was
-//! sent.
+//! Blocks that no commit named are not listed. Azure discards them a week after the last block of their blob
+//! was sent.
 
 use super::{headers::Found, multipart::FOLDER, refusal, store::AzblobStore};
 use crate::{
@@ -20,7 +20,8 @@ use crate::{
 use http::Method;
 use std::time::Duration;
 
-/// Another gateway's upload may look abandoned from here; none lives longer than its uncommitted blocks.
+/// The age at which leftovers are removed. An upload of another gateway may look abandoned, but none lives
+/// longer than its uncommitted blocks.
 pub(super) const OLD: Duration = Duration::from_secs(8 * 24 * 3600);
 const OVERFLOWS: &str = "overflow/";
 const LONGEST_PAGE: usize = 16 << 20;
@@ -45,7 +46,7 @@ impl AzblobStore {
                     Ok(true) => self.remove_blob(&blob.name).await?,
                     Ok(false) => {}
                     Err(error) if error.is_temporary() => return Err(error),
-                    // A blob that cannot be understood does not keep the others.
+                    // An error with one blob does not stop the sweep of the others.
                     Err(error) => {
                         tracing::warn!(%error, blob = blob.name, "a blob of our own folder cannot be judged; it is left there")
                     }
@@ -75,7 +76,7 @@ impl AzblobStore {
         Ok(found.as_ref().and_then(Found::elsewhere).is_none_or(|elsewhere| elsewhere.id != id))
     }
 
-    /// When the bucket goes.
+    /// Removes everything in the gateway's own folder when the bucket is deleted.
     pub(super) async fn clear_own_folder(&self) -> Result<()> {
         let mut pages = Pages::of("emptying our own folder");
         loop {
@@ -86,7 +87,7 @@ impl AzblobStore {
             if next.is_none() || blobs.is_empty() {
                 return Ok(());
             }
-            // Removed blobs are not listed again.
+            // A page that repeats removed blobs would never end.
             pages.next(blobs.first().map(|blob| &blob.name))?;
         }
     }

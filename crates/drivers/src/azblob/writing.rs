@@ -1,4 +1,4 @@
-//! Putting objects, and changing their tags and ACLs.
+//! Writes objects, and changes their tags and ACLs.
 
 use super::{
     blocks::{self, Body, Staged},
@@ -70,9 +70,9 @@ impl AzblobStore {
         }
     }
 
-    /// Another writer of this key published while our blocks were there, which discards them. Without
-    /// conditions that is the same as if it had come right after us, within the time of this request: ours
-    /// was overwritten at once.
+    /// Decides what to reply when another writer of this key published while the blocks of this one were
+    /// staged, which discards them. A write without conditions counts as made and overwritten at once, if the
+    /// other write happened during this request.
     async fn overtaken(
         &self,
         name: &str,
@@ -89,7 +89,7 @@ impl AzblobStore {
                 checksum: draft.checksum,
                 version: None,
             }),
-            // Nobody shows that it was so.
+            // There is no proof that the other write happened during this request.
             _ if conditions.is_empty() => {
                 Err(StoreError::new(StoreErrorKind::Busy, "another writer of this key came between"))
             }
@@ -111,7 +111,7 @@ impl AzblobStore {
         Box::pin(call.send(Again::OnlyIfRefused))
     }
 
-    /// Put Block List: makes blocks a blob.
+    /// Sends Put Block List, which makes a blob of blocks.
     pub(super) fn commit<'s>(
         &'s self,
         name: &'s str,
@@ -127,7 +127,7 @@ impl AzblobStore {
         Box::pin(guard.apply(call).body(Outgoing::full(list.clone())).patiently().send(Again::OnlyIfRefused))
     }
 
-    /// Everything about an object that its blob says, where the blob's own headers are `native`.
+    /// Returns the headers with all attributes of an object whose blob has the headers `native`.
     pub(super) async fn described(
         &self,
         key: &ObjectKey,
@@ -150,7 +150,7 @@ impl AzblobStore {
         Ok(headers::of_metadata(&record, &user))
     }
 
-    /// Metadata is replaced as a whole, and only if it is still what was read.
+    /// Changes metadata. It is replaced as a whole, on the condition that it is still the one that was read.
     pub(super) async fn change(&self, key: &ObjectKey, change: Change) -> Result<()> {
         let name = self.name_of_existing(key)?;
         for _ in 0..ROUNDS {
@@ -199,7 +199,7 @@ impl Draft {
     }
 }
 
-/// A plain object, and its MD5 as headers have it.
+/// Returns a draft of an object without parts, and its MD5 as a header value.
 fn drafted(attributes: Attributes, arrived: &Arrived) -> Result<(Draft, String)> {
     let md5 =
         arrived.md5.ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "a body was not digested"))?;

@@ -1,5 +1,6 @@
-//! Drafts: an open upload session, which becomes the file of a path when it is finished, or few bytes that
-//! are sent when they are published. Copies that Dropbox makes are in our own folder until they are moved.
+//! Drafts: an open upload session, which becomes the file of a path when it is finished, or a few bytes that
+//! are sent when they are published. A copy that Dropbox made is in the driver's own folder until it is
+//! moved.
 
 use super::{
     drive::{Drive, Look, Way},
@@ -24,7 +25,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// The size of the chunks of a session. One is held in memory.
+/// The size of the chunks of a session. One chunk is held in memory.
 const CHUNK: usize = 4 << 20;
 /// The number of attempts to publish while other programs create files at the path.
 const ROUNDS: usize = 4;
@@ -34,12 +35,12 @@ pub(super) struct DropboxDraft {
     hash: ContentHash,
     written: u64,
     state: State,
-    /// The path to remove if this draft becomes no file.
+    /// The path to remove if this draft is not published.
     path: Option<String>,
 }
 
 enum State {
-    /// Few bytes, of which Dropbox knows nothing.
+    /// A few bytes, which were not sent to Dropbox yet.
     Gathering(Gathered),
     Session(Session),
     Ready(Source, Hashed),
@@ -50,7 +51,7 @@ enum State {
 enum Source {
     Bytes(Bytes),
     Session(String),
-    /// A file in our own folder.
+    /// A file in the driver's own folder.
     File(Item),
 }
 
@@ -66,7 +67,7 @@ impl DropboxDraft {
         Self { drive, hash: ContentHash::default(), written: 0, state, path: None }
     }
 
-    /// One that Dropbox has made.
+    /// Returns a draft of a file that Dropbox has created.
     pub(super) fn stored(drive: Arc<Drive>, name: &DraftName, item: Item) -> Self {
         let stat = item.stat();
         let hashed = Hashed { hash: stat.tag.unwrap_or_default(), size: stat.size };
@@ -87,7 +88,7 @@ impl DropboxDraft {
                 Way::Obstructed => return Ok(Outcome::Obstructed),
                 Way::Spelled => return Ok(Outcome::Spelled),
             }
-            // Dropbox would replace what is spelled otherwise.
+            // Dropbox would replace an entry whose name differs only in case.
             let there = match self.drive.look(path).await? {
                 Look::Spelled => return Ok(Outcome::Spelled),
                 Look::Item(item) if item.kind() != Kind::File => return Ok(Outcome::IsFolder),
@@ -140,7 +141,7 @@ impl DropboxDraft {
         json!({ "path": self.drive.whole(path), "mode": mode, "autorename": false, "mute": true, "strict_conflict": true })
     }
 
-    /// `None`: something else is there now.
+    /// Interprets the reply to a commit. `None`: another entry is at the path now, so the caller tries again.
     async fn judge(
         &self,
         path: &str,
@@ -165,7 +166,7 @@ impl DropboxDraft {
         if !may_be_done {
             return Err(error);
         }
-        // The reply may have been lost, not the file.
+        // The file may have been created although the reply was lost.
         let there = self.drive.file(path).await?.filter(|item| item.is_of(&hashed.hash, hashed.size));
         there.map(|item| item.stat()).ok_or(error).map(Some)
     }
@@ -185,7 +186,8 @@ fn failed() -> StoreError {
     StoreError::new(StoreErrorKind::Internal, "writing this file has failed before")
 }
 
-/// A copy can be moved only to a free path; to replace a file, a session is needed.
+/// Copies a file's bytes into a new session. A copy that Dropbox made can be moved only to a free path;
+/// replacing a file needs a session.
 async fn download_into_session(drive: &Arc<Drive>, item: &Item) -> Result<String> {
     let (rev, size) = (item.rev.clone().unwrap_or_default(), item.stat().size);
     let mut session = Session::new(drive.clone());
@@ -248,7 +250,7 @@ impl Draft for DropboxDraft {
     }
 
     async fn publish(mut self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
-        // Once begun it runs to its end, whether or not the caller waits.
+        // The publishing task runs to its end, even if the caller is dropped.
         let path = path.to_owned();
         let publishing = async move {
             let _claim = self.drive.claims.own(&[&path]).await;
@@ -272,7 +274,7 @@ impl Draft for DropboxDraft {
         tokio::spawn(publishing).await.map_err(given_up)?
     }
 
-    /// Sessions end by themselves, and are not visible.
+    /// Discards the draft. Sessions are invisible and expire by themselves.
     async fn discard(mut self: Box<Self>) {
         if let Some(path) = self.path.take() {
             clear(&self.drive, &path).await;
@@ -289,14 +291,15 @@ impl Drop for DropboxDraft {
     }
 }
 
-/// The next start removes what cannot be removed now.
+/// Removes a draft. If that fails, the next start removes it.
 async fn clear(drive: &Drive, path: &str) {
     if let Err(error) = drive.delete(path, None).await {
         tracing::debug!(%error, "a draft was not removed");
     }
 }
 
-/// Chunks one after the other, each as often as it takes.
+/// An upload session. Chunks are sent one after the other, each until it succeeds or the attempts are used
+/// up.
 struct Session {
     drive: Arc<Drive>,
     id: Option<String>,
@@ -331,7 +334,7 @@ impl Session {
         Ok(())
     }
 
-    /// Returns the session's id: all that was written is in it.
+    /// Sends the rest and returns the session's id: the session contains all bytes.
     async fn finish(mut self) -> Result<String> {
         let rest: Bytes = std::mem::take(&mut self.pieces).concat().into();
         if !rest.is_empty() || self.id.is_none() {
@@ -343,7 +346,7 @@ impl Session {
     async fn put(&mut self, mut chunk: Bytes) -> Result<()> {
         let octets = "application/octet-stream";
         let Some(id) = self.id.clone() else {
-            // A session whose reply is lost is not used, and ends by itself.
+            // A session whose reply was lost is not used; it expires by itself.
             let call = self
                 .drive
                 .content("upload_session/start", &json!({ "close": false }))
@@ -366,7 +369,7 @@ impl Session {
                         return Ok(());
                     }
                     Ok(Err(refusal)) => match refusal.correct_offset {
-                        // Taken before, and the reply was lost; or a part of it.
+                        // An earlier attempt sent this chunk or a part of it, and the reply was lost.
                         Some(next) if (self.offset..=end).contains(&next) => {
                             let _taken =
                                 chunk.split_to(usize::try_from(next - self.offset).unwrap_or(chunk.len()));

@@ -1,5 +1,5 @@
-//! Paths and their entries. Dropbox finds `A` under `a`, while the two are different objects, and of the
-//! folders in a path it only promises to spell the last name right: so each is checked by itself, and
+//! Paths and their entries. Dropbox finds `A` under `a`, while the two are different objects. In replies only
+//! the last name of a path is sure to have its exact spelling, so each folder is checked by itself, and
 //! remembered for a while.
 
 use super::{item::Item, refusal::Refusal};
@@ -26,11 +26,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Dropbox gives up to 2,000.
+/// The entries per page; Dropbox allows up to 2,000.
 const PAGE: u32 = 1000;
-/// How long another program's respelling of a folder may go unnoticed.
+/// How long the driver may not notice that another program has renamed a folder to another spelling.
 const FRESH: Duration = Duration::from_secs(60);
-/// Folders that are remembered.
+/// The number of folders that are remembered.
 const MANY: usize = 10_000;
 
 #[derive(Debug)]
@@ -38,16 +38,16 @@ pub(super) struct Drive {
     pub(super) api: Arc<Api<Refusal>>,
     content: Endpoint,
     pub(super) claims: Arc<Claims>,
-    /// Begins with a `/`, or is empty.
+    /// The root: empty, or a path that begins with a `/`.
     root: String,
-    /// Folders that were seen to be spelled like this.
+    /// Folders whose exact spelling was checked, and when.
     spelled: Mutex<BTreeMap<String, Instant>>,
 }
 
 #[derive(Debug)]
 pub(super) enum Look {
     Nothing,
-    /// Something that is spelled otherwise, it or a folder on the way.
+    /// The entry, or a folder above it, has another spelling.
     Spelled,
     Item(Item),
 }
@@ -55,11 +55,11 @@ pub(super) enum Look {
 /// The state of the folders in a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// Folders, or nothing.
+    /// They are folders, or do not exist.
     Free,
-    /// A file.
+    /// One of them is a file.
     Obstructed,
-    /// A folder or file that is spelled otherwise.
+    /// One of them has another spelling.
     Spelled,
 }
 
@@ -87,7 +87,7 @@ impl Drive {
         Self { api, content, claims: Arc::default(), root, spelled: Mutex::default() }
     }
 
-    /// Returns the path as Dropbox writes it.
+    /// Returns the path in the form that Dropbox uses.
     pub(super) fn whole(&self, path: &str) -> String {
         if path.is_empty() { self.root.clone() } else { format!("{}/{path}", self.root) }
     }
@@ -96,13 +96,13 @@ impl Drive {
         self.api.call(Method::POST, &format!("/2/files/{function}")).json(argument)
     }
 
-    /// A function that takes or gives bytes.
+    /// Begins a request to a function that receives or returns bytes.
     pub(super) fn content(&self, function: &str, argument: &Value) -> Call<Refusal> {
         let path = format!("{}/2/files/{function}", self.content.path());
         self.api.at(&self.content, Method::POST, &path).header("dropbox-api-arg", &ascii(argument))
     }
 
-    /// Returns the entry at a path, perhaps with another spelling. Not for the root.
+    /// Returns the entry at a path, perhaps with another spelling. It cannot be used for the root.
     async fn any(&self, path: &str) -> Result<Option<Item>> {
         found(
             self.call("get_metadata", &json!({ "path": self.whole(path) }))
@@ -157,7 +157,8 @@ impl Drive {
         Ok(self.way_to(&join(folder, "x")).await? == Way::Free)
     }
 
-    /// From the outside in: what is below nothing needs no look.
+    /// Checks the folders in a path, beginning with the outermost one. Below a missing folder nothing is
+    /// checked.
     pub(super) async fn way_to(&self, path: &str) -> Result<Way> {
         for (at, _) in path.match_indices('/') {
             let folder = &path[..at];
@@ -188,7 +189,7 @@ impl Drive {
         }
     }
 
-    /// A folder and those above it.
+    /// Creates a folder and those above it.
     pub(super) async fn make(&self, path: &str) -> Result<Way> {
         let way = self.way_to(&join(path, "x")).await?;
         if way != Way::Free || path.is_empty() || self.is_known(path) {
@@ -200,7 +201,7 @@ impl Drive {
             .await?
         {
             Ok(_) => Ok(Way::Free),
-            // By us, by the attempt before, or by somebody else.
+            // The folder was created by another task, by an earlier attempt, or by another program.
             Err(refusal) if refusal.says("conflict") => match self.way_to(&join(path, "x")).await? {
                 Way::Free if !self.is_known(path) => Err(StoreError::new(
                     StoreErrorKind::Unavailable,
@@ -212,7 +213,7 @@ impl Drive {
         }
     }
 
-    /// Gives a file another path, which nothing has.
+    /// Moves a file to a path that is free.
     pub(super) async fn relocate(
         &self,
         from: &str,
@@ -222,7 +223,7 @@ impl Drive {
         self.call("move_v2", &change).read::<Changed>(Again::OnlyIfRefused).await
     }
 
-    /// `None`: there was nothing. `Some(false)`: it is not that version any more.
+    /// Deletes an entry. `None`: it did not exist. `Some(false)`: it has another revision now.
     pub(super) async fn delete(&self, path: &str, rev: Option<&str>) -> Result<Option<bool>> {
         let mut change = json!({ "path": self.whole(path) });
         if let Some(rev) = rev {
@@ -237,7 +238,7 @@ impl Drive {
     }
 }
 
-/// A refusal because there is no such thing is an answer.
+/// Converts a refusal because the path does not exist into `None`.
 pub(super) fn found<T>(answer: std::result::Result<T, Refusal>) -> Result<Option<T>> {
     match answer {
         Ok(found) => Ok(Some(found)),
@@ -246,12 +247,12 @@ pub(super) fn found<T>(answer: std::result::Result<T, Refusal>) -> Result<Option
     }
 }
 
-/// The folder of a path, and the name in it.
+/// Splits a path into its folder and its name.
 pub(super) fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
-/// JSON for a header: what is not printable ASCII is escaped.
+/// Returns JSON for a header: all characters that are not printable ASCII are escaped.
 fn ascii(argument: &Value) -> String {
     let mut text = String::new();
     for c in argument.to_string().chars() {

@@ -9,19 +9,19 @@ use serde::Deserialize;
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Item {
-    /// Answers that can only be of files leave it out.
+    /// The type of the entry. It is missing in replies that can only describe files.
     #[serde(rename = ".tag", default)]
     tag: Option<String>,
-    /// The name with its exact spelling. For the folders above, no reply gives that reliably.
+    /// The name with its exact spelling. No reply reports the spelling of the folders above reliably.
     #[serde(default)]
     pub(super) name: String,
     #[serde(default)]
     size: u64,
-    /// The id of this version, which is never changed.
+    /// The id of this revision. A revision never changes.
     pub(super) rev: Option<String>,
     server_modified: Option<String>,
     content_hash: Option<String>,
-    /// Documents that only Dropbox's own programs show.
+    /// `false` for documents that only Dropbox's own programs can show.
     is_downloadable: Option<bool>,
 }
 
@@ -38,7 +38,8 @@ impl Item {
         self.kind() == Kind::File
     }
 
-    /// The tag is of the bytes: it survives a move, and what has the same bytes is the same.
+    /// Returns the properties. The tag depends on the bytes alone: it survives a move, and files with the
+    /// same bytes have the same tag.
     pub(super) fn stat(&self) -> Stat {
         let kind = self.kind();
         if kind == Kind::Folder {
@@ -55,7 +56,7 @@ impl Item {
 
 const BLOCK: usize = 4 << 20;
 
-/// `content_hash`: SHA-256 of the SHA-256s of blocks of 4 MiB.
+/// Computes `content_hash`: the SHA-256 of the SHA-256 sums of all blocks of 4 MiB.
 pub(super) struct ContentHash {
     blocks: Context,
     block: Context,
@@ -95,7 +96,7 @@ impl ContentHash {
     }
 }
 
-/// The hash of bytes that are there at once.
+/// Returns the hash of bytes in memory.
 #[cfg(test)]
 fn of(bytes: &[u8]) -> String {
     use ring::digest::digest;

@@ -1,26 +1,27 @@
 //! Files in folders of Dropbox, by its API v2.
 //!
-//! A draft is an open upload session: it is not visible, and finishing it makes it the file of a path in one
-//! step, in place of a file or only where nothing exists, which Dropbox decides (`mode`, `strict_conflict`).
-//! If that is refused, the session is unchanged, and can be finished elsewhere. Few bytes are held and sent
-//! when they are published. Sessions that become no file end by themselves, after days.
+//! A draft is an open upload session. It is invisible, and finishing it creates the file of a path in one
+//! step. Dropbox decides whether that may replace a file or needs a free path (`mode`, `strict_conflict`). If
+//! it refuses, the session is unchanged and can be finished at another path. A few bytes are held in memory
+//! and sent when they are published. Sessions that are never finished expire after days.
 //!
-//! Every read is of one revision, which cannot change; every removal is of one revision too, or nothing is
-//! removed.
+//! Every read is of one revision, which cannot change. Every removal names a revision too, and removes
+//! nothing if the file has another one.
 //!
-//! Dropbox takes `a` and `A` for one name. An entry with another spelling is not found here, and conflicts
-//! with a draft; between a check and finishing, another program could still change the spelling.
+//! Dropbox treats `a` and `A` as one name. An entry with another spelling is not found here, and conflicts
+//! with a draft. Between the check and the finishing of a session, another program could still change the
+//! spelling.
 //!
-//! Removing a folder removes what is in it: in this process no change happens between the check and the
-//! removal, and a file that another program created in that very moment can be restored at Dropbox.
+//! Removing a folder removes its content. This process makes no change between the check and the removal, and
+//! a file that another program created at that moment can be restored at Dropbox.
 //!
 //! | file | owns |
 //! |---|---|
-//! | `refusal` | Dropbox's summaries as our kinds of errors |
-//! | `item` | what Dropbox tells of a file; its hash |
-//! | `drive` | paths, and how they are spelled |
-//! | `reading` | files on their way out |
-//! | `draft` | files on their way in |
+//! | `refusal` | Dropbox's error summaries as kinds of errors |
+//! | `item` | what Dropbox reports of a file; its hash |
+//! | `drive` | paths and their spelling |
+//! | `reading` | downloads |
+//! | `draft` | uploads |
 
 mod draft;
 mod drive;
@@ -50,27 +51,27 @@ use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use serde_json::json;
 use std::sync::Arc;
 
-/// To see and change files and folders.
+/// The scope: reading and writing files, folders and their metadata.
 pub const SCOPE: &str = "files.metadata.read files.metadata.write files.content.read files.content.write";
 
-/// "350 GB".
+/// The largest file: "350 GB".
 const LARGEST: u64 = 350_000_000_000;
-/// How often a file is removed that others replace.
+/// How often a removal is repeated because other programs replace the file.
 const ROUNDS: usize = 4;
 
 #[derive(Debug, Clone)]
 pub struct DropboxSettings {
-    /// The address of the functions that take and give documents.
+    /// The address of the functions that exchange JSON only.
     pub endpoint: Endpoint,
-    /// The address of the functions that take or give bytes.
+    /// The address of the functions that receive or return bytes.
     pub content_endpoint: Endpoint,
     /// The endpoint for tokens.
     pub token_endpoint: Endpoint,
-    /// The application, and what it got for a person.
+    /// The id of the application. `refresh_token` is what a user has granted to it.
     pub app_key: String,
     pub app_secret: Option<Secret>,
     pub refresh_token: Secret,
-    /// Folders to the root, made if they are missing.
+    /// The folder that is the root; it is created if it is missing.
     pub root: String,
     pub wire: WireSettings,
 }
@@ -81,7 +82,7 @@ pub struct DropboxFiles {
 }
 
 impl DropboxFiles {
-    /// Waits for no network.
+    /// Creates the driver without a request to Dropbox.
     pub fn new(settings: DropboxSettings) -> Result<Self> {
         let root = settings.root.trim_matches('/').to_owned();
         if root.split('/').any(|name| matches!(name, "." | "..") || (name.is_empty() && !root.is_empty())) {
@@ -151,8 +152,8 @@ impl Files for DropboxFiles {
         let Some(source) = self.drive.file(from).await?.filter(|item| item.stat().is_same(expected)) else {
             return Ok(None);
         };
-        // A copy can be moved only where nothing is: in place of a file, its bytes have to come through here
-        // anyway.
+        // A copy that Dropbox made can be moved only to a free path. To replace a file, its bytes have to
+        // pass through this process, so the default is used.
         if let Look::Item(_) | Look::Spelled = self.drive.look(path).await? {
             return Ok(None);
         }
@@ -176,7 +177,7 @@ impl Files for DropboxFiles {
             }
         };
         let draft = DropboxDraft::stored(self.drive.clone(), name, made.clone());
-        // The hash of the copy decides, whatever the source is by now.
+        // The hash of the copy decides, even if the source has changed meanwhile.
         let stat = source.stat();
         if stat.tag.as_deref().is_some_and(|hash| made.is_of(hash, stat.size)) {
             return Ok(Some(Box::new(draft)));
@@ -193,7 +194,7 @@ impl Files for DropboxFiles {
             Ok(Ok(Changed { metadata })) => Ok(Some(metadata.stat())),
             Ok(Err(refusal)) if refusal.is_not_found() => Ok(None),
             Ok(Err(refusal)) if refusal.status.is_client_error() => Err(refusal.into()),
-            // The reply may have been lost, not the change.
+            // The change may have been made although the reply was lost.
             other => {
                 let there =
                     self.drive.file(to).await?.map(|item| item.stat()).filter(|there| there.tag == stat.tag);
@@ -212,7 +213,7 @@ impl Files for DropboxFiles {
         let _claim = self.drive.claims.own(&[path]).await;
         for _ in 0..ROUNDS {
             let Some(item) = self.drive.file(path).await? else { return Ok(false) };
-            // A file that is gone counts as removed, whoever removed it.
+            // A file that is gone counts as removed.
             if self.drive.delete(path, item.rev.as_deref()).await? != Some(false) {
                 return Ok(true);
             }
@@ -221,14 +222,14 @@ impl Files for DropboxFiles {
     }
 
     async fn remove_folder(&self, path: &str) -> Result<bool> {
-        // Something is on its way into it, or it is being removed.
+        // The folder is in use: a file is being published in it, or another task removes it.
         let Some(_claim) = self.drive.claims.try_own(path).await else { return Ok(false) };
         match self.drive.look(path).await? {
             Look::Nothing | Look::Spelled => return Ok(true),
             Look::Item(item) if item.kind() != Kind::Folder => return Ok(false),
             Look::Item(_) => {}
         }
-        // A page may be empty though there are more.
+        // An empty page may be followed by others.
         let mut cursor = None;
         let mut pages = Pages::of("looking into a folder");
         while let Some(page) = self.drive.page(path, cursor.as_deref()).await? {

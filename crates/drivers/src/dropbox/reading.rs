@@ -1,4 +1,4 @@
-//! Files on their way out: by the revision that was found, which cannot change any more.
+//! Downloads: they name the revision that was found, which cannot change.
 
 use super::{drive::Drive, item::Item};
 use crate::{
@@ -22,7 +22,7 @@ pub(super) struct DropboxOpened {
     drive: Arc<Drive>,
     rev: String,
     stat: Stat,
-    /// Asked for at once.
+    /// The span that was requested when the file was opened, and the reply.
     ahead: Option<(Span, Reply)>,
 }
 
@@ -66,7 +66,7 @@ impl Opened for DropboxOpened {
     }
 }
 
-/// The reply begins with the first byte of `span`, which is not empty.
+/// Requests `span`, which is not empty. The reply begins with its first byte.
 pub(super) async fn part(drive: &Drive, rev: &str, size: u64, span: Span) -> Result<Reply> {
     let mut call = drive.content("download", &json!({ "path": format!("rev:{rev}") }));
     if span != Span::whole(size) {
@@ -84,7 +84,7 @@ pub(super) async fn part(drive: &Drive, rev: &str, size: u64, span: Span) -> Res
             }
         }
         Ok(reply) => Ok(reply.skipping(span.start)),
-        // Removed for good, or older than Dropbox keeps.
+        // The revision was deleted permanently, or is older than Dropbox keeps.
         Err(refusal) if refusal.is_not_found() || refusal.status == StatusCode::RANGE_NOT_SATISFIABLE => {
             Err(changed())
         }

@@ -1,4 +1,5 @@
-//! Error replies, by the summaries that Dropbox gives: `path/not_found/...`, from the outside in.
+//! Error replies, by the summaries that Dropbox sends: `path/not_found/...`, from the general to the
+//! specific.
 
 use crate::{
     backend::oauth,
@@ -34,7 +35,7 @@ impl oauth::Refusal for Refusal {
         let told = error["retry_after"].as_u64().map(Duration::from_secs);
         let offset =
             [&error, &error["lookup_failed"]].iter().find_map(|error| error["correct_offset"].as_u64());
-        // Refusals of what is malformed are plain text.
+        // Errors about malformed requests are plain text.
         let summary = if error_summary.is_empty() {
             String::from_utf8_lossy(document).into_owned()
         } else {
@@ -63,7 +64,7 @@ impl oauth::Refusal for Refusal {
     }
 }
 
-/// Anywhere in a summary, likeliest first.
+/// Words of a summary and the errors they map to; the first match counts.
 const TAGS: &[(&str, StoreErrorKind)] = &[
     ("insufficient_space", StoreErrorKind::StorageFull),
     ("insufficient_quota", StoreErrorKind::StorageFull),
@@ -79,12 +80,12 @@ const TAGS: &[(&str, StoreErrorKind)] = &[
 ];
 
 impl Refusal {
-    /// One of the words of the summary.
+    /// Returns whether the summary contains this word.
     pub(super) fn says(&self, tag: &str) -> bool {
         self.status.is_client_error() && self.summary.split(['/', ' ']).any(|word| word == tag)
     }
 
-    /// True also for a path below something that is no folder.
+    /// Returns whether the path does not exist. That includes a path below an entry that is not a folder.
     pub(super) fn is_not_found(&self) -> bool {
         self.says("not_found") || self.says("not_folder")
     }

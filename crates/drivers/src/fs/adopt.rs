@@ -1,8 +1,8 @@
-//! Foreign files: files created outside Causeway where objects are. They are served at once; their MD5 is
-//! computed when it first matters and kept as a record like any other object's.
+//! Foreign files: files that were created outside Causeway, where objects are. They are served at once. Their
+//! MD5 is computed when it first matters, and kept as a record like that of any other object.
 //!
-//! Small files are adopted when first seen. Large ones answer with a provisional ETag (it ends in `-0`) while
-//! a single background task reads them, so that HEAD never waits for gigabytes.
+//! A small file is adopted when it is first seen. A large one has a provisional ETag (it ends in `-0`) while
+//! a single background task reads it, so that HEAD never waits for gigabytes.
 
 use super::{Inner, blocking, record::Fingerprint, recording::recorded, volume::Found, write::row};
 use crate::{
@@ -12,22 +12,23 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Up to here the MD5 is computed while the client waits: some milliseconds.
+/// The size up to which the MD5 is computed while the client waits: it takes some milliseconds.
 const SMALL: u64 = 4 * 1024 * 1024;
 
-/// Returns what a client sees of a found file. Adopts it if that is quick, begins to if it is not.
+/// Returns what a client sees of a found file. A small foreign file is adopted here, a large one in the
+/// background.
 pub(super) async fn describe(inner: &Arc<Inner>, key: &ObjectKey, found: &Found) -> Result<ObjectInfo> {
     if found.record.is_some() {
         return Ok(found.info());
     }
     if found.fingerprint.size <= SMALL {
-        // Only if it is still the same file: the caller goes on with the one it has open.
+        // The result is used only if it is of the same file: the caller serves the file that it has open.
         let adopted = adopt(inner.clone(), key.clone())
             .await?
             .filter(|(fingerprint, _)| *fingerprint == found.fingerprint);
         return Ok(adopted.map_or_else(|| found.info(), |(_, info)| info));
     }
-    // Read-only files cannot take a record: the index may know them.
+    // A read-only file cannot store a record, but the index may have its MD5.
     let row = inner.catalog.index_lookup(inner.bucket, vec![key.clone()]).await?.pop().flatten();
     if let Some(row) =
         row.filter(|row| row.fingerprint == found.fingerprint.bytes() && row.etag.as_md5().is_some())
@@ -46,8 +47,7 @@ pub(super) async fn describe(inner: &Arc<Inner>, key: &ObjectKey, found: &Found)
     Ok(found.info())
 }
 
-/// Computes the MD5 of a foreign file and records it, under the key's lock. `None` if there is nothing any
-/// more.
+/// Computes the MD5 of a foreign file and records it, under the key's lock. `None` if the file is gone.
 pub(super) async fn adopt(inner: Arc<Inner>, key: ObjectKey) -> Result<Option<(Fingerprint, ObjectInfo)>> {
     let guard = inner.locks.lock(&key).await;
     let _changing = inner.changes.begin(&key);

@@ -1,5 +1,4 @@
-//! Reading a file in chunks, through buffers that are used again: fresh ones would cost a page fault per 4
-//! KiB.
+//! Reads a file in chunks, into buffers that are used again: fresh ones would cost one page fault per 4 KiB.
 
 use crate::model::Span;
 use crate::store::{ByteStream, ObjectBody, Result, error::StoreError};
@@ -12,9 +11,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// One read, one write to the socket: large enough to make the calls cheap, small enough to stay in cache.
+/// The size of one read and of one write to the socket: large enough to make the calls cheap, small enough to
+/// stay in the CPU's cache.
 pub(super) const CHUNK: usize = 128 * 1024;
-/// Buffers kept for later (16 MiB); those in use are bounded by the number of requests in flight.
+/// The number of unused buffers that are kept (16 MiB). Buffers in use are bounded by the number of requests.
 const KEPT: usize = 128;
 
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl Drop for Buffer {
 }
 
 impl Buffers {
-    /// All of a short span if the page cache has it: for threads that must not wait for the disk.
+    /// Returns a short span if the page cache has all of it. It never waits for the disk.
     pub(super) fn read_cached(file: &OwnedFd, span: Span) -> Option<ObjectBody> {
         let length = usize::try_from(span.len()).ok().filter(|length| *length <= CHUNK / 2)?;
         let mut bytes = vec![0; length];
@@ -51,8 +51,8 @@ impl Buffers {
         (read == length).then(|| ObjectBody::Full(bytes.into()))
     }
 
-    /// The next bytes of `span`, at most a chunk. Short files are an error: someone truncated ours while we
-    /// read it.
+    /// Returns the next bytes of `span`, at most a chunk. A file that ends early is an error: another program
+    /// truncated it while it was read.
     fn read(self: &Arc<Self>, file: &File, span: Span) -> Result<Bytes> {
         let length = usize::try_from(span.len()).unwrap_or(CHUNK).min(CHUNK);
         let failed = |error| StoreError::io("reading an object", error);
@@ -68,7 +68,7 @@ impl Buffers {
         Ok(Bytes::from_owner(buffer))
     }
 
-    /// Begins to read on the spot (the caller may block): what fits one chunk is all there, the rest is a
+    /// Begins to read; the call may block. A span that fits one chunk is read here, a longer one becomes a
     /// stream.
     pub(super) fn body(self: &Arc<Self>, file: OwnedFd, span: Span) -> Result<ObjectBody> {
         if span.is_empty() {

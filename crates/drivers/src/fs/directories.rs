@@ -1,10 +1,11 @@
-//! The directories of buckets, of which only a limited number is open: an operation that needs another one
+//! The directories of buckets. Only a limited number of them is open: an operation that needs another one
 //! opens it, and one that was not used lately is closed.
 //!
 //! Invariants:
-//! - an operation that has a directory keeps it, whatever is closed meanwhile;
-//! - a directory that is opened again is the same one as at first, or opening fails: never another one of its
-//!   name.
+//! - an operation that has a directory keeps it until it ends, even if the directory is closed here
+//!   meanwhile;
+//! - a directory that is opened again is the one that was opened first, or opening fails. It is never another
+//!   directory with the same name.
 
 use super::root::Root;
 use crate::store::error::{StoreError, StoreErrorKind};
@@ -20,10 +21,11 @@ use std::{
     },
 };
 
-/// Buckets in use at a time are few, and opening one again takes microseconds.
+/// The number of open directories. Few buckets are in use at a time, and opening one again takes
+/// microseconds.
 const OPEN: usize = 256;
 
-/// The open directories, in the order in which they are checked.
+/// The open directories, in the order in which they are checked for use.
 #[derive(Debug, Default)]
 pub(super) struct Directories(Mutex<VecDeque<Weak<Slot>>>);
 
@@ -37,7 +39,7 @@ pub(super) struct Directory {
     all: Arc<Directories>,
 }
 
-/// Device and inode.
+/// Device and inode of a directory.
 pub(super) type Identity = (u64, u64);
 
 #[derive(Debug, Default)]
@@ -58,7 +60,8 @@ impl Directory {
         self.identity
     }
 
-    /// Returns whether it was removed. A removed directory answers like an empty one.
+    /// Returns whether the directory was removed. A removed directory that is still open looks like an empty
+    /// one.
     pub(super) fn is_removed(&self) -> Result<bool, Errno> {
         match self.root() {
             Ok(root) => Ok(rustix::fs::fstat(root.fd())?.st_nlink == 0),
@@ -96,7 +99,7 @@ impl Directory {
     }
 
     pub(super) fn prune(&self, path: &str) {
-        // The directory that remains is empty.
+        // A failure is harmless: an empty directory remains.
         if let Ok(root) = self.root() {
             root.prune(path);
         }
@@ -147,7 +150,7 @@ impl Directories {
         while open.len() > OPEN {
             let Some(next) = open.pop_front() else { return };
             let Some(slot) = next.upgrade() else { continue };
-            // A directory that was used since the last check may stay for another round.
+            // A directory that was used since the last check stays open for another round.
             match slot.used.swap(false, Relaxed) {
                 true => open.push_back(next),
                 false => *slot.open() = None,

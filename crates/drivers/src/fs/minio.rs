@@ -1,9 +1,9 @@
-//! Directories in MinIO's own format, which must not be taken for buckets: an object is a directory there,
-//! with its bytes and metadata in files that only MinIO reads.
+//! Recognises directories in MinIO's own format, which must not become buckets: an object is a directory
+//! there, with its bytes and metadata in files that only MinIO reads.
 //!
-//! This module owns how such a directory is recognised. It only reads, and reads few entries however large a
-//! directory is; a directory that cannot be read is not recognised. MinIO's former file-system mode
-//! (`"format":"fs"`) kept objects as plain files: those are served.
+//! This module only reads, and reads few entries, no matter how large a directory is. A directory that cannot
+//! be read is not recognised. MinIO's former file-system mode (`"format":"fs"`) keeps objects as plain files:
+//! those directories are served.
 
 use super::{
     codec::RESERVED_DIR,
@@ -25,12 +25,12 @@ const MAGIC: &[u8; 4] = b"XL2 ";
 
 /// The number of entries of a directory that are checked.
 const MOST_ENTRIES: usize = 16;
-/// Only so many folders around an object are looked into.
+/// The number of levels that are opened in search of an object.
 const DEEPEST: usize = 8;
-/// Only so many bytes of `format.json` are read; it has some hundred.
+/// The number of bytes of `format.json` that are read; the file has a few hundred.
 const MOST_BYTES: u64 = 16 << 10;
 
-/// Returns whether MinIO keeps buckets in a directory.
+/// Returns whether a directory is a drive of MinIO.
 pub fn is_drive(path: &Path) -> bool {
     path.join(SYSTEM).is_dir() && !File::open(path.join(FORMAT)).is_ok_and(is_plain)
 }
@@ -42,8 +42,8 @@ fn is_plain(format: File) -> bool {
     format.is_some_and(|format| format.get("format").and_then(serde_json::Value::as_str) == Some("fs"))
 }
 
-/// Returns whether a directory is a drive of MinIO's, or a bucket of one: every entry that was checked leads
-/// to `xl.meta`.
+/// Returns whether a directory is a drive of MinIO, or a bucket on one: every entry that was checked leads to
+/// an `xl.meta`.
 pub(super) fn is_foreign(root: &Root, place: &str) -> bool {
     let is_drive = root.open_dir(&join(place, SYSTEM)).is_ok()
         && !root.open_file(&join(place, FORMAT)).is_ok_and(|format| is_plain(File::from(format)));
@@ -60,7 +60,7 @@ fn is_bucket(root: &Root, place: &str) -> Result<bool, Errno> {
     Ok(!objects.is_empty())
 }
 
-/// Goes down into the first folder of each.
+/// Returns whether a path leads to an object; in each directory only the first subdirectory is opened.
 fn leads_to_object(root: &Root, mut path: String) -> Result<bool, Errno> {
     for _ in 0..DEEPEST {
         if is_object(root, &path) {
@@ -77,12 +77,12 @@ fn leads_to_object(root: &Root, mut path: String) -> Result<bool, Errno> {
 fn is_object(root: &Root, path: &str) -> bool {
     let mut start = [0; MAGIC.len()];
     let meta = root.open_file(&join(path, META));
-    // A directory of that name is opened, and cannot be read.
+    // Opening a directory with this name succeeds, but reading it fails.
     meta.and_then(|meta| rustix::io::pread(&meta, &mut start[..], 0)).is_ok_and(|read| read == MAGIC.len())
         && start == *MAGIC
 }
 
-/// Some entries of a directory, without those that are ours.
+/// Returns some entries of a directory, without those of Causeway.
 fn names(root: &Root, path: &str) -> Result<Vec<(String, FileType)>, Errno> {
     let dir = root.open_dir(path)?;
     let mut names = Vec::new();

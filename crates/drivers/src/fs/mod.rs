@@ -2,21 +2,22 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `root` | directories that nothing leaves |
-//! | `directories` | which of the buckets' are open |
+//! | `root` | opening and changing files without leaving a directory |
+//! | `directories` | which directories of buckets are open |
 //! | `record` | metadata in the extended attribute |
 //! | `private` | closing `.causeway/` to other users |
-//! | `staging` | `.causeway/`: bytes that are no object yet |
+//! | `staging` | `.causeway/`: bytes that are not yet an object |
 //! | `volume` | finding, publishing, removing the file of a key |
-//! | `write`, `multipart` | the course of a PUT, of an upload |
-//! | `buffers` | the course of a GET |
+//! | `write`, `multipart` | the steps of a PUT and of an upload |
+//! | `buffers` | reading a file for a GET |
 //! | `adopt`, `scan` | files created outside Causeway |
 //! | `minio` | directories that are in MinIO's own format |
-//! | `store` | all of it as a [`Store`](crate::store::Store) |
+//! | `store` | the bucket as a [`Store`](crate::store::Store) |
 //! | `upkeep` | the upkeep of a bucket |
 //!
-//! Every call that could wait for the disk runs on the blocking pool: a small PUT takes one trip there, a
-//! small GET none if the kernel has it in memory (`RESOLVE_CACHED`, `RWF_NOWAIT`) and one if not.
+//! Every call that could wait for the disk runs on the blocking pool. A small PUT takes one call there. A
+//! small GET takes none if the kernel has the file in memory (`RESOLVE_CACHED`, `RWF_NOWAIT`), and one
+//! otherwise.
 
 mod adopt;
 mod buffers;
@@ -66,7 +67,7 @@ pub use store::FsStore;
 use tokio::sync::Semaphore;
 use upkeep::FsUpkeep;
 
-/// Syncs in flight: enough for the file system to commit them together.
+/// The number of syncs in flight: enough of them for the file system to commit them together.
 const SYNCING: usize = 32;
 
 #[derive(Debug, Clone)]
@@ -88,7 +89,7 @@ impl FsSettings {
     }
 }
 
-/// A directory of buckets.
+/// A directory that holds buckets.
 #[derive(Debug)]
 pub struct FsBackend {
     home: Arc<Homes>,
@@ -100,7 +101,7 @@ pub struct FsBackend {
     unreadable: Total,
 }
 
-/// The root directory as it was opened. It is opened anew where another one lies at its path.
+/// The root directory as it was opened. It is opened again when another directory is at its path.
 #[derive(Debug)]
 struct Home {
     root: Arc<Root>,
@@ -116,8 +117,7 @@ impl Home {
         Ok(Arc::new(Self { root: Arc::new(root), staging }))
     }
 
-    /// Returns device and number of the directory at a location, while the root is still the directory at
-    /// `path`.
+    /// Returns device and inode of the directory at a location, if the root is still the directory at `path`.
     fn directory(&self, path: &Path, place: &str) -> Result<Option<(u64, u64)>> {
         let failed = |e: Errno| StoreError::of_entry("looking for the directory of a bucket", e);
         if !self.staging.is_at(path).map_err(failed)? {
@@ -133,7 +133,7 @@ impl Home {
     }
 }
 
-/// The home as it is now.
+/// The root directory that is in use now.
 #[derive(Debug)]
 struct Homes(RwLock<Arc<Home>>);
 
@@ -158,17 +158,19 @@ struct Inner {
     uploads: multipart::Uploads,
     unreadable: Unreadable,
     scan: scan::Scan,
-    /// One foreign file is read in the background at a time.
+    /// Limits the adoption of large foreign files in the background to one at a time.
     adopting: Arc<Semaphore>,
-    /// Threads that change directories at once. The kernel takes one at a time per directory and lets the
-    /// others spin: more of them than cores cost CPU and win nothing, except while they wait for a sync.
+    /// Limits the threads that change directories at once. The kernel lets one at a time change a directory,
+    /// and the others spin: more threads than cores cost CPU and gain nothing, except while they wait for a
+    /// sync.
     directories: Arc<Semaphore>,
     catalog: Arc<dyn Catalog>,
     durability: Durability,
 }
 
 impl FsBackend {
-    /// Takes possession of a root directory, made if it is missing, and cleans up after a killed process.
+    /// Opens a root directory, which is created if it is missing, locks it, and removes what a killed process
+    /// left.
     pub fn open(settings: FsSettings, catalog: Arc<dyn Catalog>) -> Result<Self> {
         if minio::is_drive(&settings.root) {
             return Err(StoreError::new(
@@ -197,7 +199,7 @@ impl FsBackend {
         self.home.now()
     }
 
-    /// The directory of a bucket, below the root.
+    /// Returns the directory of a bucket, below the root.
     fn place(bucket: &BucketRecord) -> Result<String> {
         let place = bucket.bucket.place.trim_matches('/').to_owned();
         if place.split('/').any(|name| {
@@ -220,8 +222,8 @@ impl Backend for FsBackend {
         name.to_string()
     }
 
-    /// Opening a bucket makes its directory. Here the root itself is opened anew, if another one lies at its
-    /// path by now.
+    /// Only opens the root again if another directory is at its path now. The directory of the bucket is
+    /// created when the bucket is opened.
     async fn create(&self, _bucket: &BucketRecord) -> Result<()> {
         let (home, settings) = (self.home(), self.settings.clone());
         let fresh = blocking(move || match home.staging.is_at(&settings.root) {
@@ -259,7 +261,7 @@ impl Backend for FsBackend {
         let failed = |e: Errno| {
             StoreError::of_entry(format!("opening the directory of bucket {}", bucket.bucket.name), e)
         };
-        // A directory that was not there before has nothing to scan for.
+        // A directory that did not exist before is empty, so it needs no scan.
         let is_new = home.root.open_dir(&place).is_err_and(|error| error == Errno::NOENT);
         let had_objects = is_new && !self.catalog.index_rows(bucket.id, None, 1).await?.is_empty();
         if had_objects {
@@ -325,7 +327,8 @@ impl Backend for FsBackend {
             home.root.open_dir(place.rsplit_once('/').map_or("", |(parent, _)| parent)).map_err(failed)?;
         blocking(move || {
             if place.is_empty() {
-                // The bucket is the backend's root: only its objects have to be gone.
+                // The bucket is the root of the backend, which is not removed: it is enough that all objects
+                // are gone.
                 return Ok(true);
             }
             if !Root::prune_all(&dir)
@@ -339,7 +342,7 @@ impl Backend for FsBackend {
                     rustix::fs::fsync(&parent).map(|()| true).map_err(|e| StoreError::io("syncing", e))
                 }
                 Ok(()) | Err(Errno::NOENT) => Ok(true),
-                // Someone put something in meanwhile.
+                // Another program has created a file in the directory meanwhile.
                 Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
                 Err(error) => Err(StoreError::of_entry("removing a bucket's directory", error)),
             }
@@ -407,7 +410,7 @@ fn capabilities(durability: Durability) -> Capabilities {
     }
 }
 
-/// Runs what may block where it may.
+/// Runs blocking code on the blocking pool.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,

@@ -49,8 +49,8 @@ struct Upload {
     completing: tokio::sync::Mutex<()>,
 }
 
-/// A slot or file being written. Dropped with the last task that writes to it; unless kept, it is free again
-/// then.
+/// A slot or file that is being written to. It is dropped with the last task that writes to it. The slot is
+/// free again then, unless the part was kept.
 struct Reservation {
     upload: Arc<Upload>,
     staging: Arc<Staging>,
@@ -60,7 +60,7 @@ struct Reservation {
 }
 
 impl Reservation {
-    /// Returns the offset where the longest part that fits its slot ends.
+    /// Returns the offset where the longest part that fits the slot ends.
     fn end(&self) -> u64 {
         match self.location {
             Location::Slot(unit) => self.location.offset(self.number) + unit,
@@ -68,7 +68,7 @@ impl Reservation {
         }
     }
 
-    /// The part is recorded.
+    /// Must be called when the part was recorded: its slot stays occupied.
     fn keep(&self) {
         if let Location::Slot(unit) = self.location {
             self.upload.slots().filled(self.number, unit);
@@ -80,7 +80,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.kept.load(std::sync::atomic::Ordering::Acquire) {
-            // The bytes are removed first: afterwards the slot may belong to another part.
+            // The bytes are removed before the slot is freed: afterwards it may belong to another part.
             self.upload.empty(&self.staging, self.number, &self.location);
             self.upload.free(&self.staging, self.number, &self.location);
         }
@@ -92,8 +92,9 @@ impl Upload {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the space of a slot back in which nothing was acknowledged. Where a file system cannot do that,
-    /// it comes back with the upload's end. No object is made of the file meanwhile, for the slot is open.
+    /// Frees the disk space of a slot in which nothing was acknowledged. A file system that cannot do that
+    /// frees the space at the end of the upload. No object is made of the file meanwhile, because the slot is
+    /// occupied.
     fn empty(&self, staging: &Staging, number: PartNumber, location: &Location) {
         let Location::Slot(unit) = location else { return };
         let emptied = staging
@@ -164,7 +165,7 @@ async fn load(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Result<Arc<Uploa
     let slots = Slots::of(&inner.catalog.parts(inner.bucket, id, 0, usize::MAX).await?);
     let dir = directory(inner, id);
     let upload = Arc::new(Upload { record, dir, slots: Mutex::new(slots), completing: Default::default() });
-    // The first state to be inserted stays: its reservations are the ones that count.
+    // Another task may have inserted a state first: its reservations are the ones that count.
     Ok(inner
         .uploads
         .0
@@ -227,8 +228,8 @@ pub(super) async fn put_part(
         checksum: part.checksum.clone(),
         last_modified: part.last_modified,
     };
-    // From here on it runs to its end, even if the client disconnects: the catalog and the reservation must
-    // agree.
+    // From here on the task runs to its end, even if the client disconnects: the catalog and the reservation
+    // must agree.
     let (inner, id) = (inner.clone(), id.clone());
     let task = tokio::spawn(async move {
         let replaced = inner.catalog.put_part(inner.bucket, &id, part).await?;
@@ -261,7 +262,7 @@ fn reserve(
         location,
         kept: false.into(),
     };
-    // Held before the file is opened: a failure frees the slot.
+    // The slot is reserved before the file is opened, so that a failure frees it.
     let slot = slot.map(hold);
     let open = || {
         staging.uploads.make_dirs(&upload.dir, staging.durable)?;
@@ -295,13 +296,14 @@ fn reserve(
     open().map_err(|e| StoreError::io("staging a part", e))
 }
 
-/// Returns whether the file system takes a file of this size: ext4 ends at 16 TiB. The file itself is asked,
-/// so that a part is not written in vain.
+/// Returns whether the file system supports a file of this size: ext4 ends at 16 TiB. It is checked before a
+/// part is received.
 fn holds(file: &OwnedFd, size: u64) -> bool {
     rustix::fs::seek(file, SeekFrom::Start(size)).is_ok()
 }
 
-/// Completes in a task of its own: once begun, it runs to its end, whether or not the client waits.
+/// Completes an upload in a task of its own. Once begun, the task runs to its end, even if the client
+/// disconnects.
 pub(super) async fn complete(
     inner: &Arc<Inner>,
     key: &ObjectKey,
@@ -330,7 +332,7 @@ async fn complete_to_the_end(
     if let Some(written) = published_before_a_crash(inner, key, id).await? {
         return finish(inner, key, id, written).await;
     }
-    // Until the object has its name.
+    // Keeps further parts out of the slots until the object is published.
     let _sealed = Sealed::new(upload.clone());
     let recorded = inner.catalog.parts(inner.bucket, id, 0, usize::MAX).await?;
     let known: Vec<RecordedPart> = recorded
@@ -356,14 +358,15 @@ async fn finish(inner: &Inner, key: &ObjectKey, id: &UploadId, written: Written)
     Ok(written)
 }
 
-/// A Complete that succeeded is answered the same again.
+/// Returns the result of an earlier Complete of the same upload that succeeded.
 async fn replay(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Result<Written> {
     let completed =
         inner.catalog.completed_upload(inner.bucket, id).await?.filter(|completed| completed.key == *key);
     Ok(completed.ok_or(StoreErrorKind::NoSuchUpload)?.written)
 }
 
-/// A process killed between publishing and recording it left the object with the upload's id in its record.
+/// Looks for the object of an upload whose Complete was published but not recorded before the process was
+/// killed. The record of the object names the upload.
 async fn published_before_a_crash(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Result<Option<Written>> {
     let (volume, key, id) = (inner.volume.clone(), key.clone(), id.clone());
     blocking(move || {
@@ -389,14 +392,14 @@ pub(super) async fn abort(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Resu
     if aborted { Ok(()) } else { Err(StoreErrorKind::NoSuchUpload.into()) }
 }
 
-/// Drops what is staged of an upload that has ended.
+/// Removes the staged files of an upload that has ended.
 async fn discard(inner: &Inner, id: &UploadId) -> Result<()> {
     forget(inner, id);
     remove_staged(&inner.volume.staging, directory(inner, id)).await
 }
 
-/// Removes what is staged of uploads that the catalog does not know: those that a crash has ended, and those
-/// of buckets that are gone.
+/// Removes the staged files of uploads that the catalog does not know: uploads that ended in a crash, and
+/// those of buckets that are gone.
 pub(super) async fn sweep(staging: Arc<Staging>, catalog: &dyn Catalog) -> Result<()> {
     let listed = staging.clone();
     let names = blocking(move || {
@@ -423,7 +426,7 @@ async fn remove_staged(staging: &Arc<Staging>, name: String) -> Result<()> {
     .await
 }
 
-/// An upload whose parts go elsewhere than into slots, until dropped.
+/// While this value lives, new parts of the upload are written to files of their own instead of slots.
 struct Sealed(Arc<Upload>);
 
 impl Sealed {
@@ -439,7 +442,7 @@ impl Drop for Sealed {
     }
 }
 
-/// All that making the object takes, on a thread that may block.
+/// The data for making the object, on a thread that may block.
 struct Building {
     upload: Arc<Upload>,
     id: UploadId,
@@ -452,12 +455,13 @@ impl Building {
         let staging = &volume.staging;
         let moves = moves(&self.assembled.parts, &self.recorded)?;
         let gone = |error: Errno| match error {
-            // Published by a process that was then killed, and overwritten since.
+            // A process that was then killed has published the object, and it was overwritten since.
             Errno::NOENT => StoreErrorKind::NoSuchUpload.into(),
             error => StoreError::io("assembling an object", error),
         };
         let dir = staging.uploads.sub(&self.upload.dir).map_err(gone)?;
-        // Bytes still being written into the file that becomes the object would be written into the object.
+        // A slot that is still being written to keeps its file from becoming the object: late bytes would
+        // change it.
         let in_place = base(&moves).filter(|base| !self.upload.slots().are_written_to(base));
         let temp = match &in_place {
             Some(base) => {
@@ -483,7 +487,7 @@ impl Building {
     }
 }
 
-/// Copies within the kernel, sharing extents where the file system can.
+/// Copies a range within the kernel, which shares extents where the file system can.
 pub(super) fn copy_range(
     from: &OwnedFd,
     mut at: u64,
@@ -519,7 +523,7 @@ fn io(error: impl Into<std::io::Error>) -> StoreError {
 
 impl Root {
     fn open_file_for_writing(&self, name: &str) -> std::result::Result<OwnedFd, Errno> {
-        // Without creating: a staging file that is gone must not come back empty.
+        // The file is not created: a staging file that is gone must not come back empty.
         rustix::fs::openat(
             self.fd(),
             name,

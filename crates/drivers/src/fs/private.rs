@@ -1,5 +1,5 @@
-//! Access to our own directories, closed to other users: a user who can open a file in one can hold its lock,
-//! and so keep a server from starting.
+//! Closes Causeway's own directories to other users: a user who can open a file in one can hold its lock, and
+//! so keep a server from starting.
 
 use rustix::{
     fd::AsFd,
@@ -14,8 +14,8 @@ pub(super) const DIRECTORY: Mode = Mode::from_raw_mode(0o700);
 const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 
-/// Removes rights of other users from a directory or file of ours, which older versions made readable. The
-/// log reports what others could write to: they may have done so.
+/// Removes the rights of other users from a directory or file of Causeway, which older versions made
+/// readable. The log names each one that other users could write to, because they may have changed it.
 pub fn keep_private(ours: impl AsFd, path: &Path) -> Result<(), Errno> {
     let stat = fstat(&ours)?;
     let mode = stat.st_mode & 0o7777;

@@ -1,13 +1,14 @@
-//! What Causeway knows of a file beyond its bytes: the record, kept in the extended attribute `user.causeway`
-//! of the file itself, written before the file gets its name, so that one rename publishes both. Backups and
-//! `mv` carry it.
+//! The record: what Causeway knows of a file beyond its bytes. It is in the extended attribute
+//! `user.causeway` of the file itself and is written before the file gets its name, so that one rename
+//! publishes both. Backups and `mv` keep it.
 //!
-//! Where the attribute is not possible (no xattrs, or the record is larger than the file system takes) the
-//! record is a sidecar file named after the inode and modification time of its data file: it too exists
-//! before the rename, and replacing a file can never leave it with the record of another.
+//! Where the attribute is not possible (no extended attributes, or the record is too large for the file
+//! system), the record is a sidecar file, named after the inode and modification time of its data file. It is
+//! also written before the rename, and a file that replaces another one can never get the record of the
+//! other.
 //!
 //! Invariant: a record counts only while the file has the size and modification time that the record names. A
-//! file that was edited outside the gateway is a foreign file again and never served under an old ETag.
+//! file that was edited outside the gateway is a foreign file again and is never served under an old ETag.
 
 use super::root::{Root, entries};
 use crate::{
@@ -27,7 +28,8 @@ use std::{
 };
 
 const XATTR: &str = "user.causeway";
-/// Larger ones go to the sidecar at once; ext4 holds no more than one block for all attributes of a file.
+/// The largest record in an attribute; larger ones become sidecars. ext4 has at most one block for all
+/// attributes of a file.
 const MAX_XATTR: usize = 3800;
 const VERSION: u8 = 1;
 
@@ -74,7 +76,8 @@ pub(super) struct Record {
     pub(super) checksum: Option<ObjectChecksum>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     parts: Option<Parts>,
-    /// The upload this object was completed from: a Complete repeated after a crash finds its work done.
+    /// The upload that the object was completed from: a Complete that is repeated after a crash finds it
+    /// here.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) upload: Option<UploadId>,
 }
@@ -119,11 +122,11 @@ impl Record {
     }
 }
 
-/// Reads and writes records. `sidecars` is the directory for those that do not fit beside their bytes.
+/// Reads and writes records. `sidecars` is the directory of the records that do not fit into an attribute.
 #[derive(Debug)]
 pub(super) struct Records {
     sidecars: Root,
-    /// There are or were sidecars: replacing and removing files has to think of them.
+    /// Sidecars exist, or have existed: replacing and removing files has to handle them.
     in_use: AtomicBool,
 }
 
@@ -137,7 +140,7 @@ impl Records {
         self.in_use.load(Ordering::Acquire)
     }
 
-    /// The record of an open file; `None` if it has none that holds.
+    /// Returns the record of an open file; `None` if it has none, or one of other bytes.
     pub(super) fn read(&self, file: &OwnedFd, fingerprint: Fingerprint) -> Result<Option<Record>, Errno> {
         let mut buffer = [0u8; 1024];
         let text = match rustix::fs::fgetxattr(file, XATTR, &mut buffer[..]) {
@@ -200,19 +203,20 @@ impl Records {
         if durable {
             rustix::fs::fsync(self.sidecars.fd())?;
         }
-        // Only now may the attribute go: until here one of the two was whole.
+        // The attribute is removed only after the sidecar was written: at any time one of the two is
+        // complete.
         match rustix::fs::fremovexattr(file, XATTR) {
             Ok(()) | Err(Errno::NODATA | Errno::NOTSUP) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Forgets the sidecar of a file that is gone, if it had one.
+    /// Removes the sidecar of a file that is gone, if it had one.
     pub(super) fn forget(&self, fingerprint: Fingerprint) {
         if !self.in_use() {
             return;
         }
-        // Nothing depends on it: no other file has this inode and time while the name is read.
+        // A failure is harmless: no other file has this inode and time while the sidecar exists.
         let _ = rustix::fs::unlinkat(self.sidecars.fd(), fingerprint.sidecar(), AtFlags::empty());
     }
 }

@@ -1,6 +1,7 @@
-//! The record of a found file. A foreign file has none: it is made from the file's bytes.
+//! The record of a found file. A foreign file has none: it is computed from the file's bytes.
 //!
-//! Callers hold the key's lock and may block. This module does not decide when a record is made (`adopt`).
+//! Callers hold the key's lock and may block. This module does not decide when a record is computed
+//! (`adopt`).
 
 use super::{
     record::Record,
@@ -13,12 +14,12 @@ use crate::{
 use md5::{Digest, Md5};
 use rustix::{fd::OwnedFd, io::Errno};
 
-/// Returns what a client sees of a found file: never provisional. The caller holds the lock and may block.
+/// Returns what a client sees of a found file, with its final ETag. The caller holds the lock and may block.
 pub(super) fn described(volume: &Volume, found: Found) -> Result<ObjectInfo> {
     Ok(recorded(volume, found)?.info())
 }
 
-/// The record of a found file; made, and kept if the file takes one, where there was none.
+/// Returns the record of a found file. If there is none, it is computed, and stored if the file is writable.
 pub(super) fn recorded(volume: &Volume, found: Found) -> Result<Record> {
     if let Some(record) = found.record {
         return Ok(record);
@@ -28,7 +29,7 @@ pub(super) fn recorded(volume: &Volume, found: Found) -> Result<Record> {
     let record =
         Record::new(fingerprint, fingerprint.modified(), ETag::from_md5(md5), Default::default(), None);
     match volume.staging.records.write(&found.file, fingerprint, &record, false) {
-        // Not ours to write: the index row is all that remembers.
+        // The file belongs to another user, so the record is kept only in the index row.
         Ok(()) | Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Ok(record),
         Err(error) => Err(StoreError::of_entry("recording a foreign file", error)),
     }

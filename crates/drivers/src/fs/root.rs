@@ -1,8 +1,8 @@
-//! A directory and its contents: opening, making and removing, without ever leaving it.
+//! A directory and its contents: opening, creating and removing, without ever leaving it.
 //!
-//! Invariant: every look-up is relative to an open directory and refuses to leave it, symlinks included
-//! (`openat2` with `RESOLVE_BENEATH`; where the kernel has no `openat2`, no symlink is followed at all). A
-//! symlink that leads out is `XDEV`, one that leads round in a circle `LOOP`.
+//! Invariant: every look-up is relative to an open directory and refuses to leave it, even by a symbolic link
+//! (`openat2` with `RESOLVE_BENEATH`; where the kernel has no `openat2`, no symbolic link is followed at
+//! all). A link that leads outside fails with `XDEV`, a circle of links with `LOOP`.
 
 use super::private;
 use crate::backend::Found;
@@ -16,13 +16,13 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// The kernel takes paths below 4,096 bytes; longer ones are walked in pieces.
+/// The kernel accepts paths below 4,096 bytes; longer ones are opened in pieces.
 const MAX_PATH: usize = 4000;
 
 #[derive(Debug)]
 pub(super) struct Root {
     fd: OwnedFd,
-    /// Permission bits of the directories that this root makes below itself.
+    /// Permission bits of the directories that are created below this root.
     directories: Mode,
     no_openat2: AtomicBool,
 }
@@ -51,12 +51,13 @@ impl Root {
         &self.fd
     }
 
-    /// Opens what `path` names for reading. Never blocks on a FIFO.
+    /// Opens a path for reading. It never blocks on a FIFO.
     pub(super) fn open_file(&self, path: &str) -> Result<OwnedFd, Errno> {
         self.beneath(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty())
     }
 
-    /// Like `open_file`, but only if no step of the look-up could wait for the disk; else `AGAIN`.
+    /// Opens a file like `open_file`, but fails with `AGAIN` if a step of the look-up would wait for the
+    /// disk.
     pub(super) fn open_cached(&self, path: &str) -> Result<OwnedFd, Errno> {
         if path.len() >= MAX_PATH || self.no_openat2.load(Ordering::Relaxed) {
             return Err(Errno::AGAIN);
@@ -73,7 +74,7 @@ impl Root {
         self.beneath(path, OFlags::DIRECTORY | OFlags::RDONLY, Mode::empty())
     }
 
-    /// A private file, which only publishing gives to others.
+    /// Creates a private file: it becomes readable for others when it is published.
     pub(super) fn create_new(&self, name: &str) -> Result<OwnedFd, Errno> {
         self.beneath(name, OFlags::CREATE | OFlags::EXCL | OFlags::RDWR, private::FILE)
     }
@@ -89,7 +90,7 @@ impl Root {
             return self.sub(&path[..at])?.beneath(&path[at + 1..], flags, mode);
         }
         if !self.no_openat2.load(Ordering::Relaxed) {
-            // EAGAIN: a rename raced with the look-up of a `..` inside a symlink.
+            // The kernel returns EAGAIN if a rename raced with the look-up of a `..` inside a link.
             for _ in 0..16 {
                 match rustix::fs::openat2(
                     &self.fd,
@@ -119,8 +120,8 @@ impl Root {
         rustix::fs::openat(&at, name, flags | OFlags::NOFOLLOW, mode)
     }
 
-    /// Opens a directory, making what is missing of its path. With `durable`, what was made survives power
-    /// loss.
+    /// Opens a directory and creates the missing ones in its path. With `durable`, the created ones survive a
+    /// power loss.
     pub(super) fn make_dirs(&self, path: &str, durable: bool) -> Result<OwnedFd, Errno> {
         match self.open_dir(path) {
             Err(Errno::NOENT) => {}
@@ -159,20 +160,20 @@ impl Root {
         }
     }
 
-    /// Whatever the umask took off that the setting grants.
+    /// Adds the permission bits that the setting grants and the umask removed.
     fn open_to_others(&self, parent: &OwnedFd, name: &str) -> Result<(), Errno> {
         if self.directories == private::DIRECTORY {
             return Ok(());
         }
         match rustix::fs::chmodat(parent, name, self.directories, AtFlags::empty()) {
-            // File systems whose modes are those of the mount; or it is removed again already.
+            // The file system has modes of its mount only, or the directory was removed again.
             Err(Errno::PERM | Errno::NOTSUP | Errno::NOENT) => Ok(()),
             done => done,
         }
     }
 
-    /// Removes the directories of `path` that have become empty, from the innermost out. The root itself
-    /// stays.
+    /// Removes the directories of `path` that have become empty, beginning with the innermost one. The root
+    /// itself stays.
     pub(super) fn prune(&self, path: &str) {
         let mut path = path;
         while !path.is_empty() {
@@ -185,7 +186,7 @@ impl Root {
         }
     }
 
-    /// Removes every empty directory beneath, and says whether anything else is left.
+    /// Removes every empty directory below `dir`. Returns whether nothing else is left.
     pub(super) fn prune_all(dir: &OwnedFd) -> Result<bool, Errno> {
         let mut empty = true;
         for entry in entries(dir)? {
@@ -203,7 +204,7 @@ impl Root {
         Ok(empty)
     }
 
-    /// Removes a directory of ours with all it holds. What is not there is no error.
+    /// Removes one of Causeway's own directories with its content. A missing one is not an error.
     pub(super) fn remove_tree(&self, name: &str) -> Result<(), Errno> {
         match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => return Ok(()),
@@ -211,7 +212,7 @@ impl Root {
             Err(error) => return Err(error),
         }
         let sub = match self.sub(name) {
-            // Somebody else has removed it meanwhile.
+            // Another process has removed it meanwhile.
             Err(Errno::NOENT) => return Ok(()),
             sub => sub?,
         };
@@ -241,7 +242,7 @@ pub(super) fn entries(
     }))
 }
 
-/// Moves a name within one file system; with `replace`, what has the new name is replaced atomically.
+/// Renames within one file system. With `replace`, a file that has the new name is replaced atomically.
 pub(super) fn rename(
     from_dir: &OwnedFd,
     from: &str,
@@ -253,7 +254,7 @@ pub(super) fn rename(
         return rustix::fs::renameat(from_dir, from, to_dir, to);
     }
     match rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::NOREPLACE) {
-        // File systems without the flag: a link never replaces.
+        // The file system does not support the flag: a hard link never replaces.
         Err(Errno::INVAL | Errno::NOSYS) => {
             rustix::fs::linkat(from_dir, from, to_dir, to, AtFlags::empty())?;
             rustix::fs::unlinkat(from_dir, from, AtFlags::empty())

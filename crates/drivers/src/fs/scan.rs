@@ -1,9 +1,9 @@
-//! Keeping the index equal to the disk: files created, changed or removed outside the gateway, and those that
-//! a killed process had published but not yet indexed.
+//! Keeps the index equal to the disk: files that were created, changed or removed outside the gateway, and
+//! files that a killed process had published but not indexed.
 //!
-//! Invariants: a listing is served only once the bucket was scanned since the last unclean stop; a row
-//! changes only under its key's lock, from the state of the disk at that moment; memory is bounded (batches,
-//! and 16 bytes a directory).
+//! Invariants: a listing is served only if the bucket was scanned since the last unclean stop; a row changes
+//! only under its key's lock, from the state of the disk at that moment; memory is bounded (batches, and 16
+//! bytes per directory).
 
 use super::{
     Inner, blocking,
@@ -45,7 +45,7 @@ use tokio::sync::{mpsc, watch};
 const BATCH: usize = 512;
 /// How long a listing waits for the first scan before it answers SlowDown.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// A directory changed this recently may change again within the same tick of its clock.
+/// A directory that changed less than this time ago may change again without a new modification time.
 const SETTLED_NS: i64 = 2_000_000_000;
 const STATE: &str = "scan";
 
@@ -53,14 +53,14 @@ const STATE: &str = "scan";
 pub(super) struct Scan {
     ready: watch::Sender<Readiness>,
     begun: AtomicBool,
-    /// One pass at a time; what the last one saw of directories.
+    /// Held during a scan, so that one runs at a time. It contains the directories that the last scan saw.
     seen: tokio::sync::Mutex<Seen>,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
     hasher: RandomState,
-    /// Modification time by hashed path.
+    /// The modification time of each directory, by the hash of its path.
     directories: HashMap<u64, i64>,
 }
 
@@ -83,7 +83,7 @@ pub(super) async fn mark_complete(catalog: &dyn Catalog, bucket: BucketId) -> Re
     Ok(catalog.set_state(bucket, STATE, Some("complete".to_owned())).await?)
 }
 
-/// Waits until listings can be trusted, and starts the necessary scan if none is running.
+/// Waits until the index is complete, and starts a scan if it is needed and none is running.
 pub(super) async fn ready(inner: &Arc<Inner>) -> Result<()> {
     let mut ready = inner.scan.ready.subscribe();
     if ready.borrow().is_complete() {
@@ -112,13 +112,13 @@ fn begin(inner: &Arc<Inner>) {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
-    /// Directories that did not change since the last pass are not looked into again.
+    /// Skips directories that did not change since the last scan.
     Changed,
-    /// Finds files that were changed in place, too.
+    /// Reads every directory, and so finds files that were changed in place.
     Everything,
 }
 
-/// One pass over the bucket.
+/// Runs one scan of the bucket.
 pub(super) async fn pass(inner: &Arc<Inner>, depth: Depth, progress: &Progress) -> Result<()> {
     let mut seen = inner.scan.seen.lock().await;
     let volume = inner.volume.clone();
@@ -138,7 +138,7 @@ pub(super) async fn pass(inner: &Arc<Inner>, depth: Depth, progress: &Progress) 
         .await
         .map_err(|e| StoreError::new(StoreErrorKind::Internal, "a scan failed").with_source(e))?;
     let Walked { directories, changed } = walked.map_err(|e| StoreError::of_entry("scanning a bucket", e))?;
-    // Files that could not be read may be readable by now, and their directories do not show it.
+    // Files that could not be read may be readable by now, which does not change their directories.
     let again: Vec<ObjectKey> =
         inner.unreadable.known().iter().filter_map(|path| decode(path, Names::Posix)).collect();
     refresh_all(inner, again).await?;
@@ -150,7 +150,8 @@ pub(super) async fn pass(inner: &Arc<Inner>, depth: Depth, progress: &Progress) 
     }
     seen.directories = directories;
     match mark_complete(&*inner.catalog, inner.bucket).await {
-        // Without the mark the next start scans once more: no reason to hold up what could be deleted.
+        // Without the mark the next start scans again. That is no reason to fail: a full catalog must not
+        // prevent deletes.
         Err(error) if error.kind() == StoreErrorKind::DataFull => {}
         marked => marked?,
     }
@@ -158,12 +159,12 @@ pub(super) async fn pass(inner: &Arc<Inner>, depth: Depth, progress: &Progress) 
     Ok(())
 }
 
-/// A missing directory says nothing about the objects: perhaps a disk is not mounted.
+/// A missing directory does not mean that the objects were removed: the file system may not be mounted.
 fn is_removed(volume: &Volume) -> Result<bool> {
     volume.root.is_removed().map_err(|e| StoreError::of_entry("scanning a bucket", e))
 }
 
-/// Rows of files that are no longer there, among those that `suspect` names. How many there were.
+/// Removes the rows of files that no longer exist, among those that `suspect` selects. Returns their number.
 async fn sweep(inner: &Arc<Inner>, suspect: impl Fn(&ObjectKey) -> bool) -> Result<usize> {
     let (mut after, mut gone) = (None, 0);
     loop {
@@ -178,7 +179,7 @@ async fn sweep(inner: &Arc<Inner>, suspect: impl Fn(&ObjectKey) -> bool) -> Resu
                 match volume.find(&key).map_err(|e| StoreError::of_entry("looking for an object", e)) {
                     Ok(Some(_)) => {}
                     Ok(None) => missing.push(key),
-                    // The state is unknown: the existing row stays.
+                    // The state of the file is unknown: its row stays.
                     Err(error) if is_of_entry(&error) => {}
                     Err(error) => return Err(error),
                 }
@@ -191,7 +192,7 @@ async fn sweep(inner: &Arc<Inner>, suspect: impl Fn(&ObjectKey) -> bool) -> Resu
     }
 }
 
-/// Compares files with their rows, and refreshes those that differ. How many did.
+/// Compares files with their rows, and refreshes those that differ. Returns their number.
 async fn reconcile(inner: &Arc<Inner>, batch: Vec<(ObjectKey, Fingerprint)>) -> Result<usize> {
     let rows =
         inner.catalog.index_lookup(inner.bucket, batch.iter().map(|(key, _)| key.clone()).collect()).await?;
@@ -204,13 +205,13 @@ async fn reconcile(inner: &Arc<Inner>, batch: Vec<(ObjectKey, Fingerprint)>) -> 
     refresh_all(inner, differing).await.map(|()| changed)
 }
 
-/// Many at once: their commits share transactions.
+/// Refreshes many rows at once: their commits share transactions.
 async fn refresh_all(inner: &Arc<Inner>, keys: impl IntoIterator<Item = ObjectKey>) -> Result<()> {
     let refreshing = futures_util::stream::iter(keys).map(|key| refresh(inner, key)).buffer_unordered(64);
     refreshing.try_for_each(|()| std::future::ready(Ok(()))).await
 }
 
-/// Makes the row of one key say what the disk says now.
+/// Updates the row of one key from the disk.
 async fn refresh(inner: &Arc<Inner>, key: ObjectKey) -> Result<()> {
     let guard = inner.locks.lock(&key).await;
     let (volume, name) = (inner.volume.clone(), key.clone());
@@ -218,7 +219,7 @@ async fn refresh(inner: &Arc<Inner>, key: ObjectKey) -> Result<()> {
         let found = volume.find(&name).map_err(|e| StoreError::of_entry("looking for an object", e));
         Ok(match found {
             Err(error) if is_of_entry(&error) => Err((volume.glimpse(&name), error)),
-            // The directory may have gone since the scan began.
+            // The bucket's directory may have been removed since the scan began.
             Ok(None) if is_removed(&volume)? => return Err(volume.root.removed()),
             found => Ok(found?),
         })
@@ -229,7 +230,7 @@ async fn refresh(inner: &Arc<Inner>, key: ObjectKey) -> Result<()> {
             inner.unreadable.forget(&path);
             found.map(|found| (found.fingerprint, found.record))
         }
-        // A folder that cannot be entered gives no entries, and existing rows below it stay.
+        // A folder that cannot be opened shows no entries, so the rows below it stay.
         Err((Err(_), _)) => return Ok(()),
         Err((Ok(glimpse), error)) => {
             inner.unreadable.meet(&path, &error);
@@ -266,7 +267,7 @@ struct Walk {
 #[derive(Default)]
 struct Batch {
     files: Vec<(ObjectKey, Fingerprint)>,
-    /// Looked into since the last batch.
+    /// The number of directories that were read since the last batch.
     directories: usize,
 }
 
@@ -280,7 +281,7 @@ impl Walk {
         &self.inner.volume
     }
 
-    /// An entry in the bucket cannot be read: the scan continues without it. Its rows are checked one by one.
+    /// Records an entry that cannot be read, so that the scan continues. Its rows are checked one by one.
     fn pass_over(&self, path: &str, error: Errno) -> std::result::Result<(), Errno> {
         let told = StoreError::of_entry("scanning a bucket", error);
         if path.is_empty() || !is_of_entry(&told) {
@@ -300,7 +301,7 @@ impl Walk {
         while let Some(path) = pending.pop() {
             let dir = match self.volume().root.open_dir(&path) {
                 Ok(dir) => dir,
-                // Removed meanwhile: its rows are swept.
+                // The directory was removed meanwhile: its rows are swept.
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP) => continue,
                 Err(error) => {
                     self.pass_over(&path, error)?;
@@ -327,7 +328,7 @@ impl Walk {
             for entry in found {
                 let (name, kind) = match entry {
                     Ok(entry) => entry,
-                    // Entries that were not reported are found one by one, when their rows are checked.
+                    // The rows of entries that were not listed are checked one by one.
                     Err(error) => {
                         self.pass_over(&path, error)?;
                         walked.changed.insert(hash);
@@ -335,7 +336,7 @@ impl Walk {
                         break;
                     }
                 };
-                // Keys are UTF-8: what is not has no key.
+                // Keys are UTF-8, so a name that is not UTF-8 has no key.
                 let Ok(name) = name.into_string() else { continue };
                 let path = join(&path, &name);
                 if kind == FileType::Directory {

@@ -1,12 +1,13 @@
-//! `.causeway/` in a backend's root: where bytes wait until they are an object.
+//! `.causeway/` in a backend's root: where bytes wait until they become an object.
 //!
 //! `tmp/` holds writes in flight, `uploads/` the parts of multipart uploads, `records/` the records that do
-//! not fit beside their bytes. All are on the file system of the buckets, so that publishing is a rename.
+//! not fit into an attribute. All are on the file system of the buckets, so that publishing is a rename.
 //!
 //! Invariants: no other user may open it, because a user who can open `backend.lock` can hold it; one process
-//! owns a root (an exclusive lock on that file); files in `tmp/` at the start were left by a killed process
-//! and are removed; a `TempFile` that is dropped unpublished is removed. The file `clean` exists only between
-//! an orderly stop and the next start: without it the index may have missed the last writes.
+//! owns a root (by an exclusive lock on that file); files that are in `tmp/` at the start were left by a
+//! killed process and are removed; a `TempFile` that is dropped unpublished is removed. The file `clean`
+//! exists only between an orderly stop and the next start: if it is missing, the index may lack the last
+//! writes.
 
 use super::{
     FsSettings,
@@ -45,12 +46,12 @@ pub(super) struct Staging {
     pub(super) records: Records,
     /// Permission bits of the files that hold objects.
     files: Mode,
-    /// Fsync what must survive power loss.
+    /// Whether data and names are synced, so that they survive a power loss.
     pub(super) durable: bool,
-    /// The last process stopped in order.
+    /// Whether the last process stopped in order.
     pub(super) was_clean: bool,
     names: AtomicU64,
-    /// Held while the process lives.
+    /// The exclusive lock, held while the process lives.
     lock: OwnedFd,
 }
 
@@ -107,7 +108,7 @@ impl Staging {
         }))
     }
 
-    /// Returns whether this is still the staging directory of a root.
+    /// Returns whether the root at `root` still has this staging directory.
     pub(super) fn is_at(&self, root: &Path) -> std::result::Result<bool, Errno> {
         let ours = rustix::fs::fstat(&self.lock)?;
         match rustix::fs::stat(root.join(RESERVED_DIR).join(LOCK)) {
@@ -117,7 +118,7 @@ impl Staging {
         }
     }
 
-    /// Marks an orderly stop. The caller has committed and closed the index.
+    /// Marks an orderly stop. The caller must have committed and closed the index before.
     pub(super) fn mark_clean(&self) -> std::result::Result<(), Errno> {
         drop(self.reserved.open_or_create("clean")?);
         rustix::fs::fsync(self.reserved.fd())
@@ -129,7 +130,7 @@ impl Staging {
         Ok(TempFile { home: Home::Tmp, name, file: Some(file), staging: self.clone() })
     }
 
-    /// A file of an upload, to be published as an object.
+    /// Returns a file of an upload as a `TempFile`, to be published as an object.
     pub(super) fn adopt(self: &Arc<Self>, dir: OwnedFd, name: &str, file: OwnedFd) -> TempFile {
         TempFile { home: Home::Upload(dir), name: name.to_owned(), file: Some(file), staging: self.clone() }
     }
@@ -141,7 +142,7 @@ enum Home {
     Upload(OwnedFd),
 }
 
-/// Bytes without a name that anyone sees.
+/// A file with bytes that are not yet an object.
 #[derive(Debug)]
 pub(super) struct TempFile {
     home: Home,
@@ -156,7 +157,7 @@ impl TempFile {
         self.file.as_ref().ok_or(Errno::BADF)
     }
 
-    /// Gives it its name; afterwards it is no longer temporary.
+    /// Publishes the file under its final name; afterwards it is no longer temporary.
     pub(super) fn rename_to(
         &mut self,
         dir: &OwnedFd,
@@ -164,7 +165,8 @@ impl TempFile {
         replace: bool,
     ) -> std::result::Result<(), Errno> {
         if self.staging.files != private::FILE {
-            // Commits with the rename. Some file systems have no modes of their own.
+            // The new mode is committed together with the rename. Some file systems have no modes of their
+            // own.
             match rustix::fs::fchmod(self.file()?, self.staging.files) {
                 Ok(()) | Err(Errno::PERM | Errno::NOTSUP) => {}
                 Err(error) => return Err(error),
@@ -185,9 +187,9 @@ impl TempFile {
 
 impl Drop for TempFile {
     fn drop(&mut self) {
-        // Files of an upload stay: they are acknowledged parts until the upload ends.
+        // Files of an upload stay: they contain acknowledged parts until the upload ends.
         if self.file.is_some() && matches!(self.home, Home::Tmp) {
-            // A failure leaves a file that the next start removes.
+            // If this fails, the next start removes the file.
             let _ = rustix::fs::unlinkat(self.dir(), &self.name, AtFlags::empty());
         }
     }

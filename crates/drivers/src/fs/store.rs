@@ -39,7 +39,7 @@ impl FsStore {
         Self { inner }
     }
 
-    /// The object as a client may know it.
+    /// Returns what a client sees of the object.
     async fn info(&self, key: &ObjectKey) -> Result<ObjectInfo> {
         if let Some(found) = self.inner.volume.find_cached(key) {
             return Ok(found.info());
@@ -49,7 +49,8 @@ impl FsStore {
         adopt::describe(&self.inner, key, &found).await
     }
 
-    /// A copy that needs no look at the bytes: what the source's record says holds for the copy as well.
+    /// Copies an object without reading its bytes in this process: the record of the source is true for the
+    /// copy too.
     async fn clone_of(&self, source: &FsStore, request: &CopyRequest) -> Result<Option<Draft>> {
         let (from, to, key) =
             (source.inner.volume.clone(), self.inner.volume.clone(), request.source.key.clone());
@@ -97,8 +98,8 @@ impl Store for FsStore {
 
     async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
         let key = address.unversioned()?;
-        // A file in the kernel's cache is served on the spot: a trip to another thread costs more than the
-        // reading.
+        // A file in the kernel's cache is served on this thread: a switch to another thread costs more than
+        // the read.
         let cached = self.inner.volume.find_cached(key);
         if let Some(found) = &cached
             && let (info, span) = select_from(found, &request)?
@@ -275,7 +276,7 @@ fn select_from(found: &Found, request: &GetRequest) -> Result<(ObjectInfo, Span)
     Ok((info, span))
 }
 
-/// Conditions, range and the first bytes, on a thread that may block.
+/// Checks conditions, selects the range and reads the first bytes, on a thread that may block.
 fn reply(inner: &Inner, found: Found, info: ObjectInfo, request: &GetRequest) -> Result<GetReply> {
     request.conditions.check(&info.etag, info.last_modified)?;
     let span = select(&info, request.selection)?;

@@ -1,5 +1,5 @@
-//! The upkeep of a bucket on local disk: checking whether its directory is still the one that was opened, and
-//! bringing its index up to date.
+//! The upkeep of a bucket on local disk: it checks whether the bucket's directory is still the one that was
+//! opened, and updates the index.
 
 use super::{
     Homes, Inner, blocking,

@@ -1,9 +1,9 @@
-//! One bucket's directory: finding, publishing and removing the files of keys. It blocks, and knows no
-//! conditions and no index.
+//! One bucket's directory: finding, publishing and removing the files of keys. Calls block. This module knows
+//! no conditions and no index.
 //!
-//! Invariants: of the plain and the beside path of a key the plain one wins, and a reader that checks plain,
-//! beside, plain again misses no object that existed all along. Callers of everything that changes a key hold
-//! its lock.
+//! Invariants: if the plain and the beside path of a key both have a file, the plain one is the object. A
+//! reader that checks plain, beside and plain again misses no object that existed all the time. Callers of
+//! everything that changes a key hold its lock.
 
 use super::{
     directories::Directory,
@@ -29,14 +29,14 @@ pub(super) struct Volume {
     pub(super) staging: Arc<Staging>,
 }
 
-/// An open file that is an object.
+/// An open file that holds an object.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) file: OwnedFd,
     pub(super) fingerprint: Fingerprint,
-    /// `None`: a foreign file, or one changed outside the gateway.
+    /// The record. `None`: a foreign file, or one that was changed outside the gateway.
     pub(super) record: Option<Record>,
-    /// The file is at the beside path: its plain name is a directory, or was.
+    /// The file is at the beside path, because its plain name is a directory, or was one.
     pub(super) beside: bool,
 }
 
@@ -59,7 +59,7 @@ impl Found {
     }
 }
 
-/// The tag of a foreign file until its MD5 is known. The `-0` tells clients that it is none.
+/// Returns the ETag of a foreign file until its MD5 is known. The `-0` tells clients that it is not an MD5.
 pub(super) fn provisional_etag(fingerprint: Fingerprint) -> ETag {
     let digest = ring::digest::digest(&ring::digest::SHA256, &fingerprint.bytes());
     ETag::opaque(format!("{}-0", hex::encode(&digest.as_ref()[..16])))
@@ -67,9 +67,9 @@ pub(super) fn provisional_etag(fingerprint: Fingerprint) -> ETag {
 
 #[derive(Debug)]
 pub(super) enum PublishError {
-    /// A file lies where the key needs a directory: `make_way`, then try again.
+    /// A file is where the key needs a directory: the caller has to call `make_way` and try again.
     Obstructed,
-    /// Something has the name already, and was not to be replaced.
+    /// The name is taken and may not be replaced.
     Exists,
     Failed(Errno),
 }
@@ -92,8 +92,8 @@ impl Volume {
         Ok(None)
     }
 
-    /// The object of a key, if there is one. A directory that is gone says nothing of its objects: their file
-    /// system may only not be mounted.
+    /// Returns the object of a key, if there is one. If the bucket's directory is gone, the result is an
+    /// error: its file system may not be mounted.
     pub(super) fn look_up(&self, key: &ObjectKey) -> Result<Option<Found>, StoreError> {
         let failed = |error| StoreError::of_entry("looking for an object", error);
         let found = self.find(key).map_err(failed)?;
@@ -103,19 +103,19 @@ impl Volume {
         Ok(found)
     }
 
-    /// The object of a key if it can be had without waiting for the disk: for threads that must not. `None`
-    /// says nothing.
+    /// Returns the object of a key if the kernel has it in memory, for threads that must not wait for the
+    /// disk. `None` does not mean that there is no object.
     pub(super) fn find_cached(&self, key: &ObjectKey) -> Option<Found> {
         let file = self.root.open_cached(&encode(key, Names::Posix).plain_path()).ok()?;
         self.describe(file).ok().flatten().filter(|found| found.record.is_some())
     }
 
-    /// The object at a path; `None` if it is nothing that S3 could serve.
+    /// Returns the object at a path; `None` if there is nothing that S3 could serve.
     pub(super) fn open(&self, path: &str) -> Result<Option<Found>, Errno> {
         let file = match self.root.open_file(path) {
             Ok(file) => file,
-            // ENXIO: a socket; ENAMETOOLONG: below a name that cannot be; EXDEV, ELOOP: a symlink that leads
-            // nowhere in the bucket, behind which there is nothing to S3.
+            // ENXIO is a socket; ENAMETOOLONG is a path with an impossible name; EXDEV and ELOOP are symbolic
+            // links that lead outside the bucket or in a circle. S3 shows no object for any of them.
             Err(
                 Errno::NOENT
                 | Errno::NOTDIR
@@ -132,8 +132,8 @@ impl Volume {
         self.describe(file)
     }
 
-    /// Returns what is known about the file of a key that cannot be opened; `None` if there is no file. An
-    /// error: not even that is known.
+    /// Returns what is known of a key's file that cannot be opened; `None` if there is no file. An error
+    /// means that not even this is known.
     pub(super) fn glimpse(&self, key: &ObjectKey) -> Result<Option<Fingerprint>, Errno> {
         let path = encode(key, Names::Posix);
         let dir = match self.root.open_dir(&path.dir) {
@@ -163,8 +163,8 @@ impl Volume {
         Ok(Some(Found { file, fingerprint, record, beside: false }))
     }
 
-    /// Gives a written file the name of its key, atomically, replacing or not. The file itself is already
-    /// synced.
+    /// Publishes a written file under the name of its key, atomically, and replaces an existing file if
+    /// `replace` is set. The caller has synced the file.
     pub(super) fn publish(
         &self,
         temp: &mut TempFile,
@@ -172,7 +172,7 @@ impl Volume {
         replace: bool,
     ) -> Result<(), PublishError> {
         let path = encode(key, Names::Posix);
-        // Each round fails only if a directory was pruned or made under our feet.
+        // A round fails only if another task removed or created a directory in the path at the same time.
         for _ in 0..32 {
             let dir = match self.root.make_dirs(&path.dir, self.staging.durable) {
                 Ok(dir) => dir,
@@ -180,7 +180,8 @@ impl Volume {
                 Err(Errno::NOENT) => continue,
                 Err(error) => return Err(error.into()),
             };
-            // A file that we may not read is not ours to replace, though the directory would permit it.
+            // A file without read permission is not replaced, although the permissions of the directory would
+            // allow it.
             if replace
                 && rustix::fs::accessat(&dir, &path.plain, Access::READ_OK, AtFlags::empty())
                     == Err(Errno::ACCESS)
@@ -200,8 +201,8 @@ impl Volume {
                     if !is_dir(&dir, &path.plain)? {
                         return Err(PublishError::Exists);
                     }
-                    // A directory that has become empty makes room; one with objects stays and we go beside
-                    // it.
+                    // An empty directory is removed. One with objects stays, and the file gets the beside
+                    // path.
                     if rustix::fs::unlinkat(&dir, &path.plain, AtFlags::REMOVEDIR).is_err() {
                         match temp.rename_to(&dir, &path.beside, replace) {
                             Ok(()) => return Ok(self.sync(&dir)?),
@@ -217,7 +218,8 @@ impl Volume {
         Err(PublishError::Failed(Errno::NOENT))
     }
 
-    /// Moves an object that lies where others need a directory beside itself. Its lock is held.
+    /// Moves an object to its beside path, because other keys need a directory at its plain path. The caller
+    /// holds its lock.
     pub(super) fn make_way(&self, ancestor: &ObjectKey) -> Result<(), Errno> {
         let path = encode(ancestor, Names::Posix);
         let dir = match self.root.open_dir(&path.dir) {
@@ -236,12 +238,12 @@ impl Volume {
         }
     }
 
-    /// The keys that `make_way` may have to be called for, shortest last.
+    /// Returns the keys that `make_way` may have to be called for, the shortest one last.
     pub(super) fn in_the_way(key: &ObjectKey) -> Vec<ObjectKey> {
         ancestors(key).collect()
     }
 
-    /// Removes what `find` has found for a key, and the directories it leaves empty.
+    /// Removes the files of a key that `find` has found, and the directories that become empty.
     pub(super) fn remove(&self, key: &ObjectKey, found: &Found) -> Result<(), Errno> {
         let path = encode(key, Names::Posix);
         let dir = match self.root.open_dir(&path.dir) {
@@ -249,8 +251,8 @@ impl Volume {
             Err(Errno::NOENT) => return Ok(()),
             Err(error) => return Err(error),
         };
-        // The loser first: until the end a reader finds the winner or nothing. A plain name that was not
-        // found as the object is something else's.
+        // The file that is not the object is removed first: a reader finds the object or nothing. The plain
+        // path is kept if the object was found beside it, because it belongs to something else.
         for name in [Some(&path.beside), (!found.beside).then_some(&path.plain)].into_iter().flatten() {
             match rustix::fs::unlinkat(&dir, name, AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => {}
@@ -278,7 +280,7 @@ impl Volume {
 fn is_dir(dir: &OwnedFd, name: &str) -> Result<bool, Errno> {
     match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory),
-        // Gone meanwhile: the next round of the caller decides. Calling it a directory makes it try again.
+        // It was removed meanwhile. The result "directory" makes the caller try again.
         Err(Errno::NOENT) => Ok(true),
         Err(error) => Err(error),
     }

@@ -1,8 +1,8 @@
-//! The course of one PUT: body to disk, record beside it, publish, index.
+//! The steps of one PUT: write the body, attach the record, publish, index.
 //!
-//! Invariants: bytes get their name only after the payload was verified; once publishing has begun it runs to
-//! its end whether or not the client still waits (it is a task of its own), so the index always gets the
-//! change; the index change is enqueued under the key's lock, so its order is that of publishing.
+//! Invariants: bytes get their name only after the payload was verified; publishing runs to its end in a task
+//! of its own, even if the client disconnects, so the index always gets the change; the change of the index
+//! is enqueued under the key's lock, so its order is that of publishing.
 
 use super::{
     Inner, blocking,
@@ -29,17 +29,18 @@ use rustix::{fd::OwnedFd, io::Errno};
 use std::{io::IoSlice, sync::Arc};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Bodies up to here are gathered first and then hashed, written and published in one go on one thread.
+/// The largest body that is collected in memory first, and then hashed, written and published by one call on
+/// one thread.
 const SMALL: usize = 64 * 1024;
-/// Larger ones are hashed and written in batches of this size while the next batch arrives.
+/// Larger bodies are hashed and written in batches of this size while the next batch arrives.
 pub(super) const BATCH: usize = 128 * 1024;
 /// The checksum that S3 computes when a client names none.
 const DEFAULT_CHECKSUM: Option<ChecksumAlgorithm> = Some(ChecksumAlgorithm::Crc64Nvme);
 
-/// A body on its way. One a request, moved twice: a box would cost more than the bytes it saves.
+/// A body that was received. Each request has one and moves it twice: a box would cost more than it saves.
 #[allow(clippy::large_enum_variant)]
 pub(super) enum Staged {
-    /// Small: not written yet.
+    /// A small body, which is not written yet.
     Memory {
         batch: Vec<Bytes>,
         payload: Payload,
@@ -51,7 +52,7 @@ pub(super) enum Staged {
     },
 }
 
-/// The file and record to publish.
+/// A file and its record, ready to be published.
 pub(super) struct Draft {
     pub(super) temp: TempFile,
     pub(super) etag: ETag,
@@ -96,8 +97,8 @@ pub(super) async fn stage(inner: &Arc<Inner>, mut payload: Payload) -> Result<St
     Ok(Staged::Disk { temp, verified })
 }
 
-/// Writes a body at an offset of a file, hashing batch by batch. `keep` lives until the last write has ended,
-/// also if the caller goes away.
+/// Writes a body to an offset of a file and hashes it batch by batch. `keep` lives until the last write has
+/// ended, even if the caller is dropped.
 pub(super) async fn stream<K: Clone + Send + 'static>(
     file: Arc<OwnedFd>,
     start: u64,
@@ -140,7 +141,7 @@ pub(super) async fn stream<K: Clone + Send + 'static>(
 }
 
 pub(super) fn write_at(file: &OwnedFd, frames: &[Bytes], mut offset: u64) -> std::result::Result<(), Errno> {
-    // The kernel takes at most 1,024 slices a call.
+    // The kernel accepts at most 1,024 slices per call.
     for frames in frames.chunks(512) {
         let mut slices: Vec<IoSlice<'_>> = frames.iter().map(|frame| IoSlice::new(frame)).collect();
         let mut left = slices.as_mut_slice();
@@ -168,7 +169,8 @@ impl Staged {
         }
     }
 
-    /// Runs on a thread that may block: the file is written and verified, whatever came first.
+    /// Returns the file, written and verified. It writes a small body here, so it must run on a thread that
+    /// may block.
     pub(super) fn draft(self, volume: &Volume, attributes: Attributes) -> Result<Draft> {
         match self {
             Self::Disk { temp, verified } => Ok(Draft::new(temp, &verified, attributes)),
@@ -192,8 +194,7 @@ impl Inner {
     }
 }
 
-/// Publishes under the key's lock. `make` runs on a thread that may block, after the conditions were found to
-/// hold.
+/// Publishes under the key's lock. `make` runs on a thread that may block, after the conditions were checked.
 pub(super) async fn publish(
     inner: &Arc<Inner>,
     key: &ObjectKey,
@@ -201,8 +202,7 @@ pub(super) async fn publish(
     make: impl FnOnce(&Volume) -> Result<Draft> + Send + 'static,
 ) -> Result<Written> {
     let (inner, key) = (inner.clone(), key.clone());
-    // Boxed: a task is copied several times before it ends, and this one has all of a small body's state in
-    // it.
+    // The task is boxed: a task is moved several times before it ends, and this one contains a small body.
     let task = tokio::spawn(Box::pin(async move {
         let guard = inner.locks.lock(&key).await;
         publish_locked(&inner, &key, conditions, make, guard).await
@@ -218,7 +218,7 @@ pub(super) async fn publish_locked(
     guard: Guard<ObjectKey>,
 ) -> Result<Written> {
     let replace = !conditions.wants_absent();
-    // Until listings show it.
+    // Held until listings show the change.
     let _changing = inner.changes.begin(key);
     let (volume, name) = (inner.volume.clone(), key.clone());
     let permit = inner.directory_change().await?;
@@ -263,7 +263,7 @@ pub(super) async fn publish_locked(
 /// Checks the conditions against the current object of the key, under its lock.
 pub(super) fn check(volume: &Volume, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
     let found = volume.look_up(key)?;
-    // A swap must never hang on a provisional tag: the MD5 is computed here if it has to be.
+    // A condition is never compared with a provisional ETag: the MD5 is computed here if it is missing.
     let info = match found {
         Some(found) => Some(super::recording::described(volume, found)?),
         None => None,
@@ -276,7 +276,7 @@ pub(super) fn check(volume: &Volume, key: &ObjectKey, conditions: &WriteConditio
     Ok(conditions.check(current)?)
 }
 
-/// A draft with its record attached and everything synced that has to be.
+/// A draft whose record is attached and whose bytes are synced as the durability setting demands.
 struct Ready {
     temp: TempFile,
     record: Record,
@@ -314,8 +314,8 @@ impl Ready {
             Err(PublishError::Obstructed) => {}
             Err(PublishError::Exists) if !replace => return Err(StoreErrorKind::PreconditionFailed.into()),
             Err(PublishError::Exists) => return Err(StoreError::io("publishing an object", Errno::EXIST)),
-            // The bucket's own directory is gone: the bucket is being deleted, and trying again will say so;
-            // or others have removed it.
+            // The bucket's own directory is gone: the bucket is being deleted, or another program removed the
+            // directory.
             Err(PublishError::Failed(Errno::NOENT)) => return Err(volume.root.removed()),
             Err(PublishError::Failed(error)) => {
                 return Err(StoreError::of_entry("publishing an object", error));
@@ -334,7 +334,7 @@ impl Ready {
     }
 }
 
-/// How listings will show a file with a record.
+/// Returns the index row of a file with a record.
 pub(super) fn row(key: &ObjectKey, fingerprint: Fingerprint, record: &Record) -> IndexRow {
     IndexRow {
         key: key.clone(),

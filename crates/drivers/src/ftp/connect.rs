@@ -1,7 +1,7 @@
 //! Connecting to a server: TCP, TLS, the login, and the server's features.
 //!
-//! Invariant: `connect_timeout` is the time for all of it, so that a server that takes the connection and
-//! sends nothing is found out as soon as one that takes none.
+//! Invariant: `connect_timeout` limits all of it together, so that a server that accepts the connection and
+//! then sends nothing is detected as soon as one that does not accept it.
 
 use super::{
     FtpSettings, Tls,
@@ -23,14 +23,14 @@ use std::time::Duration;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::rustls::ClientConfig;
 
-/// While a file is sent for an hour nothing moves on its control connection: whatever counts connections
-/// between here and there would forget it.
+/// The idle time after which TCP keepalive probes are sent. During a long transfer the control connection is
+/// idle, and firewalls between client and server would drop it.
 const KEEP_ALIVE: Duration = Duration::from_secs(45);
 
-/// Preliminary greetings: a server that says again and again that it will be ready is not.
+/// The maximum number of preliminary greetings. A server that sends more of them is treated as broken.
 const MOST_GREETINGS: usize = 20;
 
-/// Refuses settings that cannot be sent in a command; names of servers are checked where TLS will need them.
+/// Refuses settings that cannot be sent in a command. Host names are checked where TLS needs them.
 pub(super) fn check(settings: &FtpSettings) -> Result<()> {
     let password = settings.password.as_ref().map(|password| password.expose()).unwrap_or_default();
     for (name, value) in [("user", settings.user.as_str()), ("password", password), ("root", &settings.root)]
@@ -63,7 +63,8 @@ pub(super) async fn dial(settings: &FtpSettings, tls: Option<&ClientConfig>) -> 
     }
 }
 
-/// A session within `connect_timeout`, from the name of the server to the end of the login.
+/// Returns a session that is logged in. The whole set-up, from resolving the host name to the login, has to
+/// end within `connect_timeout`.
 async fn connect(
     settings: &FtpSettings,
     security: Option<Security>,
@@ -76,7 +77,7 @@ async fn connect(
     }
 }
 
-/// `missing` is what the server still owes us, in words.
+/// `missing` names the step that the server has not answered yet; the error of a timeout contains it.
 async fn log_on(
     settings: &FtpSettings,
     security: Option<Security>,
@@ -87,7 +88,7 @@ async fn log_on(
     let tcp = TcpStream::connect((host, settings.port))
         .await
         .map_err(|error| Failure::Unreached(error.to_string()))?;
-    // Neither is needed for anything to work.
+    // These options only improve the connection, so their errors are ignored.
     let _ = (
         tcp.set_nodelay(true),
         sockopt::set_socket_keepalive(&tcp, true),
@@ -108,7 +109,7 @@ async fn log_on(
         if !greeting.is_preliminary() {
             break;
         }
-        // 120: ready in some minutes, or sooner.
+        // Reply 120 means: the service is ready in some minutes. The actual greeting follows it.
         greeting = session.reply().await?;
     }
     if greeting.code != 220 {
@@ -132,7 +133,7 @@ async fn log_on(
         session.tell("PROT", "P").await?;
         session.security = security;
     }
-    // Bytes as they are, not lines.
+    // Binary mode: the server must not convert line ends.
     session.tell("TYPE", "I").await?;
     learn(&mut session).await?;
     session.root = root(&mut session, &settings.root).await?;
@@ -143,7 +144,7 @@ async fn log_in(session: &mut Session, settings: &FtpSettings) -> std::result::R
     let refused = |code: u16| match code {
         421 => crowded(Failure::Lost("the server has closed the connection")),
         400..500 => Failure::Later(format!("logging in was answered {code}")),
-        // Servers say nothing more about it, or too much: what was sent is not repeated here.
+        // Only the code is reported: the text of the reply may repeat the user name or the password.
         _ => Failure::Denied(format!("logging in was answered {code}")),
     };
     let mut reply = session.ask("USER", &settings.user).await?;
@@ -158,7 +159,7 @@ async fn log_in(session: &mut Session, settings: &FtpSettings) -> std::result::R
     }
 }
 
-/// A server that has too many connections says so and hangs up.
+/// A server that has too many connections hangs up, with or without a reply that says so.
 fn crowded(failure: Failure) -> Failure {
     match failure {
         Failure::Lost(_) => Failure::Later("it takes no further connections".to_owned()),
@@ -176,7 +177,7 @@ async fn learn(session: &mut Session) -> std::result::Result<(), Failure> {
     session.features =
         Features { facts: has("MLST"), restarts: listed.iter().any(|line| line.starts_with("REST STREAM")) };
     if has("UTF8") {
-        // Most speak it without being asked, and some do not know the question.
+        // Most servers use UTF-8 without this command, and some do not know it; its result is ignored.
         session.ask("OPTS", "UTF8 ON").await?;
     }
     if let Some(facts) = listed.iter().find_map(|line| line.strip_prefix("MLST ")) {
@@ -193,8 +194,8 @@ async fn learn(session: &mut Session) -> std::result::Result<(), Failure> {
     Ok(())
 }
 
-/// Absolute, so that no name is taken for an option or for somebody's home, and it does not matter where the
-/// server thinks we are.
+/// Returns the root as an absolute path, so that a name is never parsed as an option or as a home directory,
+/// and the server's working directory does not matter.
 async fn root(session: &mut Session, root: &str) -> std::result::Result<String, Failure> {
     let given = root.trim_end_matches('/');
     if root.starts_with('/') {

@@ -1,7 +1,7 @@
-//! Data connections: always made by us, to the host of the control connection.
+//! Data connections. The client always opens them (passive mode), to the host of the control connection.
 //!
-//! Invariant: after `begin` the control connection owes a reply, which only `finish`, `stored` and `cut` wait
-//! for; a caller that uses none of them leaves it out of sync, and so closed.
+//! Invariant: after `begin` a reply is due on the control connection, and only `finish`, `stored`, `cut` and
+//! `why` wait for it. A caller that calls none of them leaves the session out of sync, so it is closed.
 
 use super::{
     failure::Failure,
@@ -27,11 +27,11 @@ use tokio::{
     time::timeout,
 };
 
-/// Pieces that are read at once.
+/// The capacity of one piece that is read, in bytes.
 const PIECE: usize = 128 << 10;
-/// How long a server may take to notice that the rest is not wanted.
+/// How long a server may take to notice that the client has closed the data connection early.
 const NOTICING: Duration = Duration::from_secs(2);
-/// How long the other side may take to say goodbye when all else is said.
+/// How long the server may take to close TLS on the data connection after it has sent its final reply.
 const GOODBYE: Duration = Duration::from_millis(250);
 
 const LOST: Failure = Failure::Lost("the data connection was lost");
@@ -40,11 +40,11 @@ const LOST: Failure = Failure::Lost("the data connection was lost");
 pub(super) struct Data {
     link: Link,
     within: Duration,
-    /// The server has said already that this was all.
+    /// The final reply, if the server sent it already while the transfer began.
     last: Option<Reply>,
 }
 
-/// Whether EPSV works; servers and the network between are the same for all connections.
+/// Whether EPSV works. All connections share the result: they reach the same server through the same network.
 #[derive(Debug)]
 pub(super) struct Passive(AtomicBool);
 
@@ -84,7 +84,7 @@ impl Passive {
 async fn dial(session: &Session, port: u16) -> Result<TcpStream, Failure> {
     match timeout(session.timeout, TcpStream::connect(SocketAddr::new(session.host, port))).await {
         Ok(Ok(tcp)) => {
-            // Only a little slower without.
+            // Without this option transfers are a little slower, so its error is ignored.
             let _ = tcp.set_nodelay(true);
             Ok(tcp)
         }
@@ -93,7 +93,8 @@ async fn dial(session: &Session, port: u16) -> Result<TcpStream, Failure> {
 }
 
 impl Data {
-    /// Begins a transfer: `RETR`, `STOR`, `MLSD`, `LIST`. What is refused leaves the session in sync.
+    /// Begins a transfer: `RETR`, `STOR`, `MLSD`, `LIST`. A transfer that the server refuses leaves the
+    /// session in sync.
     pub(super) async fn begin(
         session: &mut Session,
         passive: &Passive,
@@ -110,7 +111,7 @@ impl Data {
         let Some(security) = security else {
             return Self::begun(session.reply().await?, || Ok(Link::Plain(tcp)), within);
         };
-        // Servers say that they begin before TLS or after it.
+        // Some servers send the preliminary reply before the TLS handshake, some after it.
         let (handshake, reply) = (pin!(security.handshake(tcp, within)), pin!(session.reply()));
         match select(handshake, reply).await {
             Either::Left((link, reply)) => {
@@ -137,11 +138,11 @@ impl Data {
         }
     }
 
-    /// The next bytes; none at the end. Without TLS's goodbye an end looks like any other: the length tells,
-    /// or the reply.
+    /// Returns the next bytes, or `None` at the end of the stream. A missing `close_notify` of TLS is not an
+    /// error: the length of the file or the final reply shows whether the transfer was complete.
     pub(super) async fn read(&mut self) -> Result<Option<Bytes>, Failure> {
         let mut piece = BytesMut::with_capacity(PIECE);
-        // Reads as much as there is, up to a piece: frames of TLS and TCP are small.
+        // Reads what has arrived, up to one piece: single TLS and TCP frames are small.
         while piece.len() < PIECE / 2 {
             let wait = if piece.is_empty() { self.within } else { Duration::from_millis(1) };
             match timeout(wait, self.link.read_buf(&mut piece)).await {
@@ -167,7 +168,7 @@ impl Data {
         Ok(())
     }
 
-    /// All was read: the server says whether that was all.
+    /// Ends a transfer that was read to its end: the final reply confirms that the server sent everything.
     pub(super) async fn finish(self, session: &mut Session) -> Result<(), Failure> {
         let last = self.last;
         drop(self.link);
@@ -177,7 +178,7 @@ impl Data {
         })
     }
 
-    /// All was written: the server says whether it has all.
+    /// Ends a transfer that was written completely: the final reply confirms that the server has all bytes.
     ///
     /// A server that ends the data connection before we do has not taken all of it, and some that lost it
     /// never say so: their reply is not waited for as long as that of a server that stores what it has.
@@ -207,7 +208,11 @@ impl Data {
             }
             Either::Left((_, reply)) => reply.await?,
             Either::Right((reply, drained)) => {
+<<<<<<< HEAD
                 // Without the tickets the next connection is made anew.
+=======
+                // Without TLS tickets the next handshake is a full one, so a timeout is ignored.
+>>>>>>> h4
                 let _ = timeout(GOODBYE, drained).await;
                 reply?
             }
@@ -228,17 +233,18 @@ impl Data {
         }
     }
 
-    /// Ends a transfer whose rest is not wanted. The session can be used further if it is in sync.
+    /// Ends a transfer whose rest is not needed. The session can be used again if it is in sync afterwards.
     pub(super) async fn cut(self, session: &mut Session) {
         let last = self.last;
         drop(self.link);
         if last.is_none() {
-            // One reply is due, whichever: that it was cut, or that all had been sent.
+            // One reply is due in both cases: if the transfer was aborted, and if all bytes had been sent
+            // already.
             let _ = session.reply_within(NOTICING.min(session.timeout)).await;
         }
     }
 
-    /// Why nothing more was taken, if the server says so.
+    /// Returns the reason why the server stopped accepting bytes, if it sends one; otherwise `failure`.
     pub(super) async fn why(self, session: &mut Session, failure: Failure) -> Failure {
         drop(self.link);
         match session.reply_within(NOTICING.min(session.timeout)).await {

@@ -1,10 +1,10 @@
-//! Drafts: stored in our folder, published by a rename.
+//! Drafts: files in the driver's own folder, which a rename publishes.
 //!
-//! - A file is replaced by RNTO onto it, on servers that were found to do so. On others no object is
-//!   replaced: the answer is `NotImplemented`. Moving the old file aside first would leave a moment, or after
-//!   a crash more than that, without either.
-//! - Where no file may exist, checking and renaming are one step among our own clients, by a lock. The
-//!   protocol has nothing that would hold against other programs.
+//! - A file is replaced by RNTO onto its name, on servers for which the probe found that this works. On other
+//!   servers no object is replaced: the result is `NotImplemented`. Moving the old file aside first would
+//!   leave the key without a file for a moment, or for longer after a crash.
+//! - Where no file may exist, a lock makes checking and renaming one step among the clients of this process.
+//!   The protocol has no way to exclude other programs.
 //! - When the reply is lost, the draft shows the outcome: its name is gone, and its file exists.
 
 use super::{
@@ -30,7 +30,7 @@ use std::{
     time::Duration,
 };
 
-/// How long a file that was stored may seem to be less.
+/// Pauses between checks of a stored file: some servers report a smaller size for a short time.
 const SETTLING: [Duration; 4] = [
     Duration::from_millis(20),
     Duration::from_millis(100),
@@ -43,9 +43,9 @@ pub(super) struct FtpDraft {
     /// The path of the draft, below the root.
     at: String,
     writing: Option<Writing>,
-    /// Once it is whole.
+    /// Set once the draft is complete.
     seen: Option<Seen>,
-    /// The draft has another name now, or none.
+    /// The draft was renamed or removed.
     is_gone: bool,
 }
 
@@ -55,7 +55,7 @@ struct Writing {
     position: u64,
 }
 
-/// The result of an attempt to give a draft its name.
+/// The result of an attempt to rename a draft to its final name.
 enum Placed {
     There(Seen),
     IsFolder,
@@ -67,7 +67,8 @@ impl FtpDraft {
     pub(super) async fn create(remote: &Arc<Remote>, name: &DraftName) -> Result<Self> {
         let first = &join(&drafts(), &name.0);
         let writing = remote.repeat(Use::Writing, "making a file", |mut lease, repeated| async move {
-            // An attempt that was lost may still be carried out: it must not empty the file of the next one.
+            // An earlier attempt whose reply was lost may still be running on the server: it must not
+            // truncate the file of this attempt. So a repeated attempt uses another name.
             let mut random = [0; 4];
             getrandom::fill(&mut random).map_err(|_| Failure::Lost("no randomness"))?;
             let at = if repeated { format!("{first}-{}", hex::encode(random)) } else { first.clone() };
@@ -79,7 +80,7 @@ impl FtpDraft {
             remote.prepare(&mut lease).await?;
             let begun = match Data::begin(&mut lease, &remote.passive, ("STOR", &path), 0).await {
                 Err(Failure::Refused(_)) => {
-                    // Others may have removed it.
+                    // Another program may have removed the folder.
                     remote.is_prepared.store(false, Ordering::Relaxed);
                     remote.prepare(&mut lease).await?;
                     Data::begin(&mut lease, &remote.passive, ("STOR", &path), 0).await
@@ -103,7 +104,7 @@ impl FtpDraft {
         for _ in 0..ROUNDS {
             match look(lease, path).await? {
                 Some(seen) if seen.is_folder() => return Ok(Placed::IsFolder),
-                // Perhaps an attempt whose answer was lost took it there.
+                // An earlier attempt, whose reply was lost, may have renamed the draft already.
                 Some(seen) if repeated && self.is_same(&seen) && look(lease, &self.at).await?.is_none() => {
                     return Ok(Placed::There(seen));
                 }
@@ -127,7 +128,7 @@ impl FtpDraft {
                 Err(failure) if failure.is_passing() => return Err(failure),
                 Err(failure) => failure,
             };
-            // Why, the server does not say: looking does.
+            // The server does not report the reason, so it is found by checking the paths.
             if look(lease, &self.at).await?.is_none() {
                 return Err(Failure::Refused("what was written is gone".to_owned()));
             }
@@ -145,7 +146,8 @@ impl FtpDraft {
         Err(last)
     }
 
-    /// Compares as far as the server reports; renaming is no change, but some servers date it.
+    /// Compares size and, if the server reports it, file identity. Times are not compared: some servers
+    /// change them on a rename.
     fn is_same(&self, found: &Seen) -> bool {
         self.seen.as_ref().is_some_and(|seen| {
             let differ = matches!((&seen.unique, &found.unique), (Some(a), Some(b)) if a != b);
@@ -167,7 +169,7 @@ impl Draft for FtpDraft {
             }
             writing.position += length;
         }
-        // A write that was given up on its way is not gone on with.
+        // A cancelled write leaves `writing` empty, so it is never continued.
         self.writing = Some(writing);
         Ok(())
     }
@@ -186,7 +188,7 @@ impl Draft for FtpDraft {
             let is_whole = |seen: &Option<Seen>| {
                 seen.as_ref().is_some_and(|seen| seen.is_file() && seen.stat.size == position)
             };
-            // Servers may say that they have it all a moment before it is in the file.
+            // Some servers confirm a transfer shortly before the file shows all of its bytes.
             for wait in SETTLING {
                 if is_whole(&seen) {
                     break;
@@ -269,7 +271,8 @@ impl Drop for FtpDraft {
     }
 }
 
-/// Waits until the server has done with what was written: some make the file only then.
+/// Ends the transfer and waits for the server: some servers create the file only then, and it has to be
+/// removed.
 async fn give_up(writing: Option<Writing>) {
     if let Some(Writing { mut lease, data, .. }) = writing {
         data.cut(&mut lease).await;
@@ -291,7 +294,8 @@ async fn remove(remote: &Remote, at: &str) -> bool {
     let removed = remote.repeat(Use::Short, "removing a draft", |mut lease, _| async move {
         let path = lease.at(at);
         match lease.tell("DELE", &path).await {
-            // A server that has not noticed yet that its writer is gone may refuse, or make it anew.
+            // A server that has not noticed yet that the writer is gone may refuse to delete the file, or
+            // create it again.
             Err(failure @ Failure::Refused(_)) if look(&mut lease, at).await?.is_some() => {
                 Err(Failure::Later(failure.to_string()))
             }

@@ -7,9 +7,9 @@ use crate::backend::tree::files::{Kind, Stat};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) stat: Stat,
-    /// The identity of the file, if the server reports it: two files of one name, one after the other, are
-    /// not the same. It is good for comparison with what was seen a moment ago, but must not be stored:
-    /// servers renumber files.
+    /// The identity of the file, if the server reports it: it distinguishes two files that had one name one
+    /// after the other. It may be compared with a recent value, but must not be stored: servers renumber
+    /// files.
     pub(super) unique: Option<String>,
 }
 
@@ -27,14 +27,15 @@ impl Seen {
     }
 }
 
-/// The facts and the name behind them, which may begin with blanks. `None`: this is no such line.
+/// Returns the facts and the name after them, which may begin with spaces. `None`: the line is not in this
+/// format.
 pub(super) fn line(line: &[u8]) -> Option<(Seen, &[u8])> {
     let end = line.iter().position(|c| *c == b' ')?;
     let (facts, name) = (&line[..end], &line[end + 1..]);
     Some((seen(std::str::from_utf8(facts).ok()?)?, name))
 }
 
-/// Reads what facts say of an entry. A file without a size is nothing that we could serve.
+/// Parses the facts of an entry. A file without a size cannot be served, so the result is `None`.
 pub(super) fn seen(facts: &str) -> Option<Seen> {
     let fact = |wanted: &str| {
         let mut facts = facts.split(';').filter_map(|fact| fact.split_once('='));
@@ -55,7 +56,7 @@ pub(super) fn seen(facts: &str) -> Option<Seen> {
     Some(Seen { stat, unique: fact("unique").map(str::to_owned) })
 }
 
-/// Returns whether a line of MLSD is about the folder itself, or the one above.
+/// Returns whether a line of MLSD describes the folder itself or its parent.
 pub(super) fn is_itself(facts: &[u8]) -> bool {
     let lower = facts.to_ascii_lowercase();
     [&b"type=cdir;"[..], b"type=pdir;"]

@@ -8,10 +8,10 @@ use crate::{
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Failure {
-    /// The server denies everything: it does not let us in, or not in safety.
+    /// The server refuses all work: the login, or a connection with TLS.
     #[error("the server denies permission: {0}")]
     Denied(String),
-    /// The server denies this one thing.
+    /// The server denies permission for this one operation.
     #[error("the server denies permission: {0}")]
     Forbidden(String),
     #[error("the server does not do this: {0}")]
@@ -22,25 +22,26 @@ pub(super) enum Failure {
     LongName,
     #[error("no space is left, or a quota is used up")]
     Full,
-    /// Refused for another reason: servers do not report it reliably, so the path is checked.
+    /// The server refused for another reason. Replies do not name the reason reliably, so the caller checks
+    /// the path.
     #[error("the server refused: {0}")]
     Refused(String),
-    /// A file that was checked is another one, or none, by now.
+    /// A file that was checked has been replaced or removed since.
     #[error("the file was changed while it was read")]
     Changed,
-    /// Nothing was done; it may be asked again.
+    /// The command had no effect; it may be sent again.
     #[error("the server cannot do it now: {0}")]
     Later(String),
-    /// No connection came about.
+    /// The connection could not be made.
     #[error("{0}")]
     Unreached(String),
-    /// It is not known whether the command was carried out.
+    /// The connection was lost, so it is not known whether the command was carried out.
     #[error("{0}")]
     Lost(&'static str),
 }
 
-/// Codes say little: `550` is everything from a missing file to a full disk. Words are what servers add to
-/// them.
+/// Words in the text of replies. The codes are too coarse: `550` is sent for everything from a missing file
+/// to a full disk.
 const DENIED: [&str; 5] = ["permission", "denied", "privilege", "not permitted", "not authorized"];
 const FULL: [&str; 5] = ["no space", "quota", "disk full", "insufficient", "storage allocation"];
 
@@ -64,12 +65,12 @@ impl Failure {
         }
     }
 
-    /// Another attempt may do better.
+    /// Returns whether another attempt may succeed.
     pub(super) fn is_passing(&self) -> bool {
         matches!(self, Self::Lost(_) | Self::Later(_) | Self::Unreached(_))
     }
 
-    /// While doing `what`.
+    /// Maps the failure to a store error; `what` names the operation.
     pub(super) fn told(self, what: &str) -> StoreError {
         let kind = match self {
             Self::Full => StoreErrorKind::StorageFull,

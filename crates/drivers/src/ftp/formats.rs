@@ -1,7 +1,7 @@
-//! The output of LIST, which is made for people: the formats of `ls -l` and of DOS.
+//! Parses the output of LIST, which is written for people: the formats of `ls -l` and of DOS.
 //!
-//! Its times are in an unknown zone, with the precision of minutes or days: they are not used. A line that is
-//! not understood is an error for its folder: passing it over would make a file vanish.
+//! Times in it are ignored: their zone is unknown, and their precision is minutes or days. A line that cannot
+//! be parsed is an error for its folder, because a line that is skipped would make a file disappear.
 
 use crate::backend::tree::files::Kind;
 
@@ -12,9 +12,9 @@ pub(super) enum Line<'l> {
         size: u64,
         name: &'l [u8],
     },
-    /// A headline, or nothing.
+    /// A headline or an empty line.
     Void,
-    /// Nothing we know.
+    /// A format that is not known.
     Strange,
 }
 
@@ -34,7 +34,8 @@ pub(super) fn line(line: &[u8]) -> Line<'_> {
     unix(line, &words).or_else(|| dos(line, &words)).unwrap_or(Line::Strange)
 }
 
-/// `-rw-r--r--   1 owner group     1024 Jan  2 12:34 name`, with any number of columns before the size.
+/// Parses `-rw-r--r--   1 owner group     1024 Jan  2 12:34 name`, with any number of columns before the
+/// size.
 fn unix<'l>(line: &'l [u8], words: &[(&str, usize)]) -> Option<Line<'l>> {
     let (mode, _) = words.first()?;
     if mode.len() < 10 || !mode.bytes().skip(1).take(9).all(|c| b"rwxsStTlL-".contains(&c)) {
@@ -46,7 +47,8 @@ fn unix<'l>(line: &'l [u8], words: &[(&str, usize)]) -> Option<Line<'l>> {
         b'l' | b'b' | b'c' | b'p' | b's' | b'D' => Kind::Other,
         _ => return None,
     };
-    // The first word that a date may begin with, behind a number: names of groups may look like anything.
+    // Looks for the first number that a date follows: that number is the size. Columns before it, such as
+    // group names, may contain anything.
     for at in 1..words.len() {
         let Ok(size) = words[at].0.parse::<u64>() else { continue };
         let Some(length) = date(&words[at + 1..]) else { continue };
@@ -62,7 +64,7 @@ fn unix<'l>(line: &'l [u8], words: &[(&str, usize)]) -> Option<Line<'l>> {
     None
 }
 
-/// How many words are a date: `Jan 2 12:34`, `Jan 2 2020`, `2 Jan 2020`, `2020-01-02 12:34`.
+/// Returns how many words form a date: `Jan 2 12:34`, `Jan 2 2020`, `2 Jan 2020`, `2020-01-02 12:34`.
 fn date(words: &[(&str, usize)]) -> Option<usize> {
     let word = |at: usize| words.get(at).map(|(word, _)| *word);
     let is_month = |word: &str| MONTHS.iter().any(|month| word.eq_ignore_ascii_case(month));
@@ -98,7 +100,7 @@ fn without_target(name: &[u8]) -> &[u8] {
     name.windows(4).position(|window| window == b" -> ").map_or(name, |at| &name[..at])
 }
 
-/// `01-02-26  03:45PM       <DIR>          name` and `01-02-2026  15:45      1024 name`.
+/// Parses `01-02-26  03:45PM       <DIR>          name` and `01-02-2026  15:45      1024 name`.
 fn dos<'l>(line: &'l [u8], words: &[(&str, usize)]) -> Option<Line<'l>> {
     let [(day, _), (time, _), (size, begin), ..] = words else { return None };
     let digits = |word: &str, separator: char| {
@@ -121,7 +123,7 @@ fn dos<'l>(line: &'l [u8], words: &[(&str, usize)]) -> Option<Line<'l>> {
     (!name.is_empty()).then_some(Line::Entry { kind, size, name })
 }
 
-/// Words and where they begin, as far as they are text.
+/// The words of a line and the position of each, as far as the line is UTF-8.
 struct Words<'l> {
     line: &'l [u8],
     at: usize,
@@ -135,7 +137,7 @@ impl<'l> Iterator for Words<'l> {
         let rest = &self.line[begin..];
         let length = rest.iter().position(|c| *c == b' ').unwrap_or(rest.len());
         self.at = begin + length;
-        // Bytes that are no text can be the owner's name, or the name that comes last.
+        // A word that is not UTF-8 is the owner's name, or belongs to the file name, which comes last.
         Some((std::str::from_utf8(&rest[..length]).unwrap_or("?"), begin))
     }
 }

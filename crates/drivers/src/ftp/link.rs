@@ -1,4 +1,5 @@
-//! A TCP connection, with TLS or without: control connections begin without and may go on with it.
+//! A TCP connection, with or without TLS. A control connection may begin in clear text and change to TLS
+//! later.
 
 use super::failure::Failure;
 use rustls_pki_types::ServerName;
@@ -20,9 +21,9 @@ pub(super) enum Link {
     Secure(Box<TlsStream<TcpStream>>),
 }
 
-/// The TLS settings of one control connection and its data connections. They share sessions, and no other
-/// connection has these: servers want to see on a data connection that it comes from the client that asked
-/// for it.
+/// The TLS settings of one control connection and its data connections. They share TLS sessions, and no other
+/// control connection has the same ones: servers check on a data connection that it comes from the client
+/// that asked for it.
 #[derive(Clone)]
 pub(super) struct Security {
     connector: TlsConnector,
@@ -43,7 +44,7 @@ impl Security {
     pub(super) async fn handshake(&self, tcp: TcpStream, within: Duration) -> Result<Link, Failure> {
         match tokio::time::timeout(within, self.connector.connect(self.name.clone(), tcp)).await {
             Ok(Ok(stream)) => Ok(Link::Secure(Box::new(stream))),
-            // A certificate that is not trusted does not become so by asking again.
+            // Another attempt cannot make an untrusted certificate trusted.
             Ok(Err(error))
                 if error.get_ref().is_some_and(|inner| inner.is::<tokio_rustls::rustls::Error>()) =>
             {

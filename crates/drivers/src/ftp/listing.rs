@@ -1,10 +1,10 @@
-//! The entries of a folder: by MLSD, or by LIST and then a request for the time of each file.
+//! Lists the entries of a folder: by MLSD, or by LIST and one request for the time of each file.
 //!
-//! Entries whose names are not UTF-8, or no names at all, are reported as nameless: they stay where they are,
-//! and keep their folder. So is an entry whose name has a line end in it, which makes two lines of one. A
-//! listing of which nothing is understood fails. Up to some ten thousand entries are read whether or not the
-//! caller takes them, so that a caller that checks each does not hold a connection meanwhile; of larger
-//! folders the server waits with the rest.
+//! Entries whose names are invalid or not UTF-8 are reported as nameless: they are left as they are, and
+//! their folder is not removed. The same holds for an entry whose name contains a line end, because it
+//! arrives as two lines. A listing of which no line can be parsed fails. Up to some ten thousand entries are
+//! read ahead of the caller, so that a caller that checks each entry does not occupy a connection meanwhile.
+//! In a larger folder the server waits until the caller takes entries.
 
 use super::{
     data::Data,
@@ -31,14 +31,14 @@ use futures_util::{
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Entries handed over at once.
+/// The number of entries in one batch.
 const BATCH: usize = 256;
-/// Batches read before anybody takes them.
+/// The number of batches that are read ahead of the caller.
 const AHEAD: usize = 64;
-/// Batches of one listing.
+/// The maximum number of batches in one listing.
 const MOST_BATCHES: u64 = 400_000;
-/// The most bytes of lines without an entry in them: a server that sends more of those has no entries to
-/// report.
+/// The maximum number of bytes without an entry in them. A server that sends more than that fails the
+/// listing.
 const MOST_IDLE: usize = 256 << 20;
 /// The longest line, in bytes.
 const LONGEST_LINE: usize = 16 << 10;
@@ -47,14 +47,14 @@ struct Listing {
     remote: Arc<Remote>,
     folder: String,
     lease: Lease,
-    /// Until its end.
+    /// `None` after the end of the listing.
     data: Option<Data>,
     unread: BytesMut,
     has_facts: bool,
-    /// Some line of it was an entry.
+    /// At least one line was parsed as an entry.
     is_understood: bool,
     pages: Pages,
-    /// Bytes that were no entries, since the last one.
+    /// The number of bytes since the last entry that contained no entry.
     idle: usize,
 }
 
@@ -80,7 +80,8 @@ pub(super) fn list<'r>(remote: &'r Arc<Remote>, folder: &str) -> BoxStream<'r, R
     stream::once(batches).try_flatten().boxed()
 }
 
-/// The first entries, and where the others come from: what is lost until here is repeated.
+/// Returns the first entries and the source of the further ones. A lost connection is repeated only up to
+/// here.
 async fn begin(
     remote: &Arc<Remote>,
     mut lease: Lease,
@@ -89,13 +90,13 @@ async fn begin(
     let at = lease.at(folder);
     let has_facts = lease.features.facts;
     let data = if has_facts {
-        // Some servers list a file as if it were a folder that it is in.
+        // Some servers list a file as if it were a folder with this file in it.
         if !look(&mut lease, folder).await?.is_some_and(|seen| seen.is_folder()) {
             return Ok(None);
         }
         match Data::begin(&mut lease, &remote.passive, ("MLSD", &at), 0).await {
             Err(failure @ Failure::Refused(_)) => {
-                // Perhaps it is no folder any more.
+                // The folder may have been removed or replaced by a file.
                 return if look(&mut lease, folder).await?.is_some_and(|seen| seen.is_folder()) {
                     Err(failure)
                 } else {
@@ -108,8 +109,8 @@ async fn begin(
         if present(lease.tell("CWD", &at).await)?.is_none() {
             return Ok(None);
         }
-        // Names that begin with a dot are shown to those who ask for them, by most servers; the argument is
-        // no pattern then.
+        // Most servers list names that begin with a dot only with `-a`. CWD has selected the folder, so no
+        // path is sent that a server could parse as a pattern.
         match Data::begin(&mut lease, &remote.passive, ("LIST", "-a"), 0).await {
             Err(Failure::Refused(_) | Failure::Unsupported(_) | Failure::Later(_)) => {
                 match Data::begin(&mut lease, &remote.passive, ("LIST", ""), 0).await {
@@ -174,7 +175,8 @@ impl Listing {
         }
     }
 
-    /// LIST has no times that could be used. The connection is busy with it: another one asks.
+    /// Adds the times of files to entries from LIST, whose times cannot be used. A second connection asks for
+    /// them, because the first one is busy with the listing.
     async fn dated(&self, entries: Vec<Entry>) -> std::result::Result<Vec<Entry>, Failure> {
         if self.has_facts {
             return Ok(entries);
@@ -193,7 +195,8 @@ impl Listing {
     }
 }
 
-/// All of it: for folders of ours, which are small. Of a large one it is the beginning.
+/// Returns all entries of one of the driver's own folders, which are small. For a large folder it returns
+/// only the first ones.
 pub(super) async fn whole(remote: &Arc<Remote>, folder: &str) -> Result<Vec<Entry>> {
     gathered(list(remote, folder)).await
 }
@@ -202,7 +205,7 @@ fn endless(why: &str) -> Failure {
     Failure::Unsupported(format!("its listing of a folder has no end: {why}"))
 }
 
-/// Adds the entry of a line to the entries before it.
+/// Parses a line and adds its entry.
 fn take(
     line: &[u8],
     has_facts: bool,
@@ -214,7 +217,7 @@ fn take(
             *is_understood |= found.is_some();
             entries.extend(found);
         }
-        // The rest of a name, most likely: of the line before.
+        // A line that cannot be parsed is most likely the second part of the name in the line before it.
         Err(_) if *is_understood => match entries.last_mut() {
             Some(torn) => *torn = Entry::nameless(torn.name.as_bytes()),
             None => entries.push(Entry::nameless(line)),

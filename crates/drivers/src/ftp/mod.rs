@@ -1,16 +1,16 @@
-//! FTP servers, with TLS or without: files over a control connection and one more for each transfer, by a
-//! client of our own.
+//! FTP servers, with or without TLS. The client is the driver's own: one control connection, and one data
+//! connection for each transfer.
 //!
-//! This driver owns connections and what commands mean; TLS is `rustls`'s. It knows nothing of S3.
+//! This driver owns connections and the meaning of commands; TLS is done by `rustls`. It knows nothing of S3.
 //!
 //! Guarantees and their limits:
-//! - a file is replaced in one step, with servers whose RNTO does that; with others not at all (see
-//!   [`draft`], [`probe`]);
-//! - a file is read as it was when it was opened, or reading fails, as far as its size and second show
-//!   changes made outside the gateway (see [`reading`]);
-//! - the server decides whether it follows links, and mostly does not report which names are links. It has to
-//!   confine its users;
-//! - nothing can be flushed: all that is known is that the server has a file when it says so.
+//! - a file is replaced in one step on servers whose RNTO does that, and not at all on others (see [`draft`],
+//!   [`probe`]);
+//! - a reader gets the file that was there when it was opened, or an error. Changes made outside the gateway
+//!   are detected by size and time, in seconds (see [`reading`]);
+//! - the server decides whether it follows symbolic links, and mostly does not report which names are links.
+//!   It has to confine its users;
+//! - nothing can be flushed: a file counts as stored when the server confirms the transfer.
 
 mod connect;
 mod data;
@@ -50,11 +50,11 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tls {
-    /// Passwords and files in clear.
+    /// The password and all files are sent in clear text.
     None,
-    /// The connection begins in clear, and goes on with TLS before anything is said.
+    /// The connection begins in clear text and changes to TLS before the login.
     Explicit,
-    /// TLS from the first byte.
+    /// The connection uses TLS from the first byte.
     Implicit,
 }
 
@@ -64,15 +64,15 @@ pub struct FtpSettings {
     pub port: u16,
     pub user: String,
     pub password: Option<Secret>,
-    /// Absolute, or relative to where the server puts the user.
+    /// An absolute path, or one relative to the user's home directory on the server.
     pub root: String,
     pub tls: Tls,
-    /// PEM certificates to trust besides the public ones.
+    /// PEM certificates to trust in addition to the public ones.
     pub ca_file: Option<PathBuf>,
-    /// An answer, or the next bytes, must come within this time.
+    /// A reply, or the next bytes of a transfer, must arrive within this time.
     pub timeout: Duration,
     pub connect_timeout: Duration,
-    /// How often is tried what may be repeated.
+    /// The maximum number of attempts for an operation that may be repeated.
     pub attempts: u32,
     pub max_connections: usize,
 }
@@ -83,7 +83,7 @@ pub struct FtpFiles {
 }
 
 impl FtpFiles {
-    /// Connects when that is needed first.
+    /// Opens the backend. The first operation makes the first connection.
     pub fn open(settings: FtpSettings) -> Result<Self> {
         if settings.tls == Tls::None && settings.password.is_some() {
             tracing::warn!(host = %settings.host, "FTP without TLS: the password and all files travel in clear text");
@@ -97,7 +97,7 @@ impl FtpFiles {
 }
 
 impl Lease {
-    /// RNFR and RNTO, of paths below the root.
+    /// Sends RNFR and RNTO, with paths below the root.
     async fn rename(&mut self, from: &str, to: &str) -> std::result::Result<(), Failure> {
         let (from, to) = (self.at(from), self.at(to));
         self.tell("RNFR", &from).await?;
@@ -145,7 +145,7 @@ impl Files for FtpFiles {
                     self.remote.readers.change(from);
                     match lease.rename(from, to).await {
                         Ok(()) => {}
-                        // Perhaps it is none any more.
+                        // The file may have been removed, or replaced by a folder.
                         Err(failure @ Failure::Refused(_)) => {
                             return if look(&mut lease, from).await?.is_some_and(|seen| seen.is_file()) {
                                 Err(failure)
@@ -156,7 +156,7 @@ impl Files for FtpFiles {
                         Err(failure) => return Err(failure),
                     }
                 }
-                // The attempt before was carried out, but for its answer.
+                // The previous attempt renamed the file, and only its reply was lost.
                 None if repeated => {}
                 _ => return Ok(None),
             }
@@ -174,7 +174,7 @@ impl Files for FtpFiles {
                     let at = lease.at(path);
                     match lease.tell("DELE", &at).await {
                         Ok(_) => Ok(true),
-                        // Perhaps it is none any more.
+                        // The file may have been removed, or replaced by a folder.
                         Err(failure @ Failure::Refused(_)) => match look(&mut lease, path).await? {
                             Some(seen) if seen.is_file() => Err(failure),
                             _ => Ok(repeated),
@@ -198,7 +198,7 @@ impl Files for FtpFiles {
             Some(seen) if !seen.is_folder() => return Ok(false),
             Some(_) => {}
         }
-        // A server that would remove what is in it as well is not asked.
+        // Some servers remove a folder with its content: RMD is not sent to them.
         if !self.remote.quirks().await?.keeps_full_folders {
             return Ok(false);
         }
@@ -207,7 +207,7 @@ impl Files for FtpFiles {
             match lease.tell("RMD", &at).await {
                 Ok(_) => Ok(true),
                 Err(failure) if failure.is_passing() => Err(failure),
-                // Something is in it, as far as servers say, or it is gone.
+                // The server reports that the folder has entries, or it is gone already.
                 Err(_) => Ok(look(&mut lease, path).await?.is_none()),
             }
         });

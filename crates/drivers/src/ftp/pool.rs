@@ -1,13 +1,13 @@
-//! The connections to one server. Each does one thing at a time, so there are as many as there are requests,
-//! up to a limit.
+//! The connections to one server. A connection does one thing at a time, so each request uses its own, up to
+//! a limit.
 //!
 //! Invariants:
-//! - never more than `max_connections`, of which one is reserved for short requests: checking, renaming,
-//!   removing;
-//! - readers and writers have shares of their own, so that copies which read and write never all wait for
-//!   each other. A task that needs both reads first;
-//! - a connection that is not in sync is closed, not used again;
-//! - all waiters for a connection that cannot be made get the error at once.
+//! - there are never more than `max_connections`. One of them is reserved for short requests: checking,
+//!   renaming, removing;
+//! - readers and writers have separate shares, so that copies, which read and write, never deadlock on each
+//!   other. A task that needs both opens its reader first;
+//! - a connection that is out of sync is closed and never used again;
+//! - if a connection cannot be made, all waiters for it get the error at once.
 
 use super::{FtpSettings, connect, session::Session};
 use crate::{
@@ -29,10 +29,10 @@ use std::{
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::rustls::ClientConfig;
 
-/// Servers close connections on which nothing happens after some minutes.
+/// How long a connection may be idle before it is closed. Servers close idle connections after some minutes.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// One reader, one writer, one listing, and one for what is short.
+/// One connection each for a reader, a writer, a listing and short requests.
 pub(super) const FEWEST_CONNECTIONS: usize = 4;
 
 /// The purpose of a connection.
@@ -52,9 +52,9 @@ pub(super) struct Pool {
     readers: Arc<Semaphore>,
     writers: Arc<Semaphore>,
     listers: Arc<Semaphore>,
-    /// A connection has become idle.
+    /// Signals that a connection has become idle.
     returned: Notify,
-    /// When connecting failed last, and why.
+    /// The time and the reason of the last failure to connect.
     failed: Mutex<Option<(Instant, StoreErrorKind, String)>>,
     pub(super) meter: Arc<Meter>,
 }
@@ -87,7 +87,8 @@ impl Pool {
         }))
     }
 
-    /// How many files may be written that wait for what is written next: others find a place beside them.
+    /// The number of files that clients may write slowly at the same time. The other connections for writers
+    /// stay free.
     pub(super) fn flows(&self) -> usize {
         (self.settings.max_connections - 2) / 2 / 2
     }
@@ -96,7 +97,7 @@ impl Pool {
         &self.settings
     }
 
-    /// A connection to use until the lease is dropped.
+    /// Returns a connection, for use until the lease is dropped.
     pub(super) async fn lease(self: &Arc<Self>, purpose: Use) -> Result<Lease> {
         let share = match purpose {
             Use::Short => None,
@@ -147,13 +148,14 @@ impl Pool {
                 }
                 Err(error) => error,
             };
-            // A server may take fewer connections than we would make: then those that there are have to do.
+            // The server may accept fewer connections than the limit: then the caller waits for one that
+            // exists.
             let is_last =
                 attempt >= self.settings.attempts || asked.elapsed() >= self.settings.connect_timeout;
             let returned = tokio::time::timeout(pause(attempt, Duration::ZERO), self.returned.notified());
             if error.is_temporary() && !is_last {
                 tracing::debug!(%error, attempt, "no connection to a backend; it is tried again");
-                // Whichever comes first.
+                // Continues at the end of the pause, or when a connection becomes idle, whichever is first.
                 let _ = returned.await;
             }
             if let Some(session) = self.take() {
@@ -168,7 +170,8 @@ impl Pool {
         Err(StoreError::new(StoreErrorKind::Internal, "a connection has no attempts"))
     }
 
-    /// One connection was lost: those that lay idle beside it most likely as well.
+    /// Closes all idle connections. It is called when one connection was lost: the idle ones are most likely
+    /// lost too.
     pub(super) fn forget_idle(&self) {
         self.idle().clear();
     }
@@ -188,7 +191,7 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// The use of a connection by one operation, which has it alone.
+/// A connection that one operation uses alone, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Lease {
     session: Session,
@@ -214,7 +217,8 @@ impl DerefMut for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if self.session.is_in_sync() {
-            // It has answered, whatever has become of others that were to be made.
+            // The server has replied on this connection, so it counts as reachable, even if a further
+            // connection failed.
             self.pool.meter.contact().made();
             let session = std::mem::replace(&mut self.session, Session::closed());
             self.pool.idle().push((session, Instant::now()));

@@ -1,5 +1,5 @@
-//! Quirks that no server reports: tried out once, with files of a few bytes in our own folder, when they
-//! first matter.
+//! Finds the quirks that a server does not report, with files of a few bytes in the driver's own folder. The
+//! probe runs once, when a quirk first matters.
 
 use super::{
     data::Data,
@@ -41,7 +41,8 @@ impl Remote {
         match self.quirks().await {
             Ok(quirks) => Ok(quirks.restarts),
             Err(error) if error.is_temporary() => Err(error),
-            // Nothing can be written there: what the server says of itself has to do.
+            // The root is not writable, so the probe cannot run: the features that the server announces
+            // decide.
             Err(_) => Ok(self.pool.lease(Use::Short).await?.features.restarts),
         }
     }
@@ -62,7 +63,7 @@ impl Remote {
                     [("DELE", &one), ("DELE", &two), ("DELE", &join(&folder, "one")), ("RMD", &folder)]
                 {
                     let at = lease.at(path);
-                    // Most of them are not there any more.
+                    // Most of these names do not exist any more, so the results are ignored.
                     let _ = lease.ask(verb, &at).await;
                 }
                 found
@@ -127,7 +128,7 @@ impl Remote {
     }
 }
 
-/// Returns whether the rename was done.
+/// Returns whether the server accepted the rename.
 async fn rename(lease: &mut Lease, from: &str, to: &str) -> std::result::Result<bool, Failure> {
     match lease.rename(from, to).await {
         Ok(()) => Ok(true),

@@ -2,10 +2,10 @@
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Quirks {
-    /// RNTO gives a name that a file has to another file.
+    /// RNTO replaces a file that exists.
     pub(super) replaces: bool,
-    /// REST is obeyed by RETR.
+    /// RETR begins at the position that REST sent.
     pub(super) restarts: bool,
-    /// RMD refuses a folder that something is in.
+    /// RMD refuses a folder that has entries.
     pub(super) keeps_full_folders: bool,
 }

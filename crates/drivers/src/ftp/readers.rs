@@ -1,8 +1,8 @@
 //! The readers of each file, and what this process did to the file meanwhile.
 //!
-//! FTP names files by their paths alone: a reader's file can be replaced between checking and reading, in the
-//! same second and with the same size. Among our own clients these records show it; they also show a reader
-//! that its file was replaced by us, which is no reason to fail.
+//! FTP identifies a file by its path alone: a file can be replaced between the check and the reading, in the
+//! same second and with the same size. These records detect that for changes by this process. They also show
+//! a reader that its file was replaced by this process after it was opened, which is not an error.
 
 use std::{
     collections::HashMap,
@@ -15,13 +15,13 @@ use std::{
 #[derive(Debug, Default)]
 pub(super) struct Readers(Mutex<HashMap<String, Vec<Weak<AtomicU8>>>>);
 
-/// Has looked, and not begun to read.
+/// The reader checks the file and has not begun to read.
 const LOOKING: u8 = 0;
 /// The server has the file open.
 const READING: u8 = 1;
-/// Another file has the name since the file was checked.
+/// The file was replaced or removed after the check and before the server opened it.
 const MISSED: u8 = 2;
-/// Another file, or none, has its name since it was opened.
+/// The file was replaced or removed after the server opened it.
 const LEFT: u8 = 3;
 
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(super) struct Reader {
 }
 
 impl Readers {
-    /// Must be called before looking.
+    /// Registers a reader. It must be called before the file is checked.
     pub(super) fn enter(self: &Arc<Self>, path: &str) -> Reader {
         let state = Arc::new(AtomicU8::new(LOOKING));
         self.map().entry(path.to_owned()).or_default().push(Arc::downgrade(&state));
@@ -57,13 +57,13 @@ impl Readers {
 }
 
 impl Reader {
-    /// The server has opened the file. Returns whether it is the one that was checked.
+    /// Must be called when the server has opened the file. Returns whether it is the file that was checked.
     pub(super) fn begins(&self) -> bool {
         let begun = self.state.compare_exchange(LOOKING, READING, Ordering::AcqRel, Ordering::Acquire);
         matches!(begun, Ok(_) | Err(READING))
     }
 
-    /// We ourselves have given its name to another file, or to none.
+    /// Returns whether this process has replaced or removed the file since the server opened it.
     pub(super) fn is_left(&self) -> bool {
         self.state.load(Ordering::Acquire) == LEFT
     }

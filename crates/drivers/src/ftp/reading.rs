@@ -1,12 +1,13 @@
-//! Reading a file: one RETR for all that is wanted, from the server's handle.
+//! Reads a file: one RETR for the wanted range, from the server's open file.
 //!
 //! Invariants:
-//! - the server has opened the file that was checked: both happen under our lock of the path, and a second
-//!   check at the end shows changes made outside the gateway. The last bytes are passed on only then;
-//! - reading continues when we ourselves replace or remove the file: the server has it open. A change outside
-//!   the gateway while it is read fails the reading;
-//! - a stream that ends early has an error at its end: bytes are counted, and the server has to confirm that
-//!   it sent all.
+//! - the server has opened the file that was checked: both steps happen under the lock of the path, and a
+//!   second check at the end detects changes made outside the gateway. The last bytes are passed on only
+//!   after it;
+//! - reading continues when this process replaces or removes the file: the server still has it open. A change
+//!   outside the gateway fails the reading;
+//! - a stream that ends early ends with an error: bytes are counted, and the server has to confirm that it
+//!   sent everything.
 
 use super::{
     data::Data,
@@ -29,7 +30,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use std::sync::Arc;
 
-/// This many unwanted bytes are cheaper to read than a new connection is to make.
+/// Up to this number of unwanted bytes is read and discarded: that takes less time than a new connection.
 const CHEAP: u64 = 256 << 10;
 
 pub(super) struct Reading {
@@ -37,20 +38,20 @@ pub(super) struct Reading {
     path: String,
     seen: Seen,
     reader: Reader,
-    /// From where on the server sends already.
+    /// The position of a transfer that was begun while the file was opened, and the transfer.
     begun: Option<(u64, Transfer)>,
 }
 
 struct Transfer {
     lease: Lease,
     data: Data,
-    /// Bytes that come first and are not wanted: the server cannot begin elsewhere.
+    /// The number of bytes to discard first, where the server cannot begin at a position.
     skip: u64,
 }
 
 impl Reading {
     pub(super) async fn open(remote: &Arc<Remote>, path: &str, ahead: Option<Span>) -> Result<Option<Self>> {
-        // What nobody has seen yet is looked at first, and read by others too before it is sent.
+        // A caller that does not know the end of its range first checks the file, so no transfer begins yet.
         let ahead = ahead.filter(|span| span.start < span.end && span.end < u64::MAX);
         let restarts = match ahead {
             Some(Span { start: 1.., .. }) => remote.restarts().await?,
@@ -67,7 +68,7 @@ impl Reading {
                     Ok(transfer) if reader.begins() => Some((span.start, transfer)),
                     Ok(_) => return Err(Failure::Changed),
                     Err((mut lease, failure @ Failure::Refused(_))) => {
-                        // Others may have removed it.
+                        // Another program may have removed the file.
                         return if look(&mut lease, path).await?.is_some_and(|seen| seen.is_file()) {
                             Err(failure)
                         } else {
@@ -89,7 +90,7 @@ impl Reading {
         }))
     }
 
-    /// Begins where nothing was begun, or elsewhere.
+    /// Begins a transfer, if none was begun or the one that was begun is at another position.
     async fn begin(&self, start: u64) -> Result<Transfer> {
         let restarts = if start > 0 { self.remote.restarts().await? } else { true };
         let begun = self.remote.repeat(Use::Reading, "reading a file", |mut lease, _| async move {
@@ -168,13 +169,13 @@ impl Opened for Reading {
 struct Sending {
     reading: Box<Reading>,
     lease: Lease,
-    /// Until all was read.
+    /// `None` once all bytes were read.
     data: Option<Data>,
     skip: u64,
     left: u64,
-    /// Bytes of the file behind what is wanted.
+    /// The number of bytes in the file after the wanted range.
     after: u64,
-    /// Not given away before something comes after it, or all is known to be well.
+    /// The newest bytes, held back until more bytes follow or the final check succeeds.
     held: Option<Bytes>,
 }
 
@@ -204,7 +205,7 @@ impl Sending {
         Ok(self.held.take())
     }
 
-    /// All that was wanted has come.
+    /// Ends the transfer once the wanted range has been read.
     async fn end(&mut self) -> std::result::Result<(), Failure> {
         let Some(mut data) = self.data.take() else { return Ok(()) };
         if self.after <= CHEAP {

@@ -1,6 +1,6 @@
-//! The steps that all operations share: checking, making folders, repeating what was lost.
+//! The steps that all operations share: checking, creating folders, repeating what was lost.
 //!
-//! Invariant: only what is harmless to repeat goes through `repeat`.
+//! Invariant: only operations that are harmless to repeat go through `repeat`.
 
 use super::{
     FtpSettings,
@@ -32,33 +32,33 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-/// Folders that others remove while we make them: as often as this is no accident.
+/// How often folders are created again when another program removes them at the same time.
 pub(super) const ROUNDS: usize = 10;
 
 #[derive(Debug)]
 pub(super) struct Remote {
     pub(super) pool: Arc<Pool>,
     pub(super) passive: Passive,
-    /// Locks of paths. One is held while a name is given to another file, and while a reader looks and
+    /// Locks of paths. A lock is held while a name is given to another file, and while a reader checks and
     /// begins.
     pub(super) locks: Arc<Locks<String>>,
     pub(super) readers: Arc<Readers>,
-    /// Drafts that could not be removed.
+    /// Drafts that could not be removed yet.
     pub(super) late: Arc<Late>,
-    /// Our own folder was made. Not all servers refuse a file in a folder that is not there before they have
-    /// taken it.
+    /// The driver's own folder was created. It is created before the first upload, because some servers
+    /// refuse a file in a missing folder only after they have received it.
     pub(super) is_prepared: AtomicBool,
-    /// Found out when it first matters.
+    /// Filled by the probe when a quirk first matters.
     pub(super) quirks: OnceCell<Quirks>,
 }
 
 /// The state of the folders in a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// Folders.
+    /// All of them are folders.
     Clear,
     Missing,
-    /// A file, or what is neither file nor folder.
+    /// One of them is a file, or something else that is not a folder.
     Barred,
 }
 
@@ -75,7 +75,7 @@ impl Remote {
         }))
     }
 
-    /// Does what may be done again, until it was not lost on the way.
+    /// Runs an operation that may be repeated, until its connection is not lost or the attempts are used up.
     pub(super) async fn repeat<'r, T, F, D>(&'r self, purpose: Use, what: &str, act: F) -> Result<T>
     where
         F: Fn(Lease, bool) -> D,
@@ -97,7 +97,7 @@ impl Remote {
         Err(Failure::Lost("it has no attempts").told(what))
     }
 
-    /// Returns the state of a folder and those above it. The root is accepted as it is.
+    /// Returns the state of a folder and those above it. The root is not checked.
     pub(super) async fn way(&self, lease: &mut Lease, folder: &str) -> std::result::Result<Way, Failure> {
         for part in prefixes(folder) {
             match look(lease, part).await? {
@@ -109,7 +109,8 @@ impl Remote {
         Ok(Way::Clear)
     }
 
-    /// Makes a folder and those above it, the root too. `Missing`: others remove them as fast.
+    /// Creates a folder and those above it, including the root. `Missing`: another program removes them each
+    /// time.
     pub(super) async fn make_folders(
         &self,
         lease: &mut Lease,
@@ -119,7 +120,7 @@ impl Remote {
         for round in 0..ROUNDS {
             match self.make_each(lease, folder).await {
                 Ok(Way::Missing) if round == 0 => self.make_root(lease).await?,
-                // Others may have made it, and removed it before we looked.
+                // Another program may have created the folder and removed it before it was checked.
                 unmade @ (Ok(Way::Missing) | Err(Failure::Refused(_))) => last = unmade,
                 made => return made,
             }
@@ -135,7 +136,8 @@ impl Remote {
                 Err(failure @ (Failure::Lost(_) | Failure::BadName | Failure::LongName | Failure::Full)) => {
                     return Err(failure);
                 }
-                // Servers do not report that it exists, or in many different words: checking decides.
+                // Servers do not report that a folder exists, or in many different words: a check of the path
+                // decides.
                 Err(failure) => match look(lease, part).await? {
                     Some(seen) if seen.is_folder() => {}
                     Some(_) => return Ok(Way::Barred),
@@ -147,7 +149,7 @@ impl Remote {
         self.way(lease, folder).await
     }
 
-    /// Makes our own folder, unless that was done.
+    /// Creates the driver's own folder, unless that was done already.
     pub(super) async fn prepare(&self, lease: &mut Lease) -> std::result::Result<(), Failure> {
         if self.is_prepared.load(Ordering::Relaxed) {
             return Ok(());
@@ -169,7 +171,7 @@ impl Remote {
             .filter(|at| *at > 0)
             .chain((!root.is_empty()).then_some(root.len()));
         for end in ends {
-            // A folder that cannot be made exists, or its absence fails the next step.
+            // Refusals are ignored: the folder exists already, or the next step fails because it is missing.
             if let Err(failure @ Failure::Lost(_)) = lease.tell("MKD", &root[..end]).await {
                 return Err(failure);
             }
@@ -205,25 +207,26 @@ pub(super) async fn look(lease: &mut Lease, path: &str) -> std::result::Result<O
     }
 }
 
-/// When the file changed that lies at a path of the server.
+/// Returns the time of the last change of the file at a path of the server.
 pub(super) async fn modified(
     lease: &mut Lease,
     at: &str,
 ) -> std::result::Result<Option<crate::model::Timestamp>, Failure> {
     match lease.tell("MDTM", at).await {
         Ok(reply) => Ok(time(&reply.words())),
-        // Not all servers have it: then only sizes distinguish files.
+        // Not all servers support MDTM: without it, only sizes distinguish files.
         Err(Failure::Unsupported(_) | Failure::Refused(_)) => Ok(None),
         Err(failure) => Err(failure),
     }
 }
 
-/// Most likely `root` is at a location where nothing can be made, so the error names the whole path.
+/// The error names the whole path: the most likely reason is a `root` in which the user may not create
+/// folders.
 pub(super) fn unmakable(lease: &Lease, folder: &str) -> Failure {
     Failure::Refused(format!("the folder {} cannot be made", lease.at(folder)))
 }
 
-/// `a`, `a/b` and `a/b/c` of `a/b/c`.
+/// The path and all folders above it: `a`, `a/b` and `a/b/c` for `a/b/c`.
 fn prefixes(folder: &str) -> impl Iterator<Item = &str> {
     let ends =
         folder.match_indices('/').map(|(at, _)| at).chain((!folder.is_empty()).then_some(folder.len()));

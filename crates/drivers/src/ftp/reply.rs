@@ -4,16 +4,16 @@ use crate::model::Timestamp;
 use std::net::Ipv4Addr;
 use time::{Date, Month, PrimitiveDateTime, Time};
 
-/// One whole reply; the code is of the first line, and of the last.
+/// One complete reply. Its code is that of the first line and of the last line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reply {
     pub(super) code: u16,
-    /// Without code; those between first and last as they are.
+    /// The first and the last line without the code; those between them unchanged.
     pub(super) lines: Vec<String>,
 }
 
 impl Reply {
-    /// The words of the reply for people: one line, without what terminals would obey.
+    /// Returns the text of the reply for messages: one line, without control characters.
     pub(super) fn words(&self) -> String {
         let last = self.lines.last().map(String::as_str).unwrap_or_default();
         last.chars().filter(|c| !c.is_control()).take(200).collect()
@@ -23,18 +23,18 @@ impl Reply {
         self.code < 200
     }
 
-    /// `2xx`, and `3xx` where something is expected next.
+    /// Returns whether the code is `2xx` or `3xx` (a further command is expected).
     pub(super) fn is_positive(&self) -> bool {
         (200..400).contains(&self.code)
     }
 
-    /// The lines between first and last.
+    /// Returns the lines between the first and the last one.
     pub(super) fn inner(&self) -> &[String] {
         self.lines.get(1..self.lines.len().saturating_sub(1)).unwrap_or_default()
     }
 }
 
-/// Gathers lines into a reply.
+/// Collects lines until a reply is complete.
 #[derive(Debug, Default)]
 pub(super) struct Gathering {
     code: Option<u16>,
@@ -42,7 +42,7 @@ pub(super) struct Gathering {
 }
 
 impl Gathering {
-    /// The reply, with its last line. An error: this is no reply.
+    /// Returns the reply once its last line was added. An error means that the line is not part of a reply.
     pub(super) fn take(&mut self, line: &[u8]) -> Result<Option<Reply>, ()> {
         let line = String::from_utf8_lossy(line).into_owned();
         let code = line
@@ -74,7 +74,7 @@ impl Gathering {
     }
 }
 
-/// The port of `Entering Extended Passive Mode (|||6446|)`.
+/// Parses the port in `Entering Extended Passive Mode (|||6446|)`.
 pub(super) fn extended_port(words: &str) -> Option<u16> {
     let (_, inner) = words.split_once('(')?;
     let (inner, _) = inner.split_once(')')?;
@@ -82,8 +82,8 @@ pub(super) fn extended_port(words: &str) -> Option<u16> {
     inner.split(delimiter).nth(3)?.parse().ok().filter(|port| *port > 0)
 }
 
-/// The port of `Entering Passive Mode (h1,h2,h3,h4,p1,p2).` The address is read past: a server that could
-/// name another host would have us connect anywhere.
+/// Parses the port in `Entering Passive Mode (h1,h2,h3,h4,p1,p2).` The address is ignored: a server could
+/// otherwise make the client connect to any host.
 pub(super) fn passive_port(words: &str) -> Option<u16> {
     let from = words.find(|c: char| c.is_ascii_digit())?;
     let numbers: Vec<u8> = words[from..]
@@ -97,7 +97,7 @@ pub(super) fn passive_port(words: &str) -> Option<u16> {
     Some(u16::from_be_bytes([high, low])).filter(|port| *port > 0)
 }
 
-/// The folder of `"/some ""quoted"" folder" is the current directory`.
+/// Parses the folder in `"/some ""quoted"" folder" is the current directory`.
 pub(super) fn quoted(words: &str) -> Option<String> {
     let mut rest = words.strip_prefix('"')?;
     let mut folder = String::new();
@@ -114,7 +114,7 @@ pub(super) fn quoted(words: &str) -> Option<String> {
     }
 }
 
-/// `YYYYMMDDHHMMSS[.f…]`, which is UTC.
+/// Parses `YYYYMMDDHHMMSS[.f…]`, which is in UTC.
 pub(super) fn time(text: &str) -> Option<Timestamp> {
     let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
     if whole.len() != 14 || !whole.bytes().chain(fraction.bytes()).all(|c| c.is_ascii_digit()) {
@@ -124,7 +124,7 @@ pub(super) fn time(text: &str) -> Option<Timestamp> {
     let small = |from: usize| number(from, from + 2).and_then(|number| u8::try_from(number).ok());
     let month = Month::try_from(small(4)?).ok()?;
     let date = Date::from_calendar_date(i32::from(number(0, 4)?), month, small(6)?).ok()?;
-    // A leap second is the one before it.
+    // A leap second becomes the second before it.
     let time = Time::from_hms(small(8)?, small(10)?, small(12)?.min(59)).ok()?;
     let seconds = PrimitiveDateTime::new(date, time).assume_utc().unix_timestamp();
     let millis: i64 =

@@ -1,11 +1,11 @@
 //! One control connection: commands out, replies in, one at a time.
 //!
 //! Invariants:
-//! - a command is one line of bounded length: a command with a line end or NUL in it is never sent, nor one
-//!   that a server could cut in two;
-//! - a connection on which a reply is still due, or an unexpected one came, is not `in_sync` and is not used
-//!   again: a task that is dropped while it waits leaves it so;
-//! - replies have limits in size and time.
+//! - a command is one line of bounded length. A command that contains a line end or NUL is never sent, nor
+//!   one that is so long that a server could split it;
+//! - a connection on which a reply is still due, or an unexpected one arrived, is not `in_sync` and is never
+//!   used again. A task that is dropped while it waits leaves the connection in this state;
+//! - replies are limited in size and time.
 
 use super::{
     failure::Failure,
@@ -24,20 +24,21 @@ use tokio::{
     time::timeout,
 };
 
-/// The longest reply, in bytes. A FEAT has some thirty lines, a greeting may be a page.
+/// The longest reply, in bytes. A FEAT reply has some thirty lines, and a greeting may be a page long.
 const LONGEST_REPLY: usize = 64 << 10;
-/// The longest command, in bytes. Servers have buffers of 2 KiB, and some take what does not fit in for the
+/// The longest command, in bytes. Servers have buffers of 2 KiB, and some parse what does not fit in as the
 /// next command.
 const LONGEST_COMMAND: usize = 2000;
-/// Storing what was sent, checking it for viruses: some servers answer late.
+/// The factor by which the timeout grows at the end of an upload: some servers reply only after they have
+/// stored the file or scanned it for viruses.
 pub(super) const PATIENCE: u32 = 10;
 
 /// The features that the server announces beyond RFC 959.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Features {
-    /// MLST and MLSD: what lies somewhere, in words for machines.
+    /// The server supports MLST and MLSD: listings in a format for programs.
     pub(super) facts: bool,
-    /// REST before RETR.
+    /// The server announces REST before RETR.
     pub(super) restarts: bool,
 }
 
@@ -46,12 +47,12 @@ pub(super) struct Session {
     link: Option<Link>,
     unread: Vec<u8>,
     pub(super) features: Features,
-    /// The server's address: data connections go there, wherever else it would have them go.
+    /// The server's address. Data connections always go there, whatever address a reply contains.
     pub(super) host: IpAddr,
     /// The TLS of this connection and of its data connections.
     pub(super) security: Option<Security>,
     pub(super) timeout: Duration,
-    /// The root there: absolute, without a slash at its end.
+    /// The root on the server: absolute, without a slash at its end.
     pub(super) root: String,
     /// The meter of the backend.
     pub(super) meter: Arc<Meter>,
@@ -65,12 +66,12 @@ impl std::fmt::Debug for Link {
 }
 
 impl Session {
-    /// A greeting is due.
+    /// Creates a session on a new connection, on which the greeting is due.
     pub(super) fn new(link: Link, host: IpAddr, within: Duration) -> Self {
         Self { link: Some(link), host, timeout: within, ..Self::closed() }
     }
 
-    /// No connection: what is left where one was taken from.
+    /// Creates a session without a connection, as the replacement for one that was moved out.
     pub(super) fn closed() -> Self {
         Self {
             link: None,
@@ -89,14 +90,14 @@ impl Session {
         self.is_in_sync && self.unread.is_empty() && self.link.is_some()
     }
 
-    /// Returns whether the server has sent nothing since the last reply. Some send two where one is due, or
-    /// announce that they close.
+    /// Returns whether the server has sent nothing since the last reply. Some servers send two replies where
+    /// one is due, or announce that they close the connection.
     pub(super) fn is_quiet(&mut self) -> bool {
         let Some(link) = &mut self.link else { return false };
         link.read_buf(&mut self.unread).now_or_never().is_none()
     }
 
-    /// Returns the path as the server takes it.
+    /// Returns the path in the form that is sent to the server.
     pub(super) fn at(&self, path: &str) -> String {
         match (self.root.as_str(), path) {
             ("", "") => "/".to_owned(),
@@ -105,8 +106,8 @@ impl Session {
         }
     }
 
-    /// Goes on with TLS. Nothing may have come after the reply that allowed it: it would be taken for the
-    /// server's.
+    /// Changes to TLS. It fails if bytes have arrived after the reply that allowed TLS: an attacker can
+    /// inject bytes in clear text, and they would be treated as the server's replies.
     pub(super) async fn secure(&mut self, security: &Security, within: Duration) -> Result<(), Failure> {
         match self.link.take() {
             Some(Link::Plain(tcp)) if self.is_in_sync && self.unread.is_empty() => {
@@ -146,7 +147,7 @@ impl Session {
         }
     }
 
-    /// The next reply, preliminary ones too.
+    /// Returns the next reply, which may be a preliminary one.
     pub(super) async fn reply(&mut self) -> Result<Reply, Failure> {
         self.reply_within(self.timeout).await
     }
@@ -188,7 +189,7 @@ impl Session {
         }
     }
 
-    /// A command and its one reply, whatever it is.
+    /// Sends a command and returns its one reply, whatever the code is.
     pub(super) async fn ask(&mut self, verb: &str, argument: &str) -> Result<Reply, Failure> {
         self.send(verb, argument).await?;
         let reply = self.reply().await?;
@@ -198,14 +199,15 @@ impl Session {
         }
     }
 
-    /// A command that is to succeed.
+    /// Sends a command that has to succeed.
     pub(super) async fn tell(&mut self, verb: &str, argument: &str) -> Result<Reply, Failure> {
         let reply = self.ask(verb, argument).await?;
         if reply.is_positive() { Ok(reply) } else { Err(Failure::of(&reply)) }
     }
 }
 
-/// For paths that may not exist: a refusal by the server means that nothing is there.
+/// Converts the result of a command about a path that may not exist: a refusal by the server means that
+/// nothing is there.
 pub(super) fn present<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match answer {
         Ok(found) => Ok(Some(found)),

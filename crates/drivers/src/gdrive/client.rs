@@ -1,4 +1,4 @@
-//! Addresses of Drive's API.
+//! Requests to the addresses of Drive's API.
 
 use super::refusal::Refusal;
 use crate::backend::{
@@ -25,7 +25,7 @@ impl Client {
         self.0.traffic()
     }
 
-    /// `/files/…` of the API, in any drive.
+    /// Begins a request to `/files/…` of the API, for My Drive and shared drives.
     pub(super) fn files(&self, method: Method, below: &str) -> Call<Refusal> {
         self.0.call(method, &format!("/drive/v3/files{below}")).query("supportsAllDrives", "true")
     }
@@ -34,7 +34,7 @@ impl Client {
         self.files(method, &format!("/{}", wire::encode_path(id)))
     }
 
-    /// `/changes…` of the API, in any drive.
+    /// Begins a request to `/changes…` of the API, for My Drive and shared drives.
     pub(super) fn changes(&self, below: &str) -> Call<Refusal> {
         self.0.call(Method::GET, &format!("/drive/v3/changes{below}")).query("supportsAllDrives", "true")
     }
@@ -46,7 +46,7 @@ impl Client {
             .query("uploadType", kind)
     }
 
-    /// Makes a request to an address that Drive has named: an upload that was begun.
+    /// Begins a request to an address that Drive has returned: an upload that was begun.
     pub(super) fn session(&self, method: Method, target: &str) -> Call<Refusal> {
         self.0.named(method, target)
     }

@@ -1,4 +1,4 @@
-//! Drafts: in our own folder until one request moves them to their folder, under their name.
+//! Drafts: files in the driver's own folder, until one request moves them to their folder and name.
 
 use super::{
     drive::{Drive, Made, split},
@@ -21,10 +21,10 @@ use http::{Method, StatusCode, Uri};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// The size of the chunks of a file of unknown length: a multiple of 256 KiB, as Drive wants it. One is held
-/// in memory.
+/// The size of the chunks of a file of unknown length: a multiple of 256 KiB, as Drive requires. One chunk is
+/// held in memory.
 const CHUNK: usize = 4 << 20;
-/// How often a file is moved into folders that somebody else removes.
+/// How often a file is moved into a folder that another program removes.
 const ROUNDS: usize = 4;
 
 pub(super) struct GdriveDraft {
@@ -33,14 +33,14 @@ pub(super) struct GdriveDraft {
     size: Option<u64>,
     written: u64,
     state: State,
-    /// The file to remove if this draft becomes no file.
+    /// The file to remove if this draft is not published.
     id: Option<String>,
 }
 
 enum State {
-    /// Few bytes, of which Drive knows nothing.
+    /// A few bytes, which were not sent to Drive yet.
     Gathering(Gathered),
-    /// All of it in one request.
+    /// All bytes in one request.
     Sending(Sending),
     Chunks(Chunks),
     Stored(Item),
@@ -59,7 +59,7 @@ impl GdriveDraft {
         }
     }
 
-    /// One that Drive has made.
+    /// Returns a draft of a file that Drive has created.
     pub(super) fn stored(drive: Arc<Drive>, name: &DraftName, item: Item) -> Self {
         let id = Some(item.id.clone());
         Self {
@@ -102,7 +102,7 @@ impl GdriveDraft {
             .body(Outgoing::full(body.into()));
         match call.read::<Item>(Again::Harmless).await? {
             Ok(item) => Ok(item),
-            // Made by the attempt before, of which we have heard nothing.
+            // An earlier attempt created the file, and its reply was lost.
             Err(refusal) if refusal.status == StatusCode::CONFLICT => {
                 self.made().await?.ok_or_else(|| refusal.into())
             }
@@ -110,13 +110,13 @@ impl GdriveDraft {
         }
     }
 
-    /// The file, if all of it has arrived after all.
+    /// Returns the file if it arrived completely although the request failed.
     async fn made(&self) -> Result<Option<Item>> {
         let made = self.drive.get(self.named()?).await?;
         Ok(made.filter(|item| item.is_file() && item.stat().size == self.written))
     }
 
-    /// The address of a session of this file.
+    /// Begins an upload session for this file and returns its address.
     async fn begin(&mut self) -> Result<String> {
         let description = self.description().await?;
         let mut call = self.drive.client.upload("resumable").query("fields", FIELDS);
@@ -179,13 +179,14 @@ impl GdriveDraft {
         };
         match answer {
             Ok(document) => crate::backend::oauth::parse::<_, super::refusal::Refusal>(&document),
-            // The reply may have been lost, not the file.
+            // The file may have been created although the reply was lost.
             Err(error) if error.kind() == StoreErrorKind::Unavailable => self.made().await?.ok_or(error),
             Err(error) => Err(error),
         }
     }
 
-    /// One request makes it the file; what it replaces goes afterwards, and is not seen any more by then.
+    /// Publishes the file by one request. The file that it replaces is removed afterwards; it is already
+    /// invisible then.
     async fn make_it(&mut self, path: &str, absent: bool) -> Result<Outcome> {
         let State::Stored(draft) = &self.state else { return Err(failed()) };
         let (id, mut from) = (draft.id.clone(), draft.parents.clone());
@@ -203,7 +204,7 @@ impl GdriveDraft {
             }
             let now = u64::try_from(Timestamp::now().millis()).unwrap_or(0);
             let generation = there.as_ref().map_or(0, |there| there.generation() + 1).max(now);
-            // Documents of Google's own that have this name stay what they are.
+            // A document of Google's own with this name is not replaced.
             let replaced = there.filter(Item::is_file);
             let change = json!({
                 "name": name,
@@ -233,7 +234,7 @@ impl GdriveDraft {
                 },
             };
             if !moved.is_in(&parent, name) {
-                // Into a folder that is in the trash.
+                // The folder that the file was moved to is in the trash.
                 self.drive.ids.forget_along(folder);
                 from = moved.parents;
                 continue;
@@ -297,12 +298,13 @@ impl Draft for GdriveDraft {
             ));
         }
         self.state = State::Stored(item);
-        // Moving it may change its time.
+        // Moving the file may change its time, so no time is reported.
         Ok(Some(Stat { modified: None, ..stat }))
     }
 
     async fn publish(mut self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
-        // Once begun it is ended: what it replaces has to go.
+        // The publishing task runs to its end, even if the caller is dropped: it has to remove the replaced
+        // file.
         let path = path.to_owned();
         let publishing = async move {
             let _claim = self.drive.claims.own(&[&path]).await;
@@ -331,7 +333,7 @@ impl Draft for GdriveDraft {
 
 impl Drop for GdriveDraft {
     fn drop(&mut self) {
-        // The request that writes it ends first.
+        // Dropping the state ends the request that writes the file, before the file is removed.
         self.state = State::Failed;
         if let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) {
             let drive = self.drive.clone();
@@ -340,20 +342,21 @@ impl Drop for GdriveDraft {
     }
 }
 
-/// Never into the trash. What cannot be removed now, the next start tidies.
+/// Deletes a draft, never to the trash. If that fails, the next start removes it.
 async fn remove(drive: &Drive, id: &str) {
     if let Err(error) = drive.remove(id, false).await {
         tracing::debug!(%error, "a draft was not removed");
     }
 }
 
-/// A session of unknown length: one chunk after the other, each as often as it takes.
+/// A session of unknown length: chunks are sent one after the other, each until it succeeds or the attempts
+/// are used up.
 struct Chunks {
     drive: Arc<Drive>,
     session: String,
     pieces: Vec<Bytes>,
     held: usize,
-    /// The offset of these bytes in the file.
+    /// The offset of the held bytes in the file.
     offset: u64,
 }
 
@@ -362,7 +365,7 @@ impl Chunks {
         Self { drive, session, pieces: Vec::new(), held: 0, offset: 0 }
     }
 
-    /// The last chunk has to have something in it: it is held back.
+    /// Writes bytes. The last chunk must not be empty, so it is held back.
     async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
         for piece in bytes {
             self.held += piece.len();
@@ -385,7 +388,7 @@ impl Chunks {
         self.put(rest, Some(total)).await?.ok_or_else(strange)
     }
 
-    /// The file, if this ended it.
+    /// Sends a chunk. Returns the description of the file if the chunk was the last one.
     async fn put(&mut self, mut chunk: Bytes, total: Option<u64>) -> Result<Option<Bytes>> {
         let size = total.map_or_else(|| "*".to_owned(), |total| total.to_string());
         let attempts = self.drive.client.attempts();
@@ -397,7 +400,7 @@ impl Chunks {
             if attempt < attempts && matches!(&answer, Err(error) if error.is_temporary())
                 || matches!(&answer, Ok(Err(refusal)) if refusal.status.is_server_error())
             {
-                // How far did it come?
+                // Asks how much of the chunk has arrived.
                 let call = self
                     .drive
                     .client
@@ -409,7 +412,7 @@ impl Chunks {
             if reply.status != StatusCode::PERMANENT_REDIRECT {
                 return reply.bytes(64 << 10).await.map(Some);
             }
-            // `bytes=0-N`, or nothing of it.
+            // The header is `bytes=0-N`; it is missing if nothing has arrived.
             let kept = reply
                 .header("range")
                 .and_then(|range| range.rsplit_once('-')?.1.parse::<u64>().ok())

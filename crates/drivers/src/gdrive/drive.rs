@@ -1,8 +1,7 @@
-//! From paths to ids: folders found and made, names looked up, files removed.
+//! From paths to ids: finding and creating folders, looking up names, removing files.
 //!
-//! Drive's searches may lag behind its changes by seconds, while a request for an id does not: a file that
-//! was just written is found by its id, and one that was just removed is left out of what searches still
-//! show.
+//! Drive's searches may be seconds behind its changes, but a request for an id is not: a file that was just
+//! written is found by its id, and one that was just removed is left out of the results of searches.
 
 use super::{
     client::Client,
@@ -33,11 +32,11 @@ use tokio::sync::OnceCell;
 
 /// Google's largest page.
 const PAGE: &str = "1000";
-/// Levels of folders that a drive may have.
+/// The number of levels of folders that Drive allows.
 pub(super) const DEEPEST: usize = 100;
-/// Ids that are got at once.
+/// The number of ids that are requested at once.
 const BATCH: &str = "100";
-/// Pages of files that have one name, in one folder: real folders have fewer.
+/// The most pages of files with one name in one folder; real folders have fewer.
 const MOST_OF_ONE_NAME: u64 = 100;
 
 #[derive(Debug)]
@@ -45,13 +44,13 @@ pub(super) struct Drive {
     pub(super) client: Arc<Client>,
     pub(super) ids: Ids,
     pub(super) claims: Arc<Claims>,
-    /// Locks of names in folders. One is held while a folder is made: two folders of one name would be
-    /// possible.
+    /// Locks of names in folders. A lock is held while a folder is created, because Drive would allow two
+    /// folders with one name.
     making: Arc<Locks<String>>,
-    /// Ids for new files: a request that names its id can be repeated.
+    /// Ids for new files: a request that names the id of its file can be repeated.
     fresh: Mutex<Vec<String>>,
     root: OnceCell<String>,
-    /// A shared drive.
+    /// The id of a shared drive, if the root is in one.
     drive: Option<String>,
     beginning: Beginning,
     pub(super) trash: bool,
@@ -60,9 +59,9 @@ pub(super) struct Drive {
 /// The location of the root.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Beginning {
-    /// A folder's id; else the top of the drive.
+    /// The id of a folder, or `None` for the top of the drive.
     pub(super) id: Option<String>,
-    /// Folders from there on, made if they are missing.
+    /// Folders from there to the root; they are created if they are missing.
     pub(super) path: String,
 }
 
@@ -80,7 +79,7 @@ struct Fresh {
     ids: Vec<String>,
 }
 
-/// How making folders ended.
+/// The result of creating folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Made {
     Folder(String),
@@ -106,7 +105,7 @@ impl Drive {
     pub(super) async fn root(&self) -> Result<&str> {
         let found = self.root.get_or_try_init(|| async {
             let top = self.beginning.id.as_deref().or(self.drive.as_deref()).unwrap_or("root");
-            // The real id, for `root` is only its alias.
+            // The id is requested because `root` is only an alias for it.
             let Some(top) = self.get(top).await?.filter(|top| top.kind() == Kind::Folder) else {
                 return Err(StoreError::new(
                     StoreErrorKind::Unavailable,
@@ -130,21 +129,21 @@ impl Drive {
         found.await.map(String::as_str)
     }
 
-    /// By its id, as it is now. Nothing in the trash.
+    /// Returns the current state of a file by its id. A file in the trash counts as missing.
     pub(super) async fn get(&self, id: &str) -> Result<Option<Item>> {
         let item =
             self.client.file(Method::GET, id).query("fields", FIELDS).read::<Item>(Again::Harmless).await?;
         found(item).map(|item| item.filter(|item| !item.trashed))
     }
 
-    /// The folder of a path.
+    /// Returns the id of the folder at a path.
     pub(super) async fn folder(&self, path: &str) -> Result<Option<String>> {
         if is_too_deep(path) {
             return Ok(None);
         }
         let mut id = self.root().await?.to_owned();
         let mut at = String::new();
-        // From the innermost that is known.
+        // Begins at the innermost folder whose id is known.
         let mut rest: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
         for known in (1..=rest.len()).rev() {
             let prefix = rest[..known].join("/");
@@ -182,7 +181,7 @@ impl Drive {
         Ok(found)
     }
 
-    /// Everything of this name in a folder; the first is the one.
+    /// Returns all entries of a folder with this name. The first one is the entry of the path.
     pub(super) async fn children(&self, parent: &str, name: &str) -> Result<Vec<Item>> {
         let query =
             format!("'{}' in parents and name = '{}' and trashed = false", quoted(parent), quoted(name));
@@ -191,7 +190,7 @@ impl Drive {
         let mut pages = Pages::at_most("looking for a name", MOST_OF_ONE_NAME);
         loop {
             let page = self.page(&query, token.as_deref(), FIELDS).await?;
-            // Drive's `=` takes no notice of case.
+            // Drive's `=` ignores case.
             items.extend(
                 page.files.into_iter().filter(|item| item.is_in(parent, name) && !self.ids.is_gone(&item.id)),
             );
@@ -205,7 +204,7 @@ impl Drive {
         Ok(items)
     }
 
-    /// A page of what is in a folder.
+    /// Returns a page of the entries of a folder.
     pub(super) async fn page_of(&self, folder: &str, token: Option<&str>) -> Result<Page> {
         let query = format!("'{}' in parents and trashed = false", quoted(folder));
         let mut page = self.page(&query, token, FIELDS).await?;
@@ -231,7 +230,7 @@ impl Drive {
         }
         match call.read::<Page>(Again::Harmless).await? {
             Ok(page) => Ok(page),
-            // The folder is not there any more.
+            // The folder does not exist any more.
             Err(refusal) if refusal.is_not_found() => Ok(Page { files: Vec::new(), next_page_token: None }),
             Err(refusal) => Err(refusal.into()),
         }
@@ -244,7 +243,7 @@ impl Drive {
         }
     }
 
-    /// An id that nothing has yet.
+    /// Returns an id that no file has yet.
     pub(super) async fn fresh_id(&self) -> Result<String> {
         let kept = || self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(id) = kept().pop() {
@@ -264,7 +263,7 @@ impl Drive {
         Ok(id)
     }
 
-    /// A folder and those above it.
+    /// Creates a folder and those above it.
     pub(super) async fn make(&self, path: &str) -> Result<Made> {
         if is_too_deep(path) {
             return Err(StoreError::new(StoreErrorKind::KeyTooLong, "Google Drive has no folders so deep"));
@@ -306,7 +305,7 @@ impl Drive {
             .await?
         {
             Ok(_) => {}
-            // Made by the attempt before, of which we have heard nothing.
+            // An earlier attempt created the folder, and its reply was lost.
             Err(refusal) if refusal.status == StatusCode::CONFLICT => {}
             Err(refusal) => return Err(refusal.into()),
         }
@@ -319,7 +318,8 @@ impl Drive {
             true => self.trash(id).await?,
             false => self.client.file(Method::DELETE, id).send(Again::Harmless).await?.map(drop),
         };
-        // In shared drives few may delete, but all who write may trash.
+        // In shared drives few users may delete files, but everybody who may write may move them to the
+        // trash.
         if outcome.as_ref().is_err_and(|refusal| {
             refusal.status == StatusCode::FORBIDDEN && !trash && !refusal.is_rate_limit()
         }) {
@@ -341,7 +341,7 @@ impl Drive {
     }
 }
 
-/// A refusal because there is no such thing is an answer.
+/// Converts a refusal because the file does not exist into `None`.
 pub(super) fn found<T>(answer: std::result::Result<T, Refusal>) -> Result<Option<T>> {
     match answer {
         Ok(found) => Ok(Some(found)),
@@ -350,17 +350,17 @@ pub(super) fn found<T>(answer: std::result::Result<T, Refusal>) -> Result<Option
     }
 }
 
-/// Asked before anything is made on the way there.
+/// Returns whether the path has more levels than Drive allows. It is checked before any folder is created.
 fn is_too_deep(path: &str) -> bool {
     path.split('/').count() > DEEPEST
 }
 
-/// The folder of a path, and the name in it.
+/// Splits a path into its folder and its name.
 pub(super) fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
-/// Within quotes of Drive's queries.
+/// Escapes a text for the quotes of Drive's query language.
 fn quoted(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\'', "\\'")
 }

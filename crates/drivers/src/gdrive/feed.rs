@@ -1,9 +1,9 @@
-//! The change feed of Drive: its log of changes ("Retrieve changes" of its documentation).
+//! The change feed of Drive: its log of changes ("Retrieve changes" in its documentation).
 //!
-//! The log names files by id and reports what they are now, not what they were. A file's path is found from
-//! its parents; its former path is known by its id alone. A folder that was renamed or moved takes its files
-//! along without entries for them, and so does one that was removed: for files that were known elsewhere only
-//! a full scan can decide.
+//! The log names files by id and reports their current state, not the former one. A file's path is computed
+//! from its parents; its former path is known only if its id was remembered. When a folder is renamed, moved
+//! or removed, its files change their paths without entries of their own: for such files only a full scan can
+//! decide.
 
 use super::{
     GdriveFiles,
@@ -48,7 +48,7 @@ struct Page {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Change {
-    /// `None`: of a shared drive, not of a file.
+    /// The id of a file. `None`: the change is about a shared drive.
     file_id: Option<String>,
     #[serde(default)]
     removed: bool,
@@ -78,7 +78,7 @@ impl Feed for GdriveFiles {
             .query("includeItemsFromAllDrives", "true");
         let page = match call.query("fields", fields).read::<Page>(Again::Harmless).await? {
             Ok(page) => page,
-            // A mark that Drive does not know any more.
+            // Drive does not know this page token any more.
             Err(refusal)
                 if matches!(
                     refusal.status,
@@ -108,15 +108,15 @@ impl Feed for GdriveFiles {
     }
 }
 
-/// From files up to the root.
+/// Computes paths of files, from their parents up to the root.
 struct Ways<'d> {
     drive: &'d Drive,
-    /// Parent and name of folders. `None`: there is no way from there.
+    /// The parent and the name of each folder. `None`: the folder is not below the root.
     known: HashMap<String, Option<(String, String)>>,
 }
 
 impl Ways<'_> {
-    /// `false`: only a full scan can find out what this change means.
+    /// Adds a change to `changes`. `false`: only a full scan can find out what it means.
     async fn sort(&mut self, change: Change, changes: &mut Changes) -> Result<bool> {
         let Some(id) = change.file_id.filter(|id| !self.drive.ids.is_gone(id)) else { return Ok(true) };
         let place = self.drive.ids.place_of(&id);
@@ -136,7 +136,8 @@ impl Ways<'_> {
                 return Ok(!self.is_lost(&id, place.as_deref()) && matches!(way, Way::Elsewhere));
             }
             (Kind::File, Way::At(path)) if !item.trashed => {
-                // Not one that we have put there or seen there before.
+                // The file is not the one that was last known at this path, so it may have been at another
+                // path before.
                 if self.drive.ids.recall(&path).is_none_or(|known| known.id != id) {
                     changes.left.push(id);
                 }
@@ -164,7 +165,7 @@ impl Ways<'_> {
             return Ok(Way::Elsewhere);
         }
         while let Some(folder) = at.filter(|folder| folder != root) {
-            // Drive has no folders so deep: these lie in each other.
+            // Drive does not allow so many levels, so these folders contain each other.
             if names.len() > DEEPEST {
                 return Ok(Way::Elsewhere);
             }
@@ -189,11 +190,11 @@ impl Ways<'_> {
     }
 }
 
-/// The path of an item.
+/// Where an item is.
 enum Way {
-    /// Below the root.
+    /// At this path below the root.
     At(String),
-    /// Among our own files, which come and go.
+    /// In the driver's own folder, whose files are ignored.
     Ours,
     Elsewhere,
 }

@@ -1,5 +1,5 @@
-//! The ids that are known for paths, for a while: a bounded memory that saves requests, and helps where
-//! Drive's listings lag behind its own changes.
+//! The ids that are known for paths, for some time: a bounded memory that saves requests, and helps where
+//! Drive's searches are behind its own changes.
 
 use std::{
     collections::HashMap,
@@ -7,9 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long another program's rename of a folder may go unnoticed.
+/// How long the driver may not notice that another program has renamed a folder.
 const FRESH: Duration = Duration::from_secs(60);
-/// Entries of each of two generations.
+/// The number of entries in each of two generations.
 const MANY: usize = 10_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +22,9 @@ pub(super) struct Known {
 #[derive(Debug, Default)]
 pub(super) struct Ids {
     paths: Mutex<Generations<Known>>,
-    /// Ids that we have removed.
+    /// Ids of files that this process has removed.
     gone: Mutex<Generations<()>>,
-    /// Ids of folders that others have moved away from where we knew them.
+    /// Ids of folders that other programs have moved away from their known paths.
     moved: Mutex<Generations<()>>,
 }
 
@@ -64,7 +64,8 @@ impl Ids {
         self.paths.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), known);
     }
 
-    /// Folders are believed while they are fresh; what is said of files has to be checked anyway.
+    /// Returns what is known of a path. Folders are returned only while they are fresh; what is known of a
+    /// file has to be checked by the caller anyway.
     pub(super) fn recall(&self, path: &str) -> Option<Known> {
         let paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         paths.get(path).filter(|known| !known.is_folder || known.since.elapsed() < FRESH).cloned()
@@ -74,7 +75,8 @@ impl Ids {
         self.paths.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
     }
 
-    /// A folder is not where it was, and nothing below it.
+    /// Must be called when a folder is no longer at its known path. Everything below that path is forgotten
+    /// too.
     pub(super) fn moved(&self, id: &str, folder: &str) {
         self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), ());
         let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,20 +87,20 @@ impl Ids {
         paths.old.retain(is_elsewhere);
     }
 
-    /// Each bucket hears of a change by itself, and the first of them has made us forget where the folder
-    /// was.
+    /// Returns whether a folder has moved. Each bucket reads the feed by itself, and the first one has
+    /// removed the folder's known path, so the moved ids are remembered.
     pub(super) fn has_moved(&self, id: &str) -> bool {
         self.moved.lock().unwrap_or_else(PoisonError::into_inner).get(id).is_some()
     }
 
-    /// Forgets a folder that is not where it was; for those above it this is not known.
+    /// Forgets a folder that was not found at its path, and the folders above it, which may have moved.
     pub(super) fn forget_along(&self, folder: &str) {
         let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         paths.remove(folder);
         folder.match_indices('/').for_each(|(at, _)| paths.remove(&folder[..at]));
     }
 
-    /// Returns whether something was put or seen below a path just now.
+    /// Returns whether an entry below a path was created or seen a moment ago.
     pub(super) fn has_fresh_below(&self, folder: &str) -> bool {
         let paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         let below = |(path, known): (&String, &Known)| {
@@ -108,7 +110,8 @@ impl Ids {
         paths.young.iter().any(below) || paths.old.iter().any(below)
     }
 
-    /// Returns the last known path of a folder, however long ago; of several paths, any one.
+    /// Returns the last known path of a folder, no matter how old. If there are several, it returns any of
+    /// them.
     pub(super) fn place_of(&self, id: &str) -> Option<String> {
         let paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         let all = paths.young.iter().chain(&paths.old);

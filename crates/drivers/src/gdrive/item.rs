@@ -1,4 +1,4 @@
-//! A file or folder as Drive reports it, and the rule that selects one of several with one name.
+//! A file or folder as Drive reports it, and the rule that selects one of several files with one name.
 
 use crate::{
     backend::tree::files::{Kind, Stat},
@@ -14,9 +14,9 @@ const NATIVE: &str = "application/vnd.google-apps.";
 pub(super) const FIELDS: &str =
     "id,name,mimeType,size,md5Checksum,modifiedTime,createdTime,headRevisionId,trashed,parents,properties";
 
-/// The property of what we published: a number that is higher than that of what it replaced.
+/// The property of published files: a number that is higher than that of the file that was replaced.
 pub(super) const GENERATION: &str = "causewayGeneration";
-/// And the id of that.
+/// The property with the id of the file that was replaced.
 pub(super) const REPLACES: &str = "causewayReplaces";
 
 #[derive(Debug, Clone, Deserialize)]
@@ -42,14 +42,14 @@ pub(super) struct Item {
     properties: BTreeMap<String, String>,
 }
 
-/// Numbers of 64 bits are text in Google's JSON.
+/// Parses a number. In Google's JSON, numbers of 64 bits are strings.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.and_then(|text| text.parse().ok()))
 }
 
 impl Item {
-    /// Google's own documents have no bytes, and shortcuts lead elsewhere: they are nothing that could be
-    /// served.
+    /// Returns the kind. Google's own documents have no bytes, and shortcuts lead to other files, so neither
+    /// can be served.
     pub(super) fn kind(&self) -> Kind {
         match (self.mime_type.as_str(), self.size) {
             (FOLDER, _) => Kind::Folder,
@@ -77,7 +77,7 @@ impl Item {
         Stat { kind, size: self.size.unwrap_or(0), modified, tag, md5 }
     }
 
-    /// The generation; 0 for files created outside Causeway.
+    /// Returns the generation; 0 for files that were created outside Causeway.
     pub(super) fn generation(&self) -> u64 {
         self.properties.get(GENERATION).and_then(|text| text.parse().ok()).unwrap_or(0)
     }
@@ -86,9 +86,9 @@ impl Item {
         self.properties.get(REPLACES).map(String::as_str)
     }
 
-    /// Drive lets any number of files in a folder have one name. The file of a path is the one that we
-    /// published last, else the oldest, else the one with the smallest id: all who know this rule see the
-    /// same, and publishing is one step.
+    /// Drive allows several files in a folder to have one name. The file of a path is the one that Causeway
+    /// published last, else the oldest, else the one with the smallest id. Every reader that uses this rule
+    /// selects the same file, and publishing is one step.
     pub(super) fn rank(&self) -> impl Ord + '_ {
         (Reverse(self.generation()), self.created_time.as_str(), self.id.as_str())
     }

@@ -1,35 +1,38 @@
 //! Files in folders of Google Drive (REST API v3): of My Drive, a shared drive, or one folder.
 //!
-//! Drive knows ids, not paths, and lets any number of files in a folder have one name. Which of them is the
-//! file of a path is one rule ([`item::Item::rank`]): the one that we published last, else the oldest, else
-//! the smallest id. So publishing is one request that moves a whole draft into its folder under its name and
-//! with a higher number: from then on it is the file, for every reader that knows the rule. The file that it
-//! replaced is trashed or deleted after that; if that fails it stays hidden, and is removed when the file is.
-//! The alternative, new content for the existing id, is one step for all other programs too, but has to name
-//! its target before the first byte is sent, cannot take what Drive has copied, and leaves nothing that could
-//! be published elsewhere. The price of our way: a replaced file has another id, so links to it lead to the
-//! trash.
+//! Drive knows ids, not paths, and allows several files in a folder to have one name. One rule selects the
+//! file of a path ([`item::Item::rank`]): the one that Causeway published last, else the oldest, else the one
+//! with the smallest id. So publishing is one request that moves a complete draft to its folder and name and
+//! gives it a higher number: from then on it is the file for every reader that uses the rule. After that, the
+//! replaced file is moved to the trash or deleted. If that fails it stays hidden, and is removed together
+//! with the new file.
 //!
-//! Foreign files that have one name are never removed because of it. A key whose file is deleted shows the
-//! next of them.
+//! The alternative is new content for the existing id. It is one step for all other programs too, but it has
+//! to name its target before the first byte is sent, cannot use a copy that Drive has made, and leaves
+//! nothing that could be published elsewhere. The disadvantage of the chosen way is that a replaced file has
+//! another id, so links to it lead to the trash.
 //!
-//! For `absent` Drive has no condition: this process checks first, and publishes nothing else there
-//! meanwhile. Two gateways at once may both succeed; then the object that was published last is visible.
+//! Foreign files that have one name are never removed for that reason. When the file of a key is deleted, the
+//! next one of them becomes visible.
 //!
-//! Folders are always trashed, never deleted: both take with them whatever is in them. In this process no
-//! change happens between the check and the removal, and a file that another program created in that very
-//! moment can be restored.
+//! Drive has no condition for `absent`: this process checks first, and publishes nothing else at the path
+//! meanwhile. If two gateways publish at once, both may succeed; then the object that was published last is
+//! visible.
+//!
+//! Folders are moved to the trash and never deleted, because both remove their content. This process makes no
+//! change between the check and the removal, and a file that another program created at that moment can be
+//! restored.
 //!
 //! | file | owns |
 //! |---|---|
 //! | `client` | addresses |
-//! | `refusal` | Drive's reasons as our kinds of errors |
-//! | `item` | what Drive tells of a file, and which of several it is |
+//! | `refusal` | Drive's error reasons as kinds of errors |
+//! | `item` | what Drive reports of a file, and which one of several is selected |
 //! | `ids` | which ids are known for paths |
 //! | `drive` | from paths to ids |
-//! | `reading` | files on their way out |
-//! | `draft` | files on their way in |
-//! | `feed` | what others change |
+//! | `reading` | downloads |
+//! | `draft` | uploads |
+//! | `feed` | the change feed |
 
 mod client;
 mod draft;
@@ -81,11 +84,11 @@ pub struct GdriveSettings {
     /// The endpoint for tokens.
     pub token_endpoint: Endpoint,
     pub grant: Grant,
-    /// The id of a shared drive; else My Drive.
+    /// The id of a shared drive. Without it, My Drive is used.
     pub drive: Option<String>,
-    /// The id of the folder that is the root; else the top of the drive.
+    /// The id of the folder where the root begins. Without it, the root begins at the top of the drive.
     pub folder: Option<String>,
-    /// Folders from there to the root, made if they are missing.
+    /// Folders from there to the root; they are created if they are missing.
     pub root: String,
     /// Whether deleted and replaced files go to the trash.
     pub trash: bool,
@@ -94,7 +97,7 @@ pub struct GdriveSettings {
 
 /// The most pages of the listing of one folder, which may have 500,000 files.
 const MOST_PAGES: u64 = 10_000;
-/// "Store and upload": 5 TB.
+/// The largest file: 5 TB ("Store and upload").
 const LARGEST: u64 = 5_000_000_000_000;
 
 #[derive(Debug, Clone)]
@@ -103,7 +106,7 @@ pub struct GdriveFiles {
 }
 
 impl GdriveFiles {
-    /// Waits for no network.
+    /// Creates the driver without a request to Google.
     pub fn new(settings: GdriveSettings) -> Result<Self> {
         let authority = Authority {
             name: "Google",
@@ -121,8 +124,8 @@ impl GdriveFiles {
         Ok(Self { drive: Arc::new(Drive::new(client, settings.drive, beginning, settings.trash)) })
     }
 
-    /// Files of this path that must not come up once the one that hides them is gone: ours, and those that
-    /// ours replaced.
+    /// Returns the files at this path that must not become visible when `shown` is removed: files that
+    /// Causeway published, and those that they replaced.
     async fn hidden(&self, parent: &str, name: &str, shown: &Item) -> Result<Vec<Item>> {
         let all = self.drive.children(parent, name).await?;
         let replaced: HashSet<&str> = all.iter().chain([shown]).filter_map(Item::replaces).collect();
@@ -135,7 +138,7 @@ impl GdriveFiles {
     }
 }
 
-/// Returns whether the name can be part of a path: Drive takes any text.
+/// Returns whether the name can be part of a path: Drive allows any text as a name.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.contains('/') && !matches!(name, "." | "..")
 }
@@ -200,7 +203,7 @@ impl Files for GdriveFiles {
             return Ok(None);
         };
         let (parent, id) = (draft::own_folder(&self.drive).await?, self.drive.fresh_id().await?);
-        // A copy has the properties of its source, unless the request sets others.
+        // A copy gets the properties of its source, unless the request sets others.
         let copy = json!({ "id": id, "name": name.0, "parents": [parent], "properties": { GENERATION: null, REPLACES: null } });
         let below = format!("/{}/copy", crate::backend::wire::encode_path(&source.id));
         let call =
@@ -266,7 +269,7 @@ impl Files for GdriveFiles {
     }
 
     async fn remove_folder(&self, path: &str) -> Result<bool> {
-        // Something is on its way into it, or it is being removed.
+        // The folder is in use: a file is being published in it, or another task removes it.
         let Some(_claim) = self.drive.claims.try_own(path).await else { return Ok(false) };
         match self.drive.resolve(path).await? {
             None => return Ok(true),
@@ -305,8 +308,8 @@ impl Files for GdriveFiles {
         }
     }
 
-    /// Lists one of several files of the same name. Knowing the names takes a few bytes per file, and a
-    /// folder may have 500,000.
+    /// Lists only one of several files of the same name. Remembering the names takes a few bytes per file,
+    /// and a folder may have 500,000.
     fn list(&self, folder: &str) -> BoxStream<'_, Result<Vec<Entry>>> {
         struct Listing {
             id: String,

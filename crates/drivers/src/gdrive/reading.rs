@@ -1,6 +1,6 @@
-//! Files on their way out. Drive has no conditions for downloads, so the received bytes are checked before
-//! the last piece is passed on: by their MD5 if they are the whole file, else by asking whether the file
-//! still is that revision.
+//! Downloads. Drive has no conditions for them, so the received bytes are checked before the last piece is
+//! passed on: by their MD5 if they are the whole file, otherwise by a request whether the file still has that
+//! revision.
 
 use super::drive::Drive;
 use crate::{
@@ -28,7 +28,7 @@ pub(super) struct GdriveOpened {
     drive: Arc<Drive>,
     id: String,
     stat: Stat,
-    /// Asked for at once.
+    /// The span that was requested when the file was opened, and the reply.
     ahead: Option<(Span, Reply)>,
 }
 
@@ -77,7 +77,7 @@ impl Opened for GdriveOpened {
     }
 }
 
-/// The reply begins with the first byte of `span`, which is not empty.
+/// Requests `span`, which is not empty. The reply begins with its first byte.
 async fn part(drive: &Arc<Drive>, id: &str, stat: &Stat, span: Span) -> Result<Reply> {
     let mut call = drive.client.file(Method::GET, id).query("alt", "media");
     if span != Span::whole(stat.size) {
@@ -107,13 +107,14 @@ enum Check {
     Revision(Revision),
 }
 
-/// Asked while the bytes flow: Drive has chosen them by then.
+/// A request whether the file still has its revision, made while the bytes arrive: Drive has selected them by
+/// then.
 struct Revision {
     drive: Arc<Drive>,
     id: String,
     stat: Stat,
     asked: JoinHandle<Result<()>>,
-    /// Since then, other bytes were asked for.
+    /// Set if the download was resumed after that request.
     reopened: Arc<AtomicBool>,
 }
 
@@ -131,7 +132,7 @@ impl Drop for Revision {
 }
 
 async fn ask(drive: Arc<Drive>, id: String, stat: Stat) -> Result<()> {
-    // The file may have been moved or trashed since: these are its bytes all the same.
+    // A file that was moved or put into the trash meanwhile still has the same bytes.
     match super::drive::found(
         drive
             .client

@@ -1,4 +1,4 @@
-//! Error replies, by the reasons that Drive gives ("Resolve errors" of its documentation).
+//! Error replies, by the reasons that Drive sends ("Resolve errors" in its documentation).
 
 use crate::{
     backend::oauth,

@@ -1,4 +1,4 @@
-//! Drafts: in our own folder until one request moves them to their folder, under their name.
+//! Drafts: files in the driver's own folder, until one request moves them to their folder and name.
 
 use super::{
     drive::{Drive, Look, Made, split},
@@ -24,7 +24,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt},
 };
 
-/// How often a file is moved into folders that somebody else removes.
+/// How often a file is moved into a folder that another program removes.
 const ROUNDS: usize = 4;
 const BATCH: usize = 1 << 20;
 
@@ -34,15 +34,15 @@ pub(super) struct OnedriveDraft {
     size: Option<u64>,
     written: u64,
     state: State,
-    /// The file to remove if this draft becomes no file.
+    /// The file to remove if this draft is not published.
     id: Option<String>,
 }
 
 enum State {
-    /// Few bytes, of which OneDrive knows nothing.
+    /// A few bytes, which were not sent to OneDrive yet.
     Gathering(Gathered),
     Session(Session),
-    /// A session needs to know its length before its first byte.
+    /// A body of unknown length, on local disk: a session needs the length before the first byte.
     Spooled(File),
     Stored(Box<Item>),
     Failed,
@@ -60,7 +60,7 @@ impl OnedriveDraft {
         }
     }
 
-    /// One that OneDrive has made.
+    /// Returns a draft of a file that OneDrive has created.
     pub(super) fn stored(drive: Arc<Drive>, name: &DraftName, item: Item) -> Self {
         let id = Some(item.id.clone());
         Self {
@@ -88,7 +88,7 @@ impl OnedriveDraft {
         Session::begin(self.drive.clone(), &folder, &self.name, size).await
     }
 
-    /// Bytes that are too many to be held.
+    /// Writes bytes that are too many to be held in memory.
     async fn pass(&mut self, bytes: Vec<Bytes>) -> Result<()> {
         let passed = match &mut self.state {
             State::Session(session) => session.write(bytes).await,
@@ -143,7 +143,7 @@ impl OnedriveDraft {
                 Made::Obstructed => return Ok(Outcome::Obstructed),
                 Made::Spelled => return Ok(Outcome::Spelled),
             };
-            // A folder's content must never depend on what `replace` does with folders.
+            // `replace` is never used where a folder could be: the content of a folder must not depend on it.
             let replaces = match self.drive.look(path).await? {
                 Look::Nothing => false,
                 Look::Spelled => return Ok(Outcome::Spelled),
@@ -160,7 +160,7 @@ impl OnedriveDraft {
                         None => continue,
                     }
                 }
-                // Somebody was faster, or the folder has another name now: what is there?
+                // Another program created an entry, or renamed the folder: the path is checked again.
                 Ok(Err(refusal)) if refusal.is_conflict() || refusal.is_not_found() => {
                     self.drive.forget_along(folder);
                     continue;
@@ -181,7 +181,8 @@ impl OnedriveDraft {
         Err(StoreError::new(StoreErrorKind::Busy, "others change this folder all the time"))
     }
 
-    /// For drives that replace nothing when they move: a copy that the service makes in place of the file.
+    /// Publishes by a copy that the service makes in place of the file, on drives whose moves cannot replace
+    /// a file.
     async fn copy_over(&self, draft: &Item, parent: &str, path: &str) -> Result<Option<Stat>> {
         match self.drive.copy(draft, parent, split(path).1, "replace").await? {
             Ok(()) => {}
@@ -205,7 +206,7 @@ impl OnedriveDraft {
 
 enum Outcome {
     Moved(Stat),
-    /// The draft is left.
+    /// The file was published as a copy, and the draft still exists.
     Copied(Stat),
     IsFolder,
     Obstructed,
@@ -217,7 +218,7 @@ fn failed() -> StoreError {
     StoreError::new(StoreErrorKind::Internal, "writing this file has failed before")
 }
 
-/// A file without a name: whatever happens, it is gone in the end.
+/// Creates a local file without a name, which the operating system removes when it is closed.
 async fn unnamed(drive: &Drive, name: &str) -> Result<File> {
     let path = drive.spool.join(name);
     let made = async {
@@ -283,12 +284,12 @@ impl Draft for OnedriveDraft {
             ));
         }
         self.state = State::Stored(Box::new(item));
-        // Moving it may change its time.
+        // Moving the file may change its time, so no time is reported.
         Ok(Some(Stat { modified: None, ..stat }))
     }
 
     async fn publish(mut self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
-        // Once begun it runs to its end, whether or not the caller waits.
+        // The publishing task runs to its end, even if the caller is dropped.
         let path = path.to_owned();
         let publishing = async move {
             let _claim = self.drive.claims.own(&[&path]).await;
@@ -332,7 +333,7 @@ impl Drop for OnedriveDraft {
     }
 }
 
-/// The next start removes what cannot be removed now; sessions end by themselves.
+/// Removes the draft. If that fails, the next start removes it. Sessions expire by themselves.
 async fn clear(drive: &Drive, id: Option<String>, state: State) {
     if let State::Session(session) = state {
         session.cancel().await;

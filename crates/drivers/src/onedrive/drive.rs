@@ -1,7 +1,8 @@
-//! Paths and their entries: items looked up, folders found and made, changes that take the service a while.
+//! Paths and their entries: looking up items, finding and creating folders, and changes that the service
+//! makes asynchronously.
 //!
 //! OneDrive finds `A` under `a`, while the two are different objects: an entry with another spelling is not
-//! the one that was asked for.
+//! the requested one.
 
 use super::{
     item::{FIELDS, Item},
@@ -34,11 +35,11 @@ use tokio::sync::OnceCell;
 const PAGE: &str = "1000";
 /// The longest path with all its folders, in UTF-16 units.
 const LONGEST_PATH: usize = 400;
-/// Folders whose ids are remembered.
+/// The number of folders whose ids are remembered.
 const MANY: usize = 10_000;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long a copy may be under way.
+/// How long a copy may take.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
@@ -47,7 +48,7 @@ pub(super) struct Drive {
     pub(super) claims: Arc<Claims>,
     /// `/me/drive` or `/drives/…`.
     base: String,
-    /// Folders from the top of the drive to the root, as the configuration says.
+    /// The folders from the top of the drive to the root, as configured.
     root: String,
     found: OnceCell<Root>,
     folders: Mutex<HashMap<String, String>>,
@@ -65,12 +66,12 @@ struct Root {
 #[derive(Debug)]
 pub(super) enum Look {
     Nothing,
-    /// Something that is spelled otherwise, it or a folder on the way.
+    /// The entry, or a folder above it, has another spelling.
     Spelled,
     Item(Box<Item>),
 }
 
-/// How making folders ended.
+/// The result of creating folders.
 #[derive(Debug)]
 pub(super) enum Made {
     Folder(String),
@@ -115,12 +116,12 @@ impl Drive {
         self.call(method, &format!("/items/{}{below}", wire::encode_path(id)))
     }
 
-    /// Makes a request for an entry of a folder that exists, or will.
+    /// Begins a request for an entry of a folder. The entry may not exist yet.
     pub(super) fn child(&self, method: Method, folder: &str, name: &str, below: &str) -> Call<Refusal> {
         self.item(method, folder, &format!(":/{}:{below}", wire::encode_path(name)))
     }
 
-    /// By a path below the top of the drive.
+    /// Begins a request for a path below the top of the drive.
     fn at(&self, method: Method, path: &str, below: &str) -> Call<Refusal> {
         match path {
             "" => self.call(method, &format!("/root{below}")),
@@ -155,7 +156,7 @@ impl Drive {
         found.await
     }
 
-    /// A path below the top. `None`: longer than OneDrive has any.
+    /// Returns the path below the top of the drive. `None`: it is longer than OneDrive allows.
     pub(super) async fn whole(&self, path: &str) -> Result<Option<String>> {
         let whole = match path {
             "" => self.root().await?.path.clone(),
@@ -231,14 +232,14 @@ impl Drive {
         self.folders().retain(|known, _| !is_along(known));
     }
 
-    /// A folder and those above it.
+    /// Creates a folder and those above it.
     pub(super) async fn make(&self, path: &str) -> Result<Made> {
         if self.whole(path).await?.is_none() {
             return Err(too_long());
         }
         let mut id = self.root().await?.id.clone();
         let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
-        // From the innermost that is known.
+        // Begins at the innermost folder whose id is known.
         let mut depth = 0;
         for known in (1..=names.len()).rev() {
             if let Some(found) = self.folders().get(&names[..known].join("/")).cloned() {
@@ -274,7 +275,7 @@ impl Drive {
         Ok(Made::Folder(id))
     }
 
-    /// `None`: something has that name, or there is no such folder any more.
+    /// Creates a folder in another one. `None`: the name is taken, or the parent does not exist any more.
     async fn make_child(&self, parent: &str, name: &str) -> Result<Option<Item>> {
         let folder = json!({ "name": name, "folder": {}, "@microsoft.graph.conflictBehavior": "fail" });
         match self.item(Method::POST, parent, "/children").json(&folder).read::<Item>(Again::Harmless).await?
@@ -295,8 +296,8 @@ impl Drive {
         }
     }
 
-    /// Gives an item a folder and a name. What has that name already is replaced by `replace`, never a
-    /// folder.
+    /// Moves an item to a folder and a name. With `replace`, a file that has the name is replaced, but never
+    /// a folder.
     pub(super) async fn relocate(
         &self,
         id: &str,
@@ -308,7 +309,8 @@ impl Drive {
         if let Some(parent) = parent {
             change["parentReference"] = json!({ "id": parent });
         }
-        // Graph's documents have it in the address, and its examples in the body.
+        // Graph's documentation has this parameter in the address, and its examples in the body, so both are
+        // sent.
         let call = self
             .item(Method::PATCH, id, "")
             .query("@microsoft.graph.conflictBehavior", behaviour)
@@ -316,7 +318,7 @@ impl Drive {
         call.read::<Item>(Again::Harmless).await
     }
 
-    /// Copies an item, and waits until that is done. `Err`: why not.
+    /// Copies an item and waits until the copy is complete. `Err`: the reason for a refusal.
     pub(super) async fn copy(
         &self,
         source: &Item,
@@ -370,7 +372,7 @@ impl Drive {
         Err(StoreError::new(StoreErrorKind::Unavailable, "OneDrive takes too long to copy a file"))
     }
 
-    /// `None`: there was none. `Some(false)`: it is not that one any more.
+    /// Deletes an item. `None`: it did not exist. `Some(false)`: it has another tag now.
     pub(super) async fn delete(&self, id: &str, e_tag: Option<&str>) -> Result<Option<bool>> {
         let mut call = self.item(Method::DELETE, id, "");
         if let Some(tag) = e_tag {
@@ -387,7 +389,7 @@ impl Drive {
 
 pub(super) type Answered = std::result::Result<Item, Refusal>;
 
-/// A refusal because there is no such thing is an answer.
+/// Converts a refusal because the item does not exist into `None`.
 pub(super) fn found<T>(answer: std::result::Result<T, Refusal>) -> Result<Option<T>> {
     match answer {
         Ok(found) => Ok(Some(found)),
@@ -400,7 +402,7 @@ pub(super) fn too_long() -> StoreError {
     StoreError::new(StoreErrorKind::KeyTooLong, super::TOO_LONG)
 }
 
-/// The folder of a path, and the name in it.
+/// Splits a path into its folder and its name.
 pub(super) fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }

@@ -1,12 +1,12 @@
-//! QuickXorHash, as OneDrive reports it for files: every byte is XORed into a ring of 160 bits, 11 bits after
-//! the one before, and at the end the length into its last 64.
+//! QuickXorHash, as OneDrive reports it for files: each byte is XORed into a ring of 160 bits, 11 bits after
+//! the byte before it, and at the end the length is XORed into the last 64 bits.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 const BITS: usize = 160;
 const BYTES: usize = BITS / 8;
 
-/// After so many bytes the ring has been gone round eleven times, and the next falls where the first did.
+/// After this number of bytes, the position in the ring is that of the first byte again.
 const ROUND: usize = BITS;
 
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl QuickXor {
         self.length += bytes.len() as u64;
     }
 
-    /// Returns the hash as Graph writes it.
+    /// Returns the hash in Graph's encoding.
     pub(super) fn finish(self) -> String {
         let mut ring = [0u8; BYTES];
         for (n, byte) in self.round.iter().enumerate() {
@@ -62,7 +62,7 @@ mod tests {
         };
         assert_eq!(hash(b""), "AAAAAAAAAAAAAAAAAAAAAAAAAAA=");
         assert_eq!(hash(b"J"), "SgAAAAAAAAAAAAAAAQAAAAAAAAA=");
-        // Bit by bit, as the definition has it.
+        // Computes the hash bit by bit, as it is defined.
         let bytes: Vec<u8> = (0..1000u32).map(|n| (n * 37 % 251) as u8).collect();
         let mut bits = [false; BITS];
         for (n, byte) in bytes.iter().enumerate() {

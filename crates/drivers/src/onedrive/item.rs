@@ -20,19 +20,19 @@ pub(super) struct Item {
     #[serde(default)]
     size: u64,
     pub(super) e_tag: Option<String>,
-    /// A tag of the bytes alone.
+    /// A tag that changes only with the bytes.
     c_tag: Option<String>,
     last_modified_date_time: Option<String>,
     file: Option<FileFacet>,
     folder: Option<Facet>,
-    /// Notebooks: folders that are shown as one thing.
+    /// Set for notebooks: folders that are shown as one item.
     package: Option<Facet>,
-    /// Set for an item of another drive that is shared with us, by a link in ours.
+    /// Set for a shared item of another drive, to which this drive has a link.
     remote_item: Option<Facet>,
     root: Option<Facet>,
     #[serde(default)]
     pub(super) parent_reference: Parent,
-    /// Good for an hour or so, without a token.
+    /// An address for downloads without a token. It is valid for about an hour.
     #[serde(rename = "@microsoft.graph.downloadUrl")]
     pub(super) download_url: Option<String>,
 }
@@ -56,7 +56,7 @@ struct Hashes {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Parent {
     pub(super) drive_id: Option<String>,
-    /// `/drive/root:/a/b`, in some answers percent-encoded.
+    /// `/drive/root:/a/b`; some replies encode it with percent signs.
     path: Option<String>,
 }
 
@@ -80,7 +80,7 @@ impl Item {
             return Stat { kind, size: 0, modified: None, tag: None, md5: None };
         }
         let modified = self.last_modified_date_time.as_deref().and_then(Timestamp::parse_iso8601);
-        // Some answers have fractions of seconds, and some have not.
+        // Only some replies contain fractions of seconds, so they are removed.
         let modified =
             modified.map(|time| Timestamp::from_millis(time.millis() - time.millis().rem_euclid(1000)));
         Stat { kind, size: self.size, modified, tag: self.c_tag.clone(), md5: None }
@@ -90,7 +90,7 @@ impl Item {
         self.file.as_ref()?.hashes.quick_xor_hash.as_deref()
     }
 
-    /// Returns the path of its folder, below the top of the drive. `None` means that it was not reported.
+    /// Returns the path of the item's folder, below the top of the drive. `None`: it was not reported.
     fn folder_path(&self) -> Option<String> {
         let path = self.parent_reference.path.as_deref()?;
         Some(path.split_once("root:")?.1.trim_matches('/').to_owned())

@@ -1,28 +1,28 @@
 //! Files in folders of OneDrive and of SharePoint's document libraries, by Microsoft Graph v1.0.
 //!
-//! A draft is a file in our own folder, and one request moves it into its folder under its name: in place of
-//! a file that is there by `conflictBehavior=replace`, or only if there is none by `fail`, which the service
-//! decides. What a folder would lose is never left to what `replace` does: we look first, and where nothing
-//! was, `fail` is asked for. docs/decisions/0014 says why not the other ways. Drives that replace nothing on
-//! a move are asked for a copy in place of the file, which Graph documents for libraries and OneDrive for
-//! work.
+//! A draft is a file in the driver's own folder, and one request moves it to its folder and name.
+//! `conflictBehavior=replace` puts it in place of an existing file, `fail` publishes it only on a free path;
+//! the service decides. `replace` is never sent where it could remove a folder: the path is checked first,
+//! and if it was free, `fail` is sent. docs/decisions/0014 explains why other ways were not chosen. Some
+//! drives cannot replace a file by a move: they are asked for a copy in place of the file, which Graph
+//! documents for libraries and for OneDrive for work.
 //!
-//! OneDrive takes `a` and `A` for one name. An entry with another spelling is not found here, and conflicts
+//! OneDrive treats `a` and `A` as one name. An entry with another spelling is not found here, and conflicts
 //! with a draft ([`Published::Spelled`]).
 //!
-//! Removing a folder removes what is in it: in this process no change happens between the check and the
-//! removal, and a file that another program created in that very moment can be restored from the recycle bin,
-//! where all removed files go.
+//! Removing a folder removes its content. This process makes no change between the check and the removal, and
+//! a file that another program created at that moment can be restored from the recycle bin, which receives
+//! all removed files.
 //!
 //! | file | owns |
 //! |---|---|
-//! | `refusal` | Graph's codes as our kinds of errors |
-//! | `item` | what Graph tells of a file |
+//! | `refusal` | Graph's error codes as kinds of errors |
+//! | `item` | what Graph reports of a file |
 //! | `hash` | QuickXorHash |
 //! | `drive` | paths, folders, copies |
-//! | `reading` | files on their way out |
+//! | `reading` | downloads |
 //! | `upload` | upload sessions |
-//! | `draft` | files on their way in |
+//! | `draft` | uploads |
 //!
 //! [`Published::Spelled`]: crate::backend::tree::files::Published::Spelled
 
@@ -55,16 +55,16 @@ use drive::{Drive, Look, Made, split};
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use std::{path::PathBuf, sync::Arc};
 
-/// "All that the application was granted", as applications that act for themselves have to ask.
+/// The scope of applications that act for themselves: everything that the application was granted.
 pub const SCOPE: &str = "https://graph.microsoft.com/.default";
 
-/// The scope for applications that act for a person.
+/// The scope of applications that act for a user.
 pub const PERSONS_SCOPE: &str = "Files.ReadWrite.All offline_access";
 
-/// "Files up to 250 GB."
+/// The largest file: "Files up to 250 GB."
 const LARGEST: u64 = 250 << 30;
 const TOO_LONG: &str = "OneDrive has no paths of more than 400 characters";
-/// How often a file is removed that others replace.
+/// How often a removal is repeated because other programs replace the file.
 const ROUNDS: usize = 4;
 
 #[derive(Debug, Clone)]
@@ -74,11 +74,11 @@ pub struct OnedriveSettings {
     /// The endpoint for tokens.
     pub token_endpoint: Endpoint,
     pub grant: Grant,
-    /// The id of a drive; else that of the person who has agreed.
+    /// The id of a drive. Without it, the drive of the user who has granted access is used.
     pub drive: Option<String>,
-    /// Folders from the top of the drive to the root, made if they are missing.
+    /// Folders from the top of the drive to the root; they are created if they are missing.
     pub root: String,
-    /// A directory on local disk, this backend's alone.
+    /// A directory on local disk for this backend alone.
     pub dir: PathBuf,
     pub wire: WireSettings,
 }
@@ -89,7 +89,7 @@ pub struct OnedriveFiles {
 }
 
 impl OnedriveFiles {
-    /// Waits for no network.
+    /// Creates the driver without a request to Microsoft.
     pub fn new(settings: OnedriveSettings) -> Result<Self> {
         let senseless = |words| StoreError::new(StoreErrorKind::InvalidRequest, words);
         let base = match (&settings.drive, &settings.grant) {
@@ -143,7 +143,7 @@ impl Files for OnedriveFiles {
     }
 
     async fn create(&self, name: &DraftName, path: &str, size: Option<u64>) -> Result<Box<dyn Draft>> {
-        // Before all of it has come for nothing.
+        // The length of the path is checked before any byte is received.
         match self.drive.whole(path).await? {
             Some(_) => Ok(Box::new(OnedriveDraft::new(self.drive.clone(), name, size))),
             None => Err(drive::too_long()),
@@ -196,7 +196,7 @@ impl Files for OnedriveFiles {
         let _claim = self.drive.claims.own(&[path]).await;
         for _ in 0..ROUNDS {
             let Some(item) = self.drive.file(path).await? else { return Ok(false) };
-            // A file that is gone counts as removed, whoever removed it.
+            // A file that is gone counts as removed.
             if self.drive.delete(&item.id, item.e_tag.as_deref()).await? != Some(false) {
                 return Ok(true);
             }
@@ -205,7 +205,7 @@ impl Files for OnedriveFiles {
     }
 
     async fn remove_folder(&self, path: &str) -> Result<bool> {
-        // Something is on its way into it, or it is being removed.
+        // The folder is in use: a file is being published in it, or another task removes it.
         let Some(_claim) = self.drive.claims.try_own(path).await else { return Ok(false) };
         let item = match self.drive.look(path).await? {
             Look::Nothing | Look::Spelled => return Ok(true),

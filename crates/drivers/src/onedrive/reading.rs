@@ -1,7 +1,7 @@
-//! Files on their way out. Downloads have no conditions, so the received bytes are checked before the last
-//! piece is passed on: by their hash if they are the whole file, else by asking whether the file still has
-//! these bytes. For a long file this is asked before its first byte is passed on, too: OneDrive has chosen
-//! the bytes when its reply begins, and until then another file can still be read.
+//! Downloads. They have no conditions, so the received bytes are checked before the last piece is passed on:
+//! by their hash if they are the whole file, otherwise by a request whether the file still has these bytes.
+//! For a long file this request is also made before the first byte is passed on: OneDrive selects the bytes
+//! when its reply begins, and until then the file may be replaced.
 
 use super::{drive::Drive, hash::QuickXor, item::Item};
 use crate::{
@@ -25,7 +25,7 @@ use std::sync::{
 };
 use tokio::task::JoinHandle;
 
-/// This many bytes are checked as a whole before the first is passed on.
+/// Up to this length, a span is checked as a whole before its first byte is passed on.
 const HELD: u64 = 256 << 10;
 
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) struct OnedriveOpened {
     drive: Arc<Drive>,
     item: Item,
     stat: Stat,
-    /// Asked for at once.
+    /// The span that was requested when the file was opened, and the reply.
     ahead: Option<(Span, Reply)>,
 }
 
@@ -83,7 +83,7 @@ impl Opened for OnedriveOpened {
             let (drive, id, stat) = (drive.clone(), item.id.clone(), stat.clone());
             let rest = Span { start: span.start + read, end: span.end };
             Box::pin(async move {
-                // Addresses of downloads end some day.
+                // The address of a download expires, so the item is requested again.
                 let item = same(&drive, &id, &stat).await?;
                 part(&drive, &item, rest).await
             }) as futures_util::future::BoxFuture<'static, Result<Reply>>
@@ -101,12 +101,12 @@ async fn held(body: ByteStream) -> Result<ByteStream> {
     Ok(Box::pin(futures_util::stream::iter(pieces)))
 }
 
-/// The item, if it has the bytes that it had.
+/// Returns the item if its bytes are unchanged.
 async fn same(drive: &Drive, id: &str, stat: &Stat) -> Result<Item> {
     drive.get(id).await?.filter(|item| item.stat().is_same(stat)).ok_or_else(changed)
 }
 
-/// The reply begins with the first byte of `span`, which is not empty.
+/// Requests `span`, which is not empty. The reply begins with its first byte.
 async fn part(drive: &Drive, item: &Item, span: Span) -> Result<Reply> {
     let address = match &item.download_url {
         Some(address) => address.clone(),
@@ -161,9 +161,9 @@ struct Asked {
     drive: Arc<Drive>,
     id: String,
     stat: Stat,
-    /// While the bytes flow, unless it was asked before.
+    /// The request whether the file is unchanged, made while the bytes arrive, unless it was made before.
     asked: Option<JoinHandle<Result<()>>>,
-    /// Since then, other bytes were asked for.
+    /// Set if the download was resumed after that request.
     reopened: Arc<AtomicBool>,
 }
 

@@ -1,4 +1,4 @@
-//! Error replies, by the codes that Microsoft Graph gives ("Microsoft Graph error responses and resource
+//! Error replies, by the codes that Microsoft Graph sends ("Microsoft Graph error responses and resource
 //! types").
 
 use crate::{
@@ -39,7 +39,7 @@ impl oauth::Refusal for Refusal {
         Self { status, code: error.code, message: error.message.chars().take(200).collect(), retry_after }
     }
 
-    /// 509 is for those who did not listen to 429.
+    /// 509 is sent to clients that ignored 429.
     fn is_rate_limit(&self) -> bool {
         matches!(self.status.as_u16(), 429 | 509)
             || (self.status == StatusCode::SERVICE_UNAVAILABLE && self.retry_after.is_some())
@@ -67,7 +67,7 @@ impl Refusal {
         matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
     }
 
-    /// A name is taken.
+    /// Returns whether the name is taken.
     pub(super) fn is_conflict(&self) -> bool {
         self.status == StatusCode::CONFLICT
     }

@@ -1,4 +1,4 @@
-//! Upload sessions: ranges one after the other, each repeated until it succeeds or the attempts end.
+//! Upload sessions: ranges are sent one after the other, each until it succeeds or the attempts are used up.
 
 use super::{drive::Drive, item::Item, refusal::Refusal};
 use crate::{
@@ -17,18 +17,18 @@ use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 
-/// Ranges are multiples of 320 KiB, but for the last. One is held in memory.
+/// All ranges but the last have to be multiples of 320 KiB. One range is held in memory.
 const STEP: usize = 320 << 10;
 const RANGE: usize = 16 * STEP;
 
 pub(super) struct Session {
     drive: Arc<Drive>,
-    /// The address of the session: no other credential is needed to write to it.
+    /// The address of the session. It is the only credential that is needed to write to it.
     address: String,
     size: u64,
     pieces: Vec<Bytes>,
     held: usize,
-    /// The offset of these bytes in the file.
+    /// The offset of the held bytes in the file.
     offset: u64,
 }
 
@@ -53,7 +53,7 @@ impl Session {
         Ok(Self { drive, address: upload_url, size, pieces: Vec::new(), held: 0, offset: 0 })
     }
 
-    /// The last range waits for `finish`.
+    /// Writes bytes. The last range is held back for `finish`.
     pub(super) async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
         for piece in bytes {
             self.held += piece.len();
@@ -72,7 +72,8 @@ impl Session {
         Ok(())
     }
 
-    /// The file; `None` if it is there, but what was said of it was lost.
+    /// Ends the session and returns the file. `None`: the file exists, but the reply that describes it was
+    /// lost.
     pub(super) async fn finish(&mut self) -> Result<Option<Item>> {
         let rest: Bytes = std::mem::take(&mut self.pieces).concat().into();
         self.held = 0;
@@ -104,7 +105,7 @@ impl Session {
                 Ok(Err(refusal)) if refusal.status.is_server_error() && !refusal.is_rate_limit() => {
                     refusal.into()
                 }
-                // The session has this range already: a reply was lost.
+                // The session has this range already: an earlier reply was lost.
                 Ok(Err(refusal)) if refusal.status == StatusCode::RANGE_NOT_SATISFIABLE => refusal.into(),
                 Ok(Err(refusal)) => return Err(refusal.into()),
                 Err(error) if error.is_temporary() => error,
@@ -113,7 +114,7 @@ impl Session {
             if attempt >= attempts || failure.kind() == StoreErrorKind::StorageFull {
                 return Err(failure);
             }
-            // How far did it come?
+            // Asks how much of the range has arrived.
             match self
                 .drive
                 .api
@@ -126,7 +127,7 @@ impl Session {
                         return Ok(None);
                     }
                 }
-                // The session is gone or complete: the file shows which.
+                // The session does not exist any more, or is complete: the file shows which.
                 Err(refusal) if refusal.is_not_found() && end == self.size => return Ok(None),
                 Err(refusal) => return Err(refusal.into()),
             }

@@ -1,9 +1,9 @@
-//! Drafts: they wait in the spool, and go to the service when they are published.
+//! Drafts: bytes in the spool, which are sent to the service when they are published.
 //!
-//! How a draft gets a name: no other task of ours changes that name meanwhile (a lock), the current file is
-//! checked, and then the draft is uploaded in one step ([`Writing::Direct`]), or into our folder and renamed
-//! ([`Writing::Renamed`]). Other programs that write the same name between the check and the upload are not
-//! noticed: these services offer no means to notice them.
+//! How a draft gets its name: a lock keeps all other tasks of this process from changing that name, the
+//! current file is checked, and then the draft is uploaded in one step ([`Writing::Direct`]), or into the
+//! driver's own folder and renamed ([`Writing::Renamed`]). A change of the same name by another program
+//! between the check and the upload is not detected: these services have no means to detect it.
 
 use super::{
     remote::{Limit, Remote, Twice},
@@ -55,7 +55,7 @@ impl OpenDalDraft {
             Some(stat) if stat.kind == Kind::Folder => return Ok(Placed::IsFolder),
             Some(_) if absent => return Ok(Placed::Exists),
             Some(_) => {}
-            // Flat storage would take it, and have both.
+            // Flat storage would accept the file and then have both, `a` and `a/b`.
             None if remote.service.is_flat() && remote.obstacle(path).await? => {
                 return Ok(Placed::Obstructed);
             }
@@ -63,7 +63,7 @@ impl OpenDalDraft {
         }
         let put = match self.put(path).await {
             Ok(()) => Ok(()),
-            // Services say in many ways that a folder is missing, or is none.
+            // Services report in many ways that a folder in the path is missing or is a file.
             Err(_) if !remote.service.is_flat() && remote.obstacle(path).await? => {
                 return Ok(Placed::Obstructed);
             }
@@ -79,7 +79,7 @@ impl OpenDalDraft {
                 remote.known_folders.cleared(parent(path), Instant::now());
                 Ok(Placed::There(stat))
             }
-            // Another came at once, or what was stored is not what was sent.
+            // Another program replaced the file at once, or the service stored other bytes than it received.
             _ => Err(StoreError::new(
                 StoreErrorKind::Unavailable,
                 "what was written is not what lies there now",

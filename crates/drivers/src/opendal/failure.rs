@@ -1,6 +1,6 @@
-//! Errors, in the kinds that S3 has answers for. OpenDAL's own texts are not passed on: they hold URLs and
-//! headers, and those hold secrets. The storage's own message is passed on, without what we know to be
-//! secret.
+//! Maps errors to the kinds that S3 has replies for. OpenDAL's own texts are not passed on: they contain URLs
+//! and headers, and those contain secrets. The storage's own message is passed on, after known secrets were
+//! removed.
 
 use super::transport::Seen;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 };
 use ::opendal::{Error, ErrorKind};
 
-/// Words of providers for a quota that is used up, in the text of an error reply.
+/// Words in error replies of providers that mean a quota is used up.
 const QUOTA: &[&str] = &[
     "storage_cap_exceeded",
     "DiskStorageQuotaExceeded",
@@ -22,18 +22,18 @@ const QUOTA: &[&str] = &[
     "Out of quota",
     "InsufficientStorage",
 ];
-/// The codes of a cap on requests or traffic, which ends with the day or sooner.
+/// Codes for a limit on requests or traffic, which is reset at the end of the day or sooner.
 const CAPS: &[&str] = &["download_cap_exceeded", "transaction_cap_exceeded"];
 
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) kind: StoreErrorKind,
     text: String,
-    /// Whether the operation surely was not carried out.
+    /// Whether it is certain that the operation was not carried out.
     pub(super) is_refused: bool,
     /// Whether new credentials may help.
     pub(super) is_unauthorised: bool,
-    /// The storage knows us, and does not let us at this.
+    /// The storage accepts the credentials, but denies this operation.
     is_forbidden: bool,
 }
 
@@ -57,7 +57,7 @@ impl Failure {
             (_, Some(413), _) => StoreErrorKind::EntityTooLarge,
             (_, Some(423 | 429 | 503), _) | (_, _, ErrorKind::RateLimited) => StoreErrorKind::Busy,
             (_, Some(408 | 500 | 502 | 504), _) => StoreErrorKind::Unavailable,
-            // A file that was replaced while it was read: by its tag, or by its size.
+            // The file was replaced while it was read: its tag or its size shows that.
             (_, Some(412 | 416), _) | (_, _, ErrorKind::ConditionNotMatch | ErrorKind::RangeNotSatisfied) => {
                 StoreErrorKind::Conflict
             }
@@ -69,7 +69,7 @@ impl Failure {
             (_, true, false) => excerpt,
             (Some(status), _, true) => format!("the storage answered {status}"),
             (Some(status), _, false) => format!("the storage answered {status}: {excerpt}"),
-            // Without what the library put around it: URLs and headers.
+            // Only the message is used, because the library adds URLs and headers to the full text.
             _ => scrubbed(&error.message().chars().take(200).collect::<String>(), secrets),
         };
         Self {
@@ -86,18 +86,18 @@ impl Failure {
     }
 
     pub(super) fn into_error(self, what: &str) -> StoreError {
-        // New credentials were tried before.
+        // New credentials were tried before this point.
         let kind = if self.is_forbidden { StoreErrorKind::AccessDenied } else { self.kind };
         StoreError::new(kind, format!("{what}: {}", self.text))
     }
 }
 
-/// Services that answer 200 with an error in it.
+/// Returns whether the message contains one of the words. Some services reply 200 with an error in the body.
 fn error_says(error: &Error, words: &[&str]) -> bool {
     words.iter().any(|word| error.message().contains(word)) || error.message().contains("result: 2008")
 }
 
-/// "File not found", and "Directory does not exist", as pCloud says it with 200.
+/// Returns whether a 200 of pCloud contains its code for "File not found" or "Directory does not exist".
 pub(super) fn is_gone(error: &Error) -> bool {
     ["result: 2009,", "result: 2005,"].iter().any(|word| error.message().contains(word))
 }

@@ -1,4 +1,4 @@
-//! The table of services as a page for operators: `docs/guide/services.md`.
+//! Renders the table of services as a page for operators: `docs/guide/services.md`.
 
 use super::services::{Evidence, Identity, Renaming, Service, Space, Writing, services};
 use crate::backend::codec::Names;

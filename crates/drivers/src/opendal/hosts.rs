@@ -1,9 +1,9 @@
-//! Replacements for hosts that are fixed in OpenDAL's drivers: a proxy, a private link, a test.
+//! Replacements for hosts that are fixed in OpenDAL's drivers: by a proxy, a private link, or a test server.
 
 use crate::model::Endpoint;
 use http::Uri;
 
-/// By host, as in URLs, with its port if it has one.
+/// The replacement of each host. A host is written as in URLs, with its port if it has one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Hosts(pub(super) Vec<(String, Endpoint)>);
 

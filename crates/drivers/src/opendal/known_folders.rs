@@ -1,8 +1,8 @@
-//! Folders of flat storage that lately held something: no file is on the path through them, and no second
-//! check is needed.
+//! Folders of flat storage that recently had an entry: no file is in the path through them, so they are not
+//! checked again.
 //!
-//! Invariant: a name that we give to a file is no longer known as a folder, nor is anything below it. Changes
-//! made outside the gateway are noticed when `FRESH` is over.
+//! Invariant: when a file gets a name, that name and everything below it is no longer known as a folder.
+//! Changes made outside the gateway are noticed after `FRESH` at the latest.
 
 use std::{
     collections::HashMap,
@@ -35,7 +35,7 @@ impl KnownFolders {
         }
     }
 
-    /// A file takes this name.
+    /// Must be called when a file gets this name.
     pub(super) fn taken(&self, path: &str) {
         self.known().retain(|folder, _| {
             folder.strip_prefix(path).is_none_or(|rest| !rest.is_empty() && !rest.starts_with('/'))

@@ -1,5 +1,5 @@
-//! The entries of a folder, some at a time. Each listing is of one folder: OpenDAL's listings of whole trees
-//! are not reliable.
+//! The entries of a folder, in batches. Each listing is of one folder, because OpenDAL's listings of whole
+//! trees are not reliable.
 
 use super::remote::{Limit, MARKER, Remote, Twice};
 use crate::{
@@ -14,9 +14,9 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt, stream::BoxStream};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 const BATCH: usize = 500;
-/// The page size that all services take, at no extra charge.
+/// The page size that all services support without extra cost.
 const PAGE: usize = 1000;
-/// A page takes no longer than this, whatever a service does between pages.
+/// The time limit for one page, including everything that a service does between pages.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(super) fn list<'r>(remote: &'r Arc<Remote>, folder: &str) -> BoxStream<'r, Result<Vec<Entry>>> {
@@ -33,7 +33,7 @@ pub(super) fn list<'r>(remote: &'r Arc<Remote>, folder: &str) -> BoxStream<'r, R
                 let limit = operator.info().capability().list_with_limit.then_some(PAGE);
                 let options = ListOptions { limit, ..Default::default() };
                 let mut lister = operator.lister_options(path, options).await?;
-                // The first page is asked for here, where it can be asked for again.
+                // The first page is requested here, where the request can be repeated.
                 let first = lister.next().await.transpose()?;
                 Ok((first, lister, transport))
             },
@@ -46,7 +46,7 @@ pub(super) fn list<'r>(remote: &'r Arc<Remote>, folder: &str) -> BoxStream<'r, R
         futures_util::stream::try_unfold(begun, move |state| async move {
             let Some((mut first, mut lister, transport, prefix, mut pages)) = state else { return Ok(None) };
             let mut batch = Vec::new();
-            // Entries that are not ours are bounded, too.
+            // The loop counts all entries, so that foreign ones are bounded too.
             for nth in 0..BATCH {
                 let next = match first.take() {
                     Some(entry) => Some(entry),
@@ -70,7 +70,7 @@ pub(super) fn list<'r>(remote: &'r Arc<Remote>, folder: &str) -> BoxStream<'r, R
     batches.try_flatten().boxed()
 }
 
-/// An entry of ours, if it is one: right below the folder, and not the folder itself.
+/// Returns the entry if it is directly in the folder, and `None` for the folder itself and for anything else.
 fn of(remote: &Remote, prefix: &str, entry: &::opendal::Entry) -> Option<Entry> {
     let name = entry.path().strip_prefix(prefix)?;
     let name = name.strip_suffix('/').unwrap_or(name);

@@ -1,5 +1,5 @@
-//! Corrections of what OpenDAL's drivers send and receive, and fields that they leave out of replies and that
-//! we need to identify a file. Each has its reason; review this file first when OpenDAL is upgraded.
+//! Corrects what OpenDAL's drivers send and receive, and adds fields of replies that they leave out and that
+//! identify a file. Each correction has its reason. Review this file first when OpenDAL is upgraded.
 
 use crate::model::Timestamp;
 use ::opendal::{Buffer, Metadata};
@@ -7,18 +7,18 @@ use bytes::Bytes;
 use http::{HeaderMap, request::Parts};
 use serde_json::Value;
 
-/// Marks a content type that holds facts of ours instead.
+/// Marks a content type that was replaced by other fields of the reply.
 const FACTS: &str = "causeway-facts;";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mend {
     Nothing,
-    /// - The name of a large file goes percent-encoded into JSON, where it means itself.
-    /// - Neither SHA-1, id nor time of a file come through: they take the place of its content type, which
+    /// - The driver percent-encodes the name of a large file in JSON, where it must not be encoded.
+    /// - The driver drops SHA-1, id and time of a file: they are passed in place of its content type, which
     ///   is not used here.
     B2,
-    /// - Listings report the ETag of a large object's manifest, while HEAD reports that of the object.
-    /// - HEAD rounds times up to the second, listings do not.
+    /// - Listings report the ETag of a large object's manifest, while HEAD reports the ETag of the object.
+    /// - HEAD rounds times up to the next second, listings do not.
     Swift,
 }
 
@@ -43,7 +43,7 @@ impl Mend {
         Buffer::from(said.to_string())
     }
 
-    /// Returns whether the whole reply has to be read.
+    /// Returns whether the whole reply has to be read, because its body is corrected.
     pub(super) fn wants_reply(self, parts: &Parts) -> bool {
         match self {
             Self::Nothing => false,
@@ -77,7 +77,7 @@ impl Mend {
         said.to_string().into()
     }
 
-    /// Returns the storage's tag for these bytes, their time, and their MD5.
+    /// Returns the storage's tag, time and MD5 of a file.
     pub(super) fn facts(self, meta: &Metadata) -> (Option<String>, Option<Timestamp>, Option<[u8; 16]>) {
         let modified = meta.last_modified().map(|time| time.into_inner().as_millisecond());
         let tag = meta.etag().or(meta.content_md5()).map(unquoted);
@@ -96,7 +96,7 @@ impl Mend {
         }
     }
 
-    /// The tag that came with bytes.
+    /// Returns the tag in the headers of a download.
     pub(super) fn told(self, headers: &HeaderMap) -> Option<String> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         match self {
@@ -106,7 +106,7 @@ impl Mend {
     }
 }
 
-/// Large files have no SHA-1.
+/// Returns B2's tag of a file: its SHA-1, or its id for large files, which have no SHA-1.
 fn b2_tag(sha1: &str, id: &str) -> String {
     let sha1 = sha1.strip_prefix("unverified:").unwrap_or(sha1);
     if sha1.len() == 40 { sha1.to_owned() } else { id.to_owned() }
@@ -116,7 +116,7 @@ fn unquoted(tag: &str) -> String {
     tag.trim_start_matches("W/").trim_matches('"').to_owned()
 }
 
-/// Parses hex, or base64. A value in quotes is of another kind.
+/// Parses hex or base64. A value in quotes is not an MD5.
 fn md5(text: &str) -> Option<[u8; 16]> {
     use base64::{Engine, engine::general_purpose::STANDARD};
     let hex = || hex::decode(text).ok();

@@ -1,20 +1,20 @@
-//! The services that OpenDAL's drivers reach, as files in folders. What each of them is and does is a row of
-//! [`services`].
+//! The services that OpenDAL's drivers reach, as files in folders. Each service and its properties are a row
+//! of [`services`].
 //!
 //! | file | owns |
 //! |---|---|
 //! | `services` | the table |
 //! | `operators` | OpenDAL's types, one per cargo feature |
-//! | `transport`, `hosts`, `pace` | HTTP by our own client |
-//! | `mend` | what OpenDAL's drivers get wrong |
-//! | `remote` | one operation: fence, limits, repeats, credentials |
-//! | `known_folders` | what needs no second look |
+//! | `transport`, `hosts`, `pace` | HTTP by the gateway's own client |
+//! | `mend` | corrections of OpenDAL's drivers |
+//! | `remote` | one operation: panics, limits, repeats, credentials |
+//! | `known_folders` | folders that need no second check |
 //! | `spool`, `draft` | writing |
 //! | `reading`, `listing` | reading |
 //! | `failure` | errors |
 //! | `guide` | the table as a page |
 //!
-//! Nothing of OpenDAL's is seen outside.
+//! No type of OpenDAL is visible outside this module.
 
 mod draft;
 mod failure;
@@ -59,14 +59,14 @@ use std::{path::PathBuf, sync::Arc};
 #[derive(Debug, Clone)]
 pub struct OpenDalSettings {
     pub service: &'static Service,
-    /// By the names of the service's row; any of them may be secret.
+    /// The options, by the names in the service's row. Any of them may be secret.
     pub options: Vec<(String, Secret)>,
     pub root: String,
-    /// Other ways to hosts.
+    /// Replacements of hosts.
     pub hosts: Vec<(String, Endpoint)>,
-    /// Requests a second at most.
+    /// The maximum number of requests per second.
     pub rate: Option<u32>,
-    /// A directory for files on their way there.
+    /// The directory of the spool.
     pub spool: PathBuf,
     pub spool_size: u64,
     pub wire: WireSettings,
@@ -78,7 +78,7 @@ pub struct OpenDalFiles {
 }
 
 impl OpenDalFiles {
-    /// Connects when that is needed first.
+    /// Opens the backend. The first operation makes the first connection.
     pub fn open(settings: OpenDalSettings) -> Result<Self> {
         Ok(Self { remote: Remote::open(settings)? })
     }
@@ -103,7 +103,7 @@ impl OpenDalFiles {
         Ok(true)
     }
 
-    /// Under another name as well, by the service or through here.
+    /// Copies a file to another name, by the service or through this process. `false`: it does not exist.
     async fn doubled(&self, from: &str, to: &str) -> Result<bool> {
         if self.remote.service.renaming == Renaming::Copied {
             self.remote.check(to)?;
@@ -154,7 +154,7 @@ impl Files for OpenDalFiles {
         self.writes()?;
         let remote = &*self.remote;
         let _gate = remote.gate.read().await;
-        // In the order of their names, like everybody.
+        // All tasks lock names in this order, so that they cannot deadlock.
         let (first, second) = if from < to { (from, to) } else { (to, from) };
         let _first = remote.locks.lock(&first.to_owned()).await;
         let _second = remote.locks.lock(&second.to_owned()).await;
@@ -216,13 +216,13 @@ impl Files for OpenDalFiles {
         if remote.service.is_flat() {
             remote.delete(&join(path, MARKER)).await?;
         }
-        // Where folders are prefixes, it may have a marker of another program as well.
+        // On flat storage, another program may have created a marker for the folder.
         if !remote.service.is_flat() || remote.look(path).await?.is_some() {
             let removed = remote.delete(&format!("{path}/")).await;
             return match (remote.look(path).await?, removed) {
                 (None, _) => Ok(true),
                 (Some(_), Ok(())) => Ok(false),
-                // Something came into it meanwhile, and services say that in many ways.
+                // The folder may have got an entry meanwhile, which services report in many ways.
                 (Some(_), Err(error)) => {
                     if self.is_empty(path).await? {
                         Err(error)
@@ -250,7 +250,7 @@ impl Files for OpenDalFiles {
     }
 
     async fn tidy(&self, instance: &str) -> Result<()> {
-        // Elsewhere drafts are in the spool, and end with the process.
+        // On other services drafts are in the spool, and end with the process.
         if self.remote.service.writing != services::Writing::Renamed {
             return Ok(());
         }

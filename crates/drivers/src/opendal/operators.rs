@@ -1,4 +1,5 @@
-//! From options to OpenDAL's operators. This is the only list of its types; each belongs to a cargo feature.
+//! Makes OpenDAL's operators from options. This is the only list of its types; each belongs to a cargo
+//! feature.
 
 use ::opendal::{Error, ErrorKind, Operator, Result};
 
@@ -6,7 +7,7 @@ type Options = Vec<(String, String)>;
 
 macro_rules! operators {
     ($($feature:literal $name:literal $type:ident)+) => {
-        /// An operator without a way to the network yet.
+        /// Returns an operator that has no HTTP client yet.
         pub(super) fn operator(service: &str, options: Options) -> Result<Operator> {
             match service {
                 $(#[cfg(feature = $feature)] $name => Operator::from_iter::<::opendal::services::$type>(options),)+

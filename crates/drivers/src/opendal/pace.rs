@@ -6,7 +6,7 @@ use tokio::{sync::Mutex, time::Instant};
 #[derive(Debug)]
 pub(super) struct Pace {
     between: Duration,
-    /// When the next request may go.
+    /// The time at which the next request may be sent.
     next: Mutex<Option<Instant>>,
 }
 
@@ -30,7 +30,7 @@ impl Pace {
     }
 }
 
-/// After a pause a second's worth may go at once.
+/// Returns the time of the next request. After a pause, the requests of one second may be sent at once.
 fn turn(next: Option<Instant>, now: Instant) -> Instant {
     let earliest = now.checked_sub(Duration::from_secs(1)).unwrap_or(now);
     next.map_or(earliest, |next| next.max(earliest))

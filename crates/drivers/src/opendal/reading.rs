@@ -1,8 +1,8 @@
-//! A file that is read as it was when it was opened, or not to its end.
+//! Reads a file as it was when it was opened, or fails.
 //!
-//! This is known by the tag that comes with the bytes. Where there is none, all bytes come in one reply,
-//! which gives the size of the file, and the file is checked again before the last piece is passed on. A
-//! service that only reports the time (or the size) does not show a change within its precision: see the
+//! The tag that comes with the bytes identifies the file. Where there is no tag, all bytes come in one reply,
+//! which contains the size of the file, and the file is checked again before the last piece is passed on. If
+//! a service reports only the time or the size, a change within their precision is not detected: see the
 //! table.
 
 use super::{
@@ -31,10 +31,10 @@ use futures_util::{
 use http::StatusCode;
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-/// In a row, without a byte between.
+/// The maximum number of failures in a row, without a byte between them.
 const FAILURES: u32 = 4;
 
-/// The number of times that a file may be replaced while it is opened.
+/// How often opening is repeated because the file was replaced meanwhile.
 const ROUNDS: usize = 8;
 
 pub(super) struct Reading {
@@ -51,7 +51,7 @@ struct Source {
 
 type Frames = BoxStream<'static, Result<Bytes>>;
 
-/// A reply whose first bytes are there.
+/// A reply whose first bytes have arrived.
 struct Begun {
     span: Span,
     frames: Frames,
@@ -59,14 +59,14 @@ struct Begun {
     is_told: bool,
 }
 
-/// A file on its way.
+/// A file that is being read.
 struct Way {
     source: Source,
     frames: Option<Frames>,
-    /// The bytes still to come.
+    /// The bytes that have not been passed on yet.
     span: Span,
     failures: u32,
-    /// Whether all bytes so far were surely of this file.
+    /// Whether every reply so far confirmed that it is of this file.
     is_told: bool,
     /// The last piece, held back until the file was checked again.
     last: Option<Bytes>,
@@ -106,7 +106,7 @@ impl Opened for Reading {
 }
 
 impl Reading {
-    /// The file at a path, if one is there. What is asked for ahead, or all of it, is on its way then.
+    /// Opens the file at a path, if there is one. The bytes of `ahead`, or all bytes, are requested at once.
     pub(super) async fn open(remote: &Arc<Remote>, path: &str, ahead: Option<Span>) -> Result<Option<Self>> {
         for _ in 0..ROUNDS {
             let Some(stat) = remote.look_at_file(path).await?.filter(|stat| stat.kind == Kind::File) else {
@@ -132,7 +132,8 @@ impl Reading {
 }
 
 impl Source {
-    /// These bytes of it, once a reply has begun. `None`: there is another file now, or none.
+    /// Requests these bytes, and waits for the beginning of the reply. `None`: the file was replaced or
+    /// removed.
     async fn begin(&self, span: Span) -> Result<Option<Begun>> {
         let (path, remote) = (&self.path, &self.remote);
         let tag = self.stat.tag.as_deref().filter(|_| remote.service.identity == Identity::Tag);
@@ -148,10 +149,10 @@ impl Source {
                     None => operator.reader(path).await?,
                 };
                 let mut frames = reader.into_stream(span.start..span.end).await?;
-                // Nothing is asked for before.
+                // The driver sends the request only when the first bytes are read.
                 match frames.try_next().await {
-                    // Links to files are told apart from files, and not every driver knows what their end
-                    // means.
+                    // Some services list links like files and reply 404 if the target is missing, and not
+                    // every driver of OpenDAL maps that status.
                     Err(error)
                         if matches!(
                             transport.seen().status,
@@ -165,7 +166,7 @@ impl Source {
             },
         );
         let Some((first, rest, transport)) = (match opened.await {
-            // `If-Match` says so, and a range that is not there any more.
+            // The file was replaced: `If-Match` failed, or the range does not exist any more.
             Err(error) if error.kind() == StoreErrorKind::Conflict => None,
             opened => opened?,
         }) else {
@@ -184,7 +185,7 @@ impl Source {
             _ => false,
         };
         let remote = remote.clone();
-        // A reading that began well may be continued, whatever ended it.
+        // A reading that has begun may be continued after any error.
         let failed = move |error: ::opendal::Error| {
             let passing =
                 ::opendal::Error::new(ErrorKind::Unexpected, error.message().to_owned()).set_temporary();
@@ -192,7 +193,7 @@ impl Source {
         };
         let pieces = stream::iter(first.map(Ok)).chain(rest.map_err(failed));
         let frames = pieces.map_ok(|piece| stream::iter(Iterator::map(piece, Ok))).try_flatten();
-        // The library's own code runs while these are polled.
+        // The library's code runs while the frames are polled, so panics are caught here.
         let fenced = stream::unfold(Some(frames.boxed()), |frames| async move {
             let mut frames = frames?;
             match AssertUnwindSafe(frames.next()).catch_unwind().await {
@@ -246,7 +247,7 @@ impl Way {
                 Err(error) => {
                     self.frames = None;
                     self.failures += 1;
-                    // Two replies without a tag may be of two files.
+                    // Two replies without a tag may be of two different files.
                     if self.failures >= FAILURES || !error.is_temporary() || !self.is_told {
                         self.is_over = true;
                         return Err(error);

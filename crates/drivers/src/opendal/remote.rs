@@ -43,7 +43,8 @@ use std::{
 };
 use tokio::sync::{Mutex, RwLock};
 
-/// An empty object of this name makes a folder where there are none. It is no key's: `.cw~f` means nothing.
+/// The name of an empty object that makes a folder on flat storage. No key maps to it, because the escape
+/// `.cw~f` does not exist.
 pub(super) const MARKER: &str = ".cw~folder";
 
 /// Whether an operation may be carried out twice.
@@ -53,11 +54,11 @@ pub(super) enum Twice {
     OnlyIfRefused,
 }
 
-/// The first of the names that begin with a path.
+/// The first one of the names that begin with a path.
 enum First {
     Nothing,
     File(Stat),
-    /// In the folder of that name.
+    /// An entry in the folder with that name.
     Below,
     Other,
 }
@@ -66,7 +67,7 @@ enum First {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limit {
     Short,
-    /// No limit of its own while bytes flow: each request has its own limits.
+    /// No limit for the whole operation, which may transfer many bytes: each request has its own limits.
     Flowing,
 }
 
@@ -75,14 +76,14 @@ pub(super) struct Remote {
     pub(super) mend: Mend,
     pub(super) spool: Arc<Spool>,
     pub(super) locks: Arc<Locks<String>>,
-    /// Held for writing while a folder goes with all that is in it, for reading while something comes.
+    /// Held for writing while a folder is removed with its content, and for reading while a file is created.
     pub(super) gate: RwLock<()>,
     pub(super) root: String,
     pub(super) known_folders: KnownFolders,
     line: Arc<Line>,
     options: Vec<(String, Secret)>,
     secrets: Vec<Secret>,
-    /// With the number of its credentials.
+    /// The operator, with the number of its credentials.
     operator: Mutex<Option<(u64, Operator)>>,
     attempts: u32,
     patience: Duration,
@@ -136,7 +137,7 @@ impl Remote {
             patience,
         };
         if !swift::gets_tokens(&remote.options) {
-            // Errors in the options are reported at once.
+            // Errors in the options are reported when the backend is opened.
             remote.build(None)?;
         }
         Ok(Arc::new(remote))
@@ -180,7 +181,7 @@ impl Remote {
         Ok(Session { operator: operator.with_context(context), transport, credentials })
     }
 
-    /// New credentials, unless somebody was here already.
+    /// Replaces the credentials, unless another task has done so already.
     async fn renew(&self, session: &Session) -> Result<()> {
         let mut current = self.operator.lock().await;
         if current.as_ref().is_some_and(|(credentials, _)| *credentials == session.credentials) {
@@ -265,7 +266,7 @@ impl Remote {
         }
     }
 
-    /// Returns whether the service can have such a name.
+    /// Returns whether the name is short enough for the service.
     fn fits(&self, path: &str) -> bool {
         let longest = self.service.longest;
         let root = self.root.trim_matches('/');
@@ -314,7 +315,7 @@ impl Remote {
         }
     }
 
-    /// A file; and a folder, where names tell nothing.
+    /// Returns the file at a path. On services whose names do not distinguish the two, it may be a folder.
     pub(super) async fn look_at_file(&self, path: &str) -> Result<Option<Stat>> {
         if !self.fits(path) {
             return Ok(None);
@@ -330,7 +331,8 @@ impl Remote {
         Ok(stat.filter(|stat| stat.kind == Kind::File || self.service.space == Space::FoldersByName))
     }
 
-    /// The first of the names that begin with a path. None is before the path itself.
+    /// Returns the first one of the names that begin with a path. In the order of names, the path itself is
+    /// the first.
     async fn first_of(&self, path: &str) -> Result<First> {
         let first = self.call("looking at a file", Twice::Harmless, Limit::Short, |operator| async move {
             let options = ListOptions { limit: Some(1), recursive: true, ..Default::default() };
@@ -367,7 +369,7 @@ impl Remote {
         Ok(holds)
     }
 
-    /// Returns whether a path is a folder, if it is no file.
+    /// Returns whether a path is a folder. The caller knows that it is not a file.
     async fn is_folder(&self, path: &str) -> Result<bool> {
         match self.service.is_flat() {
             true => {
@@ -380,12 +382,12 @@ impl Remote {
     /// Returns whether one of the folders in a path is a file.
     pub(super) async fn obstacle(&self, path: &str) -> Result<bool> {
         let folders: Vec<&str> = path.match_indices('/').map(|(at, _)| &path[..at]).collect();
-        // Above a folder are only folders: so one file at most can be on the way, right below the last of
-        // them.
+        // Everything above a folder is a folder. So at most one file can be in the path, directly below the
+        // innermost folder, and a binary search finds it.
         let (mut clear, mut unclear) = (0, folders.len());
         let mut next = unclear;
         while clear < unclear {
-            // The last first: mostly it is there.
+            // The innermost one is checked first, because it mostly exists.
             match self.is_folder(folders[next - 1]).await? {
                 true => clear = next,
                 false => unclear = next - 1,
@@ -398,7 +400,7 @@ impl Remote {
         }
     }
 
-    /// Puts a file there, in one step or not at all.
+    /// Uploads a file, completely or not at all.
     pub(super) async fn upload(&self, path: &str, file: &Arc<Spooled>) -> Result<()> {
         self.check(path)?;
         self.known_folders.taken(path);
@@ -417,8 +419,8 @@ impl Remote {
                         let stand_in = stand_in.clone();
                         async move {
                             match operator.write(path, stand_in).await {
-                                // OpenDAL counts the stand-in only. The uploaded file is checked when it is
-                                // published.
+                                // OpenDAL counts only the bytes of the stand-in. The uploaded file is checked
+                                // when it is published.
                                 Err(error)
                                     if error.message().starts_with("writer got too ")
                                         && transport.has_succeeded() =>
@@ -449,9 +451,9 @@ impl Remote {
         })
     }
 
-    /// Parts are in memory while they are sent.
+    /// Uploads a file in parts, which are in memory while they are sent.
     async fn upload_parts(&self, path: &str, file: &Arc<Spooled>) -> Result<Option<()>> {
-        // At most 10,000 of them, wherever there are parts.
+        // All services allow up to 10,000 parts.
         let part = (file.size() / 9_000).next_multiple_of(1 << 20).max(8 << 20);
         let part = usize::try_from(part).map_err(|_| StoreErrorKind::EntityTooLarge)?;
         let written =
@@ -473,7 +475,7 @@ impl Remote {
                 match written.await {
                     Ok(_) => Ok(()),
                     Err(error) => {
-                        // If this fails as well, the uploaded bytes have no owner.
+                        // If this fails too, the uploaded parts stay at the service.
                         let _ = writer.abort().await;
                         Err(error)
                     }
@@ -482,7 +484,7 @@ impl Remote {
         written.await
     }
 
-    /// Makes a folder and those above it, none of which is a file.
+    /// Creates a folder and those above it. The caller knows that none of them is a file.
     pub(super) async fn make_folder(&self, path: &str) -> Result<()> {
         let refused = || {
             StoreError::new(
@@ -499,8 +501,8 @@ impl Remote {
             }
             let marker = join(path, MARKER);
             let made = self.upload(&marker, &Arc::new(Spooled::new(&self.spool))).await;
-            // Another may have made it in the same moment: Swift answers 202 to the one that it takes for the
-            // older.
+            // Another task may have created it in the same moment: Swift replies 202 to the request that it
+            // treats as the older one.
             return match made {
                 Err(error) if self.look_at_file(&marker).await?.is_none() => Err(error),
                 _ => Ok(()),
@@ -514,7 +516,7 @@ impl Remote {
             operator.create_dir(folder).await
         });
         let made = made.await;
-        // Another may have made it meanwhile, and services answer that in many ways.
+        // Another program may have created it meanwhile, which services report in many ways.
         match self.look(path).await? {
             Some(stat) if stat.kind == Kind::Folder => Ok(()),
             Some(_) => Err(refused()),

@@ -1,5 +1,6 @@
-//! The services that OpenDAL's drivers reach: one row for each, with all that is known of it. Settings, the
-//! driver and the page `docs/guide/services.md` follow this table; there is no other source.
+//! The services that OpenDAL's drivers reach: one row for each, with everything that is known of it.
+//! Settings, the driver and the page `docs/guide/services.md` are made from this table; there is no other
+//! source.
 
 use crate::backend::codec::Names;
 
@@ -16,20 +17,20 @@ pub struct Service {
     pub about: &'static str,
     pub is_built: bool,
     pub options: &'static [ServiceOption],
-    /// Names that OpenDAL hands on unchanged and the service takes.
+    /// Which characters OpenDAL passes unchanged and the service accepts in names.
     pub names: Names,
     pub folds_names: bool,
     pub space: Space,
     pub writing: Writing,
     pub upload: Upload,
     pub longest: Longest,
-    /// Largest file.
+    /// The size of the largest file, in bytes.
     pub max_size: u64,
     pub identity: Identity,
     /// The precision of times, in milliseconds, wherever the service reports one.
     pub precision: i64,
     pub removal: Removal,
-    /// How files get another name in their folder.
+    /// How a file is renamed within its folder.
     pub renaming: Renaming,
     /// Whether listings come in the order of names. Nothing depends on it.
     pub is_sorted: bool,
@@ -50,34 +51,36 @@ pub struct ServiceOption {
 /// The kind of folders that a service has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Space {
-    /// Prefixes of names, and empty objects `name/`. A file `a` may be beside `a/b`: we do not make such.
+    /// Prefixes of names, and empty objects `name/`. The storage could have a file `a` beside `a/b`; the
+    /// gateway never creates both.
     Flat,
-    /// Like `Flat`, where a request for an object returns whatever begins with its name: a check is a
-    /// listing.
+    /// Prefixes as for `Flat`. A request for an object returns everything whose name begins with it, so a
+    /// check needs a listing.
     FlatByListing,
-    /// Folders. Looking at one needs a `/` behind its name.
+    /// Real folders. A request for one needs a `/` at the end of its name.
     Folders,
     /// Real folders, found by name as files are.
     FoldersByName,
 }
 
-/// How a file takes its name.
+/// How a file gets its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writing {
-    /// An upload that has ended is the file; until then the old one is.
+    /// A complete upload replaces the file in one step; the old file stays visible until then.
     Direct,
-    /// Uploads grow in sight: they go into our folder, and are renamed over the old file in one step.
+    /// Incomplete uploads are visible: a file is uploaded into the driver's own folder and renamed over the
+    /// old file in one step.
     Renamed,
-    /// Not here, and why.
+    /// The service is never written to, for this reason.
     Never(&'static str),
 }
 
-/// The longest names that a service takes, in bytes. What is longer is refused here, in words of ours.
+/// The longest names that a service accepts, in bytes. Longer ones are refused before a request is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Longest {
-    /// Between slashes.
+    /// The longest part between two slashes.
     pub name: usize,
-    /// In all, with the root.
+    /// The longest path, including the root.
     pub path: usize,
 }
 
@@ -85,11 +88,11 @@ impl Longest {
     const ANY: Self = Self { name: usize::MAX, path: usize::MAX };
 }
 
-/// How bytes go there.
+/// How bytes are sent to the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Upload {
-    /// A request body may come from disk while it is sent. Where signatures cover its length, it has to be in
-    /// memory.
+    /// The body of a request may be read from disk while it is sent. Where signatures cover the body's
+    /// length, it has to be in memory.
     pub is_streamed: bool,
     /// Larger files are uploaded in parts.
     pub parts_above: Option<u64>,
@@ -98,42 +101,42 @@ pub struct Upload {
 /// The property that shows that a file is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity {
-    /// A tag of the bytes, also reported with them when they are read.
+    /// A tag of the bytes, which also comes with them when they are read.
     Tag,
-    /// A tag of the bytes, reported only by HEAD.
+    /// A tag of the bytes that only HEAD reports.
     TagAside,
-    /// Time and size.
+    /// The time and the size.
     Time,
-    /// Size only.
+    /// The size only.
     Size,
 }
 
-/// The effect of removing a folder.
+/// The effect of a request to remove a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
-    /// Only the folder goes: what came into it meanwhile keeps it.
+    /// Only an empty folder is removed: a file that is created meanwhile keeps it.
     Empty,
-    /// All in it goes too: we look first, and nothing of ours is written meanwhile.
+    /// The content is removed too: the folder is checked first, and this process writes nothing meanwhile.
     Recursive,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Renaming {
     Native,
-    /// The service copies, then the old name is removed.
+    /// The service copies the file, then the old name is removed.
     Copied,
-    /// Through here.
+    /// The file is downloaded and uploaded by this process.
     Rewritten,
 }
 
-/// The evidence by which the row was checked.
+/// How the row was verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
     /// The suites ran against a real server.
     Server(&'static str),
-    /// The suites ran against a server of our own, made from the public API documents.
+    /// The suites ran against a server of this project, made from the public API documents.
     Fake,
-    /// Nothing ran.
+    /// No suite ran.
     Never,
 }
 
@@ -147,7 +150,7 @@ impl Service {
     }
 }
 
-/// All of them, by name.
+/// Returns all services, by name.
 pub fn services() -> impl Iterator<Item = &'static Service> {
     [object_stores::ROWS, drives::ROWS, hadoop::ROWS, others::ROWS].into_iter().flatten()
 }

@@ -1,5 +1,5 @@
-//! The spool for files on their way to services that want them whole: in memory while they are small, else on
-//! local disk, in files without names, so that nothing is left when the process ends, however it ends.
+//! The spool for uploads to services that need the whole file at once. Small files are in memory, others on
+//! local disk in files without names, so that nothing is left when the process ends for any reason.
 //!
 //! Invariant: the bytes on disk never exceed the budget.
 
@@ -23,7 +23,7 @@ use std::{
 
 /// Files up to this size stay in memory.
 const SMALL: u64 = 256 << 10;
-/// Read back at a time.
+/// The number of bytes that are read back at a time.
 const PIECE: usize = 256 << 10;
 
 #[derive(Debug)]
@@ -73,14 +73,14 @@ impl Spool {
     }
 }
 
-/// A file that waits.
+/// A file in the spool.
 #[derive(Debug)]
 pub(super) struct Spooled {
     spool: Arc<Spool>,
     small: BytesMut,
     file: Option<Arc<File>>,
     size: u64,
-    /// How many bytes of the budget it has taken.
+    /// The number of bytes of the budget that this file uses.
     taken: u64,
 }
 
@@ -116,7 +116,7 @@ impl Spooled {
         Ok(())
     }
 
-    /// `length` bytes at most, from an offset within it.
+    /// Returns at most `length` bytes from an offset.
     pub(super) async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
         let length = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX).min(length);
         let Some(file) = self.file.clone() else {
@@ -133,7 +133,7 @@ impl Spooled {
         .await
     }
 
-    /// All of it, as often as wanted.
+    /// Returns a stream of the whole file. It may be called any number of times.
     pub(super) fn frames(self: &Arc<Self>) -> BoxStream<'static, std::result::Result<Bytes, PayloadError>> {
         let next = |(file, offset): (Arc<Self>, u64)| async move {
             if offset >= file.size {

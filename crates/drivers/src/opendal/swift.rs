@@ -1,5 +1,5 @@
-//! Tokens for OpenStack Object Storage, from TempAuth or Keystone: its OpenDAL driver takes one token and
-//! never renews it.
+//! Tokens for OpenStack Object Storage, from TempAuth or Keystone. OpenDAL's driver takes one token and never
+//! renews it, so this module does.
 
 use super::transport::Line;
 use crate::{
@@ -17,7 +17,8 @@ const OURS: &[&str] = &["auth_url", "username", "password", "project", "user_dom
 
 type Options = [(String, Secret)];
 
-/// Returns whether an option is ours, not OpenDAL's. Only Swift has one named `auth_url`.
+/// Returns whether the options are for this module, not for OpenDAL's driver. Only Swift has one named
+/// `auth_url`.
 pub(super) fn gets_tokens(options: &Options) -> bool {
     option(options, "auth_url").is_some()
 }

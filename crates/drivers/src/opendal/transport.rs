@@ -1,12 +1,12 @@
-//! HTTP for OpenDAL's drivers, by our own client: bounded, with time limits, and observed. One transport
-//! serves one operation, and remembers the replies: OpenDAL's errors report too little of them, and its
-//! readers nothing.
+//! HTTP for OpenDAL's drivers, by the gateway's own client: bounded, with time limits, and observed. One
+//! transport serves one operation and remembers its replies, because OpenDAL's errors report too little of
+//! them, and its readers report nothing.
 //!
 //! Invariants:
-//! - a request with a body is sent once: whether it may be sent again is decided where the operation is
-//!   known;
+//! - a request with a body is sent once; the caller, which knows the operation, decides whether it may be
+//!   sent again;
 //! - a body may come from the spool: OpenDAL gets a short text in its place, which is replaced here;
-//! - credentials do not follow a redirect to another host.
+//! - credentials are not sent to another host after a redirect.
 
 use super::{hosts::Hosts, mend::Mend, pace::Pace, spool::Spooled};
 use crate::{
@@ -26,9 +26,9 @@ use std::{
     task::{Context, Poll},
 };
 
-/// Replies that say what went wrong, and those that are mended, fit into this.
+/// The longest reply that is read as a whole: errors, and replies that are corrected.
 const SHORT: usize = 16 << 20;
-/// How many bytes are remembered of what the storage says when something went wrong.
+/// The number of bytes of an error reply that are remembered.
 const EXCERPT: usize = 400;
 const REDIRECTS: usize = 5;
 
@@ -41,7 +41,7 @@ pub(super) struct Line {
     pub(super) mend: Mend,
 }
 
-/// A file of the spool, and the text that is replaced by it.
+/// A file in the spool, and the text that it replaces.
 #[derive(Debug, Clone)]
 pub(super) struct Upload {
     pub(super) file: Arc<Spooled>,
@@ -55,9 +55,9 @@ pub(super) struct Seen {
     pub(super) status: Option<StatusCode>,
     /// The beginning of an error reply.
     pub(super) excerpt: String,
-    /// Why there was no reply.
+    /// The kind of the error, if there was no reply.
     pub(super) lost: Option<StoreErrorKind>,
-    /// The headers of the last reply without an error.
+    /// The headers of the last successful reply.
     pub(super) headers: HeaderMap,
 }
 
@@ -170,8 +170,8 @@ fn once(pieces: Vec<Bytes>, length: u64) -> Outgoing {
     Outgoing::once(stream::iter(pieces.into_iter().map(Ok::<_, PayloadError>)).boxed(), length)
 }
 
-/// Returns the target of a redirect. Only a request without a body is repeated: OpenDAL's services expect no
-/// more.
+/// Returns the target of a redirect. Only requests without a body are redirected, which is enough for these
+/// services.
 fn redirect(parts: &Parts, reply: &Reply) -> Option<Uri> {
     if !matches!(reply.status.as_u16(), 301 | 302 | 303 | 307 | 308)
         || !matches!(parts.method, Method::GET | Method::HEAD)
@@ -241,7 +241,7 @@ fn full(bytes: Bytes) -> HttpBody {
     HttpBody::new(stream::iter([Ok(Buffer::from(bytes))]), Some(size))
 }
 
-/// The value is not shared, which the compiler cannot know.
+/// Makes a stream `Sync`, as OpenDAL requires. The mutex is never contended.
 struct Lone<S>(Mutex<Pin<Box<S>>>);
 
 impl<S: Stream> Stream for Lone<S> {

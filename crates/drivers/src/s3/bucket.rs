@@ -19,7 +19,7 @@ use crate::{
 use http::Method;
 use std::sync::Arc;
 
-/// Documents about one object: ten thousand parts are the longest.
+/// The longest document about one object, in bytes: a list of ten thousand parts.
 const LONGEST_DOCUMENT: usize = 16 << 20;
 
 #[derive(Debug, Clone)]
@@ -28,11 +28,11 @@ pub(super) struct S3Store {
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) bucket: BucketId,
     pub(super) place: Place,
-    /// One Complete of an upload at a time.
+    /// Locks of uploads: one Complete of an upload runs at a time.
     pub(super) completing: Arc<Locks<UploadId>>,
     pub(super) names: Arc<Names>,
     pub(super) tried: Arc<Tried>,
-    /// On GCS, one body of a part at a time.
+    /// Locks of parts, used on GCS: one body of a part is sent at a time.
     pub(super) sending: Arc<Locks<(UploadId, PartNumber)>>,
 }
 
@@ -59,7 +59,7 @@ impl S3Store {
         self.client.features(&self.place).await
     }
 
-    /// The document of a successful reply.
+    /// Returns the document of a successful reply, or the error.
     pub(super) async fn document(&self, reply: Reply, asked: Asked) -> Result<bytes::Bytes> {
         match reply.status.is_success() {
             true => reply.bytes(LONGEST_DOCUMENT).await,

@@ -1,4 +1,4 @@
-//! A request on its way to the storage: addressed, signed, sent.
+//! A request to the storage: addressed, signed, sent.
 
 use super::{Dialect, S3Settings, credentials, features::Features, known_sums::KnownSums};
 use crate::{
@@ -70,7 +70,7 @@ impl Client {
         self.wire.settings().attempts
     }
 
-    /// On the objects of a bucket, by GCS's JSON API.
+    /// Begins a request for a list of a bucket's objects by GCS's JSON API.
     pub(super) fn described(&self, bucket: &str) -> Call<'_> {
         let call = self.call(Method::GET, bucket, None);
         Call {
@@ -79,7 +79,7 @@ impl Client {
         }
     }
 
-    /// On a bucket, or on an object by its name there.
+    /// Begins a request for a bucket, or for an object by its name there.
     pub(super) fn call(&self, method: Method, bucket: &str, name: Option<&str>) -> Call<'_> {
         let (host, mut path) = match self.settings.virtual_hosts {
             true => (format!("{bucket}.{}", self.endpoint.authority()), self.endpoint.path().to_owned()),
@@ -137,13 +137,14 @@ impl Call<'_> {
         self
     }
 
-    /// A header whose name depends on the dialect: `x-amz-NAME`. Ours are all legal names.
+    /// Adds a header whose name depends on the dialect, such as `x-amz-NAME`. All names here are valid.
     pub(super) fn vendor(self, name: &str, value: &str) -> Self {
         let name = self.client.dialect().header(name);
         self.text(&name, value)
     }
 
-    /// A value that no header can have is left out: every caller has encoded or checked what clients say.
+    /// Adds a header. A value that is invalid in a header is left out; every caller encodes or checks values
+    /// of clients.
     pub(super) fn text(mut self, name: &str, value: &str) -> Self {
         match (HeaderName::try_from(name), HeaderValue::from_str(value)) {
             (Ok(name), Ok(value)) => {
@@ -159,7 +160,7 @@ impl Call<'_> {
         self
     }
 
-    /// A document, with its MD5: some storages insist on one.
+    /// Adds a document and its MD5, which some storages require.
     pub(super) fn document(mut self, document: bytes::Bytes) -> Self {
         use base64::{Engine, engine::general_purpose::STANDARD};
         let md5 = STANDARD.encode(Md5::digest(&document));
@@ -173,7 +174,7 @@ impl Call<'_> {
         self
     }
 
-    /// The storage may take its time.
+    /// Gives the request a long time limit.
     pub(super) fn patiently(mut self) -> Self {
         self.patient = true;
         self
@@ -188,7 +189,7 @@ impl Call<'_> {
                 Some(project) => self.vendor("project-id", &project),
                 None => self,
             },
-            // Only AWS insists on it; S3 API reference: us-east-1 must not be named.
+            // Only AWS requires this document. By the S3 API reference, it must not name us-east-1.
             Dialect::S3 if settings.endpoint.is_none() && region != "us-east-1" => {
                 let mut document = crate::xml::Writer::document();
                 document.root("CreateBucketConfiguration", |w| w.text("LocationConstraint", &region));

@@ -1,5 +1,5 @@
-//! Copies inside one storage: it makes them, and no byte passes through the gateway. Between storages the
-//! default streams.
+//! Copies within one storage: the storage makes them, and no byte passes through the gateway. Copies between
+//! storages use the default, which streams.
 
 use super::{
     Dialect,
@@ -21,7 +21,7 @@ use crate::{
 use http::{Method, StatusCode};
 use std::sync::Arc;
 
-/// How often a source may be replaced while it is copied.
+/// How often a copy is repeated because the source was replaced meanwhile.
 const PATIENCE: usize = 16;
 
 impl S3Store {
@@ -31,10 +31,9 @@ impl S3Store {
         };
         let attributes = &request.attributes;
         let replaces_tags = attributes.tags.as_ref().is_some_and(|tags| !tags.is_empty());
-        // A copy that the storage cannot make in one step goes through the gateway, which can make it
-        // correctly.
+        // A copy that the storage cannot make in one step is streamed through the gateway.
         let plain = request.conditions.is_empty();
-        // S3 refuses a copy onto itself that changes nothing.
+        // S3 refuses to copy an object onto itself without a change.
         let changes = attributes.metadata.is_some()
             || !wish(attributes).is_empty()
             || request.checksum.is_some()
@@ -47,8 +46,8 @@ impl S3Store {
             return copy::stream_object(self, key, request).await;
         }
         for _ in 0..PATIENCE {
-            // Attributes that belong to the source alone (an ACL, on GCS more) are in its metadata, and would
-            // be copied with it.
+            // The metadata also contains attributes that belong to the source alone: its ACL, and on GCS
+            // more. They must not be copied, so the source is read first.
             let pinned = match &attributes.metadata {
                 None => Some(request.source.store.head(request.source.address(), &Default::default()).await?),
                 Some(_) => None,
@@ -58,7 +57,7 @@ impl S3Store {
                 None => self.check_source(&request.source).await?,
             }
             match self.copy_here(key, &request, &from, pinned.as_ref(), tags_are_kept).await {
-                // The source was replaced between the look and the copy.
+                // The source was replaced between the check and the copy.
                 Err(error) if pinned.is_some() && error.kind() == StoreErrorKind::PreconditionFailed => {}
                 other => return other,
             }
@@ -81,7 +80,7 @@ impl S3Store {
         let acl = attributes.acl;
         let replaced = match (&attributes.metadata, pinned) {
             (Some(given), _) => Some(Attributes { acl, ..given.clone() }),
-            // Not every storage knows that a website redirect stays behind.
+            // A website redirect is not copied, but not every storage knows that.
             (None, Some(source))
                 if self.dialect() == Dialect::Gcs
                     || source.attributes.acl != acl
@@ -137,7 +136,7 @@ impl S3Store {
         number: PartNumber,
         request: CopyPartRequest,
     ) -> Result<PartWritten> {
-        // GCS has no UploadPartCopy.
+        // GCS has no UploadPartCopy, so parts are streamed.
         let here = self.here(&request.source).await?.filter(|_| self.dialect() == Dialect::S3);
         let record = self.upload(key, upload).await?;
         let features = self.features().await?;
@@ -174,7 +173,8 @@ impl S3Store {
         Ok(PartWritten { etag: etag(&root)?, checksum: checksum_of(&root), last_modified: modified(&root) })
     }
 
-    /// Conditions are passed on, and not every storage looks at them: what they say of now is found out here.
+    /// Checks the conditions on the source. They are also sent with the copy, but not every storage evaluates
+    /// them.
     async fn check_source(&self, source: &CopySource) -> Result<()> {
         if source.conditions.is_empty() {
             return Ok(());
@@ -187,7 +187,7 @@ impl S3Store {
         source.native::<S3Store>().is_some_and(|store| store.bucket == self.bucket)
     }
 
-    /// The source as this storage names it, if it is this storage's.
+    /// Returns the source as a header value, if it is on this storage.
     async fn here(&self, source: &CopySource) -> Result<Option<String>> {
         match source.native::<S3Store>() {
             Some(store) if Arc::ptr_eq(&store.client, &self.client) => {
@@ -203,7 +203,7 @@ fn wish(attributes: &CopyAttributes) -> Wish {
     Wish { class: attributes.storage_class, encryption: attributes.encryption.clone() }
 }
 
-/// A copy may fail behind a 200: the document shows it.
+/// Returns the document of a copy. A copy may fail after a 200: the document shows the error.
 pub(super) async fn copied(reply: Reply) -> Result<xml::Element> {
     let (status, document) = (reply.status, reply.bytes(1 << 20).await?);
     match xml::parse_reply(&document) {
@@ -211,7 +211,7 @@ pub(super) async fn copied(reply: Reply) -> Result<xml::Element> {
         _ => {
             let status = if status.is_success() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
             let error = StoreError::from(refusal::of_document(status, &document, Asked::Object));
-            // A copy has no 304.
+            // A copy never replies 304.
             Err(if error.kind() == StoreErrorKind::NotModified {
                 StoreErrorKind::PreconditionFailed.into()
             } else {

@@ -43,7 +43,7 @@ pub(super) fn signer(settings: &S3Settings) -> Result<Arc<dyn Sign>> {
     })
 }
 
-/// To read and write objects, and to create buckets.
+/// The scope for reading and writing objects, and for creating buckets.
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.full_control";
 
 fn google() -> reqsign_google::RequestSigner {

@@ -1,4 +1,4 @@
-//! The facts about an object that S3 does not report in headers: tags, and the parts it was made of.
+//! Reads the attributes of an object that S3 does not report in headers: tags, and the parts it was made of.
 
 use super::{bucket::S3Store, refusal::Asked};
 use crate::{
@@ -26,7 +26,7 @@ impl S3Store {
         TagSet::new(tags).map_err(|_| strange())
     }
 
-    /// GetObjectAttributes, page by page.
+    /// Reads the parts by GetObjectAttributes, page by page.
     pub(super) async fn parts(&self, name: &str) -> Result<Vec<ObjectPart>> {
         let mut parts: Vec<ObjectPart> = Vec::new();
         let mut pages = Pages::of("listing the parts of an object");
@@ -49,7 +49,7 @@ impl S3Store {
                     .and_then(|text| PartNumber::new(text.trim().parse().ok()?))
                     .ok_or_else(strange)?;
                 let number = number.get();
-                // Numbers that rise have an end.
+                // Part numbers have to rise, so that the loop ends.
                 pages.beyond(parts.last().map(|part| &part.number), Some(&number))?;
                 let size = element.value("Size").and_then(|text| text.parse().ok()).ok_or_else(strange)?;
                 parts.push(ObjectPart { number, size, checksum: checksum_of(element) });
@@ -76,7 +76,7 @@ pub(super) fn tagging_document(tags: &TagSet) -> bytes::Bytes {
     document.finish()
 }
 
-/// The checksum that an element of a part shows.
+/// Returns the checksum in the element of a part.
 pub(super) fn checksum_of(element: &xml::Element) -> Option<Checksum> {
     ChecksumAlgorithm::ALL
         .into_iter()

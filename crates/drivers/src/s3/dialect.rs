@@ -1,6 +1,6 @@
-//! How S3 and Google Cloud Storage's XML API differ. Everything else is the same code.
+//! The differences between S3 and Google Cloud Storage's XML API, as data. Everything else is the same code.
 
-/// Which of the two a storage speaks.
+/// The dialect that a storage speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     S3,
@@ -16,7 +16,7 @@ impl Dialect {
         }
     }
 
-    /// `x-amz-meta-`, `x-goog-meta-`
+    /// Returns the prefix of user metadata.
     pub(super) fn meta(self) -> &'static str {
         match self {
             Self::S3 => "x-amz-meta-",
@@ -24,7 +24,7 @@ impl Dialect {
         }
     }
 
-    /// A vendor header by its name without the prefix.
+    /// Returns the name of a vendor header with its prefix.
     pub(super) fn header(self, name: &str) -> String {
         format!("{}{name}", self.prefix())
     }

@@ -1,31 +1,32 @@
-//! The promises of S3 that a storage keeps. This module does not own how that is found out (`probe`).
+//! The features of S3 that a storage has. This module does not own how they are found out (`probe`).
 
 use serde::Serialize;
 
-/// Each is kept or not; nothing in between is any use to a client.
+/// Each feature is there or not: a client cannot use one that works only sometimes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct Features {
-    /// `If-None-Match: *` of PUT.
+    /// PUT checks `If-None-Match: *`.
     pub create: bool,
-    /// `If-Match` of PUT.
+    /// PUT checks `If-Match`.
     pub swap: bool,
-    /// Conditions of CompleteMultipartUpload.
+    /// CompleteMultipartUpload checks conditions.
     pub complete: bool,
-    /// `If-Match` of DELETE.
+    /// DELETE checks `If-Match`.
     pub conditional_deletes: bool,
-    /// `x-amz-checksum-` headers and trailers: compared with the body, and kept.
+    /// `x-amz-checksum-` headers and trailers are compared with the body, and stored.
     pub checksums: bool,
     pub tags: bool,
-    /// CopyObject, with its metadata kept or replaced. What is not kept goes through the gateway.
+    /// CopyObject works, with metadata that is copied or replaced. Otherwise copies are streamed through the
+    /// gateway.
     pub copies: bool,
-    /// UploadPartCopy. What is not kept goes through the gateway.
+    /// UploadPartCopy works. Otherwise copies of parts are streamed through the gateway.
     pub part_copies: bool,
-    /// UploadPartCopy into an upload that was begun with a checksum algorithm.
+    /// UploadPartCopy works for an upload that was begun with a checksum algorithm.
     pub summed_part_copies: bool,
-    /// Complete answers with the ETag that the object has.
+    /// The reply to Complete contains the ETag of the object.
     pub upload_etags: bool,
-    /// The header `Expires`.
+    /// The header `Expires` is stored.
     pub expires: bool,
-    /// Listings grouped by any text, not by `/` alone.
+    /// Listings can be grouped by any text, not only by `/`.
     pub delimiters: bool,
 }

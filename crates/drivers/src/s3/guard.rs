@@ -1,7 +1,7 @@
 //! Conditions of a write, as the storage's headers express them.
 //!
-//! Invariant: a storage is given only conditions that it was found to keep; others are refused before
-//! anything is written.
+//! Invariant: only conditions that the storage was found to check are sent to it. All others are refused
+//! before anything is written.
 
 use super::{bucket::S3Store, client::Call, dialect::Dialect};
 use crate::{
@@ -14,13 +14,13 @@ use crate::{
 };
 use http::HeaderMap;
 
-/// What must be true of a key at the moment of a write, in the storage's terms.
+/// The condition of a write in the storage's terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Guard {
     None,
     Absent,
     Tag(ETag),
-    /// GCS: the object's generation; 0 is none.
+    /// GCS: the object's generation; 0 means that no object exists.
     Generation(u64),
 }
 
@@ -36,8 +36,8 @@ impl Guard {
 }
 
 impl S3Store {
-    /// Returns the conditions that the storage checks when it publishes: only those that it promises to
-    /// check.
+    /// Returns the conditions that the storage checks when it publishes. Only conditions that it is known to
+    /// check are sent.
     pub(super) async fn guard(
         &self,
         name: &str,
@@ -74,7 +74,8 @@ impl S3Store {
         {
             return Ok(Guard::Generation(0));
         }
-        // Anything else is judged here, and then it must still be what was judged.
+        // Any other condition is evaluated here, and the write is sent with the condition that the object is
+        // unchanged.
         let found = match self.look(name, HeaderMap::new()).await {
             Ok(found) => Some(found),
             Err(error) if error.kind() == StoreErrorKind::NoSuchKey => None,

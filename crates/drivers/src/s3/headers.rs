@@ -1,8 +1,8 @@
-//! The facts about an object as the storage's headers, both ways.
+//! Attributes of an object as the storage's headers, in both directions.
 //!
-//! User metadata travels unchanged where it is ASCII, and otherwise as encoded words (RFC 2047), which is
-//! also how S3 shows it. Text that would read as an encoded word is encoded too, so that the same text always
-//! comes back.
+//! User metadata is sent unchanged if it is ASCII, and otherwise as encoded words (RFC 2047), in which S3
+//! shows it too. Text that looks like an encoded word is encoded as well, so that decoding always returns the
+//! original text.
 
 use super::Dialect;
 use crate::{
@@ -21,7 +21,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// Attributes as headers of a request. Tags and ACL go their own ways.
+/// Returns attributes as headers of a request. Tags and ACL are stored elsewhere.
 pub(super) fn of_attributes(attributes: &Attributes, dialect: Dialect) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     let plain = [
@@ -57,8 +57,8 @@ pub(super) fn of_attributes(attributes: &Attributes, dialect: Dialect) -> Result
     Ok(headers)
 }
 
-/// Entries of user metadata with this prefix are ours: what S3 keeps of an object and the storage does not,
-/// or should not. An ACL opens access through Causeway, never the storage's own.
+/// The prefix of Causeway's own entries in user metadata: attributes that S3 keeps of an object and the
+/// storage does not, or should not. An ACL grants access through Causeway, so it is never set at the storage.
 pub(super) const OWN: &str = "causeway-";
 
 pub(super) fn redirect(dialect: Dialect) -> HeaderName {
@@ -82,7 +82,7 @@ pub(super) fn acl(dialect: Dialect) -> HeaderName {
     }
 }
 
-/// Where a storage drops `Expires`, it is kept among our own entries.
+/// If a storage drops `Expires`, the value is kept in this entry.
 pub(super) const OWN_EXPIRES: HeaderName = HeaderName::from_static("x-amz-meta-causeway-expires");
 
 pub(super) fn keep_expires(described: &mut HeaderMap) {
@@ -91,7 +91,7 @@ pub(super) fn keep_expires(described: &mut HeaderMap) {
     }
 }
 
-/// `a=b&c=d`, as `x-amz-tagging` has it.
+/// Encodes tags as `a=b&c=d`, the format of `x-amz-tagging`.
 pub(super) fn tagging(tags: &TagSet) -> String {
     let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     tags.iter()
@@ -100,8 +100,9 @@ pub(super) fn tagging(tags: &TagSet) -> String {
         .join("&")
 }
 
-/// Read conditions for the storage to look at: those that count, since not all know that an ETag overrides a
-/// date (RFC 9110 section 13.2.2). It is not trusted to look: the reply is judged again.
+/// Returns the read conditions that are sent to the storage. Only those that count are sent, because not
+/// every storage knows that an ETag overrides a date (RFC 9110 section 13.2.2). The conditions are evaluated
+/// again with the reply.
 pub(super) fn of_conditions(conditions: &ReadConditions, prefix: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let tags = |tags: &ETagMatch| match tags {
@@ -136,7 +137,7 @@ pub(super) fn of_conditions(conditions: &ReadConditions, prefix: &str) -> Header
     headers
 }
 
-/// The checksum of an object, if the reply shows one.
+/// Returns the checksum of an object, if the reply contains one.
 pub(super) fn checksum(headers: &HeaderMap) -> Option<ObjectChecksum> {
     let kind = headers.get("x-amz-checksum-type").and_then(|kind| ChecksumKind::parse(kind.to_str().ok()?));
     ChecksumAlgorithm::ALL.into_iter().find_map(|algorithm| {
@@ -144,7 +145,7 @@ pub(super) fn checksum(headers: &HeaderMap) -> Option<ObjectChecksum> {
     })
 }
 
-/// The storage's clock, by its reply.
+/// Returns the time of a reply by the storage's clock.
 pub(super) fn answered(reply: &Reply) -> Timestamp {
     reply.header("date").and_then(Timestamp::parse_http_date).unwrap_or_else(Timestamp::now)
 }
@@ -168,7 +169,7 @@ pub(super) fn object_checksum(
 }
 
 pub(super) fn encoded(text: &str) -> Result<HeaderValue> {
-    // SigV4 takes several blanks for one, and so does many a signer on the way.
+    // SigV4 treats several spaces as one, and so do many intermediaries that sign.
     let plain = text.bytes().all(|b| (b' '..=b'~').contains(&b))
         && text.trim() == text
         && !text.contains("=?")

@@ -1,8 +1,9 @@
-//! Storage class and encryption: requested by a client, tried out on an object of ours, passed on, and
+//! Storage class and encryption: requested by a client, tried out on a scratch object, passed on, and
 //! confirmed.
 //!
-//! A storage that silently drops them would break a promise: so no object of a client is written with them
-//! before the storage has shown that it keeps exactly that, and each written object is checked again.
+//! A storage that silently dropped them would break a promise. So no object of a client is written with them
+//! before the storage has shown that it stores exactly these values, and each written object is checked
+//! again.
 
 use super::{
     bucket::S3Store,
@@ -21,17 +22,18 @@ use crate::{
 use http::{HeaderMap, HeaderName, Method};
 use std::sync::PoisonError;
 
-/// Means nothing to anybody. Who shows it again shows whatever it is sent, and none of that means anything.
+/// A header without a meaning. A storage that returns it returns any header that it received, so its reply
+/// proves nothing.
 const PARROT: HeaderName = HeaderName::from_static("x-amz-causeway-trial");
 
-/// How many wishes of a bucket's clients are remembered; then it is begun anew.
+/// The number of results that are remembered for a bucket. Beyond it, all of them are forgotten.
 const REMEMBERED: usize = 64;
 
 impl S3Store {
-    /// The headers that say so, once the storage has shown that it keeps its word.
+    /// Returns the headers of a wish, once the storage has shown that it fulfils it.
     pub(super) async fn kept_as(&self, wish: &Wish) -> Result<HeaderMap> {
         let headers = wish.headers()?;
-        // AWS is what the others are compared with.
+        // AWS is the reference, so it is not tried out.
         if wish.is_empty() || self.client.settings().endpoint.is_none() {
             return Ok(headers);
         }
@@ -54,13 +56,13 @@ impl S3Store {
 
     async fn try_wish(&self, wish: &Wish, headers: &HeaderMap) -> Result<bool> {
         let name = self.place.below(&scratch::name());
-        // The object is removed in any case: the client that asked may disconnect in the middle.
+        // The object is removed in any case, even if the client that waits disconnects.
         let trial = Scratch::new(&self.client, &self.place, vec![name.clone()]);
         let put = self.call(Method::PUT, &name).headers(headers.clone()).text(PARROT.as_str(), "1");
         let put = put.body(Outgoing::full("x".into())).send(Again::Harmless).await?;
         if !put.status.is_success() {
             let refused = refusal::read(put, Asked::Bucket).await;
-            // The error's words are about an object of ours.
+            // The message of the error is about the scratch object, so it is replaced.
             return Err(match refused.kind() {
                 StoreErrorKind::InvalidRequest => StoreError::new(
                     StoreErrorKind::InvalidRequest,
@@ -86,8 +88,8 @@ impl S3Store {
         Ok(kept)
     }
 
-    /// Checks that what was written is encrypted as was asked: the reply says so, or the object does. If
-    /// neither does, the operator has to know.
+    /// Checks that the written object is encrypted as requested: by the reply, or else by the object. If
+    /// neither shows it, the log tells the operator.
     pub(super) async fn confirm(&self, name: &str, wish: &Wish, reply: &HeaderMap) -> Result<()> {
         let Some(encryption) = &wish.encryption else { return Ok(()) };
         if encrypts(encryption, reply) {
@@ -103,7 +105,7 @@ impl S3Store {
         }
     }
 
-    /// Checks what the storage says of an upload that was begun: there is no object yet to look at.
+    /// Checks the reply to the beginning of an upload, because there is no object yet.
     pub(super) fn promises_to(&self, wish: &Wish, reply: &Reply) -> Result<()> {
         match &wish.encryption {
             Some(encryption) if reply.header(&ALGORITHM) != Some(encryption.algorithm.as_str()) => {

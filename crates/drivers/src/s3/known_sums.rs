@@ -1,5 +1,5 @@
-//! The checksum algorithms that the storage was found to keep. This module does not own how that is tried out
-//! (`summing`).
+//! The checksum algorithms that the storage was found to support. This module does not own how that is tried
+//! out (`summing`).
 
 use crate::model::ChecksumAlgorithm;
 use std::{
@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// The results of trying the newer algorithms.
+/// The results of trials with the newer algorithms.
 #[derive(Debug, Default)]
 pub(super) struct KnownSums(Mutex<HashMap<ChecksumAlgorithm, bool>>);
 

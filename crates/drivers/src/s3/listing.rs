@@ -1,4 +1,4 @@
-//! Listing: one page of the storage for one of ours, in the order of keys.
+//! Listings: one page of the storage for one page of the gateway, in the order of keys.
 
 use super::{
     Dialect,
@@ -18,7 +18,7 @@ use crate::{
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-/// A thousand keys of 1,024 bytes, each written in nine.
+/// The longest page, in bytes: a thousand keys of 1,024 bytes, each byte encoded in up to nine.
 const LONGEST_PAGE: usize = 16 << 20;
 
 impl S3Store {
@@ -42,7 +42,7 @@ impl S3Store {
             if !page.entries.is_empty() || !page.truncated {
                 return Ok(ListPage { entries: page.entries, truncated: page.truncated, cache: None });
             }
-            // A page of nothing but what is to be skipped says only where to go on.
+            // A page in which all entries are skipped only shows where to continue.
             pages.beyond(after.as_deref(), page.last.as_deref())?;
             after = page.last;
         }
@@ -75,7 +75,8 @@ impl S3Store {
         let encoded = root.value("EncodingType") == Some("url");
         let mut entries = Vec::new();
         let mut last = None::<String>;
-        // Names that were not asked for give no position to continue from, and are not passed on.
+        // Names outside the prefix were not requested: they are dropped and are not a position to continue
+        // from.
         let asked = |name: &str| name.starts_with(&request.prefix);
         let mut met = |name: &str| {
             if last.as_deref().is_none_or(|last| last < name) {
@@ -99,14 +100,14 @@ impl S3Store {
             met(prefix);
             entries.push(ListEntry::CommonPrefix(prefix.to_owned()));
         }
-        // S3 sends the two kinds apart.
+        // S3 sends objects and common prefixes as two separate lists.
         entries.sort_by(|a, b| a.name().cmp(b.name()));
         let skipped = |name: &str| {
             super::scratch::is_scratch(name) || request.after.as_deref().is_some_and(|after| name <= after)
         };
         entries.retain(|entry| !skipped(entry.name()));
         entries.dedup_by(|a, b| a.name() == b.name());
-        // If there is more than was asked for, the rest is asked for again.
+        // Entries beyond the limit are requested again with the next page.
         let truncated = root.value("IsTruncated") == Some("true") || entries.len() > request.limit;
         entries.truncate(request.limit);
         Ok(RemotePage { entries, truncated, last })
@@ -120,8 +121,8 @@ pub(super) struct RemotePage {
     pub(super) last: Option<String>,
 }
 
-/// Returns where to continue after a name. After a common prefix that is behind everything that begins with
-/// it: storages start after a key, and would show the prefix again for the keys below it.
+/// Returns the position to continue from after a name. After a common prefix, it is after everything that
+/// begins with it: storages continue after a key, and would return the prefix again for the keys below it.
 pub(super) fn beyond(after: &str, prefix: &str, delimiter: Option<&str>) -> String {
     let is_group = delimiter.is_some_and(|delimiter| {
         let rest = after.strip_prefix(prefix).unwrap_or_default();
@@ -134,12 +135,12 @@ fn name(text: &str, encoded: bool) -> Result<String> {
     if !encoded {
         return Ok(text.to_owned());
     }
-    // Form encoding: `+` is a blank, a plus is `%2B`.
+    // The text is form-encoded: `+` is a space, and a plus is `%2B`.
     let text = text.replace('+', " ");
     Ok(percent_decode_str(&text).decode_utf8().map_err(|_| strange("UTF-8"))?.into_owned())
 }
 
-/// Names that are no keys of S3 are not shown.
+/// Returns the object; `None` if its name is not a valid key of S3.
 fn object(key: &str, element: &xml::Element) -> Result<Option<ListedObject>> {
     let Ok(key) = ObjectKey::new(key) else { return Ok(None) };
     let size =
@@ -154,7 +155,7 @@ fn object(key: &str, element: &xml::Element) -> Result<Option<ListedObject>> {
         key,
         size,
         etag: ETag::parse(element.value("ETag").ok_or_else(|| strange("ETag"))?),
-        // Finer than HEAD says it, where the storage does: clients compare it with times of files.
+        // The time may be more precise than that of HEAD; clients compare it with times of files.
         last_modified: modified,
         checksum: algorithm
             .map(|algorithm| ChecksumSpec { algorithm, kind: kind.unwrap_or(ChecksumKind::FullObject) }),

@@ -1,31 +1,31 @@
 //! Buckets on storage that speaks S3, and on Google Cloud Storage by its XML API, which is S3 in another
 //! dialect.
 //!
-//! The storage keeps what S3 keeps: bytes, headers, metadata, tags, checksums, order. Every byte crosses once
-//! and every plain read and write is one request. The catalog holds uploads only: their ids there, what
-//! ListParts says of who began them, and on GCS their parts. What a storage does not do is in its
-//! [`Dialect`](dialect::Dialect) if that is known, and otherwise found out by [`probe`]; what is promised
-//! nowhere is refused.
+//! The storage keeps everything that S3 keeps: bytes, headers, metadata, tags, checksums, order. Every byte
+//! is transferred once, and every plain read and write is one request. The catalog contains uploads only:
+//! their ids at the storage, their initiators for ListParts, and on GCS their parts. Known differences of a
+//! storage are in its [`Dialect`](dialect::Dialect), others are found by [`probe`]; what a storage does not
+//! support is refused.
 //!
 //! | file | owns |
 //! |---|---|
-//! | `client` | a request on its way: address, signature, sending |
-//! | `dialect` | how S3 and GCS differ, as data |
-//! | `credentials` | who signs |
-//! | `headers`, `object_info` | object facts as headers, and as replies show them |
-//! | `refusal` | error replies as our kinds |
-//! | `features`, `probe` | what this storage keeps of S3's promises |
-//! | `scratch` | objects of our own that something is tried out on |
-//! | `known_sums`, `summing` | checksums that this storage keeps |
+//! | `client` | requests: address, signature, sending |
+//! | `dialect` | the differences between S3 and GCS, as data |
+//! | `credentials` | the credentials that sign requests |
+//! | `headers`, `object_info` | attributes as headers, and as replies show them |
+//! | `refusal` | error replies as kinds of errors |
+//! | `features`, `probe` | which features of S3 the storage has |
+//! | `scratch` | objects of the driver on which features are tried out |
+//! | `known_sums`, `summing` | checksums that the storage stores |
 //! | `wish`, `keeping` | storage class and encryption, kept or refused |
-//! | `quirk`, `names` | keys that this storage takes for other keys |
-//! | `gcs` | what GCS lacks, kept in metadata of ours |
-//! | `describing` | tags and parts, which no header says |
-//! | `bucket` | what the operations of one bucket share |
-//! | `guard` | conditions of writes as this storage's |
+//! | `quirk`, `names` | keys that the storage confuses with other keys |
+//! | `gcs` | what GCS lacks, kept in metadata of Causeway |
+//! | `describing` | tags and parts, which are not in headers |
+//! | `bucket` | the context of one bucket's operations |
+//! | `guard` | conditions of writes as the storage's conditions |
 //! | `reading` | HEAD and GET |
 //! | `store` | the bucket as a [`Store`]: deleting, changing |
-//! | `writing`, `copying`, `multipart`, `listing` | the rest of it |
+//! | `writing`, `copying`, `multipart`, `listing` | the other operations |
 
 mod bucket;
 mod client;
@@ -78,17 +78,17 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct S3Settings {
     pub dialect: Dialect,
-    /// `None`: AWS, by region.
+    /// The address of the storage. `None`: AWS, by region.
     pub endpoint: Option<Endpoint>,
     pub region: String,
-    /// Buckets are named in the host, not in the path.
+    /// Whether buckets are named in the host instead of the path.
     pub virtual_hosts: bool,
-    /// The one remote bucket that holds all of ours.
+    /// The one remote bucket that holds all buckets of this backend.
     pub shared: Option<String>,
     pub credentials: Credentials,
     /// The project of new buckets, on GCS.
     pub project: Option<String>,
-    /// The operator's setting; `None`: it is probed.
+    /// Whether conditional writes work, as the operator has set it. `None`: the probe finds out.
     pub conditional_writes: Option<bool>,
     pub checksums: Option<bool>,
     pub wire: WireSettings,
@@ -102,13 +102,13 @@ pub enum Credentials {
         secret_key: Secret,
         session_token: Option<Secret>,
     },
-    /// Wherever the provider's own tools look.
+    /// Credentials from where the provider's own tools look for them.
     Found {
         profile: Option<String>,
     },
-    /// The JSON of a Google account.
+    /// The JSON key of a Google account.
     Google(Secret),
-    /// A Google access token, for as long as it lasts.
+    /// A Google access token, until it expires.
     GoogleToken(Secret),
 }
 
@@ -129,7 +129,7 @@ impl S3Backend {
         })
     }
 
-    /// The remote bucket that is this bucket and nothing else's.
+    /// Returns the remote bucket that belongs to this bucket alone.
     fn own<'p>(&self, place: &'p Place) -> Option<&'p str> {
         (place.is_whole() && self.shared.as_deref() != Some(&place.remote)).then_some(place.remote.as_str())
     }
@@ -165,14 +165,14 @@ impl Backend for S3Backend {
             let refusal = refusal::read(reply, Asked::Bucket).await;
             return match refusal.code.as_str() {
                 _ if refusal.is_no_bucket() => Ok(Found::Nothing),
-                // The remote bucket exists, but is not ours, or is in another region.
+                // The remote bucket exists, but belongs to another account or is in another region.
                 "AccessDenied" | "AllAccessDisabled" | "PermanentRedirect" => Ok(Found::Something),
                 _ => Err(refusal.into()),
             };
         }
         let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place.clone());
         let is_empty = store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty();
-        // A prefix is there because something is below it.
+        // A prefix exists because there are objects below it.
         Ok(if is_empty && !place.is_whole() { Found::Nothing } else { Found::in_place(is_empty) })
     }
 
@@ -202,8 +202,8 @@ impl Backend for S3Backend {
         Ok(OpenedBucket::new(store.clone(), Arc::new(S3Upkeep { store, is_own })))
     }
 
-    /// Credentials that may not ask for the remote bucket may still use what is below a prefix: only its
-    /// absence counts.
+    /// Checks that the remote bucket exists. Credentials that may not request the remote bucket may still use
+    /// a prefix in it, so only a missing bucket is an error.
     async fn check_holder(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
         let place = Place::parse(&bucket.bucket.place);
         if self.own(&place).is_some() {
@@ -234,7 +234,8 @@ impl Backend for S3Backend {
         if self.remove_remote(remote).await? {
             return Ok(true);
         }
-        // Objects left by a trial belong to no client: they must not keep a bucket that looks empty.
+        // Scratch objects belong to no client: they must not prevent the removal of a bucket that looks
+        // empty.
         if scratch::sweep(&self.client, &place, Sweep::All).await? > 0 && self.remove_remote(remote).await? {
             return Ok(true);
         }
@@ -249,8 +250,8 @@ impl Backend for S3Backend {
         self.remove_remote(remote).await
     }
 
-    /// A remote account may hold anything: only what the configuration or a client names becomes a bucket
-    /// here.
+    /// Returns nothing: a remote account may contain anything, so only what the configuration or a client
+    /// names becomes a bucket.
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
         Ok(Vec::new())
     }
@@ -259,7 +260,7 @@ impl Backend for S3Backend {
 #[derive(Debug)]
 struct S3Upkeep {
     store: Arc<S3Store>,
-    /// A remote bucket that holds several of ours is for the operator to make.
+    /// Whether the remote bucket belongs to this bucket alone. A shared one is created by the operator.
     is_own: bool,
 }
 
@@ -277,7 +278,7 @@ impl Upkeep for S3Upkeep {
         if refusal.is_no_bucket() { Ok(false) } else { Err(refusal.into()) }
     }
 
-    /// Finds out what the storage keeps before a client has to wait for it, and removes what a crash left.
+    /// Probes the storage before a client has to wait for the result, and removes what a crash left.
     async fn maintain(&self) -> Result<(), StoreError> {
         if self.store.dialect() == Dialect::Gcs {
             return self.store.sweep().await;
@@ -287,14 +288,14 @@ impl Upkeep for S3Upkeep {
     }
 }
 
-/// Returns whether the remote bucket exists, by the smallest request for one.
+/// Sends the smallest request that shows whether the remote bucket exists.
 async fn ask_for(client: &Client, remote: &str) -> Result<Reply, StoreError> {
     let query = [("list-type", Some("2")), ("max-keys", Some("1"))];
     client.call(Method::GET, remote, None).query(&query).send(Again::Harmless).await
 }
 
 impl S3Backend {
-    /// The storage knows best whether it is empty; its uploads go with it.
+    /// Deletes the remote bucket and its uploads. The storage decides whether it is empty.
     async fn remove_remote(&self, remote: &str) -> Result<bool, StoreError> {
         let reply = self.client.call(Method::DELETE, remote, None).send(Again::Harmless).await?;
         if reply.status.is_success() {

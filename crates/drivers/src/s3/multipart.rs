@@ -1,9 +1,8 @@
-//! Multipart uploads, each carried by an upload of the storage. A part is sent once, completing one moves no
-//! bytes.
+//! Multipart uploads. Each is an upload of the storage. A part is sent once, and Complete transfers no bytes.
 //!
-//! The catalog remembers who began an upload, for which checksum, and by which id the storage knows it; the
-//! storage keeps the parts. A Complete whose reply was lost is recognised by the ETag that only those parts
-//! can make.
+//! The catalog stores the initiator of an upload, its checksum algorithm and its id at the storage; the
+//! storage stores the parts. A Complete whose reply was lost is recognised by the object's ETag, which only
+//! those parts can have.
 
 use super::{
     bucket::S3Store,
@@ -47,7 +46,8 @@ impl S3Store {
                 .vendor("checksum-algorithm", spec.algorithm.as_str())
                 .vendor("checksum-type", spec.kind.as_str());
         }
-        // A second upload begun by accident would be paid for until it expires, and would not be known.
+        // A request that is repeated could begin a second upload, which nobody knows and which costs money
+        // until it expires.
         let reply = call.send(Again::OnlyIfRefused).await?;
         let promised = self.promises_to(&wish, &reply);
         let document = self.document(reply, Asked::Bucket).await?;
@@ -76,7 +76,7 @@ impl S3Store {
         Ok(upload)
     }
 
-    /// An upload that goes on, of this key.
+    /// Returns the record of an upload of this key that is in progress.
     pub(super) async fn upload(&self, key: &ObjectKey, upload: &UploadId) -> Result<UploadRecord> {
         let record = self.catalog.upload(self.bucket, upload).await?;
         record.filter(|record| record.key == *key).ok_or_else(|| StoreErrorKind::NoSuchUpload.into())
@@ -95,7 +95,7 @@ impl S3Store {
             record.explicit_checksum,
             payload.checksum_algorithm(),
         )?;
-        // A checksum that was not requested is the storage's own affair.
+        // A checksum that the client did not request is left to the storage.
         let algorithm = payload.checksum_algorithm().or(record.explicit_checksum.then_some(wanted));
         let Announced { body, headers, verification, .. } = self.announce(payload, algorithm, None).await?;
         let number = number.get().to_string();
@@ -109,7 +109,7 @@ impl S3Store {
             }
         };
         let (reply, arrived) = match sent.await {
-            // The request that ended the upload may have ended the connection with it.
+            // If a Complete or Abort ended the upload meanwhile, the storage may have closed the connection.
             Err(error) if error.is_temporary() => {
                 return Err(self.upload(key, upload).await.err().unwrap_or(error));
             }
@@ -135,7 +135,7 @@ impl S3Store {
             0 => (Vec::new(), false),
             _ => self.page_of_parts(key, &record, after, limit).await?,
         };
-        // For some the marker is the first part of the page.
+        // Some storages include the part of the marker in the page.
         if parts.first().is_some_and(|part| part.number.get() == after) {
             (parts, truncated) = self.page_of_parts(key, &record, after + 1, limit).await?;
         }
@@ -178,7 +178,7 @@ impl S3Store {
         let _only = self.completing.lock(upload).await;
         let record = match self.upload(key, upload).await {
             Ok(record) => record,
-            // In this order: a Complete whose client went away may come to its end between the two looks.
+            // The lookups are in this order because another Complete of this upload may end between them.
             Err(gone) => return self.completed(key, upload).await?.ok_or(gone),
         };
         if request.parts.is_empty() {
@@ -225,7 +225,8 @@ impl S3Store {
         let written = match xml::parse_reply(&document) {
             Ok(root) if status.is_success() => {
                 let said = ETag::parse(root.value("ETag").ok_or_else(strange)?);
-                // Some forget that it was an upload as soon as they have said so.
+                // Some storages report the ETag of a multipart object only in the reply to Complete, and
+                // another one afterwards.
                 let etag = match self.client.known() {
                     Some(features) if !features.upload_etags => {
                         self.look(&name, HeaderMap::new()).await?.0.etag
@@ -238,7 +239,8 @@ impl S3Store {
                 let status = if status.is_success() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
                 let error = StoreError::from(refusal::of_document(status, &document, Asked::Upload));
                 match error.kind() {
-                    // Somebody has completed it: we, if the object is made of these parts.
+                    // Another request has completed the upload. If the object is made of these parts, this
+                    // Complete succeeds too.
                     StoreErrorKind::NoSuchUpload => {
                         self.completed_before(&name, &request).await?.ok_or(error)?
                     }
@@ -274,10 +276,11 @@ impl S3Store {
         Ok(Answer { at: answered(&reply), status: reply.status, document: reply.bytes(1 << 20).await? })
     }
 
-    /// The same request with exactly the checksums that the storage itself lists for its parts. S3 lets
-    /// clients choose which they name. Some storages insist on all that they keep, and refuse those that they
-    /// do not keep because the upload was begun without: those were compared when the part came, and its ETag
-    /// is compared now. `None`: the storage was right to refuse, or would be told the same again.
+    /// Returns the same request with exactly the checksums that the storage lists for its parts. S3 lets
+    /// clients choose which checksums they name. Some storages require all checksums that they keep, and
+    /// refuse others, which they do not keep because the upload was begun without them. Those were verified
+    /// when the part arrived, and the part's ETag is compared here. `None`: the refusal was right, or the new
+    /// request would be the same.
     async fn with_kept_checksums(
         &self,
         key: &ObjectKey,
@@ -319,7 +322,7 @@ impl S3Store {
         Ok(done.filter(|done| done.key == *key).map(|done| done.written))
     }
 
-    /// `x-amz-mp-object-size`, which not every storage knows.
+    /// Checks `x-amz-mp-object-size`, which not every storage supports.
     async fn check_size(
         &self,
         key: &ObjectKey,
@@ -388,7 +391,7 @@ impl S3Store {
     }
 }
 
-/// The reply of the storage to a Complete.
+/// The storage's reply to a Complete.
 struct Answer {
     at: Timestamp,
     status: StatusCode,
@@ -425,7 +428,8 @@ fn whole_checksum(root: &xml::Element) -> Option<crate::model::ObjectChecksum> {
         .find_map(|algorithm| headers::object_checksum(algorithm, root.value(algorithm.element())?, kind))
 }
 
-/// A page of parts with rising numbers behind the marker, no longer than was asked for.
+/// Returns the parts after the marker in order, without duplicates and at most `limit` of them. It is an
+/// error if a truncated page does not advance.
 fn rising(
     mut parts: Vec<ListedPart>,
     truncated: bool,

@@ -1,7 +1,8 @@
-//! Names that a storage may take for others. Two keys that are one object there are refused before either is
-//! touched, and so is a key that could leave our prefix.
+//! Refuses names that a storage may confuse with others. If two keys would be one object there, both are
+//! refused before either is read or written, and so is a key that could leave the prefix.
 //!
-//! This is tried once per bucket, and only if a key of that kind comes: most never do.
+//! A trial finds out whether the storage confuses them. It runs once per bucket, and only when such a key is
+//! first used, which is rare.
 
 use super::{
     Dialect,
@@ -22,13 +23,13 @@ use crate::{
 use http::{Method, StatusCode};
 
 impl S3Store {
-    /// The name of a key there, which means that key alone.
+    /// Returns the name of a key at the storage, if that name means this key alone.
     pub(super) async fn name(&self, key: &ObjectKey) -> Result<String> {
         if self.dialect() == Dialect::Gcs {
             return gcs::name(&self.place, key);
         }
         let name = self.place.name(key)?;
-        // AWS itself keeps every name.
+        // AWS keeps all names apart.
         let trusted = self.client.settings().endpoint.is_none();
         for (quirk, apart) in NameQuirk::ALL.into_iter().zip(&self.names.0) {
             if !trusted && quirk.is_in(&name) && !*apart.get_or_try_init(|| self.keeps_apart(quirk)).await? {
@@ -39,7 +40,8 @@ impl S3Store {
         Ok(name)
     }
 
-    /// Like `name`, for an existing object: a key whose name would mean another object has none.
+    /// Returns the name like `name`, for an existing object: a key whose name would mean another object has
+    /// no object.
     pub(super) async fn name_of_existing(&self, key: &ObjectKey) -> Result<String> {
         self.name(key).await.map_err(|error| match error.kind() {
             StoreErrorKind::NotImplemented => StoreErrorKind::NoSuchKey.into(),
@@ -49,7 +51,7 @@ impl S3Store {
 
     async fn keeps_apart(&self, quirk: NameQuirk) -> Result<bool> {
         let (odd, plain) = quirk.pair(&self.place.below(&scratch::name()));
-        // The object is removed in any case: the client that asked for the key may disconnect in the middle.
+        // The objects are removed in any case, even if the client that waits disconnects.
         let trial = Scratch::new(&self.client, &self.place, vec![odd.clone(), plain.clone()]);
         let kept = self.are_apart(&odd, &plain).await;
         trial.remove().await;
@@ -67,8 +69,8 @@ impl S3Store {
                 StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                     return Err(refusal::read(reply, Asked::Bucket).await.into());
                 }
-                // A storage that refuses the name takes it for no other. Where nothing can be written,
-                // nothing can be found out.
+                // A storage that refuses the name does not confuse it with another. If nothing can be
+                // written, nothing can be found out.
                 _ => return Ok(name == odd),
             }
         }

@@ -1,4 +1,4 @@
-//! The facts about an object that a reply shows, in either dialect.
+//! The attributes of an object in a reply, for both dialects.
 
 use super::{
     Dialect, gcs,
@@ -14,7 +14,7 @@ use crate::{
 };
 use http::{HeaderMap, HeaderName, header};
 
-/// All of it but the size, which depends on what was asked for.
+/// Returns the attributes. The size is a parameter, because it depends on what was requested.
 pub(super) fn object_info(headers: &HeaderMap, size: u64, dialect: Dialect) -> Result<ObjectInfo> {
     let strange =
         |what| StoreError::new(StoreErrorKind::Internal, format!("the storage's reply has no {what}"));
@@ -39,7 +39,7 @@ pub(super) fn object_info(headers: &HeaderMap, size: u64, dialect: Dialect) -> R
         encryption: wish::encryption(headers),
         ..Default::default()
     };
-    // The type that S3 and GCS report where the client gave none.
+    // S3 and GCS report these types if the client gave none.
     attributes.content_type = attributes
         .content_type
         .filter(|kind| !matches!(kind.as_str(), "binary/octet-stream" | "application/x-unknown"));

@@ -1,9 +1,9 @@
-//! The promises of S3 that a storage keeps: known, set by the operator, or found out by a probe on objects of
-//! our own.
+//! Finds which features of S3 a storage has: they are known, set by the operator, or found by a probe on
+//! scratch objects.
 //!
-//! The result holds until the process ends. A probe takes two dozen requests on [`scratch`] objects; a
-//! storage where we may not write keeps no promise about writing, and one that becomes unreachable during the
-//! probe is probed again later.
+//! The result holds until the process ends. A probe takes two dozen requests on [`scratch`] objects. A
+//! storage on which nothing can be written has no feature of writing. A storage that becomes unreachable
+//! during the probe is probed again later.
 
 use super::{
     client::{Call, Client},
@@ -28,7 +28,7 @@ use http::{Method, StatusCode};
 use std::sync::Arc;
 use tracing::Instrument;
 
-/// No object of ours has it.
+/// An ETag that no scratch object has.
 const NO_TAG: &str = "\"00000000000000000000000000000000\"";
 
 const ALL: Features = Features {
@@ -61,7 +61,7 @@ const NONE: Features = Features {
     delimiters: false,
 };
 
-/// Before anything is known: operations find out, and refuse what is not kept.
+/// Returns the capabilities before the probe: operations probe first, and then refuse what is not supported.
 pub(super) fn hoped_for(dialect: Dialect) -> Capabilities {
     capabilities(dialect, None)
 }
@@ -79,7 +79,7 @@ pub(super) fn capabilities(dialect: Dialect, known: Option<Features>) -> Capabil
         object_acls: keeping(dialect == Dialect::Gcs),
         versions: Keeping::NotKept,
         parts: Keeping::Kept,
-        // A class is tried out when a client asks for it.
+        // A storage class is tried out when a client requests it.
         storage_classes: keeping(dialect == Dialect::S3),
         encryption: keeping(dialect == Dialect::S3),
         late_conditions: false,
@@ -92,9 +92,9 @@ impl Client {
     /// Returns the features that are known already.
     pub(super) fn known(&self) -> Option<Features> {
         match (self.dialect(), &self.settings().endpoint) {
-            // By its preconditions on generations, and by metadata of ours: see `gcs`.
+            // GCS has all features, by preconditions on generations and by metadata: see `gcs`.
             (Dialect::Gcs, _) => Some(ALL),
-            // AWS itself.
+            // The storage is AWS.
             (Dialect::S3, None) => Some(ALL),
             (Dialect::S3, Some(_)) => self.tried().get().copied(),
         }
@@ -105,8 +105,8 @@ impl Client {
             return Ok(known);
         }
         let tried = self.tried().get_or_try_init(|| async {
-            // This is a task of its own: the first caller may be dropped, and others wait for the same
-            // result.
+            // The probe is a task of its own, because its first caller may be dropped while others wait for
+            // the result.
             let (client, place) = (self.clone(), place.clone());
             let trial = tokio::spawn(async move { try_out(&client, &place).await }.in_current_span());
             trial.await.unwrap_or_else(|panic| {
@@ -169,7 +169,7 @@ impl Trial<'_> {
         let first = self.put().text("if-none-match", "*").send(Again::Harmless).await?;
         if !first.status.is_success() && first.status != StatusCode::NOT_IMPLEMENTED {
             let refused = refusal::read(first, Asked::Bucket).await;
-            // A storage that cannot be reached is probed again; one where we may not write is not.
+            // A storage that cannot be reached is probed again; one that refuses to write is not.
             let kind = refused.kind();
             if refused.status.is_server_error()
                 || refused.code == "NoSuchBucket"
@@ -184,7 +184,7 @@ impl Trial<'_> {
         let swap = refuses(&ask(self.put().text("if-match", NO_TAG), Again::Harmless).await?);
         let uploads = self.uploads(create).await?;
         let sum = crc32(b"x");
-        // Some keep whatever a header says: only who refuses what is wrong has looked.
+        // Some storages store any header: only one that refuses a wrong checksum has compared it.
         let compared =
             !ask(self.put().text(ChecksumAlgorithm::Crc32.header(), &crc32(b"y")), Again::Harmless)
                 .await?
@@ -223,7 +223,7 @@ impl Trial<'_> {
         })
     }
 
-    /// Our name grouped by its own end, in front of which nothing else begins as it does.
+    /// Lists the scratch object with the end of its own name as the delimiter.
     async fn delimiters(&self) -> Result<bool> {
         let (prefix, end) = self.name.split_at(self.name.len() - 4);
         let query = [("list-type", Some("2")), ("prefix", Some(prefix)), ("delimiter", Some(end))];
@@ -235,7 +235,7 @@ impl Trial<'_> {
         Ok(groups == [self.name.as_str()] && root.child("Contents").is_none())
     }
 
-    /// With the metadata of its source, and with others.
+    /// Copies with the metadata of the source, and with new metadata.
     async fn copies(&self) -> Result<bool> {
         let name = self.copy();
         for (directive, expected) in
@@ -267,7 +267,7 @@ impl Trial<'_> {
         Ok(true)
     }
 
-    /// Begins an upload. `None`: the storage has none.
+    /// Begins an upload. `None`: the storage does not support uploads.
     async fn begin(&mut self, algorithm: Option<ChecksumAlgorithm>) -> Result<Option<String>> {
         let mut call = self.call(Method::POST).query(&[("uploads", None)]);
         if let Some(algorithm) = algorithm {
@@ -288,8 +288,8 @@ impl Trial<'_> {
         let _ = self.call(Method::DELETE).query(&[("uploadId", Some(id))]).send(Again::Harmless).await;
     }
 
-    /// The ETag of our object copied into a part, if the storage does that. Some take it for a part without a
-    /// body.
+    /// Copies the scratch object into a part and returns the ETag. Some storages treat this request as a part
+    /// without a body.
     async fn copy_part(&self, id: &str) -> Result<Option<String>> {
         let part = self.call(Method::PUT).query(&[("partNumber", Some("1")), ("uploadId", Some(id))]);
         let copied = ask(part.vendor("copy-source", &self.source()), Again::Harmless).await?;
@@ -297,7 +297,7 @@ impl Trial<'_> {
         Ok(document(copied).await?.value("ETag").filter(|_| done).map(str::to_owned))
     }
 
-    /// Some want a checksum with every part of such an upload, and compute none themselves.
+    /// Some storages require a checksum with every part of such an upload, and compute none for copied parts.
     async fn copies_into_summed_uploads(&mut self) -> Result<bool> {
         let Some(id) = self.begin(Some(ChecksumAlgorithm::Crc32)).await? else { return Ok(false) };
         let copied = self.copy_part(&id).await?;
@@ -305,8 +305,8 @@ impl Trial<'_> {
         Ok(copied.is_some())
     }
 
-    /// An upload of one part, copied if that can be. It must not replace what is there, unless nothing was
-    /// asked of it.
+    /// Makes an upload of one part, which is a copy if the storage supports that. With `conditions`, Complete
+    /// must not replace the existing object.
     async fn uploads(&mut self, conditions: bool) -> Result<Features> {
         let Some(id) = self.begin(None).await? else { return Ok(NONE) };
         let copied = self.copy_part(&id).await?;
@@ -330,7 +330,7 @@ impl Trial<'_> {
         let parts = parts.finish();
         let complete = || self.call(Method::POST).query(&[("uploadId", Some(&id))]).document(parts.clone());
         let (mut refused, mut said) = (conditions, None);
-        // Some know the one condition and not the other.
+        // Some storages support only one of the two conditions.
         let asked =
             [("if-none-match", "*"), ("if-match", NO_TAG)].into_iter().filter(|_| conditions).map(Some);
         for condition in asked.chain([None]) {
@@ -349,8 +349,8 @@ impl Trial<'_> {
     }
 }
 
-/// Returns a reply that shows what the storage does. A storage that cannot be reached, or is too busy, shows
-/// nothing: a trial that took that for a refusal would refuse clients until the process ends.
+/// Returns a reply that shows how the storage behaves. A storage that cannot be reached or is busy is an
+/// error: if that counted as a missing feature, clients would be refused until the process ends.
 pub(super) async fn ask(call: Call<'_>, again: Again) -> Result<Reply> {
     let reply = call.send(again).await?;
     match reply.status.as_u16() {

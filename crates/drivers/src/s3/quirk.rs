@@ -1,4 +1,4 @@
-//! Kinds of names that a storage may take for others, and which of them one bucket was found to keep apart.
+//! Kinds of names that a storage may confuse with others, and which of them one bucket keeps apart.
 //!
 //! This module does not own how that is tried out (`names`).
 
@@ -25,7 +25,7 @@ impl NameQuirk {
         }
     }
 
-    /// A name of this kind, and what it is taken for where names are paths.
+    /// Returns a name of this kind, and the name that it is confused with where names are paths.
     pub(super) fn pair(self, name: &str) -> (String, String) {
         match self {
             Self::LeadingSlash => (format!("/{name}"), name.to_owned()),
@@ -45,7 +45,7 @@ impl NameQuirk {
     }
 }
 
-/// What is known of one bucket's names: whether each kind is kept apart.
+/// Whether one bucket keeps each kind of name apart, once that is known.
 #[derive(Debug, Default)]
 pub(super) struct Names(pub(super) [OnceCell<bool>; NameQuirk::ALL.len()]);
 

@@ -1,4 +1,4 @@
-//! HEAD and GET of an object, whole or a range, and reading on where a reply breaks off.
+//! HEAD and GET of an object or a range, and resuming a reply that breaks off.
 //!
 //! Invariant: all bytes of one read are of the same object.
 
@@ -22,12 +22,11 @@ use crate::{
 use http::{HeaderMap, Method, StatusCode, header};
 use std::sync::Arc;
 
-/// How often a range is asked for that an object has and its storage refuses, because it was another just
-/// now.
+/// How often a refused range is requested again because the object was replaced at that moment.
 const ROUNDS: usize = 4;
 
 impl S3Store {
-    /// HEAD. Its reply is all there is: `extra` says more of what is asked.
+    /// Sends HEAD. `extra` are headers that request more attributes or set conditions.
     pub(super) async fn look(&self, name: &str, extra: HeaderMap) -> Result<(ObjectInfo, HeaderMap)> {
         let mut call = self.call(Method::HEAD, name).headers(extra);
         if self.dialect() == Dialect::S3 {
@@ -35,7 +34,7 @@ impl S3Store {
         }
         let reply = call.send(Again::Harmless).await?;
         if reply.status == StatusCode::BAD_REQUEST {
-            // A reply to HEAD has no words; to GET it has.
+            // An error reply to HEAD has no message, but one to GET has.
             self.open(name, Some("bytes=0-0".to_owned()), HeaderMap::new()).await?;
         }
         if !reply.status.is_success() {
@@ -48,12 +47,14 @@ impl S3Store {
     pub(super) async fn open(&self, name: &str, range: Option<String>, extra: HeaderMap) -> Result<Reply> {
         let mut call = self.call(Method::GET, name).headers(extra);
         if self.dialect() == Dialect::Gcs {
-            // Or GCS would unpack what was stored packed, and send other bytes than it has.
+            // Without this header, GCS would decompress an object that is stored compressed, and send other
+            // bytes.
             call = call.text("accept-encoding", "gzip");
         }
         match range {
             Some(range) => call = call.text("range", &range),
-            // The checksum of the whole says nothing of a range, and storages refuse to be asked.
+            // The checksum is of the whole object, so it is not requested for a range; storages refuse that
+            // too.
             None if self.dialect() == Dialect::S3 => call = call.vendor("checksum-mode", "ENABLED"),
             None => {}
         }
@@ -102,8 +103,8 @@ impl S3Store {
                     if error.kind() == StoreErrorKind::InvalidRequest
                         && matches!(request.selection, Selection::Range(_)) =>
                 {
-                    // A refusal of a range may lack what S3 would say: the size of the object. It may also be
-                    // another by now.
+                    // The refusal of a range may lack the size of the object, which S3 reports, and the
+                    // object may have been replaced. So it is read again.
                     let (info, _) = self.look(name, HeaderMap::new()).await?;
                     selection::select(&info, request.selection)?;
                     refused = Some(error);
@@ -115,7 +116,7 @@ impl S3Store {
     }
 
     pub(super) fn body(&self, name: &str, first: Reply, info: &ObjectInfo, span: Span) -> ObjectBody {
-        // The storage's own, which is not what we show of every object.
+        // The storage's own ETag, which clients do not see for every object.
         let etag =
             first.header("etag").map(|etag| ETag::parse(etag).quoted()).unwrap_or_else(|| info.etag.quoted());
         let reader = Reader {
@@ -132,7 +133,7 @@ impl S3Store {
     }
 }
 
-/// Goes on reading the very object that was begun.
+/// Continues to read the same object after an interruption.
 #[derive(Clone)]
 struct Reader {
     client: Arc<Client>,
@@ -165,8 +166,8 @@ impl Reader {
     }
 }
 
-/// Returns the size of the object, and which bytes of it a reply holds. The header decides: some storages
-/// answer ranges with 200.
+/// Returns the size of the object, and which bytes of it a reply contains. `Content-Range` decides, because
+/// some storages reply to ranges with 200.
 fn extent(reply: &Reply) -> Result<(u64, Span)> {
     let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no length");
     if reply.status == StatusCode::OK && reply.header(header::CONTENT_RANGE).is_none() {
@@ -176,8 +177,8 @@ fn extent(reply: &Reply) -> Result<(u64, Span)> {
     reply.header("content-range").and_then(content_range).ok_or_else(strange)
 }
 
-/// Parses `bytes FIRST-LAST/SIZE`. An empty object has no last byte, and storages that answer a range of it
-/// all the same write `bytes 0--1/0`: its size alone shows what the reply holds.
+/// Parses `bytes FIRST-LAST/SIZE`. An empty object has no last byte. Some storages reply to a range of it
+/// with `bytes 0--1/0`: the size shows that the reply is empty.
 fn content_range(text: &str) -> Option<(u64, Span)> {
     let (range, size) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
     let size = size.parse().ok()?;

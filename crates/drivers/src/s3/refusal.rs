@@ -1,5 +1,4 @@
-//! Error replies of the storage: read once, and mapped to error kinds by one table and by the kind of thing
-//! that was requested.
+//! Error replies of the storage: read once, and mapped to error kinds by one table and by what was requested.
 
 use crate::{
     backend::wire::Reply,
@@ -8,14 +7,14 @@ use crate::{
 };
 use http::StatusCode;
 
-/// Error documents are short; whatever is longer is none.
+/// The maximum size of an error document. Real ones are much shorter.
 const LONGEST: usize = 64 << 10;
 
-/// The subject of a request. A 404 without words is about this subject, and no storage can report for a
-/// bucket that a key is missing.
+/// The subject of a request. A 404 without a document is about this subject: a request for a bucket never
+/// fails because a key is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// The bucket itself, its listings, or the location of something new in it.
+    /// The bucket itself, its listings, or a new entry in it.
     Bucket,
     /// An object, or the source of a copy.
     Object,
@@ -27,15 +26,15 @@ pub(super) enum Asked {
 pub(super) struct Refusal {
     asked: Asked,
     pub(super) status: StatusCode,
-    /// Empty where the reply had no document, as to HEAD.
+    /// The error code. It is empty if the reply had no document, for example a reply to HEAD.
     pub(super) code: String,
     message: String,
-    /// The size of the object, if it does not have the range.
+    /// The size of the object, if the requested range is outside it.
     size: Option<u64>,
     details: Vec<(&'static str, String)>,
 }
 
-/// These details of a storage's error mean the same to our client.
+/// Details of a storage's error that have the same meaning for the client.
 const PASSED_ON: &[&str] = &["PartNumber", "ETag", "ProposedSize", "MinSizeAllowed", "MaxSizeAllowed"];
 
 pub(super) async fn read(reply: Reply, asked: Asked) -> Refusal {
@@ -48,7 +47,7 @@ pub(super) async fn read(reply: Reply, asked: Asked) -> Refusal {
     refusal
 }
 
-/// Reads a document, also one behind a 200, which is how S3 ends long operations that failed.
+/// Parses an error document. It may follow a 200, which S3 sends at the beginning of long operations.
 pub(super) fn of_document(status: StatusCode, document: &[u8], asked: Asked) -> Refusal {
     let error = xml::parse(document, "Error").unwrap_or_default();
     let value = |name| error.value(name).unwrap_or_default().trim().to_owned();
@@ -65,7 +64,7 @@ pub(super) fn of_document(status: StatusCode, document: &[u8], asked: Asked) -> 
     }
 }
 
-/// By S3's codes, which every storage that speaks S3 uses, GCS included.
+/// S3's error codes, which all storages that speak S3 use, including GCS.
 const CODES: &[(&str, StoreErrorKind)] = &[
     ("NoSuchKey", StoreErrorKind::NoSuchKey),
     ("NoSuchUpload", StoreErrorKind::NoSuchUpload),
@@ -95,7 +94,7 @@ const CODES: &[(&str, StoreErrorKind)] = &[
     ("XMinioStorageFull", StoreErrorKind::StorageFull),
     ("QuotaExceeded", StoreErrorKind::StorageFull),
     ("NoSuchBucket", StoreErrorKind::Unavailable),
-    // 400, and yet about us: no client can do anything about them.
+    // These come with status 400, but are about the gateway's own signature, so no client can correct them.
     ("AuthorizationHeaderMalformed", StoreErrorKind::Internal),
     ("AuthorizationQueryParametersError", StoreErrorKind::Internal),
     ("ExpiredToken", StoreErrorKind::Internal),
@@ -118,7 +117,7 @@ impl Refusal {
         }
     }
 
-    /// The storage does not have the bucket.
+    /// Returns whether the bucket does not exist at the storage.
     pub(super) fn is_no_bucket(&self) -> bool {
         let silent =
             self.asked == Asked::Bucket && self.status == StatusCode::NOT_FOUND && self.code.is_empty();
@@ -136,7 +135,7 @@ impl Refusal {
             return *kind;
         }
         match self.status.as_u16() {
-            // Whatever else it says was wrong with the request: storages have codes of their own.
+            // Any other error about the request: storages have codes of their own.
             400 if !self.code.is_empty() => StoreErrorKind::InvalidRequest,
             405 => StoreErrorKind::NotImplemented,
             304 => StoreErrorKind::NotModified,
@@ -157,7 +156,8 @@ impl From<Refusal> for StoreError {
         let kind = refusal.kind();
         let said =
             format!("{} {} {}", refusal.status.as_u16(), refusal.code, refusal.message).trim_end().to_owned();
-        // Kinds whose words reach clients speak of the request; the rest is for the operator.
+        // The messages of kinds that reach clients are about the request; all other messages are for the
+        // operator.
         let words = match kind {
             StoreErrorKind::InvalidRequest if refusal.code != "InvalidRequest" => {
                 format!("The storage behind this bucket refuses it: {}: {}", refusal.code, refusal.message)
@@ -206,7 +206,7 @@ mod tests {
             ("NoSuchBucket", Asked::Bucket, StoreErrorKind::Unavailable),
             ("", Asked::Object, StoreErrorKind::NoSuchKey),
             ("", Asked::Upload, StoreErrorKind::NoSuchUpload),
-            // Complete and UploadPartCopy look at objects as well.
+            // Complete and UploadPartCopy access objects too.
             ("NoSuchKey", Asked::Upload, StoreErrorKind::NoSuchKey),
             ("NoSuchUpload", Asked::Object, StoreErrorKind::NoSuchUpload),
         ] {

@@ -1,11 +1,12 @@
-//! Scratch objects: objects of our own, on which the driver tries out what a storage does.
+//! Scratch objects: objects of the driver, on which it tries out how a storage behaves.
 //!
 //! This module owns their names, their removal, and the sweep of what a crash left. It does not own what is
 //! tried on them (`probe`, `keeping`, `names`), nor that listings hide them (`listing`).
 //!
 //! Invariants:
-//! - a trial that ends removes what it made, also when its caller was dropped;
-//! - a sweep takes only what no trial can still use, unless the bucket itself is about to be removed.
+//! - a trial that ends removes what it created, even if its caller was dropped;
+//! - a sweep removes only objects that no trial can still use, unless the bucket itself is about to be
+//!   removed.
 
 use super::{
     client::Client,
@@ -32,30 +33,30 @@ use std::{sync::Arc, time::Duration};
 /// The names of scratch objects begin with this.
 const PREFIX: &str = ".causeway-probe-";
 
-/// The longest that a trial may take.
+/// The longest time that a trial may take.
 pub(super) const LONGEST_TRIAL: Duration = Duration::from_secs(120);
 /// A scratch object of this age belongs to a trial that ended without removing it. Storages report time in
 /// seconds.
 const ABANDONED: Duration = Duration::from_secs(LONGEST_TRIAL.as_secs() + 60);
 
-/// The length of a page of what is swept.
+/// The longest page of a sweep, in bytes.
 const LONGEST_PAGE: usize = 4 << 20;
 
-/// A name that no client uses.
+/// Returns a random name that no client uses.
 pub(super) fn name() -> String {
     let mut random = [0; 8];
     let _ = getrandom::fill(&mut random);
     format!("{PREFIX}{}", hex::encode(random))
 }
 
-/// Returns whether a name in a listing is one of ours. How a storage treats leading slashes is among what is
-/// tried.
+/// Returns whether a name in a listing is a scratch object. Leading slashes are ignored, because names with
+/// them are tried out too.
 pub(super) fn is_scratch(name: &str) -> bool {
     name.trim_start_matches('/').starts_with(PREFIX)
 }
 
-/// Objects and uploads that one trial made: removed by `remove`, or in the background if the trial is given
-/// up.
+/// The objects and uploads of one trial. `remove` removes them; if the trial is dropped, they are removed in
+/// the background.
 pub(super) struct Scratch {
     client: Arc<Client>,
     remote: String,
@@ -68,7 +69,7 @@ impl Scratch {
         Self { client: client.clone(), remote: place.remote.clone(), objects, upload: None }
     }
 
-    /// Records the upload that is under way, in place of the one before.
+    /// Records the upload that is in progress, in place of the one before.
     pub(super) fn began(&mut self, name: &str, id: &str) {
         self.upload = Some((name.to_owned(), id.to_owned()));
     }
@@ -93,7 +94,8 @@ impl Drop for Scratch {
 }
 
 async fn remove(client: &Client, remote: &str, objects: Vec<String>, upload: Option<(String, String)>) {
-    // An upload that was completed is no longer there, and an object may never have been.
+    // Results are ignored: an upload that was completed does not exist any more, and an object may never have
+    // existed.
     if let Some((name, id)) = upload {
         let _ = client
             .call(Method::DELETE, remote, Some(&name))
@@ -116,11 +118,11 @@ async fn remove(client: &Client, remote: &str, objects: Vec<String>, upload: Opt
     }
 }
 
-/// Which scratch objects a sweep takes.
+/// Which scratch objects a sweep removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sweep {
     Abandoned,
-    /// The bucket is being removed.
+    /// All of them, because the bucket is being removed.
     All,
 }
 
@@ -140,7 +142,7 @@ pub(super) async fn sweep(client: &Client, place: &Place, which: Sweep) -> Resul
             let reply =
                 client.call(Method::GET, &place.remote, None).query(&query).send(Again::Harmless).await?;
             if !reply.status.is_success() {
-                // Some refuse names with a leading slash: then they have none.
+                // Some storages refuse names with a leading slash: then they contain none.
                 if prefix.starts_with('/') {
                     break;
                 }
@@ -154,7 +156,7 @@ pub(super) async fn sweep(client: &Client, place: &Place, which: Sweep) -> Resul
                     removed += 1;
                 }
             }
-            // A page that does not go on is the last one, whatever it says.
+            // A page that does not advance is the last one, whatever it reports.
             match page.objects.last() {
                 Some((last, _)) if page.truncated && pages.beyond(Some(&after), Some(last)).is_ok() => {
                     after = last.clone()
@@ -169,7 +171,7 @@ pub(super) async fn sweep(client: &Client, place: &Place, which: Sweep) -> Resul
     Ok(removed)
 }
 
-/// A page of a listing, by the storage's own clock.
+/// A page of a listing. Times are by the storage's own clock.
 struct Page {
     objects: Vec<(String, Timestamp)>,
     truncated: bool,
@@ -192,7 +194,7 @@ impl Page {
             };
             let modified =
                 element.value("LastModified").and_then(Timestamp::parse_iso8601).ok_or_else(strange)?;
-            // A storage that takes no prefix lists what is not ours.
+            // A storage that ignores the prefix also lists other objects.
             if name.starts_with(prefix) {
                 objects.push((name, modified));
             }

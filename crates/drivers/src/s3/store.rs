@@ -1,4 +1,5 @@
-//! One bucket as a [`Store`]: describing, deleting and changing. The rest is in files of their own.
+//! One bucket as a [`Store`]: describing, deleting and changing objects. The other operations are in files of
+//! their own.
 
 use super::{
     bucket::S3Store,
@@ -53,7 +54,7 @@ impl Store for S3Store {
             info.attributes.tags = self.tags(&name).await?;
             info.tag_count = info.attributes.tags.len();
         }
-        // Only a multipart object's tag has the number of its parts.
+        // Only the ETag of a multipart object contains the number of its parts.
         if info.etag.as_str().contains('-') {
             info.parts = match self.parts(&name).await {
                 Ok(parts) => parts,
@@ -69,7 +70,7 @@ impl Store for S3Store {
         let Selection::Part(number) = request.selection else {
             return self.get_span(&name, &request, range_header(request.selection)).await;
         };
-        // The part's location is found first; then the object has to be the same still.
+        // The position of the part is found first; afterwards the object must be unchanged.
         let (info, same, forgotten) = match self.dialect() {
             Dialect::Gcs => {
                 let (info, headers) = self.look(&name, HeaderMap::new()).await?;
@@ -127,17 +128,17 @@ impl Store for S3Store {
         };
         let guard = self.guard(&name, conditions, true).await?;
         if matches!(guard, Guard::Absent | Guard::Generation(0)) {
-            // There was nothing, as was asked for: so there is nothing to delete.
+            // There is no object, as the condition required, so there is nothing to delete.
             return Ok(Removal::Absent.into());
         }
         let reply = guard.apply(self.call(Method::DELETE, &name)).send(Again::OnlyIfRefused).await?;
         if reply.status.is_success() {
-            // S3 answers alike whether there was something or not, unless a tag had to match.
+            // S3's reply does not show whether an object existed, unless a tag had to match.
             let tells = guard != Guard::None || self.dialect() == Dialect::Gcs;
             return Ok(if tells { Removal::Removed } else { Removal::Unknown }.into());
         }
         let error = StoreError::from(refusal::read(reply, Asked::Object).await);
-        // Some storages say so, S3 does not: what is not there is as good as deleted.
+        // Some storages report a missing object, S3 does not: it counts as deleted.
         if error.kind() == StoreErrorKind::NoSuchKey && conditions.is_empty() {
             Ok(Removal::Absent.into())
         } else {
@@ -152,7 +153,7 @@ impl Store for S3Store {
         }
         let name = self.name_of_existing(key).await?;
         let tags = match change {
-            // An ACL lies in the metadata, which only a new object could change.
+            // An ACL is in the metadata, which cannot be changed without a new object.
             Change::Acl(acl) => {
                 let (info, _) = self.look(&name, HeaderMap::new()).await?;
                 return if info.attributes.acl == acl { Ok(()) } else { Err(no_acls()) };

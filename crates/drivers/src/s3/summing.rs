@@ -1,8 +1,9 @@
-//! Checksums: which algorithms this storage verifies and keeps.
+//! Finds which checksum algorithms this storage verifies and stores.
 //!
-//! `probe` asks about CRC32, and a storage that keeps it keeps the five algorithms that S3 had before April
-//! 2026. Each newer one is tried out when a client first uses it: most storages do not know it, and accept a
-//! header that they ignore. A checksum that the storage does not keep is verified here, and forgotten.
+//! `probe` tries CRC32. A storage that supports it supports the five algorithms that S3 had before April
+//! 2026. Each newer algorithm is tried out when a client first uses it, because most storages do not know it
+//! and ignore its header. A checksum that the storage does not store is verified by the gateway and not
+//! stored.
 
 use super::{
     bucket::S3Store,
@@ -19,7 +20,7 @@ use crate::{
 use http::Method;
 use std::collections::HashSet;
 
-/// S3 has these since April 2026.
+/// The algorithms that S3 has had since April 2026.
 const NEWER: [ChecksumAlgorithm; 5] = [
     ChecksumAlgorithm::Sha512,
     ChecksumAlgorithm::Md5,
@@ -34,12 +35,13 @@ impl S3Store {
         Ok(self.dialect() == Dialect::S3 && self.features().await?.checksums)
     }
 
-    /// Returns whether the storage compares a checksum of this algorithm with the body, and shows it again.
+    /// Returns whether the storage compares a checksum of this algorithm with the body, stores it and returns
+    /// it.
     pub(super) async fn keeps(&self, algorithm: ChecksumAlgorithm) -> Result<bool> {
         if !self.keeps_checksums().await? {
             return Ok(false);
         }
-        // AWS has them all.
+        // AWS supports all of them.
         if !NEWER.contains(&algorithm) || self.client.settings().endpoint.is_none() {
             return Ok(true);
         }
@@ -82,13 +84,13 @@ impl S3Store {
 
     async fn try_sum(&self, algorithm: ChecksumAlgorithm) -> Result<bool> {
         let name = self.place.below(&scratch::name());
-        // Removed in any case: the client that waits for it may leave in the middle.
+        // The object is removed in any case, even if the client that waits disconnects.
         let trial = Scratch::new(&self.client, &self.place, vec![name.clone()]);
         let put = |sum: &str| {
             self.call(Method::PUT, &name).text(algorithm.header(), sum).body(Outgoing::full("x".into()))
         };
         let right = sum(algorithm, b"x");
-        // Some keep whatever a header says: only a storage that refuses what is wrong has looked.
+        // Some storages store any header: only one that refuses a wrong checksum has compared it.
         let compared = !ask(put(&sum(algorithm, b"y")), Again::Harmless).await?.status.is_success();
         let mut kept = compared && ask(put(&right), Again::Harmless).await?.status.is_success();
         if kept {

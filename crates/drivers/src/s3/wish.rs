@@ -1,6 +1,6 @@
-//! The storage class and the encryption that a client asks for: as headers, and as replies show them.
+//! The storage class and the encryption that a client requests: as headers, and as replies show them.
 //!
-//! This module does not own whether a storage keeps them (`keeping`).
+//! This module does not own whether a storage fulfils them (`keeping`).
 
 use crate::{
     model::{Encryption, EncryptionAlgorithm, StorageClass},
@@ -24,7 +24,7 @@ pub(super) struct Wish {
     pub(super) encryption: Option<Encryption>,
 }
 
-/// Which wishes the storage keeps.
+/// Whether the storage fulfils each wish that was tried out.
 #[derive(Debug, Default)]
 pub(super) struct Tried(pub(super) Mutex<HashMap<Wish, bool>>);
 
@@ -65,14 +65,14 @@ pub(super) fn encrypts(wanted: &Encryption, shown: &HeaderMap) -> bool {
     let Some(shown) = encryption(shown) else { return false };
     let key = match (&wanted.key_id, &shown.key_id) {
         (None, _) => true,
-        // A name for a key is shown as the key.
+        // A key that was named by an alias is reported by its id.
         (Some(wanted), Some(shown)) => shown.ends_with(wanted.as_str()) || wanted.contains("alias/"),
         (Some(_), None) => false,
     };
     shown.algorithm == wanted.algorithm && key && (shown.bucket_key || !wanted.bucket_key)
 }
 
-/// The storage class that a reply shows, if it is not `STANDARD` and S3 knows it.
+/// Returns the storage class in a reply; `None` for `STANDARD` and for classes that S3 does not know.
 pub(super) fn class(shown: &HeaderMap) -> Option<StorageClass> {
     StorageClass::parse(shown.get(CLASS)?.to_str().ok()?)
 }

@@ -1,5 +1,5 @@
-//! PUT of an object, and of a part. The body streams through, and its last piece is sent only after
-//! verification.
+//! PUT of an object, and of a part. The body is streamed, and its last piece is sent only after it was
+//! verified.
 
 use super::{
     bucket::S3Store,
@@ -35,8 +35,8 @@ pub(super) enum Verification {
 }
 
 impl Verification {
-    /// Returns the digests of the sent body, if it was what the client announced: checked before any reply is
-    /// believed.
+    /// Returns the digests of the sent body. It is checked against what the client announced before the reply
+    /// is used.
     pub(super) fn settle(self, reply: Result<Reply>) -> Result<(Reply, Option<Arrived>)> {
         match self {
             Self::Done(arrived) => Ok((reply?, Some(arrived))),
@@ -57,8 +57,8 @@ impl S3Store {
         let mut described = self.described(&attributes).await?;
         described.extend(self.kept_as(&wish).await?);
         let guard = self.guard(&name, &conditions, false).await?;
-        // A checksum that was not requested protects the transfer to the storage: it is what S3 itself would
-        // compute.
+        // A checksum that the client did not request still protects the transfer to the storage. It is the
+        // one that S3 itself would compute.
         let guarding =
             self.client.known().filter(|features| features.checksums).map(|_| ChecksumAlgorithm::Crc64Nvme);
         let algorithm = payload.checksum_algorithm().or(guarding);
@@ -68,15 +68,15 @@ impl S3Store {
             guard.apply(self.call(Method::PUT, &name).headers(described).headers(announcing)).body(body);
         let (reply, arrived) = verification.settle(call.send(Again::OnlyIfRefused).await)?;
         if !reply.status.is_success() {
-            // Without a condition, nothing but the bucket can be missing.
+            // Without a condition, only the bucket can be missing.
             let asked = if guard == Guard::None { Asked::Bucket } else { Asked::Object };
             return Err(refusal::read(reply, asked).await.into());
         }
         let Some(arrived) = arrived else { return Err(unread()) };
         self.confirm(&name, &wish, &reply.headers).await?;
         let etag = reply_etag(&reply, &arrived)?;
-        // Kept or not, it was verified: the reply says so. A storage that does not know it may report
-        // another.
+        // The reply contains the checksum that was verified, whether or not the storage stores it. A storage
+        // that does not know the algorithm may report another one.
         let checksum =
             arrived.checksum.map(ObjectChecksum::full).or_else(|| headers::checksum(&reply.headers));
         Ok(Written { etag, last_modified: answered(&reply), checksum, version: None })
@@ -102,8 +102,8 @@ impl S3Store {
         HeaderValue::from_str(text).map(|value| HeaderMap::from_iter([(name, value)])).unwrap_or_default()
     }
 
-    /// Makes a body ready. A checksum that the client chose travels on where the storage keeps it: in front
-    /// if it is known, behind the body if it is not.
+    /// Prepares a body. If the storage stores the client's checksum, it is sent with the body: in a header if
+    /// it is known, otherwise in a trailer.
     pub(super) async fn announce(
         &self,
         payload: Payload,
@@ -124,7 +124,7 @@ impl S3Store {
         };
         let mut headers = HeaderMap::new();
         let mut insert = |name: &'static str, value: &str| {
-            // Digits, base64 and names of ours: always legal.
+            // The value consists of digits, base64 or known names, so it is always valid.
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
             }
@@ -164,12 +164,12 @@ impl S3Store {
     }
 }
 
-/// A storage that says yes before it has seen the body cannot be believed.
+/// The error for a reply of success that came before the whole body was sent.
 pub(super) fn unread() -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, "the storage answered before it had the whole body")
 }
 
-/// Returns the ETag that the storage reported, or the one that it should have.
+/// Returns the ETag in the reply, or the MD5 of the body if the reply has none.
 pub(super) fn reply_etag(reply: &Reply, arrived: &Arrived) -> Result<ETag> {
     let none = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no ETag");
     reply.header("etag").map(ETag::parse).or_else(|| arrived.md5.map(ETag::from_md5)).ok_or_else(none)

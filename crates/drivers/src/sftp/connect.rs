@@ -1,8 +1,8 @@
-//! From an address to a session: TCP, SSH, the server's host key, our login, and the SFTP subsystem.
+//! From an address to a session: TCP, SSH, the server's host key, the login, and the SFTP subsystem.
 //!
-//! Invariants: no credential is sent to a server whose key is not trusted; secrets are in no error text;
-//! `connect_timeout` is the time for all of it, so that a server that takes the connection and sends nothing
-//! is found out as soon as one that takes none.
+//! Invariants: no credential is sent to a server whose key is not trusted; no error text contains a secret;
+//! `connect_timeout` limits all of it together, so that a server that accepts the connection and then sends
+//! nothing is detected as soon as one that does not accept it.
 
 use super::{
     SftpSettings,
@@ -30,16 +30,16 @@ use std::{
 };
 use tokio::net::{TcpStream, UnixStream};
 
-/// The number of rounds of questions; no server asks more.
+/// The maximum number of rounds of questions; no known server asks more.
 const ROUNDS: usize = 8;
 
-/// Reads the key once: it may be costly to decrypt.
+/// Reads the private key. It is read once, because decrypting it may be expensive.
 pub(super) fn private_key(settings: &SftpSettings) -> Result<Option<Arc<PrivateKey>>> {
     let Some(text) = &settings.private_key else { return Ok(None) };
     let passphrase = settings.passphrase.as_ref().map(|secret| secret.expose());
     let wrong =
         |what: &str| StoreError::new(StoreErrorKind::InvalidRequest, format!("SFTP: the private key {what}"));
-    // The library's words may quote the key.
+    // The error of the library may quote the key, so it is replaced.
     let key = russh::keys::decode_secret_key(text.expose(), passphrase).map_err(|error| match error {
         russh::keys::Error::KeyIsEncrypted => wrong("is encrypted: 'passphrase' is missing"),
         _ => wrong("cannot be read: it is no OpenSSH or PEM key, or has another passphrase"),
@@ -50,7 +50,8 @@ pub(super) fn private_key(settings: &SftpSettings) -> Result<Option<Arc<PrivateK
     Ok(Some(Arc::new(key)))
 }
 
-/// A session within `connect_timeout`, from the name of the server to its first answer over SFTP.
+/// Returns a session that is ready for requests. The whole set-up, from resolving the host name to the first
+/// reply over SFTP, has to end within `connect_timeout`.
 pub(super) async fn dial(
     settings: &SftpSettings,
     key: Option<&Arc<PrivateKey>>,
@@ -78,7 +79,7 @@ pub(super) async fn dial(
     })
 }
 
-/// `missing` is what the server still owes us, in words.
+/// `missing` names the step that the server has not answered yet; the error of a timeout contains it.
 async fn greet(
     settings: &SftpSettings,
     key: Option<&Arc<PrivateKey>>,
@@ -125,7 +126,7 @@ async fn greet(
 fn configuration(settings: &SftpSettings, trusted: &Trusted) -> client::Config {
     let mut algorithms: Vec<Algorithm> = Preferred::DEFAULT.key.to_vec();
     let known = trusted.algorithms();
-    // The hash of RSA signatures is not the key's.
+    // One RSA key may be used with several signature algorithms: any of them matches a known RSA key.
     let is_rsa = |algorithm: &Algorithm| matches!(algorithm, Algorithm::Rsa { .. });
     algorithms.sort_by_key(|algorithm| {
         !known.iter().any(|known| known == algorithm || (is_rsa(known) && is_rsa(algorithm)))
@@ -135,7 +136,7 @@ fn configuration(settings: &SftpSettings, trusted: &Trusted) -> client::Config {
         preferred: Preferred { key: algorithms.into(), ..Preferred::DEFAULT },
         keepalive_interval: Some((settings.timeout / 2).min(Duration::from_secs(15))),
         keepalive_max: 2,
-        // Messages that wait here are counted in no window.
+        // The buffer is small because messages in it are not counted in the SSH window.
         channel_buffer_size: 16,
         nodelay: true,
         ..client::Config::default()
@@ -182,7 +183,7 @@ async fn authenticate(
     if tried.is_empty() && handle.authenticate_none(user).await.map_err(failed)?.success() {
         return Ok(());
     }
-    // The library takes a connection that is lost for a refusal.
+    // The library reports a lost connection as a refused login.
     if handle.is_closed() {
         return Err(away("the connection to the server was lost while it let us in"));
     }
@@ -199,7 +200,7 @@ async fn rsa_hash(
     is_rsa: bool,
 ) -> std::result::Result<Option<HashAlg>, russh::Error> {
     match is_rsa {
-        // A server that does not say takes what all have taken for years.
+        // A server that does not announce its algorithms gets SHA-512, which servers have accepted for years.
         true => Ok(handle.best_supported_rsa_hash().await?.unwrap_or(Some(HashAlg::Sha512))),
         false => Ok(None),
     }
@@ -214,7 +215,7 @@ async fn through_agent(user: &str, socket: &std::path::Path, handle: &mut Handle
         let AgentIdentity::PublicKey { key, .. } = identity else { continue };
         let hash =
             rsa_hash(handle, key.algorithm().is_rsa()).await.map_err(|error| ssh("authenticating", error))?;
-        // An agent that will not sign with one key may with the next.
+        // The agent may refuse to sign with one key and sign with the next.
         match handle.authenticate_publickey_with(user, key, hash, &mut agent).await {
             Ok(result) if result.success() => return Ok(true),
             Ok(_) => {}
@@ -224,7 +225,8 @@ async fn through_agent(user: &str, socket: &std::path::Path, handle: &mut Handle
     Ok(false)
 }
 
-/// Servers that have no password authentication ask for it instead.
+/// Logs in by keyboard-interactive: servers without password authentication ask for the password as a
+/// question.
 async fn answer_questions(
     user: &str,
     password: &str,
@@ -269,7 +271,7 @@ struct Socket {
 
 impl Line for Socket {
     fn cut(&self) {
-        // The connection may be gone already.
+        // The connection may be closed already, so the result is ignored.
         let _ = self.cut.shutdown(Shutdown::Both);
     }
 }
@@ -278,7 +280,7 @@ fn away(what: impl std::fmt::Display) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, format!("SFTP: {what}"))
 }
 
-/// Nothing that trying again would change.
+/// Returns an error that another attempt would not change.
 fn refused(what: impl std::fmt::Display) -> StoreError {
     StoreError::new(StoreErrorKind::NoConnection, format!("SFTP: {what}"))
 }

@@ -1,13 +1,13 @@
-//! Drafts: written in our folder, published by a rename or a link.
+//! Drafts: files in the driver's own folder, which a rename or a link publishes.
 //!
-//! How a draft gets a name:
-//! - replacing a file: `posix-rename@openssh.com`, one step. A server without it renames only to a name that
-//!   is free (or, against the protocol, replaces): the existing file then stays, and the answer is
-//!   `NotImplemented`. Moving the old file aside first would leave a moment, or after a crash more than that,
-//!   without either;
+//! How a draft gets its name:
+//! - replacing a file: `posix-rename@openssh.com`, in one step. A server without it renames only to a free
+//!   name (or replaces the file, against the protocol): the existing file then stays, and the result is
+//!   `NotImplemented`. Moving the old file aside first would leave the key without a file for a moment, or
+//!   for longer after a crash;
 //! - where no file may exist: `hardlink@openssh.com`, which fails if the name is taken. Without it: a check,
-//!   then a rename, one at a time in this process. Against other processes that holds only on servers whose
-//!   rename refuses, as the protocol demands.
+//!   then a rename, one at a time in this process. Other processes are excluded only by servers whose rename
+//!   refuses to replace, as the protocol demands.
 
 use super::{
     failure::Failure,
@@ -34,13 +34,13 @@ pub(super) struct SftpDraft {
     at: String,
     writing: Option<Writing>,
     stat: Option<Stat>,
-    /// Unpublished, it stays what it was before it became a draft.
+    /// The file existed before it became a draft: it is not removed if the draft is dropped unpublished.
     stays: bool,
-    /// The draft has another name now, or none.
+    /// The draft was renamed or removed.
     is_gone: bool,
 }
 
-/// The result of an attempt to give a draft its name.
+/// The result of an attempt to give the draft its final name.
 enum Placed {
     There,
     IsFolder,
@@ -54,12 +54,12 @@ impl SftpDraft {
         Ok(Self { remote, at, writing: Some(Writing::new(open)), stat: None, stays: false, is_gone: false })
     }
 
-    /// Makes a draft of a file that was there before.
+    /// Makes a draft of a file that existed before.
     pub(super) fn of(remote: Arc<Remote>, at: String, writing: Writing) -> Self {
         Self { remote, at, writing: Some(writing), stat: None, stays: true, is_gone: false }
     }
 
-    /// Unless it has ended.
+    /// Returns the open file, or `None` if the draft has ended.
     pub(super) fn writing(&mut self) -> Option<&mut Writing> {
         self.writing.as_mut()
     }
@@ -89,7 +89,7 @@ impl SftpDraft {
                 (true, true, _) => match lease.link(&from, &to).await {
                     Ok(()) => Ok(()),
                     Err(failure @ (Failure::Lost(_) | Failure::Missing)) => Err(failure),
-                    // The name is taken, or the file system has no links: servers do not say which.
+                    // The name is taken, or the file system has no hard links: servers do not report which.
                     Err(_) => self.rename_to_free(lease, &from, &to).await,
                 },
                 (true, false, _) => self.rename_to_free(lease, &from, &to).await,
@@ -101,15 +101,16 @@ impl SftpDraft {
                 Err(failure @ Failure::Lost(_)) => return Err(failure),
                 Err(failure) => failure,
             };
-            // Why, the server does not say: looking does.
+            // The server does not report the reason, so it is found by checking the paths.
             let draft = lease.lstat(&from).await?;
             let found = match lease.lstat(&to).await {
-                // Refused, as below a path that is no folder any more.
+                // The check itself was refused, for example below a path that is no longer a folder.
                 Err(Failure::Refused(_)) => None,
                 found => found?,
             };
             match (draft, found) {
-                // An attempt whose answer was lost took it there: its name is known to us alone.
+                // An earlier attempt, whose reply was lost, has renamed the draft: no other client knows its
+                // name.
                 (None, Some(_)) if repeated => return Ok(Placed::There),
                 (None, _) => return Err(Failure::Refused("what was written is gone".to_owned())),
                 (Some(_), Some(found)) if found.kind == Kind::Folder => return Ok(Placed::IsFolder),
@@ -118,7 +119,7 @@ impl SftpDraft {
                 }
                 (Some(_), Some(_)) if absent => return Ok(Placed::Exists),
                 (Some(_), Some(_)) if !lease.features.posix_rename => return Err(Failure::Unsupported),
-                // Perhaps the way is another now.
+                // The folders in the path may have changed since they were checked.
                 _ if matches!(failure, Failure::Missing | Failure::Refused(_)) => {}
                 _ => return Err(failure),
             }
@@ -128,7 +129,7 @@ impl SftpDraft {
         Err(last)
     }
 
-    /// Renames onto a free name, on servers without hard links.
+    /// Renames to a free name, on servers without hard links.
     async fn rename_to_free(
         &self,
         lease: &Lease,
@@ -142,7 +143,7 @@ impl SftpDraft {
         }
     }
 
-    /// Returns whether both are names of one file: then the time of one is that of the other.
+    /// Returns whether both names belong to one file: then a change of the time of one shows in the other.
     async fn is_linked(&self, lease: &Lease, from: &[u8], to: &[u8]) -> std::result::Result<bool, Failure> {
         let seconds =
             |stat: &Stat| stat.modified.and_then(|time| u32::try_from(time.seconds()).ok()).unwrap_or(0);
@@ -176,8 +177,8 @@ impl Draft for SftpDraft {
             })
             .await;
             explained(&self.remote, &writing, synced, 1).await?;
-            // This was requested after the sync, but servers may answer in any order: the size shows whether
-            // all was counted.
+            // `stat` was requested after the sync, but servers may reply in any order: the size shows whether
+            // all bytes were written before it.
             let stat =
                 stat.and_then(super::requests::stat).map_err(|failure| failure.told("writing a file"))?;
             writing.open.close().await.map_err(|failure| failure.told("writing a file"))?;
@@ -202,7 +203,8 @@ impl Draft for SftpDraft {
             let lease = self.remote.pool.lease().await?;
             match self.place(&lease, path, absent, attempt > 1).await {
                 Ok(Placed::There) => {
-                    // A linked draft has its old name still, and loses it now or soon.
+                    // A draft that was published by a link still has its first name, which is removed now or
+                    // later.
                     self.is_gone = !(absent && lease.features.hardlink)
                         || lease.remove(&self.remote.at(&self.at)).await.is_ok();
                     return Ok(Published::As(stat));
@@ -267,7 +269,7 @@ async fn remove(remote: &Remote, at: &str) -> bool {
         .is_ok()
 }
 
-/// Opens a file in our folder; the folder is made if it is missing.
+/// Opens a file in the driver's own folder, which is created if it is missing.
 pub(super) async fn open_own(remote: &Remote, at: &str, flags: u32) -> Result<Open> {
     let path = &remote.at(at);
     remote
@@ -282,7 +284,8 @@ pub(super) async fn open_own(remote: &Remote, at: &str, flags: u32) -> Result<Op
             }
             match Open::file(lease, path, flags).await {
                 Err(Failure::Missing) if flags & MADE_IF_MISSING != 0 => {
-                    // Another program removed the folder: after a new check, it is made again.
+                    // Another program removed the folder. It is checked again and created by the next
+                    // attempt.
                     remote.forget_way(parent(at));
                     Err(Failure::Lost("our own folder was removed"))
                 }
@@ -292,7 +295,7 @@ pub(super) async fn open_own(remote: &Remote, at: &str, flags: u32) -> Result<Op
         .await
 }
 
-/// Explains the failure of a write: a full disk has no code of its own in version 3.
+/// Finds the reason of a failed write: version 3 has no code for a full disk.
 pub(super) async fn explained<T>(
     remote: &Remote,
     writing: &Writing,
@@ -309,7 +312,8 @@ pub(super) async fn explained<T>(
     Err(failure.told("writing a file"))
 }
 
-/// Most likely `root` is at a location where nothing can be made, so the error names the whole path.
+/// The error names the whole path: the most likely reason is a `root` in which the user may not create
+/// folders.
 pub(super) fn unmakable(remote: &Remote, folder: &str) -> Failure {
     Failure::Refused(format!("the folder {} cannot be made", String::from_utf8_lossy(&remote.at(folder))))
 }

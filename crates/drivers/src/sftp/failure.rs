@@ -19,17 +19,17 @@ pub(super) enum Failure {
     Full,
     #[error("the file was changed while it was read")]
     Changed,
-    /// Refused for another reason, which servers do not report.
+    /// The server refused for another reason, which servers do not report.
     #[error("the server refused: {0}")]
     Refused(String),
-    /// It is not known whether the request was carried out.
+    /// The connection was lost, so it is not known whether the request was carried out.
     #[error("{0}")]
     Lost(&'static str),
 }
 
 impl Failure {
-    /// Reads the code of a status, and the words that came with it. Version 3 has no codes above 8; some
-    /// servers send them all the same.
+    /// Maps the code of a status and its message. Version 3 has no codes above 8, but some servers send codes
+    /// of later versions.
     pub(super) fn of(code: u32, words: &str) -> Self {
         let lower = words.to_ascii_lowercase();
         match code {
@@ -44,7 +44,7 @@ impl Failure {
         }
     }
 
-    /// While doing `what`.
+    /// Maps the failure to a store error; `what` names the operation.
     pub(super) fn told(self, what: &str) -> StoreError {
         let kind = match self {
             Self::Changed => return changed(),

@@ -1,7 +1,7 @@
-//! The check of a server's host key against `known_hosts` files or fingerprints.
+//! Checks a server's host key against `known_hosts` files or fingerprints.
 //!
-//! This module reads what `ssh` writes: hashed names, patterns, `[host]:port`, `@revoked`. Certificates of
-//! host authorities are not understood: such lines are passed over.
+//! This module reads the format that `ssh` writes: hashed names, patterns, `[host]:port`, `@revoked`.
+//! Certificates of host authorities are not supported: their lines are skipped.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use russh::keys::{Algorithm, HashAlg, PublicKey};
@@ -10,22 +10,22 @@ use std::path::PathBuf;
 /// Which host keys are trusted.
 #[derive(Debug, Clone)]
 pub enum HostKeys {
-    /// The keys that a `known_hosts` file has for the host.
+    /// Trusts the keys that a `known_hosts` file lists for the host.
     KnownHosts(PathBuf),
-    /// These: `SHA256:…` as `ssh-keygen -l` prints it, or whole keys as in `.pub` files.
+    /// Trusts these keys: `SHA256:…` as `ssh-keygen -l` prints it, or whole keys as in `.pub` files.
     Pinned(Vec<String>),
-    /// Any server is accepted. An attacker between the two can read and change what is sent.
+    /// Accepts any server. An attacker on the network can read and change everything that is sent.
     Any,
 }
 
-/// The keys that are trusted for one host, read once for each connection.
+/// The trusted keys of one host. They are read again for each connection.
 #[derive(Debug)]
 pub(super) enum Trusted {
     Keys {
         known: Vec<Vec<u8>>,
         revoked: Vec<Vec<u8>>,
         whence: String,
-        /// The host as files of this kind name it.
+        /// The host in the notation of `known_hosts` files.
         name: String,
     },
     Fingerprints(Vec<String>),
@@ -41,7 +41,7 @@ impl HostKeys {
                 let whence = path.display().to_string();
                 let text = match tokio::fs::read_to_string(path).await {
                     Ok(text) => text,
-                    // The file may be missing as long as no host was noted.
+                    // The file may be missing until the first host is recorded in it.
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
                     Err(error) => return Err(format!("reading {whence}: {error}")),
                 };
@@ -62,7 +62,8 @@ impl HostKeys {
 }
 
 impl Trusted {
-    /// The algorithms of the keys that are known, to be asked for first: a server shows only one of its keys.
+    /// Returns the algorithms of the known keys. They are requested first, because a server shows only one of
+    /// its keys.
     pub(super) fn algorithms(&self) -> Vec<Algorithm> {
         let keys: Vec<PublicKey> = match self {
             Self::Keys { known, .. } => {
@@ -76,7 +77,7 @@ impl Trusted {
         keys.iter().map(PublicKey::algorithm).collect()
     }
 
-    /// The reason, if the key is not trusted.
+    /// Checks a host key. The error is the reason why it is not trusted.
     pub(super) fn check(&self, key: &PublicKey) -> Result<(), String> {
         let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
         let shown = key.to_bytes().map_err(|error| error.to_string())?;
@@ -156,7 +157,7 @@ fn matches(pattern: &str, name: &str) -> bool {
     globs(pattern.as_bytes(), name.as_bytes())
 }
 
-/// `*` is anything, `?` any one character; brackets are themselves here.
+/// Matches a pattern: `*` is any text, `?` is one character, and brackets have no special meaning.
 fn globs(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at, mut from, mut star) = (0, 0, None);
     while from < name.len() {

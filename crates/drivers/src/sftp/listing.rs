@@ -1,7 +1,7 @@
 //! The entries of a folder, as the server sends them.
 //!
-//! Entries whose names are not UTF-8, or no names at all, are reported as nameless: they stay where they are,
-//! and keep their folder.
+//! Entries whose names are invalid or not UTF-8 are reported as nameless: they are left as they are, and
+//! their folder is not removed.
 
 use super::{
     failure::Failure,
@@ -24,9 +24,9 @@ use futures_util::{
 };
 use std::collections::VecDeque;
 
-/// Replies of one listing: servers send a hundred names in each.
+/// The maximum number of replies in one listing. Servers send about a hundred names in each.
 const MOST_REPLIES: u64 = 1_000_000;
-/// Requests on their way for one listing.
+/// The number of requests in flight for one listing.
 const AHEAD: usize = 3;
 
 struct Listing {
@@ -55,12 +55,14 @@ pub(super) fn list<'r>(remote: &'r Remote, folder: &str) -> BoxStream<'r, Result
     stream::once(batches).try_flatten().boxed()
 }
 
-/// All of it: for folders of ours, which are small. Of a large one it is the beginning.
+/// Returns all entries of one of the driver's own folders, which are small. For a large folder it returns
+/// only the first ones.
 pub(super) async fn whole(remote: &Remote, folder: &str) -> Result<Vec<Entry>> {
     gathered(list(remote, folder)).await
 }
 
-/// The first entries, and where the others come from: what is lost until here is repeated.
+/// Returns the first entries and the source of the further ones. A lost connection is repeated only up to
+/// here.
 async fn begin(remote: &Remote, folder: &str) -> Result<Option<(Vec<Entry>, Listing)>> {
     let path = &remote.at(folder);
     let begun = remote.repeat("listing a folder", |lease, _| async move {
@@ -71,7 +73,7 @@ async fn begin(remote: &Remote, folder: &str) -> Result<Option<(Vec<Entry>, List
             Ok(open) => open,
             Err(Failure::Missing | Failure::BadName) => return Ok(None),
             Err(failure @ Failure::Refused(_)) => {
-                // Perhaps it is no folder any more.
+                // The folder may have been removed or replaced by a file.
                 remote.forget_way(folder);
                 return if remote.way(&lease, folder).await? == Way::Clear { Err(failure) } else { Ok(None) };
             }
@@ -95,7 +97,8 @@ impl Listing {
         }
         let Some(answer) = self.asked.pop_front() else { return Ok(None) };
         let Some(found) = names(answer.await?)? else { return Ok(None) };
-        // Without a name, or with the same again, nothing comes closer to its end.
+        // A reply without a name, or one that repeats the last names, is no progress: the listing must not
+        // run forever.
         self.pages
             .next(found.first().map(|first| &first.name))
             .map_err(|endless| Failure::Refused(endless.message().to_owned()))?;

@@ -1,14 +1,15 @@
-//! SFTP servers: files over SSH, by a client of our own that speaks version 3 of the protocol and OpenSSH's
-//! extensions.
+//! SFTP servers: files over SSH. The client is the driver's own; it speaks version 3 of the protocol and
+//! OpenSSH's extensions.
 //!
-//! This driver owns connections, trust on either side, and what the requests mean; SSH itself is `russh`'s.
-//! It knows nothing of S3.
+//! This driver owns connections, authentication of both sides, and the meaning of requests; SSH itself is
+//! done by `russh`. It knows nothing of S3.
 //!
 //! Guarantees and their limits:
-//! - paths never follow a link (see [`remote`]), and a file is checked again after it was opened for reading;
-//! - a file is replaced in one step, or with servers that cannot do that not at all (see [`draft`]);
-//! - times have seconds: a file that was changed in place, keeping size and second, is not noticed while it
-//!   is read.
+//! - paths never follow a symbolic link (see [`remote`]), and a file is checked again after it was opened for
+//!   reading;
+//! - a file is replaced in one step, or not at all on servers that cannot do that (see [`draft`]);
+//! - times have a precision of seconds: a file that is changed in place while it is read, with the same size
+//!   and second, is not detected.
 
 mod connect;
 mod draft;
@@ -46,7 +47,7 @@ use requests::Open;
 use slots::SftpSlots;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-/// The number of bytes in one copy request: the server answers nothing else meanwhile.
+/// The number of bytes in one copy request: the server answers no other request of the session meanwhile.
 const COPIED_AT_ONCE: u64 = 32 << 20;
 
 #[derive(Debug, Clone)]
@@ -55,21 +56,21 @@ pub struct SftpSettings {
     pub port: u16,
     pub user: String,
     pub password: Option<Secret>,
-    /// The text of a private key: OpenSSH's, PEM or PuTTY's.
+    /// The text of a private key, in the format of OpenSSH, PEM or PuTTY.
     pub private_key: Option<Secret>,
     pub passphrase: Option<Secret>,
-    /// The socket of an agent.
+    /// The socket of an SSH agent.
     pub agent: Option<PathBuf>,
     pub host_keys: HostKeys,
-    /// Absolute, or relative to where the server puts the user.
+    /// An absolute path, or one relative to the user's home directory on the server.
     pub root: String,
-    /// The server must show signs of life within this time.
+    /// The server must send something within this time.
     pub timeout: Duration,
     pub connect_timeout: Duration,
-    /// How often is tried what may be repeated.
+    /// The maximum number of attempts for an operation that may be repeated.
     pub attempts: u32,
     pub max_connections: usize,
-    /// Operations and open files at once.
+    /// The maximum number of operations and open files at once.
     pub max_requests: usize,
 }
 
@@ -80,13 +81,14 @@ pub struct SftpFiles {
 }
 
 impl SftpFiles {
-    /// Connects when that is needed first.
+    /// Opens the backend. The first operation makes the first connection.
     pub fn open(settings: SftpSettings) -> Result<Self> {
         let remote = Remote::new(settings)?;
         Ok(Self { slots: SftpSlots { remote: remote.clone() }, remote })
     }
 
-    /// A file that is one, not following links. The file that is opened is the one that was looked at.
+    /// Opens a regular file without following links, and checks that the opened file is the one that was
+    /// checked before.
     async fn opened(
         &self,
         lease: pool::Lease,
@@ -103,7 +105,7 @@ impl SftpFiles {
                 Ok(Some(open)) => open,
                 Ok(None) => return Ok(None),
                 Err(failure @ Failure::Refused(_)) => {
-                    // Perhaps it is none any more.
+                    // The path may have changed since it was checked.
                     last = failure;
                     self.remote.forget_way(parent(path));
                     continue;
@@ -111,7 +113,8 @@ impl SftpFiles {
                 Err(failure) => return Err(failure),
             };
             let reading = Reading::begin(open, ahead).await?;
-            // Replaced in between: by a file, or by what must not be followed.
+            // Between check and open, the path was replaced by another file or by a link, which must not be
+            // followed.
             if *reading.stat() == seen {
                 return Ok(Some(reading));
             }
@@ -126,10 +129,10 @@ impl SftpFiles {
             let (way, found) =
                 futures_util::future::join(self.remote.way(lease, parent(path)), lease.lstat(&at)).await;
             match (way?, found) {
-                // This happens when a path that was a folder a moment ago is a file now.
+                // This happens when a folder in the path was replaced by a file a moment ago.
                 (Way::Clear, Err(failure @ Failure::Refused(_))) => last = failure,
                 (Way::Clear, found) => return found,
-                // Entries behind a link are not read.
+                // Entries behind a link are never read.
                 (Way::Missing | Way::File | Way::Barred, _) => return Ok(None),
             }
             self.remote.forget_way(parent(path));
@@ -226,7 +229,7 @@ impl Files for SftpFiles {
                     Err(Failure::Missing) => Ok(None),
                     Err(failure) => Err(failure),
                 },
-                // The attempt before was carried out, but for its answer.
+                // The previous attempt was carried out, and only its reply was lost.
                 None if repeated => Ok(lease.lstat(new).await?.filter(|stat| stat.kind == Kind::File)),
                 _ => Ok(None),
             }
@@ -240,7 +243,7 @@ impl Files for SftpFiles {
             match self.seen(&lease, path).await? {
                 Some(stat) if stat.kind == Kind::File => match requests::present(lease.remove(at).await) {
                     Ok(removed) => Ok(removed.is_some() || repeated),
-                    // Perhaps it is none any more.
+                    // The file may have been removed, or replaced by a folder.
                     Err(failure @ Failure::Refused(_)) => match self.seen(&lease, path).await? {
                         Some(stat) if stat.kind == Kind::File => Err(failure),
                         _ => Ok(repeated),
@@ -269,7 +272,7 @@ impl Files for SftpFiles {
             match lease.remove_folder(at).await {
                 Ok(()) | Err(Failure::Missing) => Ok(true),
                 Err(failure @ Failure::Lost(_)) => Err(failure),
-                // Something is in it, as far as servers say.
+                // The folder has entries, as far as servers report the reason.
                 Err(_) => Ok(false),
             }
         });

@@ -1,7 +1,8 @@
-//! SFTP version 3 as bytes: only this module encodes requests and decodes replies. It knows no connection.
+//! SFTP version 3 as bytes: only this module encodes requests and decodes replies. It does not know the
+//! connection.
 //!
-//! Invariants: names are bytes, whatever they are; a reply that does not follow the protocol is refused,
-//! never guessed at.
+//! Invariants: names are arbitrary bytes; a reply that does not follow the protocol is refused, never guessed
+//! at.
 
 use super::failure::Failure;
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
 };
 use bytes::{Buf, Bytes, BytesMut};
 
-/// Longer packets are nonsense: what we ask for never has such an answer.
+/// The longest packet, in bytes. No reply to the requests of this driver is longer.
 const MAX_PACKET: usize = 1 << 20;
 
 pub(super) const INIT: u8 = 1;
@@ -75,7 +76,7 @@ impl Request {
         self
     }
 
-    /// No attributes: the server's defaults.
+    /// Adds empty attributes: the server uses its defaults.
     pub(super) fn plain(self) -> Self {
         self.number(0)
     }
@@ -84,12 +85,12 @@ impl Request {
         self.number(HAS_SIZE).long(size)
     }
 
-    /// Seconds since the epoch.
+    /// Adds access and modification time, in seconds since the epoch.
     pub(super) fn modified(self, seconds: u32) -> Self {
         self.number(HAS_TIMES).number(seconds).number(seconds)
     }
 
-    /// Adds the data to write: it comes last.
+    /// Adds the data to write, which comes last in the packet.
     pub(super) fn data(mut self, data: Bytes) -> Self {
         self.fields.extend_from_slice(&length(data.len()));
         self.data = data;
@@ -118,7 +119,7 @@ fn length(length: usize) -> [u8; 4] {
     u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()
 }
 
-/// The greeting, which has no number.
+/// Returns the `INIT` packet, which has no request number.
 pub(super) fn greeting() -> Bytes {
     Bytes::from_static(&[0, 0, 0, 5, INIT, 0, 0, 0, 3])
 }
@@ -126,7 +127,7 @@ pub(super) fn greeting() -> Bytes {
 #[derive(Debug)]
 pub(super) enum Reply {
     Done,
-    /// Nothing more to read or to list.
+    /// There is nothing more to read or to list.
     End,
     Failed(Failure),
     Handle(Bytes),
@@ -150,7 +151,7 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    /// `None`: the server does not say what it is.
+    /// Returns size, kind and time. `None`: the server does not report the kind.
     pub(super) fn stat(&self) -> Option<Stat> {
         let kind = match self.permissions? & 0o170_000 {
             0o100_000 => Kind::File,
@@ -162,7 +163,7 @@ impl Attributes {
     }
 }
 
-/// The stream of replies, cut into packets.
+/// Splits the stream of replies into packets.
 #[derive(Debug, Default)]
 pub(super) struct Packets(BytesMut);
 
@@ -171,7 +172,7 @@ impl Packets {
         self.0.extend_from_slice(bytes);
     }
 
-    /// The next packet, if it is complete: its kind and what follows.
+    /// Returns the kind and the content of the next packet, once it is complete.
     pub(super) fn next(&mut self) -> Result<Option<(u8, Bytes)>, Failure> {
         let Some(Ok(length)) = self.0.get(..4).map(<[u8; 4]>::try_from) else { return Ok(None) };
         let length = u32::from_be_bytes(length) as usize;
@@ -179,7 +180,7 @@ impl Packets {
             return Err(strange());
         }
         if self.0.len() < 4 + length {
-            // Room for all of it at once.
+            // Reserves space for the whole packet at once.
             self.0.reserve(4 + length - self.0.len());
             return Ok(None);
         }
@@ -189,14 +190,14 @@ impl Packets {
     }
 }
 
-/// The number of the request, and what was answered.
+/// Parses a reply: the number of its request, and its content.
 pub(super) fn reply(kind: u8, packet: Bytes) -> Result<(u32, Reply), Failure> {
     let mut fields = Fields(packet);
     let id = fields.number()?;
     let reply = match kind {
         101 => {
             let code = fields.number()?;
-            // Version 2 servers leave the words out.
+            // Servers of version 2 send no message.
             let words = fields.text().unwrap_or_default();
             match code {
                 0 => Reply::Done,
@@ -237,7 +238,7 @@ pub(super) fn extensions(packet: Bytes) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// The numbers of an extended reply.
+/// Parses the numbers of an extended reply.
 pub(super) fn longs<const N: usize>(packet: Bytes) -> Result<[u64; N], Failure> {
     let (mut fields, mut numbers) = (Fields(packet), [0; N]);
     for number in &mut numbers {

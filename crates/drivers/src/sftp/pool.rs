@@ -1,7 +1,7 @@
 //! The connections to one server: few, shared, made when they are needed and closed when they are idle.
 //!
-//! Invariants: never more than `max_connections`; a connection that was lost is never handed out again; all
-//! waiters for a connection that cannot be made get the error at once, not one after another.
+//! Invariants: there are never more than `max_connections`; a connection that was lost is never returned
+//! again; if a connection cannot be made, all waiters for it get the error at once, not one after another.
 
 use super::{SftpSettings, connect, session::Session};
 use crate::{
@@ -20,7 +20,7 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A connection with fewer users than this is not crowded.
+/// A connection with this many users is crowded: another connection is made if the limit allows it.
 const CROWD: usize = 4;
 
 pub(super) struct Pool {
@@ -29,7 +29,7 @@ pub(super) struct Pool {
     key: Option<Arc<PrivateKey>>,
     sessions: Mutex<Vec<Arc<Session>>>,
     places: Arc<Semaphore>,
-    /// Held while connecting; when that failed last, and why.
+    /// Held while a connection is made. It contains the time and the reason of the last failure.
     dialling: tokio::sync::Mutex<Option<(Instant, StoreErrorKind, String)>>,
 }
 
@@ -49,7 +49,7 @@ impl Pool {
         &self.settings
     }
 
-    /// A connection to use until the lease is dropped.
+    /// Returns a connection, for use until the lease is dropped.
     pub(super) async fn lease(&self) -> Result<Lease> {
         let place = tokio::time::timeout(self.settings.timeout, self.places.clone().acquire_owned()).await;
         let Ok(Ok(place)) = place else {
@@ -65,7 +65,7 @@ impl Pool {
             return Ok(Lease::new(session.clone(), place));
         }
         let mut failure = match (session, self.dialling.try_lock()) {
-            // Somebody connects already.
+            // Another task is making a connection already.
             (Some(session), Err(_)) => return Ok(Lease::new(session, place)),
             (_, Ok(failure)) => failure,
             (None, Err(_)) => self.dialling.lock().await,
@@ -94,8 +94,8 @@ impl Pool {
         }
     }
 
-    /// The connection with the fewest users, and whether they are many while there could be another
-    /// connection.
+    /// Returns the connection with the fewest users, and whether it is crowded while another connection is
+    /// allowed.
     fn best(&self) -> Option<(Arc<Session>, bool)> {
         let mut sessions = self.sessions();
         sessions.retain(|session| session.is_alive());
@@ -107,7 +107,7 @@ impl Pool {
     async fn dial(&self) -> Result<Arc<Session>> {
         let begun = Instant::now();
         for attempt in 1.. {
-            // A caller that has waited this long in vain gets the error.
+            // A caller that has waited this long gets the error.
             let is_last =
                 || attempt >= self.settings.attempts || begun.elapsed() >= self.settings.connect_timeout;
             match connect::dial(&self.settings, self.key.as_ref(), &self.meter).await {
@@ -136,7 +136,7 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// The use of a connection, for one operation or as long as a handle is open.
+/// The use of a connection by one operation, or for as long as a handle is open.
 #[derive(Debug)]
 pub(super) struct Lease {
     session: Arc<Session>,

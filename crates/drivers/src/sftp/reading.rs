@@ -1,9 +1,9 @@
-//! Reading a file that is open, several requests ahead.
+//! Reads an open file, several requests ahead.
 //!
 //! Invariant: the last bytes are passed on only after the server has confirmed that the file is unchanged
-//! since it was opened, as far as its size and the second of its change show. Files of slots are exempt:
-//! other parts are written to them. A connection that is lost ends the reading: another file of that name
-//! could not be distinguished from this one.
+//! since it was opened, as far as its size and time in seconds show. Files of slots are exempt: other parts
+//! are written to them meanwhile. A lost connection ends the reading, because the driver could not tell
+//! whether the file that has the name afterwards is the same.
 
 use super::{
     failure::Failure,
@@ -23,14 +23,14 @@ use bytes::Bytes;
 use futures_util::stream;
 use std::collections::VecDeque;
 
-/// Requests on their way for one reader: with the largest requests, a MiB.
+/// The number of requests in flight for one reader: one MiB with the largest requests.
 const AHEAD: usize = 16;
 
 pub(super) struct Reading {
     open: Open,
     stat: Stat,
     asked: VecDeque<Asked>,
-    /// From here on nothing was asked for.
+    /// The offset from which nothing was requested yet.
     next: u64,
     end: u64,
     check: Option<Answer>,
@@ -44,7 +44,7 @@ struct Asked {
 }
 
 impl Reading {
-    /// Asks for what an open file is, and for some of it already.
+    /// Requests the attributes of an open file and, for `ahead`, its first bytes.
     pub(super) async fn begin(open: Open, ahead: Option<Span>) -> std::result::Result<Self, Failure> {
         let answer = open.stat_later().await?;
         let Span { start, end } = ahead.unwrap_or(Span { start: 0, end: 0 });
@@ -63,7 +63,7 @@ impl Reading {
         Ok(reading)
     }
 
-    /// The reading does not fail when other parts of the file are written to meanwhile.
+    /// Reads a file of slots: it is no error when other parts of the file are written meanwhile.
     pub(super) fn of_a_part(self) -> Self {
         Self { may_change: true, ..self }
     }
@@ -75,7 +75,8 @@ impl Reading {
                 .min(self.open.lease.features.chunk);
             let answer = match self.asked.is_empty() {
                 true => Some(self.open.lease.send(self.open.reading(self.next, length)).await?),
-                // Others have to get on as well.
+                // Requests beyond the first are sent only if the session has room, so that other readers make
+                // progress.
                 false => self.open.lease.send_more(|| self.open.reading(self.next, length)).await?,
             };
             let Some(answer) = answer else { break };
@@ -85,7 +86,7 @@ impl Reading {
         Ok(())
     }
 
-    /// The next bytes.
+    /// Returns the next bytes.
     async fn piece(&mut self) -> std::result::Result<Option<Bytes>, Failure> {
         self.ask().await?;
         if self.next >= self.end && self.check.is_none() && !self.may_change {
@@ -94,8 +95,8 @@ impl Reading {
         let Some(Asked { offset, length, answer }) = self.asked.pop_front() else { return Ok(None) };
         let mut bytes = data(answer.await?)?.filter(|bytes| !bytes.is_empty()).ok_or(Failure::Changed)?;
         if bytes.len() < length && offset + (bytes.len() as u64) < self.end {
-            // The server had a reason to send less: it is asked for the rest, and later again what the file
-            // is.
+            // The server sent less than requested: the rest is requested again, and the final check is done
+            // again after it.
             let (offset, length) = (offset + bytes.len() as u64, length - bytes.len());
             let answer = self.open.lease.send(self.open.reading(offset, length)).await?;
             self.asked.push_front(Asked { offset, length, answer });
@@ -125,7 +126,7 @@ impl Opened for Reading {
         if span.end > self.stat.size || span.start > span.end {
             return Err(StoreError::new(StoreErrorKind::Internal, "SFTP: reading beyond the end of a file"));
         }
-        // Keeps of what was asked for already what is wanted: a run that begins where this begins.
+        // Requests in flight are kept if they begin where this range begins.
         if self.asked.front().is_none_or(|asked| asked.offset != span.start) {
             self.asked.clear();
             self.next = span.start;
@@ -133,7 +134,7 @@ impl Opened for Reading {
         self.asked.retain(|asked| asked.offset < span.end);
         self.next = self.asked.back().map_or(span.start, |last| last.offset + last.length as u64);
         self.end = span.end;
-        // Some servers open the file itself only when the first bytes are asked for.
+        // Some servers open the file only when the first bytes are requested.
         let first = self.piece().await.map_err(|failure| failure.told("reading a file"))?;
         let pieces = stream::try_unfold((self, first), |(mut reading, first)| async move {
             let piece = match first {

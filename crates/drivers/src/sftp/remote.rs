@@ -1,10 +1,11 @@
-//! The root on the server: from our paths to the server's, the folders in them, and repeating what was lost.
+//! The root on the server: mapping paths to those of the server, checking and creating folders, and repeating
+//! what was lost.
 //!
 //! Invariants:
-//! - no request is made for a path with a link in it: a link may lead out of the root. The protocol has no
-//!   way to say "and do not follow", so folders are checked before, and again after a few seconds: users who
-//!   can make links on the server itself can still win that race, clients of ours cannot make any;
-//! - only what is harmless to repeat goes through `repeat`.
+//! - no request is sent for a path that contains a symbolic link, because it may lead out of the root. The
+//!   protocol cannot forbid the server to follow links, so folders are checked before, and again after a few
+//!   seconds. Users who can create links on the server can still win that race; S3 clients cannot create any;
+//! - only operations that are harmless to repeat go through `repeat`.
 
 use super::{
     SftpSettings,
@@ -28,33 +29,33 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a folder is taken for one without looking again.
+/// How long the check of a folder stays valid.
 const TRUSTED: Duration = Duration::from_secs(5);
-/// Folders remembered; more are forgotten all at once.
+/// The number of remembered folders. Beyond it, all of them are forgotten at once.
 const REMEMBERED: usize = 4096;
-/// Folders that others remove while we make them: as often as this is no accident.
+/// How often folders are created again when another program removes them at the same time.
 pub(super) const ROUNDS: usize = 10;
 
 #[derive(Debug)]
 pub(super) struct Remote {
     pub(super) pool: Pool,
-    /// With a slash at its end, unless it is empty.
+    /// The root, with a slash at its end unless it is empty.
     root: String,
     folders: Mutex<HashMap<String, Instant>>,
-    /// Held where a server needs a check and then a change, in two requests.
+    /// Held where a change takes two requests: a check and then the change.
     pub(super) one_by_one: tokio::sync::Mutex<()>,
-    /// Drafts that could not be removed.
+    /// Drafts that could not be removed yet.
     pub(super) late: Arc<Late>,
 }
 
 /// The state of the folders in a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// Folders.
+    /// All of them are folders.
     Clear,
     Missing,
     File,
-    /// A link, or what is neither file nor folder.
+    /// One of them is a link, or something that is neither file nor folder.
     Barred,
 }
 
@@ -74,13 +75,13 @@ impl Remote {
         Ok(Arc::new(Self { pool, root, folders, one_by_one, late: Arc::default() }))
     }
 
-    /// Returns the path as the server takes it.
+    /// Returns the path in the form that is sent to the server.
     pub(super) fn at(&self, path: &str) -> Vec<u8> {
-        // The root may be a link: its own `.` is none.
+        // The root itself may be a symbolic link; `ROOT/.` is the folder that it leads to.
         format!("{}{}", self.root, if path.is_empty() { "." } else { path }).into_bytes()
     }
 
-    /// Does what may be done again, until it was not lost on the way.
+    /// Runs an operation that may be repeated, until its connection is not lost or the attempts are used up.
     pub(super) async fn repeat<'r, T, F, D>(&'r self, what: &str, act: F) -> Result<T>
     where
         F: Fn(Lease, bool) -> D,
@@ -99,10 +100,10 @@ impl Remote {
         Err(Failure::Lost("it has no attempts").told(what))
     }
 
-    /// Returns the state of a folder and those above it. The root is accepted as it is.
+    /// Returns the state of a folder and those above it. The root is not checked.
     pub(super) async fn way(&self, lease: &Lease, folder: &str) -> std::result::Result<Way, Failure> {
         match self.look(lease, folder).await {
-            // Refused, as below a path that was a folder at the last check.
+            // The check was refused, for example below a path that was a folder at the last check.
             Err(Failure::Refused(_)) => {
                 self.forget_way(folder);
                 self.look(lease, folder).await
@@ -116,7 +117,7 @@ impl Remote {
         for part in prefixes(folder).filter(|part| !self.is_trusted(part)) {
             asked.push((part, lease.send(Request::new(packet::LSTAT).text(&self.at(part))).await?));
         }
-        // Entries behind something that is no folder are not used.
+        // Results below the first path that is not a folder are ignored.
         for (part, answer) in asked {
             match present(answer.await.and_then(stat))?.map(|stat| stat.kind) {
                 Some(Kind::Folder) => self.trust(part),
@@ -128,7 +129,8 @@ impl Remote {
         Ok(Way::Clear)
     }
 
-    /// Makes a folder and those above it, the root too. `Missing`: others remove them as fast.
+    /// Creates a folder and those above it, including the root. `Missing`: another program removes them each
+    /// time.
     pub(super) async fn make_folders(
         &self,
         lease: &Lease,
@@ -137,7 +139,7 @@ impl Remote {
         let mut last = Ok(Way::Missing);
         for _ in 0..ROUNDS {
             match self.make_each(lease, folder).await {
-                // Others may have made it, and removed it before we looked.
+                // Another program may have created the folder and removed it before it was checked.
                 unmade @ (Ok(Way::Missing) | Err(Failure::Refused(_))) => last = unmade,
                 made => return made,
             }
@@ -155,12 +157,12 @@ impl Remote {
                 Ok(()) => self.trust(part),
                 Err(Failure::Missing) if !part.contains('/') => {
                     self.make_root(lease).await?;
-                    // Another task may have made it first: the next check decides.
+                    // Another task may have created it first: the next check decides.
                     let _ = lease.make_folder(&self.at(part)).await;
                 }
                 Err(Failure::Missing) => return Ok(Way::Missing),
                 Err(failure @ (Failure::Lost(_) | Failure::BadName | Failure::Full)) => return Err(failure),
-                // Servers do not report that it exists: checking decides.
+                // Servers do not report that a folder exists: a check decides.
                 Err(failure) => match self.way(lease, part).await? {
                     Way::Clear => {}
                     Way::Missing => return Err(failure),
@@ -180,7 +182,7 @@ impl Remote {
             .map(|(at, _)| at)
             .chain([root.len()]);
         for end in ends {
-            // A folder that cannot be made exists, or its absence fails the next step.
+            // Refusals are ignored: the folder exists already, or the next step fails because it is missing.
             if let Err(failure @ Failure::Lost(_)) = lease.make_folder(&root[..end]).await {
                 return Err(failure);
             }
@@ -188,7 +190,7 @@ impl Remote {
         Ok(())
     }
 
-    /// Forgets a folder that may not be one any more, and all folders below it.
+    /// Forgets that a path was checked to be a folder, and all paths below it.
     pub(super) fn forget(&self, folder: &str) {
         let below = |path: &str| {
             path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -196,7 +198,7 @@ impl Remote {
         self.folders().retain(|path, _| !below(path));
     }
 
-    /// Forgets all folders on the way to one.
+    /// Forgets all folders in a path.
     pub(super) fn forget_way(&self, folder: &str) {
         if let Some(first) = prefixes(folder).next() {
             self.forget(first);
@@ -220,7 +222,7 @@ impl Remote {
     }
 }
 
-/// `a`, `a/b` and `a/b/c` of `a/b/c`.
+/// The path and all folders above it: `a`, `a/b` and `a/b/c` for `a/b/c`.
 fn prefixes(folder: &str) -> impl Iterator<Item = &str> {
     let ends =
         folder.match_indices('/').map(|(at, _)| at).chain((!folder.is_empty()).then_some(folder.len()));

@@ -1,4 +1,4 @@
-//! The requests to a server, by their names. Paths are in the form that the server takes.
+//! The requests to a server, one function each. Paths are in the form that is sent to the server.
 
 use super::{
     failure::Failure,
@@ -27,7 +27,7 @@ pub(super) fn stat(reply: Reply) -> Result<Stat> {
     }
 }
 
-/// `None` is the end.
+/// Returns the names of a reply; `None` at the end of the listing.
 pub(super) fn names(reply: Reply) -> Result<Option<Vec<Name>>> {
     match reply {
         Reply::Names(names) => Ok(Some(names)),
@@ -36,7 +36,7 @@ pub(super) fn names(reply: Reply) -> Result<Option<Vec<Name>>> {
     }
 }
 
-/// `None` is the end of the file.
+/// Returns the bytes of a reply; `None` at the end of the file.
 pub(super) fn data(reply: Reply) -> Result<Option<Bytes>> {
     match reply {
         Reply::Data(bytes) => Ok(Some(bytes)),
@@ -45,7 +45,7 @@ pub(super) fn data(reply: Reply) -> Result<Option<Bytes>> {
     }
 }
 
-/// A path that can have no name there does not exist.
+/// Converts the result of a lookup: a path whose name the server cannot store does not exist.
 pub(super) fn present<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
@@ -72,17 +72,17 @@ impl Session {
         self.call(Request::new(packet::MKDIR).text(path).plain()).await.and_then(done)
     }
 
-    /// Refuses a name that is taken, on servers that keep to the protocol.
+    /// Renames a file. Servers that follow the protocol refuse a name that is taken.
     pub(super) async fn rename(&self, from: &[u8], to: &[u8]) -> Result<()> {
         self.call(Request::new(packet::RENAME).text(from).text(to)).await.and_then(done)
     }
 
-    /// Replaces what has the name, in one step.
+    /// Renames a file and replaces the one that has the name, in one step.
     pub(super) async fn replace(&self, from: &[u8], to: &[u8]) -> Result<()> {
         self.call(Request::extended("posix-rename@openssh.com").text(from).text(to)).await.and_then(done)
     }
 
-    /// A second name for a file; fails if it is taken.
+    /// Gives a file a second name. It fails if the name is taken.
     pub(super) async fn link(&self, from: &[u8], to: &[u8]) -> Result<()> {
         self.call(Request::extended("hardlink@openssh.com").text(from).text(to)).await.and_then(done)
     }
@@ -91,7 +91,8 @@ impl Session {
         self.call(Request::new(packet::SETSTAT).text(path).modified(seconds)).await.and_then(done)
     }
 
-    /// Returns whether the server reports that nothing more fits. Version 3 does not distinguish failures.
+    /// Returns whether the file system has no room for `bytes` or for another file: version 3 has no error
+    /// code for that.
     pub(super) async fn is_full(&self, path: &[u8], bytes: u64) -> bool {
         if !self.features.statvfs {
             return false;
@@ -106,7 +107,7 @@ impl Session {
     }
 }
 
-/// An open file or folder. Closed when it is dropped, at the latest.
+/// An open file or folder. It is closed at the latest when it is dropped.
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) lease: Lease,
@@ -159,7 +160,7 @@ impl Open {
         self.lease.call(Request::new(packet::FSETSTAT).text(&self.handle).sized(size)).await.and_then(done)
     }
 
-    /// Flushes the file to where it survives what the storage survives, if the server can.
+    /// Flushes the file to stable storage, if the server supports it.
     pub(super) async fn sync(&self) -> Result<()> {
         if !self.lease.features.fsync {
             return Ok(());

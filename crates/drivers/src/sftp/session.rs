@@ -1,11 +1,11 @@
-//! One SFTP session: many requests on their way at once, each reply delivered to its waiter.
+//! One SFTP session: many requests in flight at once, each reply delivered to its waiter.
 //!
 //! Invariants:
-//! - requests in flight are bounded; a reply without a waiter is taken and dropped, and a handle in it
+//! - requests in flight are bounded; a reply without a waiter is received and dropped, and a handle in it is
 //!   closed;
-//! - every request ends: if the server sends nothing for as long as the most patient request waits, the
-//!   session ends, and all requests on their way in it fail;
-//! - a request is sent whole or not at all, also if its caller is dropped.
+//! - every request ends: if the server sends nothing within the longest timeout of the waiting requests, the
+//!   session ends, and all requests in flight fail;
+//! - a request is sent completely or not at all, even if its caller is dropped.
 
 use super::{
     failure::Failure,
@@ -27,11 +27,11 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-/// Requests on their way in one session.
+/// The maximum number of requests in flight in one session.
 const IN_FLIGHT: usize = 64;
 /// A session that is idle for this long is closed.
 const IDLE: Duration = Duration::from_secs(60);
-/// How many times longer than others a request may take that makes the server work through a whole file.
+/// The factor by which the timeout grows for requests that make the server process a whole file.
 const LONG: u32 = 20;
 
 const LOST: Failure = Failure::Lost("the connection to the server was lost");
@@ -44,16 +44,16 @@ pub(super) struct Features {
     pub(super) fsync: bool,
     pub(super) copy_data: bool,
     pub(super) statvfs: bool,
-    /// Bytes that one request reads or writes at most.
+    /// The maximum number of bytes that one request reads or writes.
     pub(super) chunk: usize,
 }
 
-/// The connection: keeps it open, and closes it.
+/// The SSH connection under a session: it stays open while this value lives, and `cut` closes it.
 pub(super) trait Line: Send + Sync {
     fn cut(&self);
 }
 
-/// Ends with its owner.
+/// A session. It ends when it is dropped.
 pub(super) struct Session {
     core: Core,
     pub(super) features: Features,
@@ -68,7 +68,7 @@ struct Core {
 struct Shared {
     state: Mutex<State>,
     places: Arc<Semaphore>,
-    /// Operations and open handles.
+    /// The number of operations and open handles.
     users: AtomicUsize,
     timeout: Duration,
     line: Box<dyn Line>,
@@ -78,7 +78,7 @@ struct Shared {
 struct State {
     next: u32,
     waiting: HashMap<u32, Waiting>,
-    /// The last sign of life, or when somebody began to wait for one.
+    /// The time of the last bytes from the server, or of the first request in flight if that is later.
     progress: Instant,
     ended: Option<Failure>,
 }
@@ -91,7 +91,7 @@ struct Waiting {
 }
 
 impl Session {
-    /// Greets the server at the other end of a channel.
+    /// Exchanges versions with the server at the other end of a channel.
     pub(super) async fn begin(
         mut read: ChannelReadHalf,
         write: ChannelWriteHalf<Msg>,
@@ -129,7 +129,7 @@ impl Session {
             line,
             meter,
         });
-        // Small: messages that wait here are counted in no window.
+        // The queue is small because messages in it are not counted in the SSH window.
         let (outgoing, requests) = mpsc::channel(4);
         let writer = tokio::spawn(send(requests, write));
         let core = Core { outgoing, shared };
@@ -142,7 +142,7 @@ impl Session {
                 fsync: has("fsync@openssh.com"),
                 copy_data: has("copy-data"),
                 statvfs: has("statvfs@openssh.com"),
-                // The chunk size that every server takes.
+                // The chunk size that every server supports.
                 chunk: 32 << 10,
             },
         };
@@ -177,23 +177,23 @@ impl Session {
         self.core.shared.end(LOST);
     }
 
-    /// Sends a request and waits for its answer.
+    /// Sends a request and waits for its reply.
     pub(super) async fn call(&self, request: Request) -> Result<Reply, Failure> {
         self.send(request).await?.await
     }
 
-    /// Like `call`, for requests that make the server work through a whole file.
+    /// Calls the server like `call`, for requests that make it process a whole file.
     pub(super) async fn call_long(&self, request: Request) -> Result<Reply, Failure> {
         let patience = self.core.shared.timeout * LONG;
         self.core.queue(request, self.core.place().await?, patience).await?.await
     }
 
-    /// Sends a request; its answer may be waited for later.
+    /// Sends a request. The caller may wait for the reply later.
     pub(super) async fn send(&self, request: Request) -> Result<Answer, Failure> {
         self.core.send(request).await
     }
 
-    /// Like `send`, unless too much is on its way already.
+    /// Sends a request, unless too many are in flight already.
     pub(super) async fn send_more(
         &self,
         request: impl FnOnce() -> Request,
@@ -206,7 +206,7 @@ impl Session {
         }
     }
 
-    /// Sends it when there is time, and ignores the result.
+    /// Sends a request when there is room for it, and ignores the reply.
     pub(super) fn send_later(&self, request: Request) {
         self.core.send_later(request);
     }
@@ -234,7 +234,7 @@ impl Core {
         place: OwnedSemaphorePermit,
         patience: Duration,
     ) -> Result<Answer, Failure> {
-        // From here to the queue nothing waits: a caller that is dropped before has sent nothing.
+        // Nothing waits between here and the queue: a caller that is dropped earlier has sent nothing.
         let room = self.outgoing.reserve().await.map_err(|_| LOST)?;
         let (answer, wait) = oneshot::channel();
         let mut state = self.shared.state();
@@ -266,7 +266,7 @@ impl Drop for Session {
     }
 }
 
-/// An answer to come.
+/// A reply that has not arrived yet.
 pub(super) struct Answer {
     wait: oneshot::Receiver<Result<Reply, Failure>>,
     core: Core,
@@ -286,7 +286,7 @@ impl Future for Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        // A reply that comes later finds no waiter, and is handled there.
+        // A reply that arrives after this point has no waiter: `receive` handles it.
         self.wait.close();
         if let Ok(Ok(Reply::Handle(handle))) = self.wait.try_recv() {
             self.core.send_later(Request::new(packet::CLOSE).text(&handle));
@@ -314,7 +314,7 @@ impl Shared {
         })
     }
 
-    /// Why the session should end now, if it should.
+    /// Returns the reason why the session has to end now, if there is one.
     fn overdue(&self) -> Option<Failure> {
         let (state, now) = (self.state(), Instant::now());
         let silent = now.duration_since(state.progress);
@@ -389,7 +389,7 @@ async fn receive(
 impl Core {
     fn deliver(&self, packets: &mut Packets) -> Result<(), Failure> {
         while let Some((kind, packet)) = packets.next()? {
-            // Opened for somebody who has gone.
+            // The handle was opened for a caller that has been dropped.
             if let Some(handle) = self.shared.answer(kind, packet)? {
                 self.send_later(Request::new(packet::CLOSE).text(&handle));
             }

@@ -1,4 +1,5 @@
-//! Files in our folder that are written at any offset: parts of uploads are at their offsets in the whole.
+//! Files in the driver's own folder that are written at any offset: each part of an upload is written to its
+//! offset in the whole object.
 
 use super::{
     draft::{SftpDraft, explained, open_own},
@@ -101,8 +102,8 @@ impl Slot for SftpSlot {
     }
 
     async fn abandon(self: Box<Self>) -> bool {
-        // Servers do what concerns one file in the order in which it was asked (draft-ietf-secsh-filexfer-02,
-        // 6.1): what was sent before is done.
+        // Servers process requests for one file in the order in which they were sent
+        // (draft-ietf-secsh-filexfer-02, 6.1), so the earlier writes are done.
         self.writing.open.close().await.is_ok()
     }
 }

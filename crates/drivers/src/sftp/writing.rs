@@ -1,4 +1,4 @@
-//! Writing to a file that is open, several requests ahead.
+//! Writes to an open file, several requests ahead.
 //!
 //! Invariant: `settle` reports success only if the server has confirmed every piece.
 
@@ -10,7 +10,7 @@ use super::{
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 
-/// Requests on their way for one writer: with the largest requests, a MiB.
+/// The number of requests in flight for one writer: one MiB with the largest requests.
 const AHEAD: usize = 16;
 
 #[derive(Debug)]
@@ -18,10 +18,10 @@ pub(super) struct Writing {
     pub(super) open: Open,
     /// The offset of `held`.
     offset: u64,
-    /// Pieces too small to be sent alone.
+    /// Bytes that are too few to be sent alone.
     held: BytesMut,
     sent: VecDeque<Answer>,
-    /// After a failure the content of the file is unknown: it stays a failure.
+    /// The first failure. The content of the file is unknown after it, so every later call fails too.
     failure: Option<Failure>,
 }
 
@@ -49,7 +49,7 @@ impl Writing {
         self.kept(taken)
     }
 
-    /// All that was written is taken by the server.
+    /// Waits until the server has confirmed all bytes.
     pub(super) async fn settle(&mut self) -> Result<(), Failure> {
         let settled = self.wait().await;
         self.kept(settled)

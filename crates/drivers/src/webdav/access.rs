@@ -1,4 +1,4 @@
-//! Our credentials for the server: a name and password, or a token. They are sent with every request, so the
+//! The credentials for the server: a name and password, or a token. They are sent with every request, so the
 //! server needs no challenge.
 
 use crate::{
@@ -18,9 +18,9 @@ use std::{fmt, sync::Arc};
 pub enum Access {
     #[default]
     Anonymous,
-    /// RFC 7617: a password that everybody on an unencrypted way can read.
+    /// RFC 7617. The password is readable for everybody on an unencrypted connection.
     Basic { user: String, password: Secret },
-    /// RFC 6750.
+    /// A token (RFC 6750).
     Bearer(Secret),
 }
 

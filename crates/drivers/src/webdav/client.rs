@@ -1,5 +1,5 @@
-//! A request on its way to a WebDAV server: addressed, authenticated, sent. Redirects are not followed: they
-//! would carry credentials elsewhere.
+//! A request to a WebDAV server: addressed, authenticated, sent. Redirects are not followed, because they
+//! would send the credentials to another server.
 
 use super::hrefs::Base;
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts};
 use std::{fmt, sync::Arc, time::Duration};
 
-/// The time limit for moving, copying and listing much.
+/// The time limit for requests that may take long: moves, copies and large listings.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 pub(super) struct Client {
@@ -40,12 +40,12 @@ impl Client {
         self.wire.settings().attempts
     }
 
-    /// For a file, or what may be one.
+    /// Begins a request for a file, or for a path that may be a file.
     pub(super) fn file(self: &Arc<Self>, method: &'static str, path: &str) -> Call {
         self.call(method, self.target(path))
     }
 
-    /// Addresses of folders end in a slash, or servers redirect.
+    /// Begins a request for a folder. Its address ends in a slash, because servers redirect otherwise.
     pub(super) fn folder(self: &Arc<Self>, method: &'static str, path: &str) -> Call {
         let target = self.target(path);
         let slash = if target.ends_with('/') { "" } else { "/" };
@@ -87,7 +87,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// A value that no header can have is left out: ours are all legal.
+    /// Adds a header. A value that is invalid in a header is left out; all values here are valid.
     pub(super) fn header(mut self, name: &'static str, value: &str) -> Self {
         match HeaderValue::from_str(value) {
             Ok(value) => {
@@ -107,7 +107,7 @@ impl Call {
             .patiently()
     }
 
-    /// Only if it is still this one, where the server has strong tags.
+    /// Adds the condition that the file still has this tag, if the server has strong tags.
     pub(super) fn only_if(self, tag: Option<&str>) -> Self {
         match tag {
             Some(tag) => self.header("if-match", &format!("\"{tag}\"")),
@@ -124,7 +124,7 @@ impl Call {
         self
     }
 
-    /// The server may take its time.
+    /// Gives the request a long time limit.
     pub(super) fn patiently(mut self) -> Self {
         self.patient = true;
         self
@@ -144,7 +144,7 @@ impl Call {
             header::HOST,
             HeaderValue::from_str(endpoint.authority()).map_err(|_| StoreErrorKind::Internal)?,
         );
-        // Bytes as they lie there.
+        // The bytes must not be compressed: they have to be those of the file.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(length) = body.known_length()
             && (length > 0 || method == Method::PUT)

@@ -1,4 +1,4 @@
-//! Drafts: below our own folder until MOVE makes them the file of a path.
+//! Drafts: files in the driver's own folder, until MOVE makes them the file of a path.
 
 use super::{WebdavFiles, refusal};
 use crate::{
@@ -18,10 +18,10 @@ use bytes::Bytes;
 use http::StatusCode;
 use std::{sync::atomic::Ordering, time::Duration};
 
-/// How often folders are made and moved into while somebody else removes them.
+/// How often folders are created for a draft while another program removes them.
 const ROUNDS: usize = 4;
-/// How long servers take to notice that a request is over, of which some keep what has come: when to remove
-/// that.
+/// When to check for a draft whose upload was cut off. Servers may notice late that the request has ended,
+/// and some of them keep the bytes that arrived.
 const CUT: [Duration; 4] =
     [Duration::from_millis(50), Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(10)];
 
@@ -35,16 +35,16 @@ pub(super) struct WebdavDraft {
 }
 
 enum State {
-    /// Few bytes, of which the server knows nothing.
+    /// A few bytes, which were not sent to the server yet.
     Gathering(Gathered),
     Sending(Sending),
     Stored,
-    /// The server refused it, or was lost.
+    /// The server refused the upload, or the connection was lost.
     Failed,
 }
 
 impl State {
-    /// Returns whether a request that was cut short may still write. It is over on our side after this.
+    /// Ends the upload on this side. Returns whether the server may still write the file.
     async fn cut(self) -> bool {
         match self {
             Self::Gathering(_) | Self::Stored => false,
@@ -63,7 +63,7 @@ impl WebdavDraft {
         Self { files, at, size, written: 0, state: State::Gathering(Gathered::default()) }
     }
 
-    /// One that the server has made.
+    /// Returns a draft of a file that the server has created.
     pub(super) fn stored(files: WebdavFiles, name: &DraftName) -> Self {
         Self { files, at: Some(super::draft_path(name)), size: None, written: 0, state: State::Stored }
     }
@@ -74,7 +74,7 @@ impl WebdavDraft {
             .ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "there is no such draft any more"))
     }
 
-    /// All of it in one request, which can be repeated.
+    /// Sends the whole file in one request, which can be repeated.
     async fn put(&self, bytes: Bytes) -> Result<()> {
         for attempt in 0..2 {
             let call = self.files.client.file("PUT", self.at()?).body(Outgoing::full(bytes.clone()));
@@ -91,7 +91,7 @@ impl WebdavDraft {
     async fn send(&mut self, gathered: Gathered) -> Result<()> {
         self.files.make_own_folder(false).await?;
         let call = self.files.client.file("PUT", self.at()?);
-        // Nothing that streams is sent twice.
+        // A streamed body cannot be sent twice.
         let sending = Sending::begin(self.size, |body| call.body(body).send(Again::OnlyIfRefused));
         self.state = State::Sending(sending);
         self.pass(gathered.into_pieces()).await
@@ -108,9 +108,8 @@ impl WebdavDraft {
         Err(refused)
     }
 
-    /// Servers whose application gets the length before it gets the body, as with FastCGI, may answer that
-    /// all is well and
-    /// keep an empty file.
+    /// Servers whose application gets the length before the body, for example by FastCGI, may report success
+    /// and keep an empty file.
     async fn kept(&self) -> Result<()> {
         if self.size.is_none()
             && self.files.look(self.at()?).await?.is_none_or(|stat| stat.size != self.written)
@@ -125,7 +124,7 @@ impl WebdavDraft {
     }
 
     async fn refused(&self, reply: Reply) -> StoreError {
-        // The status that RFC 9112 has for it, and those that other servers send.
+        // 411 is the status that RFC 9112 defines for this; other servers send 400 or 501.
         if self.size.is_none() && matches!(reply.status.as_u16(), 400 | 411 | 501) {
             self.files.wants_lengths.store(true, Ordering::Release);
         }
@@ -138,7 +137,7 @@ impl WebdavDraft {
         }
     }
 
-    /// MOVE, and again after what can be done about a refusal. The caller owns the path.
+    /// Sends MOVE, and repeats it after the reason for a refusal was removed. The caller owns the path.
     async fn make_it(&self, path: &str, absent: bool) -> Result<Outcome> {
         let at = self.at()?;
         if codec::has_marks(path) && !self.files.understands_marks(at).await? {
@@ -148,9 +147,9 @@ impl WebdavDraft {
             ));
         }
         let mut replacing = false;
-        // Whether a MOVE may have been carried out without a reply.
+        // Whether a MOVE was sent whose reply was lost, so that it may have been carried out.
         let mut doubtful = false;
-        // Whether another program has made the folders, since they were missing or from the start.
+        // Whether the folders existed when they were last created: then missing folders are not the reason.
         let mut folders_there = false;
         for _ in 0..ROUNDS {
             let reply =
@@ -158,7 +157,7 @@ impl WebdavDraft {
                 {
                     Ok(reply) if refusal::is_done(&reply) => return Ok(Outcome::Moved),
                     Ok(reply) => reply,
-                    // Lost on the way, there or back.
+                    // The request or the reply was lost.
                     Err(error) if error.kind() == StoreErrorKind::Unavailable && !doubtful => {
                         doubtful = true;
                         if self.files.look(at).await?.is_none() {
@@ -204,7 +203,7 @@ enum Outcome {
     Exists,
 }
 
-/// How making folders ended.
+/// The result of creating folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Folders {
     Made,
@@ -214,7 +213,8 @@ pub(super) enum Folders {
     Obstructed,
 }
 
-/// RFC 4918: 409. Others: 404, 403.
+/// Returns whether the status can mean that a folder is missing. RFC 4918 defines 409; other servers send 404
+/// or 403.
 fn lacks_folder(status: StatusCode) -> bool {
     matches!(status, StatusCode::CONFLICT | StatusCode::NOT_FOUND | StatusCode::FORBIDDEN)
 }
@@ -241,7 +241,7 @@ impl Draft for WebdavDraft {
         }
     }
 
-    /// A rename changes what some servers report of a file, so nothing is reported before.
+    /// Completes the file. No properties are returned, because on some servers the rename changes them.
     async fn finish(&mut self) -> Result<Option<Stat>> {
         match std::mem::replace(&mut self.state, State::Failed) {
             State::Stored => {}
@@ -266,7 +266,8 @@ impl Draft for WebdavDraft {
         if !matches!(self.state, State::Stored) {
             return Err(failed());
         }
-        // Once begun it runs to its end: after a half-done MOVE nothing else would clean up.
+        // The publishing task runs to its end, even if the caller is dropped: nothing else would clean up
+        // after a MOVE that was interrupted.
         let path = path.to_owned();
         let publishing = async move {
             let claim: Claim = self.files.claims.own(&[&path]).await;
@@ -311,7 +312,8 @@ impl Drop for WebdavDraft {
     }
 }
 
-/// Removes a draft, now or later. A draft that was cut off may appear only after it was found missing.
+/// Removes a draft, now or later. The file of an upload that was cut off may appear after a check has not
+/// found it.
 async fn discard(files: &WebdavFiles, at: String, cut: bool) {
     match remove(files, &at).await {
         Removed::Yes => {}
@@ -324,7 +326,7 @@ async fn discard(files: &WebdavFiles, at: String, cut: bool) {
 enum Removed {
     Yes,
     Missing,
-    /// The server cannot be reached, or refuses.
+    /// The server cannot be reached, or refuses the request.
     Unknown,
 }
 
@@ -353,7 +355,7 @@ fn remove_late(files: &WebdavFiles, at: String) {
     });
 }
 
-/// Checks again later, for drafts that appear only then.
+/// Checks again later, because a draft may appear late.
 async fn look_again(files: WebdavFiles, at: String) {
     for pause in CUT {
         tokio::time::sleep(pause).await;

@@ -1,5 +1,5 @@
-//! Addresses in replies: absolute or only a path, encoded in any way. An address that is not below our root
-//! is refused, so that no server makes us act on anything outside of it.
+//! Addresses in replies: absolute, or only a path, in any encoding. An address that is not below the root is
+//! refused, so that no server makes the driver change anything outside of it.
 
 use crate::store::{
     Result,
@@ -7,16 +7,16 @@ use crate::store::{
 };
 use percent_encoding::percent_decode_str;
 
-/// The segments of our root's address, decoded.
+/// The segments of the root's address, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Base(Vec<String>);
 
-/// The relation of an address to a folder.
+/// How an address is related to a folder.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Relation {
     Itself,
     Child(String),
-    /// In the folder, under a name that is no path's.
+    /// The address is in the folder, but its name cannot be part of a path.
     Nameless,
 }
 
@@ -32,7 +32,7 @@ impl Base {
         }
     }
 
-    /// How `href` lies to `folder`. An error: not in it.
+    /// Returns how `href` is related to `folder`. It is an error if it is not in the folder.
     pub(super) fn relate(&self, folder: &str, href: &str) -> Result<Relation> {
         let outside = || {
             StoreError::new(

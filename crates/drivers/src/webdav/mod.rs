@@ -1,26 +1,27 @@
-//! Files in folders of a WebDAV server (RFC 4918): Nextcloud, ownCloud, Apache, rclone, WsgiDAV and the like.
+//! Files in folders of a WebDAV server (RFC 4918): Nextcloud, ownCloud, Apache, rclone, WsgiDAV and similar
+//! ones.
 //!
-//! A file is written below our own folder, and MOVE makes it the file of a path. The server decides how
-//! atomic that is: RFC 4918 lets it delete the replaced file before it moves, and most do, so for a moment
-//! there is no file. Readers through this process do not notice ([`Claims`]): a missing file is believed only
-//! if no publishing was under way meanwhile. Other programs may see that moment, and a server that crashes in
-//! it has lost the file that was replaced.
+//! A file is uploaded into the driver's own folder, and MOVE makes it the file of a path. The server decides
+//! how atomic that is: RFC 4918 lets it delete the replaced file before it moves the new one, and most
+//! servers do, so for a moment there is no file. Readers of this process do not notice ([`Claims`]): a file
+//! counts as missing only if no publishing was in progress meanwhile. Other programs may see that moment, and
+//! if the server crashes in it, the replaced file is lost.
 //!
-//! DELETE of a folder, and MOVE onto one, remove what is in it. So nothing is removed or replaced before
-//! PROPFIND has reported what it is, in this process no change happens in between, and for files with a
-//! strong tag the server is asked to check it. Against other writers there is no further protection: a
-//! program that puts a file into an empty folder in the very moment when we remove that folder loses it. For
-//! `absent` the server is asked not to overwrite, which most check before they move.
+//! DELETE of a folder, and MOVE onto one, remove its content. So nothing is removed or replaced before
+//! PROPFIND has reported what it is, this process makes no other change in between, and the server is asked
+//! to check the strong tag of a file if it has one. Against other writers there is no further protection: a
+//! file that another program creates in an empty folder at the moment of its removal is lost. For `absent`
+//! the server is asked not to overwrite, which most servers check before they move.
 //!
 //! | file | owns |
 //! |---|---|
-//! | `client` | a request on its way |
-//! | `access` | who we are |
-//! | `refusal` | statuses as our kinds of errors |
+//! | `client` | requests |
+//! | `access` | credentials |
+//! | `refusal` | statuses as kinds of errors |
 //! | `hrefs` | addresses in replies |
 //! | `properties` | PROPFIND |
-//! | `reading` | files on their way out |
-//! | `draft` | files on their way in |
+//! | `reading` | downloads |
+//! | `draft` | uploads |
 
 mod access;
 mod client;
@@ -63,15 +64,15 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-/// How often a file is opened again because it was replaced meanwhile.
+/// How often a file is opened again because it was replaced while it was opened.
 const OPENINGS: usize = 4;
 
 #[derive(Debug, Clone)]
 pub struct WebdavSettings {
-    /// The address of the folder that is the root. It has to be there.
+    /// The address of the folder that is the root. It has to exist.
     pub url: Endpoint,
     pub access: Access,
-    /// Names with `?`, `#` or `;` are escaped.
+    /// Whether names with `?`, `#` or `;` are escaped.
     pub escapes_marks: bool,
     pub wire: WireSettings,
 }
@@ -80,21 +81,20 @@ pub struct WebdavSettings {
 pub struct WebdavFiles {
     client: Arc<Client>,
     claims: Arc<Claims>,
-    /// Whether our own folder was made or found. Servers may refuse to make it twice at once.
+    /// Whether the driver's own folder was created or found. Servers may refuse to create it twice at once.
     own_folder: Arc<AtomicBool>,
     making_own_folder: Arc<tokio::sync::Mutex<()>>,
-    /// Whether the server has been seen to read addresses with marks in them.
+    /// Whether the server handles addresses with escaped `?`, `#` and `;` correctly; found by a probe.
     marks: Arc<OnceCell<bool>>,
-    /// Whether the server has been seen to take no body of unknown length: it refuses those, or keeps files
-    /// without them.
+    /// Whether the server does not accept bodies of unknown length: it refused one, or kept an empty file.
     wants_lengths: Arc<AtomicBool>,
-    /// Drafts that could not be removed.
+    /// Drafts that could not be removed yet.
     late: Arc<Late>,
     service: Service,
 }
 
 impl WebdavFiles {
-    /// Waits for no network.
+    /// Creates the driver without a request to the server.
     pub fn new(settings: WebdavSettings) -> Result<Self> {
         let client = Client::new(Wire::new(settings.wire)?, settings.access.signer()?, settings.url)?;
         let names = if settings.escapes_marks { Names::Unmarked } else { Names::Printable };
@@ -119,14 +119,14 @@ impl WebdavFiles {
         })
     }
 
-    /// Returns what the server reports now.
+    /// Returns what the server reports of a path now.
     async fn look(&self, path: &str) -> Result<Option<Stat>> {
         properties::stat(&self.client, path).await
     }
 
-    /// Some servers decode the `Destination` of MOVE before they take it apart, so that a file would end up
-    /// under the part of its name before a mark. Tried out with a draft once, where that would be its own
-    /// name.
+    /// Returns whether MOVE works with `?`, `#` and `;` in names. Some servers decode the `Destination`
+    /// before they parse it, so that the file would get only the part of its name before such a mark. A draft
+    /// is moved once to find out.
     async fn understands_marks(&self, draft: &str) -> Result<bool> {
         let tried = self.marks.get_or_try_init(|| async {
             let marked = format!("{draft};a#b?c");
@@ -162,12 +162,13 @@ impl WebdavFiles {
     async fn make_parents(&self, path: &str) -> Result<Folders> {
         match path.rsplit_once('/') {
             Some((parent, _)) => self.make(parent).await,
-            // The root is not ours to make.
+            // The driver does not create the root.
             None => Ok(Folders::There),
         }
     }
 
-    /// From the innermost out, and back in: usually one request.
+    /// Creates a folder and those above it. The innermost one is tried first, so mostly one request is
+    /// enough.
     async fn make(&self, path: &str) -> Result<Folders> {
         let mut missing = vec![path];
         let mut made = Folders::There;
@@ -184,7 +185,7 @@ impl WebdavFiles {
             if matches!(refusal.status.as_u16(), 401 | 423 | 429 | 503 | 507) {
                 return Err(refusal.into());
             }
-            // Servers disagree on how to say that it is there, or that its parent is not.
+            // Servers use different statuses for a folder that exists and for a missing parent.
             match (self.look(folder).await?.map(|found| found.kind), folder.rsplit_once('/')) {
                 (Some(Kind::Folder), _) => {
                     missing.pop();
@@ -201,7 +202,8 @@ impl WebdavFiles {
         }
     }
 
-    /// DELETE, where the caller owns the path and has seen a file there. `false`: it is not of this tag.
+    /// Sends DELETE. The caller owns the path and has seen a file there. `false`: the file has another tag
+    /// now.
     async fn delete(&self, path: &str, tag: Option<&str>) -> Result<bool> {
         let reply = self.client.file("DELETE", path).only_if(tag).send(Again::Harmless).await?;
         match reply.status {
@@ -249,7 +251,8 @@ impl Files for WebdavFiles {
         self.look(path).await
     }
 
-    /// The entry and its first bytes are requested at once; a reply that does not match the entry is dropped.
+    /// Requests the properties and the first bytes at once. A reply that does not match the properties is
+    /// dropped.
     async fn open(&self, path: &str, ahead: Option<Span>) -> Result<Option<Box<dyn Opened>>> {
         for attempt in 1.. {
             let watch = Arc::new(self.claims.watch(path));
@@ -340,14 +343,14 @@ impl Files for WebdavFiles {
         }
         match self.look(path).await? {
             None => Ok(true),
-            // The server does not know its own tags.
+            // The server does not accept its own tags in a condition.
             Some(again) if again == found => self.delete(path, None).await,
             Some(_) => Err(StoreError::new(StoreErrorKind::Busy, "somebody else changes this file")),
         }
     }
 
     async fn remove_folder(&self, path: &str) -> Result<bool> {
-        // Something is on its way into it, or it is being removed.
+        // The folder is in use: a file is being published in it, or another task removes it.
         let Some(_claim) = self.claims.try_own(path).await else { return Ok(false) };
         match self.look(path).await? {
             None => return Ok(true),

@@ -1,5 +1,5 @@
-//! PROPFIND: the properties that a server reports for its files and folders. Long replies are read piece by
-//! piece.
+//! PROPFIND: the properties that a server reports for its files and folders. Long replies are parsed while
+//! they arrive.
 
 use super::{client::Client, hrefs::Relation, refusal};
 use crate::{
@@ -22,18 +22,19 @@ use std::sync::Arc;
 const ASKED: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><D:propfind xmlns:D=\"DAV:\"><D:prop><D:resourcetype/>\
     <D:getcontentlength/><D:getlastmodified/><D:getetag/></D:prop></D:propfind>";
 
-/// The longest reply about one thing: one element of at most 256 KiB, and what stands around it.
+/// The longest reply about one entry: one element of at most 256 KiB, and the document around it.
 const LONGEST_LOOK: u64 = 1 << 20;
 /// The longest reply about a folder, in bytes: some ten million entries.
 const LONGEST_LISTING: u64 = 16 << 30;
-/// Statuses of servers whose program met something unexpected.
+/// Statuses that servers send when their own code fails unexpectedly.
 const BREAKS_DOWN: [StatusCode; 2] = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::NOT_IMPLEMENTED];
 const BREAKS: &str = "the server fails when it lists this folder, and tells of the folder itself: a name in it is most likely none that it \
      can send";
-/// The most batches of entries that came together: some servers send one entry after the other.
+/// The most batches of one listing: some servers send one entry at a time.
 const MOST_BATCHES: u64 = 100_000_000;
 
-/// The reply is used without regard to its address: servers that fold names answer with their own spelling.
+/// Returns the properties of one entry. The address in the reply is ignored: servers whose names ignore case
+/// reply with their own spelling.
 pub(super) async fn stat(client: &Arc<Client>, path: &str) -> Result<Option<Stat>> {
     let mut reply = propfind(client, path, false, "0").await?;
     if reply.status.is_redirection() && leads_to_folder(client, path, &reply) {
@@ -50,7 +51,7 @@ async fn only(reply: Reply) -> Result<Option<Stat>> {
     let mut first = None;
     while let Some(more) = replies.next().await? {
         first = first.or(more.into_iter().next());
-        // One element answers this. What servers add to it is short.
+        // The reply has one element; what servers add to it is short.
         if replies.came.bytes() > LONGEST_LOOK {
             return Err(strange().with_source("it is longer than an answer about one thing"));
         }
@@ -71,8 +72,7 @@ pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Re
             State::Begin => {
                 let reply = propfind(&client, &folder, true, "1").await?;
                 if BREAKS_DOWN.contains(&reply.status) {
-                    // The reply is read to its end, so that its permit among the requests is free for the
-                    // next.
+                    // The reply is read to its end, so that its connection is free for the next request.
                     let refusal = refusal::read(reply).await;
                     return Err(match stat(&client, &folder).await {
                         Ok(Some(_)) => StoreError::new(StoreErrorKind::Broken, BREAKS)
@@ -97,7 +97,7 @@ pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Re
                 (Relation::Itself, _) | (_, None) => {}
             }
         }
-        // Names that were reported before would be repeated for ever.
+        // A name that was reported before means that the listing would never end.
         if let Some(first) = entries.first() {
             pages.next(&first.name)?;
         }
@@ -116,7 +116,8 @@ async fn propfind(client: &Arc<Client>, path: &str, folder: bool, depth: &'stati
     call.header("depth", depth).xml(ASKED).send(Again::Harmless).await
 }
 
-/// 409 and 405 are what some say of a path below a file.
+/// Returns whether the status means that nothing exists at the path. Some servers send 409 or 405 for a path
+/// below a file.
 fn is_nothing(status: StatusCode) -> bool {
     matches!(
         status,
@@ -124,13 +125,15 @@ fn is_nothing(status: StatusCode) -> bool {
     )
 }
 
-/// Apache says 400 of what seems to be below a file, and so do servers to what they do not understand.
+/// Returns whether a file is above the path. Apache sends 400 in that case, but other servers send 400 for
+/// any request that they cannot parse.
 async fn is_below_file(client: &Arc<Client>, path: &str, status: StatusCode) -> Result<bool> {
     if status != StatusCode::BAD_REQUEST {
         return Ok(false);
     }
     let ways: Vec<&str> = path.match_indices('/').map(|(at, _)| &path[..at]).chain([path]).collect();
-    // The innermost that the server understands: the file. Halving, for paths have hundreds of segments.
+    // Finds the longest prefix that the server accepts: that is the file. The search is binary, because paths
+    // may have hundreds of segments.
     let (mut understood, mut not) = (0, ways.len());
     let mut innermost = None;
     while understood < not {
@@ -139,14 +142,15 @@ async fn is_below_file(client: &Arc<Client>, path: &str, status: StatusCode) -> 
         match reply.status {
             StatusCode::BAD_REQUEST => not = middle,
             StatusCode::MULTI_STATUS => (understood, innermost) = (middle + 1, only(reply).await?),
-            // The file has just disappeared, or is a folder.
+            // The file was removed meanwhile, or replaced by a folder.
             status => return Ok(is_nothing(status)),
         }
     }
     Ok(innermost.is_some_and(|found| found.kind == Kind::File))
 }
 
-/// Some redirect from the name of a folder to the same with a slash.
+/// Returns whether a redirect leads from the path to the same path with a slash. Some servers send it for
+/// folders.
 fn leads_to_folder(client: &Client, path: &str, reply: &Reply) -> bool {
     reply.header("location").is_some_and(|location| {
         location.ends_with('/') && client.base.relate(path, location).ok() == Some(Relation::Itself)
@@ -171,7 +175,7 @@ impl Responses {
         }
     }
 
-    /// `None`: there were no more, and the document was whole.
+    /// Returns the next elements. `None`: the document ended and was complete.
     async fn next(&mut self) -> Result<Option<Vec<Element>>> {
         loop {
             let Some(document) = &mut self.document else { return Ok(None) };
@@ -207,7 +211,7 @@ fn strange() -> StoreError {
     )
 }
 
-/// `None`: the server has nothing to say of it, but why.
+/// Returns the properties in a `response`. `None`: the server reports only an error for it.
 fn stat_of(response: &Element) -> Option<Stat> {
     let told = |found: &&Element| {
         found.value("status").and_then(refusal::status).is_none_or(|status| status.is_success())
@@ -225,7 +229,7 @@ fn stat_of(response: &Element) -> Option<Stat> {
     let kind = match (types.is_some_and(|types| types.child("collection").is_some()), size) {
         (true, _) => Kind::Folder,
         (false, Some(_)) => Kind::File,
-        // The length is not known in advance: S3 could not serve it.
+        // The server reports no length, so S3 could not serve the file.
         (false, None) => Kind::Other,
     };
     if kind == Kind::Folder {

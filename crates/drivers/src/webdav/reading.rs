@@ -1,12 +1,12 @@
-//! Files on their way out. Every reply is compared with what PROPFIND reported of the file: size, time and
-//! strong tag.
+//! Downloads. Every reply is compared with the properties that PROPFIND reported: size, time and strong tag.
 //!
-//! Some servers (rclone) describe a file in a reply's head before they open it, and send its content at that
-//! later moment. So a reply counts only if we have replaced nothing until its first bytes came, or if the
-//! file still is what the head says.
+//! Some servers (rclone) send the headers of a file before they open it, so the content may be that of a
+//! newer file. A reply counts only if this process replaced nothing before the first bytes arrived, or if the
+//! file still has the reported properties after that.
 //!
 //! When a connection is lost, the rest is requested only if this process has not changed the file since it
-//! was checked. Size and second may be the same for two files, and so may tags that are made of them.
+//! was checked: two files may have the same size and second, and so the same tag if the server derives it
+//! from them.
 
 use super::{WebdavFiles, client::Client, properties::strong, refusal};
 use crate::{
@@ -32,7 +32,7 @@ pub(super) struct WebdavOpened {
     pub(super) stat: Stat,
     /// A watch that began before the file was checked.
     pub(super) watch: Arc<Watch<String>>,
-    /// The span that was requested at once, and the reply with it.
+    /// The span that was requested when the file was opened, and the reply.
     pub(super) ahead: Option<(Span, Reply)>,
 }
 
@@ -47,7 +47,7 @@ impl Opened for WebdavOpened {
             return Ok(Box::pin(futures_util::stream::empty()));
         }
         let Self { files, path, stat, watch, ahead } = *self;
-        // Another one has its place before we ask for one.
+        // A reply of another span is dropped first: its connection is needed for the next request.
         let ahead = ahead.filter(|(held, _)| held.start == span.start && held.end >= span.end);
         let first = match ahead {
             Some((_, reply)) => reply,
@@ -71,7 +71,7 @@ pub(super) async fn get(client: &Arc<Client>, path: &str, span: Span, tag: Optio
     client.file("GET", path).header("range", &range).only_if(tag).send(Again::Harmless).await
 }
 
-/// The reply begins with the first byte of `span`.
+/// Requests `span`. The reply begins with its first byte.
 async fn part(
     files: &WebdavFiles,
     path: &str,
@@ -100,7 +100,8 @@ async fn part(
     settled(files, path, stat, watch, reply.skipping(span.start - held.start)).await
 }
 
-/// `watch` is from before the reply was asked for.
+/// Waits for the first bytes of a reply, and checks that it is of the file that was checked. `watch` must
+/// have begun before the request.
 pub(super) async fn settled(
     files: &WebdavFiles,
     path: &str,
@@ -115,7 +116,7 @@ pub(super) async fn settled(
     }
 }
 
-/// Which bytes of the file a reply holds; an error if they are not of this file.
+/// Returns which bytes of the file a reply contains. It is an error if they are not of this file.
 pub(super) fn extent(reply: &Reply, stat: &Stat) -> Result<Span> {
     let modified = reply.header(header::LAST_MODIFIED).and_then(Timestamp::parse_http_date);
     let (size, span) = match reply.status {
@@ -123,7 +124,7 @@ pub(super) fn extent(reply: &Reply, stat: &Stat) -> Result<Span> {
             reply.header(header::CONTENT_RANGE).and_then(content_range).ok_or_else(changed)?
         }
         StatusCode::OK => {
-            // Without a length the end of the body is all there is to go by, and `resuming` counts.
+            // Without a length, only the end of the connection ends the body; `resuming` counts the bytes.
             let size = reply.number(header::CONTENT_LENGTH).unwrap_or(stat.size);
             (Some(size), Span::whole(size))
         }
@@ -138,7 +139,7 @@ pub(super) fn extent(reply: &Reply, stat: &Stat) -> Result<Span> {
     if told.is_same(stat) { Ok(span) } else { Err(changed()) }
 }
 
-/// `bytes 0-9/100`, or `*` for the size.
+/// Parses `bytes 0-9/100`; the size may be `*`.
 fn content_range(text: &str) -> Option<(Option<u64>, Span)> {
     let (range, size) = text.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
     let (first, last) = range.split_once('-')?;

@@ -1,4 +1,4 @@
-//! Error replies, by their status: WebDAV has few codes beyond it.
+//! Error replies, by their status: WebDAV has few error codes of its own.
 
 use crate::{
     backend::wire::Reply,
@@ -10,17 +10,17 @@ use crate::{
 };
 use http::StatusCode;
 
-/// Error documents are short; whatever is longer is none.
+/// The maximum size of an error document. Real ones are much shorter.
 const LONGEST: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
-    /// The message, in the form of servers built on sabre: Nextcloud, ownCloud.
+    /// The message, in the format of servers that are built on sabre: Nextcloud, ownCloud.
     message: String,
 }
 
-/// Reads a refusal, also from a 207, which reports errors within. A 207 without one counts as a server error.
+/// Reads an error reply. A 207 is one too if it reports an error; without one it counts as a server error.
 pub(super) async fn read(reply: Reply) -> Refusal {
     let status = reply.status;
     let document = reply.bytes(LONGEST).await.unwrap_or_default();
@@ -37,19 +37,19 @@ pub(super) async fn read(reply: Reply) -> Refusal {
     Refusal { status, message: message.unwrap_or_default() }
 }
 
-/// The first error in a multistatus; of a failed dependency something else is the cause.
+/// Returns the first error in a multistatus, except for failed dependencies, whose cause is another error.
 fn worst(all: &xml::Element) -> Option<StatusCode> {
     let statuses = all.all("response").filter_map(|response| status(response.value("status")?));
     let errors: Vec<StatusCode> = statuses.filter(|status| !status.is_success()).collect();
     errors.iter().find(|status| **status != StatusCode::FAILED_DEPENDENCY).or(errors.first()).copied()
 }
 
-/// `HTTP/1.1 404 Not Found`
+/// Parses `HTTP/1.1 404 Not Found`.
 pub(super) fn status(line: &str) -> Option<StatusCode> {
     line.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// Returns whether the request was carried out. A multistatus in reply to a change lists what was not.
+/// Returns whether the request was carried out. A multistatus as the reply to a change lists what failed.
 pub(super) fn is_done(reply: &Reply) -> bool {
     reply.status.is_success() && reply.status != StatusCode::MULTI_STATUS
 }
@@ -61,7 +61,7 @@ pub(super) async fn done(reply: Reply) -> Result<()> {
 impl Refusal {
     pub(super) fn kind(&self) -> StoreErrorKind {
         match self.status.as_u16() {
-            // A lock of somebody's, a limit on requests.
+            // Another client has locked the file, or there is a limit on requests.
             423 | 425 | 429 => StoreErrorKind::Busy,
             403 => StoreErrorKind::AccessDenied,
             413 => StoreErrorKind::EntityTooLarge,
@@ -69,7 +69,7 @@ impl Refusal {
             400 | 415 | 422 => StoreErrorKind::InvalidRequest,
             405 | 501 => StoreErrorKind::NotImplemented,
             507 => StoreErrorKind::StorageFull,
-            // Statuses that a lost race with other writers has.
+            // These statuses result from a race with other writers.
             404 | 409 | 410 | 412 => StoreErrorKind::Unavailable,
             500..=599 => StoreErrorKind::Unavailable,
             401 | 407 => StoreErrorKind::NoConnection,

@@ -1,4 +1,4 @@
-//! Cloud drives: files in folders, for people.
+//! Cloud drives: services that store files in folders for users.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Services that are only read.
+//! Services that the gateway only reads from.
 
 use super::*;
 

@@ -1,17 +1,18 @@
-//! What S3 knows of an object and GCS has no place for, as entries of the object's own metadata.
+//! The attributes of an S3 object that GCS has no field for, as entries of the object's own metadata.
 //!
 //! | entry of `x-goog-meta-` | value |
 //! |---|---|
 //! | `causeway-tags` | `key=value&key=value`, with `%`, `&` and `=` as percent escapes |
 //! | `causeway-checksum` | `SHA256 base64`, or `SHA256 base64-N` of a composite |
 //! | `causeway-parts` | runs of sizes and checksums, as JSON (`backend::parts`) |
-//! | `causeway-upload` | the upload it was made by |
-//! | `causeway-etag` | S3's ETag of an object made of parts, and of its copies: GCS's own changes with the metadata |
-//! | `causeway-modified` | when it was written, in milliseconds, if its metadata were changed since |
+//! | `causeway-upload` | the upload that created the object |
+//! | `causeway-etag` | S3's ETag of an object made of parts, and of its copies; GCS's ETag changes with
+//! metadata |
+//! | `causeway-modified` | the time of writing in milliseconds, if the metadata was changed later |
 //!
-//! GCS takes 8 KiB of metadata. Attributes and tags that are longer are refused; of what no client sent, the
-//! checksums of parts go first, then the parts. An object without a checksum of ours shows the CRC32C that
-//! GCS knows of every object.
+//! GCS allows 8 KiB of metadata. Attributes and tags that are longer are refused. If the rest does not fit,
+//! the checksums of parts are left out first, then the parts. An object without `causeway-checksum` has the
+//! CRC32C that GCS computes for every object.
 
 use crate::{
     backend::parts::Parts,
@@ -34,19 +35,20 @@ use percent_encoding::percent_decode_str;
 const TAGS: HeaderName = HeaderName::from_static("x-goog-meta-causeway-tags");
 const CHECKSUM: HeaderName = HeaderName::from_static("x-goog-meta-causeway-checksum");
 const PARTS: HeaderName = HeaderName::from_static("x-goog-meta-causeway-parts");
-/// The upload an object was made by: a Complete that is repeated knows its own.
+/// The upload that created the object: a Complete that is repeated finds its id here.
 const UPLOAD: HeaderName = HeaderName::from_static("x-goog-meta-causeway-upload");
 
-/// What no other's metadata say counts for objects without an MD5 only: those that were made of parts.
+/// Used only for objects without an MD5, that is, for those made of parts: other tools may copy metadata to
+/// other objects.
 const ETAG: HeaderName = HeaderName::from_static("x-goog-meta-causeway-etag");
 const MODIFIED: HeaderName = HeaderName::from_static("x-goog-meta-causeway-modified");
 
-/// GCS: "the combined size of all custom metadata", names and values.
+/// The maximum size of metadata: "the combined size of all custom metadata", names and values.
 const ROOM: usize = 8 << 10;
-/// Room for the longest checksum, an ETag, a time and the id of an upload, which are added in the end.
+/// Space for the longest checksum, an ETag, a time and the id of an upload, which are added at the end.
 const RESERVED: usize = 320;
 
-/// Beyond its attributes and tags.
+/// The stored attributes beyond headers and tags.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::s3) struct Facts {
     pub(in crate::s3) checksum: Option<ObjectChecksum>,
@@ -57,7 +59,7 @@ pub(in crate::s3) struct Facts {
 }
 
 impl Facts {
-    /// Everything a new object is to say of itself.
+    /// Returns the headers with all attributes of a new object.
     pub(super) fn headers(&self, attributes: &Attributes) -> Result<HeaderMap> {
         let mut headers = headers::of_attributes(attributes, Dialect::Gcs)?;
         if !attributes.tags.is_empty() {
@@ -99,7 +101,7 @@ impl Facts {
         let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let parts = text(&PARTS).and_then(|text| serde_json::from_str::<Parts>(text).ok());
         let parts = parts.map(|parts| parts.list()).unwrap_or_default();
-        // Metadata may have been taken over for other bytes by other tools.
+        // Other tools may have copied the metadata to an object with other bytes.
         let of_this = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.size)) == Some(size);
         Self {
             checksum: text(&CHECKSUM).and_then(read_checksum),
@@ -115,7 +117,7 @@ impl Facts {
     }
 }
 
-/// Puts what is known into what HEAD says.
+/// Adds the stored attributes to the result of HEAD.
 pub(in crate::s3) fn show(headers: &HeaderMap, info: &mut ObjectInfo) {
     let facts = Facts::read(headers, info.size);
     info.attributes.tags =
@@ -128,7 +130,7 @@ pub(in crate::s3) fn show(headers: &HeaderMap, info: &mut ObjectInfo) {
     info.last_modified = facts.modified.unwrap_or(info.last_modified);
 }
 
-/// The facts that an entry of a listing can show, by the names of metadata without `x-goog-meta-`.
+/// The attributes that a listing can show, from metadata with names without `x-goog-meta-`.
 pub(super) struct Listed {
     pub(super) etag: ETag,
     pub(super) modified: Option<Timestamp>,
@@ -152,7 +154,7 @@ pub(super) fn listed<'m>(
     }
 }
 
-/// The MD5 where GCS knows it. Of an object that others composed, something that changes when it does.
+/// Returns the MD5 if GCS knows it. A foreign composite object gets an ETag that changes with its generation.
 fn shown_etag(md5: Option<[u8; 16]>, ours: Option<ETag>, generation: &str) -> ETag {
     match (md5, ours) {
         (Some(md5), _) => ETag::from_md5(md5),
@@ -170,8 +172,9 @@ fn read_time(text: &str) -> Option<Timestamp> {
     text.parse().ok().map(Timestamp::from_millis)
 }
 
-/// Conditions of a read that GCS may judge: by ETags that it has too, and by a time that is not before ours.
-/// All are judged again by what is shown.
+/// Returns the conditions of a read that GCS may evaluate: conditions on ETags only if GCS has the same ones,
+/// and no `If-Unmodified-Since`, because GCS's time may be later than the object's time here. All conditions
+/// are evaluated again with the attributes that clients see.
 pub(in crate::s3) fn conditions_there(conditions: &ReadConditions) -> ReadConditions {
     let known = |tags: &Option<ETagMatch>| match tags {
         Some(ETagMatch::OneOf(tags)) => tags.iter().all(|tag| tag.as_md5().is_some()),
@@ -183,19 +186,19 @@ pub(in crate::s3) fn conditions_there(conditions: &ReadConditions) -> ReadCondit
     }
 }
 
-/// Made by an upload whose parts there was no room for.
+/// Returns whether an upload created the object and its parts did not fit into the metadata.
 pub(in crate::s3) fn has_forgotten_parts(headers: &HeaderMap, info: &ObjectInfo) -> bool {
     info.parts.is_empty() && headers.contains_key(&UPLOAD)
 }
 
-/// The CRC32C that GCS has of every object.
+/// Returns the CRC32C that GCS computes for every object.
 pub(super) fn native(headers: &HeaderMap) -> Option<ObjectChecksum> {
     hash(headers, "crc32c=")
         .and_then(|text| Checksum::from_base64(ChecksumAlgorithm::Crc32c, text))
         .map(ObjectChecksum::full)
 }
 
-/// An item of `x-goog-hash`, which comes as a list, as several lines, or both.
+/// Returns an item of `x-goog-hash`, which is a list, several lines, or both.
 pub(super) fn hash<'h>(headers: &'h HeaderMap, prefix: &str) -> Option<&'h str> {
     let lines = headers.get_all("x-goog-hash").iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).find_map(|item| item.trim().strip_prefix(prefix))

@@ -1,5 +1,5 @@
-//! Listing by the JSON API (`objects.list`): the XML API lists no metadata, and so neither S3's ETags nor
-//! checksums.
+//! Listings by the JSON API (`objects.list`): listings of the XML API contain no metadata, and so neither
+//! S3's ETags nor checksums.
 
 use super::{STAGE, facts, names};
 use crate::{
@@ -17,7 +17,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 const FIELDS: &str = "nextPageToken,prefixes,items(name,generation,size,md5Hash,updated,metadata)";
-/// A thousand objects, each with 8 KiB of metadata and a long name, with escapes.
+/// The longest page, in bytes: a thousand objects, each with 8 KiB of metadata and a long name, with escapes.
 const LONGEST_PAGE: usize = 32 << 20;
 
 #[derive(Deserialize)]
@@ -57,7 +57,7 @@ impl S3Store {
     async fn page_grouped_there(&self, request: &ListRequest, after: Option<&str>) -> Result<RemotePage> {
         let prefix = self.place.below(&names::encode_prefix(&request.prefix));
         let delimiter = request.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
-        // GCS begins with a name, S3 behind it.
+        // A listing of GCS begins with the given name, one of S3 after it.
         let start = after
             .map(|after| self.place.below(&names::encode_prefix(&beyond(after, &request.prefix, delimiter))));
         let limit = (request.limit + usize::from(start.is_some())).to_string();
@@ -85,7 +85,7 @@ impl S3Store {
             let Some(name) = self.place.strip(&item.name) else { continue };
             let key = names::decode(name);
             met(key.as_deref().unwrap_or(name));
-            // Names that no key has are not shown.
+            // Names that are not valid keys are not listed.
             if let Some(key) = key.and_then(|key| ObjectKey::new(key).ok()) {
                 entries.push(ListEntry::Object(object(key, item)?));
             }
@@ -106,8 +106,8 @@ impl S3Store {
         Ok(RemotePage { last, entries, truncated })
     }
 
-    /// By a delimiter that may stand in names where keys have none: all keys are looked at, rather than one
-    /// for each group.
+    /// Groups here, by a delimiter that names may contain where keys do not. All keys are read, instead of
+    /// one per group.
     async fn page_grouped_here(&self, request: &ListRequest, delimiter: &str) -> Result<RemotePage> {
         let query = Query {
             prefix: &request.prefix,

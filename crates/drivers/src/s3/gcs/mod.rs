@@ -1,15 +1,15 @@
-//! What Google Cloud Storage does otherwise than S3, beyond the names of headers (those are `Dialect`'s).
+//! The differences between Google Cloud Storage and S3 beyond the names of headers (those are in `Dialect`).
 //!
-//! GCS keeps no tags, no checksums but CRC32C, and no parts, and takes no condition on a multipart upload. So
-//! those facts lie in the object's own metadata ([`facts`]), and whatever is only known in the end is
-//! published by a copy within the storage, which moves no bytes, carries the final metadata, and happens
-//! under a generation precondition: a Complete ([`uploads`]), a change of tags or ACL, and the checksum that
-//! came behind a long body ([`writing`]).
+//! GCS stores no tags, no checksums except CRC32C, and no parts, and supports no condition on a multipart
+//! upload. So these attributes are in the object's own metadata ([`facts`]). What is known only at the end is
+//! published by a copy within the storage, which transfers no bytes, contains the final metadata, and has a
+//! precondition on the generation. This is done for a Complete ([`uploads`]), a change of tags or ACL, and a
+//! checksum that followed a long body ([`writing`]).
 //!
-//! Listings come by the JSON API, which shows metadata: an entry says what HEAD says. All else is the XML
-//! API.
+//! Listings use the JSON API, which contains metadata, so an entry has the same attributes as HEAD.
+//! Everything else uses the XML API.
 //!
-//! Invariant: an object's generation is named in every such copy that has something to lose, so that two
+//! Invariant: every such copy that could overwrite another write names the object's generation, so that two
 //! writers never undo each other. See ADR 0009.
 
 pub(super) mod facts;
@@ -28,10 +28,10 @@ use crate::{
     },
 };
 
-/// Uploads assemble their parts under names that begin so; clients neither see nor write them.
+/// The prefix of the names under which uploads assemble their parts. Clients can neither see nor write them.
 pub(super) const STAGE: &str = ".causeway-upload-";
 
-/// How often something is begun anew because the object was replaced meanwhile.
+/// How often an operation is repeated because the object was replaced meanwhile.
 const ROUNDS: usize = 16;
 
 /// Returns the name of a key on the storage.

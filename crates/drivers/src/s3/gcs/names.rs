@@ -1,15 +1,16 @@
-//! Keys as names on GCS, which takes every key but `.`, `..` and those with line ends: reversible, and in the
-//! order of the keys, so that listings need no sorting.
+//! Maps keys to names on GCS, which allows every key except `.`, `..` and those with line ends. The mapping
+//! is reversible and keeps the order of the keys, so that listings need no sorting.
 //!
 //! | in a key | in its name |
 //! |---|---|
 //! | a line end | the character below it, U+10FFFD and U+10FFFE |
-//! | U+10FFFD or above behind such a character | U+10FFFD twice, and then itself |
-//! | the end of `.` and `..` | a blank and U+100000 |
-//! | a character up to the blank behind such a beginning | a blank and the character U+100001 places above it |
+//! | U+10FFFD or above after such a character | U+10FFFD twice, and then the character itself |
+//! | the end, after `.` or `..` at the beginning | a space and U+100000 |
+//! | a character up to the space, after `.` or `..` at the beginning | a space and the character U+100001
+//! places above it |
 //!
 //! Invariants, held by the tests: `decode(encode(k)) == k`; `a < b` means `encode(a) < encode(b)`; a name
-//! begins with `encode_prefix(p)` if its key begins with `p`. Keys without any of these are their own names.
+//! begins with `encode_prefix(p)` if its key begins with `p`. All other keys are their own names.
 
 const MARK: char = '\u{10fffd}';
 const LINE_END: char = '\u{10fffe}';
@@ -26,17 +27,17 @@ pub(super) fn encode_prefix(prefix: &str) -> String {
     write(prefix, false)
 }
 
-/// The key of a name, if `encode` makes that name.
+/// Returns the key of a name, if `encode` makes that name.
 pub(super) fn decode(name: &str) -> Option<String> {
     Some(read(name)).filter(|key| encode(key) == name)
 }
 
-/// Returns the beginning of keys that a beginning of names represents.
+/// Returns the prefix of keys that a prefix of names stands for.
 pub(super) fn decode_prefix(prefix: &str) -> Option<String> {
     Some(read(prefix)).filter(|key| encode_prefix(key) == prefix)
 }
 
-/// Returns whether names have this text exactly where their keys have it.
+/// Returns whether names contain this text exactly where their keys contain it.
 pub(super) fn keeps(text: &str) -> bool {
     text.chars().all(|c| c > ' ' && c < END)
 }
@@ -53,7 +54,7 @@ fn write(key: &str, whole: bool) -> String {
         };
         name.push_str(dots);
         name.extend([' ', tag]);
-        // One character of a byte, or none.
+        // The escaped character has one byte; at the end there is none.
         rest = behind.get(1..).unwrap_or_default();
         break;
     }
@@ -74,7 +75,7 @@ fn above_end(c: char) -> char {
     char::from_u32(END as u32 + 1 + c as u32).unwrap_or(END)
 }
 
-/// Reads back what `write` makes. Any other name is read as some key.
+/// Decodes a name that `write` made. For any other name, `write` of the result is different.
 fn read(name: &str) -> String {
     let mut key = String::with_capacity(name.len());
     let mut rest = name;

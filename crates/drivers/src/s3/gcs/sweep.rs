@@ -1,4 +1,4 @@
-//! Removes what a crash left of uploads: private objects and unfinished uploads that no catalog knows.
+//! Removes what a crash left of uploads: staged objects and unfinished uploads that no catalog knows.
 
 use crate::{
     backend::wire::Again,
@@ -16,14 +16,14 @@ use crate::{
 use http::Method;
 use std::time::Duration;
 
-/// Another gateway's upload may look abandoned from here.
+/// The age at which leftovers are removed: an upload of another gateway may look abandoned from here.
 const OLD: Duration = Duration::from_secs(8 * 24 * 3600);
 const LONGEST_PAGE: usize = 16 << 20;
 
-/// A name that begins as ours do.
+/// A staged object or upload.
 struct Found {
     name: String,
-    /// The id of an upload in progress, as the storage calls it.
+    /// The storage's id of an upload in progress.
     upload: Option<String>,
     since: Timestamp,
 }
@@ -34,7 +34,7 @@ impl S3Store {
         self.sweep_before(Timestamp::from_millis(Timestamp::now().millis().saturating_sub(age))).await
     }
 
-    /// Uploads that the catalog knows stay: they go on, or are aborted by who knows them.
+    /// Removes leftovers that are older than `before`. Uploads that the catalog knows are kept.
     async fn sweep_before(&self, before: Timestamp) -> Result<()> {
         let mut found = self.staged("Contents", "Key", "LastModified").await?;
         found.extend(self.staged("Upload", "Key", "Initiated").await?);
@@ -52,7 +52,7 @@ impl S3Store {
         Ok(())
     }
 
-    /// When the bucket goes: nothing is in it that a client could see.
+    /// Removes all leftovers. It is called when the bucket is deleted, which has no visible object then.
     pub(in crate::s3) async fn drop_all_staged(&self) -> Result<()> {
         for found in self.staged("Contents", "Key", "LastModified").await? {
             self.drop_staged(&found.name).await?;
@@ -60,7 +60,8 @@ impl S3Store {
         Ok(())
     }
 
-    /// Objects, or uploads in progress: the first thousand, the oldest first, since ids begin with the time.
+    /// Returns staged objects or uploads in progress: the first thousand. Names begin with the time, so these
+    /// are the oldest.
     async fn staged(&self, element: &str, name: &str, since: &str) -> Result<Vec<Found>> {
         let prefix = self.stage("");
         let mut query = vec![("prefix", Some(prefix.as_str()))];

@@ -1,14 +1,15 @@
-//! Uploads: parts gather under a private name, and Complete publishes them by a copy within the storage.
+//! Uploads: parts are collected under a private name, and Complete publishes them by a copy within the
+//! storage.
 //!
-//! GCS takes metadata only when an upload begins, conditions never. So an upload's parts are sent for a name
-//! of its own ([`STAGE`]); Complete assembles them there, and copies the whole to its key with all its
-//! attributes, under a generation precondition. The catalog knows the parts, with the checksums that GCS
-//! forgets.
+//! GCS accepts metadata only when an upload begins, and conditions never. So the parts of an upload are sent
+//! to a name of its own ([`STAGE`]); Complete assembles them there, and copies the result to its key with all
+//! its attributes, under a precondition on the generation. The catalog stores the parts, with the checksums
+//! that GCS does not keep.
 //!
-//! A repeated Complete continues an interrupted one: the private object is the assembled one if its size and
-//! CRC32C are those of the parts that are named; the published one records which upload made it. Invariants:
-//! a part is in the catalog after the storage has it; the private object is removed before the upload is
-//! forgotten.
+//! A repeated Complete continues an interrupted one: the staged object is the assembled one if its size and
+//! CRC32C are those of the named parts, and the published object names the upload that created it.
+//! Invariants: a part is in the catalog after the storage has it; the staged object is removed before the
+//! upload is forgotten.
 
 use super::{
     ROUNDS, STAGE,
@@ -42,7 +43,7 @@ use crate::{
 };
 use http::{HeaderMap, Method, StatusCode};
 
-/// Google Cloud, "Quotas and limits": of one object.
+/// The largest object (Google Cloud, "Quotas and limits").
 const MAX_SIZE: u64 = 5 << 40;
 
 impl S3Store {
@@ -55,7 +56,7 @@ impl S3Store {
         key: &ObjectKey,
         request: BeginUpload,
     ) -> Result<UploadId> {
-        // A key that can never be published is refused before its bytes are sent.
+        // A key that can never be published is refused before any byte is sent.
         not_ours(key)?;
         self.name(key).await?;
         Facts::default().headers(&request.attributes)?;
@@ -87,7 +88,8 @@ impl S3Store {
         number: PartNumber,
         payload: Payload,
     ) -> Result<PartWritten> {
-        // One at a time, so that storage and catalog agree on which of several came last.
+        // Bodies of one part are sent one at a time, so that storage and catalog agree on which one was the
+        // last.
         let _only = self.sending.lock(&(id.clone(), number)).await;
         let upload = self.upload(key, id).await?;
         let algorithm =
@@ -105,7 +107,7 @@ impl S3Store {
             }
         };
         let (reply, arrived) = match sent.await {
-            // The request that ended the upload may have ended the connection with it.
+            // If a Complete or Abort ended the upload meanwhile, GCS may have closed the connection.
             Err(error) if error.is_temporary() => {
                 return Err(self.upload(key, id).await.err().unwrap_or(error));
             }
@@ -156,7 +158,8 @@ impl S3Store {
         Ok(PartsPage { upload, parts: listed.collect(), truncated })
     }
 
-    /// Completes in a task of its own: once begun, it runs to its end, whether or not the client waits.
+    /// Completes an upload in a task of its own. Once begun, the task runs to its end, even if the client
+    /// disconnects.
     pub(in crate::s3) async fn complete_staged(
         &self,
         key: &ObjectKey,
@@ -189,7 +192,7 @@ impl S3Store {
         if assembled.size > MAX_SIZE {
             return Err(too_large("Google Cloud Storage takes no object of more than 5 TiB", MAX_SIZE));
         }
-        // Assembling uses the parts up, so what can be refused is refused before.
+        // Assembling consumes the parts, so everything that can be refused is checked before.
         if !request.conditions.is_empty()
             && let Some(published) = self.judge(&name, &request.conditions, id).await?
         {
@@ -197,7 +200,7 @@ impl S3Store {
         }
         let written = match self.assemble_stage(&upload, &assembled, &parts).await {
             Ok(()) => self.publish(&name, &upload, assembled, &request.conditions).await?,
-            // The upload has been assembled before: from other parts, or it is published already.
+            // The upload was assembled before, from other parts, or it is published already.
             Err(error) if error.kind() == StoreErrorKind::NoSuchUpload => {
                 match self.made_by(&name, id).await? {
                     Some(found) => of_info(found),
@@ -209,8 +212,8 @@ impl S3Store {
         self.finish(key, id, written).await
     }
 
-    /// Evaluates conditions against the current object. `Some`: it is this very upload, published before its
-    /// end was reported.
+    /// Evaluates conditions against the current object. `Some`: the object is the result of this upload,
+    /// which was published before its end was recorded.
     async fn judge(
         &self,
         name: &str,
@@ -232,7 +235,7 @@ impl S3Store {
         Ok(None)
     }
 
-    /// Makes the chosen parts one object under the private name, unless an earlier Complete has.
+    /// Assembles the chosen parts under the private name, unless an earlier Complete has done so.
     async fn assemble_stage(
         &self,
         upload: &UploadRecord,
@@ -306,8 +309,8 @@ impl S3Store {
                 Ok(last_modified) => {
                     return Ok(Written { etag, last_modified, checksum: facts.checksum, version: None });
                 }
-                // The conflicting object may be this very upload, published by a request whose reply was
-                // lost.
+                // The conflicting object may be the result of this upload, published by a request whose reply
+                // was lost.
                 Err(error) if is_lost_race(&error) => match self.made_by(name, id).await? {
                     Some(found) => return Ok(of_info(found)),
                     None if error.kind() == StoreErrorKind::NoSuchKey || conditions.wants_absent() => {
@@ -332,7 +335,7 @@ impl S3Store {
         }
     }
 
-    /// Published: drops what was staged, and then remembers that it was.
+    /// Removes the staged object of a published upload, and then records the upload as completed.
     async fn finish(&self, key: &ObjectKey, id: &UploadId, written: Written) -> Result<Written> {
         if let Err(error) = self.drop_staged(&self.stage(id.as_str())).await {
             tracing::warn!(%error, upload = %id, "what was staged of an upload could not be removed; it is swept later");
@@ -372,14 +375,14 @@ impl S3Store {
         }
         let error = StoreError::from(refusal::read(reply, Asked::Upload).await);
         match error.kind() {
-            // A Complete that came to no end has assembled it.
+            // A Complete that was interrupted has assembled it.
             StoreErrorKind::NoSuchUpload => self.drop_staged(stage).await,
             _ => Err(error),
         }
     }
 }
 
-/// How the storage knows a part.
+/// What the storage reported of a part.
 struct Location {
     etag: ETag,
     crc32c: Option<Checksum>,

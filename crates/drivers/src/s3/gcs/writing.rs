@@ -1,8 +1,8 @@
-//! Objects written and changed with their facts beside them.
+//! Writes and changes objects together with their stored attributes.
 //!
-//! A body that is in memory, or whose checksum was announced before it, needs only its one PUT. Facts that
-//! come after a long body are added by a copy of the object onto itself, as is a change of tags or ACL: GCS
-//! has no other way to change metadata here. Each names the generation it saw.
+//! A body in memory, or one whose checksum was announced before it, needs only its PUT. Attributes that are
+//! known only after a long body are added by a copy of the object onto itself, and so is a change of tags or
+//! ACL: GCS has no other way to change metadata here. Each copy names the generation that was read.
 
 use super::{
     ROUNDS,
@@ -31,10 +31,10 @@ use std::sync::Arc;
 
 const STORAGE_CLASS: &str = "x-goog-storage-class";
 
-/// An object of this storage, to copy from.
+/// An object of this storage, as the source of a copy.
 pub(super) struct Source {
     pub(super) path: String,
-    /// Nothing else will do; what is gone is `NoSuchKey`.
+    /// The only generation that may be copied. If it is gone, the result is `NoSuchKey`.
     pub(super) generation: Option<u64>,
 }
 
@@ -47,7 +47,7 @@ impl S3Store {
         let PutRequest { attributes, conditions, payload } = request;
         not_ours(key)?;
         let name = self.name(key).await?;
-        // Refused before its bytes are sent.
+        // Attributes that do not fit are refused before any byte is sent.
         Facts::default().headers(&attributes)?;
         let guard = self.guard(&name, &conditions, false).await?;
         let algorithm = payload.checksum_algorithm();
@@ -74,7 +74,7 @@ impl S3Store {
         let Some(sum) = arrived.checksum.map(ObjectChecksum::full) else {
             return Ok(Written { checksum: facts::native(&reply.headers), ..written });
         };
-        // GCS computes a CRC32C itself.
+        // GCS computes and stores CRC32C by itself.
         if facts.checksum.is_some() || sum.algorithm() == ChecksumAlgorithm::Crc32c {
             return Ok(Written { checksum: Some(sum), ..written });
         }
@@ -87,8 +87,8 @@ impl S3Store {
         })
     }
 
-    /// Adds the facts that came after the body. An object that was replaced already does not need them; one
-    /// that cannot be changed so soon is complete without them, and shows its CRC32C.
+    /// Adds attributes that are known only after the body. If the object was replaced already, there is
+    /// nothing to do. If it cannot be changed now, it is complete without them and has its CRC32C.
     async fn add_facts(
         &self,
         name: &str,
@@ -125,7 +125,8 @@ impl S3Store {
             let facts = Facts { modified: Some(info.last_modified), ..Facts::read(&headers, info.size) };
             let mut described = facts.headers(&attributes)?;
             described.extend(class(&headers));
-            // Google's own tools change metadata without a new generation.
+            // Google's own tools change metadata without a new generation, so the metageneration is checked
+            // too.
             described
                 .extend(headers.get("x-goog-metageneration").map(|seen| (IF_METAGENERATION, seen.clone())));
             let source = Source { path: self.path(&name), generation: Some(generation) };
@@ -153,7 +154,7 @@ impl S3Store {
             if !carries(&info, known.as_ref(), request.checksum) {
                 break;
             }
-            // An ETag that is no MD5 still shows that the bytes are the same.
+            // An ETag that is not an MD5 is kept, because it still shows that the bytes are the same.
             let etag = Some(info.etag.clone()).filter(|etag| etag.as_md5().is_none());
             let facts = Facts { checksum: known, etag, ..Default::default() };
             let described = facts.headers(&request.attributes.apply(&info.attributes))?;
@@ -168,7 +169,7 @@ impl S3Store {
                         version: None,
                     });
                 }
-                // The source was replaced, or the target: then conditions are judged again.
+                // The source or the target was replaced: conditions are evaluated again.
                 Err(error) if error.kind() == StoreErrorKind::NoSuchKey => {}
                 Err(error)
                     if error.kind() == StoreErrorKind::PreconditionFailed
@@ -179,7 +180,8 @@ impl S3Store {
         copy::stream_object(self, key, request).await
     }
 
-    /// One copy within the storage: no bytes come here, and what the new object says is all in `described`.
+    /// Copies an object within the storage. No bytes are transferred, and all attributes of the new object
+    /// are in `described`.
     pub(super) async fn rewrite(
         &self,
         name: &str,
@@ -196,12 +198,12 @@ impl S3Store {
         Ok(modified(&root))
     }
 
-    /// An object of this bucket, as copies name their source.
+    /// Returns an object of this bucket as the source of a copy.
     pub(super) fn path(&self, name: &str) -> String {
         format!("/{}/{}", encode_path(&self.place.remote), encode_path(name))
     }
 
-    /// The bucket of a source, if it is on this storage too.
+    /// Returns the bucket of a source, if it is on this storage too.
     fn neighbour<'s>(&self, source: &'s CopySource) -> Option<&'s S3Store> {
         source.native::<S3Store>().filter(|store| Arc::ptr_eq(&store.client, &self.client))
     }
@@ -209,7 +211,7 @@ impl S3Store {
 
 const IF_METAGENERATION: http::HeaderName = http::HeaderName::from_static("x-goog-if-metageneration-match");
 
-/// Otherwise a copy falls back to the bucket's default.
+/// Keeps the storage class: without this header a copy gets the default class of the bucket.
 fn class(headers: &HeaderMap) -> Option<(http::HeaderName, http::HeaderValue)> {
     headers.get(STORAGE_CLASS).map(|class| (http::HeaderName::from_static(STORAGE_CLASS), class.clone()))
 }
@@ -224,7 +226,8 @@ fn generation(headers: &HeaderMap) -> Result<u64> {
         .ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "the storage's reply has no generation"))
 }
 
-/// Returns whether a copy that reads no byte has the checksum it should: the source's own, over all of it.
+/// Returns whether a copy that reads no byte has the wanted checksum: it can only have that of the source,
+/// over all bytes.
 fn carries(info: &ObjectInfo, known: Option<&ObjectChecksum>, wanted: Option<ChecksumAlgorithm>) -> bool {
     let whole = known.is_none_or(|sum| sum.kind == ChecksumKind::FullObject);
     let shown = info.checksum.as_ref().map(ObjectChecksum::algorithm);
