@@ -108,7 +108,7 @@ fn note_deletion(
          ON CONFLICT (bucket, key, version_order) DO UPDATE SET generation = max(generation, excluded.generation)",
     )?
     .execute(params![bucket.0, Column(key), Column(order), Column(generation)])?;
-    // A start finds deleted buckets by their rows in other tables: without a size, this row would never be swept.
+    // A start finds deleted buckets by their rows in other tables: without a size, this row would stay.
     sizes::note(db, bucket)
 }
 
