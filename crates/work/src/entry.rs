@@ -38,7 +38,7 @@ impl Subject {
         match self {
             Self::Server => kind.name.to_owned(),
             Self::Backend(name) => format!("{}/backend/{name}", kind.name),
-            // Named by the id of the bucket: a later bucket of the same name is another bucket.
+            // The id of the bucket is used: a later bucket of the same name is another bucket.
             Self::Bucket { id, .. } => format!("{}/bucket/{}", kind.name, id.0),
         }
     }

@@ -17,8 +17,8 @@ impl Run {
         self.cursor.as_ref()
     }
 
-    /// Cancelled when the job is to end. The step itself is dropped then; this is for tasks that it has
-    /// spawned.
+    /// Returns the signal that the job has to end. The step itself is dropped then; the signal is for tasks
+    /// that the step has spawned.
     pub fn stop(&self) -> &CancellationToken {
         &self.stop
     }

@@ -4,7 +4,7 @@ use super::{Failure, Kind, Run, Subject};
 use async_trait::async_trait;
 use std::{fmt, time::Duration};
 
-/// A job. `Workers::live` runs it: it takes the job's turn, does a step, rests, and so on.
+/// A job. `Workers::live` runs it: it takes the job's turn, does a step, rests, and repeats this.
 ///
 /// An implementation promises:
 /// - a step may be dropped wherever it waits; its kind says what that means (`Interruption`);
