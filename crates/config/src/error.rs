@@ -39,7 +39,7 @@ impl ConfigError {
         Self { origin, problem: problem.into() }
     }
 
-    /// The configuration file itself cannot be read.
+    /// Creates the error for a configuration file that cannot be read.
     pub fn unreadable(path: &Path, error: &std::io::Error) -> Self {
         Self::new(Origin::Default, format!("cannot read {}: {error}", path.display()))
     }

@@ -122,7 +122,8 @@ fn at(endpoint: &Endpoint) -> String {
     format!("{}{}", authority.strip_suffix(port).unwrap_or(&authority), endpoint.path())
 }
 
-/// A root without a `/` at its beginning is below a folder that only the server knows.
+/// Returns the location of a root. Without a `/` at its beginning it is below a folder that only the server
+/// knows.
 fn folder(server: String, root: &str) -> Location {
     let storage = if root.starts_with('/') { server } else { format!("{server} ~") };
     Location::new(storage, root)

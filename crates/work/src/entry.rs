@@ -33,7 +33,7 @@ impl Subject {
         }
     }
 
-    /// The name of the turn of a job.
+    /// Returns the name of the turn of a job.
     pub(crate) fn turn(&self, kind: &Kind) -> String {
         match self {
             Self::Server => kind.name.to_owned(),

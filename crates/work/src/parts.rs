@@ -124,7 +124,7 @@ pub struct Part {
 }
 
 impl Part {
-    /// The position of the job in the bucket.
+    /// Returns the position of the job in the bucket.
     pub fn cursor(&self) -> &Cursor {
         &self.cursor
     }

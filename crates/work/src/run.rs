@@ -12,7 +12,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// The position of the job in its bucket. `None` means that the job is not about a single bucket.
+    /// Returns the position of the job in its bucket. `None` means that the job is not about a single bucket.
     pub fn cursor(&self) -> Option<&Cursor> {
         self.cursor.as_ref()
     }

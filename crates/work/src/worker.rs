@@ -18,7 +18,7 @@ pub trait Worker: Send + fmt::Debug + 'static {
         Subject::Server
     }
 
-    /// How long the job rests before its first step.
+    /// Returns how long the job rests before its first step.
     fn first_rest(&self) -> Duration {
         Duration::ZERO
     }
@@ -26,7 +26,7 @@ pub trait Worker: Send + fmt::Debug + 'static {
     /// Does the work that there is now.
     async fn step(&mut self, run: &Run) -> Result<Stepped, Failure>;
 
-    /// How long the job rests now. `None` means that there is no more work.
+    /// Returns how long the job rests now. `None` means that there is no more work.
     fn rest(&mut self, ended: &Ended) -> Option<Duration>;
 
     /// Waits for an event that ends a rest early. Dropping the future must lose nothing.

@@ -240,7 +240,7 @@ mod tests {
     use super::*;
     use rusqlite::Connection;
 
-    /// The storage class of a value, and the value read back.
+    /// Returns the storage class of a value, and the value read back.
     fn stored<T>(value: &dyn ToSql) -> (String, T)
     where
         Column<T>: FromSql,

@@ -168,7 +168,7 @@ fn is_secret(row: &Row) -> bool {
     row.kind == SecretSetting::KIND
 }
 
-/// The command-line flag of a setting.
+/// Returns the command-line flag of a setting.
 fn flag(row: &Row) -> String {
     let name = row.name;
     if is_secret(row) { format!("--secret-env {name}=VARIABLE") } else { format!("--set {name}=VALUE") }

@@ -28,7 +28,7 @@ struct Facts {
     name: &'static str,
     header: &'static str,
     element: &'static str,
-    /// Bytes of one value.
+    /// The number of bytes of one value.
     length: usize,
     /// The kinds that a multipart upload may have. The first one is used for a client that names only the
     /// algorithm.
@@ -105,7 +105,7 @@ impl ChecksumAlgorithm {
         self.facts().element
     }
 
-    /// Bytes of one value.
+    /// Returns the number of bytes of one value.
     pub const fn length(self) -> usize {
         self.facts().length
     }

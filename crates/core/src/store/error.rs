@@ -173,7 +173,7 @@ impl StoreError {
         matches!(self.kind, StoreErrorKind::Busy | StoreErrorKind::Unavailable)
     }
 
-    /// The payload error behind a `Payload` kind.
+    /// Returns the payload error behind a `Payload` kind.
     pub fn payload(&self) -> Option<&PayloadError> {
         self.source.as_ref()?.downcast_ref()
     }

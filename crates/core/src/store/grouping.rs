@@ -27,7 +27,7 @@ pub trait Ordered {
     type Item;
     type Error;
     fn seek(&mut self, to: Seek) -> Result<(), Self::Error>;
-    /// The next item, if there is one.
+    /// Returns the next item, if there is one.
     fn next(&mut self) -> Result<Option<Self::Item>, Self::Error>;
     fn name(item: &Self::Item) -> &str;
 }

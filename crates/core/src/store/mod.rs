@@ -344,7 +344,7 @@ pub struct CopyAttributes {
 }
 
 impl CopyAttributes {
-    /// The attributes of the copy of an object that has `source`.
+    /// Returns the attributes of a copy whose source has the attributes `source`.
     pub fn apply(&self, source: &Attributes) -> Attributes {
         let kept = || Attributes { website_redirect: None, ..source.clone() };
         let mut attributes = self.metadata.clone().unwrap_or_else(kept);

@@ -35,7 +35,7 @@ use tokio::{sync::Notify, time::Instant};
 
 /// The time between two attempts at work that failed: at first, and at most.
 const RESTS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
-/// The longest rest while all replicas answer: no event would report that a failed repair may work now.
+/// The longest rest while all replicas answer: no event reports that a failed repair may work now.
 const BRIEF: Duration = Duration::from_secs(5);
 
 pub(super) fn start(bucket: &Arc<Bucket>, workers: &Workers) {
