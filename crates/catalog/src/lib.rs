@@ -1,7 +1,7 @@
 //! The catalog: what S3 needs to remember and storage cannot hold. This is a semantic port; SQL stays in its
 //! drivers.
 //!
-//! It has two kinds of rows with two promises:
+//! It has two kinds of rows with two guarantees:
 //! - **truth** (buckets and their documents, identities, leases, uploads and their parts, what storage cannot
 //!   keep of its objects): durable when the call returns, by the durability setting;
 //! - **derived** (the ordered key index and its state): survives a killed process once committed, may lose
@@ -159,8 +159,7 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
 
     // The ordered key index: derived.
     /// Enqueues a change, at once and in order: see the head of this module. A numbered change has no effect
-    /// if a newer change of the same key (or of the same version of it) was made before, even if that was a
-    /// deletion.
+    /// if a newer change of the same key (or of the same version of it) has arrived before, even a deletion.
     fn index_numbered(&self, bucket: BucketId, generation: Generation, change: IndexChange) -> Commit;
     /// Enqueues a change without a number: the order of calls counts.
     fn index(&self, bucket: BucketId, change: IndexChange) -> Commit {

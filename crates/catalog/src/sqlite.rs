@@ -1,6 +1,6 @@
 //! The embedded catalog: SQLite, for one process.
 //!
-//! It has two files, because there are two promises: `catalog.sqlite` holds the truth and is synced by the
+//! It has two files, because there are two guarantees: `catalog.sqlite` holds the truth and is synced by the
 //! durability setting, `index.sqlite` holds what is derived and never waits for a disk. Each has one writing
 //! thread that commits in groups and a few reading connections.
 //!

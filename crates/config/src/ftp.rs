@@ -37,10 +37,10 @@ section! {
         connect_timeout: Duration = Text("3s"),
         /// Maximum number of attempts, for requests that may be repeated.
         attempts: usize = Text("4"),
-        /// Maximum number of connections, at least 4. Each reads, writes, lists or looks up one thing at a
-        /// time. About half of them are for reading and as many for writing; further operations wait, and are
-        /// answered 503 SlowDown after `timeout`. A transfer needs a second connection, which servers count
-        /// separately.
+        /// Maximum number of connections, at least 4. Each does one thing at a time. Two are for listings and
+        /// for short requests; of the others one half reads and the other half writes. Further operations
+        /// wait, and are answered 503 SlowDown after `timeout`. A transfer needs a second connection, which
+        /// servers count separately.
         max_connections: usize = Text("8"),
     }
 }

@@ -10,7 +10,7 @@ use Fallback::{Required, Text, Unset};
 use std::time::Duration;
 
 section! {
-    /// `type = "replicated"`: keeps every bucket on several other backends of any types, with the promises of
+    /// `type = "replicated"`: keeps every bucket on several other backends of any types, with the guarantees of
     /// S3 across them. See [replication](guide/replication.md). A backend that is added to the list here is
     /// filled in the background; `causeway replicate remove` removes one from a bucket.
     ReplicatedBackend {

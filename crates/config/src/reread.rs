@@ -6,7 +6,7 @@
 //! | the root user, identities, their limits | everything else of `[server]` |
 //! | buckets, their owners, grants and limits | backends that were changed or removed, and their layers |
 //! | backends that are new | new buckets on a backend that moves with the next start |
-//! | `default.backend`, `server.log_level`, paths of a certificate | TLS where there was none, or the reverse |
+//! | `default.backend`, `server.log_level`, paths of a certificate | TLS where there was none; the reverse |
 //!
 //! Invariants:
 //! - a setting that waits keeps the value that is in force, so that the next reading compares with that;

@@ -73,7 +73,7 @@ section! {
         /// The domain of virtual-host addressing: with `s3.example.com`, `photos.s3.example.com/a` is key `a`
         /// of bucket `photos`. Path-style addressing always works.
         domain: Option<Domains> = Unset("path-style only"),
-        /// The region of the gateway, which clients are told. Requests signed for another region are refused,
+        /// The region of the gateway, as replies report it. Requests signed for another region are refused,
         /// unless `accept_any_region` is `true`.
         region: Option<String> = Unset("`us-east-1`, and any region is accepted"),
         /// Whether requests may be signed for any region, and buckets created in any.
@@ -128,7 +128,7 @@ section! {
         /// uploads themselves.
         spool: Option<PathBuf> = Unset("`.causeway/spool` in the data directory"),
         /// Maximum number of bytes of parts in the spool, for each backend. Parts that do not fit are
-        /// answered 503 SlowDown; parts of uploads that could never fit are answered 400 EntityTooLarge.
+        /// answered 503 SlowDown; if the parts of one upload alone do not fit, 400 EntityTooLarge.
         spool_size: Size = Text("16GiB"),
         /// Bytes of memory for the answers of backends with a `metadata_ttl`: one cache for all of them.
         metadata_cache_size: Size = Text("64MiB"),

@@ -398,7 +398,7 @@ pub enum Addressing {
     Virtual,
 }
 
-/// Whether a storage keeps one of S3's promises.
+/// Whether a storage keeps one of S3's guarantees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Promise {
     /// A probe finds this out.

@@ -6,7 +6,7 @@ use std::{fmt, time::Duration};
 
 /// A job. `Workers::live` runs it: it takes the job's turn, does a step, rests, and repeats this.
 ///
-/// An implementation promises:
+/// An implementation guarantees:
 /// - a step may be dropped wherever it waits; its kind says what that means (`Interruption`);
 /// - a step ends: it does as much as there is to do now, and leaves what cannot be done now to the next step;
 /// - it decides itself what it logs; its failure is also shown to operators.

@@ -42,7 +42,7 @@ pub(super) struct Reserve {
 #[derive(Debug)]
 struct State {
     length: u64,
-    /// The time of the last attempt to fill the reserve, while it is not full.
+    /// Set while the reserve is not full: the time of its last use, or of the last attempt to fill it.
     tried: Option<Instant>,
 }
 

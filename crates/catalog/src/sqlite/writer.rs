@@ -55,7 +55,7 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
-/// The result of a change: see [`Failure`] for what its errors promise.
+/// The result of a change: see [`Failure`] for what its errors guarantee.
 pub(super) type Applied<T> = std::result::Result<T, Failure>;
 
 #[derive(Debug)]

@@ -53,7 +53,7 @@ pub enum StoreErrorKind {
     /// 503 ServiceUnavailable: the storage does not answer.
     Unavailable,
     /// 503 ServiceUnavailable: no connection to the storage can be made, and waiting does not help: it is not
-    /// the expected storage, or it does not accept our credentials.
+    /// the expected storage, or it does not accept the gateway's credentials.
     NoConnection,
     /// 507: the storage has no space, or a quota is exceeded.
     StorageFull,

@@ -21,7 +21,7 @@ use crate::model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId};
 use async_trait::async_trait;
 use std::fmt;
 
-/// [`Store`] says what each method promises.
+/// [`Store`] says what each method guarantees.
 pub trait Layer: Sized + Send + Sync + fmt::Debug + 'static {
     /// Returns the store below, which handles every call that this layer does not define.
     fn below(&self) -> &dyn Store;

@@ -101,7 +101,7 @@ impl Memory {
         self.lacks() > 0
     }
 
-    /// Returns how many bytes have to be released before this share is no longer full.
+    /// Returns how many bytes other shares have to release before this one is no longer full.
     pub fn lacks(&self) -> usize {
         let of_all = self.whole.as_ref().map_or(0, |whole| whole.used());
         (self.used() + of_all + 1).saturating_sub(self.limit)

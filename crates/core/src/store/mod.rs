@@ -2,7 +2,7 @@
 //!
 //! Every driver (`backend`) implements [`Store`]. Every layer on top of a store (cache, limits, …) is a
 //! [`Layer`], and through that a store. The functions in `tests/contract` check each of them against the
-//! promises written here. No type of an SDK, of SQL or of HTTP crosses this trait.
+//! guarantees written here. No type of an SDK, of SQL or of HTTP crosses this trait.
 //!
 //! Invariants of every implementation:
 //! - an object becomes visible whole, with its attributes, or not at all; the object that it replaces stays

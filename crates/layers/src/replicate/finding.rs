@@ -88,7 +88,7 @@ impl Bucket {
             && self.members().iter().any(|member| member.is_unexplored())
     }
 
-    /// Waits until the existing objects are known: that is the case once any replica was fully scanned.
+    /// Waits until the existing objects are known: they are once any replica was complete.
     pub(super) async fn looked_through(&self) -> Result<()> {
         let mut seeded = self.seeded.since_now();
         let known = async {

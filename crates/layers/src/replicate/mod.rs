@@ -226,7 +226,7 @@ impl ReplicatedBackend {
         Ok(known)
     }
 
-    /// Returns how many replicas the policy promises.
+    /// Returns how many replicas must have a write by the policy.
     fn promised(&self) -> usize {
         match self.settings.write {
             WritePolicy::All => self.settings.members.len(),

@@ -44,8 +44,8 @@ impl Places {
 pub(super) struct Uploads {
     members: Mutex<HashMap<UploadId, Places>>,
     hands: Arc<Hands>,
-    /// The time until which members may have, or get, unknown uploads. It is set at first, because the
-    /// history before the start is not known.
+    /// Set while members may have unknown uploads; until this time they may get further ones. It is set at
+    /// first, because what happened before the start is not known.
     orphans: Mutex<Option<Instant>>,
 }
 
