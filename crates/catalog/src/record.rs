@@ -49,7 +49,7 @@ impl BucketRecord {
 /// A replica of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaRecord {
-    /// The id by which its driver knows it.
+    /// The id by which the driver of its backend knows the replica.
     pub id: BucketId,
     pub backend: String,
     pub place: String,

@@ -135,7 +135,7 @@ impl FromSql for Column<Role> {
     }
 }
 
-/// Stored: never change one, only add.
+/// These numbers are stored: never change one, only add.
 const ALGORITHMS: [(ChecksumAlgorithm, i64); 10] = [
     (ChecksumAlgorithm::Crc32, 1),
     (ChecksumAlgorithm::Crc32c, 2),

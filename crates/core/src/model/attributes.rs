@@ -23,7 +23,7 @@ pub struct Attributes {
     pub content_encoding: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_language: Option<String>,
-    /// Kept verbatim, as S3 does.
+    /// The value is kept verbatim, as S3 does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StorageClass(&'static str);
 
-/// S3 API reference, `x-amz-storage-class`.
+/// The classes of S3 (S3 API reference, `x-amz-storage-class`).
 const NAMES: &[&str] = &[
     "REDUCED_REDUNDANCY",
     "STANDARD_IA",

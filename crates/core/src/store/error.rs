@@ -48,7 +48,7 @@ pub enum StoreErrorKind {
     Broken,
     /// 501: this backend cannot do what the request asks for.
     NotImplemented,
-    /// 503 SlowDown.
+    /// 503 SlowDown: the storage, or the gateway, has too much work.
     Busy,
     /// 503 ServiceUnavailable: the storage does not answer.
     Unavailable,

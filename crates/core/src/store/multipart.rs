@@ -18,7 +18,7 @@ use md5::{Digest, Md5};
 /// The minimum size of every part but the last (S3 User Guide, "Multipart upload limits").
 pub const MIN_PART_SIZE: u64 = 5 << 20;
 pub const MAX_PART_SIZE: u64 = 5 << 30;
-/// 48.8 TiB.
+/// The maximum size of an object: 48.8 TiB.
 pub const MAX_OBJECT_SIZE: u64 = MAX_PART_NUMBER as u64 * MAX_PART_SIZE;
 
 /// What a driver recorded about a part when it arrived.

@@ -157,7 +157,7 @@ impl Broadcast {
         let patience = tokio::time::sleep(self.grace);
         tokio::pin!(patience);
         loop {
-            // Registered before the check, so that no change is missed.
+            // The waiter is registered before the check, so that no change is missed.
             let changed = self.shared.notified();
             let waiting: Vec<usize> = self.legs.iter().filter_map(|leg| leg.waiting()).collect();
             if waiting.len() < needed {

@@ -320,7 +320,7 @@ impl Backend for ReplicatedBackend {
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         let open = self.opened_bucket(bucket).await?;
-        // Objects whose deletion has not reached every replica.
+        // There are objects whose deletion has not reached every replica.
         if queue::drain(&open, |_| ()).await?.left > 0 {
             return Err(places::still_has_deleted());
         }

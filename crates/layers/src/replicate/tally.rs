@@ -48,7 +48,7 @@ impl Since {
     pub(super) async fn grown(&mut self) {
         loop {
             let tally = self.tally.clone();
-            // Registered before the check, so that no growth is missed.
+            // The waiter is registered before the check, so that no growth is missed.
             let grown = tally.0.grown.notified();
             if self.has_grown() {
                 return;

@@ -29,7 +29,7 @@ const TRIES: usize = 3;
 pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutRequest) -> Result<Written> {
     let PutRequest { attributes, conditions, payload } = request;
     let is_short = payload.length().is_some_and(|length| length <= SMALL);
-    // Registered before anything about the key is read.
+    // The body is registered before anything about the key is read.
     let underway = (!is_short).then(|| bucket.bodies.begin(key));
     let writers = bucket.writers()?;
     let broadcast = Broadcast::new(&payload, writers.iter().map(|(member, _)| member.pace.clone()), None);
@@ -45,7 +45,7 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
     let legs = broadcast.legs.clone();
     let steps = writers.into_iter().zip(&legs).map(step).collect();
     let ended = match broadcast.send(payload, bucket.needed()).await {
-        // Too few replicas receive the body.
+        // Too few replicas took the body.
         Err(error) if error.kind() == StoreErrorKind::Unavailable => {
             return Err(untaken::reason(bucket, key, &conditions, (steps, before)).await);
         }

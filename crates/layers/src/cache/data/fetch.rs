@@ -307,7 +307,7 @@ impl Shared {
         loop {
             let moved = self.moved.notified();
             tokio::pin!(moved);
-            // Registered before the check, so that no change in between is missed.
+            // The waiter is registered before the check, so that no change in between is missed.
             moved.as_mut().enable();
             if let Some(found) = look(&lock(&self.state)) {
                 return found;
