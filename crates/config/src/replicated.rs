@@ -10,8 +10,8 @@ use Fallback::{Required, Text, Unset};
 use std::time::Duration;
 
 section! {
-    /// `type = "replicated"`: keeps every bucket on several other backends of any types, with the guarantees of
-    /// S3 across them. See [replication](guide/replication.md). A backend that is added to the list here is
+    /// `type = "replicated"`: keeps every bucket on several other backends of any types, with S3's guarantees
+    /// across them. See [replication](guide/replication.md). A backend that is added to the list here is
     /// filled in the background; `causeway replicate remove` removes one from a bucket.
     ReplicatedBackend {
         /// The backends, in the order in which they are read.
