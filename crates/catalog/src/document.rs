@@ -3,7 +3,7 @@
 
 use super::Revision;
 
-/// A document to be stored. Its kind is a short name; the registry of kinds owns what the body says.
+/// A document to store. Its kind is a short name; the registry of kinds decides what the body means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDocument {
     pub kind: String,
@@ -14,14 +14,14 @@ pub struct NewDocument {
 pub struct Document {
     pub kind: String,
     pub body: String,
-    /// The revision that the bucket's documents got by the last change of this one.
+    /// The revision of the bucket's documents at the last change of this document.
     pub revision: Revision,
 }
 
 /// Documents of a bucket, in the order of their kinds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Documents {
-    /// A number that grows with each change of any document of the bucket. `NONE`: there never was a
+    /// A number that grows with each change of any document of the bucket. `NONE`: the bucket never had a
     /// document.
     pub revision: Revision,
     pub all: Vec<Document>,

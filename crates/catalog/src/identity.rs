@@ -9,16 +9,16 @@ pub struct NewIdentity {
     pub tenant: TenantId,
     pub access_key: AccessKey,
     pub role: Role,
-    /// Shown as owner; the access key if there is none.
+    /// The name shown as owner. `None`: the access key is shown.
     pub name: Option<String>,
-    /// The secret, sealed by the holder of the key: the catalog never sees it in clear.
+    /// The secret, sealed by the holder of the key: the catalog never has it in clear text.
     pub sealed_secret: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityRecord {
     pub identity: NewIdentity,
-    /// The revision that all identities got by the last change of this one.
+    /// The revision of all identities at the last change of this one.
     pub revision: Revision,
 }
 

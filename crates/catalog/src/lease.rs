@@ -1,26 +1,26 @@
 //! Leases: the right of one process to do, for a while, what only one of several processes may do.
 //!
-//! One clock decides whether a lease has run out, for all who share the catalog: the catalog's own. Callers
-//! measure how long they may rely on their lease by their own monotonic clock, beginning before they asked. A
-//! clock that jumps can end a lease too early or too late; the fencing number keeps a former holder from
-//! doing harm: it grows with each holder and never begins anew.
+//! The catalog's own clock decides, for all processes that share the catalog, whether a lease has expired.
+//! Callers measure with their own monotonic clock how long they may rely on a lease, beginning before their
+//! request. A clock that jumps can end a lease too early or too late. The fencing number prevents harm by a
+//! former holder: it grows with each holder and is never reset.
 
 use crate::model::Timestamp;
 use std::{fmt, sync::Arc};
 
-/// Somebody's right to do what its name says, until it runs out, is released, or somebody else has it.
+/// The right to do what the name says. It ends when it expires, is released, or passes to another owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     pub name: String,
-    /// One process, or one part of one: a restarted process has another name.
+    /// The holder: one process, or a part of one. A process has another name after a restart.
     pub owner: String,
-    /// Higher than that of everybody who had the lease before.
+    /// Higher than the number of every earlier holder.
     pub fencing: u64,
-    /// By the catalog's clock.
+    /// The time of expiry, by the catalog's clock.
     pub until: Timestamp,
 }
 
-/// Which clock a catalog goes by. Tests hold it.
+/// The clock of a catalog. Tests use one that they control.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
@@ -35,7 +35,7 @@ impl Clock {
 }
 
 impl Default for Clock {
-    /// The system's.
+    /// Returns the clock of the system.
     fn default() -> Self {
         Self::new(Timestamp::now)
     }

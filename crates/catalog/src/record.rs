@@ -10,13 +10,14 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// Never used again, not even for a bucket of the same name: late writes of a deleted bucket touch nothing.
+/// The id of a bucket. It is never used again, not even for a bucket of the same name: late writes to a
+/// deleted bucket have no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BucketId(pub i64);
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewBucket {
-    /// Whose name it is. The owner is one of the same tenant.
+    /// The tenant that the name belongs to. The owner is of the same tenant.
     pub tenant: TenantId,
     pub name: BucketName,
     pub owner: Owner,
@@ -30,11 +31,11 @@ pub struct NewBucket {
 #[derive(Debug, Clone, PartialEq)]
 pub struct BucketRecord {
     pub id: BucketId,
-    /// Moves when the bucket itself is changed, its owner for one. Its documents have a revision of their
-    /// own.
+    /// The revision of the bucket itself; a change of its owner, for example, changes it. The documents have
+    /// a revision of their own.
     pub revision: Revision,
     pub bucket: NewBucket,
-    /// All of them where one bucket was asked for, and those that were asked for where buckets were listed.
+    /// All documents if one bucket was read; only the requested kinds if buckets were listed.
     pub documents: Documents,
 }
 
@@ -48,19 +49,19 @@ impl BucketRecord {
 /// A replica of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaRecord {
-    /// The id by which its driver knows it.
+    /// The id by which the driver of its backend knows the replica.
     pub id: BucketId,
     pub backend: String,
     pub place: String,
-    /// Lower ones are read first.
+    /// Replicas of a lower rank are read first.
     pub rank: i64,
-    /// The replica was complete once: what it lacks now is in the queue of repairs.
+    /// The replica was complete once. What it lacks since then is in the queue of repairs.
     pub seeded: bool,
-    /// The replica was complete once and lost its location since: it is filled again, and everything else
-    /// found there is old.
+    /// The replica was complete once and has lost its location since. It is filled again; anything else found
+    /// there is out of date.
     pub refilled: bool,
-    /// The location could not be made with its bucket: data found there may belong to others, and is checked
-    /// first.
+    /// The location could not be created with the bucket. Data found there may belong to another program, and
+    /// is checked first.
     pub unmade: bool,
     pub revision: Revision,
 }
@@ -74,7 +75,7 @@ pub struct LeftPlace {
     pub bucket: BucketName,
 }
 
-/// A location on a backend, as in [`NewBucket::place`]. The empty one is all of the backend.
+/// A location on a backend, as in [`NewBucket::place`]. The empty location is the whole backend.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BackendPlace {
     pub backend: String,
@@ -92,7 +93,7 @@ pub enum ReplicaChange {
     Seeded,
     /// The replica is to be filled again: the data there is old.
     Refilled,
-    /// The location could not be made yet.
+    /// The location could not be created yet.
     Unmade,
     /// The replica ranks before all others.
     First,
@@ -106,7 +107,7 @@ pub enum BucketChange {
 #[derive(Debug, Clone, Default)]
 pub struct BucketsQuery {
     pub tenant: TenantId,
-    /// Only those of this owner's id.
+    /// Only buckets of the owner with this id.
     pub owner: Option<String>,
     /// Buckets with these names are included, whoever owns them.
     pub besides: Vec<BucketName>,
@@ -132,21 +133,22 @@ pub struct IndexRow {
     pub etag: ETag,
     pub last_modified: Timestamp,
     pub checksum: Option<ChecksumSpec>,
-    /// The driver's own words for "the same file as then"; opaque here.
+    /// The driver's own identification of the file, to detect changes. It is opaque here.
     pub fingerprint: Vec<u8>,
     pub version: RowVersion,
 }
 
-/// Which version of its key a row is of. The default is the null version of a bucket without versions.
+/// The version of its key that a row belongs to. The default is the null version of a bucket without
+/// versions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowVersion {
     /// `None` is the null version.
     pub id: Option<Arc<str>>,
-    /// A newer version of a key has a greater one, and no two have the same.
+    /// Newer versions of a key have a greater order, and no two versions have the same.
     pub order: u64,
 }
 
-/// A version that LIST does not show: one behind the current one, or a delete marker.
+/// A version that LIST does not show: one behind the current version, or a delete marker.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VersionRow {
     pub row: IndexRow,
@@ -155,17 +157,17 @@ pub struct VersionRow {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum IndexChange {
-    /// The row that LIST shows for the key from now on.
+    /// LIST shows this row for the key from now on.
     Put(IndexRow),
-    /// LIST shows nothing of the key any more.
+    /// LIST no longer shows the key.
     Delete(ObjectKey),
     PutVersion(VersionRow),
-    /// The version of this order.
+    /// Removes the version of this order.
     DeleteVersion(ObjectKey, u64),
 }
 
-/// Numbers a change of the index among all changes of its key, whatever the order in which they arrive: the
-/// greater one is newer. Of one bucket, either all changes are numbered or none.
+/// The number of an index change among all changes of its key, in whatever order they arrive: the greater
+/// number is newer. In one bucket, either all changes are numbered or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Generation(pub u64);
 
@@ -174,7 +176,7 @@ impl Generation {
     pub const UNNUMBERED: Self = Self(0);
 }
 
-/// How much a bucket holds, as its key index says.
+/// The size of a bucket, according to its key index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketSize {
     pub name: BucketName,
@@ -185,20 +187,20 @@ pub struct BucketSize {
 /// The largest of the buckets that have a key index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BucketSizes {
-    /// In order of their bytes, the largest first.
+    /// Ordered by their number of bytes, the largest first.
     pub largest: Vec<BucketSize>,
-    /// How many others there are.
+    /// The number of buckets that are not in `largest`.
     pub others: usize,
 }
 
-/// What a driver remembers of an object that its storage cannot keep, in a format of the driver.
+/// What a driver records of an object because its storage cannot keep it, in a format of the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectRow {
     pub key: ObjectKey,
-    /// Describes what the key holds.
+    /// The committed record: it describes the object that the key holds.
     pub stands: Option<String>,
-    /// The pending change: describes what the key was about to hold when this was written. Its outcome is not
-    /// known yet.
+    /// The pending change: it describes the object that the key was about to hold when this was written. The
+    /// result is not known yet.
     pub intended: Option<String>,
 }
 
@@ -216,7 +218,7 @@ pub struct StoredObject {
     pub revision: Revision,
 }
 
-/// What a driver remembers of a version that is not the current one.
+/// What a driver records of a version that is not the current one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectVersion {
     /// The order, as in [`RowVersion::order`].
@@ -227,7 +229,7 @@ pub struct ObjectVersion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhichObjects {
     All,
-    /// With an intention.
+    /// Only rows with a pending change.
     Unsettled,
 }
 
@@ -241,7 +243,7 @@ pub struct UploadRecord {
     pub attributes: Attributes,
     pub checksum: ChecksumSpec,
     pub explicit_checksum: bool,
-    /// The identifier by which the driver knows the upload, in a format of the driver.
+    /// The driver's identifier of the upload, in a format of the driver.
     pub location: String,
 }
 
@@ -252,11 +254,11 @@ pub struct PartRecord {
     pub md5: [u8; 16],
     pub checksum: Option<Checksum>,
     pub last_modified: Timestamp,
-    /// Where the driver put the bytes, in a format of the driver.
+    /// The location of the bytes, in a format of the driver.
     pub location: String,
 }
 
-/// How an upload ended, so that a repeated Complete is answered alike.
+/// The result of an upload, so that a repeated Complete gets the same answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompletedUpload {
     pub key: ObjectKey,

@@ -1,7 +1,7 @@
 //! Compare-and-swap: what a caller has read, and what it expects to overwrite.
 //!
 //! Several processes may have one catalog open. A caller that computed a value from something that it read
-//! names the revision of that; a caller that overwrites any value says so.
+//! names the revision of what it read; a caller that overwrites any value says so.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -11,9 +11,9 @@ use std::{
     },
 };
 
-/// Names a stored value as it was read. Another value never has it, not even after the first was removed.
-/// Those of one bucket's settings grow with each change, and so do those of all identities; of other values
-/// they only differ.
+/// Identifies a stored value as it was read. No other value has the same revision, not even after the first
+/// value was removed. The revisions of one bucket's documents grow with each change, and so do those of all
+/// identities; the revisions of other values have no order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Revision(pub i64);
 
@@ -21,8 +21,8 @@ impl Revision {
     /// Nothing is stored.
     pub const NONE: Self = Self(0);
 
-    /// One that no other value has, in no process: 63 random bits. Made here and not by the database, which
-    /// takes as long to give a row back as to write it.
+    /// Returns a revision that no other value has, in any process: 63 random bits. It is made here because
+    /// the database takes as long to return a row as to write it.
     pub(crate) fn fresh() -> Self {
         static KEYS: OnceLock<RandomState> = OnceLock::new();
         static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -31,11 +31,10 @@ impl Revision {
     }
 }
 
-/// The state that is required for a change. In any other state, the change fails with `Conflict` and nothing
-/// is changed.
+/// The state that a change requires. In any other state the change fails with `Conflict` and changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// Whatever is there is overwritten.
+    /// Any stored value is overwritten.
     Any,
     Exactly(Revision),
 }

@@ -1,12 +1,12 @@
 //! The embedded catalog: SQLite, for one process.
 //!
-//! It has two files, because there are two promises: `catalog.sqlite` holds the truth and is synced by the
+//! It has two files, because there are two guarantees: `catalog.sqlite` holds the truth and is synced by the
 //! durability setting, `index.sqlite` holds what is derived and never waits for a disk. Each has one writing
 //! thread that commits in groups and a few reading connections.
 //!
 //! Invariants:
 //! - nothing of the driver leaves this module: no type, and no SQL;
-//! - index rows of a deleted bucket cannot be seen, and are swept away in the background, at the latest after
+//! - index rows of a deleted bucket are never visible, and are removed in the background, at the latest after
 //!   the next start.
 
 mod bucket;
@@ -52,7 +52,7 @@ use std::{
 };
 use writer::{Step, Writer};
 
-/// Listings and lookups may take long; reads of the truth are single rows.
+/// Listings and lookups may take long. Reads of the truth are single rows, and need fewer connections.
 const INDEX_READERS: u32 = 4;
 const TRUTH_READERS: u32 = 2;
 
@@ -70,7 +70,7 @@ struct Database {
     readers: Readers,
 }
 
-/// Buckets that the index may still hold something of, though they were deleted.
+/// Deleted buckets of which the index may still have rows.
 #[derive(Debug, Default)]
 struct Gone(RwLock<HashSet<BucketId>>);
 
@@ -84,18 +84,19 @@ impl Gone {
     }
 }
 
-/// Removes the index of a catalog that is not open: the next process to open it begins an empty one.
+/// Removes the index of a catalog that is not open. The next process that opens the catalog creates an empty
+/// index.
 pub fn forget_index(dir: &Path) -> Result<()> {
     file::forget_index(dir)
 }
 
 impl SqliteCatalog {
-    /// Opens the two files in `dir`, which has to exist; files that do not are made.
+    /// Opens the two files in `dir`, which must exist. Missing files are created.
     pub fn open(dir: &Path, durability: Durability) -> Result<Self> {
         Self::open_by(dir, durability, Clock::default())
     }
 
-    /// Leases run out by `clock`.
+    /// Like `open`, with the clock by which leases expire.
     pub fn open_by(dir: &Path, durability: Durability, clock: Clock) -> Result<Self> {
         let reserve = Reserve::open(dir).map_err(|error| {
             error::unavailable(format!("keeping a reserve in {}: {error}", dir.display()))
@@ -103,7 +104,7 @@ impl SqliteCatalog {
         let reserve = Arc::new(reserve);
         loop {
             match Self::open_with(dir, durability, &reserve, clock.clone()) {
-                // The catalog opens on a full disk, too: otherwise nothing could be deleted.
+                // The catalog must open on a full disk, too: otherwise nothing could be deleted.
                 Err(_) if reserve.is_full() && reserve.give() => {}
                 opened => return opened,
             }
@@ -113,8 +114,7 @@ impl SqliteCatalog {
     fn open_with(dir: &Path, durability: Durability, reserve: &Arc<Reserve>, clock: Clock) -> Result<Self> {
         let truth = file::open_truth(dir, durability)?;
         let mut index = file::open_index(dir)?;
-        // The buckets in the index that the truth does not know: they were deleted, and sweeping was cut
-        // short.
+        // Buckets that are in the index and not in the truth were deleted, and the sweep was interrupted.
         let seen = match index::buckets(&index) {
             Err(error) if error::is_corrupt(&error) => {
                 drop(index);
@@ -153,7 +153,7 @@ impl SqliteCatalog {
         Ok(catalog)
     }
 
-    /// When a lease that is asked for now begins, and when it runs out.
+    /// Returns the beginning and the end of a lease that is requested now.
     fn term(&self, ttl: Duration) -> (Timestamp, Timestamp) {
         let now = self.clock.now();
         let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
@@ -161,13 +161,13 @@ impl SqliteCatalog {
     }
 }
 
-/// Removes what the index holds of buckets, in the background.
+/// Removes the index rows of these buckets, in the background.
 fn sweep(index: &Database, mut buckets: VecDeque<BucketId>) -> Commit {
     index.writer.submit_freeing_steps(move |db| {
         if let Some(bucket) = buckets.front()
             && let Step::Done(()) = index::sweep(db, *bucket)?
         {
-            // Should this be rolled back, what stays is swept after the next start.
+            // If this is rolled back, the next start sweeps the rest.
             buckets.pop_front();
         }
         Ok(if buckets.is_empty() { Step::Done(()) } else { Step::More })
@@ -206,7 +206,7 @@ impl Catalog for SqliteCatalog {
     async fn delete_bucket(&self, bucket: BucketId) -> Result<()> {
         let deleted = self.truth.writer.submit_freeing(move |db| bucket::delete(db, bucket));
         let (index, gone) = (self.index.clone(), self.gone.clone());
-        // This is a task of its own: once begun, it completes even if the caller is dropped.
+        // A task of its own: once begun, it completes even if the caller is dropped.
         let task = tokio::spawn(async move {
             let deleted = deleted.await?;
             deleted.iter().for_each(|bucket| gone.insert(*bucket));
@@ -374,7 +374,7 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn bucket_sizes(&self, limit: usize) -> Result<BucketSizes> {
-        // Two snapshots: what is counted of a bucket that is gone by the second is left out there.
+        // These are two snapshots: a bucket that was deleted between them is left out by the second.
         let sizes = self.index.readers.read(sizes::all).await?;
         self.truth.readers.read(move |db| bucket::largest(db, &sizes, limit)).await
     }
@@ -511,7 +511,7 @@ impl Catalog for SqliteCatalog {
     }
 
     async fn close(&self) -> Result<()> {
-        // Readers first: a checkpoint cannot empty a log that somebody reads from.
+        // Readers are closed first: a checkpoint cannot empty a log that a connection reads from.
         self.index.readers.close().await;
         self.truth.readers.close().await;
         let (index, truth) = (self.index.writer.close(), self.truth.writer.close());

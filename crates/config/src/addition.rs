@@ -15,43 +15,44 @@ use crate::model::BucketName;
 use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, InlineTable, Item, Table, Value};
 
-/// The operator's description of the new bucket.
+/// The operator's description of a new bucket.
 #[derive(Default)]
 pub struct Addition {
     pub bucket: String,
     pub url: String,
-    /// An existing backend, or the name of a new one.
+    /// The name of an existing backend, or the name for a new one.
     pub backend: Option<String>,
     pub region: Option<String>,
-    /// The access key id; on Azure the account.
+    /// The access key id; for Azure the name of the account.
     pub access_key: Option<String>,
     pub secret_key: Option<SecretSource>,
-    /// Azure: a variable that holds it.
+    /// Only for Azure: where the connection string is.
     pub connection_string: Option<String>,
-    /// Google: a file with the JSON of an account.
+    /// Only for Google: a file with the JSON of an account.
     pub credentials: Option<PathBuf>,
-    /// Google: of new buckets.
+    /// Only for Google: the project that new buckets belong to.
     pub project: Option<String>,
     /// Further keys of a new backend, and their values.
     pub settings: Vec<(String, String)>,
-    /// The secret ones among them.
+    /// Further keys of a new backend whose values are secret.
     pub secrets: Vec<(String, SecretSource)>,
 }
 
 impl Addition {
-    /// Whether any credentials were given, which belong to a new backend on an object store.
+    /// Returns whether any credentials were given. They are for a new backend on an object store.
     fn has_credentials(&self) -> bool {
         let texts = [&self.region, &self.access_key, &self.connection_string, &self.project];
         texts.into_iter().any(Option::is_some) || self.secret_key.is_some() || self.credentials.is_some()
     }
 
-    /// Whether keys of a new backend were given.
+    /// Returns whether keys of a new backend were given.
     fn has_settings(&self) -> bool {
         !self.settings.is_empty() || !self.secrets.is_empty()
     }
 }
 
-/// Where a secret is taken from, to be sealed. Not `Debug`: it may be the secret itself.
+/// Where a secret is read from before it is sealed. This type is not `Debug`, because it may be the secret
+/// itself.
 pub enum SecretSource {
     Environment(String),
     File(PathBuf),
@@ -75,7 +76,7 @@ impl SecretSource {
     }
 }
 
-/// A bucket that can be added.
+/// A bucket that can be added, and the change that adds it.
 #[derive(Debug)]
 pub struct Added {
     pub edit: Edit,
@@ -85,16 +86,16 @@ pub struct Added {
     pub notes: Vec<String>,
     /// The directory of a bucket on disk.
     pub directory: Option<PathBuf>,
-    /// Whether nothing can be probed before a person authorizes the backend.
+    /// Nothing can be probed before a person has authorized the backend.
     pub awaits_authorization: bool,
 }
 
-/// Where the new bucket goes.
+/// Where a new bucket is placed.
 struct Site {
-    /// An existing backend, or the name of a new one.
+    /// The name of an existing backend, or the name for a new one.
     backend: String,
     new: Option<Keys>,
-    /// Keys of the bucket.
+    /// The keys of the bucket that say where it is, with their values.
     place: Vec<(&'static str, String)>,
 }
 
@@ -128,7 +129,7 @@ pub fn add(path: &Path, sources: Sources, addition: &Addition) -> Result<Added, 
     if site.new.is_none() && addition.has_settings() {
         return refuse(format!("backend '{}' exists: its settings are in the configuration", site.backend));
     }
-    // Whether there is such a backend already shows once it is read as settings.
+    // Only settings can be compared: the new section is read first, to find a backend with the same settings.
     let (mut key, mut backend, mut backend_is_new) = (None, site.backend, false);
     if let Some(mut said) = site.new {
         folder::complete(&draft, addition, &mut said)?;
@@ -159,8 +160,8 @@ fn twin(settings: &Settings, backend: &Backend) -> Option<String> {
     settings.backends.iter().find(|(_, other)| *other == backend).map(|(name, _)| name.clone())
 }
 
-/// Without a section for a backend, the implicit backend is the default. It must stay the default when
-/// another is added.
+/// Writes down what the configuration implies. Without any section for a backend, the implicit backend is the
+/// default, and it must stay the default when another backend is added.
 fn make_explicit(draft: &Draft, sections: &mut Sections) -> Result<Vec<String>, EditError> {
     let (settings, mut notes) = (&draft.settings, Vec::new());
     let variables = |section: &str| draft.has_variables(&format!("{}{section}__", environment::PREFIX));
@@ -179,7 +180,7 @@ fn make_explicit(draft: &Draft, sections: &mut Sections) -> Result<Vec<String>, 
     Ok(notes)
 }
 
-/// Absolute, and without links as far as it exists.
+/// Returns the absolute path, with links resolved as far as the path exists.
 fn settled(path: &Path) -> Result<PathBuf, EditError> {
     let absolute = std::path::absolute(path)
         .map_err(|error| EditError::Refused(format!("{}: {error}", path.display())))?;
@@ -189,7 +190,7 @@ fn settled(path: &Path) -> Result<PathBuf, EditError> {
     Ok(std::fs::canonicalize(&absolute).unwrap_or(absolute))
 }
 
-/// Puts the directory on a backend whose root contains it, or on a new backend.
+/// Places the directory on a backend whose root contains it, or else on a new backend.
 fn directory(draft: &Draft, addition: &Addition, name: &BucketName, path: &Path) -> Result<Site, EditError> {
     if addition.has_credentials() {
         return refuse("a directory has neither a region nor credentials");
@@ -344,7 +345,7 @@ fn free_name(draft: &Draft, addition: &Addition, base: &str) -> String {
     if let Some(name) = &addition.backend {
         return name.clone();
     }
-    // Names of backends have no dots.
+    // The name of a backend has no dots.
     let base = base.replace('.', "-");
     let numbered = (2..).map(|n| format!("{base}-{n}"));
     std::iter::once(base.clone())
@@ -400,7 +401,7 @@ impl Sections {
         Ok(())
     }
 
-    /// The text with these sections behind it.
+    /// Returns `text` with these sections appended.
     fn after(&self, text: &str) -> String {
         let gap = match text {
             "" => "",

@@ -1,4 +1,4 @@
-//! Addresses to listen on, as they are configured. Names are resolved at start, by the code that listens.
+//! Addresses to listen on, as they are configured. The code that listens resolves names, at the start.
 
 use super::{
     tree::{Node, Raw},
@@ -9,27 +9,27 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-/// Where to listen: at least one address.
+/// The addresses to listen on: at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses(pub Vec<Address>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     Socket(SocketAddr),
-    /// A port on every address of the machine, of IPv6 and IPv4.
+    /// A port on every address of the machine, both IPv6 and IPv4.
     Any(u16),
-    /// A port on every address that a name has.
+    /// A port on every address that a name resolves to.
     Named(String, u16),
 }
 
 impl Address {
-    /// `127.0.0.1:9000`, `[::1]:9000`, `localhost:9000`, `:9000` or `9000`.
+    /// Parses `127.0.0.1:9000`, `[::1]:9000`, `localhost:9000`, `:9000` or `9000`.
     pub fn parse(text: &str) -> Option<Self> {
         if let Ok(address) = text.parse() {
             return Some(Self::Socket(address));
         }
         let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
-        // `parse` would take a sign.
+        // `parse` would accept a sign.
         let port = port.bytes().all(|b| b.is_ascii_digit()).then(|| port.parse().ok())??;
         match host {
             "" => Some(Self::Any(port)),
@@ -39,7 +39,7 @@ impl Address {
     }
 }
 
-/// Whether a host is a name. Addresses were parsed before: text that still looks like one is wrong.
+/// Returns whether a host is a name. Addresses were parsed before: other text that looks like one is wrong.
 fn is_name(host: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())

@@ -1,4 +1,4 @@
-//! Settings of amounts: rates, shares, counts beyond what memory holds, and sets of operations.
+//! Settings of amounts: rates, shares, counts that may be very large, and sets of operations.
 
 use super::{
     tree::{Node, Raw},
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::store::operation::Operations;
 
-/// A number of bytes a second.
+/// A number of bytes per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByteRate(pub u64);
 
@@ -30,7 +30,7 @@ impl Setting for ByteRate {
     }
 }
 
-/// How many, where there may be very many.
+/// A count that may be very large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count(pub u64);
 
@@ -47,7 +47,7 @@ impl Setting for Count {
     }
 }
 
-/// A part of all, from 0 to 1.
+/// A share of all, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Share(pub f64);
 

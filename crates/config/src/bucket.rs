@@ -14,44 +14,45 @@ section! {
     Bucket {
         /// The backend that holds it.
         backend: Option<String> = Unset("that of `default`"),
-        /// The bucket or container there, on backends that have such.
+        /// The bucket or container of the storage that holds it, on backends that have buckets or containers.
         remote: Option<String> = Unset("that of the backend, or else the bucket's name"),
-        /// Its place on the backend, or in `remote`: a directory, given with or without a `/` at its end.
-        /// `""` is all of it.
+        /// The location of the bucket on the backend, or in `remote`: a directory, with or without a `/` at
+        /// its end. `""` is the whole backend or `remote`.
         prefix: Option<String> = Unset("the bucket's name, or all of a `remote` of its own"),
-        /// The identity that owns it, by its access key or its name. A bucket keeps its owner until another
-        /// one is named here.
+        /// The identity that owns the bucket, by its access key or its name. A bucket keeps its owner until
+        /// another one is named here.
         owner: Option<String> = Unset("the first administrator, or else the first identity"),
-        /// What other identities may do in it: `{ alice = "readwrite", bob = "readonly" }`. `readonly` reads
-        /// objects, listings, tags and ACLs; `readwrite` also writes and deletes objects and their tags. ACLs
-        /// and the bucket itself stay with its owner.
+        /// What other identities may do in the bucket: `{ alice = "readwrite", bob = "readonly" }`.
+        /// `readonly` reads objects, listings, tags and ACLs; `readwrite` also writes and deletes objects and
+        /// their tags. Only the owner changes ACLs and the bucket itself.
         access: Option<Access> = Unset("nothing but what ACLs let them"),
-        /// Bytes a second that clients send to it at most. See [limits](guide/limits.md).
+        /// Maximum rate at which clients send to the bucket, in bytes per second. See
+        /// [limits](guide/limits.md).
         upload_rate: Option<ByteRate> = Unset("any"),
-        /// Bytes a second that clients are sent from it at most.
+        /// Maximum rate at which clients are sent bytes from the bucket, in bytes per second.
         download_rate: Option<ByteRate> = Unset("any"),
-        /// Requests a second at most. Further ones wait for a second at most, and are answered 503 SlowDown
-        /// then.
+        /// Maximum number of requests per second. Further ones wait for a second at most, and are then
+        /// answered 503 SlowDown.
         request_rate: Option<Count> = Unset("any"),
-        /// Maximum number of concurrent requests. Further ones wait for a second at most, and are answered
-        /// 503 SlowDown then.
+        /// Maximum number of concurrent requests. Further ones wait for a second at most, and are then
+        /// answered 503 SlowDown.
         concurrency: Option<usize> = Unset("any"),
     }
 }
 
 impl Bucket {
-    /// The prefix as the backend takes it: without slashes at its end.
+    /// Returns the prefix in the form that backends use: without slashes at its end.
     pub fn place(&self) -> Option<&str> {
         self.prefix.as_deref().map(|prefix| prefix.trim_end_matches('/'))
     }
 
-    /// The grants: each identity with its rights.
+    /// Returns the grants: identities, each with its right.
     pub fn grants(&self) -> &[(String, Grant)] {
         self.access.as_ref().map_or(&[], |access| &access.0)
     }
 }
 
-/// The rights that an identity is given in a bucket.
+/// The right that an identity is given in a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
     ReadOnly,
@@ -74,8 +75,8 @@ impl Setting for Access {
     const KIND: &'static str =
         "a table of identities, each \"readonly\" or \"readwrite\", such as { alice = \"readwrite\" }";
 
-    /// The text form, for the environment: `alice=readwrite,bob=readonly`. Access keys have neither `=` nor
-    /// commas.
+    /// Parses a table, or the text form for the environment: `alice=readwrite,bob=readonly`. Access keys
+    /// contain neither `=` nor commas.
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
         let given = |text: &str| Grant::NAMES.iter().find(|(name, _)| *name == text).map(|(_, given)| *given);
         let pairs: Option<Vec<(String, Grant)>> = match &node.raw {

@@ -17,24 +17,24 @@ section! {
     DropboxBackend {
         /// The key of the application that is registered with Dropbox.
         client_id: String = Required,
-        /// Its secret. Applications that were authorized with PKCE need none.
+        /// The secret of the application. Applications that were authorized with PKCE need none.
         client_secret: Option<SecretSetting> = Unset("none"),
-        /// The token that it got for a person, as `causeway backend authorize` gets it.
+        /// The token that the application got for a person. `causeway backend authorize` obtains it.
         refresh_token: Option<SecretSetting> = Unset("none: nothing works before"),
-        /// A path of folders to the one that holds the buckets. They are made if they are missing.
+        /// The path of the folder that holds the buckets. Missing folders are created.
         root: String = Text(""),
-        /// Where the API is.
+        /// The address of the API.
         endpoint: Endpoint = Text("https://api.dropboxapi.com"),
-        /// Where the API takes and gives bytes.
+        /// The address of the API for the content of files.
         content_endpoint: Endpoint = Text("https://content.dropboxapi.com"),
-        /// The page where a person lets the application in.
+        /// The page where a person authorizes the application.
         authorize_endpoint: Endpoint = Text("https://www.dropbox.com/oauth2/authorize"),
-        /// Where tokens are got.
+        /// The address that issues tokens.
         token_endpoint: Endpoint = Text("https://api.dropboxapi.com/oauth2/token"),
-        /// A reply, or the next piece of one, must come within this time.
+        /// Maximum time until a reply, or the next piece of one, arrives.
         timeout: Duration = Text("60s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
-        /// lost, must say something within it, too.
+        /// Maximum time for TCP and TLS. A storage that has not answered since the start, or since it was
+        /// lost, must also send something within this time.
         connect_timeout: Duration = Text("3s"),
         /// Maximum number of times that a request is sent, if repeating it is safe.
         attempts: usize = Text("4"),

@@ -1,8 +1,8 @@
-//! Changes a configuration file: its current text, the new text, and writing that as a whole or not at all.
+//! Changes a configuration file: its current text, the new text, and writing it as a whole or not at all.
 //!
-//! Invariants: the new text was read back as valid settings before it is written; text that is not concerned
-//! stays as it is; a file that changed since it was read is not written; a new file is readable by its user
-//! only.
+//! Invariants: the new text was read back as valid settings before it is written; text that the change does
+//! not concern stays as it is; a file that changed since it was read is not written; a new file is readable
+//! by its user only.
 
 use super::{
     error::{ConfigError, ConfigErrors},
@@ -33,7 +33,8 @@ pub(super) fn refuse<T>(words: impl Into<String>) -> Result<T, EditError> {
     Err(EditError::Refused(words.into()))
 }
 
-/// A secret as the value to write at a key of a configuration, and the file of the seal key if that was made.
+/// Seals a secret for a key of a configuration. Returns the value to write there, and the file of the seal
+/// key if it was created.
 pub fn seal(
     configuration: &Path,
     environment: &BTreeMap<String, String>,
@@ -62,7 +63,7 @@ pub fn seal(
 pub(super) struct Draft {
     path: PathBuf,
     sources: Sources,
-    /// `None`: there is no file yet.
+    /// `None`: the file does not exist yet.
     before: Option<String>,
     pub(super) settings: Settings,
 }
@@ -89,7 +90,7 @@ impl Draft {
             .map_err(|error: toml_edit::TomlError| EditError::Refused(error.message().to_owned()))
     }
 
-    /// Whether the file has anything at `section.key`.
+    /// Returns whether the file has `section.key`, or the section if no key is given.
     pub(super) fn says(&self, section: &str, key: Option<&str>) -> Result<bool, EditError> {
         let document = self.document()?;
         let found = document.get(section).and_then(Item::as_table_like);
@@ -100,31 +101,31 @@ impl Draft {
         self.sources.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Whether any variable begins with this.
+    /// Returns whether the name of any environment variable begins with `prefix`.
     pub(super) fn has_variables(&self, prefix: &str) -> bool {
         self.sources.environment.keys().any(|name| name.starts_with(prefix))
     }
 
-    /// The key to seal with; generated if there is none.
+    /// Returns the key to seal with. It is generated if there is none.
     pub(super) fn seal_key(&self) -> Result<SealKey, EditError> {
         let sources =
             seal::Sources { environment: &self.sources.environment, file: Some(&self.path), new: None };
         sources.find_or_make().map_err(EditError::Refused)
     }
 
-    /// Reads another text as if it were this file.
+    /// Reads another text as if it were in this file.
     pub(super) fn read(&self, text: &str, key: Option<&SealKey>) -> Result<Settings, EditError> {
         Ok(Settings::of(&self.sources, Some(text), key)?)
     }
 
-    /// The change, ready to be written.
+    /// Returns the change, ready to be written.
     pub(super) fn into_edit(self, after: String, key: Option<SealKey>) -> Result<Edit, EditError> {
         let settings = self.read(&after, key.as_ref())?;
         Ok(Edit { path: self.path, before: self.before, after, key, settings })
     }
 }
 
-/// A change that makes sense.
+/// A change whose result was read back as valid settings.
 #[derive(Debug)]
 pub struct Edit {
     path: PathBuf,
@@ -135,7 +136,7 @@ pub struct Edit {
 }
 
 impl Edit {
-    /// The settings that will be in effect.
+    /// Returns the settings that will be in effect.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -162,7 +163,7 @@ impl Edit {
     }
 
     fn replace(&self) -> io::Result<()> {
-        // A symbolic link stays one.
+        // A symbolic link is kept: its target is replaced.
         let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let now = match fs::read_to_string(&path) {
             Ok(text) => Some(text),

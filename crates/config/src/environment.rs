@@ -1,4 +1,4 @@
-//! The environment as a source: `CAUSEWAY__SECTION__KEY=value`, laid over the tree of the file.
+//! The environment as a source: `CAUSEWAY__SECTION__KEY=value`, which overrides the tree of the file.
 
 use super::{
     error::{ConfigError, ConfigErrors, Origin},
@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 
 pub(super) const PREFIX: &str = "CAUSEWAY__";
 
-/// Variables whose name is not a path of keys.
+/// Variables whose names are not paths of keys.
 const SHORT: &[(&str, &[&str])] = &[("CAUSEWAY_LOG", &["server", "log_level"])];
 
-/// Keys that many people would look for at the top level.
+/// Sections whose keys many people would expect at the top level.
 const SECTIONS: &[(&str, &[Row])] = &[("server", Server::ROWS), ("default", Defaults::ROWS)];
 
-/// Reports problems with variables. All others are put into the tree.
+/// Puts the variables into the tree, and returns the problems with the others.
 pub(super) fn overlay(tree: &mut Table, environment: &BTreeMap<String, String>) -> ConfigErrors {
     let mut wrong = ConfigErrors::default();
     let mut said: Vec<(Vec<String>, &str, &str)> = Vec::new();
@@ -39,7 +39,7 @@ pub(super) fn overlay(tree: &mut Table, environment: &BTreeMap<String, String>) 
             }
         }
     }
-    // Entries of lists come in the order of their numbers: 2 before 10.
+    // Entries of lists are sorted by number: 2 before 10.
     said.sort_by_cached_key(|(path, ..)| {
         path.iter().map(|s| (s.parse::<usize>().unwrap_or(0), s.clone())).collect::<Vec<_>>()
     });
@@ -51,15 +51,15 @@ pub(super) fn overlay(tree: &mut Table, environment: &BTreeMap<String, String>) 
     wrong
 }
 
-/// The variable that was probably meant by one that lacks an underscore or the section: `CAUSEWAY_LISTEN`.
-/// Other variables with the program's name as a prefix may hold secrets that the configuration names, or
+/// Returns the right name for a variable that lacks an underscore or its section, such as `CAUSEWAY_LISTEN`.
+/// Other variables that begin with the program's name may hold secrets that the configuration names, or
 /// belong to other software.
 fn meant(variable: &str) -> Option<String> {
     let words =
         variable.strip_prefix("CAUSEWAY_")?.trim_start_matches('_').replace("__", "_").to_ascii_lowercase();
     let found = SECTIONS.iter().find_map(|(section, rows)| {
         let key = words.strip_prefix(*section).and_then(|rest| rest.strip_prefix('_'));
-        // Without its section only a key of the server is told.
+        // Only keys of the server are recognised without their section.
         let key = key.or((*section == "server").then_some(words.as_str()))?;
         Some((section, rows.iter().find(|row| row.name == key)?.name))
     });
@@ -68,7 +68,7 @@ fn meant(variable: &str) -> Option<String> {
     (meant != variable.to_ascii_uppercase()).then_some(meant)
 }
 
-/// Like [`Node::set`], on the root, where the names of lists of tables are known.
+/// Like [`Node::set`], for the root, which knows the names of lists of tables.
 pub(super) fn set(tree: &mut Table, path: &[String], value: Node) -> Result<(), String> {
     let mut root = Node { raw: Raw::Table(std::mem::take(tree)), origin: Origin::Default };
     if let (Raw::Table(table), Some(first)) = (&mut root.raw, path.first())

@@ -1,8 +1,8 @@
-//! What is wrong with a configuration, and where the value came from.
+//! Problems with a configuration, each with the source of the value.
 
 use std::{fmt, path::Path, sync::Arc};
 
-/// Where a value came from. The order is that in which problems are reported.
+/// The source of a value. Problems are reported in this order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     File {
@@ -26,7 +26,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One problem: its place in the sources, then its text.
+/// One problem: its position in the sources, and its text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}: {problem}")]
 pub struct ConfigError {
@@ -39,13 +39,13 @@ impl ConfigError {
         Self { origin, problem: problem.into() }
     }
 
-    /// The configuration file itself cannot be read.
+    /// Creates the error for a configuration file that cannot be read.
     pub fn unreadable(path: &Path, error: &std::io::Error) -> Self {
         Self::new(Origin::Default, format!("cannot read {}: {error}", path.display()))
     }
 }
 
-/// Everything that is wrong with a configuration: as an error, never empty. One line for each problem.
+/// All problems of a configuration, one line each. As an error it is never empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
 
@@ -58,14 +58,14 @@ impl ConfigErrors {
         self.0.is_empty()
     }
 
-    /// Returns the value; or keeps its problems for later, so that reading continues.
+    /// Returns the value, or keeps its problems for later, so that reading continues.
     pub(super) fn note<T, E: Into<Self>>(&mut self, read: Result<T, E>) -> Option<T> {
         read.map_err(|error| self.0.extend(error.into().0)).ok()
     }
 
     /// Returns the value if there was no problem.
     pub(super) fn or<T>(mut self, read: T) -> Result<T, Self> {
-        // A problem with two keys together was noted last, and still belongs to its line.
+        // A problem with two keys together is noted last; sorting puts it at its line.
         self.0.sort_by(|a, b| a.origin.cmp(&b.origin));
         if self.is_empty() { Ok(read) } else { Err(self) }
     }
@@ -88,7 +88,7 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// Finds the name in `known` that is most like `given`, if any resembles it. It is never `given` itself,
+/// Returns the name in `known` that resembles `given` most, if any does. It never returns `given` itself,
 /// which would be no help.
 pub(super) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
@@ -100,7 +100,7 @@ pub(super) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>)
         .map(|(name, _)| name)
 }
 
-/// Whether one name is a mistyped form of the other.
+/// Returns whether one name looks like a mistyped form of the other.
 pub(super) fn is_like(given: &str, known: &str) -> bool {
     strsim::normalized_damerau_levenshtein(given, known) > 0.5
 }

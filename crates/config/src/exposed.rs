@@ -1,4 +1,4 @@
-//! Whether others can read the secrets that a configuration file holds as plain text.
+//! Checks whether other users can read the secrets that a configuration file holds as plain text.
 
 use super::{
     file,
@@ -9,7 +9,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 const OTHERS: u32 = 0o007;
 
-/// Returns a warning for an operator, if so. A file that cannot be read was refused before.
+/// Returns a warning for an operator if they can. A file that cannot be read was refused before.
 pub fn exposed(path: &Path) -> Option<String> {
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
     if mode & OTHERS == 0 {
@@ -23,7 +23,7 @@ pub fn exposed(path: &Path) -> Option<String> {
     ))
 }
 
-/// The key of the first plain secret.
+/// Returns the key of the first secret in plain text.
 fn plain_secret(tree: &Table) -> Option<String> {
     fn search(path: &str, raw: &Raw) -> Option<String> {
         match raw {

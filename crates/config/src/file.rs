@@ -29,7 +29,7 @@ impl Lines<'_> {
         Origin::File { path: self.path.clone(), line: 1 + before.iter().filter(|b| **b == b'\n').count() }
     }
 
-    /// In the order of the file: the first mistake is the one to report.
+    /// Reads a table in the order of the file, so that the first mistake is reported.
     fn table(&self, table: &DeTable<'_>) -> Result<Table, ConfigError> {
         let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(name, _)| name.span().start);

@@ -11,35 +11,36 @@ use std::{path::PathBuf, time::Duration};
 
 section! {
     /// `type = "ftp"`: a server that speaks FTP or FTPS. Object `a/b.jpg` of a bucket is the file `a/b.jpg`
-    /// in the bucket's folder. Objects are replaced in one step on servers that rename a file onto another,
-    /// as nearly all do; on others, replacing an object is refused with 501.
+    /// in the bucket's folder. Most servers can rename a file onto another one: there, objects are replaced
+    /// in one step. On others, replacing an object is refused with 501.
     FtpBackend {
         /// The server's name or address.
         host: String = Required,
-        /// Its port.
+        /// The port of the server.
         port: Option<Port> = Unset("21; with `tls = \"implicit\"` 990"),
         /// The user to log in as.
         user: String = Required,
         /// The user's password. Without TLS it is sent in clear text.
         password: Option<SecretSetting> = Unset("none"),
-        /// The folder that holds the buckets. It is made if it does not exist. Without a `/` at its beginning
-        /// it is below the folder that the server puts the user in.
+        /// The folder that holds the buckets. It is created if it does not exist. Without a `/` at its
+        /// beginning it is below the folder in which the server puts the user.
         root: String = Text("."),
-        /// `explicit` begins in clear and asks for TLS before anything else, `implicit` begins with TLS.
+        /// `explicit` begins in clear text and asks for TLS before anything else, `implicit` begins with TLS.
         /// `none` sends the password and all files in clear text.
         tls: FtpTls = Text("explicit"),
         /// A PEM file with certificates to trust besides the public ones.
         ca_file: Option<PathBuf> = Unset("the public authorities only"),
-        /// An answer, or the next bytes, must come within this time. Storing what was sent may take 10 times
+        /// Maximum time until an answer, or the next bytes, arrive. Storing what was sent may take 10 times
         /// as long.
         timeout: Duration = Text("30s"),
-        /// TCP, TLS and the login must be done within this time, all together.
+        /// Maximum time for TCP, TLS and the login together.
         connect_timeout: Duration = Text("3s"),
         /// Maximum number of attempts, for requests that may be repeated.
         attempts: usize = Text("4"),
-        /// Connections at most, at least 4. Each reads, writes, lists or looks, one at a time: some half are
-        /// for those who read and as many for those who write; further ones wait, and after `timeout` are
-        /// answered 503 SlowDown. Transfers need a second connection each, which servers count on their own.
+        /// Maximum number of connections, at least 4. Each does one thing at a time. Two are for listings and
+        /// for short requests; of the others one half reads and the other half writes. Further operations
+        /// wait, and are answered 503 SlowDown after `timeout`. A transfer needs a second connection, which
+        /// servers count separately.
         max_connections: usize = Text("8"),
     }
 }

@@ -17,35 +17,35 @@ section! {
     GdriveBackend {
         /// The OAuth client that was authorized.
         client_id: Option<String> = Unset("none"),
-        /// Its secret.
+        /// The secret of that client.
         client_secret: Option<SecretSetting> = Unset("none"),
-        /// The token that it got for a person's drive.
+        /// The token that the client got for a person's drive.
         refresh_token: Option<SecretSetting> = Unset("none"),
-        /// The JSON of a service account's key, instead.
+        /// The JSON of a service account's key, used instead of a client.
         service_account: Option<SecretSetting> = Unset("none"),
-        /// The user of the domain that the service account acts for.
+        /// The user of the domain on whose behalf the service account acts.
         subject: Option<String> = Unset("itself"),
         /// The id of a shared drive.
         drive: Option<String> = Unset("My Drive"),
-        /// The id of the folder that holds everything: the end of its address in a browser.
+        /// The id of a folder that everything is below: the end of its address in a browser.
         folder: Option<String> = Unset("the top of the drive"),
-        /// A path of folders from there to the one that holds the buckets. They are made if they are missing.
+        /// The path, from there, of the folder that holds the buckets. Missing folders are created.
         root: String = Text(""),
-        /// Whether what is deleted or replaced goes to the trash, where it counts as used for 30 days; else
-        /// it is gone at once.
+        /// Whether deleted and replaced files go to the trash, where they count as used space for 30 days.
+        /// Otherwise they are deleted at once.
         trash: bool = Text("true"),
-        /// Where the API is.
+        /// The address of the API.
         endpoint: Endpoint = Text("https://www.googleapis.com"),
-        /// Where tokens are got.
+        /// The address that issues tokens.
         token_endpoint: Endpoint = Text("https://oauth2.googleapis.com/token"),
-        /// The page that asks a person: for `causeway backend authorize`.
+        /// The page where a person authorizes the client: for `causeway backend authorize`.
         authorize_endpoint: Endpoint = Text("https://accounts.google.com/o/oauth2/v2/auth"),
-        /// Where codes for other devices are got: for `causeway backend authorize --device`.
+        /// The address that issues codes for other devices: for `causeway backend authorize --device`.
         device_endpoint: Endpoint = Text("https://oauth2.googleapis.com/device/code"),
-        /// A reply, or the next piece of one, must come within this time.
+        /// Maximum time until a reply, or the next piece of one, arrives.
         timeout: Duration = Text("60s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
-        /// lost, must say something within it, too.
+        /// Maximum time for TCP and TLS. A storage that has not answered since the start, or since it was
+        /// lost, must also send something within this time.
         connect_timeout: Duration = Text("3s"),
         /// Maximum number of times that a request is sent, if repeating it is safe.
         attempts: usize = Text("4"),

@@ -1,5 +1,5 @@
-//! Where each backend keeps its buckets, as far as its settings show it: this detects two backends on one
-//! storage.
+//! The location of each backend's buckets, as far as its settings show it. It serves to find two backends on
+//! one storage.
 //!
 //! Only settings are compared. A storage that is reached under two names or by two accounts counts as two.
 
@@ -18,8 +18,8 @@ use std::{
 };
 
 impl Settings {
-    /// Where backends keep their buckets, by name. Backends that consist of others are left out: their
-    /// buckets are on these.
+    /// Returns the location of each backend's buckets, by the backend's name. Replicated backends are left
+    /// out: their buckets are on other backends.
     pub fn homes(&self) -> BTreeMap<String, Location> {
         self.backends.keys().filter_map(|name| Some((name.clone(), self.home(name)?))).collect()
     }
@@ -29,8 +29,8 @@ impl Settings {
         home(bottom, self.backends.get(bottom)?)
     }
 
-    /// The backends that hold a bucket of the configuration, and its place on each: several where its backend
-    /// consists of several others.
+    /// Returns the backends that hold a bucket of the configuration, and its location on each. There are
+    /// several if its backend is replicated.
     pub fn places_of(&self, name: &BucketName, bucket: &Bucket) -> Vec<(String, String)> {
         let backend = self.backend_of(bucket);
         if let Some(Backend::Replicated(ReplicatedBackend { backends, .. })) =
@@ -55,7 +55,7 @@ fn home(name: &str, backend: &Backend) -> Option<Location> {
         Backend::Memory(_) => Location::new(format!("memory {name}"), ""),
         Backend::S3(s3) => match &s3.endpoint {
             Some(endpoint) if !endpoint.host().ends_with(".amazonaws.com") => Location::new(at(endpoint), ""),
-            // Names of buckets are Amazon's, not a region's.
+            // The names of buckets are unique at Amazon, not only in one region.
             _ => Location::new("aws", ""),
         },
         Backend::Gcs(gcs) => Location::new(at(&gcs.endpoint), ""),
@@ -107,21 +107,23 @@ fn home(name: &str, backend: &Backend) -> Option<Location> {
     })
 }
 
-/// Without links as far as it exists. A root that is not there yet may still turn out to be another's.
+/// Returns the absolute path, with links resolved as far as it exists. A root that does not exist yet may
+/// later turn out to be the same as another one.
 fn settled(path: &Path) -> String {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     std::fs::canonicalize(&absolute).unwrap_or(absolute).to_string_lossy().into_owned()
 }
 
-/// The same for every type of backend that reaches the storage: an object store may be configured as several
-/// types.
+/// Returns the same text for every type of backend that reaches the storage: an object store may be
+/// configured under several types.
 fn at(endpoint: &Endpoint) -> String {
     let authority = endpoint.authority().to_ascii_lowercase();
     let port = if endpoint.scheme() == "https" { ":443" } else { ":80" };
     format!("{}{}", authority.strip_suffix(port).unwrap_or(&authority), endpoint.path())
 }
 
-/// A root without a `/` at its beginning is below a folder that only the server knows.
+/// Returns the location of a root. Without a `/` at its beginning it is below a folder that only the server
+/// knows.
 fn folder(server: String, root: &str) -> Location {
     let storage = if root.starts_with('/') { server } else { format!("{server} ~") };
     Location::new(storage, root)
@@ -151,7 +153,7 @@ fn text(setting: &Option<String>) -> &str {
     setting.as_deref().unwrap_or_default()
 }
 
-/// Distinguishes accounts by their credentials, without keeping those.
+/// Returns a hash of credentials: it distinguishes accounts without keeping the credentials.
 fn told_by(said: &[&str]) -> String {
     let mut hasher = DefaultHasher::new();
     said.hash(&mut hasher);

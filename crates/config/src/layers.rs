@@ -9,33 +9,34 @@ use super::{
 use Fallback::{Text, Unset};
 
 section! {
-    /// These settings are for a backend of any type.
+    /// These settings apply to backends of every type.
     Layers {
-        /// How long its answers are kept: heads of objects, that a key does not exist, and pages of listings.
-        /// A write through Causeway is visible at once all the same; changes made outside Causeway may stay
-        /// invisible for this long.
+        /// How long answers of the backend are kept: heads of objects, the answer that a key does not exist,
+        /// and pages of listings. A write through Causeway is still visible at once; changes made outside
+        /// Causeway may stay invisible for this long.
         metadata_ttl: Interval = Text("off"),
-        /// For how much longer heads and listings are served from what was kept when the storage does not
-        /// answer. Only with `metadata_ttl`.
+        /// How much longer kept heads and listings are served when the storage does not answer. Only with
+        /// `metadata_ttl`.
         stale_ttl: Interval = Text("off"),
-        /// Keep bytes of its objects where `server` says: `data_cache_memory`, `data_cache_disk`.
+        /// Whether bytes of objects are cached: see `data_cache_memory` and `data_cache_disk` of `server`.
         data_cache: bool = Text("false"),
-        /// Bytes a second that are written to it at most; bodies take turns. See [limits](guide/limits.md).
+        /// Maximum rate of writing to the backend, in bytes per second; bodies take turns. See
+        /// [limits](guide/limits.md).
         upload_rate: Option<ByteRate> = Unset("any"),
-        /// Bytes a second that are read from it at most.
+        /// Maximum rate of reading from the backend, in bytes per second.
         download_rate: Option<ByteRate> = Unset("any"),
-        /// Operations a second at most. Further ones wait for a second at most, and are answered 503 SlowDown
-        /// then.
+        /// Maximum number of operations per second. Further ones wait for a second at most, and are then
+        /// answered 503 SlowDown.
         request_rate: Option<Count> = Unset("any"),
         /// Maximum number of concurrent operations, including bodies that are read. Further ones wait for a
-        /// second at most, and are answered 503 SlowDown then.
+        /// second at most, and are then answered 503 SlowDown.
         concurrency: Option<usize> = Unset("any"),
-        /// Requests to it within a month (of UTC) at most.
+        /// Maximum number of requests to the backend within a month (of UTC).
         monthly_requests: Option<Count> = Unset("any"),
-        /// Bytes read from it within a month at most.
+        /// Maximum number of bytes read from the backend within a month.
         monthly_download: Option<Size> = Unset("any"),
-        /// The result of requests beyond those: `stop` answers 503 SlowDown until the month is over, `avoid`
-        /// serves them, but buckets that have another replica take that.
+        /// What happens to requests beyond the monthly limits: `stop` answers 503 SlowDown until the month is
+        /// over; `avoid` serves them, but buckets that have another replica use that one.
         at_budget: AtBudget = Text("stop"),
     }
 }

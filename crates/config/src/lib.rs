@@ -11,7 +11,7 @@
 
 #![warn(unreachable_pub)]
 
-// The name by which other crates call it.
+// Other crates import this crate under this name.
 extern crate self as config;
 
 mod addition;

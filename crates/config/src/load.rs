@@ -31,19 +31,19 @@ pub struct Sources {
 #[derive(Debug, Clone)]
 pub struct Flag {
     pub name: &'static str,
-    /// `server.listen`
+    /// The path of the key, such as `server.listen`.
     pub key: &'static str,
     pub value: String,
 }
 
-/// The root user and its password, each by its name and by MinIO's.
+/// The variables that name the root user and its password: Causeway's names, and those of MinIO.
 const ROOT: [[&str; 2]; 2] =
     [["CAUSEWAY_ROOT_USER", "CAUSEWAY_ROOT_PASSWORD"], ["MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"]];
 
 const SECTIONS: &[&str] = &["server", "identity", "backend", "bucket", "default"];
 
 impl Settings {
-    /// The settings, or everything that is wrong with them.
+    /// Returns the settings, or all problems with them.
     pub fn load(sources: &Sources) -> Result<Self, ConfigErrors> {
         match &sources.file {
             Some(path) => {
@@ -55,7 +55,7 @@ impl Settings {
         }
     }
 
-    /// Like `load`, but with this text instead of the file's, and with this seal key.
+    /// Like `load`, with this text instead of the file's, and with this seal key.
     pub(super) fn of(
         sources: &Sources,
         text: Option<&str>,
@@ -77,13 +77,13 @@ impl Settings {
         Self::read(tree, &Context { environment, seal, key: "" }, wrong)
     }
 
-    /// `wrong` has the problems found before.
+    /// `wrong` has the problems that were found before.
     fn read(mut tree: Table, context: &Context<'_>, mut wrong: ConfigErrors) -> Result<Self, ConfigErrors> {
         note_unknown_sections(&tree, &mut wrong);
         let origins = validate::Origins::of(&tree);
         let mut broken = Broken::default();
         let server: Option<Server> = section("server", take(&mut tree, "server"), context, &mut wrong);
-        // Any value is enough to check the rest: the problem is known by now.
+        // The problem is already noted: the default values serve to check everything else.
         let server = match server {
             Some(server) => server,
             None => section("server", empty("server"), context, &mut wrong).ok_or_else(|| wrong.clone())?,
@@ -134,7 +134,8 @@ impl Settings {
         wrong.or(settings)
     }
 
-    /// The backend of buckets created through S3. `None`: there are several, and none was named.
+    /// Returns the backend of buckets created through S3. `None`: there are several backends, and none was
+    /// named.
     pub fn default_backend(&self) -> Option<&str> {
         self.default.backend.as_deref()
     }
@@ -167,7 +168,7 @@ fn take(tree: &mut Table, section: &str) -> Node {
     at.map_or_else(|| empty(section), |at| tree.remove(at).1)
 }
 
-/// A section without any key.
+/// Returns a section without any key.
 fn empty(section: &str) -> Node {
     let raw = if LISTS.contains(&section) { Raw::List(Vec::new()) } else { Raw::Table(Table::new()) };
     Node { raw, origin: Origin::Default }
@@ -190,7 +191,7 @@ fn named(node: Node, section: &str) -> Result<Table, ConfigError> {
     }
 }
 
-/// A backend and its layers.
+/// Reads a backend and its layers.
 fn backend(
     name: &str,
     node: Node,

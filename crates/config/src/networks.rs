@@ -1,4 +1,4 @@
-//! The type of settings that name ranges of addresses: trusted senders.
+//! The type of settings that name ranges of IP addresses.
 
 use super::{
     tree::Node,
@@ -6,11 +6,11 @@ use super::{
 };
 use std::net::IpAddr;
 
-/// Addresses and ranges of them.
+/// IP addresses, and ranges of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Networks(pub Vec<Network>);
 
-/// All addresses that begin with the same `bits`.
+/// All addresses whose first `bits` bits are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,

@@ -12,14 +12,14 @@ use std::{path::PathBuf, time::Duration};
 
 section! {
     /// `type = "s3"`: a storage that speaks S3: AWS, MinIO, Cloudflare R2, Wasabi, Backblaze B2, DigitalOcean
-    /// Spaces, Ceph and the like. Without keys or a profile, credentials come from the environment, `~/.aws`,
-    /// a web identity, or the metadata of the container or instance.
+    /// Spaces, Ceph and others. Without keys or a profile, credentials come from the environment, `~/.aws`, a
+    /// web identity, or the metadata of the container or instance.
     S3Backend {
-        /// Where it is.
+        /// The address of the storage.
         endpoint: Option<Endpoint> = Unset("AWS, by `region`"),
         /// The region that requests are signed for.
         region: String = Text("us-east-1"),
-        /// One bucket there that holds all of this backend's buckets, each under its own prefix.
+        /// One bucket of the storage that holds all of this backend's buckets, each under its own prefix.
         bucket: Option<String> = Unset("each bucket is one of the same name there"),
         /// `path` names the bucket in the path, `virtual` in the host name; `auto` is `virtual` on AWS and
         /// `path` elsewhere.
@@ -34,17 +34,18 @@ section! {
         profile: Option<String> = Unset("that of the environment"),
         /// Send requests without a signature: for public buckets.
         anonymous: bool = Text("false"),
-        /// Whether it checks `If-Match` and `If-None-Match` of writes at the moment of publishing. `auto`
-        /// tries it out when it matters first; where it does not, such requests are refused with 501.
+        /// Whether the storage checks `If-Match` and `If-None-Match` of writes at the moment of publishing.
+        /// `auto` probes this when it first matters. If the storage does not check them, such requests are
+        /// refused with 501.
         conditional_writes: Promise = Text("auto"),
-        /// Whether it keeps the checksums of the `x-amz-checksum-` headers. Where it does not, they are
-        /// verified and forgotten. For SHA512, MD5 and the XXHASHes, `yes` has no effect: each is tried out
+        /// Whether the storage keeps the checksums of the `x-amz-checksum-` headers. If it does not, they are
+        /// verified and not stored. For SHA512, MD5 and the XXHASHes, `yes` has no effect: each is probed
         /// when it is first used.
         checksums: Promise = Text("auto"),
-        /// A reply, or the next piece of one, must come within this time.
+        /// Maximum time until a reply, or the next piece of one, arrives.
         timeout: Duration = Text("30s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
-        /// lost, must say something within it, too.
+        /// Maximum time for TCP and TLS. A storage that has not answered since the start, or since it was
+        /// lost, must also send something within this time.
         connect_timeout: Duration = Text("3s"),
         /// Maximum number of times that a request is sent, if repeating it is safe.
         attempts: usize = Text("4"),
@@ -60,28 +61,28 @@ section! {
     /// `type = "gcs"`: Google Cloud Storage, by its XML API. Without a key of either kind, credentials come
     /// from `GOOGLE_APPLICATION_CREDENTIALS`, gcloud's own file, a workload identity, or the metadata server.
     GcsBackend {
-        /// Where it is.
+        /// The address of the storage.
         endpoint: Endpoint = Text("https://storage.googleapis.com"),
         /// The project that new buckets belong to.
         project: Option<String> = Unset("that of the credentials"),
-        /// One bucket there that holds all of this backend's buckets, each under its own prefix.
+        /// One bucket of the storage that holds all of this backend's buckets, each under its own prefix.
         bucket: Option<String> = Unset("each bucket is one of the same name there"),
         /// The JSON of a service account or of an external account.
         credentials: Option<SecretSetting> = Unset("looked for where Google's tools do"),
-        /// An access token instead, as `gcloud auth print-access-token` prints it: for trying things out,
-        /// since it expires.
+        /// An access token instead, as `gcloud auth print-access-token` prints it. It expires, so it is for
+        /// trials only.
         access_token: Option<SecretSetting> = Unset("none"),
-        /// The access id of an HMAC key, instead of an account. Such keys sign requests of S3's own dialect,
-        /// which GCS understands without its preconditions: conditional writes are refused.
+        /// The access id of an HMAC key, instead of an account. Such keys sign requests in the dialect of S3.
+        /// GCS accepts these without its preconditions: conditional writes are refused.
         access_key: Option<String> = Unset("none"),
         /// The secret of that HMAC key.
         secret_key: Option<SecretSetting> = Unset("none"),
         /// Send requests without credentials: for public buckets.
         anonymous: bool = Text("false"),
-        /// A reply, or the next piece of one, must come within this time.
+        /// Maximum time until a reply, or the next piece of one, arrives.
         timeout: Duration = Text("30s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
-        /// lost, must say something within it, too.
+        /// Maximum time for TCP and TLS. A storage that has not answered since the start, or since it was
+        /// lost, must also send something within this time.
         connect_timeout: Duration = Text("3s"),
         /// Maximum number of times that a request is sent, if repeating it is safe.
         attempts: usize = Text("4"),
@@ -97,13 +98,14 @@ section! {
     /// `type = "azblob"`: Azure Blob Storage. Without a connection string, key, SAS or client secret,
     /// credentials come from the environment, a workload identity, or the managed identity of the machine.
     AzblobBackend {
-        /// The connection string as the portal shows it: names the account, its endpoint and a key or SAS.
+        /// The connection string, as the portal shows it: it names the account, its endpoint, and a key or a
+        /// SAS.
         connection_string: Option<SecretSetting> = Unset("none"),
         /// The storage account.
         account: Option<String> = Unset("that of the connection string"),
-        /// Where it is.
+        /// The address of the storage.
         endpoint: Option<Endpoint> = Unset("`https://ACCOUNT.blob.core.windows.net`"),
-        /// One container there that holds all of this backend's buckets, each under its own prefix.
+        /// One container of the storage that holds all of this backend's buckets, each under its own prefix.
         container: Option<String> = Unset("each bucket is a container of its name, as far as Azure takes it"),
         /// The account's key.
         account_key: Option<SecretSetting> = Unset("none"),
@@ -111,14 +113,14 @@ section! {
         sas: Option<SecretSetting> = Unset("none"),
         /// The Entra tenant of `client_id`.
         tenant_id: Option<String> = Unset("none"),
-        /// An Entra application, or a managed identity.
+        /// The client id of an Entra application, or of a managed identity.
         client_id: Option<String> = Unset("none"),
         /// The secret of that application.
         client_secret: Option<SecretSetting> = Unset("none"),
-        /// A reply, or the next piece of one, must come within this time.
+        /// Maximum time until a reply, or the next piece of one, arrives.
         timeout: Duration = Text("30s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
-        /// lost, must say something within it, too.
+        /// Maximum time for TCP and TLS. A storage that has not answered since the start, or since it was
+        /// lost, must also send something within this time.
         connect_timeout: Duration = Text("3s"),
         /// Maximum number of times that a request is sent, if repeating it is safe.
         attempts: usize = Text("4"),

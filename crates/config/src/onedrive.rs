@@ -11,7 +11,7 @@ use Fallback::{Required, Text, Unset};
 use std::{path::PathBuf, time::Duration};
 
 section! {
-    /// `type = "onedrive"`: OneDrive, for work or personal, and document libraries of SharePoint, by
+    /// `type = "onedrive"`: OneDrive, for work or personal, and document libraries of SharePoint, through
     /// Microsoft Graph. Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the bucket's folder. What S3
     /// knows beyond that is in the catalog. Access is by a person's `refresh_token` (scopes
     /// `Files.ReadWrite.All offline_access`), or by `client_id` and `client_secret` of an application that
@@ -19,26 +19,27 @@ section! {
     OnedriveBackend {
         /// The id of the application that is registered with Microsoft.
         client_id: String = Required,
-        /// Its secret. Public clients that act for a person have none.
+        /// The secret of the application. Public clients that act for a person have none.
         client_secret: Option<SecretSetting> = Unset("none"),
-        /// The token that it got for a person, as `causeway backend authorize` gets it. Microsoft gives out
-        /// newer ones: they are kept below `server.spool`, and used as long as this one is configured.
+        /// The token that the application got for a person. `causeway backend authorize` obtains it.
+        /// Microsoft issues newer tokens: they are kept below `server.spool`, and used as long as this token
+        /// is configured.
         refresh_token: Option<SecretSetting> = Unset("the application acts for itself"),
-        /// The directory that knows the person or the application: its id or domain, or `consumers`.
+        /// The directory of the person or the application: its id or domain, or `consumers`.
         tenant: String = Text("common"),
         /// The id of a drive or document library.
         drive: Option<String> = Unset("the person's own"),
-        /// A path of folders to the one that holds the buckets. They are made if they are missing.
+        /// The path of the folder that holds the buckets. Missing folders are created.
         root: String = Text(""),
-        /// Where the API is.
+        /// The address of the API.
         endpoint: Endpoint = Text("https://graph.microsoft.com/v1.0"),
-        /// Where people and applications are let in: `/TENANT/oauth2/v2.0/token` is there, and so are its
-        /// siblings.
+        /// The address where people and applications log in: `/TENANT/oauth2/v2.0/token` and its siblings are
+        /// below it.
         login_endpoint: Endpoint = Text("https://login.microsoftonline.com"),
-        /// A reply, or the next piece of one, must come within this time.
+        /// Maximum time until a reply, or the next piece of one, arrives.
         timeout: Duration = Text("60s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
-        /// lost, must say something within it, too.
+        /// Maximum time for TCP and TLS. A storage that has not answered since the start, or since it was
+        /// lost, must also send something within this time.
         connect_timeout: Duration = Text("3s"),
         /// Maximum number of times that a request is sent, if repeating it is safe.
         attempts: usize = Text("4"),

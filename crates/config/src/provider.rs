@@ -1,27 +1,27 @@
-//! From the URL of a bucket on an object store to its provider. The known providers are data: the table of
+//! Finds the provider of an object store by the URL of a bucket. The known providers are data: a table of
 //! their hosts.
 
 use crate::model::Endpoint;
 
-/// A bucket or container, and its location as far as its URL shows it.
+/// A bucket or container, and its location, as far as its URL shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Remote {
-    /// If it is known: what a backend for it is called, unless the operator says so.
+    /// The known provider. A backend for it has this name, unless the operator names it.
     pub(super) provider: Option<&'static str>,
     pub(super) kind: Kind,
-    /// Unless it is the one that the backend's type has by default.
+    /// `None`: the endpoint is the default of the backend's type.
     pub(super) endpoint: Option<Endpoint>,
-    /// If the host says it.
+    /// The region, if the host names it.
     pub(super) region: Option<String>,
     /// The account of Azure, if the host names it.
     pub(super) account: Option<String>,
-    /// A bucket or container.
+    /// The name of the bucket or container.
     pub(super) name: String,
-    /// Without slashes around it.
+    /// The prefix, without slashes around it.
     pub(super) prefix: String,
 }
 
-/// The type of a backend that has buckets or containers.
+/// A type of backend that has buckets or containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     S3,
@@ -39,15 +39,15 @@ impl Kind {
     }
 }
 
-/// A host as providers name theirs: `{bucket}` is one label or more and only comes first, `{region}` and
-/// `{account}` are one label.
+/// The pattern of a provider's hosts. `{bucket}` stands for one label or more, and is only at the beginning;
+/// `{region}` and `{account}` stand for one label.
 struct Host {
     pattern: &'static str,
     provider: &'static str,
     kind: Kind,
-    /// Where the pattern has none.
+    /// The region, if the pattern has none.
     region: Option<&'static str>,
-    /// The endpoint follows from region or account: the backend needs not name it.
+    /// The endpoint follows from region or account, so the backend need not name it.
     implied: bool,
 }
 
@@ -64,7 +64,7 @@ const fn implied(
     Host { pattern, provider, kind, region, implied: true }
 }
 
-/// The first that fits is it.
+/// The first pattern that matches is used.
 const HOSTS: &[Host] = &[
     implied("s3.amazonaws.com", "aws", Kind::S3, Some("us-east-1")),
     implied("s3.{region}.amazonaws.com", "aws", Kind::S3, None),
@@ -114,7 +114,7 @@ impl Host {
     }
 }
 
-/// `s3://BUCKET/PREFIX`, of which `rest` is what follows the slashes.
+/// Parses `s3://BUCKET/PREFIX`. `rest` is what follows the slashes.
 pub(super) fn short(provider: &'static str, kind: Kind, rest: &str) -> Result<Remote, String> {
     let (name, prefix) = split(rest);
     remote(Remote {
@@ -141,7 +141,7 @@ fn remote(remote: Remote) -> Result<Remote, String> {
     Ok(remote)
 }
 
-/// `https://HOST/BUCKET/PREFIX`. A URL may hold a password: it is not repeated.
+/// Parses `https://HOST/BUCKET/PREFIX`. A URL may hold a password, so errors do not repeat it.
 pub(super) fn endpoint(url: &str) -> Result<Remote, String> {
     let whole = Endpoint::parse(url).ok_or(
         "the URL must be like https://HOST/BUCKET or https://HOST/BUCKET/PREFIX, without user and query",
@@ -151,7 +151,7 @@ pub(super) fn endpoint(url: &str) -> Result<Remote, String> {
     let known = HOSTS.iter().find_map(|row| Some((row, row.matched(&host)?)));
     let (provider, kind) = known.as_ref().map_or((None, Kind::S3), |(row, _)| (Some(row.provider), row.kind));
     let (row, named) = known.map_or((None, Named::default()), |(row, named)| (Some(row), named));
-    // A bucket in the host leaves the path to the prefix.
+    // If the host names the bucket, the whole path is the prefix.
     let authority = named
         .bucket
         .as_ref()
@@ -174,7 +174,7 @@ pub(super) fn endpoint(url: &str) -> Result<Remote, String> {
 mod tests {
     use super::super::schemes::{Target, target};
 
-    /// Type, provider, endpoint, region, bucket and prefix in one line.
+    /// Returns type, provider, endpoint, region, bucket and prefix in one line.
     fn shown(url: &str) -> String {
         match target(url) {
             Ok(Target::Directory(_) | Target::Folder(_)) => panic!("{url} is on an object store"),

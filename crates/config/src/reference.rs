@@ -112,7 +112,7 @@ backend = "disk"
 ```
 "#;
 
-/// `docs/configuration.md`.
+/// Returns the text of `docs/configuration.md`.
 pub fn reference() -> String {
     let mut text = INTRODUCTION.to_owned();
     let mut section = |heading: &str, about: &str, rows: &[Row]| {
@@ -142,7 +142,7 @@ pub fn reference() -> String {
 }
 
 impl Settings {
-    /// The settings as TOML, with secrets hidden.
+    /// Returns the settings as TOML, with secrets hidden.
     pub fn show(&self) -> String {
         let mut text = String::new();
         let mut section = |heading: String, values: Vec<(&'static str, Option<String>)>| {

@@ -2,16 +2,16 @@
 
 use super::Server;
 
-/// The region of clients that were told none.
+/// The region of clients that have none configured.
 const USUAL: &str = "us-east-1";
 
 impl Server {
-    /// The region that clients are told.
+    /// Returns the region that replies report.
     pub fn region_name(&self) -> &str {
         self.region.as_deref().unwrap_or(USUAL)
     }
 
-    /// The only region that requests may be signed for; `None` if any will do.
+    /// Returns the only region that requests may be signed for; `None` if any region is accepted.
     pub fn only_region(&self) -> Option<&str> {
         let any = self.accept_any_region.unwrap_or(self.region.is_none());
         (!any).then(|| self.region_name())

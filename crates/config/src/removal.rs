@@ -1,4 +1,4 @@
-//! Removes a bucket from a configuration: its section, and on request that of its backend.
+//! Removes a bucket from a configuration: its section and, on request, that of its backend.
 
 use super::{
     edit::{Draft, Edit, EditError, refuse},
@@ -8,7 +8,7 @@ use crate::model::BucketName;
 use std::path::Path;
 use toml_edit::{DocumentMut, Item};
 
-/// A bucket that can be removed.
+/// A bucket that can be removed, and the change that removes it.
 #[derive(Debug)]
 pub struct Removed {
     pub edit: Edit,
@@ -61,7 +61,8 @@ fn take(document: &mut DocumentMut, section: &str, name: &str) -> bool {
         .is_some_and(|table| table.remove(name).is_some())
 }
 
-/// Comments belong to the section below them; those that open the file, with a blank line behind, do not.
+/// Comments above a section are removed with it. Comments at the beginning of the file that a blank line
+/// follows do not belong to a section: this puts them back.
 fn with_head(before: &str, after: String) -> String {
     let comments: usize = before
         .split_inclusive('\n')

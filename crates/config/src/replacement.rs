@@ -1,4 +1,4 @@
-//! Replaces a secret of a configuration by another one, sealed.
+//! Replaces a secret of a configuration by another one, which is sealed.
 
 use super::{
     edit::{Draft, Edit, EditError, refuse},
@@ -7,7 +7,7 @@ use super::{
 use std::path::Path;
 use toml_edit::{InlineTable, Item, Value};
 
-/// Sets `backend.NAME.KEY`.
+/// Sets `backend.NAME.KEY` to a sealed secret.
 pub fn replace_secret(
     path: &Path,
     sources: Sources,
@@ -26,7 +26,7 @@ pub fn replace_secret(
     let sealed = seal_key.seal(&format!("backend.{backend}.{key}"), secret).map_err(EditError::Refused)?;
     let sealed = Value::InlineTable(InlineTable::from_iter([("sealed", sealed)]));
     match table.get_mut(key) {
-        // The text around the value stays.
+        // Blanks and comments around the value stay.
         Some(Item::Value(value)) => {
             let decor = value.decor().clone();
             *value = sealed;

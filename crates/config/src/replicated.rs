@@ -10,23 +10,24 @@ use Fallback::{Required, Text, Unset};
 use std::time::Duration;
 
 section! {
-    /// `type = "replicated"`: every bucket on several other backends, whatever those are, with S3's promises
-    /// kept across them. See [replication](guide/replication.md). A backend that is added to the list here is
-    /// filled in the background; one is taken off a bucket by `causeway replicate remove`.
+    /// `type = "replicated"`: keeps every bucket on several other backends of any types, with S3's guarantees
+    /// across them. See [replication](guide/replication.md). A backend that is added to the list here is
+    /// filled in the background; `causeway replicate remove` removes one from a bucket.
     ReplicatedBackend {
         /// The backends, in the order in which they are read.
         backends: Names = Required,
-        /// When a write is acknowledged: `all` have it, a `quorum` has it, the `first` has it (the others get
-        /// it in the background), or `best-effort`: all have answered or are late, and one has it.
+        /// When a write is acknowledged. `all`: when all replicas have it; `quorum`: when a quorum has it;
+        /// `first`: when one has it, and the others get it in the background; `best-effort`: when all have
+        /// answered or are late, and one has it.
         write: WriteMode = Text("quorum"),
-        /// How many make a quorum.
+        /// The number of replicas that make a quorum.
         quorum: Option<usize> = Unset("more than half of the backends"),
-        /// Which replica is read: `ordered` by the list, `fastest` by what was measured lately, or `hedged`:
-        /// as `fastest`, and another one too as soon as it takes longer than nearly all its answers did. In
-        /// any case another is asked where one fails.
+        /// Which replica is read. `ordered`: the first in the list; `fastest`: the one that answered fastest
+        /// recently; `hedged`: like `fastest`, and also a second one when the first takes longer than nearly
+        /// all its answers did. In every case another replica is asked if one fails.
         read: ReadMode = Text("ordered"),
-        /// How often all replicas of a bucket are compared with what they should have, without reading the
-        /// bytes. Zero: only when `causeway replicate scrub` says so.
+        /// How often all replicas of a bucket are compared with the records, without reading the bytes. Zero:
+        /// only when `causeway replicate scrub` requests it.
         scrub_interval: Duration = Text("1h"),
     }
 }
@@ -36,7 +37,7 @@ impl ReplicatedBackend {
         self.quorum.unwrap_or(self.backends.0.len() / 2 + 1)
     }
 
-    /// The contradiction in the settings, if there is one.
+    /// Returns the contradiction in the settings, if there is one.
     pub(super) fn problem(&self) -> Option<String> {
         let names = &self.backends.0;
         let twice = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));

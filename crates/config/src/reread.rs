@@ -6,7 +6,7 @@
 //! | the root user, identities, their limits | everything else of `[server]` |
 //! | buckets, their owners, grants and limits | backends that were changed or removed, and their layers |
 //! | backends that are new | new buckets on a backend that moves with the next start |
-//! | `default.backend`, `server.log_level`, paths of a certificate | TLS where there was none, and the other way round |
+//! | `default.backend`, `server.log_level`, paths of a certificate | TLS where there was none; the reverse |
 //!
 //! Invariants:
 //! - a setting that waits keeps the value that is in force, so that the next reading compares with that;
@@ -26,7 +26,7 @@ use std::fmt;
 pub struct Reread {
     /// The settings in force once the configuration has taken effect.
     pub next: Settings,
-    /// New backends, each after those that it consists of.
+    /// New backends, each behind those that it consists of.
     pub added: Vec<String>,
     pub waiting: Vec<Waiting>,
 }
@@ -81,7 +81,7 @@ impl Settings {
         Reread { next, added, waiting }
     }
 
-    /// `[server]` as it is until the next start.
+    /// Returns `[server]` as it is until the next start.
     fn server_until_restart(&self, new: &Self, waiting: &mut Vec<Waiting>) -> Server {
         let mut server = self.server.clone();
         let wanted = &new.server;
@@ -89,7 +89,7 @@ impl Settings {
         if server.tls_cert.is_some() && wanted.tls_cert.is_some() {
             (server.tls_cert, server.tls_key) = (wanted.tls_cert.clone(), wanted.tls_key.clone());
         }
-        // A cache that is not open yet is opened when a backend needs it.
+        // A cache that is not open yet is opened by the first backend that needs it, with the new size.
         if !self.layers.values().any(|layers| layers.metadata_ttl.0.is_some()) {
             server.metadata_cache_size = wanted.metadata_cache_size;
         }
@@ -109,8 +109,8 @@ impl Settings {
         of(self).changed(&of(new))
     }
 
-    /// A bucket whose backend will lie elsewhere after the next start stays where it is until then. If it is
-    /// new, it is made then.
+    /// Keeps a bucket on its location until the next start, if its backend has another location after it. A
+    /// new bucket on such a backend is created at the next start.
     fn keep_in_place(
         &self,
         next: &mut Self,
@@ -137,7 +137,7 @@ impl Settings {
 }
 
 impl Backend {
-    /// Keys whose values differ. Two types have no keys to compare.
+    /// Returns the keys whose values differ. Backends of different types have no keys to compare.
     fn changed(&self, other: &Self) -> Vec<&'static str> {
         match (self, other) {
             (Self::Fs(own), Self::Fs(other)) => own.changed(other),

@@ -1,5 +1,5 @@
-//! From the URL of a bucket to the type of its storage. The schemes and the forms of their URLs are data, in
-//! one table; a type without a row there is written as its name with a colon.
+//! Finds the type of a storage by the URL of a bucket. The schemes and the forms of their URLs are data, in
+//! one table. A type without a row there is written as its name with a colon.
 //!
 //! Invariants: text that looks like a URL or like `user@host:` is never taken for a path; an error never
 //! repeats what could be a password.
@@ -16,13 +16,13 @@ use crate::{
 };
 use std::path::PathBuf;
 
-/// Where a URL leads.
+/// What a URL names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
     Directory(PathBuf),
     /// A bucket or container of an object store.
     Remote(Remote),
-    /// A folder of a storage of files, or whatever a type without a scheme of its own needs.
+    /// A folder of a file storage, or the location on a type that has no scheme of its own.
     Folder(Folder),
 }
 
@@ -30,32 +30,32 @@ pub(super) enum Target {
 pub(super) struct Folder {
     /// The type of the backend.
     pub(super) kind: &'static str,
-    /// The parts of the URL that are settings of that type.
+    /// The settings of that type that the URL contains.
     pub(super) said: Vec<(&'static str, String)>,
-    /// The folder itself. It begins with a `/` where the server tells it from one below the user's own
-    /// folder.
+    /// The folder itself. It begins with a `/` if it is an absolute path on a server that also has a folder
+    /// for the user.
     pub(super) path: String,
 }
 
 /// How the parts of a URL become settings.
 #[derive(Debug, Clone, Copy)]
 enum Form {
-    /// `file:///srv/photos`
+    /// The form `file:///srv/photos`.
     Directory,
-    /// `s3://BUCKET/PREFIX`, at the provider's own address.
+    /// The form `s3://BUCKET/PREFIX`, at the provider's own address.
     Bucket(&'static str, Kind),
-    /// `https://HOST/BUCKET/PREFIX`
+    /// The form `https://HOST/BUCKET/PREFIX`.
     Endpoint,
-    /// `sftp://USER@HOST:PORT/FOLDER`, with settings that follow from the scheme.
+    /// The form `sftp://USER@HOST:PORT/FOLDER`, with settings that follow from the scheme.
     Server(&'static str, &'static [(&'static str, &'static str)]),
-    /// `davs://USER@HOST/FOLDER`: the setting `url` is that of HTTP.
+    /// The form `davs://USER@HOST/FOLDER`: the setting `url` is the same URL with the scheme of HTTP.
     Dav(&'static str),
 }
 
 struct Scheme {
     name: &'static str,
     form: Form,
-    /// The form to write.
+    /// The form of such a URL, as errors show it.
     like: &'static str,
 }
 
@@ -77,19 +77,19 @@ const SCHEMES: &[Scheme] = &[
     scheme("dav", Form::Dav("http"), "dav://USER@HOST/FOLDER"),
 ];
 
-/// Types of backends that are reached by a scheme of another name, and that scheme.
+/// Types of backends whose scheme has another name, each with that scheme.
 const OTHERWISE: &[(&str, &str)] = &[("fs", "file"), ("gcs", "gs"), ("azblob", "az"), ("webdav", "davs")];
 
-/// Where FTP begins with TLS.
+/// The port of FTP on which a connection begins with TLS.
 const IMPLICIT_TLS: &str = "990";
 
-/// The keys of a type of backend, and the type's own name.
+/// Returns the keys of a type of backend, and the name of that type.
 pub(super) fn keys_of(kind: &str) -> Option<(&'static str, Vec<Row>)> {
     let built_in = BACKEND_TYPES.iter().find(|row| row.name == kind).map(|row| (row.name, row.rows.to_vec()));
     built_in.or_else(|| service(kind).map(|service| (service.name, services::rows(service))))
 }
 
-/// The meaning of a URL, or why it has none. A URL may hold a password: it is not repeated.
+/// Returns what a URL names, or why it is wrong. A URL may hold a password, so errors do not repeat it.
 pub(super) fn target(url: &str) -> Result<Target, String> {
     if url.is_empty() {
         return Err("the URL is empty".to_owned());
@@ -117,7 +117,7 @@ pub(super) fn target(url: &str) -> Result<Target, String> {
     }
 }
 
-/// `user@host:folder`, as `scp` takes it.
+/// Returns the error for `user@host:folder`, the form of `scp`: it names the right URL.
 fn of_ssh(before: &str, rest: &str) -> String {
     let folder = if rest.starts_with('/') { rest.to_owned() } else { format!("/~/{rest}") };
     format!(
@@ -134,7 +134,7 @@ fn unknown(before: &str, rest: &str) -> String {
     let types = BACKEND_TYPES.iter().map(|row| row.name).chain(services().map(|service| service.name));
     let types: Vec<String> =
         types.filter(|name| !has_scheme(name)).map(|name| format!("{name}:FOLDER")).collect();
-    // A name of a machine, as `scp` takes it without a user.
+    // The text may be `host:folder`, the form of `scp` without a user.
     let ssh = match rest.starts_with('/') && !rest.starts_with("//") && !before.is_empty() {
         true => format!(" For a folder of a machine of that name write sftp://USER@{before}{rest}."),
         false => String::new(),
@@ -206,7 +206,7 @@ impl Scheme {
         Ok(Target::Folder(Folder { kind: "webdav", said, path: url.path().to_owned() }))
     }
 
-    /// The user before a host. A password there would be in the history of the shell, and is refused.
+    /// Returns the user before a host. A password is refused: it would be in the history of the shell.
     fn user<'a>(&self, authority: &'a str) -> Result<(Option<String>, &'a str), String> {
         match authority.rsplit_once('@') {
             None => Ok((None, authority)),
@@ -221,7 +221,8 @@ impl Scheme {
     }
 }
 
-/// `nas.local`, `192.0.2.7:2222`, `[2001:db8::1]:2222`: an address of IPv6 without its brackets.
+/// Parses `nas.local`, `192.0.2.7:2222` or `[2001:db8::1]:2222`. An IPv6 address is returned without its
+/// brackets.
 fn host_and_port(authority: &str) -> Option<(&str, Option<&str>)> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
@@ -243,7 +244,7 @@ fn decoded(text: &str) -> Result<String, String> {
         .map_err(|_| "the URL is not UTF-8 once its percent signs are decoded".to_owned())
 }
 
-/// Path segments such as `..` would lead elsewhere than they seem to.
+/// Refuses path segments such as `..`, which would lead to another folder than it seems.
 fn plain(path: &str) -> Result<(), String> {
     if path.contains('\0') || path.split('/').any(|name| matches!(name, "." | "..")) {
         return Err("the folder of a URL must not have '.' or '..' in it".to_owned());
@@ -256,7 +257,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Type, settings and folder in one line.
+    /// Returns type, settings and folder in one line.
     fn shown(url: &str) -> String {
         match target(url) {
             Ok(Target::Directory(path)) => format!("fs {}", path.display()),
@@ -343,7 +344,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is before a colon in the first segment: it is no local path.
+        /// Text with a colon in its first segment is never a local path, whatever precedes the colon.
         #[test]
         fn a_colon_in_the_first_segment_is_never_a_path(before in "[^/:]{0,12}", rest in ".{0,24}") {
             let is_path = matches!(target(&format!("{before}:{rest}")), Ok(Target::Directory(_)));

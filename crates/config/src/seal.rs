@@ -1,10 +1,10 @@
 //! Sealed secrets: encrypted in the configuration, with a key that is stored elsewhere.
 //!
-//! Format `v1:` and base64 of nonce, ciphertext and tag: AES-256-GCM, a random nonce each time, and the path
-//! of the key that holds the secret (`backend.lake.secret_key`) as associated data: a sealed value is of no
-//! use at another key.
+//! The format is `v1:` and the base64 of nonce, ciphertext and tag: AES-256-GCM with a random nonce each
+//! time. The associated data is the path of the key that holds the secret (`backend.lake.secret_key`), so
+//! that a sealed value is useless at another key.
 //!
-//! Owns the format and the sources of its key. Invariant: no message repeats a secret or a key.
+//! Owns the format and the sources of the seal key. Invariant: no message repeats a secret or a key.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -14,9 +14,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The key itself, in base64.
+/// The variable with the seal key itself, in base64.
 const KEY: &str = "CAUSEWAY_SEAL_KEY";
-/// A file that holds it.
+/// The variable that names a file with the seal key.
 const KEY_FILE: &str = "CAUSEWAY_SEAL_KEY_FILE";
 
 const VERSION: &str = "v1:";
@@ -26,7 +26,7 @@ const KEY_LEN: usize = 32;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sources<'a> {
     pub(super) environment: &'a BTreeMap<String, String>,
-    /// The configuration file: unless the environment says otherwise, its key is beside it.
+    /// The configuration file: the seal key is in a file beside it, unless the environment says otherwise.
     pub(super) file: Option<&'a Path>,
     /// A key that is not on disk yet.
     pub(super) new: Option<&'a SealKey>,
@@ -34,9 +34,9 @@ pub(super) struct Sources<'a> {
 
 pub(super) struct SealKey {
     key: LessSafeKey,
-    /// How messages name the key.
+    /// The name of the key in messages.
     pub(super) origin: String,
-    /// Set for a new key: this text has yet to be written to this file.
+    /// Set for a new key: the file that it has to be written to, and the text.
     pub(super) unsaved: Option<(PathBuf, String)>,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Debug for SealKey {
     }
 }
 
-/// The file beside a configuration.
+/// Returns the path of the key file beside a configuration.
 fn beside(configuration: &Path) -> PathBuf {
     let mut name = configuration.as_os_str().to_owned();
     name.push(".seal-key");
@@ -54,7 +54,7 @@ fn beside(configuration: &Path) -> PathBuf {
 }
 
 impl Sources<'_> {
-    /// The existing key, or a message that there is none.
+    /// Returns the existing key, or a message that there is none.
     pub(super) fn find(&self) -> Result<SealKey, String> {
         match self.look()? {
             Ok(key) => Ok(key),
@@ -66,7 +66,7 @@ impl Sources<'_> {
         }
     }
 
-    /// The existing key, or a new one.
+    /// Returns the existing key, or a new one.
     pub(super) fn find_or_make(&self) -> Result<SealKey, String> {
         match self.look()? {
             Ok(key) => Ok(key),
@@ -75,8 +75,8 @@ impl Sources<'_> {
         }
     }
 
-    /// The outer error means that something is wrong; the inner one that there is no key, though this file
-    /// could hold one.
+    /// The outer error means that a source of the key is wrong. The inner error means that there is no key;
+    /// its file could hold a new one.
     fn look(&self) -> Result<Result<SealKey, Option<PathBuf>>, String> {
         if let Some(new) = self.new {
             return Ok(Ok(SealKey { key: new.key.clone(), origin: new.origin.clone(), unsaved: None }));
@@ -115,7 +115,7 @@ impl SealKey {
         })
     }
 
-    /// Writes a new key down, readable by its user only. Never over another one.
+    /// Writes a new key to its file, readable by its user only. It never overwrites another key.
     pub(super) fn save(&mut self) -> io::Result<()> {
         use std::{io::Write, os::unix::fs::OpenOptionsExt};
         let Some((path, text)) = &self.unsaved else { return Ok(()) };

@@ -1,4 +1,5 @@
-//! Secrets in a configuration: given plainly, sealed, or by naming a variable or a file that holds them.
+//! Secrets in a configuration: given as plain text, sealed, or by the name of a variable or a file that holds
+//! them.
 
 use super::{
     tree::{Node, Raw},
@@ -7,14 +8,14 @@ use super::{
 use crate::model::Secret;
 use std::path::PathBuf;
 
-/// A secret, and where it came from: the latter can be shown.
+/// A secret and its source. The source can be shown.
 #[derive(Debug, Clone)]
 pub struct SecretSetting {
     pub secret: Secret,
     source: Source,
 }
 
-/// Wherever they come from.
+/// Compares the secrets, not their sources.
 impl PartialEq for SecretSetting {
     fn eq(&self, other: &Self) -> bool {
         self.secret == other.secret
@@ -26,7 +27,7 @@ enum Source {
     Plain,
     Environment(String),
     File(PathBuf),
-    /// The sealed text itself: it says nothing to those who lack the key.
+    /// The sealed text itself: it reveals nothing without the key.
     Sealed(String),
 }
 
@@ -35,7 +36,7 @@ impl Setting for SecretSetting {
         "a secret: \"text\", { env = \"VARIABLE\" }, { file = \"path\" } or { sealed = \"v1:…\" }";
 
     fn parse(node: &Node, context: &Context<'_>) -> Result<Self, String> {
-        // The value may be a secret in the wrong form: messages here never repeat it.
+        // The value may be a secret in the wrong form, so messages here never repeat it.
         let wrong = || Err(format!("must be {}", Self::KIND));
         let (text, source) = match &node.raw {
             Raw::Text(text) => (text.clone(), Source::Plain),
@@ -50,7 +51,7 @@ impl Setting for SecretSetting {
                 [(kind, Node { raw: Raw::Text(from), .. })] if kind == "file" => {
                     let text = std::fs::read_to_string(from)
                         .map_err(|error| format!("names the file {from}: {error}"))?;
-                    // Editors and `echo` end a file with a newline that is no part of the secret.
+                    // Editors and `echo` end a file with a newline that is not part of the secret.
                     (text.trim_end_matches(['\r', '\n']).to_owned(), Source::File(from.into()))
                 }
                 [(kind, Node { raw: Raw::Text(sealed), .. })] if kind == "sealed" => {

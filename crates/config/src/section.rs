@@ -1,4 +1,5 @@
-//! Declares a section once: a struct, how it is read, shown and compared, and its rows in the reference.
+//! Declares a section of settings once: its struct, how it is read, shown and compared, and its rows in the
+//! reference.
 
 use super::{
     error::{ConfigError, ConfigErrors, is_like, nearest},
@@ -28,11 +29,11 @@ pub(super) struct Row {
 pub(super) trait Section: Sized {
     const ABOUT: &'static str;
     const ROWS: &'static [Row];
-    /// Returns all problems, if there are any.
+    /// Reads the section, or returns all problems.
     fn read(reader: &mut Reader<'_>) -> Result<Self, ConfigErrors>;
-    /// Keys and values as TOML, secrets hidden; unset keys have none.
+    /// Returns keys and values as TOML, with secrets hidden. Unset keys have no value.
     fn show(&self) -> Vec<(&'static str, Option<String>)>;
-    /// Keys whose values differ. Secrets are compared, too.
+    /// Returns the keys whose values differ. Secrets are compared, too.
     fn changed(&self, other: &Self) -> Vec<&'static str>;
 }
 
@@ -73,14 +74,14 @@ macro_rules! section {
 }
 pub(super) use section;
 
-/// The entries of one table, being read.
+/// Reads the entries of one table.
 pub(super) struct Reader<'a> {
     /// The path as messages show it: `server`, `backend.disk`, `identity[0]`.
     path: String,
     entries: Table,
-    /// Keys that are understood here and read elsewhere.
+    /// Keys of this table that another section reads: they are not unknown.
     apart: &'static [Row],
-    /// Keys that were said under another spelling: they are not missing, too.
+    /// Keys that were given in a wrong spelling: they are not reported as missing, too.
     misspelt: Vec<String>,
     origin: super::error::Origin,
     context: &'a Context<'a>,
@@ -101,7 +102,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A problem for each key that is none of these.
+    /// Returns a problem for each key that is not among these rows.
     pub(super) fn unknown(&mut self, rows: &[Row]) -> ConfigErrors {
         let (mut wrong, mut misspelt) = (ConfigErrors::default(), Vec::new());
         let known = || rows.iter().chain(self.apart).map(|row| row.name);
@@ -121,8 +122,8 @@ impl<'a> Reader<'a> {
         wrong
     }
 
-    /// The entries that `rows` name, as a section of their own with the same path: what several sections have
-    /// in common.
+    /// Takes out the entries that `rows` name, as a section with the same path. It is for keys that several
+    /// sections have in common.
     pub(super) fn set_apart(&mut self, rows: &'static [Row]) -> Self {
         let apart = |(name, _): &(String, Node)| rows.iter().any(|row| row.name == name);
         let (entries, rest) = std::mem::take(&mut self.entries).into_iter().partition(apart);
@@ -136,7 +137,7 @@ impl<'a> Reader<'a> {
         Some(self.entries.remove(at).1)
     }
 
-    /// An error without a problem: it was reported already.
+    /// Reads one key. An error without a problem means that the problem was reported already.
     pub(super) fn field<T: Setting>(
         &mut self,
         name: &'static str,

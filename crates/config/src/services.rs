@@ -1,4 +1,4 @@
-//! Settings of the services that OpenDAL reaches: their options are those of their driver's table.
+//! Settings of the services that OpenDAL reaches. Their options are those in the table of the driver.
 
 use super::{
     error::ConfigErrors,
@@ -16,7 +16,7 @@ use std::{path::PathBuf, time::Duration};
 
 pub(super) const ABOUT: &str = "Any other type: a service of [services](guide/services.md), which has the options of each. What all of them take:";
 
-/// The keys that all services have.
+/// The keys that every service has.
 pub(super) const COMMON: &[Row] = &[
     Row {
         name: "root",
@@ -101,7 +101,7 @@ impl Given {
     }
 }
 
-/// `api.example.com=http://127.0.0.1:8080`
+/// Other addresses for hosts: `api.example.com=http://127.0.0.1:8080`
 #[derive(Debug, Clone, PartialEq)]
 struct HostsSetting(Vec<(String, Endpoint)>);
 
@@ -123,7 +123,7 @@ impl Setting for HostsSetting {
             let (host, url) = text.split_once('=')?;
             Some((host.trim().to_owned(), Endpoint::parse(url.trim())?)).filter(|(host, _)| !host.is_empty())
         };
-        // A URL may hold a password: it is not repeated.
+        // A URL may hold a password, so errors do not repeat it.
         texts
             .into_iter()
             .map(pair)
@@ -152,12 +152,12 @@ fn row(option: &ServiceOption) -> Row {
     }
 }
 
-/// All keys of a service.
+/// Returns all keys of a service.
 pub(super) fn rows(service: &Service) -> Vec<Row> {
     service.options.iter().map(row).chain(COMMON.iter().copied()).collect()
 }
 
-/// Whether an option of any service may be secret.
+/// Returns whether an option of this name is secret in any service.
 pub(super) fn holds_secret(key: &str) -> bool {
     services().any(|service| service.options.iter().any(|option| option.name == key && option.is_secret))
 }
@@ -262,7 +262,7 @@ impl ServiceBackend {
         options.chain(rest).collect()
     }
 
-    /// `b2 my-bucket/objects`
+    /// Returns for example `b2 my-bucket/objects`.
     pub(super) fn address(&self) -> String {
         let plain = |name: &str| {
             self.options.iter().find_map(|(option, given)| match given {
@@ -285,7 +285,7 @@ impl ServiceBackend {
 }
 
 impl Reader<'_> {
-    /// A key that all services have.
+    /// Reads a key that every service has.
     fn common<T: Setting>(&mut self, name: &'static str) -> Result<T, ConfigErrors> {
         self.field(name, COMMON.iter().find(|row| row.name == name).map_or(Required, |row| row.fallback))
     }

@@ -28,18 +28,18 @@ use crate::{
 use Fallback::{Required, Text, Unset};
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-/// All of it, validated.
+/// All settings, validated.
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub server: Server,
-    /// From the environment; see `Root`.
+    /// The root user, from the environment: see `Root`.
     pub root: Option<Root>,
     pub identities: Vec<Identity>,
-    /// By name; at least one.
+    /// The backends by name: at least one.
     pub backends: BTreeMap<String, Backend>,
     /// The layers of each backend. The implicit backend without configuration has none.
     pub layers: BTreeMap<String, Layers>,
-    /// All backends, each behind those that it consists of.
+    /// The names of all backends, each behind those that it consists of.
     pub order: Vec<String>,
     pub buckets: BTreeMap<BucketName, Bucket>,
     pub default: Defaults,
@@ -56,94 +56,96 @@ pub struct Root {
 pub(super) const LISTS: &[&str] = &["identity"];
 
 section! {
-    /// Where and how Causeway serves.
+    /// The addresses, limits and directories of the server.
     Server {
-        /// Where S3 is served. Port 0 takes any free port. A name, as `localhost:9000`, is resolved at start;
-        /// a port alone, as `:9000` or `9000`, is served on every address of the machine.
+        /// The address of S3. Port 0 means any free port. A name, as in `localhost:9000`, is resolved at the
+        /// start; a port alone, as in `:9000` or `9000`, is served on every address of the machine.
         listen: Addresses = Text("127.0.0.1:9000"),
-        /// Where health (`/-/health/live`, `/-/health/ready`) and metrics (`/-/metrics`) are served. It has
-        /// no authentication: keep it off public networks.
+        /// The address of health (`/-/health/live`, `/-/health/ready`) and metrics (`/-/metrics`). It has no
+        /// authentication: keep it off public networks.
         admin_listen: Option<Addresses> = Unset("`127.0.0.1:9001`, or a free port if that one is taken"),
-        /// The data directory: Causeway's own files are in `.causeway` in it, and without a configured
-        /// backend the buckets beside that.
+        /// The data directory. Causeway's own files are in its folder `.causeway`. If no backend is
+        /// configured, the buckets are beside that folder.
         data: PathBuf = Text("./causeway-data"),
-        /// A file to write the bound addresses to once requests are served: S3 on the first line, admin on
-        /// the second.
+        /// A file that the bound addresses are written to once requests are served: S3 on the first line,
+        /// admin on the second.
         address_file: Option<PathBuf> = Unset("none is written"),
         /// The domain of virtual-host addressing: with `s3.example.com`, `photos.s3.example.com/a` is key `a`
         /// of bucket `photos`. Path-style addressing always works.
         domain: Option<Domains> = Unset("path-style only"),
-        /// The region of the gateway. Requests signed for another one are refused, and clients are told this
-        /// one.
+        /// The region of the gateway, as replies report it. Requests signed for another region are refused,
+        /// unless `accept_any_region` is `true`.
         region: Option<String> = Unset("`us-east-1`, and any region is accepted"),
         /// Whether requests may be signed for any region, and buckets created in any.
         accept_any_region: Option<bool> = Unset("`true` unless `region` is set"),
         /// Where signature version 2 is accepted: in `presigned` URLs, which many SDKs still make by default,
         /// or in `all` requests.
         signature_v2: SignatureV2 = Text("presigned"),
-        /// What an acknowledged write survives: `strict` a killed process and power loss, `relaxed` a killed
-        /// process only.
+        /// What an acknowledged write survives. `strict`: a killed process and power loss; `relaxed`: a
+        /// killed process only.
         durability: Durability = Text("strict"),
-        /// A PEM file with the certificate chain: with it, S3 is served over TLS (HTTP/1.1 and HTTP/2).
-        /// SIGHUP reads it again, with the rest of the configuration.
+        /// A PEM file with the certificate chain. With it, S3 is served over TLS (HTTP/1.1 and HTTP/2).
+        /// SIGHUP reads it again, together with the rest of the configuration.
         tls_cert: Option<PathBuf> = Unset("no TLS"),
-        /// A PEM file with the key of that certificate.
+        /// A PEM file with the private key of that certificate.
         tls_key: Option<PathBuf> = Unset("no TLS"),
-        /// Maximum number of open S3 connections; further ones wait to be accepted, and take the place of
-        /// idle ones.
+        /// Maximum number of open S3 connections. Further ones wait to be accepted; idle connections are
+        /// closed for them.
         max_connections: usize = Text("4096"),
         /// Maximum number of concurrent requests; beyond it, 503 SlowDown. All requests of one HTTP/2
-        /// connection count as one, and wait for their turn.
+        /// connection count as one, and wait for each other.
         max_requests: usize = Text("1024"),
         /// Maximum number of open connections from one address (of IPv6, one /64); further ones are closed.
         max_connections_per_address: Option<usize> = Unset("a quarter of `max_connections`"),
         /// Like `max_requests`, for one address.
         max_requests_per_address: Option<usize> = Unset("as many as are left to others: half of `max_requests` for one alone"),
-        /// Proxies whose `X-Forwarded-For` says who the client is. They may open any number of connections,
-        /// and limits for one address are those of their clients.
+        /// Proxies whose `X-Forwarded-For` names the client. They may open any number of connections; limits
+        /// for one address apply to their clients.
         trusted_proxies: Option<Networks> = Unset("none"),
-        /// Bytes of bodies, documents and replies that may be in memory at once. Requests wait for them. One
-        /// address may use as much as is left to others: half of it, if there is no other.
+        /// Maximum number of bytes of bodies, documents and replies in memory at once. Requests wait for
+        /// them. One address may use as much as is left to others: half of it, if there is no other.
         body_memory: Size = Text("96MiB"),
-        /// The request line and headers at most, and so the read buffer of a connection. 8 KiB to 1 MiB.
+        /// Maximum size of the request line and headers, and of the read buffer of a connection: 8 KiB to 1
+        /// MiB.
         max_header_size: Size = Text("64KiB"),
-        /// The head of a request, or a TLS handshake, must be complete this long after its first byte could
-        /// be sent.
+        /// Maximum time for the head of a request, or for a TLS handshake, from the moment at which its first
+        /// byte could be sent.
         header_timeout: Duration = Text("30s"),
-        /// A request body must not pause for longer.
+        /// Maximum pause within the body of a request.
         body_timeout: Duration = Text("60s"),
         /// A connection without a request, or whose client does not take the reply, is closed after this
-        /// long. While others wait for `body_memory`, a reply of which nothing was taken for 5s ends.
+        /// time. While other requests wait for `body_memory`, a reply of which the client has taken nothing
+        /// for 5s is ended.
         idle_timeout: Duration = Text("2m"),
-        /// Requests in work may take this long to end when the server stops; clients that take nothing of a
-        /// reply, or send nothing of a request, a sixth of it.
+        /// Maximum time for requests in progress to end when the server stops. Clients that take nothing of a
+        /// reply, or send nothing of a request, have a sixth of it.
         drain_timeout: Duration = Text("30s"),
         /// Multipart uploads that were not completed are aborted this long after they began.
         upload_expiry: Interval = Text("7d"),
         /// How often backends are scanned for objects that were created or changed outside Causeway.
         scan_interval: Interval = Text("10m"),
-        /// A directory on local disk for parts of multipart uploads to backends that have no such uploads
-        /// themselves.
+        /// A directory on local disk for parts of multipart uploads, for backends that have no multipart
+        /// uploads themselves.
         spool: Option<PathBuf> = Unset("`.causeway/spool` in the data directory"),
-        /// Bytes of parts that may wait there, for each backend. Parts that do not fit are answered 503
-        /// SlowDown, uploads that never could 400 EntityTooLarge.
+        /// Maximum number of bytes of parts in the spool, for each backend. Parts that do not fit are
+        /// answered 503 SlowDown; if the parts of one upload alone do not fit, 400 EntityTooLarge.
         spool_size: Size = Text("16GiB"),
-        /// Bytes of memory for what backends with a `metadata_ttl` answered: one cache for all of them.
+        /// Bytes of memory for the answers of backends with a `metadata_ttl`: one cache for all of them.
         metadata_cache_size: Size = Text("64MiB"),
         /// Bytes of memory for bytes of objects on backends with a `data_cache`.
         data_cache_memory: Option<Size> = Unset("none"),
-        /// Bytes of local disk for the same.
+        /// Bytes of local disk for bytes of objects on backends with a `data_cache`.
         data_cache_disk: Option<Size> = Unset("none"),
-        /// Where they are on disk. It can be deleted at any time.
+        /// The directory of the data cache on disk. It can be deleted at any time.
         data_cache_dir: Option<PathBuf> = Unset("`.causeway/cache` in the data directory"),
-        /// A reading of more bytes than this at once, usually of a large object from its beginning to its
-        /// end, goes past the data cache.
+        /// A read of more bytes than this, usually of a large object from its beginning to its end, bypasses
+        /// the data cache.
         data_cache_max_object: Size = Text("64MiB"),
         /// `human` for terminals, `json` for machines. The log goes to standard error.
         log_format: LogFormat = Text("human"),
-        /// What is logged, also by `CAUSEWAY_LOG`. With `info,access=debug` every request has a line; by
-        /// default only those that fail on our side have, since a line costs some microseconds and a write
-        /// each.
+        /// What is logged; `CAUSEWAY_LOG` sets it, too. With `info,access=debug` every request has a line. By
+        /// default only requests that fail on the server's side have one, because each line costs some
+        /// microseconds and a write.
         log_level: LogLevel = Text("info"),
     }
 }
@@ -158,19 +160,19 @@ section! {
         access_key: AccessKey = Required,
         /// The secret access key.
         secret_key: SecretSetting = Required,
-        /// `admin` acts on every bucket; `readwrite` creates buckets, and acts on its own and on those that
-        /// it is given by `access`; `readonly` reads such buckets, and writes nowhere, not even where an ACL
-        /// lets anybody.
+        /// `admin` acts on every bucket. `readwrite` creates buckets, and acts on its own buckets and on
+        /// those that `access` gives it. `readonly` reads such buckets and never writes, not even where an
+        /// ACL allows it to everybody.
         policy: Role = Text("readwrite"),
-        /// Bytes a second that it sends at most. See [limits](guide/limits.md).
+        /// Maximum rate at which the identity sends, in bytes per second. See [limits](guide/limits.md).
         upload_rate: Option<ByteRate> = Unset("any"),
-        /// Bytes a second that it is sent at most.
+        /// Maximum rate at which the identity is sent bytes, in bytes per second.
         download_rate: Option<ByteRate> = Unset("any"),
-        /// Requests a second at most. Further ones wait for a second at most, and are answered 503 SlowDown
-        /// then.
+        /// Maximum number of requests per second. Further ones wait for a second at most, and are then
+        /// answered 503 SlowDown.
         request_rate: Option<Count> = Unset("any"),
-        /// Maximum number of concurrent requests. Further ones wait for a second at most, and are answered
-        /// 503 SlowDown then.
+        /// Maximum number of concurrent requests. Further ones wait for a second at most, and are then
+        /// answered 503 SlowDown.
         concurrency: Option<usize> = Unset("any"),
     }
 }
@@ -179,24 +181,25 @@ section! {
     /// `type = "fs"`: a directory. Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the bucket's
     /// directory.
     FsBackend {
-        /// The directory that holds the buckets. It is made if it does not exist.
+        /// The directory that holds the buckets. It is created if it does not exist.
         root: PathBuf = Required,
         /// Like `server.durability`, for this backend.
         durability: Option<Durability> = Unset("that of `server`"),
-        /// Whether directories that lie in `root` when the server starts, and are no buckets yet, become
-        /// buckets of the first administrator. Without it, and without an administrator, only `causeway
-        /// bucket adopt` makes buckets of them.
+        /// Whether directories that are in `root` at the start, and are not buckets yet, become buckets of
+        /// the first administrator. Without this setting, or without an administrator, only `causeway bucket
+        /// adopt` makes buckets of them.
         adopt: bool = Text("true"),
-        /// The mode of files that objects are, as `chmod` takes it. Files that are no object yet, and all
-        /// else in `.causeway`, are always `0600`. What others made keeps its mode until it is replaced.
+        /// The mode of the files of objects, as `chmod` takes it. Files that are not objects yet, and all
+        /// files in `.causeway`, always have `0600`. Files created outside Causeway keep their mode until
+        /// they are replaced.
         file_mode: FileMode = Text("0600"),
-        /// The mode of directories that are made for buckets and objects.
+        /// The mode of directories that are created for buckets and objects.
         directory_mode: FileMode = Text("0700"),
     }
 }
 
 impl FsBackend {
-    /// With nothing else said.
+    /// Returns the settings of a root, with everything else at its default.
     pub(super) fn at(root: PathBuf) -> Self {
         Self {
             root,
@@ -209,12 +212,12 @@ impl FsBackend {
 }
 
 section! {
-    /// `type = "memory"`: for tests; what is in it is gone when the server stops.
+    /// `type = "memory"`: keeps objects in memory. For tests: everything is lost when the server stops.
     MemoryBackend {}
 }
 
 section! {
-    /// For buckets created through S3.
+    /// The defaults of buckets that are created through S3.
     Defaults {
         /// The backend that holds them.
         backend: Option<String> = Unset("the only backend there is; of several, none: CreateBucket is answered 501, and all buckets of \
@@ -242,7 +245,7 @@ pub enum Backend {
     Service(ServiceBackend),
 }
 
-/// One row per type: a new backend adds a section, a variant and a row.
+/// The table of types. A new type of backend adds a section, a variant and a row.
 pub(super) struct BackendType {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
@@ -331,7 +334,7 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
     },
 ];
 
-/// Whether a secret may be at a path of keys: `backend.lake.secret_key`, `identity[0].secret_key`.
+/// Returns whether a path of keys may hold a secret: `backend.lake.secret_key`, `identity[0].secret_key`.
 pub(super) fn holds_secret(path: &str) -> bool {
     let secret =
         |rows: &[Row], key: &str| rows.iter().any(|row| row.name == key && row.kind == SecretSetting::KIND);
@@ -369,7 +372,7 @@ impl Backend {
         }
     }
 
-    /// The backends that it consists of.
+    /// Returns the backends that this backend consists of.
     pub fn over(&self) -> Vec<&str> {
         match self {
             Self::Faulty(faulty) => vec![&faulty.backend],
@@ -378,7 +381,7 @@ impl Backend {
         }
     }
 
-    /// Where the storage is, in words for an operator.
+    /// Returns the address of the storage, in words for an operator.
     pub fn address(&self) -> String {
         match self {
             Self::Fs(fs) => fs.root.display().to_string(),
@@ -416,7 +419,7 @@ impl Backend {
         join(self.address(), self.shared().unwrap_or_default())
     }
 
-    /// The one remote bucket or container that holds all of this backend's buckets.
+    /// Returns the one remote bucket or container that holds all of this backend's buckets, if there is one.
     pub fn shared(&self) -> Option<&str> {
         match self {
             Self::Fs(_)
@@ -436,7 +439,7 @@ impl Backend {
         }
     }
 
-    /// Whether it has buckets or containers of its own.
+    /// Returns whether the storage has buckets or containers of its own.
     pub fn is_object_store(&self) -> bool {
         matches!(self, Self::S3(_) | Self::Gcs(_) | Self::Azblob(_))
     }
@@ -466,12 +469,12 @@ fn join(outer: String, inner: &str) -> String {
 }
 
 impl Settings {
-    /// Where a bucket of the configuration lies on its backend, as drivers say it too.
+    /// Returns the location of a bucket on its backend, in the same form as the drivers.
     pub fn place_of(&self, name: &BucketName, bucket: &Bucket) -> String {
         let backend = self.backends.get(self.backend_of(bucket)).map(|backend| self.below(backend));
         let shared = backend.filter(|backend| backend.is_object_store()).map(Backend::shared);
         match (shared, bucket.remote.as_deref()) {
-            // A directory, or a bucket in memory.
+            // The backend is a directory, or in memory.
             (None, _) => bucket.place().unwrap_or(name.as_str()).to_owned(),
             (Some(_), Some(remote)) => join(remote.to_owned(), bucket.place().unwrap_or_default()),
             (Some(Some(shared)), None) => join(shared.to_owned(), bucket.place().unwrap_or(name.as_str())),
@@ -479,19 +482,19 @@ impl Settings {
         }
     }
 
-    /// Where it is, in words for an operator.
+    /// Returns the location of a bucket, in words for an operator.
     pub fn location_of(&self, name: &BucketName, bucket: &Bucket) -> String {
         let backend = self.backends.get(self.backend_of(bucket)).map(|backend| self.below(backend).address());
         join(backend.unwrap_or_default(), &self.place_of(name, bucket))
     }
 
-    /// The backend that holds the objects, below one that only adds behaviour.
+    /// Returns the backend that holds the objects: the one below, for a backend that only adds behaviour.
     pub fn below<'s>(&'s self, backend: &'s Backend) -> &'s Backend {
         let Backend::Faulty(faulty) = backend else { return backend };
         self.backends.get(self.bottom(&faulty.backend)).unwrap_or(backend)
     }
 
-    /// The name of that backend.
+    /// Like `below`, by the names of the backends.
     pub fn bottom<'s>(&'s self, mut name: &'s str) -> &'s str {
         while let Some(Backend::Faulty(faulty)) = self.backends.get(name) {
             name = &faulty.backend;
@@ -499,12 +502,12 @@ impl Settings {
         name
     }
 
-    /// Every backend behind those that it consists of.
+    /// Returns all backends, each behind those that it consists of.
     pub fn in_order(&self) -> impl Iterator<Item = (&String, &Backend)> {
         self.order.iter().filter_map(|name| self.backends.get_key_value(name))
     }
 
-    /// A backend behind those that it consists of.
+    /// Returns a backend and all that it consists of, directly or not, each behind its own parts.
     pub fn parts_of(&self, name: &str) -> Vec<(&String, &Backend)> {
         let mut needed = vec![name];
         for (name, backend) in self.in_order().collect::<Vec<_>>().into_iter().rev() {
@@ -515,13 +518,14 @@ impl Settings {
         self.in_order().filter(|(name, _)| needed.contains(&name.as_str())).collect()
     }
 
-    /// The name of the backend that holds a bucket.
+    /// Returns the name of the backend that holds a bucket.
     pub fn backend_of<'s>(&'s self, bucket: &'s Bucket) -> &'s str {
-        // One that names none has the default one: without that, the configuration was refused.
+        // A bucket without a backend uses the default one. A configuration without that default was refused.
         bucket.backend.as_deref().or(self.default_backend()).unwrap_or_default()
     }
 
-    /// The identities of an access key, or else of a name: one, unless the configuration is wrong.
+    /// Returns the identities with this access key, or else with this name. There is one, unless the
+    /// configuration is wrong.
     pub fn identities_named(&self, name: &str) -> Vec<(&AccessKey, Role)> {
         let root = self.root.iter().map(|root| (&root.access_key, Role::Admin, None));
         let all =

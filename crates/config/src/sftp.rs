@@ -11,13 +11,13 @@ use std::{path::PathBuf, time::Duration};
 
 section! {
     /// `type = "sftp"`: a server that speaks SFTP: OpenSSH and others. Object `a/b.jpg` of a bucket is the
-    /// file `a/b.jpg` in the bucket's folder. Objects are replaced in one step where the server has
-    /// `posix-rename@openssh.com`, as OpenSSH does; where it has not, replacing an object is refused with
-    /// 501. The server's key is checked: against `known_hosts`, or `host_key`.
+    /// file `a/b.jpg` in the bucket's folder. If the server has `posix-rename@openssh.com`, as OpenSSH does,
+    /// objects are replaced in one step; otherwise replacing an object is refused with 501. The server's key
+    /// is checked against `known_hosts` or `host_key`.
     SftpBackend {
         /// The server's name or address.
         host: String = Required,
-        /// Its port.
+        /// The port of the server.
         port: Port = Text("22"),
         /// The user to log in as.
         user: String = Required,
@@ -28,21 +28,21 @@ section! {
         private_key: Option<SecretSetting> = Unset("none"),
         /// The passphrase of that key.
         passphrase: Option<SecretSetting> = Unset("none"),
-        /// The socket of an agent that has the key.
+        /// The socket of an SSH agent that has the key.
         agent: Option<PathBuf> = Unset("`SSH_AUTH_SOCK`, where neither a password nor a key is given"),
-        /// A file of known host keys, as `ssh` keeps and `ssh-keyscan` prints it.
+        /// A file of known host keys, in the form of `ssh` and `ssh-keyscan`.
         known_hosts: Option<PathBuf> = Unset("`~/.ssh/known_hosts`"),
-        /// The server's key instead: a fingerprint such as `SHA256:…`, a whole public key, or a list of them.
-        /// `any` trusts whoever answers, and so whoever sits between: for trying things out. To trust on
-        /// first use, connect without this setting: the error tells the fingerprint.
+        /// The server's key, instead of `known_hosts`: a fingerprint such as `SHA256:…`, a whole public key,
+        /// or a list of them. `any` accepts every server, and so also an attacker in between: it is for
+        /// trials only. To trust on first use, connect without this setting: the error shows the fingerprint.
         host_key: Option<HostKeyPins> = Unset("by `known_hosts`"),
-        /// The folder that holds the buckets. It is made if it does not exist. Without a `/` at its beginning
-        /// it is below the folder that the server puts the user in.
+        /// The folder that holds the buckets. It is created if it does not exist. Without a `/` at its
+        /// beginning it is below the folder in which the server puts the user.
         root: String = Text("."),
-        /// The server must show signs of life within this time. Flushing a large file may take it 20 times as
+        /// Maximum time without any sign of life of the server. Flushing a large file may take 20 times as
         /// long.
         timeout: Duration = Text("30s"),
-        /// TCP, SSH and the login must be done within this time, all together.
+        /// Maximum time for TCP, SSH and the login together.
         connect_timeout: Duration = Text("3s"),
         /// Maximum number of attempts, for requests that may be repeated.
         attempts: usize = Text("4"),

@@ -15,13 +15,13 @@ pub(super) enum Raw {
     Boolean(bool),
     /// A number with a fraction, as it was written.
     Fraction(String),
-    /// A TOML type that no setting has: dates. Its name.
+    /// The name of a TOML type that no setting has, such as a date.
     Other(&'static str),
     List(Vec<Node>),
     Table(Table),
 }
 
-/// In the order of the source.
+/// The entries of a table, in the order of the source.
 pub(super) type Table = Vec<(String, Node)>;
 
 impl Node {
@@ -29,8 +29,8 @@ impl Node {
         Self { raw: Raw::Text(text.into()), origin }
     }
 
-    /// Puts `value` at `path`, over whatever was there. Missing tables are made; numbers below a list are its
-    /// indexes.
+    /// Puts `value` at `path`, and replaces what was there. Missing tables are created. Numbers below a list
+    /// are indexes.
     pub(super) fn set(&mut self, path: &[String], value: Node) -> Result<(), String> {
         let Some((first, rest)) = path.split_first() else {
             *self = value;
@@ -70,7 +70,8 @@ impl Node {
     }
 }
 
-/// Variables cannot hold the hyphens and dots that names of backends and buckets may.
+/// Returns whether two names are the same, as far as a variable can show: the name of a variable cannot
+/// contain the hyphens and dots that names of backends and buckets may have.
 fn same_name(name: &str, given: &str) -> bool {
     name.len() == given.len()
         && name

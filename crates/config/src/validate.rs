@@ -9,7 +9,8 @@ use super::{
 use crate::model::Role;
 use std::collections::{BTreeSet, HashMap};
 
-/// Where each key of the tree was said, by its path: `bucket.photos.prefix`, `identity.0.access_key`.
+/// The source of each key in the tree, by the path of the key: `bucket.photos.prefix`,
+/// `identity.0.access_key`.
 pub(super) struct Origins(HashMap<String, Origin>);
 
 impl Origins {
@@ -21,7 +22,7 @@ impl Origins {
         Self(origins)
     }
 
-    /// Where the key was set, or else the section around it.
+    /// Returns the source of a key, or else of the section around it.
     fn at(&self, path: &str) -> Origin {
         let mut path = path;
         loop {
@@ -47,7 +48,8 @@ fn note(origins: &mut HashMap<String, Origin>, path: String, node: &Node) {
     origins.insert(path, node.origin.clone());
 }
 
-/// Values that were given and could not be read: no other setting is reported as missing because of them.
+/// Sections that were given and could not be read. Other settings are not reported as missing because of
+/// them.
 #[derive(Debug, Default)]
 pub(super) struct Broken {
     pub(super) backends: BTreeSet<String>,
@@ -56,7 +58,7 @@ pub(super) struct Broken {
     pub(super) default: bool,
 }
 
-/// Fills in the order of the backends as well, and the default one where there is only one to choose.
+/// Checks the settings. It also sets the order of the backends, and the default backend if there is only one.
 pub(super) fn validate(
     settings: &mut Settings,
     origins: &Origins,
@@ -74,7 +76,7 @@ pub(super) fn validate(
     check.access();
     settings.order = order;
     settings.default.backend = default;
-    // Whether places overlap is told by all backends and buckets, or not at all.
+    // Locations are compared only if every backend and every bucket could be read.
     if sound && placed && broken.backends.is_empty() {
         overlapping(settings, origins, wrong);
     }
@@ -136,7 +138,7 @@ impl Check<'_> {
         }
     }
 
-    /// Whether there is such a backend, or was to be one.
+    /// Returns whether there is such a backend, including one that was given and could not be read.
     fn known(&mut self, path: &str, name: &str) -> bool {
         let backends = &self.settings.backends;
         let is_known = backends.contains_key(name) || self.broken.backends.contains(name);
@@ -148,8 +150,8 @@ impl Check<'_> {
         is_known
     }
 
-    /// Where buckets created through S3 go. Of several backends one must be named, unless every bucket names
-    /// its own.
+    /// Returns the backend of buckets created through S3. If there are several backends, one must be named,
+    /// unless every bucket names its own.
     fn default(&mut self) -> Option<String> {
         let settings = self.settings;
         if let Some(name) = &settings.default.backend {
@@ -178,7 +180,7 @@ impl Check<'_> {
         None
     }
 
-    /// Whether all that backends consist of is there.
+    /// Returns whether all backends that others consist of exist.
     fn backends(&mut self) -> bool {
         let mut sound = true;
         for (name, backend) in &self.settings.backends {
@@ -201,7 +203,7 @@ impl Check<'_> {
         sound
     }
 
-    /// Every backend behind those that it consists of.
+    /// Returns the names of all backends, each behind those that it consists of.
     fn order(&mut self) -> Vec<String> {
         let backends = &self.settings.backends;
         let mut opened: Vec<String> = Vec::new();
@@ -210,7 +212,7 @@ impl Check<'_> {
                 !opened.contains(*name)
                     && backend.over().iter().all(|part| opened.iter().any(|done| done == part))
             };
-            // Replicated ones last: a bucket may come to have a replica on any of the others.
+            // Replicated backends are last: a bucket may later get a replica on any of the others.
             let is_replicated = |backend: &Backend| matches!(backend, Backend::Replicated(_));
             let Some((next, _)) =
                 backends.iter().filter(ready).min_by_key(|(_, backend)| is_replicated(backend))
@@ -225,7 +227,7 @@ impl Check<'_> {
         opened
     }
 
-    /// Whether every bucket has a backend and a place.
+    /// Returns whether every bucket has a backend and a valid location.
     fn buckets(&mut self) -> bool {
         let mut placed = !self.broken.bucket;
         for (name, bucket) in &self.settings.buckets {
@@ -309,8 +311,8 @@ fn bad_place(place: &str) -> Option<&'static str> {
     }
 }
 
-/// Two buckets of which one is at or inside the other's location: each would show the other's objects. A
-/// bucket on several backends that are one storage counts as both of them.
+/// Reports locations of which one is the same as another or inside it: each bucket would show the other's
+/// objects. The replicas of one bucket are compared, too.
 fn overlapping(settings: &Settings, origins: &Origins, wrong: &mut ConfigErrors) {
     let all = settings
         .buckets

@@ -1,5 +1,4 @@
-//! The types that settings have: each reads itself from a raw value, from any source, and shows itself as
-//! TOML.
+//! The types of settings. Each reads itself from a raw value of any source, and shows itself as TOML.
 
 use super::{
     seal,
@@ -11,33 +10,33 @@ use crate::{
 };
 use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
-/// The data that reading a value may use besides the value.
+/// What the reading of a value may use besides the value itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) environment: &'a BTreeMap<String, String>,
     pub(super) seal: seal::Sources<'a>,
-    /// The path of its key: sealed secrets are bound to it.
+    /// The path of the value's key: sealed secrets are bound to it.
     pub(super) key: &'a str,
 }
 
 impl<'a> Context<'a> {
-    /// The context of a value that comes from the environment and belongs to no key.
+    /// Returns the context of a value that comes from the environment and belongs to no key.
     pub(super) fn of(environment: &'a BTreeMap<String, String>) -> Self {
         Self { environment, seal: seal::Sources { environment, file: None, new: None }, key: "" }
     }
 }
 
 pub(super) trait Setting: Sized {
-    /// The required form, in words: for messages and the reference.
+    /// The required form in words, for messages and for the reference.
     const KIND: &'static str;
 
-    /// The problem, as words that follow the name of the key.
+    /// Reads the value. An error is text that follows the name of the key.
     fn parse(node: &Node, context: &Context<'_>) -> Result<Self, String>;
 
-    /// The value as TOML; nothing if it is unset.
+    /// Returns the value as TOML; `None` if it is unset.
     fn show(&self) -> Option<String>;
 
-    /// The value of a key that nobody said and that has no default; `None`: it is required.
+    /// Returns the value of a key that no source sets and that has no default. `None`: the key is required.
     fn absent() -> Option<Self> {
         None
     }
@@ -64,7 +63,7 @@ pub(super) fn text<T: Setting>(node: &Node) -> Result<&str, String> {
     }
 }
 
-/// One text, several separated by commas, or a list.
+/// Reads one text, several texts separated by commas, or a list.
 pub(super) fn texts<T: Setting>(node: &Node) -> Result<Vec<&str>, String> {
     let texts: Vec<&str> = match &node.raw {
         Raw::Text(text) => text.split(',').map(str::trim).collect(),
@@ -74,7 +73,7 @@ pub(super) fn texts<T: Setting>(node: &Node) -> Result<Vec<&str>, String> {
     if texts.is_empty() { refuse::<T, _>(node) } else { Ok(texts) }
 }
 
-/// A whole number within a range, also as text.
+/// Reads a whole number within a range. It may be given as text.
 pub(super) fn number<T: Setting, N: TryFrom<i64> + FromStr + PartialOrd>(
     node: &Node,
     range: RangeInclusive<N>,
@@ -87,7 +86,8 @@ pub(super) fn number<T: Setting, N: TryFrom<i64> + FromStr + PartialOrd>(
     number.filter(|number| range.contains(number)).map_or_else(|| refuse::<T, _>(node), Ok)
 }
 
-/// A number of bytes, also as text with a unit, of which `bare` takes off what is around it.
+/// Reads a number of bytes, which may be text with a unit. `bare` removes what is around the amount, such as
+/// `/s`.
 pub(super) fn bytes<T: Setting>(node: &Node, bare: impl FnOnce(&str) -> &str) -> Result<u64, String> {
     let bytes = match &node.raw {
         Raw::Integer(bytes) => u64::try_from(*bytes).ok(),
@@ -197,7 +197,7 @@ impl Setting for AccessKey {
     }
 }
 
-/// How many: never zero.
+/// A count that is never zero.
 impl Setting for usize {
     const KIND: &'static str = "a whole number above 0";
 
@@ -227,7 +227,7 @@ impl Setting for Port {
     }
 }
 
-/// Rights of owner, group and others.
+/// The permissions of owner, group and others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileMode(pub u32);
 
@@ -235,7 +235,7 @@ impl Setting for FileMode {
     const KIND: &'static str = "a mode in octal digits, as text: \"0640\"";
 
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        // People read such a number as octal, and TOML reads it as decimal.
+        // A number is refused: people write a mode in octal, and TOML reads it as decimal.
         let Raw::Text(text) = &node.raw else { return refuse::<Self, _>(node) };
         match u32::from_str_radix(text, 8) {
             Ok(mode) if text.len() >= 3 && mode <= 0o777 && mode & 0o600 == 0o600 => Ok(Self(mode)),
@@ -251,7 +251,7 @@ impl Setting for FileMode {
     }
 }
 
-/// Keys that a server may show; none means any.
+/// The keys that a server may have. An empty list means any key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostKeyPins(pub Vec<String>);
 
@@ -281,7 +281,7 @@ impl Setting for HostKeyPins {
 const DURATIONS: &[(&str, u64)] =
     &[("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
 
-/// A number directly before one of `units`, largest result first.
+/// Parses a number directly followed by one of `units`.
 pub(super) fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -298,7 +298,7 @@ impl Setting for Duration {
     const KIND: &'static str = "a time such as 500ms, 30s, 10m, 12h or 7d";
 
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        // A century, so that adding it to any clock stays in range.
+        // The maximum is a century, so that adding it to any clock does not overflow.
         match scaled(text::<Self>(node)?.trim(), DURATIONS) {
             Some(millis @ 1..=3_155_760_000_000) => Ok(Duration::from_millis(millis)),
             _ => refuse::<Self, _>(node),
@@ -310,7 +310,7 @@ impl Setting for Duration {
     }
 }
 
-/// How often, or after how long; `None` is never.
+/// An interval or a delay; `None` means never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interval(pub Option<Duration>);
 
@@ -398,17 +398,17 @@ pub enum Addressing {
     Virtual,
 }
 
-/// Whether a backend keeps a promise of S3's.
+/// Whether a storage keeps one of S3's guarantees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Promise {
-    /// Found out by trying.
+    /// A probe finds this out.
     Auto,
     Kept,
     NotKept,
 }
 
 choice!(Addressing, "\"auto\", \"path\" or \"virtual\"", "auto" => Addressing::Auto, "path" => Addressing::Path, "virtual" => Addressing::Virtual);
-/// When a connection of FTP turns to TLS.
+/// When a connection of FTP changes to TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FtpTls {
     None,
@@ -417,7 +417,7 @@ pub enum FtpTls {
 }
 
 choice!(FtpTls, "\"none\", \"explicit\" or \"implicit\"", "none" => FtpTls::None, "explicit" => FtpTls::Explicit, "implicit" => FtpTls::Implicit);
-/// The result of requests beyond a month's budget.
+/// What happens to requests beyond the monthly limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AtBudget {
     Stop,
@@ -447,7 +447,7 @@ impl Setting for Endpoint {
     const KIND: &'static str = "a URL such as https://s3.example.com, without a query";
 
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        // A URL may hold a password: it is not repeated.
+        // A URL may hold a password, so the error does not repeat it.
         Endpoint::parse(text::<Self>(node)?).ok_or_else(|| format!("must be {}", Self::KIND))
     }
 

@@ -1,14 +1,14 @@
-//! Whether the password of the root user is an obvious one.
+//! Checks whether the password of the root user is easy to guess.
 
 use super::settings::{Root, Settings};
 
-/// Defaults of MinIO and of examples.
+/// Default passwords of MinIO and of examples.
 const KNOWN: &[&str] = &["minioadmin", "minio123", "password", "changeme", "causeway"];
-/// MinIO refuses shorter ones.
+/// MinIO refuses shorter passwords.
 const SHORTEST: usize = 8;
 
 impl Settings {
-    /// Returns a warning for an operator, if so, without the password. Generated passwords, and secrets of
+    /// Returns a warning for an operator if it is, without the password. Generated passwords, and secrets of
     /// identities, are not checked.
     pub fn weak_root_password(&self) -> Option<String> {
         let why = weakness(self.root.as_ref()?)?;

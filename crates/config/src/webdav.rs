@@ -11,27 +11,27 @@ use Fallback::{Required, Text, Unset};
 use std::{path::PathBuf, time::Duration};
 
 section! {
-    /// `type = "webdav"`: a folder of a WebDAV server: Nextcloud, ownCloud, Koofr, Apache, rclone and the
-    /// like. Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the bucket's folder. What S3 knows beyond
-    /// that is in the catalog.
+    /// `type = "webdav"`: a folder of a WebDAV server: Nextcloud, ownCloud, Koofr, Apache, rclone and others.
+    /// Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the bucket's folder. What S3 knows beyond that
+    /// is in the catalog.
     WebdavBackend {
-        /// The folder that holds the buckets, which has to be there:
+        /// The folder that holds the buckets. It must exist:
         /// `https://cloud.example.com/remote.php/dav/files/alice/objects`. Redirects are not followed.
         url: Endpoint = Required,
         /// The user name, for basic authentication.
         user: Option<String> = Unset("no authentication"),
-        /// The password: of an app, where the server has such.
+        /// The password. Some servers issue passwords for applications: use one of these.
         password: Option<SecretSetting> = Unset("none"),
         /// A bearer token, instead of a user.
         token: Option<SecretSetting> = Unset("none"),
-        /// Whether keys with `?`, `#` or `;` lie under escaped names: for servers that cannot move files to
-        /// such names, as WsgiDAV. Without it these answer 400 to such keys; with it, files that others gave
-        /// such names are not seen.
+        /// Whether keys with `?`, `#` or `;` are stored under escaped names: for servers such as WsgiDAV,
+        /// which cannot move files to names with these characters. Without it, such servers answer 400 to
+        /// these keys. With it, files that were created with such names outside Causeway are not seen.
         escapes_marks: bool = Text("false"),
-        /// A reply, or the next piece of one, must come within this time.
+        /// Maximum time until a reply, or the next piece of one, arrives.
         timeout: Duration = Text("30s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
-        /// lost, must say something within it, too.
+        /// Maximum time for TCP and TLS. A storage that has not answered since the start, or since it was
+        /// lost, must also send something within this time.
         connect_timeout: Duration = Text("3s"),
         /// Maximum number of times that a request is sent, if repeating it is safe.
         attempts: usize = Text("4"),

@@ -1,5 +1,5 @@
-//! Jobs that an operator requests, once. They are shown while they are in progress, and the newest of them
-//! afterwards.
+//! Jobs that an operator requests, once each. They are shown while they are in progress; afterwards the
+//! newest of them are shown.
 
 use super::{Failure, Kind, Run, Subject, Workers, turns::Turn, workers::Row};
 use std::time::Duration;

@@ -33,12 +33,12 @@ impl Subject {
         }
     }
 
-    /// The name of the turn of a job.
+    /// Returns the name of the turn of a job.
     pub(crate) fn turn(&self, kind: &Kind) -> String {
         match self {
             Self::Server => kind.name.to_owned(),
             Self::Backend(name) => format!("{}/backend/{name}", kind.name),
-            // Named by the id of the bucket: a later bucket of the same name is another bucket.
+            // The id of the bucket is used: a later bucket of the same name is another bucket.
             Self::Bucket { id, .. } => format!("{}/bucket/{}", kind.name, id.0),
         }
     }

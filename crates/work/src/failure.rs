@@ -3,10 +3,10 @@
 
 use std::{error::Error, fmt};
 
-/// Longer text is cut.
+/// The maximum length of the text in bytes; longer text is cut.
 const LONGEST: usize = 500;
 
-/// Errors hold no secrets, as in the log.
+/// The text of an error. It holds no secrets, because errors hold none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure(Box<str>);
 

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What it means that a step is dropped while it waits: the server stops, or another process has taken over
-/// the job.
+/// The effect on a job when a step is dropped while it waits: the server stops, or another process has taken
+/// over the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Interruption {
@@ -20,7 +20,7 @@ pub struct Kind {
     pub name: &'static str,
     /// One sentence for operators.
     pub does: &'static str,
-    /// When it works.
+    /// When the job works, in words for operators.
     pub pace: &'static str,
     pub interruption: Interruption,
     /// The counts that a step reports.

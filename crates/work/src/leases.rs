@@ -30,8 +30,8 @@ pub struct LeaseTurns {
 }
 
 impl LeaseTurns {
-    /// `owner` names this process: after a restart it has another name. The turns of a process that dies stay
-    /// taken for `ttl`.
+    /// `owner` names this process: after a restart it must have another name. If a process dies, its turns
+    /// stay taken for `ttl`.
     pub fn new(catalog: Arc<dyn Catalog>, owner: String, ttl: Duration) -> Self {
         Self { catalog, owner, ttl, own: ProcessTurns::default() }
     }
@@ -46,7 +46,7 @@ impl LeaseTurns {
     }
 }
 
-/// Renews a lease until the turn is given back, or lost.
+/// Renews a lease until the turn is given back or lost.
 async fn keep(
     catalog: Arc<dyn Catalog>,
     mut lease: Lease,

@@ -22,7 +22,7 @@ impl Workers {
         let mut next = Next::Rest(worker.first_rest());
         loop {
             match next {
-                // Sets not even a timer: work that is due at once begins at once.
+                // No timer is set: work that is due at once begins at once.
                 Next::Rest(rest) if rest.is_zero() => {}
                 Next::Rest(rest) => {
                     entry.rests(rest);
@@ -44,7 +44,7 @@ impl Workers {
                 }
                 Next::Gone => return,
             }
-            // Boxed, so that a resting job does not take the memory of a step.
+            // The step is boxed, so that a resting job does not take the memory of a step.
             let step = Box::pin(self.step(&entry, &mut *worker, &stop));
             next = tokio::select! {
                 biased;

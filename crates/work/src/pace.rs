@@ -30,7 +30,7 @@ impl Backoff {
         Self { shortest, longest, rest: shortest }
     }
 
-    /// The rest after a step. If work is left, the rest is at most `at_most`.
+    /// Returns the rest after a step. If work is left, the rest is at most `at_most`.
     pub fn after(&mut self, is_done: bool, at_most: Duration) -> Duration {
         self.rest = if is_done { self.longest } else { (self.rest * 2).min(at_most) };
         self.rest

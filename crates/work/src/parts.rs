@@ -13,8 +13,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The maximum for each kind. These are what an operator checks first; the total number of failures is a
-/// count of the job.
+/// The maximum number of failed buckets that are remembered for each kind. An operator checks these first;
+/// the total number of failures is a count of the job.
 const KEPT: usize = 256;
 
 type Key = (&'static str, BucketId);
@@ -58,7 +58,8 @@ impl Parts {
         Part { parts: self.clone(), kind, id, bucket: bucket.clone(), began, cursor, turn }
     }
 
-    /// The job has gone over all buckets since `began`: a bucket that it did not meet no longer exists.
+    /// Reports that the job has gone over all buckets since `began`: a failed bucket that it did not reach no
+    /// longer exists.
     pub(crate) fn went_over_all(&self, kind: &Kind, began: Timestamp) {
         self.known().failed.retain(|(name, _), part| *name != kind.name || part.ended >= began);
     }
@@ -103,7 +104,7 @@ fn shown(
         interruption: kind.interruption,
         began: Some(began),
         ended,
-        // The bucket is worked on in the next step of the job.
+        // No time of its own: the next step of the job works on the bucket.
         next: None,
         progress: Vec::new(),
         error,
@@ -123,7 +124,7 @@ pub struct Part {
 }
 
 impl Part {
-    /// The position of the job in the bucket.
+    /// Returns the position of the job in the bucket.
     pub fn cursor(&self) -> &Cursor {
         &self.cursor
     }

@@ -12,13 +12,13 @@ pub struct Run {
 }
 
 impl Run {
-    /// The position of the job in its bucket. `None` means that the job is not about a single bucket.
+    /// Returns the position of the job in its bucket. `None` means that the job is not about a single bucket.
     pub fn cursor(&self) -> Option<&Cursor> {
         self.cursor.as_ref()
     }
 
-    /// Cancelled when the job is to end. The step itself is dropped then; this is for tasks that it has
-    /// spawned.
+    /// Returns the signal that the job has to end. The step itself is dropped then; the signal is for tasks
+    /// that the step has spawned.
     pub fn stop(&self) -> &CancellationToken {
         &self.stop
     }

@@ -1,4 +1,5 @@
-//! The life of workers, and what is shown of them. Time is held: it moves on when everything waits.
+//! Tests of the life of workers, and of what is shown of them. The clock is paused: it moves on when every
+//! task waits.
 
 use super::{
     Cursor, Ended, Failure, Interruption, JobState, Kind, ProcessTurns, Run, State, Stepped, Subject, Turn,
@@ -39,7 +40,7 @@ fn about(text: &str) -> Subject {
     Subject::Bucket { id: id(text), name: name(text) }
 }
 
-/// Another one for each name.
+/// Returns an id that differs for each name.
 fn id(text: &str) -> BucketId {
     BucketId(text.bytes().fold(0, |id, byte| (id * 31 + i64::from(byte)) % 1_000_003))
 }
@@ -58,11 +59,11 @@ async fn bucket(catalog: &dyn Catalog, text: &str) -> BucketRecord {
 #[derive(Debug)]
 enum Deed {
     Ends(Result<Stepped, Failure>),
-    /// Until the step is dropped.
+    /// The step waits until it is dropped.
     Hangs,
 }
 
-/// Does what its script says, and tells of each step.
+/// A worker that does what its script says, and reports each step to the test.
 #[derive(Debug)]
 struct Scripted {
     subject: Subject,
@@ -190,7 +191,7 @@ async fn a_job_of_the_server_that_is_over_is_still_shown() {
 async fn the_same_job_of_a_bucket_never_runs_twice_at_once() {
     let (catalog, _directory) = catalog();
     let turns: Arc<dyn Turns> = Arc::new(ProcessTurns::default());
-    // Two gateways, who ask the same turns.
+    // Two gateways that share the same turns.
     let gateways = [Workers::new(catalog.clone(), turns.clone()), Workers::new(catalog, turns)];
     let (first, mut of_first) = Scripted::new(about("photos"), [Deed::Hangs]);
     let (second, mut of_second) = Scripted::new(about("photos"), [Deed::Hangs]);
@@ -247,12 +248,12 @@ async fn a_step_whose_turn_is_lost_ends_and_the_next_one_asks_again() {
     assert_eq!(only(&workers).state, State::Waiting);
 }
 
-/// Goes through ten keys, and notes each in its cursor.
+/// A worker that visits ten keys, and stores each in its cursor.
 #[derive(Debug)]
 struct Walking {
     subject: Subject,
     seen: mpsc::UnboundedSender<u32>,
-    /// Where it hangs, as a storage does that has no answer.
+    /// The key at which it hangs, like a storage that does not answer.
     hangs_at: Option<u32>,
 }
 
@@ -307,7 +308,7 @@ async fn a_job_that_was_interrupted_resumes_at_its_cursor_after_a_restart() {
                 assert_eq!(told.recv().await, Some(key));
                 seen.push(key);
             }
-            // What was told last is in the catalog before the next key is reached.
+            // The worker reports a key before it stores the position: wait until the last position is stored.
             let cursor = Cursor::new(catalog.clone(), record.id, &kind::SCAN);
             while cursor.load().await.expect("read").as_deref() != Some("4") {
                 tokio::task::yield_now().await;

@@ -4,9 +4,9 @@ use super::{Failure, Kind, Run, Subject};
 use async_trait::async_trait;
 use std::{fmt, time::Duration};
 
-/// A job. `Workers::live` runs it: it takes the job's turn, does a step, rests, and so on.
+/// A job. `Workers::live` runs it: it takes the job's turn, does a step, rests, and repeats this.
 ///
-/// An implementation promises:
+/// An implementation guarantees:
 /// - a step may be dropped wherever it waits; its kind says what that means (`Interruption`);
 /// - a step ends: it does as much as there is to do now, and leaves what cannot be done now to the next step;
 /// - it decides itself what it logs; its failure is also shown to operators.
@@ -18,7 +18,7 @@ pub trait Worker: Send + fmt::Debug + 'static {
         Subject::Server
     }
 
-    /// How long the job rests before its first step.
+    /// Returns how long the job rests before its first step.
     fn first_rest(&self) -> Duration {
         Duration::ZERO
     }
@@ -26,7 +26,7 @@ pub trait Worker: Send + fmt::Debug + 'static {
     /// Does the work that there is now.
     async fn step(&mut self, run: &Run) -> Result<Stepped, Failure>;
 
-    /// How long the job rests now. `None` means that there is no more work.
+    /// Returns how long the job rests now. `None` means that there is no more work.
     fn rest(&mut self, ended: &Ended) -> Option<Duration>;
 
     /// Waits for an event that ends a rest early. Dropping the future must lose nothing.

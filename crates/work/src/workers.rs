@@ -59,7 +59,7 @@ impl Workers {
         Self(Arc::new(Inner { catalog, turns, jobs: Mutex::default(), parts: Arc::default() }))
     }
 
-    /// The jobs of a process that does not share its catalog.
+    /// Creates the jobs of a process that does not share its catalog.
     pub fn alone(catalog: Arc<dyn Catalog>) -> Self {
         Self::new(catalog, Arc::new(ProcessTurns::default()))
     }

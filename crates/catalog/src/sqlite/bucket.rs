@@ -63,7 +63,7 @@ pub(super) fn create(
     Ok(BucketRecord { id, revision: FIRST, bucket: bucket.clone(), documents })
 }
 
-/// The revision of a bucket that was never changed, as its column's default says.
+/// The revision of a bucket that was never changed. The default of the column is the same.
 const FIRST: Revision = Revision(1);
 
 /// Returns the name of a bucket or replica at a location, inside it or around it. Each step is one index
@@ -83,7 +83,7 @@ fn touching(
             return Ok(Some(name));
         }
     }
-    // '0' is the character after '/'.
+    // '0' is the character after '/': the range has every location inside this one.
     let mut inside = db.prepare_cached(
         "SELECT name FROM buckets WHERE backend = ?1 AND place > ?2 || '/' AND place < ?2 || '0' LIMIT 1",
     )?;
@@ -110,8 +110,8 @@ pub(super) fn list(db: &Connection, query: &BucketsQuery) -> rusqlite::Result<Bu
     if query.limit == 0 {
         return Ok(BucketsPage::default());
     }
-    // Names above `after` that begin with `prefix`: names are ASCII, so that any other character is above
-    // them all.
+    // Names above `after` that begin with `prefix`. Names are ASCII, so U+10FFFF is greater than all their
+    // characters.
     let after = query.after.as_deref().unwrap_or_default();
     let end = format!("{}\u{10ffff}", query.prefix);
     let limit = i64::try_from(query.limit.saturating_add(1)).unwrap_or(i64::MAX);
@@ -119,7 +119,7 @@ pub(super) fn list(db: &Connection, query: &BucketsQuery) -> rusqlite::Result<Bu
         Some(_) => "(owner_id = ?5 OR name IN (SELECT value FROM json_each(?6)))",
         None => "?5 IS NULL AND ?6 = ?6",
     };
-    // Names of buckets have nothing that JSON would escape.
+    // Names of buckets have no character that JSON escapes.
     let besides: Vec<String> = query.besides.iter().map(|name| format!("\"{name}\"")).collect();
     let besides = format!("[{}]", besides.join(","));
     let sql = format!(
@@ -153,7 +153,7 @@ pub(super) fn update(
         .ok_or_else(no_such_bucket)
 }
 
-/// Refuses a change of a bucket, or of a replica, that is not as its caller read it.
+/// Refuses a change if the bucket or replica differs from what the caller read.
 pub(super) fn expect(db: &Connection, bucket: BucketId, expected: Expected) -> Applied<()> {
     if expected == Expected::Any {
         return Ok(());
@@ -166,7 +166,8 @@ pub(super) fn expect(db: &Connection, bucket: BucketId, expected: Expected) -> A
     if expected.admits(found) { Ok(()) } else { Err(conflict("the bucket")) }
 }
 
-/// With its replicas, and everything that the truth holds of them. Gives the ids of all that are gone.
+/// Deletes a bucket with its replicas and all their rows of the truth. Returns the ids of all that were
+/// deleted.
 pub(super) fn delete(db: &Connection, bucket: BucketId) -> Applied<VecDeque<BucketId>> {
     let mut gone = VecDeque::from([bucket]);
     let replicas: Vec<BucketId> = db
@@ -190,7 +191,7 @@ pub(super) fn delete(db: &Connection, bucket: BucketId) -> Applied<VecDeque<Buck
     Ok(gone)
 }
 
-/// The largest of those that are buckets, with their names.
+/// Returns the largest sizes that belong to buckets, not to replicas, with the names of the buckets.
 pub(super) fn largest(db: &Connection, sizes: &[Size], limit: usize) -> rusqlite::Result<BucketSizes> {
     let mut names: HashMap<i64, BucketName> = db
         .prepare_cached("SELECT id, name FROM buckets WHERE replica_of IS NULL")?
@@ -210,8 +211,8 @@ pub(super) fn exists(db: &Connection, bucket: BucketId) -> rusqlite::Result<bool
     db.prepare_cached("SELECT 1 FROM buckets WHERE id = ?1")?.exists([bucket.0])
 }
 
-/// Ids up to this one are never given out. SQLite remembers those it gave; this adds those that only the
-/// index has seen, because the truth was restored from before them.
+/// Makes sure that new ids are greater than this one. SQLite remembers the ids that it gave out; but if the
+/// truth was restored from a backup, the index may have newer ones.
 pub(super) fn reserve_ids(db: &Connection, last: BucketId) -> rusqlite::Result<()> {
     let raised =
         db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'buckets'", [last.0])?;

@@ -1,9 +1,10 @@
 //! Moves committed pages from a database's log into its file, in a thread of its own.
 //!
 //! SQLite by itself checkpoints inside a commit, which then waits for the disk, and with it every change in
-//! its group and behind it. Here commits continue meanwhile. The log begins anew only when all of it has been
-//! moved, which under steady writing never is the case after a pass beside the writer: so SQLite's own
-//! checkpoint remains as the last resort, at a size where hardly anything is left for it to do.
+//! its group and behind it. With this thread, commits continue meanwhile. The log restarts only when all of
+//! it has been moved, and while changes are written all the time, a pass beside the writer never reaches that
+//! state. So SQLite's own checkpoint remains as the last resort, at a size where it has hardly anything left
+//! to do.
 
 use super::error::internal;
 use crate::catalog::Result;
@@ -15,13 +16,13 @@ use std::{
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
-    /// Changes between two passes; each touches a page or two.
+    /// The number of changes between two passes. Each change touches one or two pages.
     pub(super) pass_after: usize,
-    /// Pages of log at which SQLite's own checkpoint steps in.
+    /// The number of pages of log at which SQLite's own checkpoint begins.
     pub(super) last_resort: i64,
 }
 
-/// The writing thread owns it, and reports how much it wrote.
+/// A handle on the checkpointing thread. The writing thread owns it, and reports how many changes it wrote.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     pace: Pace,
@@ -32,7 +33,7 @@ pub(super) struct Checkpointer {
 
 impl Checkpointer {
     pub(super) fn start(name: &str, db: Connection, pace: Pace) -> Result<Self> {
-        // One wake-up may wait while a pass is under way; more would not say more.
+        // One wake-up may wait while a pass runs; more of them would have no effect.
         let (wake, woken) = mpsc::sync_channel(1);
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || run(&db, &woken, pace));
         let thread = thread.map_err(|error| internal(format!("starting a thread: {error}")))?;
@@ -44,7 +45,8 @@ impl Checkpointer {
         if self.written >= self.pace.pass_after {
             self.written = 0;
             if let Some(wake) = &self.wake {
-                // Full: it will come round to it. Disconnected: the last resort remains.
+                // If the channel is full, a pass will follow anyway. If it is closed, the last resort
+                // remains.
                 let _ = wake.try_send(());
             }
         }
@@ -52,7 +54,7 @@ impl Checkpointer {
 }
 
 impl Drop for Checkpointer {
-    /// Waits for the pass under way: the writer may be about to close the file for good.
+    /// Waits for a pass in progress: the writer may be about to close the file for good.
     fn drop(&mut self) {
         drop(self.wake.take());
         if let Some(thread) = self.thread.take()
@@ -65,10 +67,11 @@ impl Drop for Checkpointer {
 
 fn run(db: &Connection, woken: &Receiver<()>, pace: Pace) {
     while woken.recv().is_ok() {
-        // The row of the result: whether it was disturbed, the pages in the log, and how many of them are
-        // moved.
+        // The row of the result: whether the checkpoint was blocked, the number of pages in the log, and how
+        // many of them were moved.
         match db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1)) {
-            // Only one at a time can checkpoint: out of the writer's way, or the log would never begin anew.
+            // Only one connection can checkpoint at a time. This thread pauses, so that the writer can
+            // restart the log.
             Ok(pages) if pages >= pace.last_resort && woken.recv().is_err() => return,
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "checkpointing the key index failed"),

@@ -1,5 +1,4 @@
-//! How our values are stored in columns, and read back: a value that no longer parses is an error, never a
-//! guess.
+//! How values are stored in columns, and read back. A value that cannot be parsed is an error, never a guess.
 
 use crate::{
     catalog::Generation,
@@ -13,10 +12,10 @@ use rusqlite::{
     types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Value, ValueRef},
 };
 
-/// A value of ours as a column: the driver's traits are not implemented on the vocabulary itself.
+/// One of the catalog's values as a column: the driver's traits are not implemented on the types of `model`.
 pub(super) struct Column<T>(pub(super) T);
 
-/// Column `at` of a row, as a value of ours.
+/// Reads column `at` of a row as a value.
 pub(super) fn get<T>(row: &Row<'_>, at: usize) -> rusqlite::Result<T>
 where
     Column<T>: FromSql,
@@ -102,10 +101,10 @@ impl FromSql for Column<Timestamp> {
     }
 }
 
-/// A tag that is a plain MD5, as nearly all are, takes 16 bytes; any other is kept as its text.
+/// A tag that is a plain MD5, as most are, takes 16 bytes; any other is stored as text.
 impl ToSql for Column<&ETag> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        // Upper-case hex parses as an MD5 too, but would not come back as it was.
+        // Upper-case hex also parses as an MD5, but would be read back in lower case.
         match self.0.as_md5().filter(|_| !self.0.as_str().bytes().any(|digit| digit.is_ascii_uppercase())) {
             Some(md5) => owned(md5.to_vec()),
             None => Ok(self.0.as_str().into()),
@@ -136,7 +135,7 @@ impl FromSql for Column<Role> {
     }
 }
 
-/// Stored: never change one, only add.
+/// These numbers are stored: never change one, only add.
 const ALGORITHMS: [(ChecksumAlgorithm, i64); 10] = [
     (ChecksumAlgorithm::Crc32, 1),
     (ChecksumAlgorithm::Crc32c, 2),
@@ -176,7 +175,7 @@ impl FromSql for Column<ChecksumSpec> {
     }
 }
 
-/// `CRC32:` and the value in base64.
+/// A checksum is stored as `CRC32:` and the value in base64.
 impl ToSql for Column<&Checksum> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         owned(format!("{}:{}", self.0.algorithm().as_str(), self.0.to_base64()))
@@ -218,7 +217,7 @@ impl FromSql for Column<TenantId> {
     }
 }
 
-/// The types whose serialised form is a stored format already, as JSON.
+/// Types whose serialised form is a stored format already are stored as JSON.
 macro_rules! stored_as_json {
     ($($type:ty),*) => {$(
         impl ToSql for Column<&$type> {
@@ -241,7 +240,7 @@ mod tests {
     use super::*;
     use rusqlite::Connection;
 
-    /// The storage class of a value, and the value read back.
+    /// Returns the storage class of a value, and the value read back.
     fn stored<T>(value: &dyn ToSql) -> (String, T)
     where
         Column<T>: FromSql,

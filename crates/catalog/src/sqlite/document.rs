@@ -7,10 +7,10 @@ use super::{
 use crate::catalog::{BucketId, Document, Documents, Expected, NewDocument, Revision};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-/// The revision of the documents that a bucket is made with.
+/// The revision of the documents that a new bucket has.
 const FIRST: Revision = Revision(1);
 
-/// The documents of a bucket that was made in this transaction.
+/// Stores the documents of a bucket that was created in this transaction.
 pub(super) fn begin(db: &Connection, bucket: BucketId, documents: &[NewDocument]) -> Applied<Documents> {
     if documents.is_empty() {
         return Ok(Documents::default());
@@ -78,7 +78,7 @@ fn expect(db: &Connection, bucket: BucketId, expected: Expected, kind: &str) -> 
     if expected.admits(found) { Ok(()) } else { Err(conflict("the document")) }
 }
 
-/// The next revision of a bucket's documents, if there is the bucket.
+/// Increments the revision of a bucket's documents and returns it. `None`: the bucket does not exist.
 fn moved(db: &Connection, bucket: BucketId) -> rusqlite::Result<Option<Revision>> {
     db.prepare_cached(
         "UPDATE buckets SET settings = settings + 1 WHERE id = ?1 AND replica_of IS NULL RETURNING settings",

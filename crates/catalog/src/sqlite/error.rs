@@ -4,7 +4,7 @@
 use crate::catalog::{CatalogError, CatalogErrorKind};
 use rusqlite::{Error, ErrorCode};
 
-/// The file cannot be read as what it should be, as opposed to not being reachable.
+/// Returns whether the content of the file is damaged, as opposed to the file being unreachable.
 pub(super) fn is_corrupt(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
@@ -27,8 +27,8 @@ fn kind(error: &Error) -> CatalogErrorKind {
     }
 }
 
-// The text goes into the message instead of the source: a source could be downcast, and would tie callers to
-// the driver.
+// The text goes into the message instead of the source: callers could downcast a source, and would then
+// depend on the driver.
 impl From<Error> for CatalogError {
     fn from(error: Error) -> Self {
         Self::new(kind(&error), format!("sqlite: {error}"))

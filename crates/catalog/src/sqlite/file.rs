@@ -1,5 +1,5 @@
-//! A database file: created, recognised, brought up to date and configured; or refused, or (the index only)
-//! begun anew.
+//! A database file: it is created, recognised, upgraded and configured, or it is refused. A file of the index
+//! that cannot be used is replaced by an empty one.
 
 use super::{
     checkpoint::Pace,
@@ -22,20 +22,20 @@ use std::{
 /// How long to wait for another process that holds the write lock, such as a backup's.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// A log that grew beyond this, because somebody read for long, is cut when it begins anew.
+/// A log that grew beyond this, because of a long read, is truncated when it restarts.
 const LOG_LIMIT_BYTES: i64 = 64 * 1024 * 1024;
 
-/// More makes writing dearer, not cheaper: whenever a page splits, SQLite goes through its whole cache.
+/// A larger cache makes writes slower: whenever a page splits, SQLite goes through its whole cache.
 const CACHE_KIB: i64 = 2 * 1024;
 
-/// Pages of log at which a commit checkpoints by itself. The index has a `Checkpointer` that is there long
-/// before.
+/// The number of pages of log at which a commit checkpoints by itself. The index has a `Checkpointer`, which
+/// begins long before.
 const TRUTH_CHECKPOINT_PAGES: i64 = 1000;
 pub(super) const INDEX_PACE: Pace = Pace { pass_after: 2000, last_resort: 8000 };
 
 /// Why a file cannot be opened.
 enum Problem {
-    /// The file is not, or no longer, a database with our tables.
+    /// The file is no database, or not one with the catalog's tables.
     Corrupt(String),
     /// The file has a format that only a later release knows.
     Newer(String),
@@ -48,7 +48,7 @@ impl From<rusqlite::Error> for Problem {
     }
 }
 
-/// The writing connection to `catalog.sqlite`. Damage is an error: nothing else knows what was in it.
+/// Opens the writing connection to `catalog.sqlite`. Damage is an error: the truth is stored nowhere else.
 pub(super) fn open_truth(dir: &Path, durability: Durability) -> Result<Connection> {
     let path = dir.join(TRUTH.file);
     if !path.exists() && beside(&path, "-wal").exists() {
@@ -79,13 +79,13 @@ fn damaged_truth(path: &Path, why: &str) -> CatalogError {
     ))
 }
 
-/// Returns the error for damage that is found while the files are in use. An index is begun anew by the next
-/// start.
+/// Returns the error for damage that is found while the files are in use. The next start replaces a damaged
+/// index by an empty one.
 pub(super) fn damaged(path: &Path, why: &rusqlite::Error) -> CatalogError {
     if !path.ends_with(INDEX.file) {
         return damaged_truth(path, &why.to_string());
     }
-    // Without the mark, the operator still has the words.
+    // Without the mark, the log line still tells the operator what to do.
     if let Err(error) = create(&beside(path, DAMAGED)) {
         tracing::warn!(path = %path.display(), %error, "the key index cannot be marked as damaged: run 'causeway catalog rebuild'");
     }
@@ -95,15 +95,15 @@ pub(super) fn damaged(path: &Path, why: &rusqlite::Error) -> CatalogError {
     ))
 }
 
-/// The suffix of the name of an index in which a reader has found damage.
+/// The suffix of the file that marks an index as damaged: a reader has found damage in it.
 const DAMAGED: &str = "-damaged";
 
-/// The writing connection to `index.sqlite`. A damaged one is replaced by an empty one, and so is one that a
-/// later release wrote: it is derived.
+/// Opens the writing connection to `index.sqlite`. An index that is damaged, or that a later release wrote,
+/// is replaced by an empty one: it is derived.
 pub(super) fn open_index(dir: &Path) -> Result<Connection> {
     let path = dir.join(INDEX.file);
     if !path.exists() {
-        // A log without its file belongs to an index that somebody removed.
+        // A log without its database belongs to an index that was removed.
         remove(&path)?;
     }
     if beside(&path, DAMAGED).exists() {
@@ -130,19 +130,19 @@ pub(super) fn begin_index_anew(dir: &Path, why: &str) -> Result<Connection> {
     })
 }
 
-/// Removes `index.sqlite`, which must not be open.
+/// Removes `index.sqlite`. It must not be open.
 pub(crate) fn forget_index(dir: &Path) -> Result<()> {
     remove(&dir.join(INDEX.file))
 }
 
-/// A second writing connection to `index.sqlite`, once that is open.
+/// Opens a second writing connection to `index.sqlite`, which must be open already.
 pub(super) fn open_index_checkpointer(dir: &Path) -> Result<Connection> {
     let db = connect(&dir.join(INDEX.file), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     db.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(db)
 }
 
-/// A reading connection to a file that has been opened for writing before.
+/// Opens a reading connection to a file that was opened for writing before.
 pub(super) fn open_reader(path: &Path) -> Result<Connection> {
     Ok(connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
 }
@@ -156,8 +156,8 @@ fn connect(path: &Path, mode: OpenFlags) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// Plans that do not depend on bound values: without this, each new value of a LIMIT has its statement
-/// prepared again.
+/// Makes query plans independent of bound values: without this, SQLite prepares the statement again for each
+/// new value of a LIMIT.
 pub(super) fn keep_plans(db: &Connection) -> rusqlite::Result<()> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
@@ -182,7 +182,7 @@ fn open(
     Ok(db)
 }
 
-/// Returns whether the file is a new one. Refuses files that are not ours to write.
+/// Returns whether the file is new. Refuses a file that another program, or a later release, wrote.
 fn recognise(db: &Connection, path: &Path, format: &Format) -> std::result::Result<bool, Problem> {
     let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -206,7 +206,7 @@ fn recognise(db: &Connection, path: &Path, format: &Format) -> std::result::Resu
     }
 }
 
-/// Each step commits together with the version that it makes.
+/// Upgrades the file step by step. Each step is committed together with its version number.
 fn upgrade(db: &mut Connection, format: &Format) -> std::result::Result<(), Problem> {
     loop {
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -226,7 +226,7 @@ fn upgrade(db: &mut Connection, format: &Format) -> std::result::Result<(), Prob
     }
 }
 
-/// Makes sure that the file exists, readable by its owner alone; SQLite gives its log the same mode.
+/// Creates the file if it does not exist, readable by its owner only. SQLite gives its log the same mode.
 fn create(path: &Path) -> io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all()),

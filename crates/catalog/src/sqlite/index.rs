@@ -11,7 +11,7 @@ use crate::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-/// Rows that one step of a sweep removes: a few milliseconds.
+/// The number of rows that one step of a sweep removes: it takes a few milliseconds.
 const SWEEP: i64 = 1000;
 
 pub(super) fn apply(
@@ -70,11 +70,11 @@ pub(super) fn apply(
     }
 }
 
-/// Used instead of a version's order: the row that LIST shows for a key.
+/// Stands for the row that LIST shows for a key, in place of the order of a version.
 const CURRENT: Option<u64> = None;
 
-/// Returns whether a newer change of the same row came before. A change without a number is the newest when
-/// it comes.
+/// Returns whether a newer change of the same row was made before. A change without a number is always the
+/// newest.
 fn is_late(
     db: &Connection,
     bucket: BucketId,
@@ -108,7 +108,7 @@ fn note_deletion(
          ON CONFLICT (bucket, key, version_order) DO UPDATE SET generation = max(generation, excluded.generation)",
     )?
     .execute(params![bucket.0, Column(key), Column(order), Column(generation)])?;
-    // A bucket that is gone is swept if its size is known.
+    // A start finds deleted buckets by their rows in other tables: without a size, this row would stay.
     sizes::note(db, bucket)
 }
 
@@ -169,14 +169,14 @@ fn delete_version(
     Ok(())
 }
 
-/// Versions behind that of `after`, the newest of a key first.
+/// Returns the versions behind `after`, the newest of a key first.
 pub(super) fn versions(
     db: &Connection,
     bucket: BucketId,
     after: Option<&(ObjectKey, u64)>,
     limit: usize,
 ) -> rusqlite::Result<Vec<VersionRow>> {
-    // No key is empty, so that everything is above the empty one.
+    // No key is empty, so every key is above the empty one.
     let (key, order) = after.map_or((&b""[..], 0), |(key, order)| (key.as_str().as_bytes(), *order));
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     db.prepare_cached(
@@ -193,7 +193,7 @@ pub(super) fn rows(
     after: Option<&ObjectKey>,
     limit: usize,
 ) -> rusqlite::Result<Vec<IndexRow>> {
-    // No key is empty, so that everything is above the empty one.
+    // No key is empty, so every key is above the empty one.
     let after = after.map(|key| key.as_str().as_bytes()).unwrap_or_default();
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     db.prepare_cached(
@@ -232,7 +232,7 @@ pub(super) fn set_state(db: &Connection, bucket: BucketId, name: &str, value: Op
     if name.starts_with(JOB) { Ok(()) } else { sizes::note(db, bucket) }
 }
 
-/// Every bucket that the index has something of, in order.
+/// Returns every bucket that has rows in the index, in order.
 pub(super) fn buckets(db: &Connection) -> rusqlite::Result<Vec<BucketId>> {
     let mut next = db.prepare(
         "SELECT min(bucket) FROM (SELECT * FROM (SELECT bucket FROM keys WHERE bucket > ?1 ORDER BY bucket LIMIT 1)
@@ -249,7 +249,7 @@ pub(super) fn buckets(db: &Connection) -> rusqlite::Result<Vec<BucketId>> {
     Ok(buckets)
 }
 
-/// Removes what the index has of a bucket, a bite at a time.
+/// Removes some of a bucket's rows from the index. The caller repeats this until nothing is left.
 pub(super) fn sweep(db: &Connection, bucket: BucketId) -> Applied<Step<()>> {
     for bite in [
         "DELETE FROM keys WHERE bucket = ?1
@@ -262,7 +262,7 @@ pub(super) fn sweep(db: &Connection, bucket: BucketId) -> Applied<Step<()>> {
             return Ok(Step::More);
         }
     }
-    // One key may have any number of versions: a bite can end amid them.
+    // One key may have any number of versions: a step can end between two versions of a key.
     let last: Option<(Vec<u8>, i64)> = db
         .prepare_cached(
             "SELECT key, version_order FROM key_versions WHERE bucket = ?1 ORDER BY key, version_order DESC LIMIT 1 OFFSET ?2 - 1",

@@ -1,4 +1,4 @@
-//! SQL of leases. A lease that was released keeps its row, and with it its number.
+//! SQL of leases. The row of a released lease stays, to keep its fencing number.
 
 use super::{
     column::{Column, get},
@@ -25,7 +25,7 @@ pub(super) fn acquire(
     Ok(fencing.map(|fencing| Lease { name: name.to_owned(), owner: owner.to_owned(), fencing, until }))
 }
 
-/// Renews a lease, even one that has run out, if no other owner had it since.
+/// Renews a lease, even one that has expired, unless another owner has had it since.
 pub(super) fn renew(db: &Connection, lease: &Lease, until: Timestamp) -> Applied<Option<Lease>> {
     let renewed = db
         .prepare_cached("UPDATE leases SET until = ?4 WHERE name = ?1 AND owner = ?2 AND fencing = ?3")?

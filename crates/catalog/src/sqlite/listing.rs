@@ -1,8 +1,8 @@
 //! Pages of keys and of uploads: cursors over ordered tables for `store::grouping`.
 //!
-//! Rows are fetched in small batches. A batch never reaches above the requested prefix nor beyond a page, and
+//! Rows are fetched in small batches. A batch never extends above the requested prefix or beyond a page, and
 //! batches begin small where a delimiter may make the cursor jump: a page costs about its own number of rows,
-//! whatever the bucket's size.
+//! however large the bucket is.
 
 use super::column::{get, get_option};
 use crate::{
@@ -37,7 +37,7 @@ pub(super) fn objects(
     Ok(ListPage { entries: entries.into_iter().map(entry).collect(), truncated, cache: None })
 }
 
-/// In order of key, then of initiation, then of id.
+/// Lists uploads in the order of key, then of initiation, then of id.
 pub(super) fn uploads(
     db: &Connection,
     bucket: BucketId,
@@ -62,14 +62,14 @@ pub(super) fn uploads(
     Ok(UploadsPage { entries: entries.into_iter().map(entry).collect(), truncated })
 }
 
-/// Above everything that begins with `prefix`: UTF-8 has no byte 0xFF.
+/// Returns a bound above everything that begins with `prefix`: UTF-8 has no byte 0xFF.
 fn end_of(prefix: &str) -> Vec<u8> {
     let mut end = prefix.as_bytes().to_vec();
     end.push(0xff);
     end
 }
 
-/// An ordered table, read from a position on.
+/// An ordered table that is read from a position on.
 trait Table {
     type Item;
     type Position;
@@ -91,7 +91,7 @@ struct Cursor<T: Table> {
 
 impl<T: Table> Cursor<T> {
     fn new(table: T, query: &Query<'_>) -> Self {
-        // One more than the page shows whether there is more.
+        // One row more than the page shows whether more follow.
         let largest = query.limit.saturating_add(1);
         let jumps = query.delimiter.is_some_and(|delimiter| !delimiter.is_empty());
         let first = if jumps { 1 } else { largest };
@@ -139,7 +139,7 @@ struct Keys<'a> {
 
 impl Table for Keys<'_> {
     type Item = ListedObject;
-    /// The least key that is wanted.
+    /// The smallest key that the next batch may have.
     type Position = Vec<u8>;
 
     fn position(&self, seek: Seek) -> Vec<u8> {
@@ -174,7 +174,7 @@ impl Table for Keys<'_> {
     }
 }
 
-/// The first byte string above `bound`.
+/// Returns the first byte string above `bound`.
 fn successor(mut bound: Vec<u8>) -> Vec<u8> {
     bound.push(0);
     bound
@@ -192,11 +192,11 @@ struct Uploads<'a> {
     marker: Option<Marker>,
 }
 
-/// The upload that the page before ended with.
+/// The last upload of the previous page.
 struct Marker {
     key: Vec<u8>,
-    /// `None` if the upload has ended since: its position is no longer known, and its key's uploads are
-    /// listed again, since to list one twice is better than to miss one.
+    /// `None` if the upload has ended since: its position is not known any more. The uploads of its key are
+    /// then listed again, because listing an upload twice is better than missing one.
     place: Option<(Timestamp, String)>,
 }
 
@@ -214,7 +214,8 @@ impl Marker {
     }
 }
 
-/// Uploads above this key, or of this very key above the time and id.
+/// The position after which uploads are read: those of greater keys, and those of this key above the time and
+/// id.
 struct UploadPosition {
     key: Vec<u8>,
     initiated: i64,
@@ -286,7 +287,7 @@ mod tests {
     use crate::catalog::sqlite::{file::keep_plans, schema};
     use rusqlite::StatementStatus;
 
-    /// Keys `0000000/…` and on: ten to a common prefix.
+    /// Creates an index with keys `0000000/…` and following, ten for each common prefix.
     fn index(keys: usize) -> Connection {
         let db = Connection::open_in_memory().expect("memory");
         keep_plans(&db).expect("configured");
@@ -298,7 +299,7 @@ mod tests {
         db
     }
 
-    /// Ten versions behind each key.
+    /// Adds ten versions behind each key.
     fn add_versions(db: &Connection) {
         let sql = "INSERT INTO key_versions
             WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n LIMIT 10)

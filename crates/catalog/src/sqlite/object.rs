@@ -1,4 +1,4 @@
-//! SQL of what storage cannot keep of its objects: the current ones, and the versions behind them.
+//! SQL of what storage cannot keep of its objects: of the current ones, and of the versions behind them.
 
 use super::{
     bucket::exists,
@@ -22,8 +22,8 @@ pub(super) fn find(
         .optional()
 }
 
-/// Revisions are random: a row that was removed and made again has another, without anything that remembers
-/// the first.
+/// Revisions are random: a row that is removed and created again has another revision, and no record of the
+/// first one is needed.
 pub(super) fn set(
     db: &Connection,
     bucket: BucketId,
@@ -59,7 +59,7 @@ pub(super) fn rows(
     limit: usize,
     unsettled: bool,
 ) -> rusqlite::Result<Vec<ObjectRow>> {
-    // No key is empty, so that everything is above the empty one.
+    // No key is empty, so every key is above the empty one.
     let after = after.map(|key| key.as_str().as_bytes()).unwrap_or_default();
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let which = if unsettled { "AND intended IS NOT NULL" } else { "" };

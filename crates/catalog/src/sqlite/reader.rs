@@ -1,5 +1,5 @@
-//! The connections that read one database: few, opened when first needed, each used by one blocking task at a
-//! time.
+//! The connections that read one database. There are few; each is opened when first needed, and used by one
+//! blocking task at a time.
 //!
 //! A read sees every change whose commit was reported before the read began.
 
@@ -34,7 +34,7 @@ impl Readers {
         Self { permits: Arc::new(Semaphore::new(size as usize)), size, pool: Arc::new(pool) }
     }
 
-    /// Runs `read` off the reactor, in one snapshot.
+    /// Runs `read` off the reactor, on one snapshot.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -53,7 +53,7 @@ impl Readers {
         }
     }
 
-    /// Waits for reads under way, then closes their connections. Later reads fail with `Closed`.
+    /// Waits for reads in progress, then closes their connections. Later reads fail with `Closed`.
     pub(super) async fn close(&self) {
         let all = self.permits.acquire_many(self.size).await;
         self.permits.close();
@@ -64,7 +64,7 @@ impl Readers {
 
 impl Pool {
     fn with<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        // This is a separate statement: the lock must not be held while a file is opened.
+        // A separate statement, so that the lock is not held while a file is opened.
         let idle = self.idle().pop();
         let db = match idle {
             Some(db) => db,
@@ -72,7 +72,8 @@ impl Pool {
         };
         let execute = |sql| db.prepare_cached(sql)?.execute([]).map(drop);
         execute("BEGIN")?;
-        // Not given back if `read` fails or panics, so no transaction of unknown state ever is.
+        // If `read` fails or panics, the connection is not used again: the state of its transaction is
+        // unknown.
         let value = read(&db)
             .map_err(|error| if is_corrupt(&error) { damaged(&self.file, &error) } else { error.into() })?;
         execute("COMMIT")?;

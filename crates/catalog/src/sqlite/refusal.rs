@@ -1,4 +1,4 @@
-//! Refusals: a change that is refused has changed nothing, and does not undo the others in its group.
+//! Refusals: a refused change has changed nothing, and does not undo the other changes in its group.
 
 use super::writer::Failure;
 use crate::catalog::{CatalogError, CatalogErrorKind};
@@ -7,7 +7,7 @@ pub(super) fn no_such_bucket() -> Failure {
     Failure::Refused(CatalogError::new(CatalogErrorKind::NotFound, "no such bucket"))
 }
 
-/// The caller has read something else than what is there by now.
+/// Refuses a change because the stored value is not the one that the caller read.
 pub(super) fn conflict(what: &str) -> Failure {
     Failure::Refused(CatalogError::new(
         CatalogErrorKind::Conflict,

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 const COLUMNS: &str = "id, backend, place, rank, seeded, revision";
 
-/// Value of the column `seeded`.
+/// A value of the column `seeded`.
 const SEEDED: i64 = 1;
 const REFILLED: i64 = 2;
 const UNMADE: i64 = 3;
@@ -22,7 +22,7 @@ pub(super) fn list(db: &Connection, bucket: BucketId) -> rusqlite::Result<Vec<Re
 }
 
 pub(super) fn add(db: &Connection, bucket: BucketId, replica: &NewReplica) -> Applied<ReplicaRecord> {
-    // A bucket's name has no '@'.
+    // The name of a bucket has no '@', so no bucket can have this name.
     let inserted = db
         .prepare_cached(
             "INSERT INTO buckets (tenant, name, owner_id, owner_name, created, backend, place, replica_of, rank)
@@ -80,7 +80,7 @@ fn set_seeded(db: &Connection, replica: BucketId, seeded: i64) -> rusqlite::Resu
     .optional()
 }
 
-/// The new replica, and the ids of all that are gone.
+/// Returns the new replica, and the ids that are no longer used.
 pub(super) fn renew(
     db: &Connection,
     replica: BucketId,

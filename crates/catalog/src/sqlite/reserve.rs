@@ -1,12 +1,12 @@
-//! Space that is kept for changes that free space: a file without content beside the databases, which is cut
-//! when they find no room.
+//! Space that is reserved for changes that free space: an empty file beside the databases, which is shortened
+//! when they find no space.
 //!
-//! This module owns the file and its length. It does not decide who may use it: only the writer asks, and
-//! only for changes that free something.
+//! This module owns the file and its length. It does not decide who may use the space: only the writer asks,
+//! and only for changes that free something.
 //!
 //! Invariants:
-//! - the file is cut piece by piece, so that other programs that write to a full disk find little of it;
-//! - it is filled again only when there is room for it and as much again: filling it never makes the disk
+//! - the file is shortened piece by piece, so that other programs that write to a full disk get little of it;
+//! - it is filled again only when there is space for it and as much again: filling it never makes the disk
 //!   full.
 
 use rustix::{
@@ -23,13 +23,13 @@ use std::{
 };
 
 const NAME: &str = "reserve";
-/// Thousands of deletions, and less than anybody misses.
+/// Enough for thousands of deletions, and small beside a disk.
 const SIZE: u64 = 16 << 20;
 /// On small file systems the reserve is a sixteenth of their size.
 const SHARE: u64 = 16;
-/// The most that one change may need, with all the pages that it touches.
+/// The maximum that one change may need, with all the pages that it touches.
 const PIECE: u64 = 512 << 10;
-/// Less than this is nothing: a page, and a page of the log.
+/// With less free space than this, the disk counts as full: a page and a page of the log need it.
 const NOTHING: u64 = 64 << 10;
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -42,12 +42,12 @@ pub(super) struct Reserve {
 #[derive(Debug)]
 struct State {
     length: u64,
-    /// When filling it up was tried last.
+    /// Set while the reserve is not full: the time of its last use, or of the last attempt to fill it.
     tried: Option<Instant>,
 }
 
 impl Reserve {
-    /// Fills it up, if there is room.
+    /// Opens the reserve, and fills it if there is space.
     pub(super) fn open(dir: &Path) -> io::Result<Self> {
         let file = File::options()
             .read(true)
@@ -66,7 +66,7 @@ impl Reserve {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a piece of it to the file system. `false`: nothing is left.
+    /// Releases a piece of the reserve to the file system. `false`: nothing is left.
     pub(super) fn give(&self) -> bool {
         let mut state = self.state();
         if state.length == 0 {
@@ -88,12 +88,12 @@ impl Reserve {
         }
     }
 
-    /// Returns whether the file system has no room at all.
+    /// Returns whether the file system has no space at all.
     pub(super) fn is_full(&self) -> bool {
         rustix::fs::fstatvfs(&self.file).is_ok_and(|space| free(&space) < NOTHING)
     }
 
-    /// After a change: if it is not whole, and there is room again.
+    /// Is called after each change: fills the reserve again, at most once in `PAUSE`, if it is not full.
     pub(super) fn refill_at_times(&self) {
         let due = self.state().tried.is_some_and(|tried| tried.elapsed() >= PAUSE);
         if due {
@@ -110,7 +110,7 @@ impl Reserve {
         if missing > 0 && has_room {
             let filled = match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, whole) {
                 Ok(()) => Ok(whole),
-                // On file systems where space cannot be allocated without being written, there is no reserve.
+                // Where the file system cannot allocate space without writing it, there is no reserve.
                 Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(0),
                 Err(error) => Err(error),
             };

@@ -1,6 +1,6 @@
 //! The two stored formats: which tables each file has, and how a file says which format it is in.
 //!
-//! `application_id` identifies a file as one of ours and says which of the two it is; `user_version` is the
+//! `application_id` marks a file as one of Causeway's and says which of the two it is; `user_version` is the
 //! version of its format. A change to a table is a new version with a step in `upgrades`; the golden files in
 //! `tests/golden` check that every version ever written stays readable.
 //!
@@ -12,7 +12,7 @@
 pub(super) struct Format {
     pub(super) file: &'static str,
     pub(super) application_id: i32,
-    /// Step N makes a file of version N one of version N + 1; step 0 fills an empty file.
+    /// Step N turns a file of version N into one of version N + 1; step 0 fills an empty file.
     pub(super) upgrades: &'static [&'static str],
 }
 
@@ -112,7 +112,7 @@ ALTER TABLE buckets ADD COLUMN seeded INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX buckets_by_replicated ON buckets (replica_of, rank) WHERE replica_of IS NOT NULL;
 ";
 
-/// `seeded` of replicas is 2 from now on where one is filled anew.
+/// From this version on, `seeded` of a replica is 2 while it is filled again.
 const TRUTH_5: &str = "
 CREATE TABLE left_places (
     backend TEXT NOT NULL,
@@ -122,16 +122,16 @@ CREATE TABLE left_places (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// From this version on, `seeded` of a replica is 3 where the location could not be made yet.
+/// From this version on, `seeded` of a replica is 3 if its location could not be created yet.
 const TRUTH_6: &str = "
 CREATE INDEX buckets_by_place ON buckets (backend, place);
 ";
 
-/// Names of buckets belong to a tenant; so do ids of their owners, which are of the same tenant. Documents
-/// take in ACLs and locations: one that says what is so without it is not stored. `buckets.settings` is the
-/// revision of a bucket's documents; revisions of objects are random. Versions of objects behind the current
-/// one lie in a table of their own, so that it stays as it is, however many there are: the newest of a key
-/// first. `leases.owner` is NULL where a lease was released; the row stays for its number.
+/// Names of buckets are unique within a tenant, and so are ids of their owners; a bucket and its owner have
+/// the same tenant. ACLs and locations become documents; a default value is not stored. `buckets.settings` is
+/// the revision of a bucket's documents; revisions of objects are random. Versions behind the current one
+/// have a table of their own, the newest of a key first, so that the table of current objects does not grow
+/// with them. `leases.owner` is NULL after a release; the row keeps the fencing number.
 const TRUTH_7: &str = "
 CREATE TABLE buckets_7 (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -227,8 +227,8 @@ CREATE TABLE state (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// How much each bucket holds, kept with every change of its keys. A size is stored as whole GiB and the
-/// bytes beside them, so that no sum of sizes overflows: a file with holes may say that it has 8 EiB.
+/// The size of each bucket, updated with every change of its keys. It is stored as whole GiB and the
+/// remaining bytes, so that no sum overflows: a sparse file may have a size of 8 EiB.
 const INDEX_2: &str = "
 CREATE TABLE sizes (
     bucket INTEGER PRIMARY KEY,
@@ -240,9 +240,9 @@ INSERT INTO sizes SELECT bucket, count(*), sum(size >> 30), sum(size & 107374182
 INSERT INTO sizes SELECT DISTINCT bucket, 0, 0, 0 FROM state WHERE bucket NOT IN (SELECT bucket FROM sizes);
 ";
 
-/// `keys` has what LIST shows; `key_versions` the versions behind it, the newest of a key first, and delete
-/// markers. `deletions` has generations of what was deleted by a numbered change; `version_order` is -1 there
-/// for what LIST shows.
+/// `keys` has what LIST shows; `key_versions` has the versions behind it, the newest of a key first, and
+/// delete markers. `deletions` has the generations of numbered deletions; there, `version_order` -1 means the
+/// row that LIST shows.
 const INDEX_3: &str = "
 ALTER TABLE keys ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE keys ADD COLUMN version TEXT;

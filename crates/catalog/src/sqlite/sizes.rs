@@ -1,5 +1,5 @@
-//! SQL of how much each bucket holds: one row for each bucket that has an index, changed in the transaction
-//! that changes its keys.
+//! SQL of the sizes of buckets: one row for each bucket that has an index. It changes in the transaction that
+//! changes the bucket's keys.
 //!
 //! Invariant: a row of `sizes` is the count and the sum over the rows of `keys` of its bucket.
 
@@ -7,7 +7,7 @@ use super::writer::Applied;
 use crate::catalog::BucketId;
 use rusqlite::{Connection, Row, params};
 
-/// Bits of a size that are stored apart from its whole GiB: see the stored format.
+/// The number of bits of a size that are stored apart from its whole GiB: see `schema`.
 const GIB: u32 = 30;
 
 /// The number and total size of the objects in a bucket.
@@ -18,7 +18,8 @@ pub(super) struct Size {
     pub(super) bytes: u64,
 }
 
-/// Counts a key that had one size and has another now. `None` means that the key does not exist.
+/// Updates the size of a bucket for a key that had one size before and has another now. `None`: the key does
+/// not exist.
 pub(super) fn count(db: &Connection, bucket: BucketId, before: Option<u64>, now: Option<u64>) -> Applied<()> {
     if before == now {
         return Ok(());
@@ -34,7 +35,7 @@ pub(super) fn count(db: &Connection, bucket: BucketId, before: Option<u64>, now:
     Ok(())
 }
 
-/// Notes that a bucket has an index, though it may have no key.
+/// Records that a bucket has an index, even if it has no key.
 pub(super) fn note(db: &Connection, bucket: BucketId) -> Applied<()> {
     db.prepare_cached(
         "INSERT INTO sizes (bucket, objects, gib, rest) VALUES (?1, 0, 0, 0) ON CONFLICT (bucket) DO NOTHING",
@@ -48,12 +49,12 @@ pub(super) fn forget(db: &Connection, bucket: BucketId) -> Applied<()> {
     Ok(())
 }
 
-/// The sizes of all that have an index, replicas and buckets that are being swept away among them.
+/// Returns the sizes of all buckets that have an index, including replicas and deleted buckets not yet swept.
 pub(super) fn all(db: &Connection) -> rusqlite::Result<Vec<Size>> {
     db.prepare_cached("SELECT bucket, objects, gib, rest FROM sizes")?.query_map([], size)?.collect()
 }
 
-/// Both are below 2^63, whatever the size is.
+/// Splits a size. Both parts are below 2^63, whatever the size is.
 fn split(size: u64) -> (i64, i64) {
     ((size >> GIB) as i64, (size & ((1 << GIB) - 1)) as i64)
 }

@@ -1,4 +1,4 @@
-//! SQL of multipart uploads, their parts, and how they ended.
+//! SQL of multipart uploads, their parts, and their results.
 
 use super::{
     bucket::exists,
@@ -13,7 +13,7 @@ use crate::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-/// Endings that one step of forgetting removes: a few milliseconds.
+/// The number of results that one step removes: it takes a few milliseconds.
 const FORGET: usize = 1000;
 
 const UPLOAD: &str = "bucket, upload, key, initiator_id, initiator_name, initiated, attributes, checksum, explicit_checksum, location";
@@ -152,7 +152,7 @@ pub(super) fn completed(
     .optional()
 }
 
-/// Removes an upload and its parts. Whether there was one.
+/// Removes an upload and its parts. Returns whether the upload existed.
 pub(super) fn end(db: &Connection, bucket: BucketId, upload: &UploadId) -> Applied<bool> {
     let id: Option<i64> = db
         .prepare_cached("DELETE FROM uploads WHERE bucket = ?1 AND upload = ?2 RETURNING id")?

@@ -1,14 +1,15 @@
 //! The one thread that writes to a database, with group commit.
 //!
 //! Changes are applied in the order of their submission. All changes that wait when the thread is free go
-//! into one transaction: under load many changes share a commit, a lone change waits for nothing.
+//! into one transaction: under load many changes share a commit, and a single change waits for nothing.
 //!
 //! Invariants:
 //! - success is reported to a caller only after the commit;
 //! - a change that fails does not undo the others in its group: it either refuses and has changed nothing, or
 //!   the whole group is rolled back and every change of it applied once more, alone;
-//! - where there is no room, changes that free space are given some of the reserve, and no others;
-//! - every caller gets a result: if a change panics it fails alone, and if the thread itself died, all fail.
+//! - where there is no space, changes that free space are given some of the reserve, and no others;
+//! - every caller gets a result: a change that panics fails alone, and if the thread itself dies, all changes
+//!   fail.
 
 use super::{
     checkpoint::Checkpointer,
@@ -30,19 +31,19 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// Changes in one transaction: enough to make the commit's cost vanish, few enough to keep each one's wait
-/// short.
+/// The maximum number of changes in one transaction: enough to share the cost of a commit, few enough to keep
+/// each change's wait short.
 const GROUP: usize = 512;
 
-/// How far a change that comes in bites has come.
+/// The progress of a change that is made in several steps.
 pub(super) enum Step<T> {
     Done(T),
-    /// Commit this much, let others go first, then go on.
+    /// Commits this step, lets other changes go first, and continues later.
     More,
 }
 
 pub(super) enum Failure {
-    /// The answer is no, and nothing was changed.
+    /// The change was refused, and nothing was changed.
     Refused(CatalogError),
     /// The transaction is in an unknown state.
     Broken(CatalogError),
@@ -54,7 +55,7 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
-/// The result of a change: see [`Failure`] for what its errors promise.
+/// The result of a change: see [`Failure`] for what its errors guarantee.
 pub(super) type Applied<T> = std::result::Result<T, Failure>;
 
 #[derive(Debug)]
@@ -69,7 +70,7 @@ enum Message {
 }
 
 impl Writer {
-    /// Without a checkpointer, commits checkpoint by themselves.
+    /// Starts the thread. Without a checkpointer, commits checkpoint by themselves.
     pub(super) fn start(
         name: &str,
         db: Connection,
@@ -85,8 +86,8 @@ impl Writer {
         Ok(Self { queue, closing: Arc::default() })
     }
 
-    /// Enqueues a change, now; the future resolves when it is committed and may be dropped. `change` may run
-    /// again after a rollback, and finds the database then as it was the first time.
+    /// Enqueues a change at once. The future resolves when the change is committed, and may be dropped.
+    /// `change` may run again after a rollback; the database is then in the same state as the first time.
     pub(super) fn submit<T: Send + 'static>(
         &self,
         mut change: impl FnMut(&Connection) -> Applied<T> + Send + 'static,
@@ -94,7 +95,7 @@ impl Writer {
         self.enqueue(move |db| change(db).map(Step::Done), false)
     }
 
-    /// Like [`submit`](Self::submit), for a change that frees space: it works even where there is no room.
+    /// Like [`submit`](Self::submit), for a change that frees space: it works even where there is no space.
     pub(super) fn submit_freeing<T: Send + 'static>(
         &self,
         mut change: impl FnMut(&Connection) -> Applied<T> + Send + 'static,
@@ -102,7 +103,7 @@ impl Writer {
         self.enqueue(move |db| change(db).map(Step::Done), true)
     }
 
-    /// Like [`submit_freeing`](Self::submit_freeing), for a change too big for one transaction.
+    /// Like [`submit_freeing`](Self::submit_freeing), for a change that is too big for one transaction.
     pub(super) fn submit_freeing_steps<T: Send + 'static>(
         &self,
         change: impl FnMut(&Connection) -> Applied<Step<T>> + Send + 'static,
@@ -117,7 +118,7 @@ impl Writer {
     ) -> BoxFuture<'static, Result<T>> {
         let (reply, outcome) = oneshot::channel();
         let job = Change { change, frees, outcome: None, reply };
-        // If the thread is gone the job is dropped right here, and the future reports that.
+        // If the thread is gone, the job is dropped here, and the future reports that.
         let _ = self.queue.send(Message::Change(Box::new(job)));
         self.hear(outcome)
     }
@@ -149,7 +150,7 @@ impl Writer {
 trait Job: Send {
     fn apply(&mut self, db: &Connection) -> Result<()>;
     fn is_finished(&self) -> bool;
-    /// Space, in the end.
+    /// Returns whether the change frees space in the end.
     fn frees(&self) -> bool;
     /// Reports the result to the caller, after the changes of `apply` were committed or failed.
     fn resolve(self: Box<Self>, committed: Result<()>);
@@ -194,7 +195,7 @@ where
             (Ok(()), None) => return,
             (Err(error), _) => Err(error),
         };
-        // A caller that went away does not want to know.
+        // A caller that dropped its future does not want the result.
         let _ = self.reply.send(outcome);
     }
 }
@@ -202,7 +203,7 @@ where
 struct Thread {
     db: Connection,
     changes: Receiver<Message>,
-    /// Changes that want another step; one takes part in each group.
+    /// Changes that need another step. One of them takes part in each group.
     unfinished: VecDeque<Box<dyn Job>>,
     checkpointer: Option<Checkpointer>,
     reserve: Option<Arc<Reserve>>,
@@ -228,7 +229,7 @@ impl Thread {
         }
     }
 
-    /// Returns the changes that wait, and whether this is the end. Blocks only if there is nothing to do.
+    /// Returns the waiting changes, and whether the thread has to end. Blocks only if there is nothing to do.
     fn gather(&mut self) -> (Vec<Box<dyn Job>>, Option<End>) {
         let mut group: Vec<_> = self.unfinished.pop_front().into_iter().collect();
         while group.len() < GROUP {
@@ -269,8 +270,7 @@ impl Thread {
                 group.into_iter().for_each(|job| self.settle(job));
             }
             Err(Attempt::NotBegun(error)) if group.len() == 1 || !self.is_full(&error) => {
-                // Nothing can be written at the moment: trying each one alone would only wait as long for
-                // each.
+                // Nothing can be written now: trying each change alone would only repeat the wait for each.
                 for job in group {
                     job.resolve(Err(self.told(&error)));
                 }
@@ -285,26 +285,27 @@ impl Thread {
     fn is_full(&self, error: &CatalogError) -> bool {
         match error.kind() {
             CatalogErrorKind::Full => true,
-            // SQLite's error when no page can be added to the memory that the connections share.
+            // SQLite returns this error when no page can be added to the memory that its connections share.
             CatalogErrorKind::Unavailable => self.reserve.as_ref().is_some_and(|reserve| reserve.is_full()),
             _ => false,
         }
     }
 
-    /// The error that callers get: it says that there is no room, whatever SQLite calls that.
+    /// Returns the error for callers. It says that there is no space, whatever SQLite's error is.
     fn told(&self, error: &CatalogError) -> CatalogError {
         let kind = if self.is_full(error) { CatalogErrorKind::Full } else { error.kind() };
         CatalogError::new(kind, error.to_string())
     }
 
-    /// Committed pages are moved from the log into the file: then the log begins anew, and needs no further
-    /// room. If that was not enough, a piece of the reserve is given.
+    /// Moves committed pages from the log into the file: the log then restarts, and needs no further space.
+    /// If that was not enough, releases a piece of the reserve.
     fn make_room(&self, moved: &mut bool) -> bool {
         if *moved && !self.reserve.as_ref().is_some_and(|reserve| reserve.give()) {
             return false;
         }
         *moved = true;
-        // The checkpoint may find no room either, or a reader may block it: the next attempt decides.
+        // The checkpoint may find no space either, or a reader may block it: the next attempt shows whether
+        // it helped.
         let _ = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         true
     }
@@ -338,7 +339,7 @@ fn transact(db: &Connection, group: &mut [Box<dyn Job>]) -> std::result::Result<
     execute("BEGIN IMMEDIATE").map_err(|error| Attempt::NotBegun(error.into()))?;
     let done = group.iter_mut().try_for_each(|job| job.apply(db)).and_then(|()| Ok(execute("COMMIT")?));
     done.map_err(|error| {
-        // Some errors have rolled back already.
+        // After some errors SQLite has rolled back already.
         if !db.is_autocommit()
             && let Err(error) = execute("ROLLBACK")
         {
@@ -348,7 +349,7 @@ fn transact(db: &Connection, group: &mut [Box<dyn Job>]) -> std::result::Result<
     })
 }
 
-/// Everything into the file itself, so that nothing but the file needs to be kept.
+/// Moves everything into the file itself, so that only the file has to be kept.
 fn shut(db: Connection) -> Result<()> {
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     db.close().map_err(|(_, error)| error.into())
@@ -380,7 +381,7 @@ mod tests {
         })
     }
 
-    /// Holds the thread until it is dropped, so that what is submitted meanwhile makes one group.
+    /// Blocks the thread until the result is dropped, so that changes submitted meanwhile make one group.
     fn hold(writer: &Writer) -> Sender<()> {
         let (release, held) = mpsc::channel::<()>();
         drop(writer.submit(move |_| {
@@ -397,8 +398,8 @@ mod tests {
         let held = hold(&writer);
         let changes = (0..100).map(|n| {
             let (applied, mut insert) = (applied.clone(), insert(n - n % 50));
-            // One of every fifty gets the number and the others violate the constraint; ten more panic or
-            // refuse.
+            // One of every fifty changes inserts the number, and the others violate the constraint; ten more
+            // panic or refuse.
             writer.submit(move |db| {
                 applied.fetch_add(1, Ordering::Relaxed);
                 match n % 10 {

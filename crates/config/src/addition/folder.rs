@@ -43,7 +43,8 @@ pub(super) fn site(
             )),
         };
     }
-    // The URL names a server only for some types; drives and services are distinguished by their credentials.
+    // Only some types name a server in the URL. Drives and services differ by their credentials, which the
+    // URL lacks.
     let is_told = !folder.said.is_empty() && !addition.has_settings() && addition.backend.is_none();
     let reached = draft
         .settings
@@ -66,7 +67,7 @@ pub(super) fn site(
     Ok(Site { backend: free_name(draft, addition, bucket.as_str()), new: Some(said), place })
 }
 
-/// The way from the root of a backend to a folder, if the backend reaches it.
+/// Returns the path from the root of a backend to a folder, if the backend reaches that folder.
 fn way(known: &Backend, folder: &Folder) -> Option<String> {
     if known.type_name() != folder.kind {
         return None;
@@ -98,7 +99,7 @@ fn way(known: &Backend, folder: &Folder) -> Option<String> {
         Backend::Service(service) => (true, service.root.trim_matches('/')),
         _ => (false, ""),
     };
-    // A folder without a '/' before it is below one that only the server knows.
+    // A folder that does not begin with '/' is below a folder that only the server knows.
     let at = |path: &str| Location::new(if path.starts_with('/') { "/" } else { "~" }, path);
     let way = if is_same { at(root).way_to(&at(&folder.path)).map(str::to_owned) } else { None };
     // A WebDAV URL has an encoded path, and the prefix of a bucket is plain text.
@@ -167,13 +168,13 @@ fn is_secret(row: &Row) -> bool {
     row.kind == SecretSetting::KIND
 }
 
-/// The command-line flag of a setting.
+/// Returns the command-line flag of a setting.
 fn flag(row: &Row) -> String {
     let name = row.name;
     if is_secret(row) { format!("--secret-env {name}=VARIABLE") } else { format!("--set {name}=VALUE") }
 }
 
-/// Whether the backend still has to be authorized by a person.
+/// Returns whether a person still has to authorize the backend.
 pub(super) fn awaits_authorization(backend: &Backend) -> bool {
     match backend {
         Backend::Gdrive(gdrive) => gdrive.refresh_token.is_none() && gdrive.service_account.is_none(),

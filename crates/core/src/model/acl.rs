@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A canned ACL (S3 User Guide, "Canned ACL"), reduced to what it means for people other than the owner.
+/// A canned ACL (S3 User Guide, "Canned ACL"), reduced to the rights that it gives to others than the owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CannedAcl {
@@ -12,7 +12,7 @@ pub enum CannedAcl {
     PublicRead,
     PublicReadWrite,
     AuthenticatedRead,
-    /// On objects this ACL lets the owner of the bucket read, too. In Causeway, bucket owners always can.
+    /// S3 lets the owner of the bucket read the object, too. In Causeway the owner always can.
     BucketOwnerRead,
     BucketOwnerFullControl,
 }
@@ -32,7 +32,7 @@ impl CannedAcl {
     }
 
     pub fn as_str(self) -> &'static str {
-        // Every variant has a row; the first row is a total fallback that the test below proves unused.
+        // Every variant has a row: the test below proves that the default is never used.
         Self::NAMES.iter().find(|(_, acl)| *acl == self).map_or("private", |(name, _)| name)
     }
 

@@ -20,8 +20,8 @@ impl<'a> ObjectAddress<'a> {
         Self { key, version }
     }
 
-    /// The key, for a store that keeps no versions: an object there is its own version `null`, and has no
-    /// other.
+    /// Returns the key, for a store that keeps no versions: an object there is its own version `null`, and
+    /// has no other.
     pub fn unversioned(self) -> Result<&'a ObjectKey, NoSuchVersion> {
         match self.version {
             Some(id) if !id.is_null() => Err(NoSuchVersion(id.clone())),
@@ -31,7 +31,7 @@ impl<'a> ObjectAddress<'a> {
 }
 
 impl ObjectKey {
-    /// The address of the current object of this key.
+    /// Returns the address of the current object of this key.
     pub fn current(&self) -> ObjectAddress<'_> {
         ObjectAddress { key: self, version: None }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// S3 User Guide, "User-defined object metadata": 2 KB over names and values.
 pub const MAX_USER_METADATA: usize = 2048;
 
-/// Part of an object's identity in every copy path. Field names are the stored format: only ever add.
+/// The attributes are copied with an object. The field names are the stored format: only add fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Attributes {
@@ -23,7 +23,7 @@ pub struct Attributes {
     pub content_encoding: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_language: Option<String>,
-    /// Kept verbatim, as S3 does.
+    /// The value is kept verbatim, as S3 does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,7 +35,7 @@ pub struct Attributes {
     pub tags: TagSet,
     #[serde(skip_serializing_if = "CannedAcl::is_private")]
     pub acl: CannedAcl,
-    /// Never travels with a copy, and neither does the encryption.
+    /// A copy never takes over the storage class or the encryption of its source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<StorageClass>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,9 +43,9 @@ pub struct Attributes {
 }
 
 impl Attributes {
-    /// About how many bytes their texts take in memory: for caches, which are bounded by such figures.
+    /// Returns about how many bytes the attributes take in memory. Caches count these against their limit.
     pub fn footprint(&self) -> usize {
-        // Bytes that an entry of user metadata or a tag takes besides its text.
+        // The estimated overhead: an entry of user metadata has it three times, a tag twice.
         const TEXT: usize = 32;
         let user: usize = self.user.iter().map(|(name, value)| name.len() + value.len() + 3 * TEXT).sum();
         let tags: usize = self.tags.iter().map(|tag| tag.key.len() + tag.value.len() + 2 * TEXT).sum();

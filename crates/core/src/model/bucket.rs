@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::Ipv4Addr, sync::Arc};
 
-/// 3 to 63 bytes of lower-case letters, digits, dots and hyphens; labels begin and end with a letter or
-/// digit; not an IPv4 address. Hence always a safe single path segment, and never one that begins with a dot.
+/// A name has 3 to 63 bytes: lower-case letters, digits, dots and hyphens. Its labels begin and end with a
+/// letter or a digit, and it is no IPv4 address. It is therefore always a safe path segment, and never begins
+/// with a dot.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BucketName(Arc<str>);
@@ -42,9 +43,9 @@ impl BucketName {
         &self.0
     }
 
-    /// Returns whether S3 lets no client give this name to a new bucket: such names belong to S3's other
-    /// kinds of buckets, or to buckets in the namespace of an account (`-an`). An existing bucket, and one
-    /// that an operator names, may have it.
+    /// Returns whether S3 refuses this name for new buckets: such names are for S3's other kinds of buckets,
+    /// or for buckets in the namespace of an account (`-an`). An existing bucket may have such a name, and an
+    /// operator may give one.
     pub fn is_reserved(&self) -> bool {
         const PREFIXES: [&str; 2] = ["sthree-", "amzn-s3-demo-"];
         const SUFFIXES: [&str; 4] = ["-an", ".mrap", "--x-s3", "--table-s3"];

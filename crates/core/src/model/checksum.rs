@@ -23,12 +23,12 @@ pub enum ChecksumAlgorithm {
     Xxhash128,
 }
 
-/// The facts that S3 documents about one algorithm.
+/// What S3 documents about one algorithm.
 struct Facts {
     name: &'static str,
     header: &'static str,
     element: &'static str,
-    /// Bytes of one value.
+    /// The number of bytes of one value.
     length: usize,
     /// The kinds that a multipart upload may have. The first one is used for a client that names only the
     /// algorithm.
@@ -49,8 +49,7 @@ impl ChecksumAlgorithm {
         Self::Xxhash128,
     ];
 
-    /// Parts of an upload give a value over the whole object only where their values can be combined: those
-    /// of CRCs.
+    /// Only the checksums of parts that are CRCs can be combined into a checksum of the whole object.
     const fn facts(self) -> Facts {
         use ChecksumKind::{Composite, FullObject};
         const fn of(
@@ -91,22 +90,22 @@ impl ChecksumAlgorithm {
         Self::ALL.into_iter().find(|a| a.as_str().eq_ignore_ascii_case(text))
     }
 
-    /// The names of all, as S3 lists them where it refuses another.
+    /// Returns the names of all algorithms, in the form in which S3 lists them when it refuses another.
     pub fn names() -> String {
         Self::ALL.map(Self::as_str).join(", ")
     }
 
-    /// `x-amz-checksum-…`, both the request and the reply header.
+    /// Returns the name of the header, `x-amz-checksum-…`, in requests and in replies.
     pub const fn header(self) -> &'static str {
         self.facts().header
     }
 
-    /// `ChecksumCRC32`, …: the XML element.
+    /// Returns the name of the XML element: `ChecksumCRC32`, …
     pub const fn element(self) -> &'static str {
         self.facts().element
     }
 
-    /// Bytes of one value.
+    /// Returns the number of bytes of one value.
     pub const fn length(self) -> usize {
         self.facts().length
     }
@@ -126,12 +125,13 @@ impl ChecksumAlgorithm {
         }
     }
 
-    /// The kind S3 uses for a multipart upload that names only the algorithm.
+    /// Returns the kind that S3 uses for a multipart upload whose client names only the algorithm.
     pub fn default_kind(self) -> ChecksumKind {
         self.facts().kinds[0]
     }
 
-    /// S3 User Guide: a value over the whole object exists for the CRCs only, and CRC64NVME has no other.
+    /// Returns whether S3 has this kind for the algorithm: only CRCs have a value over the whole object, and
+    /// CRC64NVME has no other kind.
     pub fn supports(self, kind: ChecksumKind) -> bool {
         self.facts().kinds.contains(&kind)
     }
@@ -158,14 +158,14 @@ impl ChecksumKind {
     }
 }
 
-/// The checksum that a multipart upload promised at its start.
+/// The checksum that the client announced when it began a multipart upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChecksumSpec {
     pub algorithm: ChecksumAlgorithm,
     pub kind: ChecksumKind,
 }
 
-/// One value over one run of bytes. `value` always has the algorithm's length.
+/// A checksum of some bytes. `value` always has the algorithm's length.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Checksum {
     algorithm: ChecksumAlgorithm,
@@ -204,8 +204,8 @@ impl fmt::Debug for Checksum {
     }
 }
 
-/// CRC of `a` followed by `b`, from their CRCs and the length of `b`. `None` for algorithms that cannot be
-/// combined.
+/// Returns the CRC of `a` followed by `b`, computed from their CRCs and the length of `b`. `None`: the
+/// algorithm cannot combine checksums.
 pub fn combine_crc(a: &Checksum, b: &Checksum, b_length: u64) -> Option<Checksum> {
     let crc = a.algorithm.crc()?;
     if a.algorithm != b.algorithm {
@@ -215,14 +215,14 @@ pub fn combine_crc(a: &Checksum, b: &Checksum, b_length: u64) -> Option<Checksum
     Checksum::new(a.algorithm, &value[8 - a.algorithm.length()..])
 }
 
-/// The checksum of an object as S3 shows it: over the whole, or over its parts' checksums with `-N` behind
-/// it.
+/// The checksum of an object, as S3 shows it: a value over the whole object, or a value over the checksums of
+/// its parts, followed by `-N`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "StoredChecksum", into = "StoredChecksum")]
 pub struct ObjectChecksum {
     pub checksum: Checksum,
     pub kind: ChecksumKind,
-    /// How many parts a composite value is made of; 0 for a full-object one.
+    /// The number of parts that a composite value is made of; 0 for a value over the whole object.
     pub parts: usize,
 }
 
@@ -272,7 +272,7 @@ impl TryFrom<StoredChecksum> for ObjectChecksum {
     }
 }
 
-/// A running checksum.
+/// A checksum that is being computed.
 pub struct ChecksumHasher(ChecksumAlgorithm, State);
 
 enum State {
@@ -280,7 +280,7 @@ enum State {
     Sha(ring::digest::Context),
     Md5(Md5),
     Xxhash64(Xxh64),
-    /// The buffers of this algorithm have half a kilobyte.
+    /// Boxed: the buffers of this algorithm take half a kilobyte.
     Xxhash3(Box<Xxh3>),
     Xxhash128(Box<Xxh3>),
 }
@@ -314,7 +314,7 @@ impl ChecksumHasher {
         }
     }
 
-    /// Numbers are big-endian: the canonical form of xxHash, and S3's of every CRC.
+    /// Numbers become big-endian bytes: the canonical form of xxHash, and S3's form of every CRC.
     pub fn finish(self) -> Checksum {
         let value: Box<[u8]> = match self.1 {
             State::Crc(digest) => digest.finalize().to_be_bytes()[8 - self.0.length()..].into(),
@@ -370,7 +370,7 @@ mod tests {
         }
     }
 
-    /// xxHash takes another way for inputs that are longer than its block.
+    /// xxHash uses another algorithm for inputs longer than its block.
     #[test]
     fn known_values_of_nothing_and_of_a_kilobyte() {
         let kilobyte: Vec<u8> = (0..4).flat_map(|_| 0..=255).collect();

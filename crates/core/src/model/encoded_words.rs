@@ -9,14 +9,14 @@ use std::borrow::Cow;
 const BEGIN: &str = "=?UTF-8?B?";
 const END: &str = "?=";
 
-/// The most bytes of text that one word holds. Encoded as Base64 and framed, a word then has at most 75
-/// characters.
+/// The maximum number of bytes of text in one word. Encoded as Base64 and framed, the word then has at most
+/// 75 characters.
 const LONGEST: usize = 45;
 
 /// Linear white space inside a header.
 const BLANKS: [char; 2] = [' ', '\t'];
 
-/// The text as words of whole characters, with a blank between two of them.
+/// Encodes the text as words with a blank between them. No character is split between two words.
 pub fn encode(text: &str) -> String {
     let mut words = String::with_capacity(text.len() * 2 + BEGIN.len() + END.len());
     let mut rest = text;
@@ -33,7 +33,7 @@ pub fn encode(text: &str) -> String {
     words
 }
 
-/// The text with its encoded words decoded. Blanks between two words belong to neither; what is no valid word
+/// Decodes the encoded words in the text. Blanks between two words are dropped. A word that is not valid
 /// stays as it is.
 pub fn decode(text: &str) -> Cow<'_, str> {
     if !text.contains("=?") {

@@ -9,7 +9,7 @@ pub enum EncryptionAlgorithm {
     Aes256,
     #[serde(rename = "aws:kms")]
     Kms,
-    /// Two layers.
+    /// DSSE-KMS: the storage encrypts twice.
     #[serde(rename = "aws:kms:dsse")]
     KmsDsse,
 }
@@ -23,11 +23,11 @@ impl EncryptionAlgorithm {
     }
 
     pub fn as_str(self) -> &'static str {
-        // Every variant has a row.
+        // Every variant has a row: the default is never used.
         Self::NAMES.into_iter().find(|(_, algorithm)| *algorithm == self).map_or("AES256", |(name, _)| name)
     }
 
-    /// Returns whether the key is held by a key service.
+    /// Returns whether a key service holds the key.
     pub fn has_key(self) -> bool {
         self != Self::Aes256
     }
@@ -37,11 +37,11 @@ impl EncryptionAlgorithm {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Encryption {
     pub algorithm: EncryptionAlgorithm,
-    /// The key's name; the key itself never comes here.
+    /// The name of the key. The gateway never has the key itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
-    /// The context that the key service authenticates: base64 of JSON. Clients send it; it is never returned
-    /// and never stored.
+    /// The context that the key service authenticates: JSON, encoded as base64. Clients send it; the gateway
+    /// neither stores nor returns it.
     #[serde(skip)]
     pub context: Option<String>,
     #[serde(default)]

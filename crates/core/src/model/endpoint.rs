@@ -45,7 +45,7 @@ impl Endpoint {
         }
     }
 
-    /// Begins with a `/`, or is empty.
+    /// Returns the path. It begins with a `/`, or is empty.
     pub fn path(&self) -> &str {
         &self.path
     }

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
-/// An entity tag without its quotes. MD5 in hex for an object written by one PUT; MD5 of the parts' MD5s and
-/// `-N` for a multipart object; something opaque that also holds a `-` where the MD5 is not known yet.
+/// An entity tag without its quotes. An object written by one PUT has its MD5 in hex. A multipart object has
+/// the MD5 of its parts' MD5s, followed by `-N`. Where the MD5 is not known, the tag is opaque text with a
+/// `-` in it.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ETag(Arc<str>);
@@ -12,7 +13,7 @@ pub struct ETag(Arc<str>);
 impl ETag {
     pub fn from_md5(md5: [u8; 16]) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        // Each write makes some of these: this way costs a tenth of what the formatter does.
+        // Each write makes several tags: this takes a tenth of the time that the formatter takes.
         let digits = md5
             .iter()
             .flat_map(|byte| [byte >> 4, byte & 15])
@@ -22,13 +23,14 @@ impl ETag {
         Self(text.into())
     }
 
-    /// The ETag of a multipart object: `md5` over the concatenated binary MD5s of its parts, and how many
-    /// they are.
+    /// Returns the ETag of a multipart object. `md5` is that of the concatenated binary MD5s of its parts,
+    /// and `parts` is their number.
     pub fn multipart(md5: [u8; 16], parts: usize) -> Self {
         Self(format!("{}-{parts}", hex::encode(md5)).into())
     }
 
-    /// Parses a tag that a client sent: quoted or not, perhaps weak. S3 compares them alike.
+    /// Parses a tag that a client sent, with or without quotes and the mark of a weak tag. S3 compares all of
+    /// these alike.
     pub fn parse(text: &str) -> Self {
         let text = text.trim();
         let text = text.strip_prefix("W/").unwrap_or(text);
@@ -50,7 +52,8 @@ impl ETag {
         Some(md5)
     }
 
-    /// Returns whether the tag is made of MD5s: that of the body, or those of its parts.
+    /// Returns whether the tag is computed from the bytes: it is the MD5 of the body, or made of those of the
+    /// parts.
     pub fn tells_bytes(&self) -> bool {
         let of_parts = |(digest, count): (&str, &str)| {
             count.parse::<u16>().is_ok() && Self::parse(digest).as_md5().is_some()

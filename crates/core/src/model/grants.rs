@@ -7,15 +7,16 @@
 use super::{Identity, Owner, Role};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Ordered. ACLs are no part of it: they let everybody in, or every identity.
+/// The rights, in increasing order. ACLs are not part of this: they give rights to everybody, or to every
+/// identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Right {
     Nothing,
-    /// To read objects, listings and settings, with the names of owners and with tags.
+    /// The right to read objects, listings and settings, including the names of owners, and tags.
     Read,
-    /// To write and delete objects, too, and their tags.
+    /// The right to write and delete objects and their tags, too.
     Write,
-    /// To change who may do what, and to delete the bucket.
+    /// The right to change who may do what, and to delete the bucket.
     Own,
 }
 
@@ -35,7 +36,7 @@ impl Grants {
 }
 
 impl Identity {
-    /// In a bucket of this owner, where these grants hold.
+    /// Returns the right of this identity in a bucket that has this owner and these grants.
     pub fn right(&self, owner: &Owner, grants: &Grants) -> Right {
         let most = match self.role {
             Role::Admin => return Right::Own,

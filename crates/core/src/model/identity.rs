@@ -19,8 +19,8 @@ impl fmt::Display for AccessKey {
     }
 }
 
-/// The role of an identity. `Admin` acts on every bucket, the others on the buckets they own or have a grant
-/// for: see [`Right`](super::Right).
+/// The role of an identity. `Admin` may act on every bucket, the other roles on the buckets that the identity
+/// owns or has a grant for: see [`Right`](super::Right).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -32,7 +32,7 @@ pub enum Role {
 impl Role {
     pub const ALL: [Self; 3] = [Self::Admin, Self::ReadWrite, Self::ReadOnly];
 
-    /// Returns the name that the configuration uses. It is stored: never change one.
+    /// Returns the name that the configuration uses. It is stored: never change a name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Admin => "admin",
@@ -46,7 +46,8 @@ impl Role {
     }
 }
 
-/// Owner as S3 shows it in listings. `id` is stable for an access key and reveals nothing of its secret.
+/// An owner, as S3 shows it in listings. `id` is stable for an access key and reveals nothing about its
+/// secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     pub id: Arc<str>,

@@ -5,8 +5,9 @@ use std::{borrow::Borrow, fmt, sync::Arc};
 /// S3 User Guide, "Naming Amazon S3 objects": at most 1,024 bytes of UTF-8.
 pub const MAX_KEY_BYTES: usize = 1024;
 
-/// 1 to 1,024 bytes of UTF-8, otherwise arbitrary: `..`, `a//b`, control characters and NUL are keys. Never a
-/// path: only a driver's key codec may turn one into a path. Ordered by bytes, as S3 lists.
+/// A key has 1 to 1,024 bytes of UTF-8 and may hold anything: `..`, `a//b`, control characters, NUL. It is
+/// never a path: only a driver's key codec may turn it into one. Keys are ordered by their bytes, as S3 lists
+/// them.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectKey(Arc<str>);
 

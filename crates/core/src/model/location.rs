@@ -1,11 +1,12 @@
-//! Locations on a storage: they show whether two are the same, or one is inside the other.
+//! Locations on a storage. They can be compared: two may be the same, or one may be inside the other.
 
-/// A folder of a storage. Two locations on different storages never touch.
+/// A folder of a storage. Locations on different storages never overlap.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
-    /// The same text for the same storage, however it was configured. Only compared: it is in no message.
+    /// The identity of the storage: the same text however the storage was configured. It is compared and
+    /// never shown.
     storage: String,
-    /// Names joined by `/`, none of them empty. The empty path is all of the storage.
+    /// Names joined by `/`, none of them empty. The empty path is the whole storage.
     path: String,
 }
 
@@ -14,13 +15,13 @@ impl Location {
         Self { storage: storage.into(), path: String::new() }.below(path)
     }
 
-    /// A folder below this one. The empty path is this one itself.
+    /// Returns a folder below this one. The empty path returns this folder itself.
     pub fn below(&self, path: &str) -> Self {
         let names = self.path.split('/').chain(path.split('/')).filter(|name| !matches!(*name, "" | "."));
         Self { storage: self.storage.clone(), path: names.collect::<Vec<_>>().join("/") }
     }
 
-    /// The way from here to a location that is this one or inside it.
+    /// Returns the path from this location to `other`, if `other` is this location or inside it.
     pub fn way_to<'o>(&self, other: &'o Self) -> Option<&'o str> {
         if self.storage != other.storage {
             return None;
@@ -38,7 +39,7 @@ impl Location {
         self.storage == other.storage && other.path.starts_with(&self.path)
     }
 
-    /// Returns whether the two are the same, or one is inside the other.
+    /// Returns whether the two locations are the same, or one is inside the other.
     pub fn touches(&self, other: &Self) -> bool {
         self.way_to(other).is_some() || other.way_to(self).is_some()
     }

@@ -1,6 +1,6 @@
 //! Notes of the layers on how they obtained a reply. They are for the headers of that reply and are not kept.
 
-/// Beside what an object is; never stored, and empty where no layer had anything to say.
+/// Notes for the headers of one reply. They are never stored, and empty where no layer added one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Notes {
     pub cache: Option<CacheUse>,
@@ -12,7 +12,7 @@ pub struct Notes {
 pub enum CacheUse {
     Hit,
     Miss,
-    /// Served though it was old: the storage did not answer.
+    /// The cache answered with an old entry, because the storage did not answer.
     Stale,
 }
 
@@ -29,9 +29,9 @@ impl CacheUse {
 /// The replicas that hold copies of a replicated object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Replicas {
-    /// Backends that hold it as it is now.
+    /// The backends that hold the current object.
     pub current: Vec<String>,
-    /// Backends that will.
+    /// The backends that do not hold the current object yet.
     pub pending: Vec<String>,
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Attributes, Checksum, ETag, Notes, ObjectChecksum, Timestamp};
 
-/// Everything HEAD can say of an object.
+/// Everything that HEAD reports about an object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ObjectInfo {
     pub size: u64,
@@ -12,7 +12,7 @@ pub struct ObjectInfo {
     /// The number of tags, known even where `attributes` does not list them.
     pub tag_count: usize,
     pub checksum: Option<ObjectChecksum>,
-    /// The parts of an object made by multipart upload, in order; empty for any other.
+    /// The parts of an object made by multipart upload, in order. Empty for any other object.
     pub parts: Vec<ObjectPart>,
     pub notes: Notes,
 }

@@ -7,7 +7,7 @@ pub enum ByteRange {
     FromTo(u64, u64),
     /// `bytes=2-`
     From(u64),
-    /// `bytes=-5`: the last bytes.
+    /// `bytes=-5`: the last five bytes.
     Suffix(u64),
 }
 
@@ -33,8 +33,8 @@ impl Span {
 }
 
 impl ByteRange {
-    /// A `Range` header. What S3 ignores (other units, several ranges, nonsense) is `None`: the whole object
-    /// is sent.
+    /// Parses a `Range` header. `None` for what S3 ignores (other units, several ranges, text that is no
+    /// range): the whole object is sent.
     pub fn parse(header: &str) -> Option<Self> {
         let (first, last) = header.trim().strip_prefix("bytes=")?.split_once('-')?;
         let number = |text: &str| {
@@ -51,7 +51,8 @@ impl ByteRange {
         }
     }
 
-    /// The bytes meant of an object of `size` bytes; `None` if there are none (416 InvalidRange).
+    /// Returns the bytes that the range selects in an object of `size` bytes. `None`: it selects none (416
+    /// InvalidRange).
     pub fn resolve(self, size: u64) -> Option<Span> {
         let span = match self {
             Self::FromTo(from, to) => Span { start: from, end: to.saturating_add(1).min(size) },

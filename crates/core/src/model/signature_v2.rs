@@ -4,9 +4,9 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SignatureV2 {
     Off,
-    /// Presigned URLs: many SDKs still make them by default, and such a URL expires.
+    /// Presigned URLs only: many SDKs still make them by default, and such a URL expires.
     #[default]
     Presigned,
-    /// Query parameters and the Authorization header.
+    /// Query parameters and the `Authorization` header.
     All,
 }

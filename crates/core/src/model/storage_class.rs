@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-/// Any class but `STANDARD`, which is what an object without one has.
+/// A storage class other than `STANDARD`. An object without a class has `STANDARD`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StorageClass(&'static str);
 
-/// S3 API reference, `x-amz-storage-class`.
+/// The classes of S3 (S3 API reference, `x-amz-storage-class`).
 const NAMES: &[&str] = &[
     "REDUCED_REDUNDANCY",
     "STANDARD_IA",
@@ -25,7 +25,7 @@ const NAMES: &[&str] = &[
 impl StorageClass {
     pub const STANDARD: &'static str = "STANDARD";
 
-    /// `None` for what is no class of S3, and for `STANDARD`.
+    /// `None` for a name that is no class of S3, and for `STANDARD`.
     pub fn parse(name: &str) -> Option<Self> {
         NAMES.iter().find(|known| **known == name).map(|known| Self(known))
     }

@@ -8,8 +8,8 @@ pub struct Tag {
     pub value: String,
 }
 
-/// At most 10 tags with distinct keys of 1 to 128 characters and values of at most 256, in the client's
-/// order.
+/// At most 10 tags, in the client's order. Keys are distinct and have 1 to 128 characters; values have at
+/// most 256.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TagSet(Vec<Tag>);

@@ -9,7 +9,7 @@ use std::{fmt, sync::Arc};
 #[serde(try_from = "String", into = "String")]
 pub struct TenantId(Arc<str>);
 
-/// Stored: never change it.
+/// The name is stored: never change it.
 const DEFAULT: &str = "default";
 const LONGEST: usize = 63;
 

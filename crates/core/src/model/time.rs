@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use time::{OffsetDateTime, macros::format_description};
 
-/// Milliseconds since the Unix epoch: what S3's XML shows. HTTP headers and conditions see whole seconds.
+/// Milliseconds since the Unix epoch, as in S3's XML. HTTP headers and conditions use whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
@@ -26,7 +26,7 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// `2009-10-12T17:50:30.000Z`, as in S3's XML.
+    /// Formats the time as S3's XML does: `2009-10-12T17:50:30.000Z`.
     pub fn iso8601(self) -> String {
         let format =
             format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
@@ -35,18 +35,18 @@ impl Timestamp {
         time.format(&format).unwrap_or_default()
     }
 
-    /// RFC 3339, as storages write it: with or without a fraction of the second.
+    /// Parses RFC 3339, as storages write it: with or without a fraction of a second.
     pub fn parse_iso8601(text: &str) -> Option<Self> {
         let time = OffsetDateTime::parse(text.trim(), &time::format_description::well_known::Rfc3339).ok()?;
         i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Self)
     }
 
-    /// RFC 9110 section 5.6.7, as in `Last-Modified`.
+    /// Formats the time as in `Last-Modified` (RFC 9110 section 5.6.7).
     pub fn http_date(self) -> String {
         httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(u64::try_from(self.seconds()).unwrap_or(0)))
     }
 
-    /// Any of the three forms of RFC 9110 section 5.6.7.
+    /// Parses any of the three forms of RFC 9110 section 5.6.7.
     pub fn parse_http_date(text: &str) -> Option<Self> {
         httpdate::parse_http_date(text).ok().map(Self::from)
     }

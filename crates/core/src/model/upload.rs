@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
-/// S3 User Guide, "Multipart upload limits".
+/// The maximum number of a part (S3 User Guide, "Multipart upload limits").
 pub const MAX_PART_NUMBER: u16 = 10_000;
 
 /// An upload id: url-safe, unguessable, and safe as a file name because `parse` refuses everything else.
@@ -29,7 +29,7 @@ impl fmt::Display for UploadId {
     }
 }
 
-/// 1 to 10,000.
+/// The number of a part: 1 to 10,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PartNumber(u16);

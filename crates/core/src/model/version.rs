@@ -8,14 +8,14 @@ pub const MAX_VERSION_ID_BYTES: usize = 1024;
 /// The id that S3 gives to an object that was written while its bucket kept no versions.
 const NULL: &str = "null";
 
-/// 1 to 1,024 bytes of UTF-8, otherwise opaque: only the store that gave an id out knows which version it
-/// names. Ids have no order: which version is newer is a matter of the history of their key.
+/// A version id has 1 to 1,024 bytes of UTF-8. It is opaque: only the store that made it knows which version
+/// it names. Ids have no order: they do not show which version is newer.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct VersionId(Option<Arc<str>>);
 
 impl VersionId {
-    /// The id of an object that was written while no versions were kept. It is a value of its own: no store
-    /// uses it for another version.
+    /// The id of an object that was written while its bucket kept no versions. No store uses it for another
+    /// version.
     pub const NULL: Self = Self(None);
 
     pub fn parse(text: &str) -> Option<Self> {

@@ -36,7 +36,7 @@ pub struct ReadConditions {
     pub if_unmodified_since: Option<Timestamp>,
 }
 
-/// One of them.
+/// One condition of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadCondition {
     IfMatch,
@@ -58,8 +58,8 @@ impl ReadConditions {
         }
     }
 
-    /// The first condition that does not hold. RFC 9110 section 13.2.2: an entity tag condition overrides the
-    /// date condition of its direction.
+    /// Returns the first condition that does not hold. A condition on the ETag overrides the date condition
+    /// of the same direction (RFC 9110 section 13.2.2).
     pub fn broken(&self, etag: &ETag, modified: Timestamp) -> Option<ReadCondition> {
         let since = |date: Timestamp| modified.seconds() > date.seconds();
         match (&self.if_match, self.if_unmodified_since) {
@@ -74,20 +74,21 @@ impl ReadConditions {
         }
     }
 
-    /// Like `check`, but for the source of a copy, which has no 304: every failure is 412.
+    /// Like `check`, for the source of a copy. A copy has no 304: every failure is 412.
     pub fn check_source(&self, etag: &ETag, modified: Timestamp) -> Result<(), StoreErrorKind> {
         self.check(etag, modified).map_err(|_| PreconditionFailed)
     }
 }
 
-/// Conditions of PUT, COPY, Complete and DELETE, upon what the key holds at the moment of publishing.
+/// Conditions of PUT, COPY, Complete and DELETE. They are checked against what the key holds at the moment of
+/// publishing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WriteConditions {
     pub if_match: Option<ETagMatch>,
     pub if_none_match: Option<ETagMatch>,
-    /// DELETE: `x-amz-if-match-last-modified-time`
+    /// Only for DELETE: `x-amz-if-match-last-modified-time`
     pub last_modified: Option<Timestamp>,
-    /// DELETE: `x-amz-if-match-size`
+    /// Only for DELETE: `x-amz-if-match-size`
     pub size: Option<u64>,
 }
 
@@ -104,7 +105,8 @@ impl WriteConditions {
         *self == Self::default()
     }
 
-    /// Only an absent key will do: drivers may publish without replacing.
+    /// Returns whether the key must be absent: then a driver may publish by a step that cannot replace an
+    /// object.
     pub fn wants_absent(&self) -> bool {
         self.if_none_match == Some(ETagMatch::Any)
     }

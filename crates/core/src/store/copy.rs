@@ -1,5 +1,5 @@
-//! Copies between any two stores by streaming through this process: the default where no driver has a shorter
-//! way.
+//! Copies between any two stores, by streaming through this process: the default where no driver has a native
+//! copy.
 //!
 //! Invariant: a copy of a whole object is published only if its bytes have the checksum or the MD5 in the
 //! source's record, where the record has one. A range has no such proof: there the source's store is
@@ -24,7 +24,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// A bucket that its driver knows how to copy from.
+/// A bucket from which its driver can make native copies.
 pub struct NativeSource<'s>(&'s dyn Any);
 
 impl<'s> NativeSource<'s> {
@@ -37,7 +37,7 @@ impl<'s> NativeSource<'s> {
     }
 }
 
-/// The number of attempts at a copy whose source breaks off, or has other bytes than its record says.
+/// The maximum number of attempts, where the source breaks off or its bytes differ from its record.
 const ATTEMPTS: usize = 3;
 
 pub async fn stream_object<S: Store + ?Sized>(
@@ -76,7 +76,7 @@ pub async fn stream_part<S: Store + ?Sized>(
 ) -> Result<PartWritten> {
     let mut last = None;
     for _ in 0..ATTEMPTS {
-        // The upload says which checksum its parts carry, not their source.
+        // The upload decides which checksum its parts carry; the source does not.
         let Opened { payload, failure, .. } = open(&request.source, request.range, |_| None).await?;
         match target.put_part(key, upload, number, payload).await {
             Err(error) => last = Some(failure.take().ok_or(error)?),
@@ -104,7 +104,7 @@ fn other_bytes() -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, why)
 }
 
-/// A copy range must lie inside its source: unlike a GET's, it is not clipped.
+/// A copy range must lie inside its source. It is not clipped, unlike the range of a GET.
 pub fn check_range(range: ByteRange, size: u64) -> Result<()> {
     match range {
         ByteRange::FromTo(_, last) if last < size => Ok(()),
@@ -153,8 +153,8 @@ async fn open(
             StoreErrorKind::NotModified => StoreErrorKind::PreconditionFailed.into(),
             _ => error,
         })?;
-    // The object that was opened decides: a GET clips its range, and an earlier look may have seen another
-    // object.
+    // The range is checked against the object that was opened: a GET clips its range, and an earlier check
+    // may have seen another object.
     range.map_or(Ok(()), |range| check_range(range, info.size))?;
     let checksum = checksum(&info).map_or(AnnouncedChecksum::None, AnnouncedChecksum::Algorithm);
     let announced = Announced { length: Some(span.len()), checksum, ..Default::default() };
@@ -175,8 +175,8 @@ enum Proof {
 }
 
 impl Proof {
-    /// Returns the proof that the object's record allows. Where keys of a key service encrypt, the ETag only
-    /// looks like an MD5.
+    /// Returns the proof that the object's record allows. Where a key service holds the keys, the ETag looks
+    /// like an MD5 and is none.
     fn of(info: &ObjectInfo) -> Option<Self> {
         let plain = info
             .attributes
@@ -206,8 +206,8 @@ impl Proof {
     }
 }
 
-/// The frames of a source. The last one waits until all are proven to be of the object: a target that knows
-/// the length may publish as soon as it has that.
+/// Returns the frames of a source. The last one is held back until the proof holds: a target that knows the
+/// length may publish as soon as it has the last byte.
 fn proven(
     stream: ByteStream,
     proof: Option<Proof>,

@@ -1,24 +1,24 @@
-//! Errors of a store: a kind that maps to an S3 error, words for an operator, and the source.
+//! Errors of a store: a kind that maps to an S3 error, a message for an operator, and the source.
 
 use super::payload::PayloadError;
 use crate::model::NoSuchVersion;
 use std::{fmt, time::Duration};
 
-/// `ENFILE` and `EMFILE`, on every Unix.
+/// `ENFILE` and `EMFILE`, which have these numbers on every Unix.
 const NO_DESCRIPTORS: [i32; 2] = [23, 24];
 
-/// Kinds that callers distinguish. When in doubt, an error does not deserve its own kind.
+/// The kinds of errors that callers distinguish. When in doubt, an error does not get its own kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreErrorKind {
     NoSuchKey,
     /// 404: the key may have an object, but none with this version id.
     NoSuchVersion,
     NoSuchUpload,
-    /// 412; on reads also for dates.
+    /// 412, for reads and for writes. A read's date condition that does not hold has this kind, too.
     PreconditionFailed,
-    /// 304: a read condition says that the client has it already.
+    /// 304: a read condition shows that the client already has the object.
     NotModified,
-    /// 409 ConditionalRequestConflict: lost to a concurrent writer.
+    /// 409 ConditionalRequestConflict: a concurrent writer published first.
     Conflict,
     /// 416, with the size of the object.
     InvalidRange {
@@ -30,36 +30,36 @@ pub enum StoreErrorKind {
     InvalidPart,
     EntityTooSmall,
     EntityTooLarge,
-    /// 400 BadDigest: the whole does not have the checksum that Complete announced.
+    /// 400 BadDigest: the whole object does not have the checksum that Complete announced.
     BadDigest,
     InvalidRequest,
     /// 403: an archived object has to be restored before it is read.
     InvalidObjectState,
-    /// 400: a class of S3 that this storage does not have.
+    /// 400: S3 has this storage class, and this storage does not.
     InvalidStorageClass,
-    /// The storage has no room for this key, though S3 would: its own prefix comes before it.
+    /// S3 allows the key, but it is too long for this storage, which may put a prefix before it.
     KeyTooLong,
-    /// 400 AccessControlListNotSupported: as a bucket of S3 whose object ownership is enforced.
+    /// 400 AccessControlListNotSupported, as in a bucket of S3 whose object ownership is enforced.
     AclNotSupported,
-    /// 403: the storage does not let us at this entry.
+    /// 403: the storage denies the gateway access to this entry.
     AccessDenied,
     /// 500: the storage reports something impossible about this entry, or cannot read it. Other entries may
     /// be fine.
     Broken,
-    /// 501: this backend cannot hold the promise asked for.
+    /// 501: this backend cannot do what the request asks for.
     NotImplemented,
-    /// 503 SlowDown.
+    /// 503 SlowDown: the storage, or the gateway, has too much work.
     Busy,
     /// 503 ServiceUnavailable: the storage does not answer.
     Unavailable,
     /// 503 ServiceUnavailable: no connection to the storage can be made, and waiting does not help: it is not
-    /// the expected storage, or it does not accept our credentials.
+    /// the expected storage, or it does not accept the gateway's credentials.
     NoConnection,
-    /// 507: no space, or over a quota.
+    /// 507: the storage has no space, or a quota is exceeded.
     StorageFull,
-    /// 507: not the storage behind the bucket has no space, but our own data directory.
+    /// 507: the gateway's own data directory has no space, not the storage behind the bucket.
     DataFull,
-    /// The request body failed: see the payload's own kind.
+    /// The request body failed: the payload error in `source` says how.
     Payload,
     Internal,
 }
@@ -68,7 +68,7 @@ pub enum StoreErrorKind {
 pub struct StoreError {
     kind: StoreErrorKind,
     message: String,
-    /// How long its cause is known to last.
+    /// How long the cause will last, if that is known.
     wait: Option<Duration>,
     /// Details that the S3 error sends to a client, under S3's names: `PartNumber`, `ETag`, …
     details: Vec<(&'static str, String)>,
@@ -86,7 +86,7 @@ impl StoreError {
         self
     }
 
-    /// The same request would not fail for this reason after so long.
+    /// Records that the cause lasts for `wait`: after that, the same request can succeed.
     pub fn lasting(mut self, wait: Duration) -> Self {
         self.wait = Some(wait);
         self
@@ -101,7 +101,7 @@ impl StoreError {
         &self.details
     }
 
-    /// An operating-system error while doing `what`.
+    /// Creates the error for an operating-system error that occurred while doing `what`.
     pub fn io(what: impl fmt::Display, error: impl Into<std::io::Error>) -> Self {
         let error = error.into();
         let kind = match error.kind() {
@@ -113,14 +113,14 @@ impl StoreError {
                 StoreErrorKind::StorageFull
             }
             std::io::ErrorKind::StaleNetworkFileHandle => StoreErrorKind::Unavailable,
-            // The file system takes no file of that size.
+            // The file system does not support files of this size.
             std::io::ErrorKind::FileTooLarge => StoreErrorKind::EntityTooLarge,
             _ => StoreErrorKind::Internal,
         };
         Self::new(kind, what.to_string()).with_source(error)
     }
 
-    /// The same of our own data directory, where space is wanting there.
+    /// Marks the error as one of the gateway's own data directory, where the missing space is there.
     pub fn in_data(mut self) -> Self {
         if self.kind == StoreErrorKind::StorageFull {
             self.kind = StoreErrorKind::DataFull;
@@ -128,18 +128,19 @@ impl StoreError {
         self
     }
 
-    /// An operating-system error about an entry that clients can name: a file, a folder, a link. Whatever it
-    /// is, it is about that entry alone, unless there is no space or there are no descriptors.
+    /// Creates the error for an operating-system error about an entry that clients can name: a file, a
+    /// folder, a link. It concerns that entry alone, unless space or descriptors are missing.
     pub fn of_entry(what: impl fmt::Display, error: impl Into<std::io::Error>) -> Self {
         use rustix::io::Errno;
         let error = error.into();
         let kind = match Errno::from_io_error(&error) {
-            // Not ours to read or to change; a link that leads out of the bucket, or round in a circle.
+            // The gateway may not read or change the entry, or a link leads out of the bucket or in a circle.
             Some(Errno::ACCESS | Errno::PERM | Errno::XDEV | Errno::LOOP) => StoreErrorKind::AccessDenied,
             Some(Errno::NAMETOOLONG) => StoreErrorKind::KeyTooLong,
-            // A file or folder that is no object of ours is where a folder or a file would have to be.
+            // The key needs a file or a folder with this name, and an entry of the other type, which is no
+            // object, has it.
             Some(Errno::NOTDIR | Errno::ISDIR) => StoreErrorKind::InvalidRequest,
-            // On a network file system, of a handle that its server has forgotten: asking again gets another.
+            // The server of a network file system no longer knows the handle: a retry opens a new one.
             Some(Errno::STALE) => StoreErrorKind::Unavailable,
             Some(Errno::IO) => StoreErrorKind::Broken,
             _ => return Self::io(what, error),
@@ -158,12 +159,12 @@ impl StoreError {
         self.kind
     }
 
-    /// For the client, where the kind allows it.
+    /// Returns the message. A client gets it where the kind allows that.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// Returns how long the cause is known to last; `None` if that is unknown.
+    /// Returns how long the cause will last; `None` if that is unknown.
     pub fn wait(&self) -> Option<Duration> {
         self.wait
     }
@@ -172,7 +173,7 @@ impl StoreError {
         matches!(self.kind, StoreErrorKind::Busy | StoreErrorKind::Unavailable)
     }
 
-    /// The payload error behind a `Payload` kind.
+    /// Returns the payload error behind a `Payload` kind.
     pub fn payload(&self) -> Option<&PayloadError> {
         self.source.as_ref()?.downcast_ref()
     }

@@ -7,14 +7,14 @@
 /// not UTF-8.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seek {
-    /// The first name at or above.
+    /// The first name that is equal to this one or greater.
     From(Vec<u8>),
-    /// The first name above.
+    /// The first name that is greater than this one.
     After(Vec<u8>),
 }
 
 impl Seek {
-    /// Above every name that begins with `prefix`: UTF-8 has no byte 0xFF.
+    /// Returns a position above every name that begins with `prefix`: UTF-8 has no byte 0xFF.
     pub fn beyond(prefix: &str) -> Self {
         let mut bound = prefix.as_bytes().to_vec();
         bound.push(0xff);
@@ -27,7 +27,7 @@ pub trait Ordered {
     type Item;
     type Error;
     fn seek(&mut self, to: Seek) -> Result<(), Self::Error>;
-    /// The next item, if there is one.
+    /// Returns the next item, if there is one.
     fn next(&mut self) -> Result<Option<Self::Item>, Self::Error>;
     fn name(item: &Self::Item) -> &str;
 }
@@ -43,13 +43,13 @@ pub enum Grouped<T> {
 pub struct Query<'a> {
     pub prefix: &'a str,
     pub delimiter: Option<&'a str>,
-    /// Only names above this one; a common prefix at or below it was on an earlier page.
+    /// Only names above this one. A common prefix at or below it was on an earlier page.
     pub after: Option<&'a str>,
     pub limit: usize,
 }
 
 impl Query<'_> {
-    /// The common prefix that `name` falls under.
+    /// Returns the common prefix that `name` belongs to, if it belongs to one.
     pub fn group<'n>(&self, name: &'n str) -> Option<&'n str> {
         let delimiter = self.delimiter.filter(|d| !d.is_empty())?;
         let rest = name.strip_prefix(self.prefix)?;
@@ -68,7 +68,7 @@ impl Query<'_> {
     }
 }
 
-/// Entries in order, and whether there is more behind them.
+/// Entries in order, and whether more follow.
 pub type Page<T> = (Vec<Grouped<T>>, bool);
 
 pub fn page<C: Ordered>(cursor: &mut C, query: Query<'_>) -> Result<Page<C::Item>, C::Error> {

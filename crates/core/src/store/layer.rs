@@ -21,9 +21,9 @@ use crate::model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId};
 use async_trait::async_trait;
 use std::fmt;
 
-/// See [`Store`] for what each method promises.
+/// [`Store`] says what each method guarantees.
 pub trait Layer: Sized + Send + Sync + fmt::Debug + 'static {
-    /// The store that answers where this layer says nothing itself.
+    /// Returns the store below, which handles every call that this layer does not define.
     fn below(&self) -> &dyn Store;
 
     fn capabilities(&self) -> Capabilities {
@@ -139,8 +139,8 @@ pub trait Layer: Sized + Send + Sync + fmt::Debug + 'static {
         async move { self.below().list_uploads(request).await }
     }
 
-    /// The source below is offered only by a layer whose readers get the bytes exactly as the store below
-    /// holds them.
+    /// Only a layer that changes no bytes may offer the source below: a native copy takes the bytes exactly
+    /// as the store below holds them.
     fn native_source(&self) -> Option<NativeSource<'_>> {
         None
     }

@@ -26,13 +26,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// A waiter that is woken and takes nothing wakes no other waiter: so one of the waiters checks at this
-/// interval, and wakes all others if there is room.
+/// A waiter that is woken and takes nothing does not wake another. For that reason one of the waiters checks
+/// at this interval, and wakes all others if there is room.
 const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub struct Memory {
-    /// All shares together hold no more.
+    /// The maximum number of bytes that all shares hold together.
     limit: usize,
     used: AtomicUsize,
     /// Wakes one waiter: a waiter that takes bytes wakes the next one if there is still room.
@@ -40,11 +40,11 @@ pub struct Memory {
     /// The holder of this lock checks for all waiters.
     looking: Mutex<()>,
     waiting: AtomicUsize,
-    /// Somebody was refused since [`Memory::is_wanted`] was asked.
+    /// A request was refused since the last call of [`Memory::is_wanted`].
     refused: AtomicBool,
-    /// Wakes the tasks that can make others release memory. All shares have the same one.
+    /// Wakes the tasks that can make others release memory. All shares use the same one.
     wanted: Arc<Notify>,
-    /// Wakes everybody who holds bytes that can be written away. One for all shares.
+    /// Wakes the tasks that hold bytes and can write them out. All shares use the same one.
     filled: Arc<Notify>,
     whole: Option<Arc<Memory>>,
 }
@@ -74,13 +74,14 @@ impl Memory {
         })
     }
 
-    /// Counts bytes that are here already.
+    /// Counts bytes that have arrived already.
     pub fn hold(self: &Arc<Self>, bytes: usize) -> Held {
         self.take(bytes);
         Held { memory: self.clone(), bytes }
     }
 
-    /// Counts bytes that are about to arrive, or refuses them: for clients that can be asked to retry later.
+    /// Counts bytes that are about to arrive, or refuses them. It is for clients that can be asked to retry
+    /// later.
     pub fn try_hold(self: &Arc<Self>, bytes: usize) -> Option<Held> {
         (!self.is_full()).then(|| self.hold(bytes))
     }
@@ -100,7 +101,7 @@ impl Memory {
         self.lacks() > 0
     }
 
-    /// How many bytes others have to give back until it is no longer full.
+    /// Returns how many bytes other shares have to release before this one is no longer full.
     pub fn lacks(&self) -> usize {
         let of_all = self.whole.as_ref().map_or(0, |whole| whole.used());
         (self.used() + of_all + 1).saturating_sub(self.limit)
@@ -112,7 +113,7 @@ impl Memory {
         (was_refused || self.waiting.load(Relaxed) > 0) && self.is_full()
     }
 
-    /// Waits until some share may be wanted: see [`Memory::is_wanted`].
+    /// Waits until a share may be wanted: see [`Memory::is_wanted`].
     pub async fn wanted(&self) {
         self.wanted.notified().await;
     }
@@ -121,14 +122,14 @@ impl Memory {
         self.used.load(Relaxed)
     }
 
-    /// Waits until it is not full. Waiters of one share are served in the order in which they came.
+    /// Waits until this share is not full. The waiters of one share are served in the order of their arrival.
     pub async fn room(&self) {
         let mut waiting = None;
         while self.is_full() {
             waiting.get_or_insert_with(|| Waiting::begin(&self.waiting));
             self.wanted.notify_one();
-            // Bytes that other shares release make room here, too, and wake no waiter of this share.
-            // Thousands may wait: if each of them checked, everything else would be delayed.
+            // Bytes that other shares release also make room in this share, but wake no waiter here. There
+            // may be thousands of waiters: if each of them checked, everything else would be delayed.
             let look = async {
                 let _first = self.looking.lock().await;
                 sleep(LOOK).await;
@@ -152,7 +153,7 @@ impl Memory {
             if self.is_full() {
                 return;
             }
-            // Bytes taken through other shares fill this one, too, perhaps without a wake-up.
+            // Bytes that other shares take can fill this share, too, without waking this task.
             let _ = timeout(LOOK, filled).await;
         }
     }
@@ -179,7 +180,7 @@ impl Memory {
     }
 }
 
-/// Counts as one that waits, until dropped.
+/// Counts one waiter, until it is dropped.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
@@ -195,7 +196,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Bytes that count, until dropped.
+/// Bytes that are counted until this is dropped.
 #[derive(Debug)]
 pub struct Held {
     memory: Arc<Memory>,
@@ -203,13 +204,13 @@ pub struct Held {
 }
 
 impl Held {
-    /// Counts more bytes, which are here already.
+    /// Counts more bytes, which have arrived already.
     pub fn grow(&mut self, bytes: usize) {
         self.memory.take(bytes);
         self.bytes += bytes;
     }
 
-    /// Counts so many bytes less, down to none.
+    /// Counts so many bytes less. The count does not go below zero.
     pub fn shrink(&mut self, bytes: usize) {
         let bytes = bytes.min(self.bytes);
         self.memory.give(bytes);

@@ -2,7 +2,7 @@
 //!
 //! Every driver (`backend`) implements [`Store`]. Every layer on top of a store (cache, limits, …) is a
 //! [`Layer`], and through that a store. The functions in `tests/contract` check each of them against the
-//! promises written here. No type of an SDK, of SQL or of HTTP crosses this trait.
+//! guarantees written here. No type of an SDK, of SQL or of HTTP crosses this trait.
 //!
 //! Invariants of every implementation:
 //! - an object becomes visible whole, with its attributes, or not at all; the object that it replaces stays
@@ -46,45 +46,46 @@ use std::{fmt, pin::Pin, sync::Arc};
 
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// Object bytes on their way out. An error item ends the stream; a reply cut short that way must never look
-/// complete.
+/// The bytes of an object that is read. An error ends the stream; a reply that ends in this way must never
+/// look complete.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn capabilities(&self) -> Capabilities;
 
-    /// Returns `capabilities` once it is known what the storage really keeps: a driver that can only try it
-    /// out does so first.
+    /// Returns `capabilities` once it is known what the storage really keeps. A driver that can only probe
+    /// the storage does so first.
     async fn tried_capabilities(&self) -> Result<Capabilities> {
         Ok(self.capabilities())
     }
 
-    /// May leave out parts, and tags but for their number: some storage keeps those elsewhere. See
+    /// The result may lack parts, and have only the number of tags: some storages keep those elsewhere. See
     /// `describe`.
     async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo>;
 
-    /// Answers like `head`, with parts and tags, whatever that costs.
+    /// Like `head`, but always with parts and tags, even if that needs more requests.
     async fn describe(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
         self.head(address, conditions).await
     }
 
-    /// `info` says what `head` would; where a part was selected, also the parts.
+    /// `info` is the same as that of `head`; if a part was selected, it has the parts, too.
     async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply>;
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written>;
 
-    /// Copies one object of `source` to `key`. Drivers override it where both ends are theirs; the default
-    /// streams.
+    /// Copies one object of `source` to `key`. The default streams. A driver overrides it for native copies,
+    /// where both buckets are its own.
     async fn copy(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
         copy::stream_object(self, key, request).await
     }
 
-    /// Removes an object: the current one, or the version that is named, which then is gone for good.
-    /// Removing what is not there succeeds, unless a condition asked for it.
+    /// Removes the current object, or permanently the version that is named. Removing an object that does not
+    /// exist succeeds, unless a condition requires the object.
     async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted>;
 
-    /// Changes what can change without a new object: neither bytes, ETag nor modification time do.
+    /// Changes what can change without writing the object again: bytes, ETag and modification time stay the
+    /// same.
     async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()>;
 
     async fn list(&self, request: ListRequest) -> Result<ListPage>;
@@ -99,7 +100,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         payload: Payload,
     ) -> Result<PartWritten>;
 
-    /// Copies like `copy`, into a part.
+    /// Like `copy`, into a part of an upload.
     async fn copy_part(
         &self,
         key: &ObjectKey,
@@ -118,7 +119,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         limit: usize,
     ) -> Result<PartsPage>;
 
-    /// Makes the parts one object. Repeating a Complete that succeeded answers the same again.
+    /// Makes one object of the parts. A repeated Complete, after one that succeeded, returns the same result.
     async fn complete_upload(
         &self,
         key: &ObjectKey,
@@ -130,36 +131,37 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     async fn list_uploads(&self, request: ListUploadsRequest) -> Result<UploadsPage>;
 
-    /// Returns the source from which a driver may copy by itself, without reading objects through this store.
-    /// `None`: objects are read.
+    /// Returns the source for native copies, which do not read the objects through this store. `None`:
+    /// objects are read through this store.
     fn native_source(&self) -> Option<NativeSource<'_>> {
         None
     }
 }
 
-/// The guarantees of a store. The edge answers 501 to requests that need something `Refused`.
+/// The guarantees of a store. The edge answers 501 to requests that need one that is `Refused`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
-    /// How far the conditions of PUT hold.
+    /// How the conditions of PUT are guaranteed.
     pub conditional_writes: Guarantee,
     pub conditional_completes: Guarantee,
-    /// How far the conditions of DELETE hold.
+    /// How the conditions of DELETE are guaranteed.
     pub conditional_deletes: Guarantee,
     pub checksums: Keeping,
     pub tags: Keeping,
     pub object_acls: Keeping,
-    /// The keeping of several versions of a key, each with an id of its own.
+    /// Whether the store keeps several versions of a key, each with an id of its own.
     pub versions: Keeping,
-    /// The keeping of the parts of multipart objects: their sizes, and the ETag that S3 makes of their ETags.
+    /// Whether the store keeps the sizes of the parts of multipart objects, and the ETag that S3 computes
+    /// from the parts' ETags.
     pub parts: Keeping,
-    /// Other than `STANDARD`: where kept, any class of S3 is passed on, and refused if the storage does not
-    /// have it.
+    /// Storage classes other than `STANDARD`. Where they are kept, every class of S3 is passed on to the
+    /// storage, which refuses a class that it does not have.
     pub storage_classes: Keeping,
-    /// Encryption at rest, other than the storage does by itself: where kept, it is passed on, and refused if
-    /// the storage cannot do it.
+    /// Encryption at rest that a client asks for, beyond what the storage does by itself. Where it is kept,
+    /// the request is passed on to the storage, which refuses what it cannot do.
     pub encryption: Keeping,
-    /// A PUT heeds the conditions that come with the end of its body: this process publishes it, and checks
-    /// them only then.
+    /// Whether a PUT can take conditions that arrive at the end of its body: this process publishes the
+    /// object, and checks conditions only then.
     pub late_conditions: bool,
     pub multipart: MultipartSupport,
     pub durability: Durability,
@@ -167,9 +169,9 @@ pub struct Capabilities {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guarantee {
-    /// The storage itself decides at the moment of publishing.
+    /// The storage itself checks the conditions at the moment of publishing.
     Native,
-    /// This process serialises publishing per key.
+    /// This process serialises the publishing of each key, and checks the conditions.
     Leased,
     Refused,
 }
@@ -179,16 +181,16 @@ pub enum Guarantee {
 pub enum Keeping {
     Kept,
     /// Tags, ACLs, storage classes and encryption are refused. Checksums that a client announces are verified
-    /// and then forgotten. Parts are not reported, and the ETag is the storage's own. Versions that are
-    /// overwritten or deleted are gone.
+    /// and not stored. Parts are not reported, and the ETag is the storage's own. Versions that are
+    /// overwritten or deleted cannot be read any more.
     NotKept,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MultipartSupport {
-    /// Parts live on the backend; completing them copies no bytes when they are uniform.
+    /// Parts are stored on the backend. Completing an upload copies no bytes if the parts are uniform.
     InPlace,
-    /// Parts are staged and assembled on completion.
+    /// Parts are staged, and assembled when the upload is completed.
     Staged,
 }
 
@@ -200,7 +202,7 @@ pub enum Durability {
     Strict,
     /// A killed process, not power loss.
     Relaxed,
-    /// Nothing: memory only.
+    /// An acknowledged write survives neither: it is in memory only.
     #[serde(skip)]
     Volatile,
 }
@@ -211,13 +213,14 @@ pub struct GetRequest {
     pub selection: Selection,
 }
 
-/// Which bytes of an object.
+/// Which bytes of an object are read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Selection {
     #[default]
     Whole,
     Range(ByteRange),
-    /// One part of a multipart object; part 1 of any other is the whole. Others: `InvalidPartNumber`.
+    /// One part of a multipart object. Any other object has only part 1, which is the whole object. A part
+    /// that does not exist is `InvalidPartNumber`.
     Part(PartNumber),
 }
 
@@ -229,13 +232,13 @@ pub struct GetReply {
 }
 
 pub enum ObjectBody {
-    /// All of it, at hand: one buffer, one write.
+    /// The whole body is in memory: one buffer, sent by one write.
     Full(Bytes),
     Stream(ByteStream),
 }
 
 impl ObjectBody {
-    /// The body as one stream, whether or not it is at hand.
+    /// Returns the body as one stream, whether or not it is in memory.
     pub fn into_stream(self) -> ByteStream {
         match self {
             Self::Full(bytes) => Box::pin(futures_util::stream::iter([Ok(bytes)])),
@@ -254,19 +257,20 @@ pub struct PutRequest {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written {
     pub etag: ETag,
-    /// Storage that does not say so at once makes this the time of its answer: some seconds off at most.
+    /// The time of the storage. Where the reply does not have it, the time of the reply is used: it differs
+    /// by a few seconds at most.
     pub last_modified: Timestamp,
     pub checksum: Option<ObjectChecksum>,
     /// The id of the version that was made. `None`: the store keeps no versions.
     pub version: Option<VersionId>,
 }
 
-/// The result of a deletion. The default is that of a store that keeps no versions and does not know whether
-/// the object existed.
+/// The result of a deletion. The default is the result of a store that keeps no versions and does not know
+/// whether the object existed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Deleted {
     pub removal: Removal,
-    /// A delete marker was made, or, where a version was named, it was one.
+    /// The deletion created a delete marker, or removed one whose version was named.
     pub marker: bool,
     /// The id of the version that was removed, or of the delete marker that was made. `None`: the store keeps
     /// no versions.
@@ -276,9 +280,9 @@ pub struct Deleted {
 /// Whether the deletion removed an object.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Removal {
-    /// An object was there, and is gone.
+    /// The object existed, and was removed.
     Removed,
-    /// There was nothing to remove.
+    /// The object did not exist.
     Absent,
     /// The storage does not report whether the object existed.
     #[default]
@@ -286,13 +290,13 @@ pub enum Removal {
 }
 
 impl From<Removal> for Deleted {
-    /// The result of a store that keeps no versions.
+    /// Creates the result of a store that keeps no versions.
     fn from(removal: Removal) -> Self {
         Self { removal, marker: false, version: None }
     }
 }
 
-/// The object to copy from: of this store or of any other.
+/// The source of a copy: an object of this store or of any other store.
 #[derive(Clone)]
 pub struct CopySource {
     pub store: Arc<dyn Store>,
@@ -307,9 +311,8 @@ impl CopySource {
         ObjectAddress::new(&self.key, self.version.as_ref())
     }
 
-    /// Returns the bucket that the source is in, if it is one of this driver's and offers native copies.
-    /// Drivers copy current objects: a version with an id of its own is read through its store, which knows
-    /// it or not.
+    /// Returns the bucket of the source, if the same driver opened it and it offers native copies. Only
+    /// current objects are copied natively: a version with an id of its own is read through its store.
     pub fn native<S: Store>(&self) -> Option<&S> {
         self.address().unversioned().ok()?;
         self.store.native_source()?.of()
@@ -318,29 +321,30 @@ impl CopySource {
 
 pub struct CopyRequest {
     pub source: CopySource,
-    /// `None` keeps the source's, but for the website redirect, which belongs to its key. Tags and ACL are
-    /// resolved by the caller: they are those of the new object.
+    /// `None` keeps the source's attributes, except for the website redirect, which belongs to its key. The
+    /// caller resolves tags and ACL: these are the ones of the new object.
     pub attributes: CopyAttributes,
     pub conditions: WriteConditions,
-    /// Compute this checksum; `None` keeps the source's algorithm.
+    /// The algorithm of the checksum to compute. `None`: the algorithm of the source's checksum.
     pub checksum: Option<crate::model::ChecksumAlgorithm>,
 }
 
-/// S3's two directives, by what each replaces.
+/// S3's two directives, and what each replaces.
 #[derive(Debug, Clone, Default)]
 pub struct CopyAttributes {
-    /// REPLACE: headers and user metadata; its tags and ACL are ignored.
+    /// The metadata directive is REPLACE: these headers and user metadata are used. Tags and ACL in here are
+    /// ignored.
     pub metadata: Option<Attributes>,
-    /// REPLACE of tags.
+    /// The tagging directive is REPLACE: these tags are used.
     pub tags: Option<TagSet>,
-    /// An ACL never travels with a copy, nor does where and how the source is kept.
+    /// A copy never takes over the ACL, the storage class or the encryption of its source.
     pub acl: crate::model::CannedAcl,
     pub storage_class: Option<StorageClass>,
     pub encryption: Option<Encryption>,
 }
 
 impl CopyAttributes {
-    /// The attributes of the copy of an object that has `source`.
+    /// Returns the attributes of a copy whose source has the attributes `source`.
     pub fn apply(&self, source: &Attributes) -> Attributes {
         let kept = || Attributes { website_redirect: None, ..source.clone() };
         let mut attributes = self.metadata.clone().unwrap_or_else(kept);
@@ -354,7 +358,7 @@ impl CopyAttributes {
 
 pub struct CopyPartRequest {
     pub source: CopySource,
-    /// Both ends given and inside the object, or `InvalidRange`.
+    /// Has both ends, and lies inside the object; otherwise `InvalidRange`.
     pub range: Option<ByteRange>,
 }
 
@@ -364,13 +368,13 @@ pub enum Change {
     Acl(crate::model::CannedAcl),
 }
 
-/// One page of a listing.
+/// The parameters of one page of a listing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ListRequest {
     pub prefix: String,
-    /// Only names above this one, be they keys or common prefixes.
+    /// Only names above this one, both keys and common prefixes.
     pub after: Option<String>,
-    /// Any non-empty text.
+    /// The delimiter: any non-empty text.
     pub delimiter: Option<String>,
     /// At most 1,000; 0 yields an empty page that is not truncated.
     pub limit: usize,
@@ -379,7 +383,7 @@ pub struct ListRequest {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListPage {
     pub entries: Vec<ListEntry>,
-    /// There is more: continue after the last entry's name.
+    /// More entries follow: the next page begins after the last entry's name.
     pub truncated: bool,
     /// How the page was obtained, as in `model::Notes`.
     pub cache: Option<CacheUse>,
@@ -414,7 +418,7 @@ pub struct ListedObject {
 pub struct BeginUpload {
     pub attributes: Attributes,
     pub checksum: ChecksumSpec,
-    /// The client named the algorithm itself: its replies mention it, and parts may carry nothing else.
+    /// The client named the algorithm itself: replies mention it, and parts may not carry another.
     pub explicit_checksum: bool,
     pub initiator: Owner,
 }
@@ -465,8 +469,8 @@ pub struct ListUploadsRequest {
     pub prefix: String,
     pub delimiter: Option<String>,
     pub key_marker: Option<String>,
-    /// Only with `key_marker`: uploads of that very key behind this one too. Uploads of one key come in order
-    /// of time.
+    /// Only with `key_marker`: uploads of that key behind this upload are listed, too. Uploads of one key are
+    /// ordered by time.
     pub upload_marker: Option<UploadId>,
     pub limit: usize,
 }

@@ -15,13 +15,13 @@ use crate::model::{
 };
 use md5::{Digest, Md5};
 
-/// S3 User Guide, "Multipart upload limits": of every part but the last.
+/// The minimum size of every part but the last (S3 User Guide, "Multipart upload limits").
 pub const MIN_PART_SIZE: u64 = 5 << 20;
 pub const MAX_PART_SIZE: u64 = 5 << 30;
-/// 48.8 TiB.
+/// The maximum size of an object: 48.8 TiB.
 pub const MAX_OBJECT_SIZE: u64 = MAX_PART_NUMBER as u64 * MAX_PART_SIZE;
 
-/// The record that a driver made of a part when it arrived.
+/// What a driver recorded about a part when it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedPart {
     pub number: PartNumber,
@@ -36,18 +36,19 @@ impl RecordedPart {
     }
 }
 
-/// The object that a Complete asks for.
+/// The object that a Complete makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assembled {
     pub etag: ETag,
     pub size: u64,
     pub checksum: Option<ObjectChecksum>,
-    /// In order; the numbers say which recorded parts to take.
+    /// The parts in order. Their numbers name the recorded parts to use.
     pub parts: Vec<ObjectPart>,
 }
 
-/// The checksum to compute over a part, given what its sender announced. An upload whose client named an
-/// algorithm takes no other; one that named none takes any, since SDKs add one unasked.
+/// Returns the algorithm of the checksum to compute over a part, given what its sender announced. If the
+/// client named an algorithm for the upload, parts cannot have another. If it named none, parts may have any:
+/// SDKs add a checksum by themselves.
 pub fn part_algorithm(
     spec: ChecksumSpec,
     explicit: bool,
@@ -67,7 +68,7 @@ pub fn part_algorithm(
     }
 }
 
-/// `recorded` in ascending order of number, as a catalog yields it.
+/// `recorded` is in ascending order of number, as the catalog returns it.
 pub fn assemble(
     spec: ChecksumSpec,
     explicit: bool,
@@ -118,12 +119,12 @@ pub fn assemble(
     Ok(Assembled { etag: ETag::multipart(md5.finalize().into(), chosen.len()), size, checksum, parts })
 }
 
-/// `limit`: what S3 takes, or less where the storage takes less.
+/// `limit` is the limit of S3, or that of the storage if it is lower.
 pub fn too_large(what: &str, limit: u64) -> StoreError {
     StoreError::new(StoreErrorKind::EntityTooLarge, what).with_detail("MaxSizeAllowed", limit)
 }
 
-/// The recorded part that the client means, if it is still the one it saw.
+/// Returns the recorded part that the client names, if it is still the part that the client uploaded.
 fn chosen<'r>(wanted: &CompletePart, recorded: &'r [RecordedPart]) -> Result<&'r RecordedPart> {
     let invalid = |why: &str| {
         StoreError::new(StoreErrorKind::InvalidPart, format!("part {}: {why}", wanted.number.get()))
@@ -137,16 +138,16 @@ fn chosen<'r>(wanted: &CompletePart, recorded: &'r [RecordedPart]) -> Result<&'r
     if part.etag() != wanted.etag {
         return Err(invalid("has another ETag"));
     }
-    // Parts may be named without their checksums even where S3 insists: the ETag already identifies each
-    // part.
+    // S3 requires the checksums of parts in some requests. Here they may be missing: the ETag already
+    // identifies each part.
     if wanted.checksum.is_some() && wanted.checksum != part.checksum {
         return Err(invalid("has another checksum"));
     }
     Ok(part)
 }
 
-/// Which checksum the object gets: the promised one or, where the client promised none, the one all its parts
-/// carry.
+/// Returns the checksum that the object gets: the announced one or, if the client announced none, the one
+/// that all parts carry.
 fn effective(spec: ChecksumSpec, explicit: bool, parts: &[&RecordedPart]) -> Option<ChecksumSpec> {
     let algorithm = parts.first()?.checksum.as_ref()?.algorithm();
     if algorithm == spec.algorithm {
@@ -156,7 +157,7 @@ fn effective(spec: ChecksumSpec, explicit: bool, parts: &[&RecordedPart]) -> Opt
     (!explicit).then_some(ChecksumSpec { algorithm, kind })
 }
 
-/// `None` if a part lacks its share.
+/// Returns the checksum of the object. `None`: a part has no checksum of this algorithm.
 fn object_checksum(spec: ChecksumSpec, parts: &[&RecordedPart]) -> Option<ObjectChecksum> {
     let of = |part: &RecordedPart| part.checksum.clone().filter(|sum| sum.algorithm() == spec.algorithm);
     match spec.kind {
@@ -180,7 +181,8 @@ fn object_checksum(spec: ChecksumSpec, parts: &[&RecordedPart]) -> Option<Object
     }
 }
 
-/// The client's word for the whole against ours. A composite value may come without its `-N`.
+/// Compares the client's checksum of the whole object with the computed one. A composite value may come
+/// without its `-N`.
 fn compare(algorithm: ChecksumAlgorithm, announced: &str, computed: Option<&ObjectChecksum>) -> Result<()> {
     let announced = announced.trim();
     let same = computed.is_some_and(|computed| {

@@ -1,8 +1,8 @@
-//! The operations of storage by their names: for settings, counts and the code that selects among them.
+//! Names of the operations of storage: for settings, for metrics, and for code that selects operations.
 
 use std::fmt;
 
-/// An operation of a store, or of the backend that has it.
+/// An operation of a store, or of the backend that opened the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Operation {
@@ -52,7 +52,7 @@ const NAMES: [(Operation, &str); 20] = [
     (Operation::Follow, "follow"),
 ];
 
-/// Several at once, by a word.
+/// Words that stand for several operations.
 const GROUPS: [(Operations, &str); 5] = [
     (Operations::ALL, "all"),
     (Operations::READS, "reads"),
@@ -85,11 +85,11 @@ pub struct Operations(u32);
 impl Operations {
     pub const NONE: Self = Self(0);
     pub const ALL: Self = Self(Self::from_to(Operation::Head, Operation::Follow));
-    /// Reading objects.
+    /// The operations that read objects.
     pub const READS: Self = Self(Self::from_to(Operation::Head, Operation::Get));
     pub const LISTS: Self = Self(Self::from_to(Operation::List, Operation::ListUploads));
     pub const WRITES: Self = Self(Self::from_to(Operation::Put, Operation::Remove));
-    /// Operations in the background.
+    /// The operations that run in the background.
     pub const UPKEEP: Self = Self(Self::from_to(Operation::Tend, Operation::Follow));
 
     const fn from_to(first: Operation, last: Operation) -> u32 {
@@ -108,7 +108,7 @@ impl Operations {
         Self(self.0 | more.0)
     }
 
-    /// Reads the word for one of them or for several.
+    /// Parses the name of one operation, or a word for several.
     pub fn named(word: &str) -> Option<Self> {
         let group = GROUPS.iter().find(|(_, name)| *name == word).map(|(group, _)| *group);
         group.or_else(|| {
@@ -116,7 +116,7 @@ impl Operations {
         })
     }
 
-    /// The words for them, as few as there are.
+    /// Returns the words for these operations, as few as possible.
     pub fn words(self) -> Vec<&'static str> {
         let (mut rest, mut words) = (self.0, Vec::new());
         for (group, word) in GROUPS {

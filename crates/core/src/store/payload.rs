@@ -2,8 +2,8 @@
 //!
 //! The edge builds a [`Payload`] from the wire: framing decoded, chunk signatures checked, announced digests
 //! attached. A store reads it in batches, runs every batch through [`Digests`] (on a thread of its choice:
-//! hashing is the dearest part of a PUT and belongs beside the disk write, off the reactor), and trades both
-//! for a [`Verified`].
+//! hashing is the most expensive part of a PUT and belongs beside the disk write, off the reactor), and
+//! trades both for a [`Verified`].
 //!
 //! Invariants:
 //! - `Verified` has no other constructor, and only a driver whose storage makes ETags relies on `Arrived`:
@@ -38,7 +38,7 @@ const PIECE: usize = 16 * 1024;
 pub trait BodySource: Send {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>>;
 
-    /// The checksum that came behind the body. Asked once the stream has ended.
+    /// Returns the checksum that followed the body. It is called once the stream has ended.
     fn trailing_checksum(&self) -> Option<Checksum> {
         None
     }
@@ -53,7 +53,7 @@ pub trait BodySource: Send {
 /// The digests and length that the request announced for its body.
 #[derive(Debug, Default)]
 pub struct Announced {
-    /// Bytes of the object, framing not counted.
+    /// The length of the object in bytes, without framing.
     pub length: Option<u64>,
     /// `x-amz-content-sha256`
     pub sha256: Option<[u8; 32]>,
@@ -66,10 +66,10 @@ pub struct Announced {
 pub enum AnnouncedChecksum {
     #[default]
     None,
-    /// Compute this one: `x-amz-sdk-checksum-algorithm` without a value.
+    /// The checksum to compute: `x-amz-sdk-checksum-algorithm` without a value.
     Algorithm(ChecksumAlgorithm),
     Header(Checksum),
-    /// The value comes behind the body.
+    /// The value follows the body.
     Trailer(ChecksumAlgorithm),
 }
 
@@ -82,7 +82,7 @@ impl AnnouncedChecksum {
         }
     }
 
-    /// The algorithm, if the value is still to come.
+    /// Returns the algorithm, if the value follows the body.
     pub fn trailer(&self) -> Option<ChecksumAlgorithm> {
         match self {
             Self::Trailer(algorithm) => Some(*algorithm),
@@ -92,7 +92,7 @@ impl AnnouncedChecksum {
 }
 
 pub struct Payload {
-    /// Never locked, only owned: a mutex makes the payload `Sync`, so that a request may be borrowed across
+    /// The mutex is never locked. It only makes the payload `Sync`, so that a request may be borrowed across
     /// an await.
     source: Mutex<Pin<Box<dyn BodySource>>>,
     announced: Announced,
@@ -114,8 +114,8 @@ impl Payload {
         }
     }
 
-    /// Creates a body that its source verifies; the source gives the result at the end, not before. It is one
-    /// of several with the same bytes, which are digested once. `announced` says which checksum that will be.
+    /// Creates a body that its source verifies: the source returns the result at its end. It is for several
+    /// bodies with the same bytes, which are digested once. `announced` says which checksum that result has.
     pub fn foretold(source: impl BodySource + 'static, announced: Announced) -> Self {
         Self { foretold: true, ..Self::new(source, announced) }
     }
@@ -143,14 +143,14 @@ impl Payload {
         Self::new(Frames(Box::pin(stream)), announced)
     }
 
-    /// The same body with `wrap` around its source: what was announced stays announced. Before anything was
-    /// read.
+    /// Returns the same body with `wrap` around its source. The announced digests stay. It must be called
+    /// before anything was read.
     pub fn through<W: BodySource + 'static>(self, wrap: impl FnOnce(Pin<Box<dyn BodySource>>) -> W) -> Self {
         let source = self.source.into_inner().unwrap_or_else(PoisonError::into_inner);
         Self { source: Mutex::new(Box::pin(wrap(source))), ..self }
     }
 
-    /// The same body, whose bytes count in `memory` for as long as anybody has them.
+    /// Returns the same body. Its bytes are counted in `memory` until their last owner drops them.
     pub fn within(self, memory: Arc<Memory>) -> Self {
         Self { memory: Some(memory), ..self }
     }
@@ -165,8 +165,8 @@ impl Payload {
         self.memory.as_ref()
     }
 
-    /// The same body once all of it has come, in memory: it needs its sender no more. Before anything was
-    /// read.
+    /// Reads the whole body into memory, and returns a body that no longer needs its sender. It must be
+    /// called before anything was read.
     pub async fn held(mut self) -> Result<Self, PayloadError> {
         struct Held {
             frames: std::vec::IntoIter<Bytes>,
@@ -198,12 +198,13 @@ impl Payload {
         Ok(Self { read: 0, ended: false, ..self }.through(held))
     }
 
-    /// Returns the declared length. A store may use it to place a part, never to trust it: `verify` compares.
+    /// Returns the declared length. A store may use it to place a part, but must not trust it: `verify`
+    /// compares it.
     pub fn length(&self) -> Option<u64> {
         self.announced.length
     }
 
-    /// The checksum algorithm the client chose.
+    /// Returns the checksum algorithm that the client chose.
     pub fn checksum_algorithm(&self) -> Option<ChecksumAlgorithm> {
         self.announced.checksum.algorithm()
     }
@@ -212,14 +213,14 @@ impl Payload {
         &self.announced.checksum
     }
 
-    /// The digests this body needs: MD5 for the ETag, the announced ones, and `default` if no checksum was
-    /// announced.
+    /// Returns the digests that this body needs: MD5 for the ETag, the announced ones, and `default` if no
+    /// checksum was announced.
     pub fn digests(&self, default: Option<ChecksumAlgorithm>) -> Digests {
         Digests { md5: (!self.foretold).then(Md5::new), ..self.digests_sent(default) }
     }
 
-    /// Like `digests`, for storage that makes the ETag itself: MD5, the dearest of them, is computed only if
-    /// it was announced.
+    /// Like `digests`, for storage that makes the ETag itself: MD5, the most expensive digest, is computed
+    /// only if it was announced.
     pub fn digests_sent(&self, default: Option<ChecksumAlgorithm>) -> Digests {
         if self.foretold {
             return Digests { md5: None, sha256: None, checksum: None, size: 0 };
@@ -232,8 +233,8 @@ impl Payload {
         }
     }
 
-    /// Frames adding up to at least `enough` bytes, fewer only at the end of the body, and then `None` for
-    /// ever.
+    /// Returns frames of at least `enough` bytes together. Only the last batch may be smaller. After the end
+    /// of the body it always returns `None`.
     pub async fn read(&mut self, enough: usize) -> Result<Option<Vec<Bytes>>, PayloadError> {
         let mut batch = Vec::new();
         let mut gathered = 0;
@@ -246,8 +247,9 @@ impl Payload {
         Ok((!batch.is_empty()).then_some(batch))
     }
 
-    /// Like `read`, for callers that can use fewer bytes: waits while memory is full, and returns the bytes
-    /// at hand when it becomes full. So those that hold bytes never wait for those that send them.
+    /// Like `read`, for callers that can use fewer bytes. It waits while memory is full, and returns what it
+    /// has read when memory becomes full. A task that holds bytes therefore never waits for a client that
+    /// sends more.
     pub async fn read_some(&mut self, enough: usize) -> Result<Option<Vec<Bytes>>, PayloadError> {
         let Some(memory) = self.memory.clone() else { return self.read(enough).await };
         let mut batch = Vec::new();
@@ -271,7 +273,8 @@ impl Payload {
         Ok((!batch.is_empty()).then_some(batch))
     }
 
-    /// The next frame; `None` is one without bytes, or the end. Nothing is lost if the caller stops waiting.
+    /// Returns the next frame. `None`: the frame is empty, or the body has ended. Dropping the future loses
+    /// nothing.
     async fn frame(&mut self) -> Result<Option<Bytes>, PayloadError> {
         let source = self.source.get_mut().unwrap_or_else(PoisonError::into_inner);
         let Some(frame) = std::future::poll_fn(|cx| source.as_mut().poll_frame(cx)).await else {
@@ -292,21 +295,21 @@ impl Payload {
         }))
     }
 
-    /// The conditions that came with the end of the body: none before its end was read. See
+    /// Returns the conditions that came with the end of the body, once that was read. See
     /// [`Verified::conditions`].
     pub fn conditions(&mut self) -> Option<WriteConditions> {
         let source = self.source.get_mut().unwrap_or_else(PoisonError::into_inner);
         if self.foretold && self.ended { source.foretold()?.conditions } else { None }
     }
 
-    /// The proof that everything announced came true. `digests` must have seen every byte that `read` gave
-    /// out.
+    /// Returns the proof that the body has everything that was announced. `digests` must have seen every byte
+    /// that `read` returned.
     pub fn verify(self, digests: Digests) -> Result<Verified, PayloadError> {
         let Arrived { size, md5, checksum, conditions } = self.check(digests)?;
         Ok(Verified { size, md5: md5.ok_or(PayloadError::Incomplete)?, checksum, conditions })
     }
 
-    /// Like `verify`, whether or not there was a digest for an ETag.
+    /// Like `verify`, but also for a body without a digest for an ETag.
     pub fn check(self, digests: Digests) -> Result<Arrived, PayloadError> {
         if !self.ended
             || digests.size != self.read
@@ -354,7 +357,7 @@ impl Payload {
         Ok(Arrived { size: self.read, md5, checksum, conditions: None })
     }
 
-    /// The whole body in memory: for XML, which has a limit. Verified like any other.
+    /// Reads the whole body into memory, and verifies it. It is for XML, which has a limit.
     pub async fn collect(mut self, limit: usize) -> Result<Bytes, PayloadError> {
         if self.announced.length.is_some_and(|length| length > limit as u64) {
             return Err(PayloadError::TooLarge(limit));
@@ -379,8 +382,8 @@ impl Payload {
         Ok(all.into())
     }
 
-    /// Hands out the body piece by piece, so that a document need not be held to be read. It counts only once
-    /// this has ended well: verified like any other.
+    /// Passes the body to `take` piece by piece, so that a document can be read without being held. The body
+    /// is verified at the end: the pieces count only if this succeeds.
     pub async fn pieces<E: From<PayloadError>>(
         mut self,
         limit: usize,
@@ -412,7 +415,7 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// The running digests of one body: one pass over the bytes for all of them.
+/// The running digests of one body. All of them are computed in one pass over the bytes.
 #[derive(Debug)]
 pub struct Digests {
     md5: Option<Md5>,
@@ -422,10 +425,10 @@ pub struct Digests {
 }
 
 impl Digests {
-    /// Like `update`, for a whole batch and off the reactor. It begins at once, whether or not the future is
-    /// polled.
+    /// Like `update`, for a whole batch and off the reactor. The work begins at once, even if the future is
+    /// not polled.
     ///
-    /// A runtime of one thread digests in place: work there runs in one order, which a test that holds the
+    /// A runtime of one thread digests in place: its work then has a fixed order, which a test with a paused
     /// clock can repeat.
     pub fn absorb(mut self, batch: Vec<Bytes>) -> impl Future<Output = Result<Self, StoreError>> + Send {
         let digest = move || {
@@ -443,7 +446,7 @@ impl Digests {
 
     pub fn update(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;
-        // The bites fit into the cache: the second and third digest find the bytes in L1.
+        // The pieces are small: the second and third digest find the bytes in the L1 cache.
         for bite in bytes.chunks(16 * 1024) {
             if let Some(md5) = &mut self.md5 {
                 md5.update(bite);
@@ -458,19 +461,19 @@ impl Digests {
     }
 }
 
-/// A body that arrived whole and as announced, digested as far as somebody wanted to know.
+/// A body that arrived whole and as announced. It has the digests that were asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrived {
     pub size: u64,
     pub md5: Option<[u8; 16]>,
     pub checksum: Option<Checksum>,
-    /// Conditions of the write that became known only with the end of its body. They replace those that the
-    /// write began with, where the storage can still check them: see
+    /// Conditions of the write that became known only at the end of its body. Where the storage can still
+    /// check them, they replace those that the write began with: see
     /// [`Capabilities::late_conditions`](super::Capabilities).
     pub conditions: Option<WriteConditions>,
 }
 
-/// A body that arrived whole and as announced, and the digest that names it.
+/// A body that arrived whole and as announced, with the MD5 for its ETag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     size: u64,
@@ -502,8 +505,8 @@ impl Verified {
         self.checksum.as_ref()
     }
 
-    /// The conditions that count when this body is published: those that came with its end, or else those
-    /// that its write began with.
+    /// Returns the conditions that count when this body is published: those that came with its end, or else
+    /// those that the write began with.
     pub fn conditions(&self, begun_with: WriteConditions) -> WriteConditions {
         self.conditions.clone().unwrap_or(begun_with)
     }

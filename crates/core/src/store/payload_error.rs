@@ -2,7 +2,7 @@
 
 use crate::model::ChecksumAlgorithm;
 
-/// Why a body cannot be trusted. Each is the client's doing or the network's.
+/// Reasons why a body cannot be trusted. The client, the network, or the source of a copy causes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
     #[error("the body ended before its declared length, or did not end there")]
@@ -13,8 +13,7 @@ pub enum PayloadError {
     Md5Mismatch { announced: [u8; 16], computed: [u8; 16] },
     #[error("the {} you specified did not match the calculated checksum", .0.as_str())]
     ChecksumMismatch(ChecksumAlgorithm),
-    /// The value cannot be a checksum of this algorithm: a different error from a checksum that does not
-    /// match.
+    /// The value cannot be a checksum of this algorithm. A checksum that does not match is a different error.
     #[error("the value of the trailer {} is no {} checksum in base64", .0.header(), .0.as_str())]
     InvalidChecksum(ChecksumAlgorithm),
     #[error("a chunk's signature does not match")]
@@ -29,10 +28,10 @@ pub enum PayloadError {
     Timeout,
     #[error("the connection was lost")]
     Disconnected,
-    /// Reading the source of a copy failed: never the client's fault.
+    /// Reading the source of a copy failed. The client did not cause this.
     #[error("reading the source failed")]
     Source,
-    /// A document must be held as a whole, and there is no memory for it now.
+    /// The document has to be held as a whole, and memory is full.
     #[error("there is no memory for the document now")]
     NoMemory,
 }

@@ -1,5 +1,5 @@
-//! The bytes of an object that a reader asks for. This module is pure: every driver resolves a [`Selection`]
-//! by it.
+//! The bytes of an object that a reader asks for. This module is pure; every driver resolves a [`Selection`]
+//! with it.
 
 use super::{
     Result, Selection,
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::model::{ObjectInfo, ObjectPart, PartNumber, Span};
 
-/// An object without any bytes has no range: every `Range` of it is refused, as S3 does.
+/// Resolves a selection. An empty object has no range: every `Range` is refused, as S3 does.
 pub fn select(info: &ObjectInfo, selection: Selection) -> Result<Span> {
     match selection {
         Selection::Whole => Ok(Span::whole(info.size)),
@@ -18,7 +18,8 @@ pub fn select(info: &ObjectInfo, selection: Selection) -> Result<Span> {
     }
 }
 
-/// Returns the span of a part, by the number it was uploaded with. Without parts, part 1 is the whole.
+/// Returns the span of the part that was uploaded with this number. If the object has no parts, part 1 is the
+/// whole object.
 pub fn part_span(parts: &[ObjectPart], size: u64, number: PartNumber) -> Result<Span> {
     if parts.is_empty() && number.get() == 1 {
         return Ok(Span::whole(size));

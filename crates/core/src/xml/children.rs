@@ -7,17 +7,17 @@ use super::{
 };
 use quick_xml::events::Event;
 
-/// Bytes of one child at most.
+/// The maximum number of bytes of one child.
 const MAX_CHILD: usize = 256 << 10;
 
-/// Holds what arrived of a document and belongs to no whole child yet.
+/// Reads a document in pieces, and holds only the bytes that are not yet a complete child.
 #[derive(Debug)]
 pub struct Children {
     root: &'static str,
     place: Place,
     rest: Vec<u8>,
-    /// How much has to be held before it is worth to look at it again: what was read without an end is read
-    /// anew only when it has doubled, so the work stays in proportion to the document however it is cut.
+    /// The number of held bytes at which they are parsed again. It doubles while a child is incomplete, so
+    /// that the total work is proportional to the size of the document, however small the pieces are.
     again: usize,
 }
 
@@ -49,10 +49,11 @@ impl Children {
         let mut children = Vec::new();
         let mut used = 0;
         let mut reader = reader(&self.rest);
-        // The end of the root has its beginning in bytes that are gone.
+        // The root's start tag was in bytes that were dropped, so its end tag has no match here.
         reader.config_mut().allow_unmatched_ends = true;
         let mut growing: Option<Growing> = None;
-        // An error may come from a piece that has not all arrived: more bytes decide, up to the limit.
+        // An error can mean that a piece has not arrived yet. It counts only when the limit is reached or the
+        // document ends.
         while let Ok(event) = reader.read_event() {
             let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
             match (&self.place, event) {
@@ -74,7 +75,7 @@ impl Children {
                             children.push(child);
                             (growing, used) = (None, at);
                         }
-                        // Half a character, or half a reference.
+                        // The piece ends inside a character or a reference.
                         None if at == self.rest.len() => break,
                         None => return Err(Malformed),
                     }
@@ -87,7 +88,7 @@ impl Children {
         if self.rest.len() > MAX_CHILD { Err(Malformed) } else { Ok(children) }
     }
 
-    /// The last children; and that there was all of the document.
+    /// Returns the last children. Fails if the document is not complete.
     pub fn finish(mut self) -> Result<Vec<Element>, Malformed> {
         let children = self.read()?;
         if self.place == Place::Behind { Ok(children) } else { Err(Malformed) }

@@ -1,6 +1,6 @@
-//! The XML of storage protocols, both ways: requests of our clients, replies of object stores and of WebDAV.
+//! The XML of storage protocols, both ways: requests of clients, replies of object stores and of WebDAV.
 //! Reading is bounded in size, depth and number of elements, and knows no entities but XML's five: a document
-//! type is refused, so nothing can expand. Writing escapes everything that is not our own markup.
+//! type is refused, so nothing can expand. Writing escapes everything that is not markup.
 
 mod children;
 mod read;

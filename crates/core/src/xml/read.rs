@@ -2,18 +2,18 @@
 
 use quick_xml::{Reader, events::Event};
 
-/// Deeper than any document of S3 or Azure.
+/// No document of S3 or Azure is deeper.
 const MAX_DEPTH: usize = 16;
-/// A document that is not well-formed, not within the limits, or another one than expected.
+/// The document is not well-formed, exceeds a limit, or is not the expected one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the XML is not well-formed or not what is expected here")]
 pub struct Malformed;
 
-/// CompleteMultipartUpload: 10,000 parts of at most nine elements.
+/// Enough for CompleteMultipartUpload: 10,000 parts of at most nine elements.
 const MAX_ELEMENTS: usize = 120_000;
 
-/// An element: its local name, its own text, its children. S3 reads no attributes or namespaces, except for
-/// `xsi:type` of a grantee, which follows from its content as well.
+/// An element: its local name, its own text, its children. Attributes and namespaces are dropped: S3 uses
+/// only `xsi:type` of a grantee, which also follows from the grantee's content.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Element {
     pub name: String,
@@ -26,7 +26,7 @@ impl Element {
         self.children.iter().find(|child| child.name == name)
     }
 
-    /// The text of a child.
+    /// Returns the text of a child.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.child(name).map(|child| child.text.as_str())
     }
@@ -36,12 +36,13 @@ impl Element {
     }
 }
 
-/// The root element of a document, which must be called `root`.
+/// Parses a document. Its root element must have the name `root`.
 pub fn parse(document: &[u8], root: &str) -> Result<Element, Malformed> {
     tree(document).filter(|element| element.name == root).ok_or(Malformed)
 }
 
-/// The root element of a reply that is no `Error`, whatever it is called: servers do not agree on the names.
+/// Parses a reply and returns its root element, unless that is an `Error`. Any other name is accepted:
+/// servers use different names.
 pub fn parse_reply(document: &[u8]) -> Result<Element, Malformed> {
     tree(document).filter(|element| element.name != "Error").ok_or(Malformed)
 }
@@ -65,7 +66,7 @@ pub(super) fn reader(document: &[u8]) -> Reader<&[u8]> {
     reader
 }
 
-/// Elements that have begun.
+/// The elements that have begun and not yet ended.
 #[derive(Default)]
 pub(super) struct Growing {
     open: Vec<Element>,
@@ -73,7 +74,8 @@ pub(super) struct Growing {
 }
 
 impl Growing {
-    /// The outermost element, if this ends it. Outside of `None` nothing is wrong with the document so far.
+    /// Takes the next event. It returns `None` for a malformed document, and otherwise the outermost element
+    /// if the event ends it.
     pub(super) fn take(&mut self, event: Event<'_>) -> Option<Option<Element>> {
         match event {
             Event::Start(start) => {
@@ -111,7 +113,8 @@ impl Growing {
     }
 }
 
-/// `#65` or `#x41`. Also characters that XML 1.0 cannot have: S3 writes keys that hold them so.
+/// Decodes `#65` or `#x41`. Characters that XML 1.0 forbids are accepted: S3 writes keys that contain them in
+/// this form.
 fn character(reference: &str) -> Option<char> {
     let number = reference.strip_prefix('#')?;
     let code = match number.strip_prefix('x') {

@@ -23,17 +23,17 @@ impl Writer {
         (begin, end)
     }
 
-    /// Elements of a document that was begun elsewhere.
+    /// Begins text that is inserted into a document written elsewhere.
     pub fn fragment() -> Self {
         Self(String::new())
     }
 
-    /// Bytes written so far.
+    /// Returns the number of bytes written so far.
     pub fn size(&self) -> usize {
         self.0.len()
     }
 
-    /// An element with S3's namespace: the root of a reply.
+    /// Writes an element with S3's namespace: the root of a reply.
     pub fn root(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
         self.open(name, Some(("xmlns", super::NAMESPACE)), content);
     }
@@ -67,7 +67,7 @@ impl Writer {
         self.element(name, |w| w.content(value));
     }
 
-    /// Text straight inside the open element.
+    /// Writes text inside the open element.
     pub fn content(&mut self, value: impl AsRef<str>) {
         escape(value.as_ref(), &mut self.0);
     }
@@ -85,8 +85,8 @@ impl Writer {
     }
 }
 
-/// Control characters become references, as S3 sends them: XML 1.0 has no way to say them, which is what
-/// `encoding-type=url` is for.
+/// Control characters become references, as S3 sends them. XML 1.0 does not allow them in any form: clients
+/// that need them use `encoding-type=url`.
 fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {

@@ -25,8 +25,8 @@ pub struct CachedBackend {
     name: Arc<str>,
     metadata: Option<(Arc<MetadataCache>, Freshness)>,
     data: Option<Arc<DataCache>>,
-    /// The space of each opened bucket. Every opening of a bucket shares one space, so its writers and
-    /// readers see each other.
+    /// The space of each open bucket. All openings of a bucket share one space, so that readers see each
+    /// other's writes.
     spaces: Mutex<HashMap<(BucketId, String), Arc<Space>>>,
 }
 
@@ -52,8 +52,8 @@ fn identity(record: &BucketRecord) -> (BucketId, String) {
     (record.id, record.bucket.place.clone())
 }
 
-/// Ends the lifetime of all cached answers when dropped, also if the work that may have changed something is
-/// cancelled.
+/// Ends the lifetime of all cached answers when it is dropped, even if the work that may have changed
+/// something was cancelled.
 struct Elapsing<'s, F: Fn() -> bool>(&'s Space, F);
 
 impl<F: Fn() -> bool> Drop for Elapsing<'_, F> {

@@ -6,13 +6,13 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// The kind of request that a cache was asked for.
+/// The kinds of requests that caches answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Head,
     /// A head with parts and tags.
     Describe,
-    /// A hit was answered without the storage: 304, 412 or 404.
+    /// A GET. A hit was answered without the storage: 304, 412 or 404.
     Get,
     List,
     /// Bytes of objects. A hit was answered without reading them from the storage.

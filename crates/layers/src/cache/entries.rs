@@ -16,18 +16,18 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// The number of windows, which all keys share. A write closes one of them. This number keeps the effect on
-/// other keys small, and costs 64 KiB.
+/// The number of windows, which all keys share. A write closes one window, and so affects other keys, too:
+/// with this number the effect is small, and the windows take 64 KiB.
 const WINDOWS: usize = 1024;
 
-/// An object as the storage answered; `None` means that there was none.
+/// An object as the storage returned it; `None` means that the key has no object.
 pub(super) type Seen = Option<Arc<ObjectInfo>>;
 
-/// How much of an object was asked for.
+/// How much of an object is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Depth {
     Head,
-    /// With parts and tags.
+    /// A head with parts and tags.
     Whole,
 }
 
@@ -46,7 +46,7 @@ pub(super) enum Subject {
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) said: Said,
-    /// Drawn before the storage was asked.
+    /// The moment before the storage was asked.
     pub(super) drawn: Drawn,
     /// After this time the entry is of no use, not even as a stale answer.
     pub(super) keep: Duration,
@@ -87,7 +87,7 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    /// Keeps at most about `size` bytes.
+    /// Creates a cache of about `size` bytes at most.
     pub(super) fn new(size: u64) -> Self {
         let entries =
             Cache::builder().name("metadata").max_capacity(size).weigher(weigh).expire_after(Kept).build();
@@ -100,7 +100,7 @@ impl Entries {
         }
     }
 
-    /// About how many bytes are kept.
+    /// Returns about how many bytes are kept.
     pub(super) fn size(&self) -> u64 {
         self.entries.run_pending_tasks();
         self.entries.weighted_size()
@@ -114,12 +114,12 @@ impl Entries {
         self.entries.get(name)
     }
 
-    /// The caller holds the lock of the entry's window.
+    /// Keeps an answer. The caller holds the lock of the entry's window.
     pub(super) fn keep(&self, name: Name, entry: Entry) {
         self.entries.insert(name, entry);
     }
 
-    /// The caller holds the lock of the entry's window.
+    /// Removes an answer. The caller holds the lock of the entry's window.
     pub(super) fn take_out(&self, name: &Name) {
         self.entries.invalidate(name);
     }
@@ -135,8 +135,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Frees memory after an entry's lifetime. Whether an entry is fresh is decided elsewhere, from the entry's
-/// own time and the clock of our timers.
+/// Frees memory after an entry's lifetime. Another module decides whether an entry is fresh, from the entry's
+/// own time and tokio's clock.
 struct Kept;
 
 impl Expiry<Name, Entry> for Kept {
@@ -155,8 +155,8 @@ impl Expiry<Name, Entry> for Kept {
     }
 }
 
-/// The approximate memory of an entry: the data that it points to, the entry itself, and the overhead of the
-/// map.
+/// Returns the approximate memory of an entry: the data that it points to, the entry itself, and the overhead
+/// of the map.
 fn weigh(name: &Name, entry: &Entry) -> u32 {
     const OWN: usize = 400;
     let named = match &name.subject {

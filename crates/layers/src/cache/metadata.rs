@@ -20,7 +20,7 @@ pub struct MetadataCache {
 }
 
 impl MetadataCache {
-    /// Keeps about `size` bytes at most.
+    /// Creates a cache of about `size` bytes at most.
     pub fn new(size: u64) -> Arc<Self> {
         Arc::new(Self {
             entries: Arc::new(Entries::new(size)),
@@ -29,7 +29,7 @@ impl MetadataCache {
         })
     }
 
-    /// The part of the cache that belongs to one bucket.
+    /// Returns the part of the cache that belongs to one bucket.
     pub(super) fn space(
         self: &Arc<Self>,
         backend: &Arc<str>,
@@ -40,8 +40,8 @@ impl MetadataCache {
         let space =
             Arc::new(Space::new(self.entries.clone(), number, backend.clone(), bucket.clone(), freshness));
         let mut spaces = lock(&self.spaces);
-        // One row for each bucket: a bucket that was removed and created again may still have readers of the
-        // earlier one.
+        // Only the newest space of a bucket is listed: a bucket that was removed and created again may still
+        // have readers of the earlier one.
         spaces.retain(|known| known.upgrade().is_some_and(|known| !known.is_of(backend, bucket)));
         spaces.push(Arc::downgrade(&space));
         space
@@ -53,7 +53,7 @@ impl MetadataCache {
         spaces.iter().flat_map(|space| space.counted()).collect()
     }
 
-    /// About how many bytes are kept.
+    /// Returns about how many bytes are kept.
     pub fn size(&self) -> u64 {
         self.entries.size()
     }

@@ -21,7 +21,7 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// How long an answer counts as fresh.
+/// How long answers count as fresh, and how long stale answers are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Freshness {
     pub ttl: Duration,
@@ -87,14 +87,14 @@ impl Space {
         self.counts.read(&self.backend, &self.bucket)
     }
 
-    /// Something may have changed outside this layer: no earlier answer is fresh any more.
+    /// Ends the lifetime of all earlier answers, because something may have changed outside this layer.
     pub(super) fn elapse(&self) {
         self.era.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(super) fn object(&self, key: &ObjectKey, depth: Depth) -> Found<Seen> {
         match self.cache.find(&self.named(key)) {
-            // For a key that does not exist, there is nothing more to know.
+            // If the key does not exist, a head says as much as `describe`.
             Some(Entry { said: Said::Object(seen, known), drawn, .. })
                 if seen.is_none() || known == Depth::Whole || depth == Depth::Head =>
             {
@@ -104,7 +104,7 @@ impl Space {
         }
     }
 
-    /// Draws the moment before the storage is asked for an object; `None` means that its answer must not be
+    /// Notes the moment before the storage is asked for an object. `None` means that the answer must not be
     /// kept.
     pub(super) fn draw(&self, key: &ObjectKey) -> Option<Drawn> {
         let now = Instant::now();
@@ -165,7 +165,7 @@ impl Space {
         }
     }
 
-    /// From now on, keeps no answer that this write affects, until the write has its outcome.
+    /// Begins a write: until it has its outcome, no answer that it affects is kept.
     pub(super) fn write(self: &Arc<Self>, key: &ObjectKey, touched: Touched) -> Writing {
         let mut window = self.cache.window(self.number, key);
         window.begin();
@@ -243,7 +243,7 @@ impl Drop for Writing {
     }
 }
 
-/// Whether the storage may have made the change despite the error, or may still make it.
+/// Returns whether the storage may have made the change despite the error, or may still make it.
 fn is_doubtful(error: &StoreError) -> bool {
     error.is_temporary()
         || matches!(

@@ -36,7 +36,8 @@ impl CachedStore {
         let (seen, used) = match self.space.object(key, depth) {
             Found::Fresh(seen) => (Ok(seen), CacheUse::Hit),
             older => match (self.ask(key, depth).await, older) {
-                // Tags are copied from `describe`, and no write may depend on stale data.
+                // Stale answers are for heads only: copies take tags from `describe`, and no write may depend
+                // on stale data.
                 (Err(error), Found::Old(seen @ Some(_))) if error.is_temporary() && depth == Depth::Head => {
                     (Ok(seen), CacheUse::Stale)
                 }
@@ -49,7 +50,7 @@ impl CachedStore {
         Ok(ObjectInfo { notes: Notes { cache: Some(used), ..info.notes.clone() }, ..(*info).clone() })
     }
 
-    /// Returns the storage's answer and keeps it if that is allowed. Concurrent callers share one question.
+    /// Returns the storage's answer, and keeps it if that is allowed. Concurrent callers share one question.
     async fn ask(&self, key: &ObjectKey, depth: Depth) -> Result<Seen> {
         let Some(drawn) = self.space.draw(key) else { return ask(&*self.below, key, depth).await };
         let question = self.space.asks_object(key, depth, drawn);
@@ -101,7 +102,7 @@ async fn ask(below: &dyn Store, key: &ObjectKey, depth: Depth) -> Result<Seen> {
     }
 }
 
-/// The form in which a reply is kept: notes on how it was obtained belong to that reply only.
+/// Returns a reply in the form in which it is kept: notes on how it was obtained belong to that reply only.
 fn seen(info: &ObjectInfo) -> Seen {
     Some(Arc::new(ObjectInfo { notes: Notes::default(), ..info.clone() }))
 }
@@ -231,7 +232,7 @@ impl Layer for CachedStore {
         writing.settle(self.below.complete_upload(key, upload, request).await)
     }
 
-    /// The cache has no bytes of its own.
+    /// Passes on the source below: the metadata cache holds no bytes.
     fn native_source(&self) -> Option<NativeSource<'_>> {
         self.below.native_source()
     }

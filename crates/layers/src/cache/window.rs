@@ -1,6 +1,6 @@
 //! Decides when an answer of a storage may be kept: never an answer from before a write through this layer.
 //!
-//! A reader draws a number before it asks the storage, and hands it in with the answer. A write closes the
+//! A reader draws a number before it asks the storage, and presents it with the answer. A write closes the
 //! window, removes what was kept, asks the storage, and opens the window when it has its outcome.
 //!
 //! Invariants:
@@ -8,8 +8,8 @@
 //!   an answer is admitted only if no write has begun since before the storage was asked, and none was in
 //!   progress then;
 //! - a kept answer was admitted, and a write removes it when it begins. So from the beginning of a write on,
-//!   nothing kept is older than the write, and while the write lasts nothing is kept at all: readers get the
-//!   storage's answer;
+//!   no kept answer is older than the write, and while the write lasts nothing is kept at all: readers get
+//!   the storage's answer;
 //! - a write whose outcome is unknown (it was cancelled, or the storage did not answer) may still take
 //!   effect. The window stays closed for [`DOUBT`] longer.
 //!
@@ -19,7 +19,7 @@
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a storage may take to complete a request that we have stopped waiting for.
+/// How long a storage may take to complete a request that the gateway no longer waits for.
 pub(super) const DOUBT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Returns `None` while a write is in progress: an answer from that time must not be kept.
+    /// Draws a number. `None` means that a write is in progress: an answer from that time must not be kept.
     pub(super) fn draw(&self, now: Instant) -> Option<u64> {
         let doubtful = self.doubtful_until.is_some_and(|until| now < until);
         (self.writing == 0 && !doubtful).then_some(self.number)
@@ -40,7 +40,7 @@ impl Window {
         self.number == drawn
     }
 
-    /// The caller removes what is kept, under the same lock.
+    /// Begins a write. The caller removes what is kept, under the same lock.
     pub(super) fn begin(&mut self) {
         self.number += 1;
         self.writing += 1;

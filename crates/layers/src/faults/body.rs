@@ -1,5 +1,5 @@
-//! Bodies on their way through a storage that fails: they are torn, they pause while the storage hangs, and
-//! they break off when it goes down.
+//! Bodies that pass a storage that fails: they are torn, they pause while the storage hangs, and they break
+//! off when it goes down.
 
 use super::{
     handle::{Fate, Faults, unavailable},
@@ -25,10 +25,11 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// A body of unknown length is torn before this position.
+/// A body of unknown length is torn before this position at the latest.
 const UNKNOWN: u64 = 64 << 10;
 
-/// The body of a GET. A body that is already in memory passes unchanged, unless it is torn.
+/// Returns the body of a GET with its faults. A body that is already in memory passes unchanged, unless it is
+/// torn.
 pub(super) fn outgoing(body: ObjectBody, len: u64, fate: &Fate) -> ObjectBody {
     let tear = fate.tear(len);
     let frames: ByteStream = match body {
@@ -63,8 +64,8 @@ fn shortened(mut frame: Bytes, tear: &mut Option<u64>) -> Bytes {
     frame
 }
 
-/// A body that the storage receives, and whether a fault broke it off. For a late write the whole body is
-/// collected first: its sender will be gone by then.
+/// Returns the body that the storage receives, and whether a fault broke it off. For a late write the whole
+/// body is collected first, because its sender will be gone by then.
 pub(super) async fn incoming(payload: Payload, fate: &Fate) -> Result<(Payload, Broken)> {
     let broken = Broken::default();
     if fate.is(Kind::Late) {
@@ -82,7 +83,7 @@ pub(super) async fn incoming(payload: Payload, fate: &Fate) -> Result<(Payload, 
 pub(super) struct Broken(Arc<AtomicBool>);
 
 impl Broken {
-    /// The answer that the caller gets if the body broke off on its way.
+    /// Returns the answer for the caller: an error if a fault broke off the body.
     pub(super) fn answer<T>(&self, answer: Result<T>) -> Result<T> {
         if self.0.load(Ordering::Relaxed) { Err(unavailable("a fault: the body was torn")) } else { answer }
     }

@@ -27,7 +27,7 @@ use tokio::{
     time::Instant,
 };
 
-/// Shared by everything that uses it: the code that drives a test, and the stores that fail.
+/// The handle is shared: the code that drives a test has it, and the stores that fail.
 #[derive(Clone)]
 pub struct Faults(Arc<Inner>);
 
@@ -35,8 +35,8 @@ struct Inner {
     seed: u64,
     calls: AtomicU64,
     plan: Mutex<InForce>,
-    /// Notifies that another plan is in force. Waiters are woken in the order of waiting, which `watch`
-    /// leaves to chance.
+    /// Notifies that another plan is in force. Waiters are woken in the order of waiting; `watch` would wake
+    /// them in random order.
     changed: Notify,
     /// The number of writes that were answered and have not happened yet.
     late: watch::Sender<usize>,
@@ -121,7 +121,7 @@ impl Faults {
         self.record().counts.clone()
     }
 
-    /// The record of faults, oldest first. If there were many, it has the latest ones only.
+    /// Returns the record of faults, oldest first. If there were many, it has the latest ones only.
     pub fn journal(&self) -> Vec<Done> {
         self.record().journal.iter().cloned().collect()
     }
@@ -144,7 +144,7 @@ impl Faults {
         let _ = self.0.late.subscribe().wait_for(|late| *late == 0).await;
     }
 
-    /// Whether both are the same handle.
+    /// Returns whether both are the same handle.
     pub(super) fn are(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
@@ -157,8 +157,8 @@ impl Faults {
         self.0.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Decides the fate of a call. Everything that happens before the call reaches the storage is over when
-    /// this returns.
+    /// Decides the fate of a call. When this returns, everything that happens before the call reaches the
+    /// storage is over.
     pub(super) async fn meet(&self, operation: Operation, subject: &str) -> Result<Fate> {
         let call = self.0.calls.fetch_add(1, Ordering::Relaxed);
         let draws = Draws { seed: self.0.seed, call };
@@ -200,7 +200,7 @@ impl Faults {
         }
     }
 
-    /// Whether a body in progress may continue; `None` means not yet.
+    /// Returns whether a body in progress may continue; `None` means not yet.
     pub(super) fn lets_pass(&self, operation: Operation) -> Option<Result<()>> {
         let now = self.plan();
         if now.is_down(operation) {
@@ -220,7 +220,7 @@ impl Faults {
     }
 }
 
-/// The fate of one call that was let in.
+/// The fate of one call that reaches the storage.
 #[derive(Debug)]
 pub(super) struct Fate {
     kind: Option<Kind>,
@@ -235,18 +235,18 @@ impl Fate {
         self.kind == Some(kind)
     }
 
-    /// Where a body of `len` bytes is torn, if it is.
+    /// Returns where a body of `len` bytes is torn, if it is.
     pub(super) fn tear(&self, len: u64) -> Option<u64> {
         self.is(Kind::TornBody).then(|| self.draws.cut(len))
     }
 
-    /// Sends a request to the store below. Dropping the future cancels the request.
+    /// Awaits a request to the store below. Dropping the future cancels the request.
     pub(super) async fn ask<T>(&self, question: impl Future<Output = Result<T>>) -> Result<T> {
         let answer = question.await;
         if self.is(Kind::LostReply) { Err(unavailable("a fault: the reply was lost")) } else { answer }
     }
 
-    /// Makes the store below do something: now, or after the answer.
+    /// Makes a change in the store below: now, or after the answer.
     pub(super) async fn act<T: Send + 'static>(
         &self,
         deed: impl Future<Output = Result<T>> + Send + 'static,

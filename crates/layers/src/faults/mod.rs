@@ -60,7 +60,7 @@ impl Backend for FaultyBackend {
         self.below.place_for(name)
     }
 
-    /// Counts as a listing, because most storages are asked for one here.
+    /// Counts as a listing, because most drivers list for this.
     async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
         let fate = self.faults.meet(Operation::List, &bucket.bucket.place).await?;
         fate.ask(self.below.found(bucket)).await
@@ -81,7 +81,7 @@ impl Backend for FaultyBackend {
         Ok(opened.behind(|below| Arc::new(FaultyStore::new(below, self.faults.clone()))))
     }
 
-    /// Counts as a listing, because most storages are asked for one here.
+    /// Counts as a listing, because most drivers list for this.
     async fn has_place(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         let fate = self.faults.meet(Operation::List, &bucket.bucket.place).await?;
         fate.ask(self.below.has_place(bucket)).await
@@ -93,7 +93,7 @@ impl Backend for FaultyBackend {
         fate.act(async move { below.remove(&bucket).await }).await
     }
 
-    /// Has no faults: it is called at start, which would fail.
+    /// Has no faults: it is called at the start of the server, which would fail.
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
         self.below.discover().await
     }
@@ -108,7 +108,7 @@ struct FaultyUpkeep {
 
 #[async_trait]
 impl Upkeep for FaultyUpkeep {
-    /// Counts as a listing, because most storages are asked for one here.
+    /// Counts as a listing, because most drivers list for this.
     async fn is_there(&self) -> Result<bool, StoreError> {
         let fate = self.faults.meet(Operation::List, &self.place).await?;
         fate.ask(self.below.is_there()).await

@@ -6,13 +6,13 @@ use std::time::Duration;
 /// The kinds of faults that a call can meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// Unavailable at once: the storage is down for all calls.
+    /// The answer is Unavailable at once: the storage is down for all calls.
     Down,
-    /// No answer until the faults are healed; then the call continues as if nothing had happened.
+    /// There is no answer until the faults are healed; then the call continues as if nothing had happened.
     Hang,
-    /// Answers Unavailable, and nothing happened.
+    /// The answer is Unavailable, and nothing happened.
     Unavailable,
-    /// Answers Busy, and nothing happened.
+    /// The answer is Busy, and nothing happened.
     Throttled,
     /// The change happened, and the answer is Unavailable.
     LostReply,
@@ -86,7 +86,7 @@ pub struct Flapping {
 }
 
 impl Default for Plan {
-    /// A plan without faults.
+    /// Returns a plan without faults.
     fn default() -> Self {
         Self {
             operations: Operations::ALL,
@@ -117,7 +117,7 @@ impl Plan {
         Self { hang: 1.0, ..Self::default() }
     }
 
-    /// A plan in which every call meets this fault.
+    /// Returns a plan in which every call meets this fault.
     pub fn always(kind: Kind) -> Self {
         Self::default().with(kind, 1.0)
     }
@@ -136,7 +136,7 @@ impl Plan {
         self
     }
 
-    /// A storage without conditions for these operations, and without other faults.
+    /// Returns a plan in which the storage has no conditions for these operations, and no other faults.
     pub fn lacking(operations: &[Operation]) -> Self {
         Self { lacks: Operations::of(operations), ..Self::default() }
     }
@@ -146,7 +146,8 @@ impl Plan {
         Self { operations, ..self }
     }
 
-    /// Whether the storage is down, this long after the plan was set.
+    /// Returns whether the storage is down at the time `after`, counted from the moment at which the plan was
+    /// set.
     pub(super) fn is_down(&self, operation: Operation, after: Duration) -> bool {
         let is_off = |Flapping { up, down }: Flapping| {
             let period = (up + down).as_nanos().max(1);
@@ -155,7 +156,7 @@ impl Plan {
         self.operations.contains(operation) && (self.down || self.flapping.is_some_and(is_off))
     }
 
-    /// Whether calls that hang continue to hang.
+    /// Returns whether calls that hang continue to hang.
     pub(super) fn hangs(&self) -> bool {
         self.hang > 0.0
     }
@@ -164,7 +165,7 @@ impl Plan {
         self.operations.contains(operation) && self.hang >= 1.0
     }
 
-    /// The fate of a call apart from being down, and its extra delay.
+    /// Decides the fate of a call, unless the storage is down. Returns the fault and the extra delay.
     pub(super) fn fate(&self, operation: Operation, draws: Draws) -> (Option<Kind>, Duration) {
         if !self.operations.contains(operation) {
             return (None, Duration::ZERO);
@@ -176,7 +177,7 @@ impl Plan {
     }
 }
 
-/// Numbers of the other values that are drawn for a call, besides the kinds.
+/// Numbers of the draws for a call, besides those of the kinds.
 const JITTER: u64 = 100;
 pub(super) const LATENESS: u64 = 101;
 pub(super) const TEAR: u64 = 102;

@@ -26,8 +26,8 @@ impl FaultyStore {
         Self { below, faults, pages: Pages::default() }
     }
 
-    /// A source behind the same faults is copied by the store below, as one call; any other source is read
-    /// through its own faults.
+    /// Returns the source for the store below. If it is behind the same faults, the store below copies it as
+    /// one call; any other source is read through its own faults.
     fn source(&self, source: CopySource) -> CopySource {
         match source.native::<Self>() {
             Some(other) if self.faults.are(&other.faults) => {

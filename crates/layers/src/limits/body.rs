@@ -39,8 +39,8 @@ impl Limiter {
         self.counted(frames, slot, None)
     }
 
-    /// Like `download`, but for the body of a store. A body that is already in memory has left the storage,
-    /// and waits only for its rate.
+    /// Like `download`, for the body of a store. If the body is already in memory, the request to the storage
+    /// is over, and the body waits only for its rate.
     pub(super) fn outgoing(
         self: &Arc<Self>,
         body: ObjectBody,
@@ -173,7 +173,7 @@ impl Outgoing {
                     account.downloaded(frame.len());
                 }
             }
-            // The storage has finished with the request, however long the last slices take.
+            // The storage has finished the request, even if the last slices still wait.
             Some(Err(_)) | None => self.slot = Slot::default(),
         }
         Poll::Ready(polled)

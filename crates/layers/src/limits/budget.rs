@@ -1,4 +1,4 @@
-//! The monthly budget of a backend and how much of it is used, kept in one small file of the data directory.
+//! The monthly budget of a backend and its use, kept in one small file of the data directory.
 //!
 //! Invariants: months are those of UTC; the file is replaced as a whole. It is written every few seconds and
 //! at an orderly stop: a crash loses what was counted since.
@@ -61,7 +61,7 @@ struct State {
     used: Used,
     /// The end of the month, in milliseconds.
     until: i64,
-    /// The backend's own count when it was last read.
+    /// The backend's own count of requests when it was last read.
     traffic: u64,
 }
 
@@ -76,7 +76,7 @@ impl Account {
     }
 
     /// Counts a request that is about to be made, or refuses it. `traffic` is the backend's own count, which
-    /// is more exact: one of our requests may be several of the backend's.
+    /// is more exact: one request here may be several requests of the backend.
     pub(super) fn enter(&self, traffic: Option<u64>, downloads: bool, now: Timestamp) -> Result<()> {
         let mut state = self.state(now);
         let requests = state.look(traffic);
@@ -101,7 +101,7 @@ impl Account {
         self.state(Timestamp::now()).used.download += bytes as u64;
     }
 
-    /// Takes over the backend's own count.
+    /// Adopts the backend's own count of requests.
     pub(super) fn look(&self, traffic: Option<u64>) {
         self.state(Timestamp::now()).look(traffic);
     }
@@ -136,7 +136,7 @@ impl State {
     }
 }
 
-/// The name of a month, and the moment when it is over.
+/// Returns the name of the month, and the moment at which it ends.
 fn month(now: Timestamp) -> (String, i64) {
     let text = now.iso8601();
     let month = text.get(..7).unwrap_or_default();
@@ -147,7 +147,7 @@ fn month(now: Timestamp) -> (String, i64) {
     (month.to_owned(), end.map_or(i64::MAX, Timestamp::millis))
 }
 
-/// The file, and the accounts in it.
+/// The file, and the accounts of its backends.
 #[derive(Debug)]
 pub struct Ledger {
     path: PathBuf,
@@ -195,7 +195,7 @@ impl Ledger {
         let used = |(name, account): (&String, &Arc<Account>)| (name.clone(), account.used());
         let mut backends: BTreeMap<_, _> = lock(&self.accounts).iter().map(used).collect();
         let this = backends.values().map(|used| used.month.clone()).max().unwrap_or_default();
-        // A backend that is not configured now may be configured again before the month is over.
+        // A backend that is not configured now may be configured again in the same month.
         for (name, used) in self.kept.iter().filter(|(_, used)| used.month >= this) {
             backends.entry(name.clone()).or_insert_with(|| used.clone());
         }

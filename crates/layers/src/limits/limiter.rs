@@ -60,7 +60,7 @@ pub(super) struct Meter {
     micros: AtomicU64,
 }
 
-/// A request in progress, until this is dropped.
+/// Counts as a request in progress, until it is dropped.
 #[derive(Debug, Default)]
 pub struct Slot(#[expect(dead_code, reason = "held, not read")] Option<OwnedSemaphorePermit>);
 
@@ -109,7 +109,7 @@ impl Limiter {
 
 impl Meter {
     pub(super) fn waited(&self, time: Duration) {
-        // A few microseconds do not count as a wait.
+        // A few microseconds are not counted as a wait.
         if time >= Duration::from_millis(1) {
             self.micros.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         }

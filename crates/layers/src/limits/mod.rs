@@ -32,7 +32,7 @@ pub struct LimitedBackend {
 }
 
 impl LimitedBackend {
-    /// `budget` comes with the ledger that contains it.
+    /// `budget` has the account of this backend, and the ledger that contains it.
     pub fn new(
         below: Arc<dyn Backend>,
         limiter: Arc<Limiter>,
@@ -82,7 +82,7 @@ impl Backend for LimitedBackend {
         self.gate.below.discover().await
     }
 
-    /// True also in the mode that stops: the backend would refuse the request.
+    /// Returns true in the mode `stop`, too: the backend would refuse the request.
     fn avoid(&self) -> bool {
         self.look();
         self.gate.below.avoid()

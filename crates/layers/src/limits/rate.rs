@@ -1,7 +1,8 @@
-//! A rate per second: a token bucket that holds the tokens of one second, stored as the moment at which
-//! everything taken is paid for. A request that does not fit now gets its turn in order of asking.
+//! A rate per second: a token bucket with the tokens of one second. It is stored as the moment at which
+//! everything that was taken is paid for. A request that does not fit now gets its turn in the order of
+//! asking.
 //!
-//! Invariant: in any span of time, no more is given out than the rate allows for that span plus one second.
+//! Invariant: in any span of time, no more is taken than the rate allows for that span plus one second.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -22,8 +23,8 @@ impl Rate {
         Self { per_second: per_second.max(1), paid: Mutex::new(Instant::now()) }
     }
 
-    /// Maximum number of bytes of a body that are taken at once: those of a sixteenth of a second, so that
-    /// bodies take turns.
+    /// Returns the maximum number of bytes of a body that are taken at once: those of a sixteenth of a
+    /// second, so that bodies take turns.
     pub(super) fn slice(&self) -> usize {
         (self.per_second / 16).clamp(512, 64 << 10) as usize
     }
@@ -36,8 +37,8 @@ impl Rate {
         wait(*paid, now)
     }
 
-    /// Does what `take` does, unless the wait would be longer than `patience`: then it takes nothing and
-    /// returns that wait as an error.
+    /// Like `take`, unless the wait would be longer than `patience`: then nothing is taken, and the wait is
+    /// returned as an error.
     pub(super) fn take_within(&self, count: usize, patience: Duration) -> Result<Duration, Duration> {
         let now = Instant::now();
         let mut paid = self.paid();

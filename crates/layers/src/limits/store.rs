@@ -26,7 +26,7 @@ pub(super) struct Gate {
 }
 
 tokio::task_local! {
-    /// The gate that a copy has already passed: a copy reads its source and writes its target as one request,
+    /// The gate that a copy has already passed. A copy reads its source and writes its target as one request,
     /// and would otherwise wait for itself.
     static WITHIN: usize;
 }
@@ -161,7 +161,7 @@ impl Layer for LimitedStore {
         self.below.list_uploads(request).await
     }
 
-    /// A native copy moves no bytes that are limited.
+    /// Passes on the source below: a native copy moves no bytes that the limits count.
     fn native_source(&self) -> Option<NativeSource<'_>> {
         self.below.native_source()
     }

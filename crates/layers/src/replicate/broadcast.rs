@@ -108,7 +108,7 @@ impl Broadcast {
         }
     }
 
-    /// The payload that the replica at the end of `leg` reads.
+    /// Returns the payload for the replica at the end of `leg`.
     pub(super) fn payload(&self, leg: &Arc<Leg>) -> Payload {
         let announced = Announced {
             length: self.length,
@@ -141,7 +141,8 @@ impl Broadcast {
             }
         }
         if read > BEHIND as u64 && needed < self.legs.len() {
-            // A leg that has taken nothing yet may only not have reached its bounds.
+            // A leg within its bounds may still have taken nothing: only one that is at most `AHEAD` behind
+            // keeps up.
             self.legs
                 .iter()
                 .filter(|leg| leg.waiting().is_some_and(|waiting| waiting <= AHEAD))
@@ -156,7 +157,7 @@ impl Broadcast {
         let patience = tokio::time::sleep(self.grace);
         tokio::pin!(patience);
         loop {
-            // Registered before the check, so that no change is missed.
+            // The waiter is registered before the check, so that no change is missed.
             let changed = self.shared.notified();
             let waiting: Vec<usize> = self.legs.iter().filter_map(|leg| leg.waiting()).collect();
             if waiting.len() < needed {
@@ -188,7 +189,7 @@ impl Broadcast {
 }
 
 impl Leg {
-    /// Resolves when there is something to send; `false` means that there never will be.
+    /// Resolves when the leg has bytes to send; `false` means that it never will.
     pub(super) async fn begun(&self) -> bool {
         loop {
             let changed = self.changed.notified();
@@ -258,7 +259,7 @@ impl Leg {
         }
     }
 
-    /// The number of bytes that wait here; `None` if the replica takes no more.
+    /// Returns the number of bytes that wait in this leg; `None` if the replica takes no more.
     fn waiting(&self) -> Option<usize> {
         let state = self.state();
         match state.gave_way {
@@ -288,7 +289,7 @@ impl fmt::Debug for Leg {
 }
 
 impl Ended {
-    /// Whether part of the body was already sent.
+    /// Returns whether part of the body was already sent.
     pub(super) fn is_under_way(&self) -> bool {
         self.verified.size() > self.last.iter().map(|frame| frame.len() as u64).sum::<u64>()
     }

@@ -143,7 +143,7 @@ impl Bucket {
         self.being_removed.store(is_being_removed, Ordering::Release);
     }
 
-    /// The members in order of rank.
+    /// Returns the members in order of rank.
     pub(super) fn members(&self) -> Arc<[Arc<Member>]> {
         self.members.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -169,7 +169,7 @@ impl Bucket {
         self.members().iter().find(|member| member.name == name).cloned()
     }
 
-    /// How many replicas must have a change before it is acknowledged.
+    /// Returns how many replicas must have a change before it is acknowledged.
     pub(super) fn needed(&self) -> usize {
         match self.write {
             // A replica that is being filled does not count yet.
@@ -179,7 +179,7 @@ impl Bucket {
         }
     }
 
-    /// The members that take part in a change now.
+    /// Returns the members that take part in a change now.
     pub(super) fn writers(&self) -> Result<Vec<Writer>> {
         let writers: Vec<_> = self
             .members()
@@ -199,7 +199,7 @@ impl Bucket {
         row.settle(self.members().iter().map(|member| member.name.as_str()), self.is_early());
     }
 
-    /// Whether requests of a gateway that was killed may still take effect.
+    /// Returns whether requests of a gateway that was killed may still take effect.
     pub(super) fn is_early(&self) -> bool {
         self.opened.elapsed() < LATE
     }
@@ -223,13 +223,13 @@ impl Bucket {
         *self.next_repair.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
 
-    /// The time until failed repairs are tried again. `None` means that it is already happening.
+    /// Returns the time until failed repairs are tried again. `None` means that they are being tried now.
     pub(super) fn next_repair(&self) -> Option<Duration> {
         let at = *self.next_repair.lock().unwrap_or_else(PoisonError::into_inner);
         at.map(|at| at.saturating_duration_since(Instant::now())).filter(|rest| !rest.is_zero())
     }
 
-    /// Returns true the first time it is called for `what`: then the event is to be reported.
+    /// Returns whether `what` is to be reported: it is true for the first call only.
     pub(super) fn tells_once(&self, what: &'static str) -> bool {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(what)
     }

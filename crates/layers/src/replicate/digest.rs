@@ -18,8 +18,8 @@ use crate::{
 use futures_util::StreamExt;
 use std::sync::{Arc, OnceLock};
 
-/// Whether the bytes that a replica holds under an ETag of its own are those of an object. False if the
-/// object has no digest to compare.
+/// Returns whether the bytes that a replica holds under an ETag of its own are those of an object. It is
+/// false if the object has no digest to compare.
 pub(super) async fn has_bytes(
     member: &Arc<Member>,
     key: &ObjectKey,
@@ -36,7 +36,7 @@ pub(super) async fn has_bytes(
     }
 }
 
-/// The ETag that S3 gives to the bytes of an object, whatever ETag the replica has.
+/// Returns the ETag that S3 gives to the bytes of an object, whatever ETag the replica has.
 pub(super) async fn md5(member: &Arc<Member>, key: &ObjectKey, etag: &ETag, size: u64) -> Result<ETag> {
     let body = timely(ANSWER, body(member, key, etag)).await?;
     let announced = Announced { length: Some(size), ..Default::default() };
@@ -52,8 +52,8 @@ async fn body(member: &Arc<Member>, key: &ObjectKey, etag: &ETag) -> Result<Obje
     Ok(member.store().await?.get(key.current(), GetRequest { conditions, ..Default::default() }).await?.body)
 }
 
-/// Returns the digests of a body if it is as announced. It is an error if the body cannot be read: that says
-/// nothing about the content.
+/// Returns the digests of a body if it is as announced. It is an error if the body cannot be read, because
+/// that says nothing about its content.
 async fn digested(
     body: ObjectBody,
     announced: Announced,

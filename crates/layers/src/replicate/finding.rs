@@ -1,4 +1,4 @@
-//! What a key of a replicated bucket holds: from its row, and from the replicas where the row does not say.
+//! What a key of a replicated bucket holds: from its row, and from the replicas if the row does not say it.
 //!
 //! Does not own how the replicas are asked (`resolve`).
 
@@ -29,8 +29,8 @@ const AT_ONCE: usize = 16;
 const FIRST_WALK: Duration = Duration::from_secs(20);
 
 impl Bucket {
-    /// The row of a key, to be changed; a pending change that a crash left is resolved first. The guard is
-    /// that of the key.
+    /// Returns the row of a key, to be changed. A pending change that a crash left is resolved first.
+    /// `_guard` is the lock of the key.
     pub(super) async fn hold(self: &Arc<Self>, key: &ObjectKey, _guard: &Guard<ObjectKey>) -> Result<Hold> {
         let hold = self.records.hold(key).await?;
         if hold.row().begun.is_some() {
@@ -41,8 +41,8 @@ impl Bucket {
         Ok(hold)
     }
 
-    /// Like `hold`, for a change whose result does not depend on the earlier state: a pending change with an
-    /// unknown outcome is left as it is. It is superseded and need not be resolved.
+    /// Like `hold`, for a change whose result does not depend on the earlier state. A pending change with an
+    /// unknown outcome is left as it is: it is superseded, and need not be resolved.
     pub(super) async fn hold_blindly(
         self: &Arc<Self>,
         key: &ObjectKey,
@@ -57,7 +57,7 @@ impl Bucket {
         Ok(hold)
     }
 
-    /// What a key is known to hold, without asking any replica.
+    /// Returns what a key is known to hold, without asking any replica.
     pub(super) async fn glance(&self, key: &ObjectKey) -> Result<Option<Row>> {
         Ok(match self.records.see(key).await? {
             Seen::Row(row) if !self.may_be_foreign(&row) => Some(row),
@@ -65,7 +65,7 @@ impl Bucket {
         })
     }
 
-    /// What a key holds.
+    /// Returns what a key holds. If the row does not say it, the replicas are asked.
     pub(super) async fn see(self: &Arc<Self>, key: &ObjectKey) -> Result<Row> {
         if let Some(row) = self.glance(key).await? {
             return Ok(row);
@@ -74,20 +74,21 @@ impl Bucket {
         Ok(self.hold(key, &guard).await?.row())
     }
 
-    /// The record of the object that a key holds.
+    /// Returns the record of the object that a key holds.
     pub(super) async fn find(self: &Arc<Self>, key: &ObjectKey) -> Result<Arc<Record>> {
         let stands = self.see(key).await?.stands;
         stands.filter(|record| record.object().is_some()).ok_or_else(|| StoreErrorKind::NoSuchKey.into())
     }
 
-    /// Nothing is known about the key, and some replica was never scanned.
+    /// Returns whether the key may have a foreign object: nothing is known about it, and some replica was
+    /// never scanned.
     fn may_be_foreign(&self, row: &Row) -> bool {
         row.stands.is_none()
             && row.begun.is_none()
             && self.members().iter().any(|member| member.is_unexplored())
     }
 
-    /// Waits until the existing objects are known, which they are for good after the first full scan.
+    /// Waits until the existing objects are known: they are once any replica was complete.
     pub(super) async fn looked_through(&self) -> Result<()> {
         let mut seeded = self.seeded.since_now();
         let known = async {

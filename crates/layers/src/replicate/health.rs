@@ -1,7 +1,7 @@
-//! Whether a backend answers: keeps requests from waiting for a backend that does not.
+//! Whether a backend answers: requests do not wait for a backend that does not.
 //!
 //! A connection failure, a late answer and an internal error are strikes. Several strikes in a row take a
-//! backend out until a probe is answered. "No such key" and "too many requests" are answers, not strikes.
+//! backend out until it answers a probe. "No such key" and "too many requests" are answers, not strikes.
 
 use super::tally::Tally;
 use crate::{
@@ -34,7 +34,7 @@ pub(super) trait Probe: Send + Sync + fmt::Debug {
 pub(super) struct Health {
     state: Mutex<State>,
     probes: Mutex<Vec<Weak<dyn Probe>>>,
-    /// Counts recoveries of any backend: tasks that wait for one check again.
+    /// Counts recoveries of any backend. Tasks that wait for a backend check again when it grows.
     recovered: Tally,
 }
 
@@ -48,7 +48,7 @@ struct State {
     /// The latest response times, oldest first once it is full.
     times: Vec<Duration>,
     next: usize,
-    /// 95 of 100 of `times` were shorter. The value may be a few answers old.
+    /// The time that 95 of 100 of `times` did not reach. It may be a few answers old.
     p95: Option<Duration>,
 }
 
@@ -56,8 +56,7 @@ struct State {
 struct Down {
     since: Instant,
     why: String,
-    /// The kind of the error that is the cause. `None` means that the backend was only late, which does not
-    /// show the cause.
+    /// The kind of the error that is the cause. `None`: the backend was only late, and the cause is unknown.
     kind: Option<StoreErrorKind>,
 }
 
@@ -80,7 +79,7 @@ impl Health {
         self.state().down.is_none()
     }
 
-    /// How long the backend has been down, and why.
+    /// Returns how long the backend has been down, and why.
     pub(super) fn down(&self) -> Option<(Duration, String)> {
         self.state().down.as_ref().map(|down| (down.since.elapsed(), down.why.clone()))
     }
@@ -145,8 +144,8 @@ impl Health {
         probes.push(probe);
     }
 
-    /// Whether the backend answers. `None` means that no member is left to probe through, so the state stays
-    /// until there is one.
+    /// Returns whether the backend answers. `None` means that there is no member to probe through: the state
+    /// stays until there is one.
     async fn probe(&self) -> Option<bool> {
         let probe =
             self.probes.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().find_map(Weak::upgrade);
@@ -178,8 +177,8 @@ impl Health {
         });
     }
 
-    /// The time before the next probe: twice the last one, plus or minus a fifth. A backend that answers
-    /// probes and fails again at once is not probed more often than one that answers none.
+    /// Returns the time before the next probe: twice the last one, plus or minus a fifth. A backend that
+    /// answers probes and fails again at once is not probed more often than one that answers none.
     pub(super) fn rest(&self) -> Duration {
         let (first, longest) = RESTS;
         let mut state = self.state();
@@ -206,7 +205,7 @@ impl Health {
         }
     }
 
-    /// The time within which 95 of 100 recent answers arrived.
+    /// Returns the time within which 95 of 100 recent answers arrived.
     pub(super) fn p95(&self) -> Option<Duration> {
         self.state().p95
     }

@@ -86,7 +86,7 @@ impl Lanes {
 }
 
 impl Turn {
-    /// Everybody before has ended.
+    /// Waits until all earlier turns have ended.
     pub(super) async fn come(&mut self) {
         if let Place::Waiting(waiting) = &mut self.0 {
             self.0 = Place::Come { _guard: waiting.await };

@@ -61,7 +61,7 @@ impl LeftPlaces {
         })
     }
 
-    /// The location is written down durably when this returns.
+    /// Records the locations as left behind, durably. They are removed later.
     pub(super) async fn leave(
         &self,
         bucket: &BucketRecord,
@@ -85,7 +85,7 @@ impl LeftPlaces {
         Ok(turn)
     }
 
-    /// Whether a location was left by a deleted bucket.
+    /// Returns whether a location was left by a deleted bucket.
     pub(super) async fn was_left(&self, backend: &str, place: &str) -> store::Result<bool> {
         Ok(self
             .catalog
@@ -146,7 +146,7 @@ impl LeftPlaces {
         Ok(true)
     }
 
-    /// Whether a bucket has the location by now.
+    /// Returns whether a bucket has the location by now.
     async fn has_owner(&self, left: &LeftPlace) -> store::Result<bool> {
         if let Some(bucket) = self.catalog.bucket(&left.bucket).await? {
             let replicas = self.catalog.replicas(bucket.id).await?;
@@ -222,7 +222,7 @@ impl Worker for Removing {
     }
 }
 
-/// The record in the form that the driver needs. The catalog has no record of the bucket any more.
+/// Returns the record in the form that the driver needs. The catalog has no record of the bucket any more.
 fn record(left: &LeftPlace) -> BucketRecord {
     let nobody = Owner { id: "".into(), display_name: "".into() };
     let bucket = NewBucket {

@@ -124,8 +124,8 @@ impl Member {
         member
     }
 
-    /// The same replica, opened again with the current data of the catalog. It has the same number, so that
-    /// changes through both keep one order.
+    /// Opens the same replica again with the current data of the catalog. It has the same number, so that
+    /// changes through both have one order.
     pub(super) fn renewed(&self, bucket: &BucketRecord, replica: ReplicaRecord) -> Arc<Self> {
         let mut record = bucket.clone();
         record.id = replica.id;
@@ -152,9 +152,9 @@ impl Member {
         })
     }
 
-    /// Opened at first use: storage that cannot be reached when the bucket is opened may be reachable later.
-    /// A task that waited for its turn until the server stops begins nothing: the next process does not know
-    /// of it.
+    /// Opens the replica at its first use: storage that cannot be reached when the bucket is opened may be
+    /// reachable later. If the server stops while a task waits, the task begins nothing: the next process
+    /// would not know of it.
     pub(super) async fn opened(&self) -> Result<&OpenedBucket> {
         if self.stop.is_cancelled() {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "the server is being stopped"));
@@ -183,7 +183,7 @@ impl Member {
         Ok(self.opened().await?.store.clone())
     }
 
-    /// Whether its location exists, and is the one on which it was opened.
+    /// Returns whether its location exists, and is the one on which it was opened.
     pub(super) async fn has_place(&self) -> Result<bool> {
         if self.opened.get().is_none() && !timely(ANSWER, self.backend.has_place(&self.record)).await? {
             return Ok(false);
@@ -191,18 +191,18 @@ impl Member {
         timely(ANSWER, self.opened().await?.upkeep.is_there()).await
     }
 
-    /// A permit among the changes in progress, if one is free.
+    /// Returns a permit among the changes in progress, if one is free.
     pub(super) fn slot(&self) -> Option<OwnedSemaphorePermit> {
         self.slots.clone().try_acquire_owned().ok()
     }
 
-    /// Its capabilities, as far as they are known.
+    /// Returns its capabilities, as far as they are known.
     pub(super) fn capabilities(&self) -> Capabilities {
         self.opened.get().map_or_else(|| self.backend.capabilities(), |opened| opened.store.capabilities())
     }
 
-    /// Whether the storage checks conditions of such a change. If that has to be probed, it is done before
-    /// the first change.
+    /// Returns whether the storage checks conditions of such a change. If a probe is necessary, it is done
+    /// before the first change.
     async fn checks(&self, guarded: Guarded) -> Result<bool> {
         if self.refused.get(guarded as usize).is_some_and(|refused| refused.load(Ordering::Relaxed)) {
             return Ok(false);
@@ -216,15 +216,16 @@ impl Member {
         Ok(guarantee != Guarantee::Refused)
     }
 
-    /// The known answer, without asking the storage.
+    /// Returns whether the storage may check the conditions of a PUT, as far as that is known without asking
+    /// it.
     pub(super) fn may_check_puts(&self) -> bool {
         let is_refused =
             self.refused.get(Guarded::Put as usize).is_some_and(|refused| refused.load(Ordering::Relaxed));
         !is_refused && self.capabilities().conditional_writes != Guarantee::Refused
     }
 
-    /// Notes that the storage refused conditions of such a change, whatever was assumed: no more are sent to
-    /// it.
+    /// Notes that the storage refused conditions of such a change, whatever was assumed. It is sent none from
+    /// now on.
     pub(super) fn checks_not(&self, guarded: Guarded) {
         if let Some(refused) = self.refused.get(guarded as usize)
             && !refused.swap(true, Ordering::Relaxed)
@@ -233,17 +234,18 @@ impl Member {
         }
     }
 
-    /// The replica was complete once.
+    /// Returns whether the replica was complete once.
     pub(super) fn is_seeded(&self) -> bool {
         self.seeded.load(Ordering::Acquire)
     }
 
-    /// The replica was complete, lost its location, and is being filled again: unknown objects in it are old.
+    /// Returns whether the replica was complete, lost its location, and is being filled again. Unknown
+    /// objects in it are then old.
     pub(super) fn is_refilled(&self) -> bool {
         self.refilled && !self.is_seeded()
     }
 
-    /// The replica was never scanned: it may contain objects created outside Causeway.
+    /// Returns whether the replica was never scanned: it may contain objects created outside Causeway.
     pub(super) fn is_unexplored(&self) -> bool {
         !self.is_seeded() && !self.refilled
     }
@@ -278,7 +280,7 @@ impl Member {
         self.rank.store(rank, Ordering::Relaxed);
     }
 
-    /// What the record says that this replica holds of a key.
+    /// Returns what the record says that this replica holds of a key.
     pub(super) fn known(&self, record: Option<&Record>) -> Known {
         match record {
             Some(record) => record.known(&self.name),
@@ -295,7 +297,7 @@ impl Member {
         }
     }
 
-    /// What its storage reports; `None` if there is no object.
+    /// Returns the object that the replica's storage reports; `None` if there is none.
     pub(super) async fn look(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>> {
         let head = async { self.store().await?.head(key.current(), &Default::default()).await };
         there(timely(LOOK, head).await)
@@ -307,9 +309,9 @@ impl Member {
         there(timely(LOOK, describe).await)
     }
 
-    /// Conditions under which a change finds the state that it expects: a change that arrives late, after
-    /// others, finds another state and does nothing. If the storage supports no such conditions, there are
-    /// none: then only the key's lane keeps the order.
+    /// Returns conditions under which a change finds the state that it expects. A change that arrives late,
+    /// after others, then finds another state and does nothing. If the storage supports no such conditions,
+    /// there are none, and only the key's lane keeps the order.
     pub(super) async fn guard(&self, guarded: Guarded, known: &Known) -> Result<WriteConditions> {
         let none = WriteConditions::default();
         let conditions = match known {
@@ -320,7 +322,7 @@ impl Member {
         Ok(if conditions.is_empty() || self.checks(guarded).await? { conditions } else { none })
     }
 
-    /// What of the attributes this storage keeps. The record has them all.
+    /// Returns the attributes that this storage keeps. The record has all of them.
     pub(super) fn keeps(&self, attributes: &Attributes) -> Attributes {
         let capabilities = self.capabilities();
         let mut kept = attributes.clone();
@@ -393,7 +395,7 @@ impl Probe for Member {
                     StoreErrorKind::Unavailable | StoreErrorKind::Internal | StoreErrorKind::Broken
                 ) =>
             {
-                // The storage answers, and only our location in it is gone: the worker repairs that.
+                // The storage answers, and only the location in it is gone: the worker repairs that.
                 let is_gone = matches!(timely(PROBE, self.has_place()).await, Ok(false));
                 if !is_gone {
                     self.heed(self.health.judge(Some(&error)));
@@ -414,7 +416,7 @@ fn there(found: Result<ObjectInfo>) -> Result<Option<ObjectInfo>> {
     }
 }
 
-/// A replica that never answers must not block a caller for ever.
+/// Limits the time of an answer: a replica that never answers must not block a caller for ever.
 pub(super) async fn timely<T>(limit: Duration, answer: impl Future<Output = Result<T>>) -> Result<T> {
     let late = |_| StoreError::new(StoreErrorKind::Unavailable, "a replica did not answer in time");
     tokio::time::timeout(limit, answer).await.map_err(late)?
@@ -430,12 +432,12 @@ pub(super) fn one(etag: &ETag) -> ETagMatch {
     ETagMatch::OneOf(vec![etag.clone()])
 }
 
-/// Too few replicas can be reached.
+/// Returns the error for too few replicas that can be reached.
 pub(super) fn too_few(had: usize, needed: usize) -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, format!("{had} replicas answer, and {needed} are needed"))
 }
 
-/// A record or a replica has no object where one was just written.
+/// Returns the error for a record or a replica that has no object where one was just written.
 pub(super) fn nothing() -> StoreError {
     StoreError::new(StoreErrorKind::Internal, "a write left nothing")
 }

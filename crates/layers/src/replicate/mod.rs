@@ -105,9 +105,9 @@ pub enum ReadPolicy {
 pub struct ReplicatedSettings {
     /// The name of the replicated backend.
     pub name: String,
-    /// The names of the backends that it consists of, in order.
+    /// The names of the backends that the replicated backend consists of, in order.
     pub members: Vec<String>,
-    /// The backends that it may ever consist of.
+    /// All backends on which replicas can be placed, including those of `members`.
     pub backends: HashMap<String, Arc<dyn Backend>>,
     pub write: WritePolicy,
     pub read: ReadPolicy,
@@ -130,7 +130,7 @@ pub struct ReplicatedBackend {
 }
 
 impl ReplicatedBackend {
-    /// Background work is shown by `workers`.
+    /// Opens the backend. `workers` shows its background work.
     pub fn open(
         settings: ReplicatedSettings,
         catalog: Arc<dyn Catalog>,
@@ -185,7 +185,7 @@ impl ReplicatedBackend {
         self.settings.members.iter().filter_map(|name| self.settings.backends.get_key_value(name))
     }
 
-    /// One state for all buckets: what one bucket learns helps the others.
+    /// Returns the state of a backend. All buckets share it: what one bucket learns helps the others.
     fn health_of(&self, name: &str) -> Arc<Health> {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         health.entry(name.to_owned()).or_insert_with(|| Arc::new(Health::new(self.recovered.clone()))).clone()
@@ -195,7 +195,7 @@ impl ReplicatedBackend {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The location of a bucket on one of the backends.
+    /// Returns the location of a bucket on one of the backends.
     fn place_of(backend: &dyn Backend, bucket: &NewBucket) -> Result<String, StoreError> {
         let prefix = (bucket.place != bucket.name.as_str()).then_some(bucket.place.as_str());
         backend.place_at(&bucket.name, None, prefix)
@@ -206,7 +206,8 @@ impl ReplicatedBackend {
         Ok(Member::new(bucket, replica, backend, health, self.stop.clone()))
     }
 
-    /// The replicas in the catalog, and those that only the configuration names, which are filled.
+    /// Returns the replicas in the catalog. Replicas that only the configuration names are added, and filled
+    /// later.
     async fn replicas(&self, bucket: &BucketRecord) -> Result<Vec<ReplicaRecord>, StoreError> {
         let mut known = self.catalog.replicas(bucket.id).await?;
         for (name, backend) in self.members() {
@@ -225,7 +226,7 @@ impl ReplicatedBackend {
         Ok(known)
     }
 
-    /// How many replicas the policy promises.
+    /// Returns how many replicas must have a write by the policy.
     fn promised(&self) -> usize {
         match self.settings.write {
             WritePolicy::All => self.settings.members.len(),
@@ -319,7 +320,7 @@ impl Backend for ReplicatedBackend {
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         let open = self.opened_bucket(bucket).await?;
-        // Objects whose deletion has not reached every replica.
+        // There are objects whose deletion has not reached every replica.
         if queue::drain(&open, |_| ()).await?.left > 0 {
             return Err(places::still_has_deleted());
         }

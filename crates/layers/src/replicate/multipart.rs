@@ -1,5 +1,5 @@
-//! Multipart uploads: one upload of ours in the catalog, one upload on every member, with the same bytes in
-//! every part.
+//! Multipart uploads: one upload in the catalog, and one upload on every member, with the same bytes in every
+//! part.
 //!
 //! Invariants: the catalog decides what an upload is and which parts it has; a part is acknowledged when
 //! every member that stays in the upload has it, and at least as many as a write needs.
@@ -29,7 +29,7 @@ use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{task::JoinHandle, time::timeout};
 
-/// How much longer than the members that are needed the others may take with a part.
+/// How long, after enough members have a part, the other members may still take.
 const LAG: Duration = Duration::from_millis(500);
 /// How many parts are read from the catalog at once.
 const PAGE: usize = 1000;
@@ -119,7 +119,7 @@ async fn find(bucket: &Bucket, key: &ObjectKey, upload: &UploadId) -> Result<Upl
     record.filter(|record| record.key == *key).ok_or_else(|| StoreErrorKind::NoSuchUpload.into())
 }
 
-/// The members that stay in an upload, and its id on each.
+/// Returns the members that stay in an upload, and its id on each.
 async fn members(bucket: &Bucket, record: &UploadRecord) -> Result<Places> {
     if let Some(members) = bucket.uploads.members(&record.upload) {
         return Ok(members);
@@ -194,8 +194,8 @@ pub(super) async fn put_part(
             return Err(error);
         }
     };
-    // Parts of one number are uploaded one after the other, so that the members have the part that the
-    // catalog has.
+    // Uploads of the same part number are sent one after the other, so that the members have the part that
+    // the catalog has.
     let _turn = bucket.parts.lock(&(upload.clone(), number)).await;
     legs.iter().for_each(|leg| leg.release(&ended, None));
     let (sent, failure) = gather(asked, needed).await;
@@ -227,7 +227,7 @@ pub(super) async fn put_part(
     }
 }
 
-/// Fails the body on all legs when dropped. A body that was released already has its end.
+/// Fails the body on all legs when it is dropped. A body that was released before is not affected.
 struct FailOnDrop<'l>(&'l [Arc<Leg>]);
 
 impl Drop for FailOnDrop<'_> {
@@ -236,7 +236,7 @@ impl Drop for FailOnDrop<'_> {
     }
 }
 
-/// A member's share of a part, cancelled when dropped.
+/// One member's task of a part. It is cancelled when this is dropped.
 struct Sending {
     member: Arc<Member>,
     task: JoinHandle<Result<PartWritten>>,
@@ -340,7 +340,7 @@ pub(super) async fn complete(
     Ok(written)
 }
 
-/// Ends an upload, whether or not its end was written to the catalog.
+/// Returns the result of an upload that has ended, whether or not the catalog has its end.
 async fn completed(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &UploadId) -> Result<Option<Written>> {
     if let Some(done) =
         bucket.catalog.completed_upload(bucket.record.id, upload).await?.filter(|done| done.key == *key)
@@ -393,8 +393,8 @@ pub(super) async fn abort(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &Upload
     Ok(())
 }
 
-/// Aborts what members keep of an upload that has ended. It takes room and does no harm, so no request waits
-/// for it. Members that cannot abort now are asked again later.
+/// Aborts what members keep of an upload that has ended. It only takes space, so no request waits for this.
+/// Members that cannot abort now are asked again later.
 fn abandon(bucket: &Arc<Bucket>, key: &ObjectKey, places: Places) {
     for (name, id) in places.0 {
         let (Some(member), Some(there)) = (bucket.member(&name), UploadId::parse(&id)) else { continue };

@@ -19,8 +19,7 @@ use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// The time after which the next replica is asked too: the default without measurements, and the minimum and
-/// maximum.
+/// The time after which the next replica is asked, too: without measurements, and at most.
 const PATIENCE: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(5);
 /// An ordered read waits this many times as long as nearly all answers take.
@@ -125,8 +124,8 @@ async fn maybe(doubt: &mut Option<Doubt>) -> Option<Result<bool>> {
     }
 }
 
-/// Checks under the key's lock, so it waits for a change that is taking effect, which replicas may show
-/// already.
+/// Returns whether the record was replaced. It checks under the key's lock, so it waits for a change that is
+/// taking effect and that replicas may show already.
 async fn is_replaced(bucket: Arc<Bucket>, key: ObjectKey, generation: u64) -> Result<bool> {
     let guard = bucket.lock(&key).await;
     let stands = bucket.hold(&key, &guard).await?.row().stands;
@@ -143,7 +142,7 @@ fn hear_out(bucket: &Bucket, mut asked: FuturesUnordered<Asking>, slow: Vec<(Arc
     bucket.spawn(async move {
         let answers = async {
             while let Some((member, begun, reply)) = asked.next().await {
-                // Otherwise the answer came too late.
+                // If the replica is not in the list, its answer came too late.
                 if let Some(at) = slow.iter().position(|(waiting, _)| waiting.number == member.number) {
                     slow.swap_remove(at);
                     match reply {
@@ -171,8 +170,8 @@ fn unavailable(failure: Option<StoreError>) -> StoreError {
     }
 }
 
-/// The replicas that have the object, ordered by the policy; replicas that do not answer come last, preceded
-/// by those over their budget.
+/// Returns the replicas that have the object, in the order of the policy. Replicas over their budget come
+/// behind the others, and replicas that do not answer come last.
 fn order(bucket: &Bucket, record: &Record, without: &[usize]) -> Vec<(Arc<Member>, ETag)> {
     let mut holders: Vec<_> = bucket
         .members()
@@ -197,7 +196,7 @@ fn patience(policy: ReadPolicy, member: &Member) -> Duration {
     }
 }
 
-/// The time after which an answer counts as too late for a healthy replica.
+/// Returns the time after which an answer counts as too late for a healthy replica.
 fn overdue(member: &Member) -> Duration {
     member.health.p95().map_or(PATIENCE, |p95| (p95 * ORDERED).clamp(ORDERED_SHORTEST, PATIENCE))
 }
@@ -214,7 +213,7 @@ fn ask(member: Arc<Member>, key: ObjectKey, etag: ETag, span: Span, size: u64) -
         let reply = async {
             let reply =
                 member.store().await?.get(key.current(), GetRequest { conditions, selection }).await?;
-            // A storage without such conditions, or one that lied.
+            // The storage may have no such conditions, or may not have applied them.
             let is_it = reply.info.etag == etag && reply.info.size == size && reply.span == span;
             if is_it { Ok(reply) } else { Err(StoreErrorKind::PreconditionFailed.into()) }
         };

@@ -54,7 +54,7 @@ impl Queued {
         self.row.begun.is_none() && self.row.stands.as_ref().is_some_and(|record| record.is_at(&member.name))
     }
 
-    /// Why a member did not get the object, or cannot get it now.
+    /// Returns why a member did not get the object, or cannot get it now.
     fn why_not_at(&self, member: &Member) -> String {
         if let Some((_, why)) = member.health.down() {
             return why;
@@ -74,7 +74,7 @@ impl Queued {
     }
 }
 
-/// A page of the queue, and the key after which the next page begins.
+/// Returns a page of the queue, and the key after which the next page begins.
 async fn queue(bucket: &Bucket, after: Option<ObjectKey>) -> Result<(Vec<Queued>, Option<ObjectKey>)> {
     let page = bucket.catalog.objects(bucket.record.id, after, PAGE, WhichObjects::Unsettled).await?;
     let next = page.last().filter(|_| page.len() == PAGE).map(|row| row.key.clone());
@@ -82,7 +82,7 @@ async fn queue(bucket: &Bucket, after: Option<ObjectKey>) -> Result<(Vec<Queued>
     Ok((queued?, next))
 }
 
-/// The objects in the queue that each member lacks.
+/// Returns the objects in the queue that each member lacks.
 async fn pending(bucket: &Bucket) -> Result<Vec<(Arc<Member>, Lacks)>> {
     let mut lacking: Vec<_> =
         bucket.members().iter().map(|member| (member.clone(), Lacks::default())).collect();
@@ -110,7 +110,7 @@ fn find(bucket: &Bucket, backend: &str) -> Result<Arc<Member>> {
 }
 
 impl ReplicatedBackend {
-    /// The backend on which a replica is to be placed.
+    /// Returns the backend on which a replica is to be placed.
     fn driver(&self, name: &str) -> Result<&dyn Backend> {
         match self.settings.backends.get(name) {
             Some(driver) => Ok(&**driver),

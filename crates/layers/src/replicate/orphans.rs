@@ -1,5 +1,5 @@
-//! Uploads on members that belong to no upload of ours: left by a Begin that failed or was late, kept by a
-//! member that missed the end of an upload, or begun by a gateway that was killed.
+//! Uploads on members that belong to no upload in the catalog: a Begin that failed or was late left them, a
+//! member missed the end of an upload, or a gateway was killed after it had begun them.
 //!
 //! A driver lists the uploads that were begun through it. Those that no upload of the catalog names, and that
 //! no task is working on, are aborted, repeatedly until the member has done so. Invariants:
@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 const PAGE: usize = 1000;
 
-/// Returns whether nothing is left.
+/// Aborts unknown uploads on all members. Returns whether nothing is left.
 pub(super) async fn sweep(bucket: &Arc<Bucket>) -> bool {
     if bucket.uploads.may_have_orphans().is_none() {
         return true;
@@ -44,8 +44,8 @@ pub(super) async fn sweep(bucket: &Arc<Bucket>) -> bool {
     is_done
 }
 
-/// Returns whether it was possible to decide which uploads are orphans: it is not while a task begins an
-/// upload, which the member may have before the catalog.
+/// Returns whether it was possible to decide which uploads are orphans. It is not while a task begins an
+/// upload, which the member may have before the catalog does.
 async fn member_sweep(bucket: &Arc<Bucket>, member: &Arc<Member>) -> Result<bool> {
     if !member.health.is_up() {
         return Err(StoreErrorKind::Unavailable.into());
@@ -78,7 +78,7 @@ async fn member_sweep(bucket: &Arc<Bucket>, member: &Arc<Member>) -> Result<bool
     Ok(true)
 }
 
-/// The uploads on a member that the catalog names.
+/// Returns the uploads on a member that the catalog names.
 async fn known(bucket: &Bucket, member: &Member) -> Result<HashSet<UploadId>> {
     let (mut known, mut request) = (HashSet::new(), first_page());
     loop {
@@ -100,7 +100,7 @@ fn first_page() -> ListUploadsRequest {
     ListUploadsRequest { limit: PAGE, ..Default::default() }
 }
 
-/// The request for the next page.
+/// Returns the request for the next page.
 fn next_page(page: &UploadsPage) -> Option<ListUploadsRequest> {
     match page.entries.last() {
         Some(UploadEntry::Upload(last)) if page.truncated => Some(ListUploadsRequest {

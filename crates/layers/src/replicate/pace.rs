@@ -1,4 +1,4 @@
-//! Whether a replica keeps up with bodies that several replicas take. Does not own the consequences
+//! Whether a replica keeps up with bodies that several replicas receive. Does not own the consequences
 //! (`broadcast`).
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -33,7 +33,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// Maximum time for one step on a location.
 const STEP: Duration = Duration::from_secs(20);
-/// How much longer than the members that are needed the others may take before the caller stops waiting.
+/// How long the caller waits for the other members after enough members have answered.
 const LAG: Duration = Duration::from_secs(2);
 
 /// The result of one step on every member.
@@ -91,8 +91,8 @@ struct Made {
     is_empty: bool,
 }
 
-/// What exists at the locations for the replicas of a new bucket: the strongest answer of the members that
-/// reply. An empty location that a deleted bucket has left counts as free.
+/// Returns what exists at the locations for the replicas of a new bucket: the strongest answer of the members
+/// that reply. An empty location that a deleted bucket has left counts as free.
 pub(super) async fn found(left: &LeftPlaces, members: &[Arc<Member>], needed: usize) -> Result<Found> {
     let enough = |ended: &[(Arc<Member>, Result<Found>)]| {
         ended.iter().filter(|(_, found)| found.is_ok()).count() >= needed
@@ -123,8 +123,8 @@ pub(super) async fn make(
     let (mut turns, mut ready) = (Vec::new(), Vec::new());
     for member in members {
         let turn = left.reclaim(&member.name, &member.record.bucket.place).await?;
-        // Until its location is created, anything found there is foreign or was left by a deleted bucket.
-        // Durable before anything is created.
+        // Recorded durably before anything is created: until the location is created, anything found there is
+        // foreign, or was left by a deleted bucket.
         catalog.update_replica(member.record.id, Expected::Any, ReplicaChange::Unmade).await?;
         // If a task is about to remove the old location, the worker creates the new one afterwards.
         if let Some(turn) = turn {
@@ -213,7 +213,7 @@ pub(super) async fn remove(left: &Arc<LeftPlaces>, bucket: &Arc<Bucket>, needed:
     Err(error.unwrap_or_else(|| too_few(had, needed)))
 }
 
-/// A bucket stays whose location was already removed from a member: it is created again.
+/// Creates the location of a member again: it was removed, but the bucket stays.
 async fn give_back(bucket: Arc<Bucket>, member: Arc<Member>) {
     if let Err(error) = renew(&bucket, &member).await {
         let name = &bucket.record.bucket.name;
@@ -221,8 +221,9 @@ async fn give_back(bucket: Arc<Bucket>, member: Arc<Member>) {
     }
 }
 
-/// Checks whether the locations of all members exist, and starts again those that do not. Does nothing if all
-/// are gone: an operator may bring them back, and then their content must not count as old.
+/// Checks whether the locations of all members exist. A member whose location is gone starts again as a new
+/// replica. Nothing is done if all are gone: an operator may bring them back, and then their content must not
+/// count as old.
 pub(super) async fn look(bucket: &Arc<Bucket>) {
     if bucket.is_being_removed() {
         return;
@@ -245,7 +246,7 @@ pub(super) async fn look(bucket: &Arc<Bucket>) {
     }
 }
 
-/// Whether its location exists, as far as that can be found out.
+/// Returns whether the location of the member exists, as far as that is known.
 async fn look_at(member: Arc<Member>) -> (Arc<Member>, bool) {
     // A member that is being filled may have no location yet.
     if !member.is_seeded() || !member.health.is_up() {
@@ -263,7 +264,7 @@ async fn renew(bucket: &Arc<Bucket>, member: &Arc<Member>) -> Result<()> {
     );
     let replica = bucket.catalog.renew_replica(member.record.id, Expected::Any).await?;
     let fresh = member.renewed(&bucket.record, replica);
-    // Done before anything is sent there. If this fails, the fill tries again.
+    // This is done before anything is sent there. If it fails, the fill tries again.
     let prepared = prepare(bucket, &fresh).await;
     bucket.replace(member, fresh);
     prepared
@@ -280,7 +281,7 @@ pub(super) async fn prepare(bucket: &Bucket, member: &Arc<Member>) -> Result<()>
             if member.backend.found(&member.record).await? == Found::Something {
                 return Err(occupied());
             }
-            // From now on the content there is ours, and unknown objects are old.
+            // From now on the content belongs to this bucket, and unknown objects are old.
             bucket.catalog.update_replica(member.record.id, Expected::Any, ReplicaChange::Refilled).await?;
             member.set_made();
         }
@@ -296,13 +297,15 @@ pub(super) async fn prepare(bucket: &Bucket, member: &Arc<Member>) -> Result<()>
 
 const OCCUPIED: &str = "something that was there before lies in the place of the replica";
 
-/// The error does not count against the backend: other buckets may work there.
+/// Returns the error for a location that other data occupies. It does not count against the backend: other
+/// buckets may work there.
 fn occupied() -> StoreError {
     let words = format!("{OCCUPIED}: move it away, or take the replica off with 'causeway replicate remove'");
     StoreError::new(StoreErrorKind::Busy, words)
 }
 
-/// A bucket may not be removed while a member that still has a deleted object does not answer.
+/// Returns the error for a bucket that may not be removed: a member that still has a deleted object does not
+/// answer.
 pub(super) fn still_has_deleted() -> StoreError {
     StoreError::new(
         StoreErrorKind::Unavailable,

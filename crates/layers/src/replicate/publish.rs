@@ -42,7 +42,7 @@ use tokio::{
     time::sleep,
 };
 
-/// A replica that is this much slower than those a change needed gets a strike.
+/// A replica that is this much slower than those that a change needed gets a strike.
 const LAG: Duration = Duration::from_secs(2);
 
 /// One replica's share of a change: a task that waits for its `go`, and ends without effect if there is none.
@@ -50,7 +50,7 @@ pub(super) struct Step {
     pub(super) member: Arc<Member>,
     pub(super) go: oneshot::Sender<Go>,
     pub(super) outcome: JoinHandle<Result<Copy>>,
-    /// Set for a long body whose storage cannot receive the conditions at the end of the body.
+    /// Set for a long body on a storage that cannot receive the conditions at the end of the body.
     early: Option<Bound>,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Bound {
     pub(super) leg: Arc<Leg>,
 }
 
-/// What a step receives when its change is decided.
+/// What a step receives when its change is decided: its turn, and the state to change.
 pub(super) struct Go {
     pub(super) turn: Turn,
     /// What the replica holds now, as far as that is known.
@@ -111,14 +111,15 @@ impl Step {
         Self { member, go, outcome: tokio::spawn(run(going)), early }
     }
 
-    /// Whether the step can be done over what the replica holds now. If that is not known, its storage
+    /// Returns whether the step can be done on what the replica holds now. If that is not known, its storage
     /// decides.
     fn fits(&self, now: &Known) -> bool {
         let fits = |known: &Known| known == now || *known == Known::Unknown || *now == Known::Unknown;
         self.early.as_ref().is_none_or(|bound| !bound.leg.has_given_way() && fits(&bound.known))
     }
 
-    /// A change without a body: `act` receives what the replica holds as far as the record knows.
+    /// Creates the step of a change without a body. `act` receives what the replica holds, as far as the
+    /// record knows.
     pub(super) fn act<F>(
         (member, slot): (Arc<Member>, OwnedSemaphorePermit),
         key: ObjectKey,
@@ -171,8 +172,8 @@ impl Running {
     }
 }
 
-/// Returns the record that is committed then. `None` means that there was nothing to do, or that the change
-/// was overwritten at once.
+/// Makes a change, and returns the record that is committed. `None` means that there was nothing to do, or
+/// that the change was overwritten at once.
 pub(super) async fn publish(
     bucket: &Arc<Bucket>,
     key: &ObjectKey,
@@ -180,7 +181,7 @@ pub(super) async fn publish(
 ) -> Result<Option<Arc<Record>>> {
     let (own, key) = (bucket.clone(), key.clone());
     let (tell, told) = oneshot::channel();
-    // A task of the bucket: it ends in order when the server stops.
+    // This is a task of the bucket, so that it completes in order when the server stops.
     bucket.spawn(async move {
         let _ = tell.send(run(own, key, plan).await);
     });
@@ -197,7 +198,7 @@ async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<A
     };
     let row = hold.row();
     row.check(&conditions)?;
-    // Of a change that is superseded nobody knows whom it reached.
+    // It is not known which replicas a superseded change has reached.
     let is_unsure = row.begun.is_some();
     let known =
         |member: &Member| if is_unsure { Known::Unknown } else { member.known(row.stands.as_deref()) };
@@ -283,7 +284,7 @@ impl Listing {
     }
 }
 
-/// A body for which too many replicas were sent conditions that no longer hold.
+/// Returns the error for a body for which too many replicas were sent conditions that no longer hold.
 pub(super) fn overtaken() -> StoreError {
     let why = "the key was changed while this body was on its way to storage that cannot be told of it any more: send it again";
     StoreError::new(StoreErrorKind::Busy, why)
@@ -296,7 +297,7 @@ struct Round {
     errors: Vec<StoreError>,
 }
 
-/// Until enough have it, or cannot.
+/// Waits until enough replicas have the change, or until it is clear that too few will.
 async fn gather(bucket: &Bucket, hold: &Hold, mut running: Running, record: &mut Record) -> Round {
     let needed = bucket.needed();
     let (mut saved, mut errors) = (None, Vec::new());
@@ -324,7 +325,7 @@ async fn gather(bucket: &Bucket, hold: &Hold, mut running: Running, record: &mut
     }
 }
 
-/// The error for the client: an error that cannot be retried comes before unavailability.
+/// Returns the error for the client: an error that a retry cannot help has precedence over unavailability.
 pub(super) fn telling(mut errors: Vec<StoreError>, had: usize, needed: usize) -> StoreError {
     let firm = |error: &StoreError| {
         !error.is_temporary()
@@ -339,8 +340,8 @@ pub(super) fn telling(mut errors: Vec<StoreError>, had: usize, needed: usize) ->
                     | StoreErrorKind::Payload
             )
     };
-    // These replicas can be reached but were left behind or had to withdraw: the same change has better
-    // chances a little later.
+    // Replicas that were left behind or had to withdraw can be reached: the same change may succeed a little
+    // later.
     let left_behind = errors.iter().filter(|error| error.kind() == StoreErrorKind::Payload).count();
     match errors.iter().position(firm) {
         Some(at) => errors.swap_remove(at),
@@ -360,7 +361,7 @@ fn left_behind_too_many() -> StoreError {
     StoreError::new(StoreErrorKind::Busy, why)
 }
 
-/// Waits for the remaining steps, and writes down how they ended.
+/// Waits for the remaining steps, and records how they ended.
 async fn tail(
     bucket: Arc<Bucket>,
     key: ObjectKey,
@@ -386,7 +387,7 @@ async fn tail(
             },
             () = &mut late, if !late.is_elapsed() => {
                 running.members.iter().for_each(Member::lagged);
-                // What is known so far is written down without waiting for replicas that may never answer.
+                // What is known so far is recorded now: the other replicas may never answer.
                 write_down(&bucket, &key, &hold, std::mem::take(&mut ended), generation).await;
             }
         }
@@ -403,9 +404,9 @@ async fn write_down(
 ) {
     let guard = bucket.lock(key).await;
     let wants_repair = hold.change(|row| {
-        // Something newer may stand: then this copy is one of the past.
+        // If a newer change is committed, this copy is out of date.
         if let Some(record) = row.stands_of(generation) {
-            // What is written down already is of a repair, which came to the replica behind this change.
+            // A copy in the record is from a repair, which reached the replica after this change.
             ended.retain(|(name, _)| !record.copies.contains_key(name));
             ended.into_iter().for_each(|(name, copy)| record.made_by(name, copy));
         }

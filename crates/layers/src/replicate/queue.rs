@@ -15,7 +15,7 @@ const PAGE: usize = 256;
 /// How many keys are repaired at once.
 const AT_ONCE: usize = 8;
 
-/// One round over the queue.
+/// Repairs all keys in the queue once.
 pub(super) async fn drain(bucket: &Arc<Bucket>, mut tell: impl FnMut(Repaired)) -> Result<Repaired> {
     let mut sum = Repaired::default();
     let mut after = None;

@@ -22,7 +22,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// How often a record is looked up again when no replica matches it.
+/// How often a record is read again when no replica matches it.
 const TRIES: usize = 10;
 
 pub(super) async fn head(
@@ -66,7 +66,7 @@ pub(super) async fn get(bucket: &Arc<Bucket>, key: &ObjectKey, request: GetReque
                 };
                 return Ok(GetReply { info, span, body });
             }
-            // The record may have changed meanwhile, or was just corrected.
+            // The record may have changed meanwhile, or have been corrected just now.
             Err(error) if error.kind() == StoreErrorKind::Conflict && tries < TRIES => {}
             Err(error) if error.kind() == StoreErrorKind::Conflict => {
                 return Err(StoreError::new(

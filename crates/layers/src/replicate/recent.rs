@@ -1,7 +1,7 @@
-//! Recently read or saved rows of all buckets of a replicated backend: most reads of hot keys need no catalog
-//! access.
+//! Rows of a replicated backend that were read or saved recently, of all its buckets: most reads of hot keys
+//! need no access to the catalog.
 //!
-//! Owns the memory that they take, not whether they are correct: `records` removes a row before it is
+//! Owns the memory that the rows take, not whether they are correct: `records` removes a row before it is
 //! changed, and inserts only what the catalog has. One process owns the catalog; if several shared one, these
 //! rows would need its confirmation that they are still current.
 
@@ -33,7 +33,7 @@ impl Recent {
         self.0.get(&(bucket, key.clone()))
     }
 
-    /// Keeps nothing for a key that holds no object: there are unlimited numbers of those.
+    /// Keeps a row of a key that holds an object. There is no limit to the number of keys that hold none.
     pub(super) fn keep(&self, bucket: BucketId, key: &ObjectKey, row: &Row) {
         if row.stands.is_some() {
             self.0.insert((bucket, key.clone()), row.clone());
@@ -46,7 +46,7 @@ impl Recent {
 }
 
 fn weigh(key: &ObjectKey, row: &Row) -> usize {
-    // The size of a cache entry, plus a copy with its backend's name and its ETag.
+    // The estimated size of a cache entry, and that of a copy with the name of its backend and its ETag.
     const ENTRY: usize = 200;
     const COPY: usize = 200;
     let (object, copies) = (

@@ -36,16 +36,16 @@ pub(super) struct Record {
     pub(super) change: Change,
     /// The replicas that have made the change, by backend.
     pub(super) copies: BTreeMap<String, Copy>,
-    /// Backends with corrupt bytes under the right ETag, as reading them showed: their own reports do not
-    /// count until they were written again.
+    /// Backends with a corrupt copy: its bytes differ under the right ETag, as reading them showed. What such
+    /// a backend reports does not count until the object was written to it again.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub(super) rotten: BTreeSet<String>,
-    /// Backends among `copies` that were not seen to hold their copy since a change began that never took
-    /// effect: a write of that change may have reached them meanwhile. Repair checks them.
+    /// Backends of unconfirmed copies: they were not seen to hold their copy since the beginning of a change
+    /// that never took effect. A write of that change may have reached them. Repair checks them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
     pub(super) doubtful: BTreeSet<String>,
-    /// A deletion was begun on this object and had no effect so far: it may still arrive late. If all copies
-    /// are gone then, the deletion is the reason.
+    /// A deletion of this object was begun and has had no effect so far: it may still arrive late. If all
+    /// copies are gone later, the deletion is the reason.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub(super) may_be_deleted: bool,
 }
@@ -58,11 +58,11 @@ pub(super) struct Change {
     /// `None` means that the object was deleted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) object: Option<Box<Object>>,
-    /// The change was not decided by a request: it is what replicas were found to hold.
+    /// No request decided this change: it is what replicas were found to hold.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub(super) found: bool,
-    /// For a pending change: the pending change that it supersedes, whose outcome was not known then. A
-    /// replica may have either.
+    /// Set for a pending change on top of another pending change, whose outcome was not known. A replica may
+    /// have either.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     over: Option<Box<Change>>,
 }
@@ -78,8 +78,8 @@ pub(super) struct Object {
     pub(super) checksum: Option<ObjectChecksum>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     parts: Option<Parts>,
-    /// The upload from which the object was completed: a Complete that is repeated after a crash finds its
-    /// work done.
+    /// The upload that the object was completed from: after a crash, a repeated Complete finds that its work
+    /// is done.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(super) upload: Option<UploadId>,
 }
@@ -155,12 +155,12 @@ impl Object {
         Current { etag: &self.etag, size: self.size, last_modified: self.modified }
     }
 
-    /// The approximate size in memory, in bytes.
+    /// Returns the approximate size in memory, in bytes.
     pub(super) fn footprint(&self) -> usize {
         size_of::<Self>() + self.attributes.footprint() + self.parts.as_ref().map_or(0, Parts::footprint)
     }
 
-    /// The row that listings show.
+    /// Returns the row that listings show.
     pub(super) fn row(&self, key: &ObjectKey) -> IndexRow {
         IndexRow {
             key: key.clone(),
@@ -176,17 +176,17 @@ impl Object {
         }
     }
 
-    /// The checksum over all bytes of the object.
+    /// Returns the checksum over all bytes of the object.
     pub(super) fn whole_checksum(&self) -> Option<&ObjectChecksum> {
         self.checksum.as_ref().filter(|sum| sum.kind == ChecksumKind::FullObject)
     }
 
-    /// Whether there is a digest that identifies the bytes.
+    /// Returns whether there is a digest that identifies the bytes.
     pub(super) fn has_digest(&self) -> bool {
         self.etag.as_md5().is_some() || self.whole_checksum().is_some()
     }
 
-    /// The digests of a span, by which its reader checks the bytes.
+    /// Returns the digests of a span, with which its reader checks the bytes.
     pub(super) fn announced(&self, span: Span) -> Announced {
         let is_whole = span == Span::whole(self.size);
         let checksum = self.whole_checksum().filter(|_| is_whole);
@@ -199,11 +199,11 @@ impl Object {
         }
     }
 
-    /// Whether what a replica shows can be this object.
+    /// Returns whether an object that a replica reports can be this object.
     pub(super) fn may_be(&self, size: u64, etag: &ETag) -> bool {
         let same = match (self.etag.as_md5(), etag.as_md5()) {
             (Some(ours), Some(theirs)) => ours == theirs,
-            // Made of parts, here or there, or by a storage with its own form of ETag.
+            // One of them was made of parts, or the storage has its own form of ETag.
             _ => true,
         };
         size == self.size && same
@@ -211,22 +211,22 @@ impl Object {
 }
 
 impl Change {
-    /// Whether the change was begun on top of another one with an unknown outcome.
+    /// Returns whether the change was begun on top of another one with an unknown outcome.
     pub(super) fn supersedes(&self) -> bool {
         self.over.is_some()
     }
 
-    /// The record of this change once it is committed.
+    /// Returns the record of this change once it is committed.
     pub(super) fn decided(&self) -> Self {
         Self { over: None, ..self.clone() }
     }
 
-    /// The record of this change if it was found in replicas, not decided.
+    /// Returns the record of this change if it was found in replicas, not decided.
     pub(super) fn found(&self) -> Self {
         Self { found: true, ..self.decided() }
     }
 
-    /// This change, and those that it supersedes, the latest first.
+    /// Returns this change and those that it supersedes, the latest first.
     pub(super) fn chain(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |change| change.over.as_deref())
     }
@@ -244,13 +244,13 @@ impl Record {
         }
     }
 
-    /// The record of a change to the current state: a replica with corrupt bytes is not trusted until it was
-    /// written again.
+    /// Returns the record of a change to the current state. Corrupt copies stay marked until they are written
+    /// again.
     pub(super) fn after(stands: Option<&Self>, change: Change) -> Self {
         Self { rotten: stands.map(|record| record.rotten.clone()).unwrap_or_default(), ..Self::new(change) }
     }
 
-    /// Whether its object has this ETag.
+    /// Returns whether its object has this ETag.
     pub(super) fn shows(&self, etag: &ETag) -> bool {
         self.object().is_some_and(|object| object.etag == *etag)
     }
@@ -268,7 +268,7 @@ impl Record {
         self.copies.remove(member);
     }
 
-    /// Whether a replica is known to have made the change.
+    /// Returns whether a replica is known to have made the change.
     pub(super) fn is_at(&self, member: &str) -> bool {
         self.copies.contains_key(member) && !self.doubtful.contains(member)
     }
@@ -286,7 +286,7 @@ impl Record {
         }
     }
 
-    /// Which of `members` have it, and which will get it.
+    /// Returns which of `members` have the object, and which do not have it yet.
     pub(super) fn replicas<'m>(&self, members: impl Iterator<Item = &'m str>) -> Replicas {
         let (current, pending) = members.map(str::to_owned).partition(|name| self.is_at(name));
         Replicas { current, pending }
@@ -303,9 +303,10 @@ pub(super) struct Row {
     pub(super) stands: Option<Arc<Record>>,
     /// A pending change, whose outcome is not known.
     pub(super) begun: Option<Change>,
-    /// Some replica has to catch up.
+    /// Some replica has to be repaired.
     pub(super) wants_repair: bool,
-    /// A gateway that was killed left the row so, and may have had requests on their way to replicas.
+    /// A gateway that was killed left the row in this state. It may have had requests on their way to
+    /// replicas.
     pub(super) was_left: bool,
 }
 
@@ -325,7 +326,7 @@ impl Row {
             None => (None, false),
         };
         let stands = row.stands.as_deref().map(read::<Record>).transpose()?;
-        // The outcome was found to be a deletion, and was not checked again before the next kill.
+        // The outcome was a deletion, and the next kill came before that was checked again.
         let is_doubtful = |record: &Record| record.object().is_none() && !record.doubtful.is_empty();
         let was_left = begun.is_some() || stands.as_ref().is_some_and(is_doubtful);
         Ok(Self { stands: stands.map(Arc::new), begun, wants_repair, was_left })
@@ -348,7 +349,7 @@ impl Row {
         self.stands.as_ref()?.object()
     }
 
-    /// Whether nothing was changed since `before` was cloned from it.
+    /// Returns whether nothing was changed since `before` was cloned from it.
     pub(super) fn is_still(&self, before: &Self) -> bool {
         let stands = match (&self.stands, &before.stands) {
             (Some(now), Some(before)) => Arc::ptr_eq(now, before),
@@ -358,7 +359,7 @@ impl Row {
         stands && self.begun == before.begun && self.wants_repair == before.wants_repair
     }
 
-    /// The committed record, to be changed, if it is that of this generation.
+    /// Returns the committed record, to be changed, if it has this generation.
     pub(super) fn stands_of(&mut self, generation: u64) -> Option<&mut Record> {
         let stands = self.stands.as_mut().filter(|record| record.change.generation == generation)?;
         Some(Arc::make_mut(stands))
@@ -373,8 +374,8 @@ impl Row {
         Ok(conditions.check(self.object().map(Object::current))?)
     }
 
-    /// The next change: later than all earlier ones, also by the clock, so that nothing is mistaken for older
-    /// after its row was forgotten.
+    /// Returns the next change. It is later than all earlier ones, by the clock, too: after the row of a key
+    /// was removed, a new change must not look older than earlier ones.
     pub(super) fn next(&self, object: Option<Box<Object>>) -> Change {
         let clock = u64::try_from(Timestamp::now().millis()).unwrap_or_default() << 8;
         let object = object.map(|mut object| {
@@ -389,9 +390,9 @@ impl Row {
         }
     }
 
-    /// Updates what is left to do: the row of an object that is gone everywhere is forgotten. `is_early`
-    /// means that requests of a killed gateway may still take effect, so that replicas that have nothing may
-    /// get something.
+    /// Updates whether the row needs repair. The row of an object that is deleted everywhere is removed.
+    /// `is_early` means that requests of a killed gateway may still take effect: replicas that have nothing
+    /// may still get something.
     pub(super) fn settle<'m>(&mut self, members: impl Iterator<Item = &'m str>, is_early: bool) {
         if is_early
             && self.was_left

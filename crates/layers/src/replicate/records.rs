@@ -34,7 +34,8 @@ pub(super) struct Records {
 #[derive(Debug, Default)]
 struct Changing {
     held: HashMap<ObjectKey, Arc<Held>>,
-    /// How often a task began to hold a row: data that was read before may be old by then.
+    /// The number of times that a task began to hold a row. If it has grown, data that was read before may be
+    /// old.
     count: u64,
 }
 
@@ -47,19 +48,19 @@ struct Held {
 #[derive(Debug)]
 struct Now {
     row: Row,
-    /// A task holds the pending change, and the state on which it was begun is known: that state is current
-    /// until the change is decided.
+    /// A task holds the pending change, and the state before it is known: that state is current until the
+    /// change is decided.
     in_hand: bool,
     /// The last decided record, if listings do not show it yet.
     unshown: Option<Arc<Record>>,
-    /// The catalog may say that a change is pending, and not how it ended.
+    /// The catalog may have the change as pending, without its outcome.
     unsettled: bool,
-    /// The catalog has the row as it is.
+    /// The catalog has the current row.
     saved: bool,
 }
 
 impl Now {
-    /// Whether the catalog has the row, and nothing about it has to be resolved.
+    /// Returns whether the catalog has the row, and nothing about it has to be resolved.
     fn is_settled(&self) -> bool {
         self.saved && !self.unsettled && self.unshown.is_none() && self.row.begun.is_none()
     }
@@ -105,16 +106,16 @@ impl Records {
             }
             return Ok(Seen::Row(row));
         }
-        // Perhaps its writer came in between.
+        // A writer may have begun to hold the row in between.
         Ok(changing.seen(key).unwrap_or(Seen::Unresolved))
     }
 
-    /// The row of a key that is being changed.
+    /// Returns the row of a key that is being changed.
     pub(super) fn in_flight(&self, key: &ObjectKey) -> Option<Row> {
         Some(self.changing().held.get(key)?.now().row.clone())
     }
 
-    /// The caller holds the key's lock.
+    /// Returns the row of a key, to be changed. The caller holds the key's lock.
     pub(super) async fn hold(self: &Arc<Self>, key: &ObjectKey) -> Result<Hold> {
         let held = |held: Arc<Held>| Hold { records: self.clone(), key: key.clone(), held };
         if let Some(known) = self.changing().held.get(key) {
@@ -184,7 +185,7 @@ impl Hold {
         }
     }
 
-    /// Leaves the pending change; `resolve` finds out whether it took effect.
+    /// Ends the work on the pending change without an outcome; `resolve` determines it later.
     pub(super) fn leave(&self) {
         self.held.now().in_hand = false;
     }
@@ -199,8 +200,8 @@ impl Hold {
         change(&mut now.row)
     }
 
-    /// Whether a gateway that reads the key from the catalog after a crash would look for another change than
-    /// the latest: the later change must not reach any replica before it is written down.
+    /// Returns whether the catalog may have an earlier change as pending. After a crash, a gateway would look
+    /// for that change: so the later change must be written down before it reaches any replica.
     pub(super) fn is_unsettled(&self) -> bool {
         self.held.now().unsettled
     }
@@ -229,7 +230,7 @@ impl Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         let mut changing = self.records.changing();
-        // One reference is the map's, the other is ours.
+        // Two references mean that only the map and this hold have it.
         if Arc::strong_count(&self.held) == 2 {
             changing.held.remove(&self.key);
             let now = self.held.now();

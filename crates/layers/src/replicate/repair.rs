@@ -35,9 +35,9 @@ pub(super) const LARGE: u64 = 1 << 30;
 pub(super) struct Repaired {
     pub(super) copied: u64,
     pub(super) removed: u64,
-    /// Replicas that turned out to have it already.
+    /// Replicas that turned out to have the object already.
     pub(super) found: u64,
-    /// Replicas that still lack it.
+    /// Replicas that still lack the object.
     pub(super) left: u64,
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn key(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<Repaire
             Ok(Done::Overtaken) => {}
             Ok(Done::Later) => {
                 repaired.left += 1;
-                // Not tried, so the last failure is still the last failure.
+                // The repair is not tried, so the noted failure stays the last one.
                 member.troubles.keep(key);
                 continue;
             }
@@ -68,7 +68,7 @@ pub(super) async fn key(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<Repaire
         member.troubles.forget(key);
     }
     if repaired == Repaired::default() {
-        // No replica lacks it any more; only its row does not say so yet.
+        // No replica lacks the object any more; only the row does not say so yet.
         let guard = bucket.lock(key).await;
         let hold = bucket.hold(key, &guard).await?;
         let before = hold.row();
@@ -83,7 +83,7 @@ pub(super) async fn key(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<Repaire
     }
 }
 
-/// Logs a cause at the first key that meets it.
+/// Logs a cause for the first key that has it.
 fn failed(bucket: &Bucket, key: &ObjectKey, member: &Member, error: &StoreError) {
     match member.troubles.note(key, error) {
         Some(why) => {
@@ -100,7 +100,7 @@ enum Done {
     Copied,
     Removed,
     Found,
-    /// The key has changed, and the new state is handled by itself.
+    /// The key has changed: the new state is repaired by itself.
     Overtaken,
     Later,
 }
@@ -117,7 +117,7 @@ async fn one(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Res
     };
     let generation = record.change.generation;
     let outcome = match record.object() {
-        // That the replica has nothing now does not mean that nothing will arrive.
+        // The replica has nothing now, but a late request may still arrive.
         None if was_left && bucket.is_early() => return Ok(Done::Later),
         None => match turn(bucket, key, member, generation, None).await? {
             None => return Ok(Done::Overtaken),
@@ -149,16 +149,16 @@ fn done(copied: bool) -> Done {
     if copied { Done::Copied } else { Done::Overtaken }
 }
 
-/// What a replica that should have an object turns out to have.
+/// What a replica that should have an object really has.
 enum Held {
-    /// The right object; only its success was not reported.
+    /// The right object: only the success of the write was not reported.
     It(Copy),
     Else(Known),
 }
 
 async fn look(member: &Member, key: &ObjectKey, record: &Record, object: &Object) -> Result<Held> {
     let Some(info) = member.look(key).await? else { return Ok(Held::Else(Known::Absent)) };
-    // The replica had the object, and was unconfirmed since.
+    // The replica had the object, and its copy was unconfirmed since then.
     if let Some(copy) = record.copies.get(&member.name)
         && copy.etag.as_ref() == Some(&info.etag)
         && info.size == object.size
@@ -176,7 +176,7 @@ async fn look(member: &Member, key: &ObjectKey, record: &Record, object: &Object
     Ok(if same { Held::It(Copy { etag: Some(info.etag) }) } else { Held::Else(Known::Held(info.etag)) })
 }
 
-/// Copies over what the replica is known to hold. `None` means that the key has changed by now.
+/// Copies the object over what the replica is known to hold. `None` means that the key has changed by now.
 async fn copy(
     bucket: &Arc<Bucket>,
     key: &ObjectKey,
@@ -223,7 +223,8 @@ async fn copy(
     outcome.await.unwrap_or_else(|error| Err(interrupted(error))).map(Some)
 }
 
-/// A replica that returns other bytes than were written has lost the object, whatever its ETag says.
+/// Handles a replica that returns other bytes than were written: it has lost the object, whatever its ETag
+/// is.
 async fn suspect(
     bucket: &Arc<Bucket>,
     key: &ObjectKey,

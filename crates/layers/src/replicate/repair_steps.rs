@@ -1,5 +1,5 @@
-//! The parts of every repair of a replica: its turn, the bytes from other replicas, and the note of what the
-//! replica then has.
+//! The parts of every repair of a replica: its turn, the bytes from other replicas, and the record of what
+//! the replica then has.
 
 use super::{
     broadcast::Leg,
@@ -20,7 +20,7 @@ use crate::{
 use futures_util::StreamExt;
 use std::sync::Arc;
 
-/// A turn behind all earlier changes, if the record to be copied is still current.
+/// Takes a turn behind all earlier changes, if the record to be copied is still current.
 pub(super) async fn turn(
     bucket: &Arc<Bucket>,
     key: &ObjectKey,
@@ -37,7 +37,7 @@ pub(super) async fn turn(
     Ok(stands.then(|| bucket.lanes.change(member.number, key, own)))
 }
 
-/// Notes in the record what a replica has now, if the record is still current.
+/// Records what a replica has now, if the record is still current.
 pub(super) async fn confirm(
     bucket: &Arc<Bucket>,
     key: &ObjectKey,
@@ -56,7 +56,7 @@ pub(super) async fn confirm(
     if changed { hold.save().await } else { Ok(()) }
 }
 
-/// The bytes of a span, from those that have them, whoever that is by the end.
+/// Returns the bytes of a span, from the replicas that have them. If one fails, another replica continues.
 pub(super) async fn bytes(
     bucket: &Arc<Bucket>,
     key: &ObjectKey,

@@ -1,6 +1,6 @@
-//! Determines the current state where the record does not say it: after a crash during a change, after a
-//! change with an unknown outcome, for objects created outside the gateway, and for replicas that all hold
-//! something else than they should.
+//! Determines the current state if the record does not say it: after a crash during a change, after a change
+//! with an unknown outcome, for objects created outside the gateway, and if no replica holds what the record
+//! says.
 //!
 //! Always runs under the key's lock. Invariants:
 //! - a replica that still has a change of this process in progress is not believed: its answer may not be
@@ -40,7 +40,7 @@ struct Seen {
     member: Arc<Member>,
     /// `None` inside means that there is no object.
     found: Result<Option<ObjectInfo>>,
-    /// A change is still on its way to it.
+    /// A change is still on its way to the replica.
     is_busy: bool,
 }
 
@@ -78,9 +78,10 @@ enum Verdict {
     HasNot,
     /// The replica does not answer.
     Unknown,
-    /// The change keeps the bytes, and so their ETag: only the tags and the ACL show whether it was made.
+    /// The change keeps the bytes, and so their ETag: only the tags and the ACL show whether the replica has
+    /// it.
     Untold(ETag),
-    /// Only the bytes show whether it was made.
+    /// Only the bytes show whether the replica has the change.
     Unclear(ETag),
 }
 
@@ -90,8 +91,8 @@ impl Verdict {
     }
 }
 
-/// Whether a replica has made a change that was begun on the committed state, and perhaps on other pending
-/// ones.
+/// Returns whether a replica has a change that was begun on the committed state, and perhaps on other pending
+/// changes.
 fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change, is_only: bool) -> Verdict {
     let Ok(found) = &seen.found else { return Verdict::Unknown };
     let (info, object) = match (found, &change.object) {
@@ -111,21 +112,21 @@ fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change, is_only: bool)
         }
         // It may be the earlier object, because the ETag does not show what was changed.
         Known::Held(before) if before == info.etag && keeps_bytes(stands, object) => Verdict::Untold(before),
-        // The same bytes, whichever change wrote them.
+        // The bytes are the same, whichever change wrote them.
         _ if object.etag == info.etag && is_digest(&info.etag) => has,
         Known::Held(before) if before == info.etag => Verdict::HasNot,
-        // The object is new there. Its bytes show whether it arrived late from an earlier change: storage
-        // chooses its ETags freely.
+        // The object is new to the replica. Only its bytes show whether it belongs to an earlier change that
+        // arrived late: storage chooses its ETags freely.
         Known::Absent | Known::Held(_) if !object.has_digest() => has,
         Known::Absent | Known::Held(_) => Verdict::Unclear(info.etag.clone()),
-        // Perhaps it is another object of the same size.
+        // It may be another object of the same size.
         Known::Unknown => Verdict::Unclear(info.etag.clone()),
     }
 }
 
-/// A change is pending and its outcome is unknown. If any replica has it, it is committed; if so many
+/// Resolves a pending change with an unknown outcome. If any replica has it, it is committed. If so many
 /// replicas do not have it that it cannot have been acknowledged, it never took effect. The same applies to
-/// those that it supersedes, none of which was acknowledged.
+/// the changes that it supersedes, none of which was acknowledged.
 pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
     let row = hold.row();
     let Some(change) = &row.begun else { return Ok(()) };
@@ -142,7 +143,7 @@ pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
                 .zip(&verdicts)
                 .any(|(seen, verdict)| seen.found.is_ok() && *verdict == Verdict::Unknown);
             let mut record = Record::after(row.stands.as_deref(), change.found());
-            // The earlier state stays current, although a later change was given up. Late reports about that
+            // The earlier state stays current although a later change was given up. Late reports about that
             // change do not count for this record.
             if change.generation < row.generation() {
                 record.change.generation = row.generation() + 1;
@@ -174,11 +175,11 @@ fn keeps_bytes(stands: Option<&Record>, object: &Object) -> bool {
         .is_some_and(|before| before.etag == object.etag && before.size == object.size)
 }
 
-/// Whether a replica has the tags and the ACL of an object, as far as its storage keeps them.
+/// Returns whether a replica has the tags and the ACL of an object, as far as its storage keeps them.
 async fn has_notes(member: &Member, key: &ObjectKey, object: &Object, etag: &ETag) -> Verdict {
     let kept = member.keeps(&object.attributes);
     match member.describe(key).await {
-        // A write arrived late meanwhile: its result says nothing about what was seen.
+        // A write arrived late in between: what it left says nothing about the object that was seen.
         Ok(found) if found.as_ref().map(|info| &info.etag) != Some(etag) => Verdict::Unknown,
         Ok(Some(info)) if info.attributes.tags == kept.tags && info.attributes.acl == kept.acl => {
             Verdict::Has(Copy { etag: Some(info.etag) })
@@ -188,7 +189,7 @@ async fn has_notes(member: &Member, key: &ObjectKey, object: &Object, etag: &ETa
     }
 }
 
-/// Whether each replica has made a change. If only the bytes show it, they are read.
+/// Returns for each replica whether it has a change. If only the bytes show it, they are read.
 async fn verdicts(
     key: &ObjectKey,
     seen: &[Seen],
@@ -214,8 +215,8 @@ async fn verdicts(
     verdicts
 }
 
-/// The state before a change that never took effect is current again. A write of that change may still reach
-/// replicas that were not seen to hold the current state.
+/// Returns the record for a change that never took effect: the state before it is current again. A write of
+/// that change may still reach replicas that were not seen to hold the current state.
 async fn as_before(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Record> {
     let Some(mut record) = row.stands.as_deref().cloned() else {
         // A replica that was never scanned may have held another object all the time.
@@ -256,19 +257,19 @@ async fn as_before(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Record> 
     }
 }
 
-/// The replicas that have nothing.
+/// Returns the replicas that have nothing.
 fn without(seen: &[Seen]) -> impl Iterator<Item = &Seen> {
     seen.iter().filter(|seen| matches!(seen.found, Ok(None)))
 }
 
-/// The record of a key that holds nothing, as these replicas confirm.
+/// Returns the record of a key that holds nothing, as these replicas confirm.
 fn gone<'s>(change: &Change, confirmed: impl Iterator<Item = &'s Seen>) -> Record {
     let mut gone = Record::new(change.clone());
     gone.copies = confirmed.map(|seen| (seen.member.name.clone(), Copy::default())).collect();
     gone
 }
 
-/// The key is unknown, and some replicas were not scanned yet: an object found there is adopted.
+/// Adopts an object of an unknown key, if a replica that was not scanned yet has one.
 pub(super) async fn adopt(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
     let members = bucket.members();
     // A replica that is out is not waited for if another one knows the answer.
@@ -286,14 +287,14 @@ pub(super) async fn adopt(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
     });
     match newest(key, seen.iter(), &hold.row()).await? {
         Some(record) => settle(bucket, key, hold, record).await,
-        // A replica that does not answer is scanned when it does.
+        // A replica that does not answer now is scanned when it answers.
         None if seen.iter().any(|seen| seen.found.is_ok()) || has_seeded => Ok(()),
         None => Err(unavailable("no replica answers")),
     }
 }
 
-/// The last replica that was known to have the recorded object does not have it. All others are asked: one
-/// that was not known to have this object may have it, or an older one, which is then all that is left.
+/// Asks all replicas because the last one that was known to have the recorded object does not have it.
+/// Another replica may have the object, or an older one, which is then all that is left.
 pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
     let row = hold.row();
     let Some((record, object)) = row.stands.as_deref().and_then(|record| Some((record, record.object()?)))
@@ -302,8 +303,8 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
     };
     let members = bucket.members();
     let seen = look(bucket, members.iter(), key, PATIENCE).await;
-    // The object as recorded, or the same bytes under another ETag: some storage reports its own ETag only
-    // later.
+    // The replica has the object as recorded, or the same bytes under another ETag: some storage reports its
+    // own ETag only later.
     let has = |seen: &&Seen| {
         let Ok(Some(info)) = &seen.found else { return false };
         let as_recorded =
@@ -320,7 +321,7 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
                     same.made_by(seen.member.name.clone(), Copy { etag: Some(info.etag.clone()) })
                 }
                 Ok(_) => same.lost_by(&seen.member.name),
-                // The replica may or may not have what is recorded.
+                // It is not known whether the replica has the recorded object.
                 Err(_) => {}
             }
         }
@@ -370,30 +371,30 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
     settle(bucket, key, hold, becomes).await
 }
 
-/// The newest object that replicas have, with all replicas that have it.
+/// Returns a record of the newest object that replicas have, with all replicas that have it.
 async fn newest(
     key: &ObjectKey,
     seen: impl Iterator<Item = &Seen> + Clone,
     row: &Row,
 ) -> Result<Option<Record>> {
     let found = seen.filter_map(|seen| Some((&seen.member, seen.found.as_ref().ok()?.as_ref()?)));
-    // Among equally new objects, the one of the first replica by rank is taken.
+    // Among objects of the same age, the one on the first replica by rank is taken.
     let Some((member, info)) = found
         .clone()
         .reduce(|best, next| if next.1.last_modified > best.1.last_modified { next } else { best })
     else {
         return Ok(None);
     };
-    // We wrote it, and its success was not reported. Clients identify what they write by its MD5, whatever
-    // ETag the storage has; an object that existed before keeps its ETag.
+    // The gateway wrote the object, and its success was not reported. Clients identify what they write by its
+    // MD5, whatever ETag the storage has; an object that existed before keeps its ETag.
     let etag = match member.is_unexplored() || info.etag.tells_bytes() {
         true => info.etag.clone(),
         false => in_time(Some(info.size), digest::md5(member, key, &info.etag, info.size)).await?,
     };
     let same = |other: &ObjectInfo| other.size == info.size && other.etag == etag && is_digest(&etag);
-    // A storage whose ETags are MD5s keeps more of an object, too.
+    // A storage whose ETags are MD5s also keeps more about an object.
     let (teller, told) = found.clone().find(|(_, other)| same(other)).unwrap_or((member, info));
-    // The object was there a moment ago: its absence now says nothing about the other replicas.
+    // The object existed a moment ago: if it is gone now, that says nothing about the other replicas.
     let Some(described) = teller.describe(key).await?.filter(|now| now.etag == told.etag) else {
         return Err(unavailable("a replica was changed by others while it was looked at: try again"));
     };
@@ -433,7 +434,7 @@ async fn settle(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold, becomes: Rec
     Ok(())
 }
 
-/// A replica lists an object that no record had: it is adopted, unless there is a record by now, or the
+/// Adopts an object that a replica lists and that no record had, unless there is a record by now, or the
 /// object is gone.
 pub(super) async fn found(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Result<bool> {
     let guard = bucket.lock(key).await;

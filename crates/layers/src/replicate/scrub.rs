@@ -1,8 +1,8 @@
 //! Scrubbing: all replicas of a bucket are compared with its records, and differences are repaired.
 //!
 //! Invariants:
-//! - the storage itself is compared, not our index of it: such an index is updated first;
-//! - a replica that does not answer does not keep the others from being scrubbed, and is counted.
+//! - the storage itself is compared, not the gateway's index of it: such an index is updated first;
+//! - a replica that does not answer is counted, and does not prevent the scrub of the others.
 
 use super::{
     bucket::Bucket,

@@ -17,7 +17,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct ReplicatedStore(pub(super) Arc<Bucket>);
 
-/// The record keeps what some storage cannot. Where and how the storage keeps objects is its own concern.
+/// Returns the capabilities of a replicated bucket: the record keeps what some storage cannot. Storage
+/// classes and encryption are left to the storage.
 pub(super) fn capabilities(members: impl Iterator<Item = Capabilities>) -> Capabilities {
     let rank = |durability: Durability| match durability {
         Durability::Volatile => 0,

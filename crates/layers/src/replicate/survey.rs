@@ -44,9 +44,9 @@ pub(super) enum Depth {
     Bytes,
 }
 
-/// What to do with unknown objects. In a replica that was complete once they are left alone unless an
-/// operator asks: they may come from a cancelled write that arrived late, and would reappear after they were
-/// deleted.
+/// What to do with unknown objects. In a replica that was complete once they are left alone, unless an
+/// operator requests their adoption: they may come from a cancelled write that arrived late, and would
+/// reappear after they were deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strangers {
     LeftAlone,
@@ -120,7 +120,7 @@ pub(super) async fn survey(
     let cases = stream::try_unfold((listed, rows), |(mut listed, mut rows)| async move {
         Result::Ok(next(&mut listed, &mut rows).await?.map(|case| (case, (listed, rows))))
     });
-    // Polled together: a case in progress may hold what the next case waits for.
+    // The cases are polled together: one in progress may hold what the next one waits for.
     let seen = cases
         .map_ok(|case| async { Result::Ok(see_to(bucket, member, (depth, strangers), case).await) })
         .try_buffer_unordered(AT_ONCE);
@@ -145,7 +145,7 @@ struct Case {
     known: Option<ObjectRow>,
 }
 
-/// The next key that either side has, with both entries.
+/// Returns the next key that the replica or the records have, with both entries.
 async fn next(listed: &mut Listed, rows: &mut Rows) -> Result<Option<Case>> {
     let (there, known) = (listed.peek().await?.cloned(), rows.peek().await?.cloned());
     let key = match (&there, &known) {
@@ -188,7 +188,7 @@ async fn examine(
         && let Some(wrong) = wrong(member, depth, &key, record, there.as_ref()).await?
     {
         seen.differing += 1;
-        // There is no other copy from which the last one could be repaired.
+        // The last copy is corrupt: there is no other one to repair it from.
         seen.failed += u64::from(wrong == Wrong::Bytes && record.copies.len() == 1);
         distrust(bucket, &key, record.change.generation, member, wrong).await?;
     }
@@ -208,7 +208,7 @@ async fn examine(
     Ok(())
 }
 
-/// Whether a replica has something else than it should.
+/// Returns what is wrong with a replica's copy, if anything is.
 async fn wrong(
     member: &Arc<Member>,
     depth: Depth,
@@ -246,13 +246,13 @@ async fn wrong(
     }
 }
 
-/// Listings come from an index that may lose its newest rows.
+/// Repairs the index row of an object: listings come from an index that may lose its newest rows.
 async fn index(bucket: &Bucket, key: &ObjectKey, object: &Object) -> Result<()> {
     let shown = bucket.catalog.index_lookup(bucket.record.id, vec![key.clone()]).await?.pop().flatten();
     let expected = object.row(key);
     if shown.as_ref() != Some(&expected) {
         let guard = bucket.lock(key).await;
-        // The current state, which may be newer than the expected one.
+        // This is the current state, which may be newer than the expected one.
         let row = bucket.records.hold(key).await?.row();
         let change = row
             .object()

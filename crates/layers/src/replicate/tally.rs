@@ -16,7 +16,7 @@ struct Counted {
     grown: Notify,
 }
 
-/// How much of the count a waiter has seen.
+/// A waiter's view of the count: how much of it the waiter has seen.
 #[derive(Debug, Clone)]
 pub(super) struct Since {
     tally: Tally,
@@ -39,7 +39,7 @@ impl Tally {
 }
 
 impl Since {
-    /// Whether the count has grown since the last call.
+    /// Returns whether the count has grown since the last call.
     pub(super) fn has_grown(&mut self) -> bool {
         let before = std::mem::replace(&mut self.count, self.tally.count());
         before != self.count
@@ -48,7 +48,7 @@ impl Since {
     pub(super) async fn grown(&mut self) {
         loop {
             let tally = self.tally.clone();
-            // Registered before the check, so that no growth is missed.
+            // The waiter is registered before the check, so that no growth is missed.
             let grown = tally.0.grown.notified();
             if self.has_grown() {
                 return;

@@ -1,10 +1,10 @@
 //! Why a replica lacks objects: for each key that could not be repaired, the last failure and since when; and
 //! why the replica could not be scanned.
 //!
-//! Kept in memory only: after a start the next round of repairs finds out again. Invariants:
-//! - a cause is logged once, not for each key that it keeps from being repaired;
-//! - a key whose repair succeeded, or that needs no repair any more, is forgotten after the round that found
-//!   so;
+//! This is in memory only: after a start, the next round of repairs notes the failures again. Invariants:
+//! - a cause is logged once, not for each key that has it;
+//! - a key whose repair succeeded, or that needs no repair any more, is removed after the round that showed
+//!   this;
 //! - memory is bounded: beyond a maximum number of keys, further ones are not noted individually.
 
 use crate::{
@@ -35,7 +35,7 @@ pub(super) struct Troubles {
 #[derive(Debug, Default)]
 struct State {
     keys: BTreeMap<ObjectKey, Noted>,
-    /// Each cause, and since when it lasts.
+    /// Each cause, and the time since which it lasts.
     causes: BTreeMap<String, Timestamp>,
 }
 
@@ -55,7 +55,7 @@ impl Troubles {
         is_news
     }
 
-    /// Why the last scan of the replica failed, if it did.
+    /// Returns why the last scan of the replica failed, if it did.
     pub(super) fn unseen(&self) -> Option<String> {
         self.unseen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -86,7 +86,7 @@ impl Troubles {
         is_new.then_some(cause)
     }
 
-    /// A key was not tried in this round: its note stays.
+    /// Keeps the note of a key that was not tried in this round.
     pub(super) fn keep(&self, key: &ObjectKey) {
         let round = self.round.load(Ordering::Acquire);
         if let Some(noted) = self.state().keys.get_mut(key) {
@@ -94,7 +94,7 @@ impl Troubles {
         }
     }
 
-    /// The key was repaired.
+    /// Removes the note of a key that was repaired.
     pub(super) fn forget(&self, key: &ObjectKey) {
         let mut state = self.state();
         if state.keys.remove(key).is_some() {
@@ -102,17 +102,17 @@ impl Troubles {
         }
     }
 
-    /// Why the last repair of a key failed, if it did and was noted.
+    /// Returns why the last repair of a key failed, if it did and was noted.
     pub(super) fn why(&self, key: &ObjectKey) -> Option<String> {
         self.state().keys.get(key).map(|noted| noted.cause.clone())
     }
 
-    /// The number of keys whose last repair failed.
+    /// Returns the number of keys whose last repair failed.
     pub(super) fn count(&self) -> u64 {
         self.state().keys.len() as u64
     }
 
-    /// The failures by cause, the most frequent one first.
+    /// Returns the failures by cause, the most frequent one first.
     pub(super) fn list(&self, next: &str) -> Vec<Trouble> {
         let state = self.state();
         let mut troubles: Vec<Trouble> = Vec::new();

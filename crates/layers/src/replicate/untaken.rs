@@ -1,4 +1,5 @@
-//! Why too few replicas took a body: found out afterwards, from those that stopped taking it.
+//! Why too few replicas received a body. It is determined afterwards, from the replicas that stopped
+//! receiving it.
 //!
 //! Storage that receives conditions with the first byte of a long body refuses the body early when another
 //! change has reached the key since. That does not count against the storage: the client gets the error that
@@ -21,11 +22,11 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
-/// How long replicas may take to report the reason, which they knew before they stopped.
+/// Maximum time for replicas to report the reason, which was known before they stopped.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The error for the client if a body could not be sent completely. The replicas that still take the body
-/// stop. `before` is what the key held when the conditions were sent.
+/// Returns the error for the client if a body could not be sent completely. The replicas that still receive
+/// the body are stopped. `before` is what the key held when the conditions were sent.
 pub(super) async fn reason(
     bucket: &Arc<Bucket>,
     key: &ObjectKey,
@@ -63,7 +64,7 @@ pub(super) async fn reason(
         };
     }
     if let Some(record) = before.and_then(|row| row.stands) {
-        // Unless there was another change, a replica that refused does not hold what the record says.
+        // Without another change, a replica that refused does not hold what the record says.
         distrust_later(bucket, key, record.change.generation, surprised);
     }
     let seen = bucket.glance(key).await.ok().flatten();
@@ -74,7 +75,7 @@ pub(super) async fn reason(
     }
 }
 
-/// Whether the error says that the replica did not hold what was expected.
+/// Returns whether the error says that the replica did not hold what was expected.
 pub(super) fn is_surprise(error: &StoreError) -> bool {
     matches!(
         error.kind(),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct ReplicatedUpkeep(pub(super) Arc<Bucket>);
 
-/// The outcome on the members so far: a member that fails does not keep the others from their upkeep.
+/// The result so far: a member that fails does not prevent the upkeep of the others.
 struct Round<'b> {
     bucket: &'b Bucket,
     last: Result<()>,

@@ -1,6 +1,6 @@
 //! The state of uploads in progress: which members still have all the parts.
 //!
-//! A member that misses one part is out of the upload permanently, and gets the object by repair. If too few
+//! A member that misses one part leaves the upload permanently, and gets the object by repair. If too few
 //! members would stay, the part is refused: so a Complete finds as many members with every part as it needs.
 //! The catalog records which members have each part; this state is the sum of it.
 
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 /// How long after its sender gave up, or was killed, a request may still begin an upload on a member.
 const LATE: Duration = Duration::from_secs(60);
 
-/// By backend: an upload's id there, or a part's ETag. This is the stored form.
+/// The stored form of an upload or a part: for each backend, the upload's id there, or the part's ETag.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Places(pub(super) BTreeMap<String, String>);
@@ -44,8 +44,8 @@ impl Places {
 pub(super) struct Uploads {
     members: Mutex<HashMap<UploadId, Places>>,
     hands: Arc<Hands>,
-    /// Members may have unknown uploads, or may get them until this time. At first, the earlier history is
-    /// not known.
+    /// Set while members may have unknown uploads; until this time they may get further ones. It is set at
+    /// first, because what happened before the start is not known.
     orphans: Mutex<Option<Instant>>,
 }
 
@@ -66,8 +66,8 @@ impl Default for Uploads {
     }
 }
 
-/// While this exists, uploads that its holder begins on members count as known, whether or not the catalog
-/// has them.
+/// While this exists, uploads that its holder begins on members count as known, even if the catalog does not
+/// have them.
 #[derive(Debug)]
 pub(super) struct InHand(Arc<Hands>);
 
@@ -84,8 +84,8 @@ impl Uploads {
         InHand(self.hands.clone())
     }
 
-    /// Returns a number if no task holds an upload. The same number again means that no task did in between
-    /// either.
+    /// Returns a number if no task holds an upload. If the same number is returned later, no task did in
+    /// between.
     pub(super) fn rests(&self) -> Option<usize> {
         (self.hands.now.load(Ordering::Acquire) == 0).then(|| self.hands.ever.load(Ordering::Acquire))
     }
@@ -95,13 +95,13 @@ impl Uploads {
         *self.orphans() = Some(Instant::now() + LATE);
     }
 
-    /// Until when members may get unknown uploads, if they may have any.
+    /// Returns the time until which members may get unknown uploads; `None` if they have none.
     pub(super) fn may_have_orphans(&self) -> Option<Instant> {
         *self.orphans()
     }
 
-    /// A check that began at `begun` found no orphans on any member; this counts unless one was left
-    /// meanwhile.
+    /// Reports that a check that began at `begun` found no orphans on any member. It does not count if one
+    /// was left meanwhile.
     pub(super) fn has_no_orphans(&self, begun: Instant) {
         self.orphans().take_if(|until| *until <= begun);
     }

@@ -1,10 +1,9 @@
 //! Background work for the replicas of a bucket. There are three jobs, so that none waits for another:
-//!
-//! | job | what it does | when |
-//! |---|---|---|
-//! | repair | drains the queue of repairs | when a replica was left behind, when a backend can be reached again, at intervals |
-//! | care | looks for locations that are gone, fills replicas, ends unknown uploads | when a backend can be reached again, when many objects are missing, at intervals |
-//! | scrub | compares all that replicas list with the records | by the setting |
+//! - repair drains the queue of repairs: when a replica was left behind, when a backend can be reached again,
+//!   and at intervals;
+//! - care looks for locations that are gone, fills replicas, and ends unknown uploads: when a backend can be
+//!   reached again, when many objects are missing, and at intervals;
+//! - scrub compares all that replicas list with the records, at the interval of the setting.
 
 use super::{
     bucket::Bucket,
@@ -35,7 +34,7 @@ use tokio::{sync::Notify, time::Instant};
 
 /// The time between two attempts at work that failed: at first, and at most.
 const RESTS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
-/// The longest rest while all replicas answer: no event would report that a failed repair may work now.
+/// The longest rest while all replicas answer: no event reports that a failed repair may work now.
 const BRIEF: Duration = Duration::from_secs(5);
 
 pub(super) fn start(bucket: &Arc<Bucket>, workers: &Workers) {

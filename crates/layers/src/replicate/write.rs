@@ -29,11 +29,11 @@ const TRIES: usize = 3;
 pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutRequest) -> Result<Written> {
     let PutRequest { attributes, conditions, payload } = request;
     let is_short = payload.length().is_some_and(|length| length <= SMALL);
-    // Registered before anything about the key is read.
+    // The body is registered before anything about the key is read.
     let underway = (!is_short).then(|| bucket.bodies.begin(key));
     let writers = bucket.writers()?;
     let broadcast = Broadcast::new(&payload, writers.iter().map(|(member, _)| member.pace.clone()), None);
-    // A short body is sent once the state that it replaces is known. So is the end of a long one, but not
+    // A short body is sent once the state that it replaces is known. The end of a long body is, too, but not
     // every storage accepts conditions then.
     let is_told_early = |writer: &Writer| !writer.0.capabilities().late_conditions;
     let before =
@@ -45,7 +45,7 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
     let legs = broadcast.legs.clone();
     let steps = writers.into_iter().zip(&legs).map(step).collect();
     let ended = match broadcast.send(payload, bucket.needed()).await {
-        // Too few replicas take it.
+        // Too few replicas took the body.
         Err(error) if error.kind() == StoreErrorKind::Unavailable => {
             return Err(untaken::reason(bucket, key, &conditions, (steps, before)).await);
         }
@@ -66,10 +66,10 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
     Ok(record.as_ref().and_then(|record| record.object()).map_or(overwritten, Object::written))
 }
 
-/// A body replaces only the state that it expects: a body that arrives late, after others, finds another
-/// state and does nothing. A short body waits until its turn has come. A long body is sent before that; it
-/// has no effect without its end, which waits. The expected state is sent with the end, or, for storage that
-/// needs it earlier, is what is `known` when the body begins.
+/// Creates the step of a PUT. A body replaces only the state that it expects: a body that arrives late, after
+/// others, finds another state and does nothing. A short body waits until its turn has come. A long body is
+/// sent before that; it has no effect without its end, which waits for the turn. The expected state is sent
+/// with the end. Storage that needs it earlier gets what is `known` when the body begins.
 pub(super) fn put_step(
     lanes: &Lanes,
     (member, slot): Writer,
@@ -88,7 +88,7 @@ pub(super) fn put_step(
         Box::pin(async move {
             let _slot = slot;
             tokio::select! {
-                // A long body may have ended before this is first polled: it was sent all the same.
+                // A long body may have ended before this is first polled, but part of it was already sent.
                 biased;
                 _ = leg.begun() => {
                     let early = lanes.map(|lanes| lanes.before_turn(own.number, &key, &leg));
@@ -101,7 +101,7 @@ pub(super) fn put_step(
                         }
                         let conditions = if is_told_late { WriteConditions::default() } else { expect(&own, &key, known).await? };
                         let sent = send(&own, &key, PutRequest { attributes, conditions, payload }).await;
-                        // The replica gets the object by repair, from now on without conditions.
+                        // The replica gets the object by repair. From now on it is sent no conditions.
                         sent.inspect_err(|error| if error.kind() == StoreErrorKind::NotImplemented { own.checks_not(Guarded::Put) })
                     };
                     let passing = pass(going, &own, &key, &leg);
@@ -139,9 +139,9 @@ pub(super) fn put_step(
     })
 }
 
-/// Changes what a replica holds, based on what it is known to hold. If that turns out to be something else,
-/// the change is made over that: the other state arrived late or was made outside the gateway, and is older
-/// than the new one.
+/// Changes what a replica holds, based on what it is known to hold. If the replica turns out to hold
+/// something else, the change is made over that: the other state arrived late or was made outside the
+/// gateway, and is older than the new one.
 pub(super) async fn over(
     member: &Member,
     key: &ObjectKey,
@@ -166,13 +166,13 @@ pub(super) async fn over(
     Err(nothing())
 }
 
-/// Conditions under which a PUT finds the state that it expects.
+/// Returns conditions under which a PUT finds the state that it expects.
 async fn expect(member: &Member, key: &ObjectKey, known: Known) -> Result<WriteConditions> {
     let known = member.find(key, known).await?;
     member.guard(Guarded::Put, &known).await
 }
 
-/// Lets a body in progress end when its turn has come, over the state that is current then.
+/// Releases the end of a body in progress when its turn has come, over the state that is current then.
 async fn pass(going: oneshot::Receiver<Go>, member: &Member, key: &ObjectKey, leg: &Leg) -> Result<Turn> {
     let Ok(Go { mut turn, known, ended: Some(ended) }) = going.await else {
         leg.fail(PayloadError::Disconnected);
@@ -211,7 +211,7 @@ pub(super) async fn delete(
     let decided = removal.clone();
     let make = Box::new(move |row: &Row| {
         let (removal, outcome) = match (row.object(), &row.begun) {
-            // A write whose end is not known may have left something, or may yet.
+            // A write with an unknown outcome may have left something, or may still leave it.
             (_, Some(_)) => (Removal::Unknown, Outcome::Becomes(None)),
             (Some(_), None) => (Removal::Removed, Outcome::Becomes(None)),
             (None, None) => (Removal::Absent, Outcome::Stays),
@@ -285,7 +285,7 @@ pub(super) async fn update(bucket: &Arc<Bucket>, key: &ObjectKey, change: Change
 
 async fn alter(member: &Member, key: &ObjectKey, known: Known, change: Change) -> Result<Copy> {
     let Known::Held(etag) = known else {
-        // The replica has an older object, if any: it gets the whole object by repair.
+        // The replica may have an older object: it gets the whole object by repair.
         return Err(StoreError::new(StoreErrorKind::NoSuchKey, "the replica does not have the object"));
     };
     let capabilities = member.capabilities();

@@ -1,4 +1,4 @@
-//! Which bytes a block is.
+//! The identity of a cached block: which bytes it holds.
 
 use crate::{
     catalog::BucketRecord,
@@ -40,7 +40,7 @@ impl Version {
         self.etag == info.etag && self.size == info.size
     }
 
-    /// The span of a block in its object.
+    /// Returns the span of a block in its object.
     pub(super) fn span(&self, number: u64) -> Span {
         Span { start: number * BLOCK, end: self.size.min((number + 1) * BLOCK) }
     }
@@ -57,14 +57,15 @@ pub(super) struct BlockName {
 }
 
 impl BlockName {
-    /// The digest of a block's identity: always the same for one block, and different for every other block.
+    /// Returns the digest of a block's identity: always the same for one block, and different for every other
+    /// block.
     pub(super) fn digest(&self) -> [u8; 32] {
         let Version { bucket, key, etag, size } = &*self.version;
         let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
         for number in [bucket.id.cast_unsigned(), bucket.created.cast_unsigned(), *size, self.number] {
             hash.update(&number.to_be_bytes());
         }
-        // With its length before it, so that key and tag cannot run into each other.
+        // The length of the key is hashed before it, so that the boundary between key and tag is unambiguous.
         hash.update(&(key.as_str().len() as u64).to_be_bytes());
         hash.update(key.as_str().as_bytes());
         hash.update(etag.as_str().as_bytes());

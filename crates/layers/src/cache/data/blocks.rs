@@ -11,7 +11,7 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Keeps at most about `memory` bytes in memory; zero keeps none there.
+    /// Creates the cache. It keeps at most about `memory` bytes in memory; zero keeps none there.
     pub(super) fn new(memory: u64, disk: Option<Disk>) -> Self {
         let weigh = |_: &BlockName, bytes: &Bytes| u32::try_from(bytes.len() + 512).unwrap_or(u32::MAX);
         let memory =
@@ -19,7 +19,7 @@ impl Blocks {
         Self { memory, disk }
     }
 
-    /// Bytes in memory and on disk.
+    /// Returns the number of bytes in memory and on disk.
     pub(super) fn sizes(&self) -> (u64, u64) {
         let memory = self.memory.as_ref().map_or(0, |memory| {
             memory.run_pending_tasks();
@@ -28,7 +28,7 @@ impl Blocks {
         (memory, self.disk.as_ref().map_or(0, Disk::size))
     }
 
-    /// Whether the block is cached, as far as is known without reading the disk.
+    /// Returns whether the block is cached, as far as is known without reading the disk.
     pub(super) fn has(&self, name: &BlockName) -> bool {
         self.memory.as_ref().is_some_and(|memory| memory.contains_key(name))
             || self.disk.as_ref().is_some_and(|disk| disk.has(name))
@@ -46,7 +46,7 @@ impl Blocks {
         Some(bytes)
     }
 
-    /// Never waits: a block that the disk has no time for is not kept there.
+    /// Keeps a block without waiting: if the queue of the disk is full, the block is not kept there.
     pub(super) fn keep(&self, name: BlockName, bytes: Bytes) {
         debug_assert_eq!(bytes.len() as u64, name.len());
         if let Some(disk) = &self.disk {

@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 const FORMAT: &str = "blocks-1";
 const FORMATS: &str = "blocks-";
 
-/// The header of a file: these bytes, the block's digest, and the checksum of the content after it.
+/// The beginning of a file. The digest of the block, and the checksum of the content, follow it.
 const MAGIC: &[u8; 8] = b"CWBLOCK1";
 const HEADER: usize = MAGIC.len() + 32 + 8;
 
@@ -35,7 +35,7 @@ const QUEUE: usize = 32;
 
 pub(super) struct Disk {
     folder: Arc<Path>,
-    /// The sizes of the files that exist. The file of an evicted entry is deleted.
+    /// The sizes of the files that exist. When an entry is evicted, its file is deleted.
     index: Cache<[u8; 32], u32>,
     queue: Arc<Semaphore>,
     next: Arc<AtomicU64>,
@@ -65,7 +65,7 @@ impl Disk {
             .build();
         for shelf in fs::read_dir(&folder)? {
             let shelf = shelf?.path();
-            // An entry that is not a folder is a block that was being written.
+            // An entry that is not a folder is a temporary file of a write that did not end.
             let Ok(files) = fs::read_dir(&shelf) else {
                 fs::remove_file(&shelf)?;
                 continue;
@@ -93,7 +93,8 @@ impl Disk {
         self.index.contains_key(&name.digest())
     }
 
-    /// Returns `None` also if the file's content is not what was written.
+    /// Returns the block. `None` means that it is missing, or that the content of its file is not what was
+    /// written.
     pub(super) async fn read(&self, name: &BlockName) -> Option<Bytes> {
         let digest = name.digest();
         self.index.get(&digest)?;
@@ -108,7 +109,7 @@ impl Disk {
         }
     }
 
-    /// Writes the block soon, or not at all.
+    /// Writes the block in the background, or not at all.
     pub(super) fn keep(&self, name: &BlockName, bytes: &Bytes) {
         let digest = name.digest();
         let Ok(permit) = self.queue.clone().try_acquire_owned() else { return };
@@ -139,7 +140,7 @@ impl fmt::Debug for Disk {
     }
 }
 
-/// Uses 256 folders, so that none becomes large.
+/// Returns the path of a block. There are 256 folders, so that none becomes large.
 fn path(folder: &Path, digest: &[u8; 32]) -> PathBuf {
     folder.join(hex::encode(&digest[..1])).join(hex::encode(&digest[1..]))
 }

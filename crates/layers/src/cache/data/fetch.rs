@@ -71,7 +71,7 @@ struct State {
     /// The position of each reader.
     readers: HashMap<u64, u64>,
     next_reader: u64,
-    /// Memory for what is remembered beyond the window.
+    /// Memory for the bytes that are remembered beyond the window.
     spared: Spared,
 }
 
@@ -104,7 +104,7 @@ impl Drop for Ending {
     }
 }
 
-/// What a fetch has at a position.
+/// What a fetch returns at a position.
 #[derive(Debug)]
 pub(super) enum Piece {
     Bytes(Bytes),
@@ -189,7 +189,7 @@ impl Fetch {
         Arc::new(Self { shared, fetches, _end: end.drop_guard() })
     }
 
-    /// Whether a reader of these blocks should join this fetch rather than ask the storage itself.
+    /// Returns whether a reader of these blocks should join this fetch rather than ask the storage itself.
     pub(super) fn comes_by(&self, first: u64, last: u64) -> bool {
         let (at, end) = (self.shared.version.span(first).start, self.shared.version.span(last).end);
         let state = lock(&self.shared.state);
@@ -254,12 +254,12 @@ impl Following {
         self.fetch.read(at).await
     }
 
-    /// The position at which a reader would join.
+    /// Returns the position at which a reader would join.
     pub(super) fn begin(&self) -> u64 {
         self.begin
     }
 
-    /// Whether a reader of this fetch will find this block.
+    /// Returns whether a reader of this fetch will find this block.
     pub(super) fn comes_by(&self, number: u64) -> bool {
         (self.begin..self.fetch.shared.span.end).contains(&self.fetch.shared.version.span(number).start)
     }
@@ -307,7 +307,7 @@ impl Shared {
         loop {
             let moved = self.moved.notified();
             tokio::pin!(moved);
-            // Registered before the check, so that no change in between is missed.
+            // The waiter is registered before the check, so that no change in between is missed.
             moved.as_mut().enable();
             if let Some(found) = look(&lock(&self.state)) {
                 return found;
@@ -374,7 +374,7 @@ impl Shared {
         let mut rest = &frame[..];
         while !rest.is_empty() {
             let name = BlockName { version: self.version.clone(), number: *number };
-            // A block is never longer than fits in memory.
+            // The conversion cannot fail: a block is 1 MiB at most.
             let missing = name.len() as usize - block.len();
             if block.is_empty() {
                 block.reserve(missing);

@@ -90,7 +90,7 @@ impl DataCache {
         all.iter().flat_map(|one| one.counts.read(&one.backend, &one.bucket)).collect()
     }
 
-    /// Bytes in memory and on disk.
+    /// Returns the number of bytes in memory and on disk.
     pub fn sizes(&self) -> (u64, u64) {
         self.blocks.sizes()
     }

@@ -1,7 +1,7 @@
-//! One reader's way through the blocks of its span.
+//! Reads a span block by block, for one reader.
 //!
 //! Invariant: a reader waits for at most one read of the storage at a time and holds no other one meanwhile.
-//! Storages lock an object while it is read (MinIO: for as long as the reply lasts). A reader that held one
+//! Some storages lock an object while it is read (MinIO: as long as the reply lasts). A reader that held one
 //! reply and waited for another would, with a writer between the two, wait for itself until one of the three
 //! timed out.
 
@@ -34,7 +34,7 @@ pub(super) struct Reader {
     pub(super) version: Arc<Version>,
     /// The bytes that are still to be read.
     pub(super) span: Span,
-    /// Covers the first to the last block that was not cached, while it is needed.
+    /// The fetch from the first to the last block that was not cached, while it is needed.
     pub(super) fetch: Option<Following>,
     /// The blocks that are pinned, in order.
     pub(super) pinned: VecDeque<Pinned>,
@@ -88,7 +88,7 @@ impl Reader {
         Ok(Some(Self { cache, below, version, span, fetch, pinned }))
     }
 
-    /// Whether the whole span is cached.
+    /// Returns whether the whole span is cached.
     pub(super) fn has_all(&self) -> bool {
         self.fetch.is_none()
     }
@@ -132,7 +132,8 @@ impl Reader {
             if let Some(block) = self.cache.blocks.on_disk(&name).await {
                 return Ok(Some(self.take(&block, at % BLOCK)));
             }
-            // The bytes that were available are not available any more.
+            // No fetch reaches this position, and its block is not cached any more: another fetch begins
+            // here.
             self.fetch = None;
             let last = (self.span.end - 1) / BLOCK;
             self.fetch = self.cache.fetches.follow(&self.below, &self.version, name.number, last);
@@ -141,7 +142,7 @@ impl Reader {
 
     /// Returns the part of `bytes`, which start at `from`, that this reader wants.
     fn take(&mut self, bytes: &Bytes, from: u64) -> Bytes {
-        // Both lie within a buffer.
+        // The conversions cannot fail: both positions are within a buffer.
         let end = (bytes.len() as u64).min(from + self.span.len());
         self.span.start += end - from;
         bytes.slice(from as usize..end as usize)

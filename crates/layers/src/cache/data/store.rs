@@ -127,7 +127,7 @@ impl Layer for DataStore {
         self.below.copy_part(key, upload, number, request).await
     }
 
-    /// The cache holds the bytes of the store below, so it passes on the native copy of that store.
+    /// Passes on the source below: the cache holds the same bytes as the store below.
     fn native_source(&self) -> Option<NativeSource<'_>> {
         self.below.native_source()
     }
