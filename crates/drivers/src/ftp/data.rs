@@ -208,11 +208,7 @@ impl Data {
             }
             Either::Left((_, reply)) => reply.await?,
             Either::Right((reply, drained)) => {
-<<<<<<< HEAD
-                // Without the tickets the next connection is made anew.
-=======
                 // Without TLS tickets the next handshake is a full one, so a timeout is ignored.
->>>>>>> h4
                 let _ = timeout(GOODBYE, drained).await;
                 reply?
             }
