@@ -217,8 +217,8 @@ impl Wire {
         reply
     }
 
-    /// Completes when the storage has not shown any sign of life for `connect_timeout`. It never completes
-    /// for a storage that has replied before.
+    /// Completes when the storage has shown no sign of life for `connect_timeout`. It never completes while
+    /// the storage counts as reachable.
     async fn silence(&self, uri: &Uri) {
         if !self.meter.contact().is_made() {
             match sign_of_life(&self.client, uri, self.settings.connect_timeout).await {

@@ -108,8 +108,8 @@ impl WebdavDraft {
         Err(refused)
     }
 
-    /// Servers whose application gets the length before the body, for example by FastCGI, may report success
-    /// and keep an empty file.
+    /// Checks the size of a file that was sent without a length. A server that passes the length to its
+    /// application before the body, for example by FastCGI, may report success and keep an empty file.
     async fn kept(&self) -> Result<()> {
         if self.size.is_none()
             && self.files.look(self.at()?).await?.is_none_or(|stat| stat.size != self.written)
@@ -149,7 +149,8 @@ impl WebdavDraft {
         let mut replacing = false;
         // Whether a MOVE was sent whose reply was lost, so that it may have been carried out.
         let mut doubtful = false;
-        // Whether the folders existed when they were last created: then missing folders are not the reason.
+        // Whether an attempt to create the folders has found that all of them exist. If that happens again,
+        // missing folders are not the reason for the refusal.
         let mut folders_there = false;
         for _ in 0..ROUNDS {
             let reply =
