@@ -17,6 +17,7 @@ extern crate self as config;
 mod addition;
 mod address;
 mod amount;
+mod backend;
 mod bucket;
 mod dropbox;
 mod edit;
@@ -59,6 +60,7 @@ use causeway_drivers as drivers;
 pub use addition::{Added, Addition, SecretSource, add};
 pub use address::{Address, Addresses};
 pub use amount::{ByteRate, Count};
+pub use backend::{Backend, FsBackend, MemoryBackend};
 pub use bucket::{Bucket, Grant};
 pub use dropbox::DropboxBackend;
 pub use edit::{Edit, EditError, seal};
@@ -79,7 +81,7 @@ pub use replicated::{Names, ReadMode, ReplicatedBackend, WriteMode};
 pub use reread::{Reread, Waiting};
 pub use secret::SecretSetting;
 pub use services::{Given, ServiceBackend};
-pub use settings::{Backend, Defaults, FsBackend, Identity, MemoryBackend, Root, Server, Settings};
+pub use settings::{Defaults, Identity, Root, Server, Settings};
 pub use sftp::SftpBackend;
 pub use value::{
     Addressing, AtBudget, Domains, FileMode, FtpTls, HostKeyPins, Interval, LogFormat, LogLevel, Port,

@@ -2,11 +2,12 @@
 //! check`.
 
 use super::{
+    backend::BACKEND_TYPES,
     bucket::Bucket,
     layers::Layers,
     section::{Fallback, Row, Section},
     services,
-    settings::{BACKEND_TYPES, Defaults, Identity, Server, Settings},
+    settings::{Defaults, Identity, Server, Settings},
 };
 use std::fmt::Write;
 

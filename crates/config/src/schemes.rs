@@ -5,10 +5,10 @@
 //! repeats what could be a password.
 
 use super::{
+    backend::BACKEND_TYPES,
     provider::{self, Kind, Remote},
     section::Row,
     services,
-    settings::BACKEND_TYPES,
 };
 use crate::{
     drivers::opendal::{service, services},

@@ -20,6 +20,7 @@
 
 mod adopt;
 mod buffers;
+mod copying;
 mod directories;
 pub mod minio;
 mod multipart;

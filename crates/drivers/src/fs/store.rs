@@ -3,7 +3,9 @@
 use super::{
     Inner, adopt, blocking,
     buffers::Buffers,
-    capabilities, multipart, recording, scan,
+    capabilities,
+    copying::copy_range,
+    multipart, recording, scan,
     volume::Found,
     write::{self, Draft},
 };
@@ -73,7 +75,7 @@ impl FsStore {
             let temp = to.staging.temp_file().map_err(|e| StoreError::io("making a temporary file", e))?;
             let target = temp.file().map_err(io)?;
             if rustix::fs::ioctl_ficlone(target, &file).is_err() {
-                multipart::copy_range(&file, 0, target, 0, fingerprint.size)
+                copy_range(&file, 0, target, 0, fingerprint.size)
                     .map_err(|e| StoreError::io("copying an object", e))?;
             }
             let attributes = attributes.apply(&record.attributes);
