@@ -1,6 +1,6 @@
 //! Why the server did not start, or a backend could not be inspected.
 
-use crate::telemetry::log::Chain;
+use crate::model::Chain;
 use std::fmt;
 
 /// One clear message, which includes its causes.

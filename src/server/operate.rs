@@ -12,9 +12,8 @@ use crate::{
     catalog::{BucketsQuery, Catalog, sqlite, sqlite::SqliteCatalog},
     config::Settings,
     control::{self, RowError, Rows, socket},
-    model::Owner,
+    model::{Chain, Owner},
     store::Durability,
-    telemetry::log::Chain,
 };
 pub use crate::{
     backend::{Lack, ReplicaState, ReplicationCounts, Trouble},

@@ -5,11 +5,11 @@
 
 use super::place::Place;
 use crate::{
-    model::Principal,
+    model::{Chain, Principal},
     s3::{self, Operation, RequestId, S3Error},
     store::{error::StoreError, memory::Held},
     telemetry::{
-        log::{ACCESS, Chain},
+        log::ACCESS,
         metrics::{Ended, Metrics, NO_OPERATION},
     },
 };
