@@ -64,9 +64,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     // What operators ask.
     ("admin", &["telemetry"]),
     ("control", &["model", "store", "catalog", "backend", "work", "buckets", "access", "telemetry"]),
-    // Sockets, and the one place that wires all of it.
+    // What is built from the settings: the one place that wires all of it.
     (
-        "server",
+        "assembly",
         &[
             "model",
             "store",
@@ -85,12 +85,39 @@ const LAYERS: &[(&str, &[&str])] = &[
             "jobs",
             "s3",
             "edge",
+        ],
+    ),
+    // What commands do without the running server.
+    (
+        "operate",
+        &[
+            "model", "store", "catalog", "backend", "work", "buckets", "config", "access", "control",
+            "assembly",
+        ],
+    ),
+    // Sockets, and the life of a request.
+    (
+        "server",
+        &[
+            "model",
+            "store",
+            "catalog",
+            "backend",
+            "drivers",
+            "buckets",
+            "config",
+            "telemetry",
+            "access",
+            "jobs",
+            "s3",
+            "edge",
             "admin",
             "control",
+            "assembly",
         ],
     ),
     // The process.
-    ("cli", &["model", "config", "telemetry", "server"]),
+    ("cli", &["model", "config", "telemetry", "assembly", "operate", "server"]),
 ];
 
 /// Crates that only these places know, so that leaving one means changing one place.
@@ -115,12 +142,12 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
         "rustix",
         &[
             "access/root",
+            "assembly/data",
             "drivers/fs",
             "drivers/ftp/connect",
             "backend/space",
             "catalog/sqlite/reserve",
             "cli/prompt",
-            "server/data",
             "server/listen",
             "store/error",
             "telemetry/process",

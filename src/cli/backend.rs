@@ -3,7 +3,7 @@
 use super::{Configuration, FAILED, SENSELESS, fail, report, say, wait};
 use crate::{
     config::{self, EditError},
-    server::{
+    operate::{
         authorize::{self, Telling, Way},
         inspect,
     },

@@ -3,10 +3,7 @@
 use super::{Configuration, FAILED, SENSELESS, catalog::Place, fail, prompt, report, say, wait};
 use crate::{
     config::{self, Addition, EditError, SecretSource},
-    server::{
-        DataMemory, inspect,
-        operate::{self, Adoption, Done, Finding, Reply, Request, Scanned, ScrubCounts},
-    },
+    operate::{self, Adoption, DataMemory, Done, Finding, Reply, Request, Scanned, ScrubCounts, inspect},
 };
 use serde_json::json;
 use std::{

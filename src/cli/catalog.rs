@@ -1,8 +1,8 @@
 //! `causeway catalog export | import | rebuild`.
 
 use super::{Configuration, FAILED, fail, say, wait};
-use crate::server::{
-    StartError,
+use crate::{
+    assembly::StartError,
     operate::{self, Clash, Header, Reply, Request, Scanned},
 };
 use serde::Serialize;

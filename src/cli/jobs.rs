@@ -3,7 +3,7 @@
 use super::{FAILED, catalog::Place, fail, report, say, wait};
 use crate::{
     model::Timestamp,
-    server::operate::{self, Done, JobState, JobsQuery, Reply, Request, State},
+    operate::{self, Done, JobState, JobsQuery, Reply, Request, State},
 };
 use serde_json::{Value, json};
 use std::process::ExitCode;

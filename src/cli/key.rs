@@ -1,7 +1,7 @@
 //! `causeway key add | list | remove`.
 
 use super::{FAILED, SENSELESS, catalog::Place, environment, fail, report, say, wait};
-use crate::server::operate::{self, Done, Hidden, Key, Keyed, ListedKey, Request, Role};
+use crate::operate::{self, Done, Hidden, Key, Keyed, ListedKey, Request, Role};
 use serde_json::json;
 use std::process::ExitCode;
 

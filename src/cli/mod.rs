@@ -15,8 +15,8 @@ mod report;
 mod serve;
 
 use crate::{
+    assembly::StartError,
     config::{Flag, Settings, Sources},
-    server::StartError,
 };
 use clap::{Parser, Subcommand};
 use std::{

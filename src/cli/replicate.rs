@@ -1,7 +1,7 @@
 //! `causeway replicate status | repair | scrub | add | remove | promote`.
 
 use super::{FAILED, catalog::Place, fail, report, say, wait};
-use crate::server::operate::{self, Done, Lack, Replicate, Replicated, ReplicationCounts, Reply, Request};
+use crate::operate::{self, Done, Lack, Replicate, Replicated, ReplicationCounts, Reply, Request};
 use std::{io::IsTerminal, process::ExitCode};
 
 #[derive(Debug, clap::Subcommand)]

@@ -1,7 +1,7 @@
 //! The output of commands: tables and reports for people, JSON for machines.
 
 use super::say;
-use crate::server::inspect::{Inspected, Outcome};
+use crate::operate::inspect::{Inspected, Outcome};
 use serde_json::{Value, json};
 use std::{fmt::Write, process::ExitCode};
 

@@ -2,12 +2,12 @@
 //! out when its reply was sent.
 
 use super::{
-    limits::LimitsInForce,
     place::{Line, Place},
     record::{Counted, Record, Recorded},
     request_id::RequestIds,
 };
 use crate::{
+    assembly::limits::LimitsInForce,
     edge::{Admitted, Edge, Reply},
     model::Timestamp,
     s3::{About, Arrival, ErrorCode, Response, S3Error, Service},

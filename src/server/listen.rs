@@ -1,7 +1,9 @@
 //! Sockets to listen on.
 
-use super::error::StartError;
-use crate::config::{Address, Server};
+use crate::{
+    assembly::StartError,
+    config::{Address, Server},
+};
 use rustix::{
     io::Errno,
     net::{AddressFamily, SocketFlags, SocketType, sockopt},

@@ -9,7 +9,6 @@ mod bucket;
 mod documents;
 mod error;
 mod places;
-pub mod probe;
 pub mod scrub;
 pub mod settings;
 mod setup;

@@ -35,22 +35,22 @@ use std::{
 };
 
 /// Backends that are open, by name.
-pub(super) type Opened = HashMap<String, Arc<dyn Backend>>;
+pub(crate) type Opened = HashMap<String, Arc<dyn Backend>>;
 
 /// What drivers receive besides their own settings.
-pub(super) struct Opening<'s> {
-    pub(super) settings: &'s Settings,
+pub(crate) struct Opening<'s> {
+    pub(crate) settings: &'s Settings,
     /// The name of the backend.
-    pub(super) name: &'s str,
+    pub(crate) name: &'s str,
     /// The directory for spools.
-    pub(super) spool: &'s Path,
-    pub(super) catalog: Arc<dyn Catalog>,
-    pub(super) workers: Workers,
+    pub(crate) spool: &'s Path,
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) workers: Workers,
     /// The open backends of which this one may consist.
-    pub(super) opened: &'s Opened,
+    pub(crate) opened: &'s Opened,
 }
 
-pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Arc<dyn Backend>, StoreError> {
+pub(crate) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Arc<dyn Backend>, StoreError> {
     let Opening { settings, catalog, .. } = &opening;
     let catalog = catalog.clone();
     Ok(match backend {
@@ -313,13 +313,13 @@ fn onedrive(onedrive: &config::OnedriveBackend, dir: PathBuf) -> Result<Onedrive
 }
 
 /// One of the addresses of a directory's authority.
-pub(super) fn microsoft(onedrive: &config::OnedriveBackend, what: &str) -> Result<Endpoint, StoreError> {
+pub(crate) fn microsoft(onedrive: &config::OnedriveBackend, what: &str) -> Result<Endpoint, StoreError> {
     let login = onedrive.login_endpoint.to_string();
     let address = format!("{}/{}/oauth2/v2.0/{what}", login.trim_end_matches('/'), onedrive.tenant);
     Endpoint::parse(&address).ok_or_else(|| senseless("tenant is no name of a directory"))
 }
 
-pub(super) fn onedrive_wire(onedrive: &config::OnedriveBackend) -> WireSettings {
+pub(crate) fn onedrive_wire(onedrive: &config::OnedriveBackend) -> WireSettings {
     wire(
         onedrive.timeout,
         onedrive.connect_timeout,
@@ -344,7 +344,7 @@ fn dropbox(dropbox: &config::DropboxBackend) -> Result<DropboxSettings, StoreErr
     })
 }
 
-pub(super) fn dropbox_wire(dropbox: &config::DropboxBackend) -> WireSettings {
+pub(crate) fn dropbox_wire(dropbox: &config::DropboxBackend) -> WireSettings {
     wire(
         dropbox.timeout,
         dropbox.connect_timeout,
@@ -354,7 +354,7 @@ pub(super) fn dropbox_wire(dropbox: &config::DropboxBackend) -> WireSettings {
     )
 }
 
-pub(super) fn gdrive_wire(gdrive: &config::GdriveBackend) -> WireSettings {
+pub(crate) fn gdrive_wire(gdrive: &config::GdriveBackend) -> WireSettings {
     wire(
         gdrive.timeout,
         gdrive.connect_timeout,

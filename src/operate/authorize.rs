@@ -1,8 +1,8 @@
 //! A person grants a configured backend access to a drive: in a browser that returns to this machine, or with
 //! a code on another device. This module only obtains the token; the caller stores it.
 
-use super::{backends, error::StartError};
 use crate::{
+    assembly::{StartError, backends},
     backend::oauth::{Asking, Authorization},
     config::{self, Settings},
     model::Secret,
