@@ -92,8 +92,9 @@ section! {
         max_connections_per_address: Option<usize> = Unset("a quarter of `max_connections`"),
         /// Like `max_requests`, for one address.
         max_requests_per_address: Option<usize> = Unset("as many as are left to others: half of `max_requests` for one alone"),
-        /// Proxies whose `X-Forwarded-For` says who the client is. They may open any number of connections,
-        /// and limits for one address are those of their clients.
+        /// Proxies whose `X-Forwarded-For` says who the client is, and whose `X-Forwarded-Proto` says whether it
+        /// uses TLS. They may open any number of connections, and limits for one address are those of their
+        /// clients.
         trusted_proxies: Option<Networks> = Unset("none"),
         /// Bytes of bodies, documents and replies that may be in memory at once. Requests wait for them. One
         /// address may use as much as is left to others: half of it, if there is no other.
