@@ -138,7 +138,7 @@ fn s3(s3: &config::S3Backend) -> Result<S3Settings, StoreError> {
         project: None,
         conditional_writes: told(s3.conditional_writes),
         checksums: told(s3.checksums),
-        wire: wire(s3.timeout, s3.connect_timeout, s3.attempts, s3.max_requests, s3.ca_file.as_deref()),
+        wire: wire(&s3.http),
     })
 }
 
@@ -170,7 +170,7 @@ fn gcs(gcs: &config::GcsBackend) -> Result<S3Settings, StoreError> {
         project: gcs.project.clone(),
         conditional_writes: None,
         checksums: None,
-        wire: wire(gcs.timeout, gcs.connect_timeout, gcs.attempts, gcs.max_requests, gcs.ca_file.as_deref()),
+        wire: wire(&gcs.http),
     })
 }
 
@@ -187,13 +187,7 @@ fn azblob(azblob: &config::AzblobBackend) -> AzblobSettings {
         tenant_id: azblob.tenant_id.clone(),
         client_id: azblob.client_id.clone(),
         client_secret: secret(&azblob.client_secret),
-        wire: wire(
-            azblob.timeout,
-            azblob.connect_timeout,
-            azblob.attempts,
-            azblob.max_requests,
-            azblob.ca_file.as_deref(),
-        ),
+        wire: wire(&azblob.http),
         ..AzblobSettings::default()
     }
 }
@@ -249,13 +243,7 @@ fn webdav(webdav: &config::WebdavBackend) -> Result<WebdavSettings, StoreError> 
         url: webdav.url.clone(),
         access,
         escapes_marks: webdav.escapes_marks,
-        wire: wire(
-            webdav.timeout,
-            webdav.connect_timeout,
-            webdav.attempts,
-            webdav.max_requests,
-            webdav.ca_file.as_deref(),
-        ),
+        wire: wire(&webdav.http),
     })
 }
 
@@ -285,7 +273,7 @@ fn gdrive(gdrive: &config::GdriveBackend) -> Result<GdriveSettings, StoreError> 
         folder: gdrive.folder.clone(),
         root: gdrive.root.clone(),
         trash: gdrive.trash,
-        wire: gdrive_wire(gdrive),
+        wire: wire(&gdrive.http),
     })
 }
 
@@ -308,7 +296,7 @@ fn onedrive(onedrive: &config::OnedriveBackend, dir: PathBuf) -> Result<Onedrive
         drive: onedrive.drive.clone(),
         root: onedrive.root.clone(),
         dir,
-        wire: onedrive_wire(onedrive),
+        wire: wire(&onedrive.http),
     })
 }
 
@@ -317,16 +305,6 @@ pub(crate) fn microsoft(onedrive: &config::OnedriveBackend, what: &str) -> Resul
     let login = onedrive.login_endpoint.to_string();
     let address = format!("{}/{}/oauth2/v2.0/{what}", login.trim_end_matches('/'), onedrive.tenant);
     Endpoint::parse(&address).ok_or_else(|| senseless("tenant is no name of a directory"))
-}
-
-pub(crate) fn onedrive_wire(onedrive: &config::OnedriveBackend) -> WireSettings {
-    wire(
-        onedrive.timeout,
-        onedrive.connect_timeout,
-        onedrive.attempts,
-        onedrive.max_requests,
-        onedrive.ca_file.as_deref(),
-    )
 }
 
 fn dropbox(dropbox: &config::DropboxBackend) -> Result<DropboxSettings, StoreError> {
@@ -340,28 +318,8 @@ fn dropbox(dropbox: &config::DropboxBackend) -> Result<DropboxSettings, StoreErr
         app_secret: dropbox.client_secret.as_ref().map(|secret| secret.secret.clone()),
         refresh_token: refresh_token.secret.clone(),
         root: dropbox.root.clone(),
-        wire: dropbox_wire(dropbox),
+        wire: wire(&dropbox.http),
     })
-}
-
-pub(crate) fn dropbox_wire(dropbox: &config::DropboxBackend) -> WireSettings {
-    wire(
-        dropbox.timeout,
-        dropbox.connect_timeout,
-        dropbox.attempts,
-        dropbox.max_requests,
-        dropbox.ca_file.as_deref(),
-    )
-}
-
-pub(crate) fn gdrive_wire(gdrive: &config::GdriveBackend) -> WireSettings {
-    wire(
-        gdrive.timeout,
-        gdrive.connect_timeout,
-        gdrive.attempts,
-        gdrive.max_requests,
-        gdrive.ca_file.as_deref(),
-    )
 }
 
 fn ftp(ftp: &config::FtpBackend) -> FtpSettings {
@@ -448,13 +406,7 @@ fn service(service: &config::ServiceBackend, opening: &Opening<'_>) -> OpenDalSe
         rate: service.rate.and_then(|rate| u32::try_from(rate).ok()),
         spool: opening.spool.join(opening.name).join("drafts"),
         spool_size: opening.settings.server.spool_size.0,
-        wire: wire(
-            service.timeout,
-            service.connect_timeout,
-            service.attempts,
-            service.max_requests,
-            service.ca_file.as_deref(),
-        ),
+        wire: wire(&service.http),
     }
 }
 
@@ -477,15 +429,15 @@ fn told(promise: Promise) -> Option<bool> {
     }
 }
 
-fn wire(
-    timeout: Duration,
-    connect_timeout: Duration,
-    attempts: usize,
-    max_requests: usize,
-    ca_file: Option<&Path>,
-) -> WireSettings {
-    let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
-    WireSettings { timeout, connect_timeout, attempts, max_requests, ca_file: ca_file.map(Path::to_owned) }
+/// How a driver sends requests over HTTP.
+pub(crate) fn wire(http: &config::Http) -> WireSettings {
+    WireSettings {
+        timeout: http.timeout,
+        connect_timeout: http.connect_timeout,
+        attempts: u32::try_from(http.attempts).unwrap_or(u32::MAX),
+        max_requests: http.max_requests,
+        ca_file: http.ca_file.clone(),
+    }
 }
 
 fn senseless(what: &str) -> StoreError {

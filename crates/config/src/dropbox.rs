@@ -2,13 +2,13 @@
 
 use super::{
     error::ConfigErrors,
+    http::Http,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     value::Setting,
 };
 use crate::model::Endpoint;
 use Fallback::{Required, Text, Unset};
-use std::{path::PathBuf, time::Duration};
 
 section! {
     /// `type = "dropbox"`: Dropbox. Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the bucket's
@@ -31,17 +31,6 @@ section! {
         authorize_endpoint: Endpoint = Text("https://www.dropbox.com/oauth2/authorize"),
         /// Where tokens are got.
         token_endpoint: Endpoint = Text("https://api.dropboxapi.com/oauth2/token"),
-        /// A reply, or the next piece of one, must come within this time.
-        timeout: Duration = Text("60s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
-        /// lost, must say something within it, too.
-        connect_timeout: Duration = Text("3s"),
-        /// Maximum number of times that a request is sent, if repeating it is safe.
-        attempts: usize = Text("4"),
-        /// Maximum number of requests in flight; further ones wait, and are answered 503 SlowDown after
-        /// `timeout`.
-        max_requests: usize = Text("32"),
-        /// A PEM file with certificates to trust besides the public ones.
-        ca_file: Option<PathBuf> = Unset("the public authorities only"),
+        ..http: Http = ("60s", "32"),
     }
 }

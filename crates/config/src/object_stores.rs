@@ -2,13 +2,13 @@
 
 use super::{
     error::ConfigErrors,
+    http::Http,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     value::{Addressing, Promise, Setting},
 };
 use crate::model::Endpoint;
 use Fallback::{Text, Unset};
-use std::{path::PathBuf, time::Duration};
 
 section! {
     /// `type = "s3"`: a storage that speaks S3: AWS, MinIO, Cloudflare R2, Wasabi, Backblaze B2, DigitalOcean
@@ -41,18 +41,7 @@ section! {
         /// verified and forgotten. For SHA512, MD5 and the XXHASHes, `yes` has no effect: each is tried out
         /// when it is first used.
         checksums: Promise = Text("auto"),
-        /// A reply, or the next piece of one, must come within this time.
-        timeout: Duration = Text("30s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
-        /// lost, must say something within it, too.
-        connect_timeout: Duration = Text("3s"),
-        /// Maximum number of times that a request is sent, if repeating it is safe.
-        attempts: usize = Text("4"),
-        /// Maximum number of requests in flight; further ones wait, and are answered 503 SlowDown after
-        /// `timeout`.
-        max_requests: usize = Text("256"),
-        /// A PEM file with certificates to trust besides the public ones.
-        ca_file: Option<PathBuf> = Unset("the public authorities only"),
+        ..http: Http = ("30s", "256"),
     }
 }
 
@@ -78,18 +67,7 @@ section! {
         secret_key: Option<SecretSetting> = Unset("none"),
         /// Send requests without credentials: for public buckets.
         anonymous: bool = Text("false"),
-        /// A reply, or the next piece of one, must come within this time.
-        timeout: Duration = Text("30s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
-        /// lost, must say something within it, too.
-        connect_timeout: Duration = Text("3s"),
-        /// Maximum number of times that a request is sent, if repeating it is safe.
-        attempts: usize = Text("4"),
-        /// Maximum number of requests in flight; further ones wait, and are answered 503 SlowDown after
-        /// `timeout`.
-        max_requests: usize = Text("256"),
-        /// A PEM file with certificates to trust besides the public ones.
-        ca_file: Option<PathBuf> = Unset("the public authorities only"),
+        ..http: Http = ("30s", "256"),
     }
 }
 
@@ -115,17 +93,6 @@ section! {
         client_id: Option<String> = Unset("none"),
         /// The secret of that application.
         client_secret: Option<SecretSetting> = Unset("none"),
-        /// A reply, or the next piece of one, must come within this time.
-        timeout: Duration = Text("30s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
-        /// lost, must say something within it, too.
-        connect_timeout: Duration = Text("3s"),
-        /// Maximum number of times that a request is sent, if repeating it is safe.
-        attempts: usize = Text("4"),
-        /// Maximum number of requests in flight; further ones wait, and are answered 503 SlowDown after
-        /// `timeout`.
-        max_requests: usize = Text("256"),
-        /// A PEM file with certificates to trust besides the public ones.
-        ca_file: Option<PathBuf> = Unset("the public authorities only"),
+        ..http: Http = ("30s", "256"),
     }
 }

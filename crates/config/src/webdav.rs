@@ -2,13 +2,13 @@
 
 use super::{
     error::ConfigErrors,
+    http::Http,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     value::Setting,
 };
 use crate::model::Endpoint;
 use Fallback::{Required, Text, Unset};
-use std::{path::PathBuf, time::Duration};
 
 section! {
     /// `type = "webdav"`: a folder of a WebDAV server: Nextcloud, ownCloud, Koofr, Apache, rclone and the
@@ -28,17 +28,6 @@ section! {
         /// such names, as WsgiDAV. Without it these answer 400 to such keys; with it, files that others gave
         /// such names are not seen.
         escapes_marks: bool = Text("false"),
-        /// A reply, or the next piece of one, must come within this time.
-        timeout: Duration = Text("30s"),
-        /// TCP and TLS must be done within this time. A storage that has never answered, or not since it was
-        /// lost, must say something within it, too.
-        connect_timeout: Duration = Text("3s"),
-        /// Maximum number of times that a request is sent, if repeating it is safe.
-        attempts: usize = Text("4"),
-        /// Maximum number of requests in flight; further ones wait, and are answered 503 SlowDown after
-        /// `timeout`.
-        max_requests: usize = Text("64"),
-        /// A PEM file with certificates to trust besides the public ones.
-        ca_file: Option<PathBuf> = Unset("the public authorities only"),
+        ..http: Http = ("30s", "64"),
     }
 }
