@@ -133,15 +133,11 @@ impl LimitsInForce {
             return Ok((backend, None));
         }
         let limiter = Limiter::new(limits);
-        let budget = match has_budget {
-            true => {
-                let ledger = self.ledger(data)?;
-                Some((
-                    ledger.account(name, Budget { requests, download, at_budget }, Timestamp::now()),
-                    ledger,
-                ))
-            }
-            false => None,
+        let budget = if has_budget {
+            let ledger = self.ledger(data)?;
+            Some((ledger.account(name, Budget { requests, download, at_budget }, Timestamp::now()), ledger))
+        } else {
+            None
         };
         let account = budget.as_ref().map(|(account, _)| account.clone());
         let limited = LimitedBackend::new(backend, limiter.clone(), budget);

@@ -277,11 +277,10 @@ fn scrub(bucket: String, place: &Place, bytes: bool, as_json: bool) -> Result<Ex
         Done::Scrubbed(counts) => counts,
         _ => return Err(fail(FAILED, "the server answered something else")),
     };
-    match as_json {
-        true => report::document(
-            &json!({ "bucket": bucket, "bytes": bytes, "counts": counts, "findings": findings }),
-        ),
-        false => say(&format!("bucket {bucket}: {}\n", scrubbed(&counts, bytes))),
+    if as_json {
+        report::document(&json!({ "bucket": bucket, "bytes": bytes, "counts": counts, "findings": findings }))
+    } else {
+        say(&format!("bucket {bucket}: {}\n", scrubbed(&counts, bytes)))
     }
     Ok(if counts.differing + counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }

@@ -75,9 +75,10 @@ pub(super) fn inspected_document(found: &Inspected) -> Value {
 
 /// Prints what was found, and returns the exit code: a capability that a storage lacks is no failure.
 pub(super) fn conclude(found: &Inspected, as_json: bool) -> ExitCode {
-    match as_json {
-        true => document(&inspected_document(found)),
-        false => inspected(found),
+    if as_json {
+        document(&inspected_document(found))
+    } else {
+        inspected(found)
     }
     if found.report.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) }
 }

@@ -333,9 +333,6 @@ impl Body for Recorded {
 
     fn size_hint(&self) -> SizeHint {
         // `rest` was taken from the body: the remaining reply is what is left of both.
-        match self.rest.is_empty() {
-            true => self.body.size_hint(),
-            false => SizeHint::default(),
-        }
+        if self.rest.is_empty() { self.body.size_hint() } else { SizeHint::default() }
     }
 }

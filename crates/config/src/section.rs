@@ -199,9 +199,12 @@ impl<'a> Reader<'a> {
                 .map_err(|why| ConfigError::new(node.origin.clone(), format!("{path} {why}")).into()),
             (None, Fallback::Text(text)) => T::parse(&Node::text(text, self.origin.clone()), &context)
                 .map_err(|why| self.error(format!("{path} {why}")).into()),
-            (None, _) => T::absent().ok_or_else(|| match self.misspelt.iter().any(|near| near == name) {
-                true => ConfigErrors::default(),
-                false => self.missing(name, T::KIND).into(),
+            (None, _) => T::absent().ok_or_else(|| {
+                if self.misspelt.iter().any(|near| near == name) {
+                    ConfigErrors::default()
+                } else {
+                    self.missing(name, T::KIND).into()
+                }
             }),
         }
     }

@@ -114,12 +114,11 @@ impl Store for FsStore {
                 Some(found) => found,
                 None => inner.volume.look_up(&name)?.ok_or(StoreErrorKind::NoSuchKey)?,
             };
-            Ok(match found.record.is_some() {
-                true => {
-                    let info = found.info();
-                    (None, Ok(reply(&inner, found, info, &request)?))
-                }
-                false => (Some(request), Err(found)),
+            Ok(if found.record.is_some() {
+                let info = found.info();
+                (None, Ok(reply(&inner, found, info, &request)?))
+            } else {
+                (Some(request), Err(found))
             })
         })
         .await?;

@@ -315,9 +315,10 @@ impl Drive {
 
     /// Moves a file to the trash, or deletes it. A file that is already gone counts as removed.
     pub(super) async fn remove(&self, id: &str, trash: bool) -> Result<()> {
-        let mut outcome = match trash {
-            true => self.trash(id).await?,
-            false => self.client.file(Method::DELETE, id).send(Again::Harmless).await?.map(drop),
+        let mut outcome = if trash {
+            self.trash(id).await?
+        } else {
+            self.client.file(Method::DELETE, id).send(Again::Harmless).await?.map(drop)
         };
         // In shared drives few may delete, but all who write may trash.
         if outcome.as_ref().is_err_and(|refusal| {

@@ -157,9 +157,10 @@ impl Remote {
     }
 
     async fn authorised(&self) -> Result<Operator> {
-        match swift::gets_tokens(&self.options) {
-            true => self.build(Some(("token", swift::token(&self.line, &self.options).await?))),
-            false => self.build(None),
+        if swift::gets_tokens(&self.options) {
+            self.build(Some(("token", swift::token(&self.line, &self.options).await?)))
+        } else {
+            self.build(None)
         }
     }
 
@@ -269,9 +270,10 @@ impl Remote {
     }
 
     pub(super) fn check(&self, path: &str) -> Result<()> {
-        match self.fits(path) {
-            true => Ok(()),
-            false => Err(StoreError::new(StoreErrorKind::KeyTooLong, "the service takes no names so long")),
+        if self.fits(path) {
+            Ok(())
+        } else {
+            Err(StoreError::new(StoreErrorKind::KeyTooLong, "the service takes no names so long"))
         }
     }
 
@@ -364,11 +366,10 @@ impl Remote {
 
     /// Returns whether a path is a folder, if it is no file.
     async fn is_folder(&self, path: &str) -> Result<bool> {
-        match self.service.is_flat() {
-            true => {
-                Ok(self.known_folders.is_clear(path, Instant::now()) || self.holds_something(path).await?)
-            }
-            false => Ok(self.look(path).await?.is_some_and(|stat| stat.kind == Kind::Folder)),
+        if self.service.is_flat() {
+            Ok(self.known_folders.is_clear(path, Instant::now()) || self.holds_something(path).await?)
+        } else {
+            Ok(self.look(path).await?.is_some_and(|stat| stat.kind == Kind::Folder))
         }
     }
 
@@ -381,9 +382,10 @@ impl Remote {
         let mut next = unclear;
         while clear < unclear {
             // The last first: mostly it is there.
-            match self.is_folder(folders[next - 1]).await? {
-                true => clear = next,
-                false => unclear = next - 1,
+            if self.is_folder(folders[next - 1]).await? {
+                clear = next;
+            } else {
+                unclear = next - 1;
             }
             next = clear + (unclear - clear).div_ceil(2);
         }

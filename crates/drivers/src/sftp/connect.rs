@@ -198,10 +198,11 @@ async fn rsa_hash(
     handle: &Handle<Client>,
     is_rsa: bool,
 ) -> std::result::Result<Option<HashAlg>, russh::Error> {
-    match is_rsa {
+    if is_rsa {
         // A server that does not say takes what all have taken for years.
-        true => Ok(handle.best_supported_rsa_hash().await?.unwrap_or(Some(HashAlg::Sha512))),
-        false => Ok(None),
+        Ok(handle.best_supported_rsa_hash().await?.unwrap_or(Some(HashAlg::Sha512)))
+    } else {
+        Ok(None)
     }
 }
 
