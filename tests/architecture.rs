@@ -63,7 +63,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("edge", &["model", "store", "access", "s3"]),
     // What operators ask.
     ("admin", &["telemetry"]),
-    ("control", &["model", "store", "catalog", "backend", "work", "buckets", "access", "telemetry"]),
+    ("control", &["model", "store", "catalog", "backend", "work", "buckets", "access"]),
     // What is built from the settings: the one place that wires all of it.
     (
         "assembly",
@@ -91,8 +91,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "operate",
         &[
-            "model", "store", "catalog", "backend", "work", "buckets", "config", "access", "control",
-            "assembly",
+            "model", "store", "catalog", "backend", "work", "drivers", "buckets", "config", "access",
+            "control", "assembly",
         ],
     ),
     // Sockets, and the life of a request.

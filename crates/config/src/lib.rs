@@ -4,7 +4,7 @@
 //! `edit` writes: the configuration, and a new seal key.
 //!
 //! Invariants:
-//! - every key is declared once, in `settings`, with its type, its default and its description: reading,
+//! - every key is declared once, in a `section!`, with its type, its default and its description: reading,
 //!   showing and `docs/configuration.md` all follow from that declaration;
 //! - a key that is not declared is an error, in whatever source;
 //! - an error says where the value came from (file and line, variable, or flag) and never repeats a secret.
