@@ -13,7 +13,7 @@ use std::fmt::Write;
 
 const INTRODUCTION: &str = r#"# Configuration
 
-<!-- Made from crates/config/src/settings.rs; `CAUSEWAY_BLESS=1 cargo test --test server reference` writes it again. -->
+<!-- Made from crates/config/src; `CAUSEWAY_BLESS=1 cargo test --test server reference` writes it again. -->
 
 Causeway runs without any configuration. What it can be told, it takes from these sources, each overriding the ones before:
 

@@ -82,10 +82,9 @@ macro_rules! section {
                         help: concat!($($help),+),
                     },)*
                 ];
-                const EMBEDDED: &[Row] = Row::of_embedded(&[
-                    $(&<$shared>::rows($timeout, $max_requests),)?
-                ]);
-                &Row::joined::<{ OWN.len() + EMBEDDED.len() }>(OWN, EMBEDDED)
+                const EMBEDDED: &[&[Row]] = &[$(&<$shared>::rows($timeout, $max_requests),)?];
+                const COUNT: usize = OWN.len() + Row::of_embedded(EMBEDDED).len();
+                &Row::joined::<COUNT>(OWN, Row::of_embedded(EMBEDDED))
             };
 
             fn read(reader: &mut Reader<'_>) -> Result<Self, ConfigErrors> {
@@ -104,14 +103,17 @@ macro_rules! section {
             }
 
             fn show(&self) -> Vec<(&'static str, Option<String>)> {
-                [vec![$((stringify!($field), self.$field.show())),*], $(self.$http.show(),)?].concat()
+                let own: Vec<(&'static str, Option<String>)> =
+                    vec![$((stringify!($field), self.$field.show())),*];
+                [own, $(self.$http.show(),)?].concat()
             }
 
             // A section without keys compares nothing.
             #[allow(unused_variables)]
             fn changed(&self, other: &Self) -> Vec<&'static str> {
                 let differ: Vec<(&'static str, bool)> = vec![$((stringify!($field), self.$field != other.$field)),*];
-                let own = differ.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
+                let differ = differ.into_iter().filter(|(_, differs)| *differs);
+                let own: Vec<&'static str> = differ.map(|(name, _)| name).collect();
                 [own, $(self.$http.changed(&other.$http),)?].concat()
             }
         }

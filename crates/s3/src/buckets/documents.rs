@@ -8,7 +8,7 @@ use super::{
     Buckets,
     bucket::Bucket,
     error::BucketError,
-    settings::{BucketSettings, Kind, Registered, document},
+    settings::{BucketSettings, Registered, document},
 };
 use crate::catalog::{CatalogError, CatalogErrorKind, Expected};
 
@@ -21,11 +21,11 @@ impl Buckets {
         };
         match document::<K>(value) {
             Some(document) => {
-                drop(self.catalog().set_document(bucket.id(), Expected::Any, document).await.map_err(gone)?)
+                self.catalog().set_document(bucket.id(), Expected::Any, document).await.map_err(gone)?;
             }
-            None => drop(
-                self.catalog().delete_document(bucket.id(), K::NAME, Expected::Any).await.map_err(gone)?,
-            ),
+            None => {
+                self.catalog().delete_document(bucket.id(), K::NAME, Expected::Any).await.map_err(gone)?;
+            }
         }
         self.read_settings(bucket).await
     }
