@@ -223,7 +223,7 @@ fn monitor(shared: &Shared, name: &str) -> Result<Reply, Refusal> {
             &json!({ "operation": "ItemCopy", "percentageComplete": 27.8, "status": "inProgress" }),
         ));
     }
-    Ok(if done {
+    Ok(if *done {
         json_reply(202, &json!({ "percentageComplete": 100.0, "status": "completed", "resourceId": "01" }))
     } else {
         json_reply(
