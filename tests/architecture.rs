@@ -63,10 +63,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("edge", &["model", "store", "access", "s3"]),
     // Requests of operators.
     ("admin", &["telemetry"]),
-    ("control", &["model", "store", "catalog", "backend", "work", "buckets", "access", "telemetry"]),
-    // Sockets, and the one module that builds and connects all others.
+    ("control", &["model", "store", "catalog", "backend", "work", "buckets", "access"]),
+    // What is built from the settings: the one place that wires all of it.
     (
-        "server",
+        "assembly",
         &[
             "model",
             "store",
@@ -85,12 +85,39 @@ const LAYERS: &[(&str, &[&str])] = &[
             "jobs",
             "s3",
             "edge",
-            "admin",
-            "control",
         ],
     ),
-    // The command line.
-    ("cli", &["model", "config", "telemetry", "server"]),
+    // What commands do without the running server.
+    (
+        "operate",
+        &[
+            "model", "store", "catalog", "backend", "work", "drivers", "buckets", "config", "access",
+            "control", "assembly",
+        ],
+    ),
+    // Sockets, and the life of a request.
+    (
+        "server",
+        &[
+            "model",
+            "store",
+            "catalog",
+            "backend",
+            "drivers",
+            "buckets",
+            "config",
+            "telemetry",
+            "access",
+            "jobs",
+            "s3",
+            "edge",
+            "admin",
+            "control",
+            "assembly",
+        ],
+    ),
+    // The process.
+    ("cli", &["model", "config", "telemetry", "assembly", "operate", "server"]),
 ];
 
 /// Crates that only these modules use, so that replacing one changes only these modules.
@@ -115,12 +142,12 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
         "rustix",
         &[
             "access/root",
+            "assembly/data",
             "drivers/fs",
             "drivers/ftp/connect",
             "backend/space",
             "catalog/sqlite/reserve",
             "cli/prompt",
-            "server/data",
             "server/listen",
             "store/error",
             "telemetry/process",

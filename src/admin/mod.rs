@@ -121,9 +121,10 @@ impl Admin {
     /// reach no backend is not ready: another server may do better.
     fn ready(&self) -> (StatusCode, String) {
         let unreachable = self.metrics.backends.unreachable();
-        let (code, status) = match unreachable.are_all {
-            true => (StatusCode::SERVICE_UNAVAILABLE, "unreachable"),
-            false => (StatusCode::OK, "ready"),
+        let (code, status) = if unreachable.are_all {
+            (StatusCode::SERVICE_UNAVAILABLE, "unreachable")
+        } else {
+            (StatusCode::OK, "ready")
         };
         let unreachable: serde_json::Map<_, _> =
             unreachable.backends.into_iter().map(|(name, why)| (name, why.into())).collect();

@@ -3,7 +3,7 @@
 use super::{Configuration, FAILED, SENSELESS, fail, report, say, wait};
 use crate::{
     config::{self, EditError},
-    server::{
+    operate::{
         authorize::{self, Telling, Way},
         inspect,
     },
@@ -17,38 +17,38 @@ pub(super) enum Command {
     List {
         #[command(flatten)]
         configuration: Configuration,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Try out what a backend keeps of S3's promises, on objects that are removed again. Exit code 1 if
-    /// anything failed.
+    /// Try out what a backend keeps of S3's promises, on objects that are removed again. The exit code is 1
+    /// if anything failed.
     ///
-    /// It is tried in the first configured bucket that the backend holds, or beside its buckets where that is
-    /// possible.
+    /// The probe uses the first configured bucket that the backend holds, or a place beside its buckets where
+    /// that is possible.
     Probe {
-        /// The backend's name in the configuration.
+        /// Probe the backend of this name in the configuration.
         name: String,
         #[command(flatten)]
         configuration: Configuration,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
-        /// Where to try it: BUCKET or BUCKET/PREFIX on an object store, a directory below the root on a disk.
+        /// Use this place: BUCKET or BUCKET/PREFIX on an object store, a directory below the root on a disk.
         #[arg(long, value_name = "PLACE")]
         place: Option<String>,
     },
-    /// Let a backend into a person's drive: the token that comes of it is stored sealed in the configuration.
+    /// Give a backend access to a person's drive. The token is stored sealed in the configuration.
     ///
-    /// The configuration names the application (client_id and client_secret) that you have registered with
-    /// the provider.
+    /// The configuration must name the application (client_id and client_secret) that you have registered
+    /// with the provider.
     Authorize {
-        /// The backend's name in the configuration.
+        /// Authorize the backend of this name in the configuration.
         name: String,
         #[command(flatten)]
         configuration: Configuration,
-        /// With a code to type on another device, instead of a browser on this one. Google then shows only
-        /// files that the application has made.
+        /// Show a code to type on another device, instead of using a browser on this one. Google then shows
+        /// only files that the application has made.
         #[arg(long)]
         device: bool,
     },

@@ -3,10 +3,7 @@
 use super::{Configuration, FAILED, SENSELESS, catalog::Place, fail, prompt, report, say, wait};
 use crate::{
     config::{self, Addition, EditError, SecretSource},
-    server::{
-        DataMemory, inspect,
-        operate::{self, Adoption, Done, Finding, Reply, Request, Scanned, ScrubCounts},
-    },
+    operate::{self, Adoption, DataMemory, Done, Finding, Reply, Request, Scanned, ScrubCounts, inspect},
 };
 use serde_json::json;
 use std::{
@@ -21,93 +18,98 @@ pub(super) enum Command {
     List {
         #[command(flatten)]
         configuration: Configuration,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Try out whether a bucket can be listed, written, read and deleted in. Exit code 1 if not.
+    /// Try out whether objects of a bucket can be listed, written, read and deleted. The exit code is 1 if
+    /// not.
     Validate {
-        /// The bucket's name in the configuration.
+        /// Check the bucket of this name in the configuration.
         name: String,
         #[command(flatten)]
         configuration: Configuration,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Look through a bucket's storage for what others put, changed or took away, so that listings show it.
+    /// Scan a bucket's storage for what other programs created, changed or removed, so that listings show it.
     ///
-    /// A running server does it. Interrupted, another scan goes on about where this one was.
+    /// A running server does the scan. After an interruption, the next scan continues about where this one
+    /// stopped.
     Scan {
-        /// The bucket's name.
+        /// Scan the bucket of this name.
         name: String,
         #[command(flatten)]
         place: Place,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Compare what a bucket lists with its objects. Exit code 1 if anything differs, or cannot be read.
+    /// Compare what a bucket lists with its objects. The exit code is 1 if anything differs or cannot be
+    /// read.
     ///
-    /// Caches are left out. Nothing is repaired: `replicate scrub` does that for buckets on several backends.
-    /// A running server does it. What lies in the storage and is not listed, a scan finds.
+    /// Caches are not asked. Nothing is repaired: `replicate scrub` does that for buckets on several
+    /// backends. A running server does the work. Files that are in the storage and not listed are found by a
+    /// scan.
     Scrub {
-        /// The bucket's name.
+        /// Compare the bucket of this name.
         name: String,
         #[command(flatten)]
         place: Place,
-        /// Read every object, too, and compare its bytes with its ETag, its checksum and its size.
+        /// Read every object too, and compare its bytes with its ETag, its checksum and its size.
         #[arg(long)]
         bytes: bool,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Add a bucket to the configuration, and the backend it needs, once it was tried out.
+    /// Try out a bucket, then add it and the backend that it needs to the configuration.
     ///
     /// Secrets are stored sealed. Nothing is written if a check fails.
     Add(Box<AddArguments>),
-    /// Make a bucket of what lies on a backend already, and nobody made through S3.
+    /// Make a bucket of data that is on a backend already and was not created through S3.
     ///
-    /// Clients get nothing that was there before them: whoever creates a bucket of that name is refused. A
-    /// running server does it.
+    /// Clients cannot do this: a client that creates a bucket of that name is refused. A running server does
+    /// the work.
     Adopt {
-        /// The name that clients will use.
+        /// Give the bucket this name for clients.
         name: String,
         #[command(flatten)]
         place: Place,
-        /// The backend where it lies [default: that of buckets created through S3].
+        /// Look on this backend [default: that of buckets created through S3].
         #[arg(long, value_name = "NAME")]
         backend: Option<String>,
-        /// The bucket or container there, on backends that have such [default: that of the backend, or else
-        /// NAME].
+        /// Look in this bucket or container, on backends that have such [default: that of the backend, or
+        /// else NAME].
         #[arg(long, value_name = "NAME")]
         remote: Option<String>,
-        /// The directory on the backend, or the prefix in the remote bucket [default: NAME, or all of a
-        /// remote bucket].
+        /// Take this directory on the backend, or this prefix in the remote bucket [default: NAME, or all of
+        /// a remote bucket].
         #[arg(long, value_name = "PATH")]
         prefix: Option<String>,
-        /// The access key of the identity that gets it [default: the first administrator].
+        /// Give the bucket to the identity with this access key [default: the first administrator].
         #[arg(long, value_name = "KEY")]
         owner: Option<String>,
     },
-    /// Forget a bucket that is in no configuration, while no server runs. Its objects stay where they are.
+    /// Forget a bucket that is not in the configuration, while no server runs. Its objects stay where they
+    /// are.
     Forget {
-        /// The bucket's name.
+        /// Forget the bucket of this name.
         name: String,
         #[command(flatten)]
         place: Place,
     },
-    /// Remove a bucket from the configuration. Its data stay where they are.
+    /// Remove a bucket from the configuration. Its data stays where it is.
     Remove {
-        /// The bucket's name in the configuration.
+        /// Remove the bucket of this name from the configuration.
         name: String,
         #[command(flatten)]
         configuration: Configuration,
-        /// The server's data directory, if not that of the configuration.
+        /// Use this data directory of the server, instead of that of the configuration.
         #[arg(long, value_name = "DIR")]
         data: Option<String>,
-        /// Remove its backend, too. Nothing else may be on it.
+        /// Remove its backend too. No other bucket may be on it.
         #[arg(long)]
         with_backend: bool,
     },
@@ -115,54 +117,54 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct AddArguments {
-    /// The name that clients will use.
+    /// Give the bucket this name for clients.
     name: String,
-    /// Where it is: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX,
+    /// Look at this place: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX,
     /// https://HOST/BUCKET/PREFIX, sftp://USER@HOST/FOLDER, ftps:// or ftp://, davs:// or dav://,
     /// gdrive:FOLDER, onedrive:FOLDER, dropbox:FOLDER, the type of any other backend and ':FOLDER', or a
     /// path.
     url: String,
     #[command(flatten)]
     configuration: Configuration,
-    /// The server's data directory, if not that of the configuration.
+    /// Use this data directory of the server, instead of that of the configuration.
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
-    /// A backend of the configuration that reaches it, or the name of the new one.
+    /// Use this backend of the configuration, or give the new one this name.
     #[arg(long, value_name = "NAME")]
     backend: Option<String>,
-    /// The region to sign for [default: what the URL or AWS_REGION says, or us-east-1].
+    /// Sign for this region [default: what the URL or AWS_REGION says, or us-east-1].
     #[arg(long)]
     region: Option<String>,
-    /// The access key id; on Azure the account. Without it, credentials are looked for where the provider's
-    /// own tools do.
+    /// Use this access key id; on Azure it is the account. Without it, credentials are looked for where the
+    /// provider's own tools do.
     #[arg(long, value_name = "KEY")]
     access_key: Option<String>,
-    /// The variable that holds the secret key. Without it, and without a file, it is asked for at the
-    /// terminal.
+    /// Read the secret key from this variable. Without a variable and without a file, the terminal asks for
+    /// it.
     #[arg(long, value_name = "VARIABLE")]
     secret_key_env: Option<String>,
-    /// The file that holds the secret key.
+    /// Read the secret key from this file.
     #[arg(long, value_name = "FILE", conflicts_with = "secret_key_env")]
     secret_key_file: Option<PathBuf>,
-    /// Azure: the variable that holds the connection string.
+    /// Read the connection string of Azure from this variable.
     #[arg(long, value_name = "VARIABLE")]
     connection_string_env: Option<String>,
-    /// Google: the file with the JSON of an account.
+    /// Read the JSON of a Google account from this file.
     #[arg(long, value_name = "FILE")]
     credentials_file: Option<PathBuf>,
-    /// Google: the project of a new bucket.
+    /// Create a new bucket in this project of Google Cloud.
     #[arg(long)]
     project: Option<String>,
-    /// A further setting of a new backend, as [backend.NAME] has it; may be repeated.
+    /// Set a further key of the new backend, as [backend.NAME] has it. The option may be repeated.
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
-    /// A secret setting of a new backend, and the variable that holds it; may be repeated.
+    /// Read a secret key of the new backend from this variable. The option may be repeated.
     #[arg(long, value_name = "KEY=VARIABLE", value_parser = pair)]
     secret_env: Vec<(String, String)>,
-    /// The same, and the file that holds it.
+    /// Read a secret key of the new backend from this file. The option may be repeated.
     #[arg(long, value_name = "KEY=FILE", value_parser = pair)]
     secret_file: Vec<(String, String)>,
-    /// Make the bucket, container, directory or folder if it is missing.
+    /// Create the bucket, container, directory or folder if it is missing.
     #[arg(long)]
     create: bool,
     /// Write the configuration without trying anything out.
@@ -275,11 +277,10 @@ fn scrub(bucket: String, place: &Place, bytes: bool, as_json: bool) -> Result<Ex
         Done::Scrubbed(counts) => counts,
         _ => return Err(fail(FAILED, "the server answered something else")),
     };
-    match as_json {
-        true => report::document(
-            &json!({ "bucket": bucket, "bytes": bytes, "counts": counts, "findings": findings }),
-        ),
-        false => say(&format!("bucket {bucket}: {}\n", scrubbed(&counts, bytes))),
+    if as_json {
+        report::document(&json!({ "bucket": bucket, "bytes": bytes, "counts": counts, "findings": findings }))
+    } else {
+        say(&format!("bucket {bucket}: {}\n", scrubbed(&counts, bytes)))
     }
     Ok(if counts.differing + counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }

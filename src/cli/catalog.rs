@@ -1,8 +1,8 @@
 //! `causeway catalog export | import | rebuild`.
 
 use super::{Configuration, FAILED, fail, say, wait};
-use crate::server::{
-    StartError,
+use crate::{
+    assembly::StartError,
     operate::{self, Clash, Header, Reply, Request, Scanned},
 };
 use serde::Serialize;
@@ -16,31 +16,31 @@ use std::{
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Write down what only the catalog knows: the buckets, and metadata of objects whose storage keeps none.
+    /// Export what only the catalog knows: the buckets, and metadata of objects whose storage keeps none.
     ///
-    /// A running server is asked for it. Uploads in progress are left out.
+    /// A running server does the export. Uploads in progress are left out.
     Export {
-        /// The file to write: lines of JSON. "-" is standard output.
+        /// Write lines of JSON to this file. "-" is standard output.
         file: PathBuf,
         #[command(flatten)]
         place: Place,
     },
-    /// Bring an exported catalog into a data directory, while no server uses it.
+    /// Import an exported catalog into a data directory, while no server uses it.
     ///
-    /// Nothing is changed if a line makes no sense, or if a bucket is elsewhere. The next start looks through
-    /// every bucket.
+    /// Nothing is changed if a line makes no sense, or if a bucket is elsewhere. The next start scans every
+    /// bucket.
     Import {
-        /// What `causeway catalog export` wrote.
+        /// Read this file, which `causeway catalog export` wrote.
         file: PathBuf,
-        /// Objects that the catalog knows already are kept as they are, unless this is said.
+        /// Replace objects that the catalog knows already. Without this option they stay as they are.
         #[arg(long)]
         replace: bool,
         #[command(flatten)]
         place: Place,
     },
-    /// Make the index that listings come from anew, while no server runs.
+    /// Build the index that listings come from again, while no server runs.
     ///
-    /// Interrupted, the next start completes it.
+    /// After an interruption, the next start of the server completes it.
     Rebuild {
         #[command(flatten)]
         place: Place,
@@ -52,7 +52,7 @@ pub(super) enum Command {
 pub(super) struct Place {
     #[command(flatten)]
     configuration: Configuration,
-    /// The server's data directory, if not that of the configuration.
+    /// Use this data directory of the server, instead of that of the configuration.
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
 }

@@ -10,7 +10,7 @@ use std::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The admin address of the server.
+    /// Ask the server with this admin address.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9001")]
     address: SocketAddr,
 }

@@ -3,22 +3,22 @@
 use super::{FAILED, catalog::Place, fail, report, say, wait};
 use crate::{
     model::Timestamp,
-    server::operate::{self, Done, JobState, JobsQuery, Reply, Request, State},
+    operate::{self, Done, JobState, JobsQuery, Reply, Request, State},
 };
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Only jobs of this name, such as upkeep or scan.
+    /// Show only jobs of this name, such as upkeep or scan.
     #[arg(value_name = "NAME")]
     name: Option<String>,
-    /// Only jobs of this bucket, and those that look after all buckets.
+    /// Show only jobs of this bucket, and those that work on all buckets.
     #[arg(long, value_name = "BUCKET")]
     bucket: Option<String>,
     #[command(flatten)]
     place: Place,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

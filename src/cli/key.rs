@@ -1,41 +1,40 @@
 //! `causeway key add | list | remove`.
 
 use super::{FAILED, SENSELESS, catalog::Place, environment, fail, report, say, wait};
-use crate::server::operate::{self, Done, Hidden, Key, Keyed, ListedKey, Request, Role};
+use crate::operate::{self, Done, Hidden, Key, Keyed, ListedKey, Request, Role};
 use serde_json::json;
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Add an identity beside those of the configuration. It is in force at once, and stays so after a
-    /// restart.
+    /// Add an identity beside those of the configuration. It is valid at once, and stays so after a restart.
     ///
     /// The secret key is printed once and cannot be shown again. A key that the configuration has is refused:
     /// the configuration wins.
     Add {
-        /// The access key. Without it, one is made up.
+        /// Use this access key. Without it, one is generated.
         #[arg(value_name = "ACCESS_KEY")]
         access_key: Option<String>,
-        /// What it may do: admin, readwrite or readonly.
+        /// Let the identity do this: admin, readwrite or readonly.
         #[arg(long, default_value = "readwrite", value_parser = policy)]
         policy: Role,
-        /// Shown as owner of buckets and objects, in the place of the access key.
+        /// Show this name as the owner of buckets and objects, instead of the access key.
         #[arg(long)]
         name: Option<String>,
-        /// The variable that holds the secret key. Without it, one is made up.
+        /// Read the secret key from this variable. Without it, one is generated.
         #[arg(long, value_name = "VARIABLE")]
         secret_env: Option<String>,
         #[command(flatten)]
         to: To,
     },
-    /// List the identities that were added. Those of the configuration are not among them.
+    /// List the identities that were added. Those of the configuration are not listed.
     List {
         #[command(flatten)]
         to: To,
     },
-    /// Remove an identity that was added: from the next request on, it is nobody. Its buckets stay its own.
+    /// Remove an identity that was added. Its next request is refused. It stays the owner of its buckets.
     Remove {
-        /// The access key.
+        /// Remove the identity with this access key.
         #[arg(value_name = "ACCESS_KEY")]
         access_key: String,
         #[command(flatten)]
@@ -47,7 +46,7 @@ pub(super) enum Command {
 pub(super) struct To {
     #[command(flatten)]
     place: Place,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

@@ -15,8 +15,8 @@ mod report;
 mod serve;
 
 use crate::{
+    assembly::StartError,
     config::{Flag, Settings, Sources},
-    server::StartError,
 };
 use clap::{Parser, Subcommand};
 use std::{
@@ -37,46 +37,46 @@ struct Arguments {
 enum Command {
     /// Serve S3 until stopped.
     ///
-    /// Without any option and without a file causeway.toml: at 127.0.0.1:9000, from the directory
-    /// ./causeway-data, with credentials that are made up once and printed. CAUSEWAY_ROOT_USER and
+    /// Without any option and without a file causeway.toml, it serves the directory ./causeway-data at
+    /// 127.0.0.1:9000, with credentials that are generated once and printed. CAUSEWAY_ROOT_USER and
     /// CAUSEWAY_ROOT_PASSWORD set them instead. SIGHUP makes it read its configuration again: identities,
     /// buckets, new backends and certificates change without a restart.
     Serve(serve::Arguments),
-    /// Ask a running server whether it is ready: exit code 0 if so, 1 if not.
+    /// Ask a running server whether it is ready. The exit code is 0 if so, 1 if not.
     Health(health::Arguments),
-    /// Look at backends: what there is, and what it keeps of S3's promises.
+    /// List backends, and try out what they keep of S3's promises.
     #[command(subcommand)]
     Backend(backend::Command),
-    /// Look at the buckets of the configuration, and add or remove them.
+    /// List, check, scan, add and remove buckets.
     #[command(subcommand)]
     Bucket(bucket::Command),
-    /// Write down what only the catalog knows, bring it back, and make what can be made from storage anew.
+    /// Export and import what only the catalog knows, and build the index again.
     #[command(subcommand)]
     Catalog(catalog::Command),
     /// Add, list and remove identities while a server runs.
     #[command(subcommand)]
     Key(key::Command),
-    /// Look after buckets that are on several backends.
+    /// Show and repair buckets that are on several backends.
     #[command(subcommand)]
     Replicate(replicate::Command),
     /// Show what a running server does in the background: the state of each job, its last run, its next one,
     /// and why it failed.
     Jobs(jobs::Arguments),
-    /// Look at a configuration without starting anything.
+    /// Check a configuration without starting anything, or seal a secret for it.
     #[command(subcommand)]
     Config(ConfigCommand),
 }
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Say all that is wrong with a configuration, or print what is in effect, secrets hidden.
+    /// Print all that is wrong with a configuration, or the settings in effect, with secrets hidden.
     Check {
         #[command(flatten)]
         configuration: Configuration,
     },
-    /// Seal a secret for a configuration: it is read from standard input, and printed as the value to write.
+    /// Seal a secret for a configuration. It is read from standard input, and printed as the value to write.
     Seal {
-        /// The key that it is for: a sealed secret is of no use at any other.
+        /// Seal the secret for this key. It is of no use at any other key.
         #[arg(long, value_name = "backend.NAME.secret_key")]
         key: String,
         #[command(flatten)]
@@ -102,7 +102,7 @@ pub fn run() -> ExitCode {
 /// The configuration that a command is about.
 #[derive(Debug, clap::Args)]
 struct Configuration {
-    /// The configuration file [default: causeway.toml, if there is one].
+    /// Read this configuration file [default: causeway.toml, if there is one].
     #[arg(long, value_name = "FILE", env = "CAUSEWAY_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
 }

@@ -1,21 +1,21 @@
 //! `causeway replicate status | repair | scrub | add | remove | promote`.
 
 use super::{FAILED, catalog::Place, fail, report, say, wait};
-use crate::server::operate::{self, Done, Lack, Replicate, Replicated, ReplicationCounts, Reply, Request};
+use crate::operate::{self, Done, Lack, Replicate, Replicated, ReplicationCounts, Reply, Request};
 use std::{io::IsTerminal, process::ExitCode};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Show the replicas of a bucket, and what each of them lacks. Exit code 1 if any lacks something, or is
-    /// out.
+    /// Show the replicas of a bucket, and what each of them lacks. The exit code is 1 if any lacks something
+    /// or is out.
     Status {
         #[command(flatten)]
         of: Of,
-        /// List each object that a replica lacks, too, with what failed last.
+        /// List each object that a replica lacks too, with what failed last.
         #[arg(long)]
         keys: bool,
     },
-    /// Bring to the replicas what they are known to lack, now.
+    /// Send the replicas now what they are known to lack.
     ///
     /// A running server does that by itself, soon after a backend comes back.
     Repair {
@@ -24,33 +24,33 @@ pub(super) enum Command {
     },
     /// Compare what the replicas list with what they should have, and repair what differs.
     ///
-    /// Objects that others put there are counted and left alone: `causeway bucket scan` takes them in.
-    /// Interrupted, another scrub begins anew; what was repaired stays so.
+    /// Objects that other programs created are counted and left alone: `causeway bucket scan` adopts them.
+    /// After an interruption, the next scrub begins again; what was repaired stays so.
     Scrub {
         #[command(flatten)]
         of: Of,
-        /// Read every byte, too: finds what has rotted under an ETag that is right.
+        /// Read every byte too. This finds damaged bytes under an ETag that is right.
         #[arg(long)]
         bytes: bool,
     },
     /// Add a replica on another backend, and fill it from the others.
     ///
-    /// Interrupted, the server goes on; asking again shows how far it is. Add the backend to the
-    /// configuration, too.
+    /// After an interruption of this command, the server continues; the same command shows how far it is. Add
+    /// the backend to the configuration too.
     Add {
         #[command(flatten)]
         of: Of,
-        /// The backend.
+        /// Add a replica on this backend.
         #[arg(value_name = "BACKEND")]
         backend: String,
     },
-    /// Take a replica off a bucket. What is on its backend stays there.
+    /// Remove a replica from a bucket. What is on its backend stays there.
     ///
-    /// Refused where fewer copies would be left than were promised.
+    /// It is refused if fewer copies would be left than were promised.
     Remove {
         #[command(flatten)]
         of: Of,
-        /// The backend.
+        /// Remove the replica on this backend.
         #[arg(value_name = "BACKEND")]
         backend: String,
     },
@@ -58,7 +58,7 @@ pub(super) enum Command {
     Promote {
         #[command(flatten)]
         of: Of,
-        /// The backend.
+        /// Read first from the replica on this backend.
         #[arg(value_name = "BACKEND")]
         backend: String,
     },
@@ -66,12 +66,12 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Of {
-    /// The bucket's name.
+    /// Work on the bucket of this name.
     #[arg(value_name = "BUCKET")]
     name: String,
     #[command(flatten)]
     place: Place,
-    /// As JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

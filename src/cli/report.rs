@@ -1,7 +1,7 @@
 //! The output of commands: tables and reports for people, JSON for machines.
 
 use super::say;
-use crate::server::inspect::{Inspected, Outcome};
+use crate::operate::inspect::{Inspected, Outcome};
 use serde_json::{Value, json};
 use std::{fmt::Write, process::ExitCode};
 
@@ -75,9 +75,10 @@ pub(super) fn inspected_document(found: &Inspected) -> Value {
 
 /// Prints what was found, and returns the exit code: a capability that a storage lacks is no failure.
 pub(super) fn conclude(found: &Inspected, as_json: bool) -> ExitCode {
-    match as_json {
-        true => document(&inspected_document(found)),
-        false => inspected(found),
+    if as_json {
+        document(&inspected_document(found))
+    } else {
+        inspected(found)
     }
     if found.report.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) }
 }

@@ -16,24 +16,25 @@ use std::{
 pub(super) struct Arguments {
     #[command(flatten)]
     configuration: Configuration,
-    /// Where everything is kept, unless the configuration names other backends [default: ./causeway-data].
+    /// Keep everything in this directory, unless the configuration names other backends [default:
+    /// ./causeway-data].
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
-    /// Where to serve S3: 127.0.0.1:9000, localhost:9000, or :9000 for every address; may be repeated
-    /// [default: 127.0.0.1:9000].
+    /// Serve S3 at this address: 127.0.0.1:9000, localhost:9000, or :9000 for every address. The option may
+    /// be repeated [default: 127.0.0.1:9000].
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Vec<String>,
-    /// Where to serve health and metrics [default: 127.0.0.1:9001].
+    /// Serve health and metrics at this address [default: 127.0.0.1:9001].
     #[arg(long, value_name = "ADDR:PORT")]
     admin_listen: Option<String>,
     /// Write the addresses to this file once S3 is served: S3 on the first line, admin on the second.
     #[arg(long, value_name = "FILE")]
     address_file: Option<String>,
-    /// What an acknowledged write survives: strict also power loss, relaxed a killed server only [default:
-    /// strict].
+    /// Choose what an acknowledged write survives: strict also power loss, relaxed a killed server only
+    /// [default: strict].
     #[arg(long, value_name = "strict|relaxed")]
     durability: Option<String>,
-    /// How the log looks [default: human].
+    /// Write the log for people or for machines [default: human].
     #[arg(long, value_name = "human|json")]
     log_format: Option<String>,
 }

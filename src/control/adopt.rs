@@ -4,8 +4,7 @@ use super::Done;
 use crate::{
     buckets::{BucketError, Buckets},
     catalog::NewBucket,
-    model::{BucketName, Owner, Timestamp},
-    telemetry::log::Chain,
+    model::{BucketName, Chain, Owner, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 

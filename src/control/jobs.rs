@@ -3,8 +3,7 @@
 use super::{Done, Reply};
 use crate::{
     buckets::Buckets,
-    model::BucketName,
-    telemetry::log::Chain,
+    model::{BucketName, Chain},
     work::{Listed, Wanted, kind::KINDS},
 };
 use serde::{Deserialize, Serialize};

@@ -2,8 +2,7 @@
 
 use crate::{
     access::{AddedIdentities, AddedIdentity, Addition, IdentityError},
-    model::{AccessKey, Role, Secret},
-    telemetry::log::Chain,
+    model::{AccessKey, Chain, Role, Secret},
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -38,7 +38,7 @@ use crate::{
     access::AddedIdentities,
     backend::{Lack, ReplicationCounts},
     buckets::Buckets,
-    telemetry::log::Chain,
+    model::Chain,
     work::JobState,
 };
 use serde::{Deserialize, Serialize};

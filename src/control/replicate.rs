@@ -4,8 +4,7 @@ use super::{PROGRESS_EVERY, Reply};
 use crate::{
     backend::{ReplicaState, ReplicationCounts, Scrub},
     buckets::{BucketError, Buckets},
-    model::BucketName,
-    telemetry::log::Chain,
+    model::{BucketName, Chain},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};

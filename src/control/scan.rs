@@ -4,9 +4,8 @@ use super::{Done, PROGRESS_EVERY, Reply, Scanned, TURN};
 use crate::{
     backend::{Counts, Progress},
     buckets::{Bucket, BucketError, Buckets},
-    model::BucketName,
+    model::{BucketName, Chain},
     store::error::StoreError,
-    telemetry::log::Chain,
     work::{Failure, Run, Subject, kind},
 };
 use tokio::{

@@ -7,9 +7,8 @@ use crate::{
         Bucket, BucketError, Buckets,
         scrub::{self, Depth, ScrubCounts},
     },
-    model::BucketName,
+    model::{BucketName, Chain},
     store::error::StoreError,
-    telemetry::log::Chain,
     work::{Failure, Run, Subject, kind},
 };
 use std::sync::{Mutex, PoisonError};

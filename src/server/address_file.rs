@@ -2,7 +2,7 @@
 //!
 //! A reader that sees the file sees both lines, and a server that answers.
 
-use super::error::StartError;
+use crate::assembly::StartError;
 use std::{net::SocketAddr, path::Path};
 
 /// Checks before anything is started that the file's directory exists.

@@ -1,7 +1,6 @@
 //! Connections: accepted within limits, served in the protocol that the client chooses, and closed in order.
 
 use super::{
-    error::StartError,
     guests::{Guest, Guests},
     handler::Handler,
     idle::{Patience, Verdict, Watched},
@@ -12,7 +11,7 @@ use super::{
     streams::Streams,
     tls::Tls,
 };
-use crate::{config::Server, telemetry::metrics::Metrics};
+use crate::{assembly::StartError, config::Server, telemetry::metrics::Metrics};
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},

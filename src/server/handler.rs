@@ -2,12 +2,12 @@
 //! out when its reply was sent.
 
 use super::{
-    limits::LimitsInForce,
     place::{Line, Place},
     record::{Counted, Record, Recorded},
     request_id::RequestIds,
 };
 use crate::{
+    assembly::limits::LimitsInForce,
     edge::{Admitted, Edge, Reply},
     model::Timestamp,
     s3::{About, Arrival, ErrorCode, Response, S3Error, Service},
@@ -66,10 +66,8 @@ impl Handler {
         let reply = Reply::to(&mut request, id.clone());
         let arrival = Arrival { id: id.clone(), at: now, peer, is_secure: line.is_secure(request.headers()) };
         let asked = Instant::now();
-        let mut reserved = match place.enter(line).await {
-            true => place.reserve(line, head, has_body).await,
-            false => None,
-        };
+        let mut reserved =
+            if place.enter(line).await { place.reserve(line, head, has_body).await } else { None };
         let response = if reserved.is_none() {
             self.metrics.overload.inc();
             drop(request);

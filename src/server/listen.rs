@@ -1,7 +1,9 @@
 //! Sockets to listen on.
 
-use super::error::StartError;
-use crate::config::{Address, Server};
+use crate::{
+    assembly::StartError,
+    config::{Address, Server},
+};
 use rustix::{
     io::Errno,
     net::{AddressFamily, SocketFlags, SocketType, sockopt},
@@ -113,9 +115,10 @@ fn resolve(configured: &Address) -> io::Result<Vec<SocketAddr>> {
                     addresses.push(address);
                 }
             }
-            match addresses.is_empty() {
-                true => Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address")),
-                false => Ok(addresses),
+            if addresses.is_empty() {
+                Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
+            } else {
+                Ok(addresses)
             }
         }
     }

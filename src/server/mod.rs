@@ -1,33 +1,20 @@
-//! The running server: sockets, TLS, limits, the life of a request, and the one place that builds the
-//! components.
+//! The running server: sockets, TLS, the life of a request, start and stop.
 //!
-//! Owns connections and the order of starting and stopping. Knows nothing of S3 except to hand requests over.
-//!
-//! `inspect`, `memory` and `operate` open backends and the catalog without serving them, for the command
-//! line.
+//! Owns connections, the places and memory of requests, and the order of starting and stopping. What is served
+//! is built by `assembly`. Knows nothing of S3 except to hand requests over.
 //!
 //! Starting: first everything is checked that can be wrong, then sockets are bound, then the data directory
 //! is taken and the components are built; the addresses are announced only when requests are served. Stopping
 //! is the reverse. In between the configuration may be read again (`reload`).
 
 mod address_file;
-pub mod authorize;
-mod backends;
-mod caches;
 mod connection;
-mod data;
-mod error;
-mod graph;
 mod guests;
 mod handler;
 mod holding;
 mod idle;
-pub mod inspect;
-mod limits;
 mod linger;
 mod listen;
-mod memory;
-pub mod operate;
 mod peers;
 mod place;
 mod progress;
@@ -35,26 +22,30 @@ mod record;
 mod relief;
 mod reload;
 mod request_id;
-mod settle;
 mod shares;
-mod signals;
 mod sizes;
 mod still;
 mod streams;
 mod tls;
 
-pub use error::StartError;
-pub use memory::DataMemory;
 pub use reload::Load;
 
 use crate::{
     access::{AddedIdentities, CredentialsInForce},
     admin::{Admin, Phase},
+    assembly::{
+        StartError,
+        data::{DataDirectory, KnownCredentials},
+        graph::{self, Graph, Stack},
+        limits::LimitsInForce,
+        signals,
+    },
     backend::{Backend, Space, Traffic},
     buckets::Buckets,
     config::{self, Settings},
     control,
     drivers::fs::minio,
+    edge::{Pace, Paces},
     model::Timestamp,
     telemetry::{
         backends::{Asked, Known},
@@ -64,10 +55,7 @@ use crate::{
     },
 };
 use connection::Door;
-use data::{DataDirectory, KnownCredentials};
-use graph::{Graph, Stack};
 use handler::Handler;
-use limits::LimitsInForce;
 use listen::Listeners;
 use reload::Reloading;
 use std::{
@@ -122,7 +110,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     let credentials = Arc::new(CredentialsInForce::new(known.credentials.clone()));
     let stop = CancellationToken::new();
     let Graph { edge, service, stack, jobs } =
-        graph::build(&settings, &known, credentials.clone(), &data, stop.clone()).await?;
+        graph::build(&settings, &known, credentials.clone(), &data, paces(server, &stop)).await?;
     let Stack { buckets, limits, .. } = stack.clone();
     let identities =
         Arc::new(AddedIdentities::new(buckets.catalog().clone(), data.own(), credentials.clone()));
@@ -191,6 +179,12 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     drop(data);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// How fast a body must arrive, now and once the server stops.
+fn paces(server: &config::Server, stop: &CancellationToken) -> Paces {
+    let usual = Pace { stall: server.body_timeout, ..Pace::default() };
+    Paces { usual, last: usual.within(connection::last_patience(server)), stop: stop.clone() }
 }
 
 /// How often the free space of file systems is read.

@@ -117,10 +117,7 @@ impl Place {
     /// more, even for an error reply.
     pub(super) fn begin(line: &Line, client: Arc<Peer>, metrics: Arc<Metrics>) -> Option<Arc<Self>> {
         let progress = streams::current().map(Progress::new);
-        let stream = match progress.is_some() {
-            true => Some(client.streams().try_take()?),
-            false => None,
-        };
+        let stream = if progress.is_some() { Some(client.streams().try_take()?) } else { None };
         metrics.in_flight.inc();
         let work = line.activity.request(progress.clone());
         Some(Arc::new(Self {
@@ -161,9 +158,10 @@ impl Place {
             }
         };
         drop(shared);
-        let of_client = match Arc::ptr_eq(&line.peer, &self.client) {
-            true => None,
-            false => Some(self.client.requests().try_count()?),
+        let of_client = if Arc::ptr_eq(&line.peer, &self.client) {
+            None
+        } else {
+            Some(self.client.requests().try_count()?)
         };
         Some(Entered { _turn: turn, _of_client: of_client })
     }

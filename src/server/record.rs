@@ -5,11 +5,11 @@
 
 use super::place::Place;
 use crate::{
-    model::Principal,
+    model::{Chain, Principal},
     s3::{self, Operation, RequestId, S3Error},
     store::{error::StoreError, memory::Held},
     telemetry::{
-        log::{ACCESS, Chain},
+        log::ACCESS,
         metrics::{Ended, Metrics, NO_OPERATION},
     },
 };
@@ -333,9 +333,6 @@ impl Body for Recorded {
 
     fn size_hint(&self) -> SizeHint {
         // `rest` was taken from the body: the remaining reply is what is left of both.
-        match self.rest.is_empty() {
-            true => self.body.size_hint(),
-            false => SizeHint::default(),
-        }
+        if self.rest.is_empty() { self.body.size_hint() } else { SizeHint::default() }
     }
 }

@@ -10,16 +10,15 @@
 //! - one reload at a time: a signal that arrives meanwhile is followed by another reload, of the newest
 //!   configuration.
 
-use super::{
-    Prepared,
-    data::{DataDirectory, KnownCredentials},
-    error::StartError,
-    graph::{self, NewBackends, OfAll, Stack},
-    prepare, settle, tell,
-    tls::Tls,
-};
+use super::{Prepared, prepare, tell, tls::Tls};
 use crate::{
     access::CredentialsInForce,
+    assembly::{
+        StartError,
+        data::{DataDirectory, KnownCredentials},
+        graph::{self, NewBackends, OfAll, Stack},
+        settle,
+    },
     buckets::Setup,
     config::{ConfigErrors, Reread, Settings, Waiting},
     jobs,

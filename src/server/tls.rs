@@ -1,8 +1,7 @@
 //! TLS from PEM files: HTTP/2 and HTTP/1.1 by ALPN, certificates that can be changed while connections are
 //! open.
 
-use super::error::StartError;
-use crate::config::Server;
+use crate::{assembly::StartError, config::Server};
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use std::{

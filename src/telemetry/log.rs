@@ -127,36 +127,10 @@ impl<W: io::Write> io::Write for PlainJson<W> {
     }
 }
 
-/// An error with all its causes, on one line of the log. Causes that the text already contains are left out.
-pub struct Chain<'a>(pub &'a (dyn std::error::Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut told = self.0.to_string();
-        let mut next = self.0.source();
-        while let Some(cause) = next {
-            let text = cause.to_string();
-            if !told.contains(&text) {
-                told = format!("{told}: {text}");
-            }
-            next = cause.source();
-        }
-        f.write_str(&told)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Write as _;
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("outer")]
-    struct Outer(#[source] io::Error);
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("outer: {0}")]
-    struct Telling(#[source] io::Error);
 
     #[test]
     fn nothing_in_a_line_can_end_it_colour_it_or_turn_it_round() {
@@ -166,11 +140,5 @@ mod tests {
         let mut json = Vec::new();
         PlainJson(&mut json).write_all("{\"key\":\"a\u{9b}\u{202e}é\"}\n".as_bytes()).expect("memory");
         assert_eq!(String::from_utf8(json).expect("UTF-8"), "{\"key\":\"a\\u009b\\u202eé\"}\n");
-    }
-
-    #[test]
-    fn a_chain_tells_every_cause_once() {
-        assert_eq!(Chain(&Outer(io::Error::other("inner"))).to_string(), "outer: inner");
-        assert_eq!(Chain(&Telling(io::Error::other("inner"))).to_string(), "outer: inner");
     }
 }

@@ -33,9 +33,10 @@ async fn bucket(quirks: Quirks) -> (Mannered, Gateway, Arc<dyn Store>) {
 }
 
 fn begun(with_algorithm: bool) -> BeginUpload {
-    match with_algorithm {
-        true => BeginUpload { checksum: CRC32, explicit_checksum: true, ..plain_upload() },
-        false => plain_upload(),
+    if with_algorithm {
+        BeginUpload { checksum: CRC32, explicit_checksum: true, ..plain_upload() }
+    } else {
+        plain_upload()
     }
 }
 

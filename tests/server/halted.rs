@@ -154,9 +154,10 @@ fn stopping_does_not_wait_for_bodies_that_do_not_come() {
         let server = serve(&place, settings);
         buckets(&server);
         let mut stream = server.connect();
-        let head = match document {
-            false => "PUT /public/key HTTP/1.1\r\n",
-            true => "POST /public?delete HTTP/1.1\r\ncontent-md5: 1B2M2Y8AsgTpgAmY7PhCfg==\r\n",
+        let head = if document {
+            "POST /public?delete HTTP/1.1\r\ncontent-md5: 1B2M2Y8AsgTpgAmY7PhCfg==\r\n"
+        } else {
+            "PUT /public/key HTTP/1.1\r\n"
         };
         write!(stream, "{head}host: localhost\r\ncontent-length: 1000\r\n\r\n<Delete>").expect("sent");
         stops_in_order(server, &place, 1);

@@ -30,6 +30,7 @@ mod key;
 mod limited;
 mod limits;
 mod listeners;
+mod location;
 mod log;
 mod minio;
 mod places;

@@ -189,9 +189,10 @@ impl Seen {
         let completes = head.method == Method::POST && query.contains("uploadId=");
         let names = String::from_utf8_lossy(&body).contains("<Checksum");
         if quirks.strict_part_checksums && completes && names != algorithm.is_some() {
-            return match names {
-                true => refusal(StatusCode::BAD_REQUEST, "InvalidPart"),
-                false => refusal(StatusCode::BAD_REQUEST, "InvalidRequest"),
+            return if names {
+                refusal(StatusCode::BAD_REQUEST, "InvalidPart")
+            } else {
+                refusal(StatusCode::BAD_REQUEST, "InvalidRequest")
             };
         }
         let copies = head.method == Method::PUT && head.headers.contains_key("x-amz-copy-source");
@@ -230,10 +231,7 @@ impl Seen {
                 self.uploads.lock().expect("no panic").insert(id.to_owned(), algorithm);
             }
         }
-        match hides_checksums {
-            true => without_checksums(&reply),
-            false => reply.map(|body| Full::new(body.0)),
-        }
+        if hides_checksums { without_checksums(&reply) } else { reply.map(|body| Full::new(body.0)) }
     }
 
     /// Waits until copies may end. Returns `false` if a copy in the other direction is in progress.

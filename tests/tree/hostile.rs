@@ -114,9 +114,10 @@ async fn a_folder_that_contains_itself_is_left_and_the_rest_is_listed() {
 async fn folders_within_folders_end_where_keys_do() {
     let bed = before(|asked| {
         let at = folder(asked);
-        match is_of_one(asked) {
-            true => told(&[response(&at, None)]),
-            false => told(&[response(&at, None), response(&format!("{at}/loop"), None)]),
+        if is_of_one(asked) {
+            told(&[response(&at, None)])
+        } else {
+            told(&[response(&at, None), response(&format!("{at}/loop"), None)])
         }
     })
     .await;
@@ -194,11 +195,13 @@ async fn a_file_that_may_not_be_read_is_refused_alone_and_listed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_may_not_be_listed_says_so_at_once() {
-    let bed = before(|asked| match is_of_one(asked) {
-        true => told(&[response(&folder(asked), None)]),
-        false => Said::new(403, ""),
-    })
-    .await;
+    let bed =
+        before(
+            |asked| {
+                if is_of_one(asked) { told(&[response(&folder(asked), None)]) } else { Said::new(403, "") }
+            },
+        )
+        .await;
     assert_eq!(names(&*bed.store).await, Err(StoreErrorKind::AccessDenied));
     assert_eq!(
         bed.store.head(key("k").current(), &Default::default()).await.map_err(|error| error.kind()).err(),
@@ -263,14 +266,16 @@ async fn pages_of_a_drive_that_lead_in_a_circle_are_followed_once() {
     );
 
     let graph = FakeOnedrive::start();
-    let hostile =
-        Hostile::start(|asked| match asked.target.contains("children") || asked.target.contains("more") {
-            true => Said::new(
+    let hostile = Hostile::start(|asked| {
+        if asked.target.contains("children") || asked.target.contains("more") {
+            Said::new(
                 200,
                 format!(r#"{{"value":[],"@odata.nextLink":"https://graph.example/more?{}"}}"#, asked.nth % 2),
-            ),
-            false => Said::new(200, r#"{"id":"top","name":"root","folder":{},"root":{}}"#),
-        });
+            )
+        } else {
+            Said::new(200, r#"{"id":"top","name":"root","folder":{},"root":{}}"#)
+        }
+    });
     let settings = OnedriveSettings { endpoint: endpoint(&hostile, "/v1.0"), ..graph.settings() };
     assert_eq!(
         circle(&OnedriveFiles::new(settings).expect("settings"), &hostile).await,

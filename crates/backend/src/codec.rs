@@ -234,12 +234,11 @@ fn push_escaped_if(
         let mut utf8 = [0; 4];
         let plain = &*character.encode_utf8(&mut utf8);
         let escaped: String;
-        let piece = match character == '%' || escapes(character) {
-            true => {
-                escaped = plain.bytes().map(|byte| format!("%{byte:02X}")).collect();
-                &escaped
-            }
-            false => plain,
+        let piece = if character == '%' || escapes(character) {
+            escaped = plain.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            &escaped
+        } else {
+            plain
         };
         if name.len() + piece.len() > MAX_PLAIN {
             out.push_str(MARK);

@@ -15,6 +15,7 @@ mod column;
 mod document;
 mod error;
 mod file;
+mod gone;
 mod identity;
 mod index;
 mod lease;
@@ -42,15 +43,11 @@ use crate::{
 };
 use async_trait::async_trait;
 use checkpoint::Checkpointer;
+use gone::Gone;
 use reader::Readers;
 use reserve::Reserve;
-use std::{
-    collections::{HashSet, VecDeque},
-    path::Path,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
-use writer::{Step, Writer};
+use std::{collections::VecDeque, path::Path, sync::Arc, time::Duration};
+use writer::Writer;
 
 /// Listings and lookups may take long. Reads of the truth are single rows, and need fewer connections.
 const INDEX_READERS: u32 = 4;
@@ -68,20 +65,6 @@ pub struct SqliteCatalog {
 struct Database {
     writer: Writer,
     readers: Readers,
-}
-
-/// Deleted buckets of which the index may still have rows.
-#[derive(Debug, Default)]
-struct Gone(RwLock<HashSet<BucketId>>);
-
-impl Gone {
-    fn contains(&self, bucket: BucketId) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&bucket)
-    }
-
-    fn insert(&self, bucket: BucketId) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(bucket);
-    }
 }
 
 /// Removes the index of a catalog that is not open. The next process that opens the catalog creates an empty
@@ -147,8 +130,7 @@ impl SqliteCatalog {
             clock,
         };
         if !left.is_empty() {
-            left.iter().for_each(|bucket| catalog.gone.insert(*bucket));
-            drop(sweep(&catalog.index, left));
+            catalog.gone.sweep(left, &catalog.index.writer);
         }
         Ok(catalog)
     }
@@ -159,19 +141,6 @@ impl SqliteCatalog {
         let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
         (now, Timestamp::from_millis(now.millis().saturating_add(ttl)))
     }
-}
-
-/// Removes the index rows of these buckets, in the background.
-fn sweep(index: &Database, mut buckets: VecDeque<BucketId>) -> Commit {
-    index.writer.submit_freeing_steps(move |db| {
-        if let Some(bucket) = buckets.front()
-            && let Step::Done(()) = index::sweep(db, *bucket)?
-        {
-            // If this is rolled back, the next start sweeps the rest.
-            buckets.pop_front();
-        }
-        Ok(if buckets.is_empty() { Step::Done(()) } else { Step::More })
-    })
 }
 
 #[async_trait]
@@ -208,9 +177,7 @@ impl Catalog for SqliteCatalog {
         let (index, gone) = (self.index.clone(), self.gone.clone());
         // A task of its own: once begun, it completes even if the caller is dropped.
         let task = tokio::spawn(async move {
-            let deleted = deleted.await?;
-            deleted.iter().for_each(|bucket| gone.insert(*bucket));
-            drop(sweep(&index, deleted));
+            gone.sweep(deleted.await?, &index.writer);
             Ok(())
         });
         task.await.unwrap_or_else(|_| Err(error::internal("deleting a bucket was interrupted")))
@@ -299,11 +266,10 @@ impl Catalog for SqliteCatalog {
 
     async fn renew_replica(&self, replica: BucketId, expected: Expected) -> Result<ReplicaRecord> {
         let renewed = self.truth.writer.submit(move |db| replica::renew(db, replica, expected));
-        let (index, swept) = (self.index.clone(), self.gone.clone());
+        let (index, gone) = (self.index.clone(), self.gone.clone());
         let task = tokio::spawn(async move {
-            let (fresh, gone) = renewed.await?;
-            gone.iter().for_each(|bucket| swept.insert(*bucket));
-            drop(sweep(&index, gone));
+            let (fresh, earlier) = renewed.await?;
+            gone.sweep(earlier, &index.writer);
             Ok(fresh)
         });
         task.await.unwrap_or_else(|_| Err(error::internal("renewing a replica was interrupted")))

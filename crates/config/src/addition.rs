@@ -3,13 +3,14 @@
 mod folder;
 
 use super::{
+    backend::Backend,
     edit::{Draft, Edit, EditError, refuse},
     environment,
     load::Sources,
     provider::{Kind, Remote},
     schemes::{self, Target},
     seal::SealKey,
-    settings::{Backend, Settings},
+    settings::Settings,
 };
 use crate::model::BucketName;
 use std::path::{Path, PathBuf};

@@ -2,13 +2,13 @@
 
 use super::{
     error::ConfigErrors,
+    http::Http,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     value::Setting,
 };
 use crate::model::Endpoint;
 use Fallback::{Required, Text, Unset};
-use std::{path::PathBuf, time::Duration};
 
 section! {
     /// `type = "dropbox"`: Dropbox. Object `a/b.jpg` of a bucket is the file `a/b.jpg` in the bucket's
@@ -31,17 +31,6 @@ section! {
         authorize_endpoint: Endpoint = Text("https://www.dropbox.com/oauth2/authorize"),
         /// The address that issues tokens.
         token_endpoint: Endpoint = Text("https://api.dropboxapi.com/oauth2/token"),
-        /// Maximum time until a reply, or the next piece of one, arrives.
-        timeout: Duration = Text("60s"),
-        /// Maximum time for TCP and TLS. A storage that has not answered since the start, or since it was
-        /// lost, must also send something within this time.
-        connect_timeout: Duration = Text("3s"),
-        /// Maximum number of times that a request is sent, if repeating it is safe.
-        attempts: usize = Text("4"),
-        /// Maximum number of requests in flight; further ones wait, and are answered 503 SlowDown after
-        /// `timeout`.
-        max_requests: usize = Text("32"),
-        /// A PEM file with certificates to trust besides the public ones.
-        ca_file: Option<PathBuf> = Unset("the public authorities only"),
+        ..http: Http = ("60s", "32"),
     }
 }

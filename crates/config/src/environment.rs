@@ -31,11 +31,10 @@ pub(super) fn overlay(tree: &mut Table, environment: &BTreeMap<String, String>) 
             ));
         } else if let Some(path) = variable.strip_prefix(PREFIX) {
             let path: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
-            match path.iter().any(String::is_empty) || path.len() < 2 {
-                true => {
-                    wrong.push(ConfigError::new(origin(), format!("is not of the form {PREFIX}SECTION__KEY")))
-                }
-                false => said.push((path, variable, value)),
+            if path.iter().any(String::is_empty) || path.len() < 2 {
+                wrong.push(ConfigError::new(origin(), format!("is not of the form {PREFIX}SECTION__KEY")));
+            } else {
+                said.push((path, variable, value));
             }
         }
     }

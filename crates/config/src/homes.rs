@@ -4,11 +4,8 @@
 //! Only settings are compared. A storage that is reached under two names or by two accounts counts as two.
 
 use super::{
-    bucket::Bucket,
-    object_stores::AzblobBackend,
-    replicated::ReplicatedBackend,
-    secret::SecretSetting,
-    settings::{Backend, Settings},
+    backend::Backend, bucket::Bucket, object_stores::AzblobBackend, replicated::ReplicatedBackend,
+    secret::SecretSetting, settings::Settings,
 };
 use crate::model::{BucketName, Endpoint, Location};
 use std::{

@@ -4,7 +4,7 @@
 //! `edit` writes: the configuration, and a new seal key.
 //!
 //! Invariants:
-//! - every key is declared once, in `settings`, with its type, its default and its description: reading,
+//! - every key is declared once, in a `section!`, with its type, its default and its description: reading,
 //!   showing and `docs/configuration.md` all follow from that declaration;
 //! - a key that is not declared is an error, in whatever source;
 //! - an error says where the value came from (file and line, variable, or flag) and never repeats a secret.
@@ -17,6 +17,7 @@ extern crate self as config;
 mod addition;
 mod address;
 mod amount;
+mod backend;
 mod bucket;
 mod dropbox;
 mod edit;
@@ -28,6 +29,7 @@ mod file;
 mod ftp;
 mod gdrive;
 mod homes;
+mod http;
 mod layers;
 mod load;
 mod networks;
@@ -59,6 +61,7 @@ use causeway_drivers as drivers;
 pub use addition::{Added, Addition, SecretSource, add};
 pub use address::{Address, Addresses};
 pub use amount::{ByteRate, Count};
+pub use backend::{Backend, FsBackend, MemoryBackend};
 pub use bucket::{Bucket, Grant};
 pub use dropbox::DropboxBackend;
 pub use edit::{Edit, EditError, seal};
@@ -67,6 +70,7 @@ pub use exposed::exposed;
 pub use faulty::FaultyBackend;
 pub use ftp::FtpBackend;
 pub use gdrive::GdriveBackend;
+pub use http::Http;
 pub use layers::Layers;
 pub use load::{Flag, Sources};
 pub use networks::Networks;
@@ -79,7 +83,7 @@ pub use replicated::{Names, ReadMode, ReplicatedBackend, WriteMode};
 pub use reread::{Reread, Waiting};
 pub use secret::SecretSetting;
 pub use services::{Given, ServiceBackend};
-pub use settings::{Backend, Defaults, FsBackend, Identity, MemoryBackend, Root, Server, Settings};
+pub use settings::{Defaults, Identity, Root, Server, Settings};
 pub use sftp::SftpBackend;
 pub use value::{
     Addressing, AtBudget, Domains, FileMode, FtpTls, HostKeyPins, Interval, LogFormat, LogLevel, Port,

@@ -1,6 +1,7 @@
 //! From sources to settings, in the order of their precedence.
 
 use super::{
+    backend::{BACKEND_TYPES, Backend, FsBackend},
     environment,
     error::{ConfigError, ConfigErrors, Origin, nearest},
     file,
@@ -8,7 +9,7 @@ use super::{
     seal::{self, SealKey},
     section::{Reader, Section},
     services::ServiceBackend,
-    settings::{BACKEND_TYPES, Backend, Defaults, FsBackend, LISTS, Root, Server, Settings},
+    settings::{Defaults, LISTS, Root, Server, Settings},
     tree::{Node, Raw, Table},
     validate::{self, Broken},
     value::{Context, Setting},

@@ -2,13 +2,13 @@
 
 use super::{
     error::ConfigErrors,
+    http::Http,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     value::{Addressing, Promise, Setting},
 };
 use crate::model::Endpoint;
 use Fallback::{Text, Unset};
-use std::{path::PathBuf, time::Duration};
 
 section! {
     /// `type = "s3"`: a storage that speaks S3: AWS, MinIO, Cloudflare R2, Wasabi, Backblaze B2, DigitalOcean
@@ -42,18 +42,7 @@ section! {
         /// verified and not stored. For SHA512, MD5 and the XXHASHes, `yes` has no effect: each is probed
         /// when it is first used.
         checksums: Promise = Text("auto"),
-        /// Maximum time until a reply, or the next piece of one, arrives.
-        timeout: Duration = Text("30s"),
-        /// Maximum time for TCP and TLS. A storage that has not answered since the start, or since it was
-        /// lost, must also send something within this time.
-        connect_timeout: Duration = Text("3s"),
-        /// Maximum number of times that a request is sent, if repeating it is safe.
-        attempts: usize = Text("4"),
-        /// Maximum number of requests in flight; further ones wait, and are answered 503 SlowDown after
-        /// `timeout`.
-        max_requests: usize = Text("256"),
-        /// A PEM file with certificates to trust besides the public ones.
-        ca_file: Option<PathBuf> = Unset("the public authorities only"),
+        ..http: Http = ("30s", "256"),
     }
 }
 
@@ -79,18 +68,7 @@ section! {
         secret_key: Option<SecretSetting> = Unset("none"),
         /// Send requests without credentials: for public buckets.
         anonymous: bool = Text("false"),
-        /// Maximum time until a reply, or the next piece of one, arrives.
-        timeout: Duration = Text("30s"),
-        /// Maximum time for TCP and TLS. A storage that has not answered since the start, or since it was
-        /// lost, must also send something within this time.
-        connect_timeout: Duration = Text("3s"),
-        /// Maximum number of times that a request is sent, if repeating it is safe.
-        attempts: usize = Text("4"),
-        /// Maximum number of requests in flight; further ones wait, and are answered 503 SlowDown after
-        /// `timeout`.
-        max_requests: usize = Text("256"),
-        /// A PEM file with certificates to trust besides the public ones.
-        ca_file: Option<PathBuf> = Unset("the public authorities only"),
+        ..http: Http = ("30s", "256"),
     }
 }
 
@@ -117,17 +95,6 @@ section! {
         client_id: Option<String> = Unset("none"),
         /// The secret of that application.
         client_secret: Option<SecretSetting> = Unset("none"),
-        /// Maximum time until a reply, or the next piece of one, arrives.
-        timeout: Duration = Text("30s"),
-        /// Maximum time for TCP and TLS. A storage that has not answered since the start, or since it was
-        /// lost, must also send something within this time.
-        connect_timeout: Duration = Text("3s"),
-        /// Maximum number of times that a request is sent, if repeating it is safe.
-        attempts: usize = Text("4"),
-        /// Maximum number of requests in flight; further ones wait, and are answered 503 SlowDown after
-        /// `timeout`.
-        max_requests: usize = Text("256"),
-        /// A PEM file with certificates to trust besides the public ones.
-        ca_file: Option<PathBuf> = Unset("the public authorities only"),
+        ..http: Http = ("30s", "256"),
     }
 }

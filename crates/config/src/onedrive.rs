@@ -2,13 +2,13 @@
 
 use super::{
     error::ConfigErrors,
+    http::Http,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     value::Setting,
 };
 use crate::model::Endpoint;
 use Fallback::{Required, Text, Unset};
-use std::{path::PathBuf, time::Duration};
 
 section! {
     /// `type = "onedrive"`: OneDrive, for work or personal, and document libraries of SharePoint, through
@@ -36,17 +36,6 @@ section! {
         /// The address where people and applications log in: `/TENANT/oauth2/v2.0/token` and its siblings are
         /// below it.
         login_endpoint: Endpoint = Text("https://login.microsoftonline.com"),
-        /// Maximum time until a reply, or the next piece of one, arrives.
-        timeout: Duration = Text("60s"),
-        /// Maximum time for TCP and TLS. A storage that has not answered since the start, or since it was
-        /// lost, must also send something within this time.
-        connect_timeout: Duration = Text("3s"),
-        /// Maximum number of times that a request is sent, if repeating it is safe.
-        attempts: usize = Text("4"),
-        /// Maximum number of requests in flight; further ones wait, and are answered 503 SlowDown after
-        /// `timeout`.
-        max_requests: usize = Text("32"),
-        /// A PEM file with certificates to trust besides the public ones.
-        ca_file: Option<PathBuf> = Unset("the public authorities only"),
+        ..http: Http = ("60s", "32"),
     }
 }

@@ -161,9 +161,10 @@ pub(super) fn endpoint(url: &str) -> Result<Remote, String> {
         Some(bucket) => (bucket.clone(), path.trim_matches('/').to_owned()),
         None => split(path),
     };
-    let endpoint = match row.is_some_and(|row| row.implied) {
-        true => None,
-        false => Endpoint::parse(&format!("{}://{authority}", whole.scheme())),
+    let endpoint = if row.is_some_and(|row| row.implied) {
+        None
+    } else {
+        Endpoint::parse(&format!("{}://{authority}", whole.scheme()))
     };
     let region = named.region.or_else(|| row.and_then(|row| row.region).map(str::to_owned));
     let account = named.account.filter(|_| kind == Kind::Azblob);

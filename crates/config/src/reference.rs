@@ -2,17 +2,18 @@
 //! check`.
 
 use super::{
+    backend::BACKEND_TYPES,
     bucket::Bucket,
     layers::Layers,
     section::{Fallback, Row, Section},
     services,
-    settings::{BACKEND_TYPES, Defaults, Identity, Server, Settings},
+    settings::{Defaults, Identity, Server, Settings},
 };
 use std::fmt::Write;
 
 const INTRODUCTION: &str = r#"# Configuration
 
-<!-- Made from crates/config/src/settings.rs; `CAUSEWAY_BLESS=1 cargo test --test server reference` writes it again. -->
+<!-- Made from crates/config/src; `CAUSEWAY_BLESS=1 cargo test --test server reference` writes it again. -->
 
 Causeway runs without any configuration. What it can be told, it takes from these sources, each overriding the ones before:
 

@@ -13,10 +13,11 @@
 //! - values are compared as they are read, secrets too; only names are ever reported.
 
 use super::{
+    backend::Backend,
     bucket::Bucket,
     layers::Layers,
     section::Section,
-    settings::{Backend, Server, Settings},
+    settings::{Server, Settings},
 };
 use crate::model::BucketName;
 use std::fmt;

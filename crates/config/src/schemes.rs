@@ -5,10 +5,10 @@
 //! repeats what could be a password.
 
 use super::{
+    backend::BACKEND_TYPES,
     provider::{self, Kind, Remote},
     section::Row,
     services,
-    settings::BACKEND_TYPES,
 };
 use crate::{
     drivers::opendal::{service, services},
@@ -135,9 +135,10 @@ fn unknown(before: &str, rest: &str) -> String {
     let types: Vec<String> =
         types.filter(|name| !has_scheme(name)).map(|name| format!("{name}:FOLDER")).collect();
     // The text may be `host:folder`, the form of `scp` without a user.
-    let ssh = match rest.starts_with('/') && !rest.starts_with("//") && !before.is_empty() {
-        true => format!(" For a folder of a machine of that name write sftp://USER@{before}{rest}."),
-        false => String::new(),
+    let ssh = if rest.starts_with('/') && !rest.starts_with("//") && !before.is_empty() {
+        format!(" For a folder of a machine of that name write sftp://USER@{before}{rest}.")
+    } else {
+        String::new()
     };
     format!(
         "'{before}' is no kind of storage known here.{ssh} For a local directory of that name write ./ before it. Kinds of storage are: {}, {}",

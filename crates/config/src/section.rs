@@ -26,6 +26,24 @@ pub(super) struct Row {
     pub(super) help: &'static str,
 }
 
+impl Row {
+    /// The rows of the section that is embedded, if there is one.
+    pub(super) const fn of_embedded(embedded: &[&'static [Self]]) -> &'static [Self] {
+        if embedded.is_empty() { &[] } else { embedded[0] }
+    }
+
+    /// `N` rows: those of a section, then those of the one that it embeds.
+    pub(super) const fn joined<const N: usize>(own: &[Self], embedded: &[Self]) -> [Self; N] {
+        let mut all = [Self { name: "", kind: "", fallback: Fallback::Required, help: "" }; N];
+        let mut at = 0;
+        while at < N {
+            all[at] = if at < own.len() { own[at] } else { embedded[at - own.len()] };
+            at += 1;
+        }
+        all
+    }
+}
+
 pub(super) trait Section: Sized {
     const ABOUT: &'static str;
     const ROWS: &'static [Row];
@@ -37,37 +55,67 @@ pub(super) trait Section: Sized {
     fn changed(&self, other: &Self) -> Vec<&'static str>;
 }
 
-/// Declares a struct of settings; see the module's documentation.
+/// Declares a struct of settings; see the module's documentation. `..http: Http = (TIMEOUT, MAX_REQUESTS)`
+/// at the end embeds the settings that all backends over HTTP share, with two defaults.
 macro_rules! section {
-    ($(#[doc = $about:literal])+ $name:ident { $($(#[doc = $help:literal])+ $field:ident: $type:ty = $fallback:expr,)* }) => {
+    ($(#[doc = $about:literal])+ $name:ident {
+        $($(#[doc = $help:literal])+ $field:ident: $type:ty = $fallback:expr,)*
+        $(..$http:ident: $shared:ty = ($timeout:literal, $max_requests:literal),)?
+    }) => {
         $(#[doc = $about])+
         #[derive(Debug, Clone, PartialEq)]
-        pub struct $name { $($(#[doc = $help])+ pub $field: $type),* }
+        pub struct $name {
+            $($(#[doc = $help])+ pub $field: $type,)*
+            $(
+                #[doc = concat!("How its requests are sent. `timeout` is ", $timeout, " if it is not set.")]
+                pub $http: $shared,
+            )?
+        }
 
         impl Section for $name {
             const ABOUT: &'static str = concat!($($about),+);
-            const ROWS: &'static [Row] = &[
-                $(Row { name: stringify!($field), kind: <$type as Setting>::KIND, fallback: $fallback, help: concat!($($help),+) }),*
-            ];
+            const ROWS: &'static [Row] = {
+                const OWN: &[Row] = &[
+                    $(Row {
+                        name: stringify!($field),
+                        kind: <$type as Setting>::KIND,
+                        fallback: $fallback,
+                        help: concat!($($help),+),
+                    },)*
+                ];
+                const EMBEDDED: &[&[Row]] = &[$(&<$shared>::rows($timeout, $max_requests),)?];
+                const COUNT: usize = OWN.len() + Row::of_embedded(EMBEDDED).len();
+                &Row::joined::<COUNT>(OWN, Row::of_embedded(EMBEDDED))
+            };
 
             fn read(reader: &mut Reader<'_>) -> Result<Self, ConfigErrors> {
                 let wrong = &mut reader.unknown(Self::ROWS);
                 $(let $field = wrong.note(reader.field(stringify!($field), $fallback));)*
-                let (Some(()), $(Some($field),)*) = (wrong.is_empty().then_some(()), $($field,)*) else {
+                $(
+                    let rows = <$shared>::rows($timeout, $max_requests);
+                    let $http = wrong.note(<$shared>::read(reader, &rows));
+                )?
+                let (Some(()), $(Some($field),)* $(Some($http),)?) =
+                    (wrong.is_empty().then_some(()), $($field,)* $($http,)?)
+                else {
                     return Err(std::mem::take(wrong));
                 };
-                Ok(Self { $($field),* })
+                Ok(Self { $($field,)* $($http,)? })
             }
 
             fn show(&self) -> Vec<(&'static str, Option<String>)> {
-                vec![$((stringify!($field), self.$field.show())),*]
+                let own: Vec<(&'static str, Option<String>)> =
+                    vec![$((stringify!($field), self.$field.show())),*];
+                [own, $(self.$http.show(),)?].concat()
             }
 
             // A section without keys compares nothing.
             #[allow(unused_variables)]
             fn changed(&self, other: &Self) -> Vec<&'static str> {
                 let differ: Vec<(&'static str, bool)> = vec![$((stringify!($field), self.$field != other.$field)),*];
-                differ.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+                let differ = differ.into_iter().filter(|(_, differs)| *differs);
+                let own: Vec<&'static str> = differ.map(|(name, _)| name).collect();
+                [own, $(self.$http.changed(&other.$http),)?].concat()
             }
         }
     };
@@ -137,6 +185,10 @@ impl<'a> Reader<'a> {
         Some(self.entries.remove(at).1)
     }
 
+    pub(super) fn row<T: Setting>(&mut self, row: &Row) -> Result<T, ConfigErrors> {
+        self.field(row.name, row.fallback)
+    }
+
     /// Reads one key. An error without a problem means that the problem was reported already.
     pub(super) fn field<T: Setting>(
         &mut self,
@@ -150,9 +202,12 @@ impl<'a> Reader<'a> {
                 .map_err(|why| ConfigError::new(node.origin.clone(), format!("{path} {why}")).into()),
             (None, Fallback::Text(text)) => T::parse(&Node::text(text, self.origin.clone()), &context)
                 .map_err(|why| self.error(format!("{path} {why}")).into()),
-            (None, _) => T::absent().ok_or_else(|| match self.misspelt.iter().any(|near| near == name) {
-                true => ConfigErrors::default(),
-                false => self.missing(name, T::KIND).into(),
+            (None, _) => T::absent().ok_or_else(|| {
+                if self.misspelt.iter().any(|near| near == name) {
+                    ConfigErrors::default()
+                } else {
+                    self.missing(name, T::KIND).into()
+                }
             }),
         }
     }

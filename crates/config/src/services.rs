@@ -2,6 +2,7 @@
 
 use super::{
     error::ConfigErrors,
+    http::Http,
     secret::SecretSetting,
     section::{Fallback, Reader, Row},
     tree::{Node, Raw},
@@ -12,12 +13,11 @@ use crate::{
     model::{Endpoint, Secret},
 };
 use Fallback::{Required, Text, Unset};
-use std::{path::PathBuf, time::Duration};
 
 pub(super) const ABOUT: &str = "Any other type: a service of [services](guide/services.md), which has the options of each. What all of them take:";
 
-/// The keys that every service has.
-pub(super) const COMMON: &[Row] = &[
+/// The keys that only services have, and all of them do.
+const OWN: [Row; 3] = [
     Row {
         name: "root",
         kind: String::KIND,
@@ -30,38 +30,13 @@ pub(super) const COMMON: &[Row] = &[
         fallback: Unset("none"),
         help: "Other ways to hosts of the service that are not in its options: a proxy, a private link.",
     },
-    Row {
-        name: "timeout",
-        kind: Duration::KIND,
-        fallback: Text("30s"),
-        help: "A reply, and each piece of a body, must come within this time.",
-    },
-    Row {
-        name: "connect_timeout",
-        kind: Duration::KIND,
-        fallback: Text("3s"),
-        help: "TCP and TLS must be done within this time. A storage that has never answered, or not since it was lost, must say something within it, too.",
-    },
-    Row {
-        name: "attempts",
-        kind: usize::KIND,
-        fallback: Text("4"),
-        help: "How often is tried at most what may be repeated.",
-    },
-    Row {
-        name: "max_requests",
-        kind: usize::KIND,
-        fallback: Text("64"),
-        help: "Requests on their way at most; further ones wait, and after `timeout` are answered 503 SlowDown.",
-    },
     Row { name: "rate", kind: usize::KIND, fallback: Unset("any"), help: "Requests a second at most." },
-    Row {
-        name: "ca_file",
-        kind: PathBuf::KIND,
-        fallback: Unset("the public ones"),
-        help: "A PEM file of certificate authorities to trust besides the public ones.",
-    },
 ];
+
+const HTTP: [Row; 5] = Http::rows("30s", "64");
+
+/// The keys that every service has.
+pub(super) const COMMON: &[Row] = &Row::joined::<{ OWN.len() + HTTP.len() }>(&OWN, &HTTP);
 
 #[derive(Debug, Clone)]
 pub struct ServiceBackend {
@@ -70,12 +45,8 @@ pub struct ServiceBackend {
     pub options: Vec<(&'static str, Given)>,
     pub root: String,
     pub hosts: Vec<(String, Endpoint)>,
-    pub timeout: Duration,
-    pub connect_timeout: Duration,
-    pub attempts: usize,
-    pub max_requests: usize,
     pub rate: Option<usize>,
-    pub ca_file: Option<PathBuf>,
+    pub http: Http,
 }
 
 impl PartialEq for ServiceBackend {
@@ -188,48 +159,23 @@ impl ServiceBackend {
             };
             options.extend(given.map(|given| (option.name, given)));
         }
-        let (root, hosts) =
-            (wrong.note(reader.common("root")), wrong.note(reader.common::<HostsSetting>("hosts")));
-        let (timeout, connect_timeout) =
-            (wrong.note(reader.common("timeout")), wrong.note(reader.common("connect_timeout")));
-        let (attempts, max_requests) =
-            (wrong.note(reader.common("attempts")), wrong.note(reader.common("max_requests")));
-        let (rate, ca_file) = (wrong.note(reader.common("rate")), wrong.note(reader.common("ca_file")));
-        let (Some(root), Some(HostsSetting(hosts)), Some(timeout), Some(connect_timeout)) =
-            (root, hosts, timeout, connect_timeout)
+        let [root, hosts, rate] = &OWN;
+        let (root, hosts) = (wrong.note(reader.row(root)), wrong.note(reader.row::<HostsSetting>(hosts)));
+        let (rate, http) = (wrong.note(reader.row(rate)), wrong.note(Http::read(reader, &HTTP)));
+        let (Some(root), Some(HostsSetting(hosts)), Some(rate), Some(http)) = (root, hosts, rate, http)
         else {
             return Err(wrong);
         };
-        let (Some(attempts), Some(max_requests), Some(rate), Some(ca_file)) =
-            (attempts, max_requests, rate, ca_file)
-        else {
-            return Err(wrong);
-        };
-        wrong.or(Self {
-            service,
-            options,
-            root,
-            hosts,
-            timeout,
-            connect_timeout,
-            attempts,
-            max_requests,
-            rate,
-            ca_file,
-        })
+        wrong.or(Self { service, options, root, hosts, rate, http })
     }
 
     fn rest(&self) -> Vec<(&'static str, Option<String>)> {
-        vec![
+        let own = vec![
             ("root", self.root.show()),
             ("hosts", HostsSetting(self.hosts.clone()).show()),
-            ("timeout", self.timeout.show()),
-            ("connect_timeout", self.connect_timeout.show()),
-            ("attempts", self.attempts.show()),
-            ("max_requests", self.max_requests.show()),
             ("rate", self.rate.show()),
-            ("ca_file", self.ca_file.show()),
-        ]
+        ];
+        [own, self.http.show()].concat()
     }
 
     pub(super) fn show(&self) -> Vec<(&'static str, Option<String>)> {
@@ -281,12 +227,5 @@ impl ServiceBackend {
             let between = if text == self.service.name { " " } else { "/" };
             format!("{text}{between}{}", place.trim_end_matches('/'))
         })
-    }
-}
-
-impl Reader<'_> {
-    /// Reads a key that every service has.
-    fn common<T: Setting>(&mut self, name: &'static str) -> Result<T, ConfigErrors> {
-        self.field(name, COMMON.iter().find(|row| row.name == name).map_or(Required, |row| row.fallback))
     }
 }

@@ -1,9 +1,10 @@
 //! Checks between settings. Every problem within a single value was reported when it was read.
 
 use super::{
+    backend::Backend,
     bucket::Grant,
     error::{ConfigError, ConfigErrors, Origin, nearest},
-    settings::{Backend, Settings},
+    settings::Settings,
     tree::{Node, Raw, Table},
 };
 use crate::model::Role;

@@ -138,10 +138,12 @@ impl Setting for Domains {
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         };
-        let host = |text: &str| match text.split('.').all(label) && text.parse::<std::net::IpAddr>().is_err()
-        {
-            true => Ok(text.to_ascii_lowercase()),
-            false => refuse::<Self, _>(&Node::text(text, node.origin.clone())),
+        let host = |text: &str| {
+            if text.split('.').all(label) && text.parse::<std::net::IpAddr>().is_err() {
+                Ok(text.to_ascii_lowercase())
+            } else {
+                refuse::<Self, _>(&Node::text(text, node.origin.clone()))
+            }
         };
         texts::<Self>(node)?.into_iter().map(host).collect::<Result<_, _>>().map(Self)
     }
@@ -271,10 +273,7 @@ impl Setting for HostKeyPins {
     }
 
     fn show(&self) -> Option<String> {
-        match self.0.is_empty() {
-            true => Some(quote("any")),
-            false => Some(quote_all(self.0.iter().cloned())),
-        }
+        if self.0.is_empty() { Some(quote("any")) } else { Some(quote_all(self.0.iter().cloned())) }
     }
 }
 

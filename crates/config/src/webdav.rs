@@ -2,13 +2,13 @@
 
 use super::{
     error::ConfigErrors,
+    http::Http,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     value::Setting,
 };
 use crate::model::Endpoint;
 use Fallback::{Required, Text, Unset};
-use std::{path::PathBuf, time::Duration};
 
 section! {
     /// `type = "webdav"`: a folder of a WebDAV server: Nextcloud, ownCloud, Koofr, Apache, rclone and others.
@@ -28,17 +28,6 @@ section! {
         /// which cannot move files to names with these characters. Without it, such servers answer 400 to
         /// these keys. With it, files that were created with such names outside Causeway are not seen.
         escapes_marks: bool = Text("false"),
-        /// Maximum time until a reply, or the next piece of one, arrives.
-        timeout: Duration = Text("30s"),
-        /// Maximum time for TCP and TLS. A storage that has not answered since the start, or since it was
-        /// lost, must also send something within this time.
-        connect_timeout: Duration = Text("3s"),
-        /// Maximum number of times that a request is sent, if repeating it is safe.
-        attempts: usize = Text("4"),
-        /// Maximum number of requests in flight; further ones wait, and are answered 503 SlowDown after
-        /// `timeout`.
-        max_requests: usize = Text("64"),
-        /// A PEM file with certificates to trust besides the public ones.
-        ca_file: Option<PathBuf> = Unset("the public authorities only"),
+        ..http: Http = ("30s", "64"),
     }
 }

@@ -1,6 +1,7 @@
 //! Why a step failed, in words for operators. It holds text and no error value, so that the remembered
 //! failure keeps nothing else in memory.
 
+use crate::model::Chain;
 use std::{error::Error, fmt};
 
 /// The maximum length of the text in bytes; longer text is cut.
@@ -20,18 +21,9 @@ impl Failure {
         Self(words.into())
     }
 
-    /// Formats an error with all its causes. Causes that the text already contains are left out.
+    /// Describes an error with all its sources.
     pub fn of(error: &(dyn Error + 'static)) -> Self {
-        let mut words = error.to_string();
-        let mut next = error.source();
-        while let Some(cause) = next {
-            let text = cause.to_string();
-            if !words.contains(&text) {
-                words = format!("{words}: {text}");
-            }
-            next = cause.source();
-        }
-        Self::new(words)
+        Self::new(Chain(error).to_string())
     }
 }
 

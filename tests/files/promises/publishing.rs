@@ -86,9 +86,10 @@ pub async fn a_reader_keeps_the_file_it_opened_or_fails(files: Storage) {
         let opened = files.open("k", None).await.expect("an answer").expect("a file");
         let mut stream = opened.read(Span::whole(old.len() as u64)).await.expect("a stream");
         let mut read = stream.try_next().await.expect("a piece").expect("a piece").to_vec();
-        match replace {
-            true => drop(put(&files, "k", &pattern(3 << 20, 2)).await),
-            false => assert!(files.remove("k").await.expect("an answer")),
+        if replace {
+            drop(put(&files, "k", &pattern(3 << 20, 2)).await)
+        } else {
+            assert!(files.remove("k").await.expect("an answer"))
         }
         let rest: Result<Vec<Bytes>, _> = stream.try_collect().await;
         if let Ok(rest) = rest {

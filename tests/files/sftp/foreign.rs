@@ -84,9 +84,10 @@ async fn a_root_that_is_missing_is_made() {
         let files: Storage = Arc::new(SftpFiles::open(settings).expect("settings"));
         assert_eq!(list(&files, "").await, []);
         assert_eq!(files.stat("a").await.expect("an answer"), None);
-        match root.ends_with('/') {
-            true => drop(put(&files, "k", b"1").await),
-            false => files.make_folder("bucket").await.expect("a folder"),
+        if root.ends_with('/') {
+            drop(put(&files, "k", b"1").await)
+        } else {
+            files.make_folder("bucket").await.expect("a folder")
         }
         assert!(server.root().join(root).is_dir());
     }

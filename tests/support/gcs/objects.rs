@@ -90,13 +90,15 @@ fn copy(shared: &Shared, call: &Call) -> Result<Reply, Refusal> {
         return Err(NO_SUCH_KEY);
     }
     conditions::of_source(call, &source)?;
-    let metadata = match replaces {
-        true => Metadata::of(&call.headers, &format!("{}meta-", call.dialect.prefix()))?,
-        false => source.metadata,
+    let metadata = if replaces {
+        Metadata::of(&call.headers, &format!("{}meta-", call.dialect.prefix()))?
+    } else {
+        source.metadata
     };
-    let object = match source.has_md5 {
-        true => state.plain(source.content, metadata),
-        false => state.composite(source.content, 1, metadata),
+    let object = if source.has_md5 {
+        state.plain(source.content, metadata)
+    } else {
+        state.composite(source.content, 1, metadata)
     };
     let bucket = state.buckets.get_mut(call.bucket()?).ok_or(NO_SUCH_BUCKET)?;
     conditions::generations(call, bucket.objects.get(call.key()?))?;

@@ -88,9 +88,10 @@ fn token(shared: &Shared, form: &Fields) -> Reply {
     let is_ours = (form.get("client_id"), form.get("client_secret")) == (CLIENT_ID, CLIENT_SECRET);
     let fresh = match form.get("grant_type") {
         "urn:ietf:params:oauth:grant-type:jwt-bearer" => {
-            match is_assertion(form.get("assertion"), &format!("{}/token", shared.endpoint())) {
-                true => false,
-                false => return refused(400, "invalid_grant"),
+            if is_assertion(form.get("assertion"), &format!("{}/token", shared.endpoint())) {
+                false
+            } else {
+                return refused(400, "invalid_grant");
             }
         }
         _ if !is_ours => return refused(401, "invalid_client"),
@@ -101,9 +102,10 @@ fn token(shared: &Shared, form: &Fields) -> Reply {
         "authorization_code" => {
             // A code can be used once.
             let challenge = told.challenge.take();
-            match form.get("code") == CODE && challenge == Some(challenge_of(form.get("code_verifier"))) {
-                true => true,
-                false => return refused(400, "invalid_grant"),
+            if form.get("code") == CODE && challenge == Some(challenge_of(form.get("code_verifier"))) {
+                true
+            } else {
+                return refused(400, "invalid_grant");
             }
         }
         "urn:ietf:params:oauth:grant-type:device_code" if form.get("device_code") != DEVICE_CODE => {

@@ -213,9 +213,10 @@ impl State {
 
     pub fn folder(&self, id: &str) -> Result<String, Refusal> {
         let folder = self.file(id, true)?;
-        match folder.mime == FOLDER {
-            true => Ok(folder.id.clone()),
-            false => Err(Refusal::new(403, "parentNotAFolder", "The specified parent is not a folder.")),
+        if folder.mime == FOLDER {
+            Ok(folder.id.clone())
+        } else {
+            Err(Refusal::new(403, "parentNotAFolder", "The specified parent is not a folder."))
         }
     }
 

@@ -223,15 +223,13 @@ fn monitor(shared: &Shared, name: &str) -> Result<Reply, Refusal> {
             &json!({ "operation": "ItemCopy", "percentageComplete": 27.8, "status": "inProgress" }),
         ));
     }
-    Ok(match done {
-        true => json_reply(
-            202,
-            &json!({ "percentageComplete": 100.0, "status": "completed", "resourceId": "01" }),
-        ),
-        false => json_reply(
+    Ok(if *done {
+        json_reply(202, &json!({ "percentageComplete": 100.0, "status": "completed", "resourceId": "01" }))
+    } else {
+        json_reply(
             200,
             &json!({ "status": "failed", "error": { "code": "nameAlreadyExists", "message": "Name already exists" } }),
-        ),
+        )
     })
 }
 

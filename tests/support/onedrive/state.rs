@@ -214,9 +214,10 @@ impl State {
             Some(parent) => {
                 let folder = if parent.parent.is_some() { self.path(parent) } else { String::new() };
                 let encoded = |name: &str| utf8_percent_encode(name, NON_ALPHANUMERIC).to_string();
-                let told = match quirks.encodes_paths {
-                    true => folder.split('/').map(encoded).collect::<Vec<_>>().join("/"),
-                    false => folder,
+                let told = if quirks.encodes_paths {
+                    folder.split('/').map(encoded).collect::<Vec<_>>().join("/")
+                } else {
+                    folder
                 };
                 let path =
                     if told.is_empty() { "/drive/root:".to_owned() } else { format!("/drive/root:/{told}") };

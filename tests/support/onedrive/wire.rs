@@ -118,9 +118,10 @@ pub fn decoded(text: &str) -> Result<String, Refusal> {
 pub fn place(below: &str) -> Result<(Place, String), Refusal> {
     if let Some(rest) = below.strip_prefix("/root") {
         let Some(path) = rest.strip_prefix(":/") else {
-            return match rest.starts_with('/') || rest.is_empty() {
-                true => Ok((Place::Path(String::new()), rest.to_owned())),
-                false => Err(Refusal::invalid("an address")),
+            return if rest.starts_with('/') || rest.is_empty() {
+                Ok((Place::Path(String::new()), rest.to_owned()))
+            } else {
+                Err(Refusal::invalid("an address"))
             };
         };
         let (path, rest) = path.split_once(':').unwrap_or((path, ""));

@@ -206,9 +206,10 @@ impl<R: Refusal> Call<R> {
             let (wire, tokens) = (&self.api.wire, &self.api.tokens);
             let token = if self.signed { Some(tokens.current().await?) } else { None };
             let signer: &dyn Sign = if self.signed { tokens } else { &Unsigned };
-            let reply = match self.patient {
-                true => wire.send_within(PATIENCE, signer, head.clone(), body, again).await?,
-                false => wire.send(signer, head.clone(), body, again).await?,
+            let reply = if self.patient {
+                wire.send_within(PATIENCE, signer, head.clone(), body, again).await?
+            } else {
+                wire.send(signer, head.clone(), body, again).await?
             };
             if !reply.status.is_client_error() && !reply.status.is_server_error() {
                 return Ok(Ok(reply));

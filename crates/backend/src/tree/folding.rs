@@ -30,9 +30,10 @@ impl Folding {
 
     /// Checks the storage at the start, if Causeway's own folder exists already.
     pub(super) async fn learn_early(&self, files: &dyn Files) -> Result<()> {
-        match self.0.get().is_none() && files.stat(OWN).await?.is_some() {
-            true => self.learn(files).await,
-            false => Ok(()),
+        if self.0.get().is_none() && files.stat(OWN).await?.is_some() {
+            self.learn(files).await
+        } else {
+            Ok(())
         }
     }
 

@@ -331,12 +331,10 @@ async fn pour(
             }
         }
         let expected = draft.finish().await?;
-        match expected.as_ref().is_none_or(|stat| stat.size == size) {
-            true => Ok(expected),
-            false => Err(StoreError::new(
-                StoreErrorKind::Unavailable,
-                "the storage kept another size than was sent",
-            )),
+        if expected.as_ref().is_none_or(|stat| stat.size == size) {
+            Ok(expected)
+        } else {
+            Err(StoreError::new(StoreErrorKind::Unavailable, "the storage kept another size than was sent"))
         }
     };
     match poured.await {

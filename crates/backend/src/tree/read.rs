@@ -124,9 +124,10 @@ async fn look(
     let Some(found) = bucket.find(key, &row, look, locked).await? else { return Ok(None) };
     let Looked { found, opened } = found.ok_or(StoreErrorKind::NoSuchKey)?;
     let by_tag = found.by_tag;
-    let info = match locked {
-        true => adopt::describe_locked(bucket, key, &found, row).await?,
-        false => adopt::describe(bucket, key, &found).await?,
+    let info = if locked {
+        adopt::describe_locked(bucket, key, &found, row).await?
+    } else {
+        adopt::describe(bucket, key, &found).await?
     };
     wish.conditions.check(&info.etag, info.last_modified)?;
     let nothing = || ObjectBody::Full(Bytes::new());

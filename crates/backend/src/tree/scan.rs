@@ -89,10 +89,7 @@ pub(super) async fn pass(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()
 pub(super) async fn catch_up(bucket: &Arc<Bucket>) -> Result<()> {
     let _walking = bucket.scan.walking.lock().await;
     settle(bucket).await?;
-    match feed::read(bucket).await? {
-        true => Ok(()),
-        false => full_scan(bucket, &Progress::default()).await,
-    }
+    if feed::read(bucket).await? { Ok(()) } else { full_scan(bucket, &Progress::default()).await }
 }
 
 /// Reads the change feed, if there is one and no full scan is running: a scan finds all changes anyway.
@@ -175,11 +172,10 @@ async fn look_into(
         Some(name) => bucket.unreadable.meet(told, &left_out(&name)),
         None => bucket.unreadable.forget(told),
     }
-    match descent.is_circle() {
-        true => {
-            Err(StoreError::new(StoreErrorKind::Broken, "walking through a bucket: a folder contains itself"))
-        }
-        false => Ok(()),
+    if descent.is_circle() {
+        Err(StoreError::new(StoreErrorKind::Broken, "walking through a bucket: a folder contains itself"))
+    } else {
+        Ok(())
     }
 }
 

@@ -67,15 +67,16 @@ impl Spool {
             used.insert(upload.to_owned(), own + size);
             return Ok(());
         }
-        Err(match own.saturating_add(size) > self.budget {
-            true => StoreError::new(
+        Err(if own.saturating_add(size) > self.budget {
+            StoreError::new(
                 StoreErrorKind::EntityTooLarge,
                 format!(
                     "the parts of this upload do not fit into the spool of {} bytes (spool_size)",
                     self.budget
                 ),
-            ),
-            false => StoreError::new(StoreErrorKind::Busy, "parts of other uploads fill the spool"),
+            )
+        } else {
+            StoreError::new(StoreErrorKind::Busy, "parts of other uploads fill the spool")
         })
     }
 

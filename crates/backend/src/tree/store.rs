@@ -32,12 +32,13 @@ pub(super) struct TreeStore {
 
 impl TreeStore {
     fn writable(&self) -> Result<()> {
-        match self.bucket.files.service().read_only {
-            true => Err(StoreError::new(
+        if self.bucket.files.service().read_only {
+            Err(StoreError::new(
                 StoreErrorKind::NotImplemented,
                 "the storage behind this bucket can only be read",
-            )),
-            false => Ok(()),
+            ))
+        } else {
+            Ok(())
         }
     }
 

@@ -256,9 +256,10 @@ struct Failure {
 
 impl Failure {
     fn transport(error: hyper_util::client::legacy::Error) -> Self {
-        let (is_reached, what) = match error.is_connect() {
-            true => (false, "connecting to the storage failed"),
-            false => (true, "the connection to the storage was lost"),
+        let (is_reached, what) = if error.is_connect() {
+            (false, "connecting to the storage failed")
+        } else {
+            (true, "the connection to the storage was lost")
         };
         let error = StoreError::new(StoreErrorKind::Unavailable, what).with_source(Chain::of(&error));
         Self { carried_out: is_reached, is_reached, error }

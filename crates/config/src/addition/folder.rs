@@ -4,13 +4,13 @@
 
 use super::{
     super::{
+        backend::Backend,
         edit::{Draft, EditError, refuse},
         error::nearest,
         layers::Layers,
         schemes::{self, Folder},
         secret::SecretSetting,
         section::{Fallback, Row, Section},
-        settings::Backend,
         value::Setting,
     },
     Addition, Keys, Said, Site, free_name,

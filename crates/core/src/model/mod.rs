@@ -8,6 +8,7 @@ mod acl;
 mod address;
 mod attributes;
 mod bucket;
+mod chain;
 mod checksum;
 pub mod encoded_words;
 mod encryption;
@@ -33,6 +34,7 @@ pub use acl::CannedAcl;
 pub use address::{NoSuchVersion, ObjectAddress};
 pub use attributes::{Attributes, MAX_USER_METADATA};
 pub use bucket::{BucketName, BucketNameError};
+pub use chain::Chain;
 pub use checksum::{
     Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ChecksumSpec, ObjectChecksum, combine_crc,
 };

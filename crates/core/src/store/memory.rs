@@ -163,10 +163,7 @@ impl Memory {
         if let Some(whole) = &self.whole {
             whole.take(bytes);
         }
-        match self.is_full() {
-            true => self.filled.notify_waiters(),
-            false => self.freed.notify_one(),
-        }
+        if self.is_full() { self.filled.notify_waiters() } else { self.freed.notify_one() }
     }
 
     fn give(&self, bytes: usize) {

@@ -18,6 +18,7 @@
 //! - listing is in byte order of keys and costs O(page);
 //! - memory is bounded by configuration, not by object or bucket size.
 
+mod announced;
 pub mod condition;
 pub mod copy;
 pub mod error;

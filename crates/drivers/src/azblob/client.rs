@@ -155,9 +155,10 @@ impl Call<'_> {
         }
         let mut head: Parts = http::Request::new(()).into_parts().0;
         (head.method, head.uri, head.headers) = (method, uri.map_err(unformed)?, headers);
-        match patient {
-            true => client.wire.send_within(PATIENCE, &*client.signer, head, body, again).await,
-            false => client.wire.send(&*client.signer, head, body, again).await,
+        if patient {
+            client.wire.send_within(PATIENCE, &*client.signer, head, body, again).await
+        } else {
+            client.wire.send(&*client.signer, head, body, again).await
         }
     }
 }

@@ -23,13 +23,14 @@ pub(super) fn encode_name(name: &str) -> String {
             b'_' => !(is_hex(at + 1) && is_hex(at + 2)),
             _ => false,
         };
-        match plain {
-            true => encoded.push(char::from(byte)),
-            false => encoded.extend([
+        if plain {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.extend([
                 '_',
                 char::from(HEX[usize::from(byte >> 4)]),
                 char::from(HEX[usize::from(byte & 15)]),
-            ]),
+            ]);
         }
     }
     encoded
@@ -77,9 +78,10 @@ pub(super) fn is_plain(text: &str) -> bool {
 }
 
 pub(super) fn encode_value(value: &str) -> String {
-    match is_plain(value) && !value.starts_with(WORD.0) {
-        true => value.to_owned(),
-        false => format!("{}{}{}", WORD.0, STANDARD.encode(value), WORD.1),
+    if is_plain(value) && !value.starts_with(WORD.0) {
+        value.to_owned()
+    } else {
+        format!("{}{}{}", WORD.0, STANDARD.encode(value), WORD.1)
     }
 }
 

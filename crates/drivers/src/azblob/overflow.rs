@@ -65,9 +65,10 @@ enum Bulk {
 fn split(key: &ObjectKey, record: &mut Record, user: &mut BTreeMap<String, String>) -> Option<Overflow> {
     let names: Vec<String> = user.keys().map(|name| metadata::encode_name(name)).collect();
     let mut unsignable = !metadata::have_one_order(names.iter().map(String::as_str));
-    let order = match unsignable {
-        false => [Bulk::Sums, Bulk::Parts, Bulk::Tags, Bulk::User],
-        true => [Bulk::User, Bulk::Sums, Bulk::Parts, Bulk::Tags],
+    let order = if unsignable {
+        [Bulk::User, Bulk::Sums, Bulk::Parts, Bulk::Tags]
+    } else {
+        [Bulk::Sums, Bulk::Parts, Bulk::Tags, Bulk::User]
     };
     let mut overflow = Overflow { key: key.as_str().to_owned(), ..Default::default() };
     for bulk in order {

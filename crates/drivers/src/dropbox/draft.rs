@@ -305,7 +305,7 @@ struct Session {
     id: Option<String>,
     pieces: Vec<Bytes>,
     held: usize,
-    /// The offset of these bytes in the file.
+    /// The offset of the held bytes in the file.
     offset: u64,
 }
 

@@ -75,12 +75,13 @@ pub(super) async fn part(drive: &Drive, rev: &str, size: u64, span: Span) -> Res
     match call.send(Again::Harmless).await? {
         Ok(reply) if reply.status == StatusCode::PARTIAL_CONTENT => {
             let starts = |range: &str| range.strip_prefix("bytes ")?.split('-').next()?.parse::<u64>().ok();
-            match reply.header(header::CONTENT_RANGE).and_then(starts) == Some(span.start) {
-                true => Ok(reply),
-                false => Err(StoreError::new(
+            if reply.header(header::CONTENT_RANGE).and_then(starts) == Some(span.start) {
+                Ok(reply)
+            } else {
+                Err(StoreError::new(
                     StoreErrorKind::Internal,
                     "Dropbox sent another range than was asked for",
-                )),
+                ))
             }
         }
         Ok(reply) => Ok(reply.skipping(span.start)),

@@ -151,10 +151,7 @@ impl Directories {
             let Some(next) = open.pop_front() else { return };
             let Some(slot) = next.upgrade() else { continue };
             // A directory that was used since the last check stays open for another round.
-            match slot.used.swap(false, Relaxed) {
-                true => open.push_back(next),
-                false => *slot.open() = None,
-            }
+            if slot.used.swap(false, Relaxed) { open.push_back(next) } else { *slot.open() = None }
         }
     }
 }

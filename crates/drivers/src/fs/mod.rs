@@ -21,6 +21,7 @@
 
 mod adopt;
 mod buffers;
+mod copying;
 mod directories;
 pub mod minio;
 mod multipart;
@@ -381,10 +382,7 @@ impl Backend for FsBackend {
     }
 
     async fn release(&self) -> Result<()> {
-        match self.home().staging.was_clean {
-            true => self.close().await,
-            false => Ok(()),
-        }
+        if self.home().staging.was_clean { self.close().await } else { Ok(()) }
     }
 
     async fn close(&self) -> Result<()> {

@@ -7,8 +7,8 @@
 
 use super::{
     Inner, blocking,
+    copying::copy_range,
     record::Record,
-    root::Root,
     staging::Staging,
     volume::Volume,
     write::{self, Draft},
@@ -487,50 +487,8 @@ impl Building {
     }
 }
 
-/// Copies a range within the kernel, which shares extents where the file system can.
-pub(super) fn copy_range(
-    from: &OwnedFd,
-    mut at: u64,
-    to: &OwnedFd,
-    mut put: u64,
-    mut left: u64,
-) -> std::result::Result<(), Errno> {
-    while left > 0 {
-        let length = usize::try_from(left.min(1 << 30)).unwrap_or(1 << 30);
-        let copied = match rustix::fs::copy_file_range(from, Some(&mut at), to, Some(&mut put), length) {
-            Ok(copied) => copied as u64,
-            Err(Errno::INTR) => continue,
-            Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                let mut buffer = vec![0; length.min(1 << 20)];
-                let read = rustix::io::pread(from, &mut buffer[..], at)?;
-                write::write_at(to, &[bytes::Bytes::from(buffer).slice(..read)], put)?;
-                (at, put) = (at + read as u64, put + read as u64);
-                read as u64
-            }
-            Err(error) => return Err(error),
-        };
-        if copied == 0 {
-            return Err(Errno::IO);
-        }
-        left -= copied;
-    }
-    Ok(())
-}
-
 fn io(error: impl Into<std::io::Error>) -> StoreError {
     StoreError::io("staging a part", error)
-}
-
-impl Root {
-    fn open_file_for_writing(&self, name: &str) -> std::result::Result<OwnedFd, Errno> {
-        // The file is not created: a staging file that is gone must not come back empty.
-        rustix::fs::openat(
-            self.fd(),
-            name,
-            rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC,
-            rustix::fs::Mode::empty(),
-        )
-    }
 }
 
 #[cfg(test)]

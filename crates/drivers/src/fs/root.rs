@@ -56,6 +56,12 @@ impl Root {
         self.beneath(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty())
     }
 
+    /// Opens a file of this directory for writing. It is not created: a staging file that is gone must not come
+    /// back empty.
+    pub(super) fn open_file_for_writing(&self, name: &str) -> Result<OwnedFd, Errno> {
+        rustix::fs::openat(&self.fd, name, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+    }
+
     /// Opens a file like `open_file`, but fails with `AGAIN` if a step of the look-up would wait for the
     /// disk.
     pub(super) fn open_cached(&self, path: &str) -> Result<OwnedFd, Errno> {

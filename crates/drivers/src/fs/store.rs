@@ -3,7 +3,9 @@
 use super::{
     Inner, adopt, blocking,
     buffers::Buffers,
-    capabilities, multipart, recording, scan,
+    capabilities,
+    copying::copy_range,
+    multipart, recording, scan,
     volume::Found,
     write::{self, Draft},
 };
@@ -74,7 +76,7 @@ impl FsStore {
             let temp = to.staging.temp_file().map_err(|e| StoreError::io("making a temporary file", e))?;
             let target = temp.file().map_err(io)?;
             if rustix::fs::ioctl_ficlone(target, &file).is_err() {
-                multipart::copy_range(&file, 0, target, 0, fingerprint.size)
+                copy_range(&file, 0, target, 0, fingerprint.size)
                     .map_err(|e| StoreError::io("copying an object", e))?;
             }
             let attributes = attributes.apply(&record.attributes);
@@ -113,12 +115,11 @@ impl Store for FsStore {
                 Some(found) => found,
                 None => inner.volume.look_up(&name)?.ok_or(StoreErrorKind::NoSuchKey)?,
             };
-            Ok(match found.record.is_some() {
-                true => {
-                    let info = found.info();
-                    (None, Ok(reply(&inner, found, info, &request)?))
-                }
-                false => (Some(request), Err(found)),
+            Ok(if found.record.is_some() {
+                let info = found.info();
+                (None, Ok(reply(&inner, found, info, &request)?))
+            } else {
+                (Some(request), Err(found))
             })
         })
         .await?;

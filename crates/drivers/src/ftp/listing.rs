@@ -169,10 +169,7 @@ impl Listing {
                 }
             }
         }
-        match entries.is_empty() {
-            true => Ok(None),
-            false => self.dated(entries).await.map(Some),
-        }
+        if entries.is_empty() { Ok(None) } else { self.dated(entries).await.map(Some) }
     }
 
     /// Adds the times of files to entries from LIST, whose times cannot be used. A second connection asks for
@@ -236,23 +233,24 @@ fn entry(line: &[u8], has_facts: bool) -> std::result::Result<Option<Entry>, Fai
             String::from_utf8_lossy(line).escape_debug()
         ))
     };
-    let (name, stat) = match has_facts {
-        true if line.is_empty() => return Ok(None),
-        true => {
-            let facts = line.split(|c| *c == b' ').next().unwrap_or_default();
-            if facts::is_itself(facts) {
-                return Ok(None);
-            }
-            let (seen, name) = facts::line(line).ok_or_else(strange)?;
-            (name, seen.stat)
+    let (name, stat) = if has_facts {
+        if line.is_empty() {
+            return Ok(None);
         }
-        false => match formats::line(line) {
+        let facts = line.split(|c| *c == b' ').next().unwrap_or_default();
+        if facts::is_itself(facts) {
+            return Ok(None);
+        }
+        let (seen, name) = facts::line(line).ok_or_else(strange)?;
+        (name, seen.stat)
+    } else {
+        match formats::line(line) {
             Line::Void => return Ok(None),
             Line::Strange => return Err(strange()),
             Line::Entry { kind, size, name } => {
                 (name, Stat { kind, size, modified: None, tag: None, md5: None })
             }
-        },
+        }
     };
     Ok(match std::str::from_utf8(name) {
         Ok("" | "." | "..") => None,

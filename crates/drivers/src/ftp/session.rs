@@ -193,9 +193,10 @@ impl Session {
     pub(super) async fn ask(&mut self, verb: &str, argument: &str) -> Result<Reply, Failure> {
         self.send(verb, argument).await?;
         let reply = self.reply().await?;
-        match reply.is_preliminary() {
-            true => Err(Failure::Lost("the server answered something else than was asked")),
-            false => Ok(reply),
+        if reply.is_preliminary() {
+            Err(Failure::Lost("the server answered something else than was asked"))
+        } else {
+            Ok(reply)
         }
     }
 

@@ -314,9 +314,10 @@ impl Drive {
 
     /// Moves a file to the trash, or deletes it. A file that is already gone counts as removed.
     pub(super) async fn remove(&self, id: &str, trash: bool) -> Result<()> {
-        let mut outcome = match trash {
-            true => self.trash(id).await?,
-            false => self.client.file(Method::DELETE, id).send(Again::Harmless).await?.map(drop),
+        let mut outcome = if trash {
+            self.trash(id).await?
+        } else {
+            self.client.file(Method::DELETE, id).send(Again::Harmless).await?.map(drop)
         };
         // In shared drives few users may delete files, but everybody who may write may move them to the
         // trash.

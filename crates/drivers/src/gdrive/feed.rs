@@ -183,9 +183,10 @@ impl Ways<'_> {
         if names.last().is_some_and(|name| name == OWN) {
             return Ok(Way::Ours);
         }
-        match names.iter().any(|name| !is_name(name)) {
-            true => Ok(Way::Elsewhere),
-            false => Ok(Way::At(names.iter().rev().fold(String::new(), |path, name| join(&path, name)))),
+        if names.iter().any(|name| !is_name(name)) {
+            Ok(Way::Elsewhere)
+        } else {
+            Ok(Way::At(names.iter().rev().fold(String::new(), |path, name| join(&path, name))))
         }
     }
 }

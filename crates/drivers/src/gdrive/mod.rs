@@ -347,9 +347,10 @@ impl Files for GdriveFiles {
                     }
                     let is_first = listing.seen.insert(listing.hasher.hash_one(&item.name));
                     entries.retain(|entry: &Entry| is_first || entry.name != item.name);
-                    let item = match is_first {
-                        true => Some(item),
-                        false => self.drive.children(&listing.id, &item.name).await?.into_iter().next(),
+                    let item = if is_first {
+                        Some(item)
+                    } else {
+                        self.drive.children(&listing.id, &item.name).await?.into_iter().next()
                     };
                     entries.extend(item.map(|item| Entry { stat: item.stat(), name: item.name }));
                 }

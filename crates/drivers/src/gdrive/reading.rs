@@ -86,12 +86,13 @@ async fn part(drive: &Arc<Drive>, id: &str, stat: &Stat, span: Span) -> Result<R
     match call.send(Again::Harmless).await? {
         Ok(reply) if reply.status == StatusCode::PARTIAL_CONTENT => {
             let starts = |range: &str| range.strip_prefix("bytes ")?.split('-').next()?.parse::<u64>().ok();
-            match reply.header(header::CONTENT_RANGE).and_then(starts) == Some(span.start) {
-                true => Ok(reply),
-                false => Err(StoreError::new(
+            if reply.header(header::CONTENT_RANGE).and_then(starts) == Some(span.start) {
+                Ok(reply)
+            } else {
+                Err(StoreError::new(
                     StoreErrorKind::Internal,
                     "Google Drive sent another range than was asked for",
-                )),
+                ))
             }
         }
         Ok(reply) => Ok(reply.skipping(span.start)),
@@ -165,18 +166,22 @@ impl Verdict for Check {
 
     async fn give(self: Box<Self>) -> Result<()> {
         match *self {
-            Self::Digest(digest, expected) => match <[u8; 16]>::from(digest.finalize()) == expected {
-                true => Ok(()),
-                false => Err(changed()),
-            },
+            Self::Digest(digest, expected) => {
+                if <[u8; 16]>::from(digest.finalize()) == expected {
+                    Ok(())
+                } else {
+                    Err(changed())
+                }
+            }
             Self::Revision(mut revision) => {
                 let given_up = |error| {
                     StoreError::new(StoreErrorKind::Internal, "a check was given up").with_source(error)
                 };
                 (&mut revision.asked).await.map_err(given_up)??;
-                match revision.reopened.load(Ordering::Acquire) {
-                    true => ask(revision.drive.clone(), revision.id.clone(), revision.stat.clone()).await,
-                    false => Ok(()),
+                if revision.reopened.load(Ordering::Acquire) {
+                    ask(revision.drive.clone(), revision.id.clone(), revision.stat.clone()).await
+                } else {
+                    Ok(())
                 }
             }
         }

@@ -89,10 +89,7 @@ impl Opened for OnedriveOpened {
             }) as futures_util::future::BoxFuture<'static, Result<Reply>>
         };
         let body = judged(resuming(first, span.len(), attempts, Box::new(reopen)), check);
-        match is_long {
-            true => Ok(body),
-            false => held(body).await,
-        }
+        if is_long { Ok(body) } else { held(body).await }
     }
 }
 
@@ -125,12 +122,13 @@ async fn part(drive: &Drive, item: &Item, span: Span) -> Result<Reply> {
     match call.send(Again::Harmless).await? {
         Ok(reply) if reply.status == StatusCode::PARTIAL_CONTENT => {
             let starts = |range: &str| range.strip_prefix("bytes ")?.split('-').next()?.parse::<u64>().ok();
-            match reply.header(header::CONTENT_RANGE).and_then(starts) == Some(span.start) {
-                true => Ok(reply),
-                false => Err(StoreError::new(
+            if reply.header(header::CONTENT_RANGE).and_then(starts) == Some(span.start) {
+                Ok(reply)
+            } else {
+                Err(StoreError::new(
                     StoreErrorKind::Internal,
                     "OneDrive sent another range than was asked for",
-                )),
+                ))
             }
         }
         Ok(reply) => Ok(reply.skipping(span.start)),
@@ -191,9 +189,10 @@ impl Verdict for Asked {
         if let Some(asked) = &mut self.asked {
             asked.await.map_err(given_up)??;
         }
-        match self.reopened.load(Ordering::Acquire) {
-            true => same(&self.drive, &self.id, &self.stat).await.map(drop),
-            false => Ok(()),
+        if self.reopened.load(Ordering::Acquire) {
+            same(&self.drive, &self.id, &self.stat).await.map(drop)
+        } else {
+            Ok(())
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The entries of a folder, in batches. Each listing is of one folder, because OpenDAL's listings of whole
 //! trees are not reliable.
 
-use super::remote::{Limit, MARKER, Remote, Twice};
+use super::{
+    remote::{Limit, Remote, Twice},
+    writing::MARKER,
+};
 use crate::{
     backend::{pages::Pages, tree::files::Entry},
     store::{

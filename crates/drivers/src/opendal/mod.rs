@@ -31,6 +31,7 @@ mod services;
 mod spool;
 mod swift;
 mod transport;
+mod writing;
 
 pub use guide::page;
 pub use services::{Evidence, Service, ServiceOption, service, services};
@@ -51,10 +52,11 @@ use async_trait::async_trait;
 use draft::{OpenDalDraft, drafts};
 use futures_util::{TryStreamExt, stream::BoxStream};
 use reading::Reading;
-use remote::{Limit, MARKER, Remote, Twice};
+use remote::{Limit, Remote, Twice};
 use services::{Identity, Removal, Renaming};
 use spool::Spooled;
 use std::{path::PathBuf, sync::Arc};
+use writing::MARKER;
 
 #[derive(Debug, Clone)]
 pub struct OpenDalSettings {

@@ -73,12 +73,13 @@ async fn send(line: &Line, request: http::request::Builder, body: Outgoing) -> R
         head.headers.insert(header::CONTENT_LENGTH, body.length().into());
     }
     let reply = line.wire.send(&Unsigned, head, body, Again::Harmless).await?;
-    match reply.status.is_success() {
-        true => Ok(reply),
-        false => Err(StoreError::new(
+    if reply.status.is_success() {
+        Ok(reply)
+    } else {
+        Err(StoreError::new(
             StoreErrorKind::Internal,
             format!("getting a token: auth_url answered {}", reply.status.as_u16()),
-        )),
+        ))
     }
 }
 

@@ -61,9 +61,10 @@ impl S3Store {
 
     /// Returns the document of a successful reply, or the error.
     pub(super) async fn document(&self, reply: Reply, asked: Asked) -> Result<bytes::Bytes> {
-        match reply.status.is_success() {
-            true => reply.bytes(LONGEST_DOCUMENT).await,
-            false => Err(refusal::read(reply, asked).await.into()),
+        if reply.status.is_success() {
+            reply.bytes(LONGEST_DOCUMENT).await
+        } else {
+            Err(refusal::read(reply, asked).await.into())
         }
     }
 }

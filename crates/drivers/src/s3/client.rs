@@ -81,12 +81,13 @@ impl Client {
 
     /// Begins a request for a bucket, or for an object by its name there.
     pub(super) fn call(&self, method: Method, bucket: &str, name: Option<&str>) -> Call<'_> {
-        let (host, mut path) = match self.settings.virtual_hosts {
-            true => (format!("{bucket}.{}", self.endpoint.authority()), self.endpoint.path().to_owned()),
-            false => (
+        let (host, mut path) = if self.settings.virtual_hosts {
+            (format!("{bucket}.{}", self.endpoint.authority()), self.endpoint.path().to_owned())
+        } else {
+            (
                 self.endpoint.authority().to_owned(),
                 format!("{}/{}", self.endpoint.path(), wire::encode_path(bucket)),
-            ),
+            )
         };
         match name {
             Some(name) => path = format!("{path}/{}", wire::encode_path(name)),
@@ -218,9 +219,10 @@ impl Call<'_> {
         }
         let mut head: Parts = http::Request::new(()).into_parts().0;
         (head.method, head.uri, head.headers) = (method, uri, headers);
-        match patient {
-            true => client.wire.send_within(PATIENCE, &*client.signer, head, body, again).await,
-            false => client.wire.send(&*client.signer, head, body, again).await,
+        if patient {
+            client.wire.send_within(PATIENCE, &*client.signer, head, body, again).await
+        } else {
+            client.wire.send(&*client.signer, head, body, again).await
         }
     }
 }

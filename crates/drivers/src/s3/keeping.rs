@@ -96,12 +96,13 @@ impl S3Store {
             return Ok(());
         }
         let (_, seen) = self.look(name, HeaderMap::new()).await?;
-        match encrypts(encryption, &seen) {
-            true => Ok(()),
-            false => Err(StoreError::new(
+        if encrypts(encryption, &seen) {
+            Ok(())
+        } else {
+            Err(StoreError::new(
                 StoreErrorKind::Internal,
                 "the storage wrote an object and did not encrypt it as it was asked to",
-            )),
+            ))
         }
     }
 

@@ -103,9 +103,10 @@ impl S3Store {
         let call = self.call(Method::PUT, &self.name(key).await?).query(&query).headers(headers).body(body);
         let sent = async {
             let (reply, arrived) = verification.settle(call.send(Again::Harmless).await)?;
-            match reply.status.is_success() {
-                true => Ok((reply, arrived)),
-                false => Err(StoreError::from(refusal::read(reply, Asked::Upload).await)),
+            if reply.status.is_success() {
+                Ok((reply, arrived))
+            } else {
+                Err(StoreError::from(refusal::read(reply, Asked::Upload).await))
             }
         };
         let (reply, arrived) = match sent.await {
@@ -384,9 +385,10 @@ impl S3Store {
                 return Err(error);
             }
         }
-        match self.catalog.abort_upload(self.bucket, upload).await? {
-            true => Ok(()),
-            false => Err(StoreErrorKind::NoSuchUpload.into()),
+        if self.catalog.abort_upload(self.bucket, upload).await? {
+            Ok(())
+        } else {
+            Err(StoreErrorKind::NoSuchUpload.into())
         }
     }
 }

@@ -163,18 +163,15 @@ impl Store for S3Store {
         if !self.features().await?.tags {
             return Err(no_tags());
         }
-        let call = match tags.is_empty() {
-            true => self.call(Method::DELETE, &name).query(&[("tagging", None)]),
-            false => self
-                .call(Method::PUT, &name)
+        let call = if tags.is_empty() {
+            self.call(Method::DELETE, &name).query(&[("tagging", None)])
+        } else {
+            self.call(Method::PUT, &name)
                 .query(&[("tagging", None)])
-                .document(describing::tagging_document(&tags)),
+                .document(describing::tagging_document(&tags))
         };
         let reply = call.send(Again::OnlyIfRefused).await?;
-        match reply.status.is_success() {
-            true => Ok(()),
-            false => Err(refusal::read(reply, Asked::Object).await.into()),
-        }
+        if reply.status.is_success() { Ok(()) } else { Err(refusal::read(reply, Asked::Object).await.into()) }
     }
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {

@@ -199,10 +199,11 @@ async fn rsa_hash(
     handle: &Handle<Client>,
     is_rsa: bool,
 ) -> std::result::Result<Option<HashAlg>, russh::Error> {
-    match is_rsa {
+    if is_rsa {
         // A server that does not announce its algorithms gets SHA-512, which servers have accepted for years.
-        true => Ok(handle.best_supported_rsa_hash().await?.unwrap_or(Some(HashAlg::Sha512))),
-        false => Ok(None),
+        Ok(handle.best_supported_rsa_hash().await?.unwrap_or(Some(HashAlg::Sha512)))
+    } else {
+        Ok(None)
     }
 }
 

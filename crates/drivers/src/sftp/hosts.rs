@@ -88,12 +88,10 @@ impl Trusted {
                     Ok(pinned) => pinned.key_data() == key.key_data(),
                     Err(_) => pin.trim_end_matches('=') == fingerprint,
                 };
-                match pins.iter().any(matches) {
-                    true => Ok(()),
-                    false => Err(format!(
-                        "its key {fingerprint} ({}) is none of those in 'host_key'",
-                        key.algorithm()
-                    )),
+                if pins.iter().any(matches) {
+                    Ok(())
+                } else {
+                    Err(format!("its key {fingerprint} ({}) is none of those in 'host_key'", key.algorithm()))
                 }
             }
             Self::Keys { revoked, .. } if revoked.contains(&shown) => {

@@ -211,12 +211,11 @@ impl Files for SftpFiles {
             copied => copied,
         };
         let is_copied = draft::explained(&self.remote, writing, copied, 1).await?;
-        match is_copied {
-            true => Ok(Some(Box::new(draft))),
-            false => {
-                Box::new(draft).discard().await;
-                Ok(None)
-            }
+        if is_copied {
+            Ok(Some(Box::new(draft)))
+        } else {
+            Box::new(draft).discard().await;
+            Ok(None)
         }
     }
 

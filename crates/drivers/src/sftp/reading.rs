@@ -73,11 +73,12 @@ impl Reading {
             let length = usize::try_from(self.end - self.next)
                 .unwrap_or(usize::MAX)
                 .min(self.open.lease.features.chunk);
-            let answer = match self.asked.is_empty() {
-                true => Some(self.open.lease.send(self.open.reading(self.next, length)).await?),
+            let answer = if self.asked.is_empty() {
+                Some(self.open.lease.send(self.open.reading(self.next, length)).await?)
+            } else {
                 // Requests beyond the first are sent only if the session has room, so that other readers make
                 // progress.
-                false => self.open.lease.send_more(|| self.open.reading(self.next, length)).await?,
+                self.open.lease.send_more(|| self.open.reading(self.next, length)).await?
             };
             let Some(answer) = answer else { break };
             self.asked.push_back(Asked { offset: self.next, length, answer });

@@ -93,12 +93,11 @@ impl Writing {
     }
 
     async fn flush(&mut self) -> Result<(), Failure> {
-        match self.held.is_empty() {
-            true => Ok(()),
-            false => {
-                let held = self.held.split().freeze();
-                self.send(held).await
-            }
+        if self.held.is_empty() {
+            Ok(())
+        } else {
+            let held = self.held.split().freeze();
+            self.send(held).await
         }
     }
 

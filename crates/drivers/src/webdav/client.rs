@@ -153,9 +153,10 @@ impl Call {
         }
         let mut head: Parts = http::Request::new(()).into_parts().0;
         (head.method, head.uri, head.headers) = (method, uri.map_err(unformed)?, headers);
-        let reply = match patient {
-            true => client.wire.send_within(PATIENCE, &*client.signer, head, body, again).await?,
-            false => client.wire.send(&*client.signer, head, body, again).await?,
+        let reply = if patient {
+            client.wire.send_within(PATIENCE, &*client.signer, head, body, again).await?
+        } else {
+            client.wire.send(&*client.signer, head, body, again).await?
         };
         if reply.status == StatusCode::UNAUTHORIZED {
             let words = format!(

@@ -131,9 +131,10 @@ impl WebdavDraft {
         if lacks_folder(reply.status) {
             self.files.forget_own_folder();
         }
-        match refusal::is_done(&reply) {
-            true => StoreError::new(StoreErrorKind::Unavailable, "the server took only a part of the file"),
-            false => refusal::read(reply).await.into(),
+        if refusal::is_done(&reply) {
+            StoreError::new(StoreErrorKind::Unavailable, "the server took only a part of the file")
+        } else {
+            refusal::read(reply).await.into()
         }
     }
 

@@ -231,9 +231,10 @@ impl fmt::Debug for WebdavFiles {
 #[async_trait]
 impl Files for WebdavFiles {
     fn service(&self) -> Service {
-        match self.wants_lengths.load(Ordering::Acquire) {
-            true => Service { flows: 0, ..self.service },
-            false => self.service,
+        if self.wants_lengths.load(Ordering::Acquire) {
+            Service { flows: 0, ..self.service }
+        } else {
+            self.service
         }
     }
 
@@ -313,12 +314,11 @@ impl Files for WebdavFiles {
         // If the source is unchanged after the copy, it was unchanged during the copy.
         let (source, copy) = tokio::try_join!(self.look(from), self.look(&to))?;
         let whole = copy.is_some_and(|copy| copy.kind == Kind::File && copy.size == expected.size);
-        match source.is_some_and(|source| source.kind == Kind::File && source.is_same(expected)) && whole {
-            true => Ok(Some(Box::new(draft))),
-            false => {
-                Box::new(draft).discard().await;
-                Ok(None)
-            }
+        if source.is_some_and(|source| source.kind == Kind::File && source.is_same(expected)) && whole {
+            Ok(Some(Box::new(draft)))
+        } else {
+            Box::new(draft).discard().await;
+            Ok(None)
         }
     }
 

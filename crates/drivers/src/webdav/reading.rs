@@ -110,9 +110,10 @@ pub(super) async fn settled(
     mut reply: Reply,
 ) -> Result<Reply> {
     reply.begin().await?;
-    match watch.is_unchanged() || files.look(path).await?.is_some_and(|now| now.is_same(stat)) {
-        true => Ok(reply),
-        false => Err(changed()),
+    if watch.is_unchanged() || files.look(path).await?.is_some_and(|now| now.is_same(stat)) {
+        Ok(reply)
+    } else {
+        Err(changed())
     }
 }
 

@@ -113,16 +113,18 @@ impl Layer for CachedStore {
     }
 
     async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        match is_current(&*self.below, address) {
-            true => self.look(address.key, conditions, Depth::Head).await,
-            false => self.below.head(address, conditions).await,
+        if is_current(&*self.below, address) {
+            self.look(address.key, conditions, Depth::Head).await
+        } else {
+            self.below.head(address, conditions).await
         }
     }
 
     async fn describe(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
-        match is_current(&*self.below, address) {
-            true => self.look(address.key, conditions, Depth::Whole).await,
-            false => self.below.describe(address, conditions).await,
+        if is_current(&*self.below, address) {
+            self.look(address.key, conditions, Depth::Whole).await
+        } else {
+            self.below.describe(address, conditions).await
         }
     }
 

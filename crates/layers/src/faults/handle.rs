@@ -164,12 +164,11 @@ impl Faults {
         let draws = Draws { seed: self.0.seed, call };
         let (kind, wait, late_by) = {
             let now = self.plan();
-            match now.is_down(operation) {
-                true => (Some(Kind::Down), Default::default(), now.plan.late_by),
-                false => {
-                    let (kind, wait) = now.plan.fate(operation, draws);
-                    (kind, wait, now.plan.late_by)
-                }
+            if now.is_down(operation) {
+                (Some(Kind::Down), Default::default(), now.plan.late_by)
+            } else {
+                let (kind, wait) = now.plan.fate(operation, draws);
+                (kind, wait, now.plan.late_by)
             }
         };
         self.record().note(Done { call, operation, subject: subject.to_owned(), kind });

@@ -262,10 +262,7 @@ impl Leg {
     /// Returns the number of bytes that wait in this leg; `None` if the replica takes no more.
     fn waiting(&self) -> Option<usize> {
         let state = self.state();
-        match state.gave_way {
-            true => Some(0),
-            false => (!state.over).then_some(state.waiting),
-        }
+        if state.gave_way { Some(0) } else { (!state.over).then_some(state.waiting) }
     }
 
     fn wake(&self) {

@@ -39,10 +39,9 @@ type Answers<T> = FuturesUnordered<BoxFuture<'static, (Arc<Member>, Result<T>)>>
 /// Collects the answers of members until as many as needed have answered, and for a short time after that.
 async fn gather<T>(mut asked: Answers<T>, needed: usize) -> (BTreeMap<String, T>, Option<StoreError>) {
     let (mut got, mut failure) = (BTreeMap::new(), None);
-    while let Some((member, answer)) = match got.len() >= needed {
-        false => asked.next().await,
-        true => timeout(LAG, asked.next()).await.ok().flatten(),
-    } {
+    while let Some((member, answer)) =
+        if got.len() >= needed { timeout(LAG, asked.next()).await.ok().flatten() } else { asked.next().await }
+    {
         member.judge(&answer);
         match answer {
             Ok(answer) => drop(got.insert(member.name.clone(), answer)),

@@ -387,9 +387,10 @@ async fn newest(
     };
     // The gateway wrote the object, and its success was not reported. Clients identify what they write by its
     // MD5, whatever ETag the storage has; an object that existed before keeps its ETag.
-    let etag = match member.is_unexplored() || info.etag.tells_bytes() {
-        true => info.etag.clone(),
-        false => in_time(Some(info.size), digest::md5(member, key, &info.etag, info.size)).await?,
+    let etag = if member.is_unexplored() || info.etag.tells_bytes() {
+        info.etag.clone()
+    } else {
+        in_time(Some(info.size), digest::md5(member, key, &info.etag, info.size)).await?
     };
     let same = |other: &ObjectInfo| other.size == info.size && other.etag == etag && is_digest(&etag);
     // A storage whose ETags are MD5s also keeps more about an object.

@@ -28,7 +28,7 @@ const LONGEST: usize = 300;
 pub(super) struct Troubles {
     round: AtomicU64,
     state: Mutex<State>,
-    /// Why the last scan of the replica failed, if it did.
+    /// Returns why the last scan of the replica failed, if it did.
     unseen: Mutex<Option<String>>,
 }
 

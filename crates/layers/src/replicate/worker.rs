@@ -181,13 +181,10 @@ async fn fill(bucket: &Arc<Bucket>, member: &Arc<Member>, run: &Run) -> Result<b
         }
         Err(error) => {
             let name = &bucket.record.bucket.name;
-            match member.troubles.looked_through(Some(&error)) {
-                true => {
-                    tracing::warn!(bucket = %name, backend = member.name, %error, "a replica could not be looked through; it is tried again")
-                }
-                false => {
-                    tracing::debug!(bucket = %name, backend = member.name, %error, "a replica could not be looked through again")
-                }
+            if member.troubles.looked_through(Some(&error)) {
+                tracing::warn!(bucket = %name, backend = member.name, %error, "a replica could not be looked through; it is tried again")
+            } else {
+                tracing::debug!(bucket = %name, backend = member.name, %error, "a replica could not be looked through again")
             }
             Err(error)
         }

@@ -179,15 +179,16 @@ async fn pass(going: oneshot::Receiver<Go>, member: &Member, key: &ObjectKey, le
         return Err(given_up());
     };
     turn.come().await;
-    let conditions = match member.capabilities().late_conditions {
-        false => None,
-        true => match expect(member, key, known).await {
+    let conditions = if member.capabilities().late_conditions {
+        match expect(member, key, known).await {
             Ok(conditions) => Some(conditions),
             Err(error) => {
                 leg.fail(PayloadError::Source);
                 return Err(error);
             }
-        },
+        }
+    } else {
+        None
     };
     leg.release(&ended, conditions);
     Ok(turn)

@@ -20,7 +20,7 @@ pub struct Credential {
     pub access_key: AccessKey,
     pub secret_key: Secret,
     pub role: Role,
-    /// Shown as owner; the access key if there is none.
+    /// The name shown as owner. `None`: the access key is shown.
     pub name: Option<String>,
 }
 

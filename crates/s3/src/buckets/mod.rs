@@ -5,164 +5,38 @@
 //! (`settings`). Creating, opening and deleting one bucket are serialised, so that a bucket is never opened
 //! while its location is being removed.
 
+mod bucket;
+mod documents;
+mod error;
 mod places;
-pub mod probe;
 pub mod scrub;
 pub mod settings;
 mod setup;
 mod sweeping;
 
 use crate::{
-    backend::{Backend, Found, OpenedBucket, Upkeep, locks::Locks},
+    backend::{Backend, Found, locks::Locks},
     catalog::{
-        BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog, CatalogError,
+        BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog,
         CatalogErrorKind, Expected, LeftPlace, NewBucket, NewDocument,
     },
-    model::{BucketName, CannedAcl, Grants, Owner, Timestamp},
+    model::{BucketName, CannedAcl, Owner, Timestamp},
     store::{
-        ListRequest, Store,
+        ListRequest,
         error::{StoreError, StoreErrorKind},
     },
     work::Workers,
 };
+pub use bucket::Bucket;
+pub use error::{BucketError, Taken};
 pub use places::{Clash, Homes, all_places};
-use settings::{Acl, BucketSettings, Location, SettingsInForce};
+use settings::{Acl, Location, SettingsInForce};
 pub use setup::{SHARED, Setup, Unfit, refuse_move};
 use std::{
     collections::HashMap,
-    fmt,
     sync::{Arc, PoisonError, RwLock},
 };
 use sweeping::Sweeping;
-
-#[derive(Debug, thiserror::Error)]
-pub enum BucketError {
-    #[error("no such bucket")]
-    NoSuchBucket,
-    /// This owner already has a bucket of that name.
-    #[error("the bucket exists")]
-    Exists(Arc<Bucket>),
-    /// The location is taken: by another bucket, or by data created outside the gateway.
-    #[error("the place of the bucket is taken")]
-    PlaceTaken(#[source] Taken),
-    #[error("nothing lies there that could become a bucket")]
-    NothingThere,
-    /// Another program keeps the location in a format of its own.
-    #[error("{0}")]
-    Foreign(&'static str),
-    #[error("the bucket is not empty")]
-    NotEmpty,
-    #[error("the configuration has no backend '{0}'")]
-    NoSuchBackend(String),
-    #[error("the configuration names no backend for buckets that are created through S3 ([default])")]
-    NoDefaultBackend,
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Why a location cannot become a new bucket's.
-#[derive(Debug, thiserror::Error)]
-pub enum Taken {
-    #[error(transparent)]
-    ByBucket(CatalogError),
-    #[error(transparent)]
-    ByReplica(Box<Clash>),
-    #[error("all that another backend has lies in it")]
-    ByBackend,
-    #[error("it was there before: 'causeway bucket adopt' makes a bucket of it")]
-    ByOthers,
-    #[error(transparent)]
-    OnStorage(StoreError),
-}
-
-impl From<CatalogError> for BucketError {
-    fn from(error: CatalogError) -> Self {
-        match error.kind() {
-            CatalogErrorKind::Overlaps => Self::PlaceTaken(Taken::ByBucket(error)),
-            _ => Self::Store(error.into()),
-        }
-    }
-}
-
-/// An open bucket.
-pub struct Bucket {
-    record: BucketRecord,
-    /// Shared with the bucket that replaces this one when its owner or grants change, so that no setting is
-    /// lost.
-    settings: Arc<SettingsInForce>,
-    grants: Arc<Grants>,
-    opened: OpenedBucket,
-}
-
-impl Bucket {
-    pub fn id(&self) -> BucketId {
-        self.record.id
-    }
-
-    pub fn record(&self) -> &BucketRecord {
-        &self.record
-    }
-
-    pub fn name(&self) -> &BucketName {
-        &self.record.bucket.name
-    }
-
-    pub fn owner(&self) -> &Owner {
-        &self.record.bucket.owner
-    }
-
-    pub fn created(&self) -> Timestamp {
-        self.record.bucket.created
-    }
-
-    /// The current settings made by clients. A request that calls this once sees one state of them.
-    pub fn settings(&self) -> Arc<BucketSettings> {
-        self.settings.now()
-    }
-
-    pub fn location(&self) -> Arc<str> {
-        self.settings.read(|settings| settings.get::<Location>().clone())
-    }
-
-    pub fn acl(&self) -> CannedAcl {
-        self.settings.read(|settings| *settings.get::<Acl>())
-    }
-
-    /// The rights of others than the owner.
-    pub fn grants(&self) -> &Grants {
-        &self.grants
-    }
-
-    pub fn store(&self) -> &Arc<dyn Store> {
-        &self.opened.store
-    }
-
-    /// The store without caches: it returns the current state of the storage.
-    pub fn uncached(&self) -> &Arc<dyn Store> {
-        &self.opened.uncached
-    }
-
-    pub fn upkeep(&self) -> &dyn Upkeep {
-        &*self.opened.upkeep
-    }
-
-    /// A copy of the open bucket, to be changed where it differs.
-    fn again(&self) -> Self {
-        let Self { record, settings, grants, opened } = self;
-        Self {
-            record: record.clone(),
-            settings: settings.clone(),
-            grants: grants.clone(),
-            opened: opened.clone(),
-        }
-    }
-}
-
-impl fmt::Debug for Bucket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Bucket").field(self.name()).finish()
-    }
-}
 
 /// A bucket to be made through S3.
 #[derive(Debug, Clone)]

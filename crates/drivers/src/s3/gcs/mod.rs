@@ -46,11 +46,12 @@ pub(super) fn name(place: &Place, key: &ObjectKey) -> Result<String> {
 }
 
 fn not_ours(key: &ObjectKey) -> Result<()> {
-    match key.as_str().starts_with(STAGE) {
-        true => Err(StoreError::new(
+    if key.as_str().starts_with(STAGE) {
+        Err(StoreError::new(
             StoreErrorKind::InvalidRequest,
             format!("On this bucket's storage no key begins with {STAGE}"),
-        )),
-        false => Ok(()),
+        ))
+    } else {
+        Ok(())
     }
 }

@@ -101,9 +101,10 @@ impl S3Store {
         let call = self.call(Method::PUT, &self.stage(id.as_str())).query(&query).headers(headers).body(body);
         let sent = async {
             let (reply, arrived) = verification.settle(call.send(Again::Harmless).await)?;
-            match reply.status.is_success() {
-                true => Ok((reply, arrived)),
-                false => Err(StoreError::from(refusal::read(reply, Asked::Upload).await)),
+            if reply.status.is_success() {
+                Ok((reply, arrived))
+            } else {
+                Err(StoreError::from(refusal::read(reply, Asked::Upload).await))
             }
         };
         let (reply, arrived) = match sent.await {
@@ -358,9 +359,10 @@ impl S3Store {
         let _only = self.completing.lock(id).await;
         let record = self.upload(key, id).await?;
         self.drop_upload(&self.stage(id.as_str()), &record.location).await?;
-        match self.catalog.abort_upload(self.bucket, id).await? {
-            true => Ok(()),
-            false => Err(StoreErrorKind::NoSuchUpload.into()),
+        if self.catalog.abort_upload(self.bucket, id).await? {
+            Ok(())
+        } else {
+            Err(StoreErrorKind::NoSuchUpload.into())
         }
     }
 

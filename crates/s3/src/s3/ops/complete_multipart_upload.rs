@@ -3,7 +3,7 @@
 use crate::{
     model::{Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectKey, UploadId},
     s3::{
-        About, ErrorCode, HeaderMapExt, ObjectCall, Response, S3Error, Service,
+        About, ErrorCode, HeaderMapExt, ObjectCall, Request, Response, S3Error, Service,
         abilities::Abilities,
         document::{self, Entries},
         headers, keep_alive, multipart, reply, xml,
@@ -25,7 +25,7 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.')
 
 pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
     let ObjectCall { request, bucket, key, .. } = call;
-    let (about, location) = (About::of(&request), location(&request.headers, bucket.name().as_str(), &key));
+    let (about, location) = (About::of(&request), location(&request, bucket.name().as_str(), &key));
     let upload = multipart::upload_id(&request.query)?;
     let conditions = headers::write_conditions(&request.headers)?;
     let (checksum, kind) = (checksum(&request.headers)?, kind(&request.headers)?);
@@ -184,14 +184,13 @@ fn check_digests(begun: &UploadInfo, parts: &[CompletePart]) -> Result<(), S3Err
     Err(S3Error::new(ErrorCode::InvalidRequest, message))
 }
 
-/// The object's URL, by the name under which the client found us.
-fn location(headers: &HeaderMap, bucket: &str, key: &ObjectKey) -> String {
+/// The object's URL, by the name under which the client found us, and with the scheme that it really used: a
+/// header of just anybody decides nothing.
+fn location(request: &Request, bucket: &str, key: &ObjectKey) -> String {
     let key = utf8_percent_encode(key.as_str(), PATH);
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty());
-    let Some(host) = host else { return format!("/{bucket}/{key}") };
-    // TLS is ended by a proxy that says so, or is not known here.
-    let scheme =
-        headers.get("x-forwarded-proto").filter(|proto| *proto == "https").map_or("http", |_| "https");
+    let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let Some(host) = host.filter(|host| !host.is_empty()) else { return format!("/{bucket}/{key}") };
+    let scheme = if request.context.arrival.is_secure { "https" } else { "http" };
     match host.strip_prefix(bucket) {
         Some(domain) if domain.starts_with('.') => format!("{scheme}://{host}/{key}"),
         _ => format!("{scheme}://{host}/{bucket}/{key}"),
@@ -302,13 +301,17 @@ mod tests {
     #[test]
     fn the_location_is_the_url_under_which_the_client_found_us() {
         let key = ObjectKey::new("a b/ü").expect("a key");
-        let of = |headers: &[(&'static str, &str)]| location(&request(headers).headers, "bucket", &key);
-        assert_eq!(of(&[("host", "localhost:9000")]), "http://localhost:9000/bucket/a%20b/%C3%BC");
-        assert_eq!(
-            of(&[("host", "bucket.s3.test"), ("x-forwarded-proto", "https")]),
-            "https://bucket.s3.test/a%20b/%C3%BC"
-        );
-        assert_eq!(of(&[("host", "bucketeer.test")]), "http://bucketeer.test/bucket/a%20b/%C3%BC");
-        assert_eq!(of(&[]), "/bucket/a%20b/%C3%BC");
+        let of = |is_secure: bool, headers: &[(&'static str, &str)]| {
+            let mut request = request(headers);
+            request.context.arrival.is_secure = is_secure;
+            location(&request, "bucket", &key)
+        };
+        let local = ("host", "localhost:9000");
+        assert_eq!(of(false, &[local]), "http://localhost:9000/bucket/a%20b/%C3%BC");
+        assert_eq!(of(true, &[("host", "bucket.s3.test")]), "https://bucket.s3.test/a%20b/%C3%BC");
+        assert_eq!(of(false, &[("host", "bucketeer.test")]), "http://bucketeer.test/bucket/a%20b/%C3%BC");
+        assert_eq!(of(true, &[]), "/bucket/a%20b/%C3%BC");
+        let claimed = of(false, &[local, ("x-forwarded-proto", "https")]);
+        assert_eq!(claimed, "http://localhost:9000/bucket/a%20b/%C3%BC");
     }
 }

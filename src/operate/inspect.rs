@@ -3,15 +3,15 @@
 //! Owns the temporary catalog that drivers need, and the choice of the location for the probe. Leaves nothing
 //! behind: neither on the backend, nor in any data directory.
 
-use super::{
-    backends::{self, Opening},
-    data::DataDirectory,
-    error::StartError,
-    signals,
-};
+use super::probe;
 use crate::{
+    assembly::{
+        StartError,
+        backends::{self, Opening},
+        data::DataDirectory,
+        signals,
+    },
     backend::{Backend, Found},
-    buckets::probe,
     catalog::{BucketId, BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     config::{self, Settings},
     model::{BucketName, Owner, Timestamp},

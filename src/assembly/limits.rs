@@ -23,7 +23,7 @@ use std::{
 
 /// All limits, by name.
 #[derive(Debug, Default)]
-pub(super) struct LimitsInForce {
+pub(crate) struct LimitsInForce {
     backends: Mutex<Vec<OfBackend>>,
     /// Replaced as a whole when the configuration is read again.
     clients: RwLock<Arc<OfClients>>,
@@ -33,7 +33,7 @@ pub(super) struct LimitsInForce {
 
 /// The limits upon one backend.
 #[derive(Debug)]
-pub(super) struct OfBackend {
+pub(crate) struct OfBackend {
     name: String,
     limiter: Arc<Limiter>,
     account: Option<Arc<Account>>,
@@ -92,13 +92,13 @@ fn limiters<'n>(wanted: impl Iterator<Item = (&'n str, Limits)>, before: &Limite
 }
 
 impl LimitsInForce {
-    pub(super) fn of(settings: &Settings) -> Self {
+    pub(crate) fn of(settings: &Settings) -> Self {
         let clients = RwLock::new(Arc::new(OfClients::of(settings, &OfClients::default())));
         Self { clients, ..Self::default() }
     }
 
     /// Replaces the limits of identities and buckets, from the next request on.
-    pub(super) fn replace(&self, settings: &Settings) {
+    pub(crate) fn replace(&self, settings: &Settings) {
         let clients = OfClients::of(settings, &self.clients());
         *self.clients.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(clients);
     }
@@ -108,7 +108,7 @@ impl LimitsInForce {
     }
 
     /// Puts a backend behind its limits, if it has any.
-    pub(super) fn upon(
+    pub(crate) fn upon(
         &self,
         name: &str,
         backend: Arc<dyn Backend>,
@@ -133,15 +133,11 @@ impl LimitsInForce {
             return Ok((backend, None));
         }
         let limiter = Limiter::new(limits);
-        let budget = match has_budget {
-            true => {
-                let ledger = self.ledger(data)?;
-                Some((
-                    ledger.account(name, Budget { requests, download, at_budget }, Timestamp::now()),
-                    ledger,
-                ))
-            }
-            false => None,
+        let budget = if has_budget {
+            let ledger = self.ledger(data)?;
+            Some((ledger.account(name, Budget { requests, download, at_budget }, Timestamp::now()), ledger))
+        } else {
+            None
         };
         let account = budget.as_ref().map(|(account, _)| account.clone());
         let limited = LimitedBackend::new(backend, limiter.clone(), budget);
@@ -149,7 +145,7 @@ impl LimitsInForce {
     }
 
     /// Adds backends that are used from now on.
-    pub(super) fn add(&self, backends: impl IntoIterator<Item = OfBackend>) {
+    pub(crate) fn add(&self, backends: impl IntoIterator<Item = OfBackend>) {
         self.backends.lock().unwrap_or_else(PoisonError::into_inner).extend(backends);
     }
 
@@ -164,13 +160,13 @@ impl LimitsInForce {
     }
 
     /// Where the use of budgets is stored. Returned once, to the task that writes it from then on.
-    pub(super) fn to_be_kept(&self) -> Option<Arc<Ledger>> {
+    pub(crate) fn to_be_kept(&self) -> Option<Arc<Ledger>> {
         let ledger = self.ledger.get()?;
         (!self.is_ledger_kept.swap(true, Ordering::Relaxed)).then(|| ledger.clone())
     }
 
     /// Waits for the request's turn.
-    pub(super) async fn admit(&self, request: &Request) -> Result<Admitted, S3Error> {
+    pub(crate) async fn admit(&self, request: &Request) -> Result<Admitted, S3Error> {
         let clients = self.clients();
         let identity = request
             .context
@@ -186,7 +182,7 @@ impl LimitsInForce {
     }
 
     /// For the metrics.
-    pub(super) fn read(&self) -> Vec<Limited> {
+    pub(crate) fn read(&self) -> Vec<Limited> {
         let limited = |scope, name: &str, limiter: &Limiter, account: Option<&Arc<Account>>| {
             let throttled = limiter.throttled();
             let used = account.map(|account| account.used());
@@ -214,11 +210,11 @@ impl LimitsInForce {
 
 /// The limits of one admitted request.
 #[derive(Debug, Default)]
-pub(super) struct Admitted(Vec<(Arc<Limiter>, Slot)>);
+pub(crate) struct Admitted(Vec<(Arc<Limiter>, Slot)>);
 
 impl Admitted {
     /// The request, with its body at the permitted rate.
-    pub(super) fn request(&self, request: Request) -> Request {
+    pub(crate) fn request(&self, request: Request) -> Request {
         self.0.iter().fold(request, |request, (limiter, _)| Request {
             payload: limiter.upload(request.payload),
             ..request
@@ -226,7 +222,7 @@ impl Admitted {
     }
 
     /// The reply, at the permitted rate. The request is in progress until its last byte.
-    pub(super) fn reply(self, response: Response) -> Response {
+    pub(crate) fn reply(self, response: Response) -> Response {
         if self.0.is_empty() {
             return response;
         }

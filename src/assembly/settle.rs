@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 /// A bucket as the configuration describes it.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// The bucket that is created if none of the name exists.
     bucket: NewBucket,
     /// The owner that the configuration names: an existing bucket is given to this owner.
@@ -28,15 +28,15 @@ pub(super) struct Wanted {
 
 /// The changes that were made.
 #[derive(Debug, Default)]
-pub(super) struct Settled {
+pub(crate) struct Settled {
     /// Buckets with a new owner, and the earlier owner of each.
     given: Vec<(BucketName, Owner)>,
     /// Buckets that were created.
-    pub(super) made: Vec<BucketName>,
+    pub(crate) made: Vec<BucketName>,
 }
 
 /// The buckets of the configuration, or all problems with them.
-pub(super) async fn check(
+pub(crate) async fn check(
     settings: &Settings,
     credentials: &Credentials,
     setup: &Setup,
@@ -71,7 +71,7 @@ fn placed(settings: &Settings, credentials: &Credentials, setup: &Setup) -> (Vec
 }
 
 /// The identity that the configuration names: names were validated.
-pub(super) fn owner(settings: &Settings, credentials: &Credentials, name: &str) -> Option<Owner> {
+pub(crate) fn owner(settings: &Settings, credentials: &Credentials, name: &str) -> Option<Owner> {
     let (access_key, _) = *settings.identities_named(name).first()?;
     Some(credentials.find(access_key.as_str())?.0.owner.clone())
 }
@@ -88,7 +88,7 @@ fn new_bucket(name: &BucketName, owner: &Owner, backend: &str, place: String) ->
 }
 
 /// Creates the missing buckets, and gives each to its owner.
-pub(super) async fn settle(buckets: &Buckets, wanted: &[Wanted]) -> Result<Settled, (Settled, StartError)> {
+pub(crate) async fn settle(buckets: &Buckets, wanted: &[Wanted]) -> Result<Settled, (Settled, StartError)> {
     let mut settled = Settled::default();
     for wanted in wanted {
         if let Err(error) = settle_one(buckets, wanted, &mut settled).await {
@@ -122,7 +122,7 @@ async fn settle_one(
 
 impl Settled {
     /// Undoes all changes. What cannot be undone is reported: the next start checks everything again.
-    pub(super) async fn undo(self, buckets: &Buckets) {
+    pub(crate) async fn undo(self, buckets: &Buckets) {
         for name in &self.made {
             if let Err(error) = buckets.disown(name).await {
                 tracing::error!(bucket = %name, %error, "a bucket could not be taken back; it stays until 'causeway bucket forget'");
@@ -137,7 +137,7 @@ impl Settled {
 }
 
 /// Opens the existing buckets: a start fails if one of them cannot be served.
-pub(super) async fn open(buckets: &Buckets, wanted: &[Wanted], settled: &Settled) -> Result<(), StartError> {
+pub(crate) async fn open(buckets: &Buckets, wanted: &[Wanted], settled: &Settled) -> Result<(), StartError> {
     for name in wanted.iter().map(|wanted| &wanted.bucket.name).filter(|name| !settled.made.contains(name)) {
         unless_denied(name, buckets.get(name).await).map_err(|error| failed(name, error))?;
     }
@@ -145,7 +145,7 @@ pub(super) async fn open(buckets: &Buckets, wanted: &[Wanted], settled: &Settled
 }
 
 /// Existing directories on the default backend become buckets, which only an administrator gets.
-pub(super) async fn adopt(buckets: &Buckets) -> Result<(), StartError> {
+pub(crate) async fn adopt(buckets: &Buckets) -> Result<(), StartError> {
     let setup = buckets.setup();
     let known = buckets.list(BucketsQuery { limit: usize::MAX, ..Default::default() }).await;
     let known = known.map_err(|error| StartError::because("listing the buckets", error))?.buckets;

@@ -1,6 +1,6 @@
 //! Why the server did not start, or a backend could not be inspected.
 
-use crate::telemetry::log::Chain;
+use crate::model::Chain;
 use std::fmt;
 
 /// One clear message, which includes its causes.
@@ -16,25 +16,25 @@ enum Kind {
 }
 
 impl StartError {
-    pub(super) fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self(message.into(), Kind::Other)
     }
 
-    pub(super) fn in_use(message: impl Into<String>) -> Self {
+    pub(crate) fn in_use(message: impl Into<String>) -> Self {
         Self(message.into(), Kind::InUse)
     }
 
-    pub(super) fn is_in_use(&self) -> bool {
+    pub(crate) fn is_in_use(&self) -> bool {
         self.1 == Kind::InUse
     }
 
     /// The text of an error, with its causes.
-    pub(super) fn caused(error: &(dyn std::error::Error + 'static)) -> Self {
+    pub(crate) fn caused(error: &(dyn std::error::Error + 'static)) -> Self {
         Self(Chain(error).to_string(), Kind::Other)
     }
 
     /// Several problems as one error, with a line for each.
-    pub(super) fn all(problems: Vec<Self>) -> Self {
+    pub(crate) fn all(problems: Vec<Self>) -> Self {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Self(lines.join("\n"), problems.first().map_or(Kind::Other, |first| first.1))
     }

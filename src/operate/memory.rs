@@ -1,8 +1,8 @@
 //! What the data directory remembers of buckets, while no server holds it: a bucket in the catalog exists,
 //! whatever the configuration says.
 
-use super::{data::DataDirectory, error::StartError};
 use crate::{
+    assembly::{StartError, data::DataDirectory},
     buckets::{Homes, all_places},
     catalog::{BackendPlace, Catalog, sqlite::SqliteCatalog},
     config::Settings,

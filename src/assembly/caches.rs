@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 
 /// The caches of the configuration. There are none by default; clones share the same caches.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Caches(Arc<Wanted>);
+pub(crate) struct Caches(Arc<Wanted>);
 
 /// Each cache exists once some backend keeps anything in it.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ struct Wanted {
 
 impl Caches {
     /// Opens the caches that backends of these settings need and that are not open yet.
-    pub(super) fn open(&self, settings: &Settings, data: &DataDirectory) -> Result<(), StartError> {
+    pub(crate) fn open(&self, settings: &Settings, data: &DataDirectory) -> Result<(), StartError> {
         let server = &settings.server;
         if settings.layers.values().any(|layers| layers.metadata_ttl.0.is_some()) {
             self.0.metadata.get_or_init(|| MetadataCache::new(server.metadata_cache_size.0));
@@ -54,7 +54,7 @@ impl Caches {
     }
 
     /// Backends as buckets see them.
-    pub(super) fn above_all(&self, settings: &Settings, backends: Opened) -> Opened {
+    pub(crate) fn above_all(&self, settings: &Settings, backends: Opened) -> Opened {
         backends
             .into_iter()
             .map(|(name, backend)| (name.clone(), self.above(settings, &name, backend)))
@@ -74,7 +74,7 @@ impl Caches {
         Arc::new(CachedBackend::new(backend, name, metadata, data))
     }
 
-    pub(super) fn tell(&self, metrics: &Metrics) {
+    pub(crate) fn tell(&self, metrics: &Metrics) {
         let caches = self.clone();
         metrics.caches.read_by(move || {
             let mut reading = Reading::default();

@@ -23,14 +23,14 @@ use std::{
 const OWN: &str = ".causeway";
 
 #[derive(Debug)]
-pub(super) struct DataDirectory {
+pub(crate) struct DataDirectory {
     own: PathBuf,
     /// The kernel releases the lock however the process ends.
     _lock: File,
 }
 
 impl DataDirectory {
-    pub(super) fn take(path: &Path) -> Result<Self, StartError> {
+    pub(crate) fn take(path: &Path) -> Result<Self, StartError> {
         let own = Self::own_of(path);
         let failed = |error: std::io::Error| {
             StartError::because(format_args!("the data directory {}", path.display()), error)
@@ -72,21 +72,21 @@ impl DataDirectory {
     }
 
     /// Whether a server ever used the directory.
-    pub(super) fn was_taken(path: &Path) -> bool {
+    pub(crate) fn was_taken(path: &Path) -> bool {
         Self::own_of(path).join("lock").exists()
     }
 
-    pub(super) fn own_of(path: &Path) -> PathBuf {
+    pub(crate) fn own_of(path: &Path) -> PathBuf {
         path.join(OWN)
     }
 
     /// Where the catalog lives.
-    pub(super) fn own(&self) -> &Path {
+    pub(crate) fn own(&self) -> &Path {
         &self.own
     }
 
     /// The identities of the configuration, or a generated one.
-    pub(super) fn credentials(&self, settings: &Settings) -> Result<KnownCredentials, StartError> {
+    pub(crate) fn credentials(&self, settings: &Settings) -> Result<KnownCredentials, StartError> {
         let mut generated = None;
         let mut known = configured(settings);
         if known.is_empty() {
@@ -101,7 +101,7 @@ impl DataDirectory {
 }
 
 /// The root user and the identities of the configuration.
-pub(super) fn configured(settings: &Settings) -> Vec<Credential> {
+pub(crate) fn configured(settings: &Settings) -> Vec<Credential> {
     let root = settings.root.iter().map(|root| {
         let (access_key, secret_key) = (root.access_key.clone(), root.secret_key.clone());
         Credential { access_key, secret_key, role: Role::Admin, name: None }
@@ -116,18 +116,18 @@ pub(super) fn configured(settings: &Settings) -> Vec<Credential> {
 }
 
 #[derive(Debug)]
-pub(super) struct KnownCredentials {
-    pub(super) credentials: Arc<Credentials>,
+pub(crate) struct KnownCredentials {
+    pub(crate) credentials: Arc<Credentials>,
     generated: Option<RootCredentials>,
 }
 
 impl KnownCredentials {
-    pub(super) fn generated(&self) -> Option<&RootCredentials> {
+    pub(crate) fn generated(&self) -> Option<&RootCredentials> {
         self.generated.as_ref()
     }
 
     /// The lines that show generated credentials to a person at a terminal. They are never logged.
-    pub(super) fn announcement(&self) -> String {
+    pub(crate) fn announcement(&self) -> String {
         let words = |root: &RootCredentials| {
             format!("access key: {}\nsecret key: {}\n", root.access_key, root.secret_key.expose())
         };

@@ -38,7 +38,7 @@ pub enum Depth {
 }
 
 /// Probes `store` until it is done, or until `stop`, which is polled again while the objects are removed.
-pub async fn probe(store: Arc<dyn Store>, depth: Depth, mut stop: impl AsyncFnMut()) -> Report {
+pub(super) async fn probe(store: Arc<dyn Store>, depth: Depth, mut stop: impl AsyncFnMut()) -> Report {
     let trial = match Trial::new(store.clone()) {
         Ok(trial) => trial,
         Err(trouble) => return Report::of(vec![Step::of("begin", Err(trouble), 0)], false, None),

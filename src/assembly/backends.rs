@@ -31,26 +31,25 @@ use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 /// Backends that are open, by name.
-pub(super) type Opened = HashMap<String, Arc<dyn Backend>>;
+pub(crate) type Opened = HashMap<String, Arc<dyn Backend>>;
 
 /// What drivers receive besides their own settings.
-pub(super) struct Opening<'s> {
-    pub(super) settings: &'s Settings,
+pub(crate) struct Opening<'s> {
+    pub(crate) settings: &'s Settings,
     /// The name of the backend.
-    pub(super) name: &'s str,
+    pub(crate) name: &'s str,
     /// The directory for spools.
-    pub(super) spool: &'s Path,
-    pub(super) catalog: Arc<dyn Catalog>,
-    pub(super) workers: Workers,
+    pub(crate) spool: &'s Path,
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) workers: Workers,
     /// The open backends of which this one may consist.
-    pub(super) opened: &'s Opened,
+    pub(crate) opened: &'s Opened,
 }
 
-pub(super) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Arc<dyn Backend>, StoreError> {
+pub(crate) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Arc<dyn Backend>, StoreError> {
     let Opening { settings, catalog, .. } = &opening;
     let catalog = catalog.clone();
     Ok(match backend {
@@ -138,7 +137,7 @@ fn s3(s3: &config::S3Backend) -> Result<S3Settings, StoreError> {
         project: None,
         conditional_writes: told(s3.conditional_writes),
         checksums: told(s3.checksums),
-        wire: wire(s3.timeout, s3.connect_timeout, s3.attempts, s3.max_requests, s3.ca_file.as_deref()),
+        wire: wire(&s3.http),
     })
 }
 
@@ -170,7 +169,7 @@ fn gcs(gcs: &config::GcsBackend) -> Result<S3Settings, StoreError> {
         project: gcs.project.clone(),
         conditional_writes: None,
         checksums: None,
-        wire: wire(gcs.timeout, gcs.connect_timeout, gcs.attempts, gcs.max_requests, gcs.ca_file.as_deref()),
+        wire: wire(&gcs.http),
     })
 }
 
@@ -187,13 +186,7 @@ fn azblob(azblob: &config::AzblobBackend) -> AzblobSettings {
         tenant_id: azblob.tenant_id.clone(),
         client_id: azblob.client_id.clone(),
         client_secret: secret(&azblob.client_secret),
-        wire: wire(
-            azblob.timeout,
-            azblob.connect_timeout,
-            azblob.attempts,
-            azblob.max_requests,
-            azblob.ca_file.as_deref(),
-        ),
+        wire: wire(&azblob.http),
         ..AzblobSettings::default()
     }
 }
@@ -249,13 +242,7 @@ fn webdav(webdav: &config::WebdavBackend) -> Result<WebdavSettings, StoreError> 
         url: webdav.url.clone(),
         access,
         escapes_marks: webdav.escapes_marks,
-        wire: wire(
-            webdav.timeout,
-            webdav.connect_timeout,
-            webdav.attempts,
-            webdav.max_requests,
-            webdav.ca_file.as_deref(),
-        ),
+        wire: wire(&webdav.http),
     })
 }
 
@@ -285,7 +272,7 @@ fn gdrive(gdrive: &config::GdriveBackend) -> Result<GdriveSettings, StoreError> 
         folder: gdrive.folder.clone(),
         root: gdrive.root.clone(),
         trash: gdrive.trash,
-        wire: gdrive_wire(gdrive),
+        wire: wire(&gdrive.http),
     })
 }
 
@@ -308,25 +295,15 @@ fn onedrive(onedrive: &config::OnedriveBackend, dir: PathBuf) -> Result<Onedrive
         drive: onedrive.drive.clone(),
         root: onedrive.root.clone(),
         dir,
-        wire: onedrive_wire(onedrive),
+        wire: wire(&onedrive.http),
     })
 }
 
 /// One of the addresses of a directory's authority.
-pub(super) fn microsoft(onedrive: &config::OnedriveBackend, what: &str) -> Result<Endpoint, StoreError> {
+pub(crate) fn microsoft(onedrive: &config::OnedriveBackend, what: &str) -> Result<Endpoint, StoreError> {
     let login = onedrive.login_endpoint.to_string();
     let address = format!("{}/{}/oauth2/v2.0/{what}", login.trim_end_matches('/'), onedrive.tenant);
     Endpoint::parse(&address).ok_or_else(|| senseless("tenant is no name of a directory"))
-}
-
-pub(super) fn onedrive_wire(onedrive: &config::OnedriveBackend) -> WireSettings {
-    wire(
-        onedrive.timeout,
-        onedrive.connect_timeout,
-        onedrive.attempts,
-        onedrive.max_requests,
-        onedrive.ca_file.as_deref(),
-    )
 }
 
 fn dropbox(dropbox: &config::DropboxBackend) -> Result<DropboxSettings, StoreError> {
@@ -340,28 +317,8 @@ fn dropbox(dropbox: &config::DropboxBackend) -> Result<DropboxSettings, StoreErr
         app_secret: dropbox.client_secret.as_ref().map(|secret| secret.secret.clone()),
         refresh_token: refresh_token.secret.clone(),
         root: dropbox.root.clone(),
-        wire: dropbox_wire(dropbox),
+        wire: wire(&dropbox.http),
     })
-}
-
-pub(super) fn dropbox_wire(dropbox: &config::DropboxBackend) -> WireSettings {
-    wire(
-        dropbox.timeout,
-        dropbox.connect_timeout,
-        dropbox.attempts,
-        dropbox.max_requests,
-        dropbox.ca_file.as_deref(),
-    )
-}
-
-pub(super) fn gdrive_wire(gdrive: &config::GdriveBackend) -> WireSettings {
-    wire(
-        gdrive.timeout,
-        gdrive.connect_timeout,
-        gdrive.attempts,
-        gdrive.max_requests,
-        gdrive.ca_file.as_deref(),
-    )
 }
 
 fn ftp(ftp: &config::FtpBackend) -> FtpSettings {
@@ -448,13 +405,7 @@ fn service(service: &config::ServiceBackend, opening: &Opening<'_>) -> OpenDalSe
         rate: service.rate.and_then(|rate| u32::try_from(rate).ok()),
         spool: opening.spool.join(opening.name).join("drafts"),
         spool_size: opening.settings.server.spool_size.0,
-        wire: wire(
-            service.timeout,
-            service.connect_timeout,
-            service.attempts,
-            service.max_requests,
-            service.ca_file.as_deref(),
-        ),
+        wire: wire(&service.http),
     }
 }
 
@@ -477,15 +428,15 @@ fn told(promise: Promise) -> Option<bool> {
     }
 }
 
-fn wire(
-    timeout: Duration,
-    connect_timeout: Duration,
-    attempts: usize,
-    max_requests: usize,
-    ca_file: Option<&Path>,
-) -> WireSettings {
-    let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
-    WireSettings { timeout, connect_timeout, attempts, max_requests, ca_file: ca_file.map(Path::to_owned) }
+/// How a driver sends requests over HTTP.
+pub(crate) fn wire(http: &config::Http) -> WireSettings {
+    WireSettings {
+        timeout: http.timeout,
+        connect_timeout: http.connect_timeout,
+        attempts: u32::try_from(http.attempts).unwrap_or(u32::MAX),
+        max_requests: http.max_requests,
+        ca_file: http.ca_file.clone(),
+    }
 }
 
 fn senseless(what: &str) -> StoreError {

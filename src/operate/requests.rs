@@ -1,29 +1,19 @@
 //! Operators' requests on a data directory: answered by the server that holds it if one runs, or here.
 
-use super::{
-    caches::Caches,
-    data::{self, DataDirectory},
-    error::StartError,
-    graph,
-};
 use crate::{
     access::{AddedIdentities, Credentials, CredentialsInForce},
+    assembly::{
+        StartError,
+        caches::Caches,
+        data::{self, DataDirectory},
+        graph,
+    },
     buckets::Buckets,
     catalog::{BucketsQuery, Catalog, sqlite, sqlite::SqliteCatalog},
     config::Settings,
-    control::{self, RowError, Rows, socket},
-    model::Owner,
+    control::{self, Clash, Done, Imported, Reply, Request, RowError, Rows, Scanned, socket},
+    model::{Chain, Owner},
     store::Durability,
-    telemetry::log::Chain,
-};
-pub use crate::{
-    backend::{Lack, ReplicaState, ReplicationCounts, Trouble},
-    model::Role,
-    work::{JobState, State},
-};
-pub use control::{
-    Adoption, Clash, Done, Finding, Header, Hidden, Imported, JobsQuery, Key, Keyed, ListedKey, Replicate,
-    Replicated, Reply, Request, Row, Scanned, ScrubCounts,
 };
 use std::{
     fs::File,

@@ -5,14 +5,14 @@ use super::error::StartError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[derive(Debug)]
-pub(super) struct Stopping {
+pub(crate) struct Stopping {
     terminate: Signal,
     interrupt: Signal,
 }
 
 /// From here on no signal ends the process by itself. The second value is SIGHUP: several that arrive before
 /// it is read count as one.
-pub(super) fn install() -> Result<(Stopping, Signal), StartError> {
+pub(crate) fn install() -> Result<(Stopping, Signal), StartError> {
     let listen = |kind| signal(kind).map_err(|error| StartError::because("listening for signals", error));
     let stopping =
         Stopping { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? };
@@ -21,7 +21,7 @@ pub(super) fn install() -> Result<(Stopping, Signal), StartError> {
 
 impl Stopping {
     /// Waits for a request to stop.
-    pub(super) async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -3,7 +3,6 @@
 use super::{
     backends::{self, Opened, Opening},
     caches::Caches,
-    connection,
     data::{DataDirectory, KnownCredentials},
     error::StartError,
     limits::{LimitsInForce, OfBackend},
@@ -14,7 +13,7 @@ use crate::{
     buckets::{Buckets, Homes, Setup},
     catalog::{Catalog, sqlite::SqliteCatalog},
     config::{self, Grant, Settings},
-    edge::{Edge, EdgeSettings, Pace, Paces},
+    edge::{Edge, EdgeSettings, Paces},
     jobs::{self, JobSettings},
     model::{Grants, Right},
     s3::{self, Service},
@@ -23,38 +22,37 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(super) struct Graph {
-    pub(super) edge: Edge,
-    pub(super) service: Service,
-    pub(super) stack: Stack,
-    pub(super) jobs: TaskTracker,
+pub(crate) struct Graph {
+    pub(crate) edge: Edge,
+    pub(crate) service: Service,
+    pub(crate) stack: Stack,
+    pub(crate) jobs: TaskTracker,
 }
 
 /// The buckets and the components below them. Clones share the same parts.
 #[derive(Debug, Clone)]
-pub(super) struct Stack {
-    pub(super) buckets: Arc<Buckets>,
-    pub(super) limits: Arc<LimitsInForce>,
-    pub(super) caches: Caches,
+pub(crate) struct Stack {
+    pub(crate) buckets: Arc<Buckets>,
+    pub(crate) limits: Arc<LimitsInForce>,
+    pub(crate) caches: Caches,
     /// Backends by name, below their caches: the parts of other backends.
-    pub(super) opened: Opened,
+    pub(crate) opened: Opened,
 }
 
-/// Background work ends with `stop`.
-pub(super) async fn build(
+/// Background work ends with the `stop` of `paces`.
+pub(crate) async fn build(
     settings: &Settings,
     known: &KnownCredentials,
     keys: Arc<CredentialsInForce>,
     data: &DataDirectory,
-    stop: CancellationToken,
+    paces: Paces,
 ) -> Result<Graph, StartError> {
     let server = &settings.server;
     let caches = Caches::default();
     caches.open(settings, data)?;
     let stack = stack(settings, known, data, caches).await?;
     let domains = server.domain.as_ref().map(|domains| domains.0.clone()).unwrap_or_default();
-    let usual = Pace { stall: server.body_timeout, ..Pace::default() };
-    let paces = Paces { usual, last: usual.within(connection::last_patience(server)), stop: stop.clone() };
+    let stop = paces.stop.clone();
     let only_region = server.only_region().map(str::to_owned);
     let s3_settings =
         s3::Settings { region: server.region_name().to_owned(), any_region: only_region.is_none() };
@@ -73,14 +71,14 @@ pub(super) async fn build(
 }
 
 /// Starts writing the use of budgets, if there is a budget now and no task writes it yet.
-pub(super) fn keep_ledger(limits: &LimitsInForce, jobs: &TaskTracker, stop: CancellationToken) {
+pub(crate) fn keep_ledger(limits: &LimitsInForce, jobs: &TaskTracker, stop: CancellationToken) {
     if let Some(ledger) = limits.to_be_kept() {
         jobs.spawn(stop.run_until_cancelled_owned(ledger.keep()));
     }
 }
 
 /// The catalog of a data directory, every backend, and the buckets upon them.
-pub(super) async fn stack(
+pub(crate) async fn stack(
     settings: &Settings,
     known: &KnownCredentials,
     data: &DataDirectory,
@@ -110,23 +108,23 @@ pub(super) async fn stack(
 
 /// Backends that were opened and are not used yet.
 #[derive(Debug, Default)]
-pub(super) struct NewBackends {
-    pub(super) opened: Opened,
-    pub(super) limits: Vec<OfBackend>,
+pub(crate) struct NewBackends {
+    pub(crate) opened: Opened,
+    pub(crate) limits: Vec<OfBackend>,
     /// Why others were not opened.
-    pub(super) problems: Vec<StartError>,
+    pub(crate) problems: Vec<StartError>,
 }
 
 /// What all backends share.
-pub(super) struct OfAll<'s> {
-    pub(super) catalog: Arc<dyn Catalog>,
-    pub(super) workers: Workers,
-    pub(super) limits: &'s LimitsInForce,
-    pub(super) data: &'s DataDirectory,
+pub(crate) struct OfAll<'s> {
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) workers: Workers,
+    pub(crate) limits: &'s LimitsInForce,
+    pub(crate) data: &'s DataDirectory,
 }
 
 /// Opens backends, each after its limits and its parts, in addition to those that are already `open`.
-pub(super) fn open_backends(
+pub(crate) fn open_backends(
     settings: &Settings,
     names: &[String],
     open: &Opened,
@@ -164,7 +162,7 @@ pub(super) fn open_backends(
 }
 
 /// What the settings say about buckets.
-pub(super) fn setup(settings: &Settings, credentials: &Credentials, backends: Opened) -> Setup {
+pub(crate) fn setup(settings: &Settings, credentials: &Credentials, backends: Opened) -> Setup {
     let grants = |bucket| Arc::new(grants(settings, credentials, bucket));
     Setup {
         backends,

@@ -1,8 +1,8 @@
 //! A person grants a configured backend access to a drive: in a browser that returns to this machine, or with
 //! a code on another device. This module only obtains the token; the caller stores it.
 
-use super::{backends, error::StartError};
 use crate::{
+    assembly::{StartError, backends},
     backend::oauth::{Asking, Authorization},
     config::{self, Settings},
     model::Secret,
@@ -138,7 +138,7 @@ fn asking(name: &str, backend: &config::Backend) -> Result<Asking, StartError> {
             scope: crate::drivers::gdrive::SCOPE.to_owned(),
             device_scope: crate::drivers::gdrive::DEVICE_SCOPE.to_owned(),
             extra: &[("access_type", "offline"), ("prompt", "consent")],
-            wire: backends::gdrive_wire(gdrive),
+            wire: backends::wire(&gdrive.http),
         }),
         config::Backend::Onedrive(onedrive) => {
             let at = |what| {
@@ -154,7 +154,7 @@ fn asking(name: &str, backend: &config::Backend) -> Result<Asking, StartError> {
                 scope: crate::drivers::onedrive::PERSONS_SCOPE.to_owned(),
                 device_scope: crate::drivers::onedrive::PERSONS_SCOPE.to_owned(),
                 extra: &[],
-                wire: backends::onedrive_wire(onedrive),
+                wire: backends::wire(&onedrive.http),
             })
         }
         config::Backend::Dropbox(dropbox) => Ok(Asking {
@@ -167,7 +167,7 @@ fn asking(name: &str, backend: &config::Backend) -> Result<Asking, StartError> {
             scope: crate::drivers::dropbox::SCOPE.to_owned(),
             device_scope: String::new(),
             extra: &[("token_access_type", "offline")],
-            wire: backends::dropbox_wire(dropbox),
+            wire: backends::wire(&dropbox.http),
         }),
         _ => Err(StartError::new(format!(
             "a backend of type '{}' is not authorized by a person",

@@ -1,0 +1,93 @@
+//! An open bucket: its record, its settings and the stores behind it.
+//!
+//! Owns nothing that changes but the settings in force. The table of open buckets replaces a bucket whose owner
+//! or grants change.
+
+use super::settings::{Acl, BucketSettings, Location, SettingsInForce};
+use crate::{
+    backend::{OpenedBucket, Upkeep},
+    catalog::{BucketId, BucketRecord},
+    model::{BucketName, CannedAcl, Grants, Owner, Timestamp},
+    store::Store,
+};
+use std::{fmt, sync::Arc};
+
+/// An open bucket.
+pub struct Bucket {
+    pub(super) record: BucketRecord,
+    /// Shared with the bucket that replaces this one when its owner or grants change, so that no setting is
+    /// lost.
+    pub(super) settings: Arc<SettingsInForce>,
+    pub(super) grants: Arc<Grants>,
+    pub(super) opened: OpenedBucket,
+}
+
+impl Bucket {
+    pub fn id(&self) -> BucketId {
+        self.record.id
+    }
+
+    pub fn record(&self) -> &BucketRecord {
+        &self.record
+    }
+
+    pub fn name(&self) -> &BucketName {
+        &self.record.bucket.name
+    }
+
+    pub fn owner(&self) -> &Owner {
+        &self.record.bucket.owner
+    }
+
+    pub fn created(&self) -> Timestamp {
+        self.record.bucket.created
+    }
+
+    /// The current settings made by clients. A request that calls this once sees one state of them.
+    pub fn settings(&self) -> Arc<BucketSettings> {
+        self.settings.now()
+    }
+
+    pub fn location(&self) -> Arc<str> {
+        self.settings.read(|settings| settings.get::<Location>().clone())
+    }
+
+    pub fn acl(&self) -> CannedAcl {
+        self.settings.read(|settings| *settings.get::<Acl>())
+    }
+
+    /// The rights of others than the owner.
+    pub fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.opened.store
+    }
+
+    /// The store without caches: it returns the current state of the storage.
+    pub fn uncached(&self) -> &Arc<dyn Store> {
+        &self.opened.uncached
+    }
+
+    pub fn upkeep(&self) -> &dyn Upkeep {
+        &*self.opened.upkeep
+    }
+
+    /// A copy of the open bucket, to be changed where it differs.
+    pub(super) fn again(&self) -> Self {
+        let Self { record, settings, grants, opened } = self;
+        Self {
+            record: record.clone(),
+            settings: settings.clone(),
+            grants: grants.clone(),
+            opened: opened.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Bucket").field(self.name()).finish()
+    }
+}

@@ -1,0 +1,30 @@
+//! What commands do on a data directory or a backend, while no server runs or beside one.
+//!
+//! Owns requests of operators to a running server, and what answers them where none runs. Owns no parts of its
+//! own: `assembly` builds them. The command line only reads arguments and prints results.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `requests` | what is asked of the server that holds the data directory, or done here |
+//! | `inspect` | opening one backend or bucket without a server |
+//! | `probe` | trying out what a storage keeps of S3's promises |
+//! | `authorize` | how a person grants access to a drive |
+//! | `memory` | what the data directory remembers of buckets |
+
+pub mod authorize;
+pub mod inspect;
+mod memory;
+mod probe;
+mod requests;
+
+pub use crate::{
+    backend::{Lack, ReplicaState, ReplicationCounts, Trouble},
+    control::{
+        Adoption, Clash, Done, Finding, Header, Hidden, Imported, JobsQuery, Key, Keyed, ListedKey,
+        Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts,
+    },
+    model::Role,
+    work::{JobState, State},
+};
+pub use memory::DataMemory;
+pub use requests::{ask, import, owner, rebuild};
