@@ -33,6 +33,10 @@ pub mod uploads;
 pub mod watches;
 pub mod wire;
 
+#[cfg(test)]
+#[path = "../../../tests/support/records.rs"]
+mod records;
+
 use causeway_catalog as catalog;
 use causeway_core::{model, store};
 

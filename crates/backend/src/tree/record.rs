@@ -253,7 +253,10 @@ pub(super) enum Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Checksum, ChecksumAlgorithm};
+    use crate::{
+        model::{Checksum, ChecksumAlgorithm},
+        records,
+    };
 
     fn stat(size: u64, at: i64, tag: Option<&str>) -> Stat {
         Stat {
@@ -342,5 +345,27 @@ mod tests {
             assert_eq!(row.stands.as_ref().map(|record| record.parts().len()), Some(1));
             assert_eq!(Row::read(Some(row.write(&key).expect("writes"))).expect("reads"), row);
         }
+    }
+
+    #[test]
+    fn records_are_written_as_ever() {
+        let of = |info: ObjectInfo, upload: Option<UploadId>| {
+            let ObjectInfo { size, etag, last_modified, attributes, checksum, parts, .. } = info;
+            let parts = upload.map(|upload| (parts, upload));
+            (last_modified, Identity { size, etag, attributes, checksum, parts })
+        };
+        let (full, upload) = records::full();
+        let (at, identity) = of(full, Some(upload));
+        let full = Record::new("a/b".into(), Some(stat(13, 5, Some("t"))), at, identity);
+        let (at, identity) = of(records::plain(), None);
+        let plain = Record::new("a/b".into(), None, at, identity);
+        let key = ObjectKey::new("a/b").expect("a key");
+        let rows = [Intent::Put(Box::new(plain)), Intent::Delete].map(|intent| {
+            let row = Row { stands: Some(full.clone()), intended: Some(intent) };
+            let stored = row.write(&key).expect("writes");
+            assert_eq!(Row::read(Some(stored.clone())).expect("reads"), row);
+            [stored.stands.expect("a record"), stored.intended.expect("an intent")]
+        });
+        records::is_golden("tree.json", &rows.concat());
     }
 }

@@ -233,6 +233,7 @@ pub(super) async fn described(reply: Reply) -> Result<Found> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records;
 
     #[test]
     fn what_the_blob_itself_says_is_not_said_twice() {
@@ -272,5 +273,34 @@ mod tests {
         assert!(opaque.as_str().ends_with("-0") && opaque.as_md5().is_none());
         assert_eq!(opaque, shown_etag(None, None, "0x1"), "in listings it has no quotes");
         assert_ne!(opaque, shown_etag(None, None, "0x2"));
+    }
+
+    fn listed(headers: &HeaderMap) -> Vec<String> {
+        let mut lines: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn records_are_written_as_ever() {
+        let draft = |info: ObjectInfo, upload: Option<UploadId>, modified: Option<Timestamp>| {
+            let ObjectInfo { size, etag, attributes, checksum, parts, .. } = info;
+            Draft { attributes, etag, size, checksum, parts, upload, modified }
+        };
+        let (full, upload) = records::full();
+        let at = full.last_modified;
+        let mut lines = Vec::new();
+        for draft in [draft(full, Some(upload), Some(at)), draft(records::plain(), None, None)] {
+            let native = draft.native();
+            let (mut record, mut user) = (draft.record(&native), draft.attributes.user.clone());
+            let mut headers = of_native(&native);
+            headers.extend(of_metadata(&record, &user));
+            lines.extend(listed(&headers));
+            record.elsewhere = Some(Elsewhere { id: "e".into(), user: true, tags: 2 });
+            user.clear();
+            lines.extend(listed(&of_metadata(&record, &user)));
+            assert_eq!(Record::parse(&record.text()), Some(record));
+        }
+        records::is_golden("azblob.txt", &lines);
     }
 }

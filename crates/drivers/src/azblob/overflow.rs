@@ -164,7 +164,10 @@ impl AzblobStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ETag, ObjectPart, Tag};
+    use crate::{
+        model::{ETag, ObjectPart, Tag},
+        records,
+    };
 
     fn record(parts: usize, tags: usize) -> Record {
         let size = |n: usize| n as u64 % 7;
@@ -217,5 +220,19 @@ mod tests {
             assert_eq!(overflow.tags.unwrap_or(after.tags), before.tags);
             assert_eq!(overflow.user.unwrap_or(user), before_user);
         }
+    }
+
+    #[test]
+    fn what_is_elsewhere_is_written_as_ever() {
+        let (info, _) = records::full();
+        let Attributes { tags, user, .. } = info.attributes;
+        let (parts, tags, user) = (Some(Parts::of(&info.parts)), Some(tags), Some(user));
+        let full = Overflow { key: "a/b".into(), parts, tags, user };
+        let texts = [full, Overflow { key: "a/b".into(), ..Default::default() }].map(|overflow| {
+            let text = serde_json::to_string(&overflow).expect("a text");
+            assert_eq!(serde_json::from_str::<Overflow>(&text).expect("reads"), overflow);
+            text
+        });
+        records::is_golden("azblob-overflow.json", &texts);
     }
 }

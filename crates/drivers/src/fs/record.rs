@@ -220,7 +220,10 @@ impl Records {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Checksum, ChecksumAlgorithm};
+    use crate::{
+        model::{Checksum, ChecksumAlgorithm},
+        records,
+    };
 
     fn setup() -> (tempfile::TempDir, Records, OwnedFd, Fingerprint) {
         let dir = tempfile::tempdir().expect("a directory");
@@ -287,5 +290,24 @@ mod tests {
         assert_eq!(info.attributes.tags.len(), 1);
         assert_eq!(info.parts.len(), 2);
         assert_eq!(info.checksum.expect("a checksum").text(), "AAAAAA==-2");
+    }
+
+    #[test]
+    fn records_are_written_as_ever() {
+        let text = |info: ObjectInfo, upload: Option<UploadId>| {
+            let fingerprint = Fingerprint { inode: 1, mtime_ns: 7_000_000_001, size: info.size };
+            let ObjectInfo { etag, last_modified, attributes, checksum, parts, .. } = info;
+            let record = Record::new(fingerprint, last_modified, etag, attributes, checksum);
+            let record = match upload {
+                Some(upload) => record.with_parts(&parts, upload),
+                None => record,
+            };
+            let text = serde_json::to_string(&record).expect("a text");
+            assert_eq!(serde_json::from_str::<Record>(&text).expect("a record"), record);
+            text
+        };
+        let (full, upload) = records::full();
+        let lines = [text(full, Some(upload)), text(records::plain(), None)];
+        records::is_golden("fs.json", &lines);
     }
 }

@@ -430,6 +430,7 @@ fn write<T: Serialize>(value: &T) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records;
 
     fn object(etag: &str) -> Box<Object> {
         Box::new(Object::new(3, ETag::parse(etag), Attributes::default(), None))
@@ -491,5 +492,36 @@ mod tests {
         let next = row.next(Some(object("b")));
         assert!(next.generation > row.generation());
         assert_eq!(next.object.expect("an object").modified, late.modified);
+    }
+
+    #[test]
+    fn records_are_written_as_ever() {
+        let key = ObjectKey::new("a/b").expect("a key");
+        let (info, upload) = records::full();
+        let full = Box::new(Object { upload: Some(upload), ..Object::of(info) });
+        let plain = Box::new(Object::of(records::plain()));
+        let before = Change { generation: 256, object: Some(plain), found: true, over: None };
+        let change = Change {
+            generation: 512,
+            object: Some(full),
+            found: false,
+            over: Some(Box::new(before.clone())),
+        };
+        let mut record = Record::new(change.decided());
+        record.copies.insert("disk".into(), Copy { etag: Some(ETag::parse("x")) });
+        record.copies.insert("lake".into(), Copy::default());
+        record.rotten.insert("disk".into());
+        record.doubtful.insert("lake".into());
+        record.may_be_deleted = true;
+        let row = |record: Record, begun: Option<Change>| {
+            let (wants_repair, was_left) = (begun.is_none(), begun.is_some());
+            let row = Row { stands: Some(Arc::new(record)), begun, wants_repair, was_left };
+            let stored = row.store(&key).expect("is stored");
+            assert_eq!(Row::parse(&stored).expect("is read"), row);
+            [stored.stands.expect("a record"), stored.intended.expect("an intent")]
+        };
+        let gone = Change { generation: 1024, object: None, found: false, over: None };
+        let rows = [row(record, Some(change)), row(Record::new(before), None), row(Record::new(gone), None)];
+        records::is_golden("replicate.json", &rows.concat());
     }
 }

@@ -233,7 +233,7 @@ fn read_tags(text: &str) -> Option<TagSet> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ChecksumHasher;
+    use crate::{model::ChecksumHasher, records};
     use proptest::prelude::*;
 
     fn sum(algorithm: ChecksumAlgorithm) -> Checksum {
@@ -330,6 +330,25 @@ mod tests {
             with("\u{10348}".repeat(256)).map_err(|error| error.kind()),
             Err(StoreErrorKind::InvalidRequest)
         );
+    }
+
+    fn listed(headers: &HeaderMap) -> Vec<String> {
+        let mut lines: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn records_are_written_as_ever() {
+        let (info, upload) = records::full();
+        let ObjectInfo { size, etag, last_modified, attributes, checksum, parts, .. } = info;
+        let (upload, etag, modified) = (Some(upload), Some(etag), Some(last_modified));
+        let facts = Facts { checksum, parts, upload, etag, modified };
+        // A storage class and encryption are asked for in other headers.
+        let headers = facts.headers(&attributes).expect("fits");
+        assert_eq!(Facts::read(&headers, size), facts);
+        let plain = Facts::default().headers(&records::plain().attributes).expect("fits");
+        records::is_golden("gcs.txt", &[listed(&headers), listed(&plain)].concat());
     }
 
     proptest! {
