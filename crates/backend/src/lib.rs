@@ -18,7 +18,6 @@ pub mod names;
 pub mod oauth;
 pub mod opened;
 pub mod pages;
-pub mod parts;
 pub mod place;
 pub mod progress;
 pub mod readiness;

@@ -184,6 +184,7 @@ impl Store for MemoryStore {
             attributes: request.attributes,
             checksum: verified.checksum().cloned().map(ObjectChecksum::full),
             parts: Vec::new(),
+            version: None,
             notes: Default::default(),
         };
         self.lock().publish(key, &conditions, info, content)
@@ -344,6 +345,7 @@ impl Upload {
             tag_count: self.begun.attributes.tags.len(),
             checksum: assembled.checksum,
             parts: assembled.parts,
+            version: None,
             notes: Default::default(),
         };
         Ok((info, content))

@@ -3,19 +3,19 @@
 //! Callers hold the key's lock and may block. This module does not decide when a record is made (`adopt`).
 
 use super::{
-    record::Record,
+    record::{self, Record},
     volume::{Found, Volume},
 };
 use crate::{
     model::{ETag, ObjectInfo},
-    store::{Result, error::StoreError},
+    store::{Result, error::StoreError, record::ObjectRecord},
 };
 use md5::{Digest, Md5};
 use rustix::{fd::OwnedFd, io::Errno};
 
 /// Returns what a client sees of a found file: never provisional. The caller holds the lock and may block.
 pub(super) fn described(volume: &Volume, found: Found) -> Result<ObjectInfo> {
-    Ok(recorded(volume, found)?.info())
+    Ok(recorded(volume, found)?.object.info())
 }
 
 /// The record of a found file; made, and kept if the file takes one, where there was none.
@@ -25,8 +25,8 @@ pub(super) fn recorded(volume: &Volume, found: Found) -> Result<Record> {
     }
     let fingerprint = found.fingerprint;
     let md5 = digest(&found.file).map_err(|e| StoreError::of_entry("reading a foreign file", e))?;
-    let record =
-        Record::new(fingerprint, fingerprint.modified(), ETag::from_md5(md5), Default::default(), None);
+    let object = ObjectRecord::new(fingerprint.size, fingerprint.modified(), ETag::from_md5(md5));
+    let record = record::of(fingerprint, object);
     match volume.staging.records.write(&found.file, fingerprint, &record, false) {
         // Not ours to write: the index row is all that remembers.
         Ok(()) | Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Ok(record),
