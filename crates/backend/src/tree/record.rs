@@ -305,7 +305,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_record_comes_back(object in records::any_record(), new in records::any_record(), at in 0..1i64 << 40) {
+        fn every_record_comes_back(
+            object in records::any_record(),
+            new in records::any_record(),
+            at in 0..1i64 << 40,
+        ) {
             let key = ObjectKey::new("a/b").expect("a key");
             let row = Row {
                 stands: Some(put(object, Some(stat(3, at, None)))),

@@ -89,7 +89,8 @@ macro_rules! fields {
                 Ok(())
             }
 
-            /// The field as a text, for storages that keep each in an entry of its own. `None`: it says nothing.
+            /// The field as a text, for storages that keep each field in an entry of its own. `None`: it
+            /// says nothing.
             pub fn text(&self, field: Field) -> Option<String> {
                 match field {
                     $(Field::$field if self.$($path).+.says_nothing() => None,

@@ -2,7 +2,7 @@
 //!
 //! A form says in which order its fields are written, so that a record has the same bytes in every version of
 //! the program. They are read in any order. Names that a form does not have are ignored: a newer version may
-//! have written them. A name that comes twice, or a required one that does not come, makes a record unreadable.
+//! have written them. A record in which a name comes twice, or a required one does not come, is unreadable.
 
 use super::{fields::Field, object::ObjectRecord};
 use serde::{
@@ -264,7 +264,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_record_comes_back(object in records::any_record(), v in any::<u8>(), note in any::<Option<String>>()) {
+        fn every_record_comes_back(
+            object in records::any_record(),
+            v in any::<u8>(),
+            note in any::<Option<String>>(),
+        ) {
             let bare = serde_json::to_string(&object).expect("a text");
             prop_assert_eq!(&serde_json::from_str::<ObjectRecord>(&bare).expect("a record"), &object);
             let stored = Stored { own: Own { v, note }, object };

@@ -10,9 +10,9 @@
 //! | `causeway-etag` | S3's ETag of an object made of parts, and of its copies: GCS's own changes with the metadata |
 //! | `causeway-modified` | when it was written, in milliseconds, if its metadata were changed since |
 //!
-//! GCS takes 8 KiB of metadata. Attributes, tags and the fields of the last row that are longer are refused; of
-//! what no client sent, the checksums of parts go first, then the parts. An object without a checksum of ours shows the CRC32C that
-//! GCS knows of every object.
+//! GCS takes 8 KiB of metadata. Attributes, tags and the fields of the last row that are longer are refused;
+//! of what no client sent, the checksums of parts go first, then the parts. An object without a checksum of
+//! ours shows the CRC32C that GCS knows of every object.
 
 use crate::{
     model::{
@@ -403,7 +403,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_record_comes_back(object in records::any_record(), says_etag in any::<bool>(), says_time in any::<bool>()) {
+        fn every_record_comes_back(
+            object in records::any_record(),
+            says_etag in any::<bool>(),
+            says_time in any::<bool>(),
+        ) {
             let size = object.parts.list().iter().map(|part| part.size).sum();
             let facts = Facts { object: ObjectRecord { size, ..object }, says_etag, says_time };
             let headers = facts.headers().expect("fits");
