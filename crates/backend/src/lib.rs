@@ -18,7 +18,6 @@ pub mod names;
 pub mod oauth;
 pub mod opened;
 pub mod pages;
-pub mod parts;
 pub mod place;
 pub mod progress;
 pub mod readiness;
@@ -32,6 +31,10 @@ pub mod unreadable;
 pub mod uploads;
 pub mod watches;
 pub mod wire;
+
+#[cfg(test)]
+#[path = "../../../tests/support/records.rs"]
+mod records;
 
 use causeway_catalog as catalog;
 use causeway_core::{model, store};

@@ -3,10 +3,10 @@
 use super::{Documents, Revision};
 use crate::{
     model::{
-        Attributes, BucketName, Checksum, ChecksumSpec, ETag, ObjectKey, Owner, PartNumber, TenantId,
-        Timestamp, UploadId,
+        Attributes, BucketName, Checksum, ChecksumSpec, ETag, ObjectChecksum, ObjectKey, Owner, PartNumber,
+        TenantId, Timestamp, UploadId,
     },
-    store::Written,
+    store::{Written, record::ObjectRecord},
 };
 use std::sync::Arc;
 
@@ -136,6 +136,21 @@ pub struct IndexRow {
     /// The driver's own identification of the file, to detect changes. It is opaque here.
     pub fingerprint: Vec<u8>,
     pub version: RowVersion,
+}
+
+impl IndexRow {
+    /// The row of an object with this record. `fingerprint`: see the field.
+    pub fn of(key: &ObjectKey, record: &ObjectRecord, fingerprint: Vec<u8>) -> Self {
+        Self {
+            key: key.clone(),
+            size: record.size,
+            etag: record.etag.clone(),
+            last_modified: record.modified,
+            checksum: record.checksum.as_ref().map(ObjectChecksum::spec),
+            fingerprint,
+            version: Default::default(),
+        }
+    }
 }
 
 /// The version of its key that a row belongs to. The default is the null version of a bucket without

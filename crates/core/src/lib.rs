@@ -6,3 +6,7 @@
 pub mod model;
 pub mod store;
 pub mod xml;
+
+#[cfg(test)]
+#[path = "../../../tests/support/records.rs"]
+mod records;

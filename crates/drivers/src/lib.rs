@@ -18,3 +18,7 @@ pub mod webdav;
 use causeway_backend as backend;
 use causeway_catalog as catalog;
 use causeway_core::{model, store, xml};
+
+#[cfg(test)]
+#[path = "../../../tests/support/records.rs"]
+mod records;

@@ -12,3 +12,7 @@ use causeway_backend as backend;
 use causeway_catalog as catalog;
 use causeway_core::{model, store};
 use causeway_work as work;
+
+#[cfg(test)]
+#[path = "../../../tests/support/records.rs"]
+mod records;

@@ -10,8 +10,8 @@ use super::{
 use crate::{
     backend::uploads,
     model::{
-        ChecksumAlgorithm, ChecksumSpec, ObjectAddress, ObjectChecksum, ObjectInfo, ObjectKey, PartNumber,
-        Timestamp, UploadId,
+        ChecksumAlgorithm, ObjectAddress, ObjectChecksum, ObjectInfo, ObjectKey, PartNumber, Timestamp,
+        UploadId,
     },
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, Deleted, Durability, GetReply, GetRequest,
@@ -184,6 +184,7 @@ impl Store for MemoryStore {
             attributes: request.attributes,
             checksum: verified.checksum().cloned().map(ObjectChecksum::full),
             parts: Vec::new(),
+            version: None,
             notes: Default::default(),
         };
         self.lock().publish(key, &conditions, info, content)
@@ -344,6 +345,7 @@ impl Upload {
             tag_count: self.begun.attributes.tags.len(),
             checksum: assembled.checksum,
             parts: assembled.parts,
+            version: None,
             notes: Default::default(),
         };
         Ok((info, content))
@@ -359,13 +361,12 @@ impl Part {
 
 fn listed(key: &ObjectKey, object: &Object) -> ListedObject {
     let ObjectInfo { size, etag, last_modified, checksum, .. } = &object.info;
-    let spec = |sum: &ObjectChecksum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind };
     ListedObject {
         key: key.clone(),
         size: *size,
         etag: etag.clone(),
         last_modified: *last_modified,
-        checksum: checksum.as_ref().map(spec),
+        checksum: checksum.as_ref().map(ObjectChecksum::spec),
         storage_class: None,
     }
 }

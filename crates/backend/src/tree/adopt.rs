@@ -8,7 +8,7 @@
 use super::{
     bucket::{Bucket, to_the_end},
     finding::Found,
-    record::{Record, Row},
+    record::{self, Record, Row},
 };
 use crate::{
     model::{ObjectInfo, ObjectKey, Span},
@@ -35,8 +35,8 @@ pub(super) async fn describe(bucket: &Arc<Bucket>, key: &ObjectKey, found: &Foun
         let (adopting, its) = (bucket.clone(), key.clone());
         let adopted = to_the_end(async move { adopt(&adopting, &its).await }).await?;
         return Ok(adopted
-            .filter(|record| record.is_of(&found.stat))
-            .map_or_else(|| found.info(), |record| record.info()));
+            .filter(|record| record.own.is(&found.stat))
+            .map_or_else(|| found.info(), |record| record.object.info()));
     }
     adopt_later(bucket, key);
     Ok(found.info())
@@ -54,7 +54,7 @@ pub(super) async fn describe_locked(
         return Ok(found.info());
     }
     if found.stat.size <= SMALL {
-        return Ok(recorded(bucket, key, found.clone(), row).await?.0.info());
+        return Ok(recorded(bucket, key, found.clone(), row).await?.0.object.info());
     }
     adopt_later(bucket, key);
     Ok(found.info())
@@ -95,7 +95,7 @@ pub(super) async fn recorded(
         Some(md5) => md5,
         None => digest(bucket, &found).await?,
     };
-    let record = Record::adopted(found.path, found.stat, md5);
+    let record = record::adopted(found.path, found.stat, md5);
     let row = Row { stands: Some(record.clone()), intended: None };
     bucket.record(key, &row).await?;
     Ok((record, row))

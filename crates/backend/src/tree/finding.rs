@@ -27,7 +27,7 @@ pub(super) struct Found {
 impl Found {
     /// Returns what is known without reading the bytes.
     pub(super) fn info(&self) -> ObjectInfo {
-        self.record.as_ref().map_or_else(|| foreign(&self.stat), Record::info)
+        self.record.as_ref().map_or_else(|| foreign(&self.stat).info(), |record| record.object.info())
     }
 }
 
@@ -90,9 +90,9 @@ impl Bucket {
                 Verdict::Unclear => return Ok(None),
             };
             let by_tag = exact
-                && record
-                    .as_ref()
-                    .is_some_and(|record| row.stands.as_ref() == Some(record) && record.has_tag_of(&stat));
+                && record.as_ref().is_some_and(|record| {
+                    row.stands.as_ref() == Some(record) && record.own.has_tag_of(&stat)
+                });
             if unsettled && !by_tag {
                 return Ok(None);
             }
@@ -105,9 +105,9 @@ impl Bucket {
 
     /// Returns the paths where the file of a key may be, the most likely one first.
     async fn places(&self, key: &ObjectKey, row: &Row) -> Result<Vec<String>> {
-        let mut places: Vec<String> = row.stands.iter().map(|record| record.path.clone()).collect();
+        let mut places: Vec<String> = row.stands.iter().map(|record| record.own.path.clone()).collect();
         if let Some(Intent::Put(record)) = &row.intended {
-            places.push(record.path.clone());
+            places.push(record.own.path.clone());
         }
         let mut native = self.native_places(key).into_iter();
         places.extend(native.next());

@@ -12,7 +12,6 @@ use super::{
     files::{Draft, Files, Slot, Stat},
     flow_start,
     given::{Given, names_of},
-    record::Identity,
     sink::{Sink, stream},
     spool::SpooledPart,
     write::{self, Making, Ready},
@@ -29,6 +28,7 @@ use crate::{
         error::{StoreError, StoreErrorKind},
         multipart::{Assembled, RecordedPart, assemble, part_algorithm},
         payload::Payload,
+        record::ObjectRecord,
     },
 };
 use async_trait::async_trait;
@@ -280,12 +280,8 @@ async fn build_in_place(
     }
     let mut draft = slots.draft(&file, assembled.size).await?;
     let expected = draft.finish().await?;
-    Ok(Ready { draft, expected, identity: identity(upload, assembled) })
-}
-
-fn identity(upload: UploadRecord, assembled: Assembled) -> Identity {
-    let Assembled { etag, size, checksum, parts } = assembled;
-    Identity { size, etag, attributes: upload.attributes, checksum, parts: Some((parts, upload.upload)) }
+    let object = ObjectRecord::of_upload(assembled, upload.attributes, upload.upload);
+    Ok(Ready { draft, expected, object })
 }
 
 async fn build(
@@ -301,7 +297,8 @@ async fn build(
     {
         match pour(bucket, id, &moves[there..], draft, assembled.size).await {
             Ok((draft, expected)) => {
-                return Ok(Ready { draft, expected, identity: identity(upload, assembled) });
+                let object = ObjectRecord::of_upload(assembled, upload.attributes, upload.upload);
+                return Ok(Ready { draft, expected, object });
             }
             Err(error) => {
                 tracing::debug!(%key, %error, "what has flowed on is lost, and all of it is sent again")
@@ -311,7 +308,8 @@ async fn build(
     let path = bucket.at(&bucket.path_of(key).plain_path());
     let draft = bucket.files.create(&bucket.drafts.name(), &path, Some(assembled.size)).await?;
     let (draft, expected) = pour(bucket, id, &moves, draft, assembled.size).await?;
-    Ok(Ready { draft, expected, identity: identity(upload, assembled) })
+    let object = ObjectRecord::of_upload(assembled, upload.attributes, upload.upload);
+    Ok(Ready { draft, expected, object })
 }
 
 /// Writes the remaining parts of an object of this size and finishes the draft. After a failure the draft is
@@ -356,8 +354,9 @@ async fn published_before_a_crash(
     if bucket.row(key).await?.is_of_upload(id) {
         let _guard = bucket.lock(key).await;
         let (found, _) = bucket.find_locked(key).await?;
-        let record = found.and_then(|found| found.record).filter(|record| record.upload.as_ref() == Some(id));
-        return Ok(record.map(|record| record.written()));
+        let object = found.and_then(|found| found.record).map(|record| record.object);
+        let published = object.filter(|object| object.upload.as_ref() == Some(id));
+        return Ok(published.map(|object| object.written()));
     }
     Ok(None)
 }

@@ -156,7 +156,7 @@ fn ahead(row: &Row, conditions: &ReadConditions, selection: Selection) -> Option
             return Some(Span { start: 0, end: u64::MAX }).filter(|_| selection == Selection::default());
         }
     };
-    let info = record.info();
+    let info = record.object.info();
     conditions.check(&info.etag, info.last_modified).ok()?;
     select(&info, selection).ok()
 }

@@ -9,7 +9,7 @@ use super::{
     bucket::Bucket,
     descent::has_keys,
     files::{Entry, Kind, Service, Stat},
-    record::{Row, foreign_row, is_fingerprint_of},
+    record::{self, Row, foreign_row, is_fingerprint_of},
 };
 use crate::{
     backend::{codec, unreadable::is_of_entry},
@@ -122,7 +122,7 @@ async fn refresh_locked(bucket: &Bucket, key: &ObjectKey) -> Result<()> {
     let change = match found {
         None => IndexChange::Delete(key.clone()),
         Some(found) => IndexChange::Put(match &found.record {
-            Some(record) => record.row(key),
+            Some(record) => record::row(key, record),
             None => foreign_row(key, &found.stat),
         }),
     };

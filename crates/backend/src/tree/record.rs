@@ -6,77 +6,58 @@
 
 use super::files::Stat;
 use crate::{
-    backend::parts::Parts,
     catalog::{IndexRow, ObjectRow},
-    model::{
-        Attributes, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectKey, ObjectPart, Timestamp,
-        UploadId,
-    },
+    model::{ETag, ObjectKey, Timestamp, UploadId},
     store::{
-        Result, Written,
+        Result,
         error::{StoreError, StoreErrorKind},
+        record::{Field, Form, ObjectRecord, Slot, Stored},
     },
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, ser::SerializeMap};
 
 const VERSION: u8 = 1;
 
-/// The stored form, version 1. Fields are only ever added, each with a default.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Record {
-    pub(super) v: u8,
+/// The stored form, version 1: the object, and its file.
+pub(super) type Record = Stored<File>;
+
+/// The file that a record is of. Fields are only ever added, each with a default.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(super) struct File {
+    v: u8,
     /// The path below the bucket's folder.
     pub(super) path: String,
-    pub(super) size: u64,
     /// What the storage reports about the file. `None` only in pending changes: it was not known before
     /// publishing.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(default)]
     pub(super) stat: Option<Stat>,
-    pub(super) modified: Timestamp,
-    pub(super) etag: ETag,
-    #[serde(flatten)]
-    pub(super) attributes: Attributes,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(super) checksum: Option<ObjectChecksum>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(super) parts: Option<Parts>,
-    /// The upload that the object was completed from: a Complete that is repeated after a crash finds it
-    /// here.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(super) upload: Option<UploadId>,
 }
 
-/// The attributes with which a file is going to be published.
-#[derive(Debug, Clone)]
-pub(super) struct Identity {
-    pub(super) size: u64,
-    pub(super) etag: ETag,
-    pub(super) attributes: Attributes,
-    pub(super) checksum: Option<ObjectChecksum>,
-    pub(super) parts: Option<(Vec<ObjectPart>, UploadId)>,
+impl Form for File {
+    const ORDER: &'static [Slot] =
+        &[Slot::Own("v"), Slot::Own("path"), Slot::Of(Field::Size), Slot::Own("stat"), Slot::Rest];
+
+    fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> std::result::Result<(), M::Error> {
+        match name {
+            "v" => map.serialize_entry(name, &self.v),
+            "path" => map.serialize_entry(name, &self.path),
+            "stat" if self.stat.is_some() => map.serialize_entry(name, &self.stat),
+            _ => Ok(()),
+        }
+    }
 }
 
-impl Record {
-    pub(super) fn new(path: String, stat: Option<Stat>, modified: Timestamp, of: Identity) -> Self {
-        let (parts, upload) = of.parts.map(|(parts, upload)| (Parts::of(&parts), upload)).unzip();
-        let Identity { size, etag, attributes, checksum, .. } = of;
-        Self { v: VERSION, path, size, stat, modified, etag, attributes, checksum, parts, upload }
+impl File {
+    pub(super) fn new(path: String, stat: Option<Stat>) -> Self {
+        Self { v: VERSION, path, stat }
     }
 
-    /// Makes the record of a file that was created outside Causeway.
-    pub(super) fn adopted(path: String, stat: Stat, md5: [u8; 16]) -> Self {
-        let modified = stat.modified.unwrap_or_else(Timestamp::now);
-        let of = Identity {
-            size: stat.size,
-            etag: ETag::from_md5(md5),
-            attributes: Attributes::default(),
-            checksum: None,
-            parts: None,
-        };
-        Self::new(path, Some(stat), modified, of)
+    /// The same file, with what the storage reports about it now.
+    pub(super) fn reported(self, stat: Stat) -> Self {
+        Self { stat: Some(stat), ..self }
     }
 
-    pub(super) fn is_of(&self, stat: &Stat) -> bool {
+    pub(super) fn is(&self, stat: &Stat) -> bool {
         self.stat.as_ref().is_some_and(|known| known.is_same(stat))
     }
 
@@ -85,83 +66,42 @@ impl Record {
         stat.tag.is_some()
             && self.stat.as_ref().is_some_and(|known| known.tag == stat.tag && known.size == stat.size)
     }
+}
 
-    pub(super) fn parts(&self) -> Vec<ObjectPart> {
-        self.parts.as_ref().map(Parts::list).unwrap_or_default()
-    }
+/// Makes the record of a file that was created outside Causeway.
+pub(super) fn adopted(path: String, stat: Stat, md5: [u8; 16]) -> Record {
+    let modified = stat.modified.unwrap_or_else(Timestamp::now);
+    let object = ObjectRecord::new(stat.size, modified, ETag::from_md5(md5));
+    Record { own: File::new(path, Some(stat)), object }
+}
 
-    pub(super) fn info(&self) -> ObjectInfo {
-        ObjectInfo {
-            size: self.size,
-            etag: self.etag.clone(),
-            last_modified: self.modified,
-            attributes: self.attributes.clone(),
-            tag_count: self.attributes.tags.len(),
-            checksum: self.checksum.clone(),
-            parts: self.parts(),
-            notes: Default::default(),
-        }
-    }
-
-    pub(super) fn written(&self) -> Written {
-        Written {
-            etag: self.etag.clone(),
-            last_modified: self.modified,
-            checksum: self.checksum.clone(),
-            version: None,
-        }
-    }
-
-    /// Returns the index row, which listings show.
-    pub(super) fn row(&self, key: &ObjectKey) -> IndexRow {
-        IndexRow {
-            key: key.clone(),
-            size: self.size,
-            etag: self.etag.clone(),
-            last_modified: self.modified,
-            checksum: self
-                .checksum
-                .as_ref()
-                .map(|sum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind }),
-            fingerprint: self.stat.as_ref().map(fingerprint).unwrap_or_default(),
-            version: Default::default(),
-        }
-    }
+/// How listings show an object.
+pub(super) fn row(key: &ObjectKey, record: &Record) -> IndexRow {
+    let fingerprint = record.own.stat.as_ref().map(fingerprint).unwrap_or_default();
+    IndexRow::of(key, &record.object, fingerprint)
 }
 
 /// Returns whether a stored record contains no more than what adopting a file finds again: an object that a
 /// client put has at least a checksum.
 pub(super) fn is_guess(stands: &str) -> bool {
-    serde_json::from_str::<Record>(stands).is_ok_and(|record| {
-        record.checksum.is_none()
-            && record.parts.is_none()
-            && record.upload.is_none()
-            && record.attributes == Attributes::default()
+    serde_json::from_str::<Record>(stands).is_ok_and(|Record { object, .. }| {
+        let ObjectRecord { size, modified, etag, .. } = object.clone();
+        object == ObjectRecord::new(size, modified, etag)
     })
 }
 
 /// Returns what a client sees of a foreign file. The `-0` in its ETag shows that it is not an MD5.
-pub(super) fn foreign(stat: &Stat) -> ObjectInfo {
+pub(super) fn foreign(stat: &Stat) -> ObjectRecord {
     let provisional = || {
         let digest = ring::digest::digest(&ring::digest::SHA256, &fingerprint(stat));
         ETag::opaque(format!("{}-0", hex::encode(&digest.as_ref()[..16])))
     };
-    ObjectInfo {
-        size: stat.size,
-        etag: stat.md5.map_or_else(provisional, ETag::from_md5),
-        last_modified: stat.modified.unwrap_or_else(|| Timestamp::from_millis(0)),
-        attributes: Attributes::default(),
-        tag_count: 0,
-        checksum: None,
-        parts: Vec::new(),
-        notes: Default::default(),
-    }
+    let etag = stat.md5.map_or_else(provisional, ETag::from_md5);
+    ObjectRecord::new(stat.size, stat.modified.unwrap_or_else(|| Timestamp::from_millis(0)), etag)
 }
 
 pub(super) fn foreign_row(key: &ObjectKey, stat: &Stat) -> IndexRow {
-    let ObjectInfo { size, etag, last_modified, .. } = foreign(stat);
-    let (key, fingerprint) = (key.clone(), fingerprint(stat));
-    IndexRow { key, size, etag, last_modified, checksum: None, fingerprint, version: Default::default() }
+    IndexRow::of(key, &foreign(stat), fingerprint(stat))
 }
 
 /// Returns what the storage reported, in the form that index rows store.
@@ -220,20 +160,21 @@ impl Row {
         [self.stands.as_ref(), intended]
             .into_iter()
             .flatten()
-            .any(|record| record.upload.as_ref() == Some(upload))
+            .any(|record| record.object.upload.as_ref() == Some(upload))
     }
 
     /// Decides which record a file at `path` belongs to.
     pub(super) fn judge(&self, path: &str, stat: &Stat) -> Verdict {
         let put = match &self.intended {
-            Some(Intent::Put(record)) if record.path == path => Some(&**record),
+            Some(Intent::Put(record)) if record.own.path == path => Some(&**record),
             _ => None,
         };
-        let stands = self.stands.as_ref().filter(|record| record.path == path && record.is_of(stat));
-        let arrived = put.filter(|record| record.is_of(stat));
+        let stands = self.stands.as_ref().filter(|record| record.own.path == path && record.own.is(stat));
+        let arrived = put.filter(|record| record.own.is(stat));
         // The new file can look like the old one only if nothing but size and time distinguishes files.
-        let unforeseen =
-            put.is_some_and(|record| record.stat.is_none() && record.size == stat.size && stat.tag.is_none());
+        let unforeseen = put.is_some_and(|record| {
+            record.own.stat.is_none() && record.object.size == stat.size && stat.tag.is_none()
+        });
         match (stands, arrived) {
             (Some(record), None) if !unforeseen => Verdict::Known(Box::new(record.clone())),
             (None, Some(record)) => Verdict::Known(Box::new(record.clone())),
@@ -254,7 +195,11 @@ pub(super) enum Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Checksum, ChecksumAlgorithm};
+    use crate::{
+        model::{Checksum, ChecksumAlgorithm, ObjectChecksum},
+        records,
+    };
+    use proptest::prelude::*;
 
     fn stat(size: u64, at: i64, tag: Option<&str>) -> Stat {
         Stat {
@@ -267,14 +212,8 @@ mod tests {
     }
 
     fn record(etag: &str, size: u64, stat: Option<Stat>) -> Record {
-        let of = Identity {
-            size,
-            etag: ETag::parse(etag),
-            attributes: Attributes::default(),
-            checksum: None,
-            parts: None,
-        };
-        Record::new("a".into(), stat, Timestamp::from_millis(0), of)
+        let object = ObjectRecord::new(size, Timestamp::from_millis(0), ETag::parse(etag));
+        Record { own: File::new("a".into(), stat), object }
     }
 
     #[test]
@@ -314,12 +253,13 @@ mod tests {
     #[test]
     fn what_adopting_a_file_finds_out_is_a_guess_and_what_a_client_has_told_is_none() {
         let text = |record: &Record| serde_json::to_string(record).expect("a text");
-        let guess = Record::adopted("a".into(), stat(3, 1, None), [0; 16]);
+        let guess = adopted("a".into(), stat(3, 1, None), [0; 16]);
         assert!(is_guess(&text(&guess)));
-        let checksum = Checksum::new(ChecksumAlgorithm::Crc32, &[0; 4]).map(ObjectChecksum::full);
-        let mut tagged = guess.clone();
-        tagged.attributes.content_type = Some("a/b".into());
-        for told in [Record { checksum, ..guess }, tagged] {
+        let (mut with_checksum, mut tagged) = (guess.clone(), guess);
+        with_checksum.object.checksum =
+            Checksum::new(ChecksumAlgorithm::Crc32, &[0; 4]).map(ObjectChecksum::full);
+        tagged.object.attributes.content_type = Some("a/b".into());
+        for told in [with_checksum, tagged] {
             assert!(!is_guess(&text(&told)), "{told:?}");
         }
         assert!(!is_guess("no record"));
@@ -340,8 +280,42 @@ mod tests {
             }))
             .expect("reads");
             assert_eq!(row.intended == Some(Intent::Delete), expected);
-            assert_eq!(row.stands.as_ref().map(|record| record.parts().len()), Some(1));
+            assert_eq!(row.stands.as_ref().map(|record| record.object.parts.list().len()), Some(1));
             assert_eq!(Row::read(Some(row.write(&key).expect("writes"))).expect("reads"), row);
+        }
+    }
+
+    fn put(object: ObjectRecord, stat: Option<Stat>) -> Record {
+        Record { own: File::new("a/b".into(), stat), object }
+    }
+
+    #[test]
+    fn records_are_written_as_ever() {
+        let full = put(records::full(), Some(stat(13, 5, Some("t"))));
+        let plain = put(records::plain(), None);
+        let key = ObjectKey::new("a/b").expect("a key");
+        let rows = [Intent::Put(Box::new(plain)), Intent::Delete].map(|intent| {
+            let row = Row { stands: Some(full.clone()), intended: Some(intent) };
+            let stored = row.write(&key).expect("writes");
+            assert_eq!(Row::read(Some(stored.clone())).expect("reads"), row);
+            [stored.stands.expect("a record"), stored.intended.expect("an intent")]
+        });
+        records::is_golden("tree.json", &rows.concat());
+    }
+
+    proptest! {
+        #[test]
+        fn every_record_comes_back(
+            object in records::any_record(),
+            new in records::any_record(),
+            at in 0..1i64 << 40,
+        ) {
+            let key = ObjectKey::new("a/b").expect("a key");
+            let row = Row {
+                stands: Some(put(object, Some(stat(3, at, None)))),
+                intended: Some(Intent::Put(Box::new(put(new, None)))),
+            };
+            prop_assert_eq!(Row::read(Some(row.write(&key).expect("writes"))).expect("reads"), row);
         }
     }
 }

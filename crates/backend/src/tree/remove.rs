@@ -24,7 +24,7 @@ pub(super) async fn remove(
         let guard = bucket.lock(&key).await;
         let row = checked(&bucket, &key, &conditions).await?;
         let path = match &row.stands {
-            Some(record) => record.path.clone(),
+            Some(record) => record.own.path.clone(),
             None => match bucket.find_locked(&key).await?.0 {
                 Some(foreign) => foreign.path,
                 None => return Ok(Removal::Absent.into()),

@@ -5,12 +5,12 @@
 use super::{
     bucket::Bucket,
     files::Kind,
-    record::{Intent, Record, Row},
+    record::{self, Intent, Record, Row},
 };
 use crate::{
     catalog::IndexChange,
     model::{ETag, ObjectKey, Span},
-    store::Result,
+    store::{Result, record::ObjectRecord},
 };
 use futures_util::StreamExt;
 use md5::{Digest, Md5};
@@ -26,9 +26,9 @@ impl Bucket {
                 Some(record)
                     if self
                         .files
-                        .stat(&self.at(&record.path))
+                        .stat(&self.at(&record.own.path))
                         .await?
-                        .is_some_and(|stat| record.is_of(&stat)) =>
+                        .is_some_and(|stat| record.own.is(&stat)) =>
                 {
                     row.stands.clone()
                 }
@@ -50,47 +50,46 @@ impl Bucket {
     /// repeats both steps. In the other order, the index would stay wrong.
     pub(super) async fn record(&self, key: &ObjectKey, row: &Row) -> Result<()> {
         let _listed = self.changes.begin(key);
-        let change = row
-            .stands
-            .as_ref()
-            .map_or_else(|| IndexChange::Delete(key.clone()), |record| IndexChange::Put(record.row(key)));
+        let change = row.stands.as_ref().map_or_else(
+            || IndexChange::Delete(key.clone()),
+            |record| IndexChange::Put(record::row(key, record)),
+        );
         self.catalog.index(self.id, change).await?;
         self.set_row(key, row).await
     }
 
     /// Returns the record of a pending put, if its file was published.
     async fn arrived(&self, row: &Row, record: Record) -> Result<Option<Record>> {
-        let Some(stat) =
-            self.files.stat(&self.at(&record.path)).await?.filter(|stat| stat.kind == Kind::File)
+        let Record { own, object } = record;
+        let Some(stat) = self.files.stat(&self.at(&own.path)).await?.filter(|stat| stat.kind == Kind::File)
         else {
             return Ok(None);
         };
-        if record.size != stat.size {
+        if object.size != stat.size {
             return Ok(None);
         }
-        let stands = row.stands.as_ref().is_some_and(|old| old.path == record.path && old.is_of(&stat));
-        let came = match (stands, record.is_of(&stat), stat.md5, record.etag.as_md5()) {
+        let stands = row.stands.as_ref().is_some_and(|old| old.own.path == own.path && old.own.is(&stat));
+        let came = match (stands, own.is(&stat), stat.md5, object.etag.as_md5()) {
             (_, _, Some(md5), Some(etag)) => md5 == etag,
             (false, true, _, _) => true,
             // The tag shows the old file; the new one would have another tag.
             (true, false, _, _) if stat.tag.is_some() => false,
-            _ => self.content_tag(&record).await? == Some(record.etag.clone()),
+            _ => self.content_tag(&own.path, &object).await? == Some(object.etag.clone()),
         };
-        Ok(came.then_some(Record { stat: Some(stat), ..record }))
+        Ok(came.then_some(Record { own: own.reported(stat), object }))
     }
 
-    /// Returns the ETag of the bytes at a record's path, computed with the part sizes of the record.
-    async fn content_tag(&self, record: &Record) -> Result<Option<ETag>> {
-        let Some(opened) = self.files.open(&self.at(&record.path), Some(Span::whole(record.size))).await?
-        else {
+    /// The ETag that the bytes at a path have, if they come in the parts of the object.
+    async fn content_tag(&self, path: &str, object: &ObjectRecord) -> Result<Option<ETag>> {
+        let Some(opened) = self.files.open(&self.at(path), Some(Span::whole(object.size))).await? else {
             return Ok(None);
         };
-        let parts: Vec<u64> = record.parts().iter().map(|part| part.size).collect();
+        let parts: Vec<u64> = object.parts.list().iter().map(|part| part.size).collect();
         let mut left = parts.iter().copied();
         let mut digests = Vec::with_capacity(parts.len() * 16);
         let mut until = left.next().unwrap_or(u64::MAX);
         let mut md5 = Md5::new();
-        let mut stream = opened.read(Span::whole(record.size)).await?;
+        let mut stream = opened.read(Span::whole(object.size)).await?;
         while let Some(mut bytes) = stream.next().await.transpose()? {
             while bytes.len() as u64 >= until {
                 md5.update(bytes.split_to(usize::try_from(until).unwrap_or(usize::MAX)));

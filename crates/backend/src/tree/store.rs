@@ -6,12 +6,12 @@ use super::{
     capabilities,
     finding::{Look, Looked},
     multipart, read,
-    record::{Identity, Row},
+    record::{Record, Row},
     remove, scan,
     write::{self, Making, Ready},
 };
 use crate::{
-    model::{ChecksumKind, ETag, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId},
+    model::{ETag, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, Deleted, GetReply, GetRequest,
         ListPage, ListRequest, ListUploadsRequest, ListedPart, NativeSource, PartWritten, PartsPage,
@@ -20,6 +20,7 @@ use crate::{
         copy,
         error::{StoreError, StoreErrorKind},
         payload::Payload,
+        record::ObjectRecord,
     },
 };
 use async_trait::async_trait;
@@ -60,14 +61,13 @@ impl TreeStore {
         else {
             return Ok(None);
         };
-        let Some(record) = found.record else { return Ok(None) };
+        let Some(Record { object: record, .. }) = found.record else { return Ok(None) };
         if request.source.conditions.check_source(&record.etag, record.modified).is_err() {
             // The record was read without the lock and may be outdated. The default evaluates the conditions
             // again when it reads the source.
             return Ok(None);
         }
-        let Some(checksum) = record.checksum.clone().filter(|sum| sum.kind == ChecksumKind::FullObject)
-        else {
+        let Some(checksum) = record.whole_checksum().cloned() else {
             return Ok(None);
         };
         if record.etag.as_md5().is_none()
@@ -95,14 +95,13 @@ impl TreeStore {
             return Ok(None);
         }
         let attributes = request.attributes.apply(&record.attributes);
-        let identity = Identity {
-            size: record.size,
-            etag: record.etag,
+        let checksum = Some(checksum);
+        let object = ObjectRecord {
             attributes,
-            checksum: Some(checksum),
-            parts: None,
+            checksum,
+            ..ObjectRecord::new(record.size, Timestamp::now(), record.etag)
         };
-        Ok(Some(Ready { draft, expected, identity }))
+        Ok(Some(Ready { draft, expected, object }))
     }
 }
 
@@ -150,8 +149,8 @@ impl Store for TreeStore {
             let (mut record, _) =
                 adopt::recorded(&bucket, &key, found.ok_or(StoreErrorKind::NoSuchKey)?, row).await?;
             match change {
-                Change::Tags(tags) => record.attributes.tags = tags,
-                Change::Acl(acl) => record.attributes.acl = acl,
+                Change::Tags(tags) => record.object.attributes.tags = tags,
+                Change::Acl(acl) => record.object.attributes.acl = acl,
             }
             bucket.set_row(&key, &Row { stands: Some(record), intended: None }).await
         })

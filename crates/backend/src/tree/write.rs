@@ -7,16 +7,17 @@
 use super::{
     bucket::{Bucket, to_the_end},
     files::{Draft, Published, Stat},
-    record::{Identity, Intent, Record, Row},
+    record::{File, Intent, Record, Row},
     sink::stream,
 };
 use crate::{
     backend::{codec, locks::Guard},
-    model::{ChecksumAlgorithm, ObjectChecksum, ObjectKey, Timestamp},
+    model::{ChecksumAlgorithm, ObjectKey, Timestamp},
     store::{
         PutRequest, Result, Written,
         condition::{Current, WriteConditions},
         error::{StoreError, StoreErrorKind},
+        record::ObjectRecord,
     },
 };
 use futures_util::future::BoxFuture;
@@ -32,7 +33,8 @@ pub(super) struct Ready {
     pub(super) draft: Box<dyn Draft>,
     /// What the storage will report of the file, if it is known in advance.
     pub(super) expected: Option<Stat>,
-    pub(super) identity: Identity,
+    /// Its time is that of publishing.
+    pub(super) object: ObjectRecord,
 }
 
 /// The draft to publish, after the conditions were checked.
@@ -62,10 +64,8 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
         }
     };
     let conditions = verified.conditions(conditions);
-    let checksum = verified.checksum().cloned().map(ObjectChecksum::full);
-    let identity =
-        Identity { size: verified.size(), etag: verified.etag(), attributes, checksum, parts: None };
-    publish(bucket, key, conditions, Making::Whole(Box::new(Ready { draft, expected, identity }))).await
+    let object = ObjectRecord::of_body(&verified, attributes);
+    publish(bucket, key, conditions, Making::Whole(Box::new(Ready { draft, expected, object }))).await
 }
 
 pub(super) fn too_large(bucket: &Bucket) -> StoreError {
@@ -107,7 +107,7 @@ async fn publish_locked(
             return Err(error);
         }
     };
-    let Ready { draft, expected, identity } = match making {
+    let Ready { draft, expected, object } = match making {
         Making::Whole(ready) => *ready,
         Making::Late(ready) => ready.await?,
     };
@@ -115,14 +115,15 @@ async fn publish_locked(
         draft.discard().await;
         return Err(error);
     }
-    let path = row.stands.as_ref().map_or_else(|| bucket.home(key), |record| record.path.clone());
-    let record = Record::new(path, expected, not_before(&row), identity);
+    let path = row.stands.as_ref().map_or_else(|| bucket.home(key), |record| record.own.path.clone());
+    let object = ObjectRecord { modified: not_before(&row), ..object };
+    let record = Record { own: File::new(path, expected), object };
     let change = bucket.change(key);
     let mut publishing = Publishing { bucket, key, row, record, absent: conditions.wants_absent() };
     let outcome = publishing.run(draft).await;
     let Publishing { row, record, .. } = publishing;
     let record = match outcome {
-        Ok(stat) => Record { stat: Some(stat), ..record },
+        Ok(stat) => Record { own: record.own.reported(stat), ..record },
         Err(error) if error.kind() == StoreErrorKind::PreconditionFailed => {
             bucket.set_row(key, &Row { intended: None, ..row }).await?;
             return Err(error);
@@ -137,12 +138,12 @@ async fn publish_locked(
             }
         },
     };
-    let left = row.stands.filter(|old| old.path != record.path);
-    let written = record.written();
+    let left = row.stands.filter(|old| old.own.path != record.own.path);
+    let written = record.object.written();
     let row = Row { stands: Some(record), intended: None };
     bucket.record(key, &row).await?;
     if let Some(old) = left
-        && let Err(error) = bucket.files.remove(&bucket.at(&old.path)).await
+        && let Err(error) = bucket.files.remove(&bucket.at(&old.own.path)).await
     {
         tracing::warn!(%key, %error, "a file that was replaced from another place stays");
     }
@@ -153,7 +154,7 @@ async fn publish_locked(
 /// Returns the time of a new object, which is never before that of the replaced one.
 fn not_before(row: &Row) -> Timestamp {
     let now = Timestamp::now();
-    row.stands.as_ref().map_or(now, |old| old.modified.max(now))
+    row.stands.as_ref().map_or(now, |old| old.object.modified.max(now))
 }
 
 /// Returns the settled row of a key, if its object meets the conditions.
@@ -166,7 +167,7 @@ pub(super) async fn checked(bucket: &Bucket, key: &ObjectKey, conditions: &Write
     let (info, row) = match found {
         Some(found) => {
             let (record, row) = super::adopt::recorded(bucket, key, found, row).await?;
-            (Some(record.info()), row)
+            (Some(record.object.info()), row)
         }
         None => (None, row),
     };
@@ -197,7 +198,7 @@ impl Publishing<'_> {
             return Err(error);
         }
         for _ in 0..ROUNDS {
-            let path = self.bucket.at(&self.record.path);
+            let path = self.bucket.at(&self.record.own.path);
             draft = match draft.publish(&path, self.absent).await? {
                 Published::As(stat) => return Ok(stat),
                 Published::Exists(draft) => {
@@ -207,13 +208,13 @@ impl Publishing<'_> {
                 // An empty folder is removed. If it has objects in it, the file gets the beside path.
                 Published::IsFolder(draft) => {
                     if !self.bucket.files.remove_folder(&path).await? {
-                        self.record.path = way.beside_path();
+                        self.record.own.path = way.beside_path();
                         self.intend().await?;
                     }
                     draft
                 }
                 Published::Spelled(draft) => {
-                    self.record.path = self.bucket.apart(self.key);
+                    self.record.own.path = self.bucket.apart(self.key);
                     self.intend().await?;
                     draft
                 }
@@ -250,15 +251,16 @@ async fn make_way(bucket: &Bucket, ancestor: &ObjectKey) -> Result<()> {
     let (found, row) = bucket.find_locked(ancestor).await?;
     let Some(found) = found.filter(|found| found.path == way.plain_path()) else { return Ok(()) };
     let (record, mut row) = super::adopt::recorded(bucket, ancestor, found, row).await?;
-    let moved = Record { path: way.beside_path(), stat: None, ..record };
+    let moved = Record { own: File::new(way.beside_path(), None), ..record };
     row.intended = Some(Intent::Put(Box::new(moved.clone())));
     bucket.set_row(ancestor, &row).await?;
     let _change = bucket.change(ancestor);
-    let Some(stat) = bucket.files.rename(&bucket.at(&way.plain_path()), &bucket.at(&moved.path)).await?
+    let Some(stat) = bucket.files.rename(&bucket.at(&way.plain_path()), &bucket.at(&moved.own.path)).await?
     else {
         bucket.settled(ancestor).await?;
         return Ok(());
     };
-    let row = Row { stands: Some(Record { stat: Some(stat), ..moved }), intended: None };
+    let moved = Record { own: moved.own.reported(stat), ..moved };
+    let row = Row { stands: Some(moved), intended: None };
     bucket.record(ancestor, &row).await
 }

@@ -235,6 +235,10 @@ impl ObjectChecksum {
         self.checksum.algorithm
     }
 
+    pub fn spec(&self) -> ChecksumSpec {
+        ChecksumSpec { algorithm: self.algorithm(), kind: self.kind }
+    }
+
     /// `base64` or `base64-N`.
     pub fn text(&self) -> String {
         match self.kind {

@@ -1,6 +1,6 @@
 //! The facts that a store knows about one object.
 
-use super::{Attributes, Checksum, ETag, Notes, ObjectChecksum, Timestamp};
+use super::{Attributes, Checksum, ETag, Notes, ObjectChecksum, Timestamp, VersionId};
 
 /// Everything that HEAD reports about an object.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +14,8 @@ pub struct ObjectInfo {
     pub checksum: Option<ObjectChecksum>,
     /// The parts of an object made by multipart upload, in order. Empty for any other object.
     pub parts: Vec<ObjectPart>,
+    /// `None`: the store keeps no versions.
+    pub version: Option<VersionId>,
     pub notes: Notes,
 }
 

@@ -1,5 +1,6 @@
 //! Ids of the versions of objects.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::{fmt, sync::Arc};
 
 /// S3 User Guide, "Retaining multiple versions of objects": a version id has at most 1,024 bytes.
@@ -35,6 +36,19 @@ impl VersionId {
     }
 }
 
+impl Serialize for VersionId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for VersionId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom("no id of a version"))
+    }
+}
+
 impl fmt::Display for VersionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -65,5 +79,14 @@ mod tests {
     fn null_is_one_value_however_it_was_made() {
         assert_eq!(VersionId::parse("null"), Some(VersionId::NULL));
         assert_eq!((VersionId::NULL.as_str(), VersionId::NULL.is_null()), ("null", true));
+    }
+
+    #[test]
+    fn an_id_is_stored_as_its_text() {
+        for (text, is_null) in [("\"null\"", true), ("\"a\"", false)] {
+            let id: VersionId = serde_json::from_str(text).expect("an id");
+            assert_eq!((serde_json::to_string(&id).expect("a text").as_str(), id.is_null()), (text, is_null));
+        }
+        assert!(serde_json::from_str::<VersionId>("\"\"").is_err());
     }
 }

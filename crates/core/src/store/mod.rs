@@ -29,6 +29,7 @@ pub mod multipart;
 pub mod operation;
 pub mod payload;
 mod payload_error;
+pub mod record;
 pub mod selection;
 
 use crate::model::{

@@ -50,6 +50,7 @@ mod tests {
             tag_count: 0,
             checksum: None,
             parts: parts.iter().map(|&(number, size)| ObjectPart { number, size, checksum: None }).collect(),
+            version: None,
             notes: Default::default(),
         }
     }

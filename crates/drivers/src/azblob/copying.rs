@@ -13,12 +13,13 @@ use super::{
 };
 use crate::{
     backend::wire::{Again, Reply},
-    model::{Attributes, ChecksumKind, ObjectKey},
+    model::{Attributes, ChecksumKind, ObjectInfo, ObjectKey},
     store::{
         CopyRequest, Result, Written,
         condition::WriteConditions,
         copy,
         error::{StoreError, StoreErrorKind},
+        record::ObjectRecord,
     },
 };
 use http::{HeaderMap, Method};
@@ -50,15 +51,12 @@ impl AzblobStore {
             if !may_be_copied(&found, &request) {
                 break;
             }
-            let draft = Draft {
-                attributes: request.attributes.apply(&found.info.attributes),
-                etag: found.info.etag,
-                size: found.info.size,
-                checksum: found.info.checksum,
-                parts: Vec::new(),
-                upload: None,
-                modified: None,
-            };
+            let ObjectInfo { size, etag, last_modified, attributes, checksum, .. } = found.info;
+            let draft = Draft::new(ObjectRecord {
+                attributes: request.attributes.apply(&attributes),
+                checksum,
+                ..ObjectRecord::new(size, last_modified, etag)
+            });
             let url = self.client.source(&from.place.remote, &name);
             let source = Source { url, tag: Some(found.tag), native: found.native };
             match self.publish_copy(key, &request.conditions, &source, &draft).await? {

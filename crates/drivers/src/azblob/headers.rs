@@ -3,15 +3,16 @@
 use super::{
     fields::{FIELDS, Field},
     metadata::{self, OWN},
-    record::{Elsewhere, Record},
+    record::{self, Beside, Elsewhere, Record},
     refusal,
 };
 use crate::{
-    backend::{parts::Parts, wire::Reply},
-    model::{Attributes, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectPart, Timestamp, UploadId},
+    backend::wire::Reply,
+    model::{Attributes, ETag, ObjectInfo, Timestamp},
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
+        record::ObjectRecord,
     },
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -25,23 +26,23 @@ const DEFAULT_TYPE: &str = "application/octet-stream";
 /// An object that will be written.
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
-    pub(super) attributes: Attributes,
-    pub(super) etag: ETag,
-    pub(super) size: u64,
-    pub(super) checksum: Option<ObjectChecksum>,
-    pub(super) parts: Vec<ObjectPart>,
-    pub(super) upload: Option<UploadId>,
-    /// The object's time. `None`: the time of the write.
-    pub(super) modified: Option<Timestamp>,
+    pub(super) object: ObjectRecord,
+    /// The object is older than its blob will be. Otherwise its time is when it is written.
+    pub(super) keeps_time: bool,
 }
 
 impl Draft {
+    /// An object that is new now.
+    pub(super) fn new(object: ObjectRecord) -> Self {
+        Self { object, keeps_time: false }
+    }
+
     /// Returns the attributes that a blob can store as headers of its own.
     pub(super) fn native(&self) -> Attributes {
         let mut native = Attributes::default();
         for field in FIELDS.iter().filter(|field| field.blob.is_some()) {
             *(field.of_mut)(&mut native) =
-                (field.of)(&self.attributes).clone().filter(|value| metadata::is_plain(value));
+                (field.of)(&self.object.attributes).clone().filter(|value| metadata::is_plain(value));
         }
         native.content_type.get_or_insert_with(|| DEFAULT_TYPE.to_owned());
         native
@@ -49,22 +50,20 @@ impl Draft {
 
     /// Returns the record for a blob that has these headers of its own.
     pub(super) fn record(&self, native: &Attributes) -> Record {
-        let differs = |field: &&Field| (field.of)(&self.attributes) != (field.of)(native);
+        let attributes = &self.object.attributes;
+        let differs = |field: &&Field| (field.of)(attributes) != (field.of)(native);
+        let headers = FIELDS
+            .iter()
+            .filter(differs)
+            .map(|field| (field.name.to_owned(), (field.of)(attributes).clone()))
+            .collect();
+        let modified = self.keeps_time.then_some(self.object.modified);
+        // The blob has the other attributes itself.
+        let attributes =
+            Attributes { tags: attributes.tags.clone(), acl: attributes.acl, ..Default::default() };
         Record {
-            etag: self.etag.clone(),
-            size: self.size,
-            checksum: self.checksum.clone(),
-            modified: self.modified,
-            headers: FIELDS
-                .iter()
-                .filter(differs)
-                .map(|field| (field.name.to_owned(), (field.of)(&self.attributes).clone()))
-                .collect(),
-            tags: self.attributes.tags.clone(),
-            acl: self.attributes.acl,
-            parts: Parts::of(&self.parts),
-            upload: self.upload.clone(),
-            elsewhere: None,
+            own: Beside { modified, headers, elsewhere: None },
+            object: ObjectRecord { attributes, modified: Timestamp::from_millis(0), ..self.object.clone() },
         }
     }
 }
@@ -84,7 +83,7 @@ pub(super) fn of_native(native: &Attributes) -> HeaderMap {
 
 pub(super) fn of_metadata(record: &Record, user: &BTreeMap<String, String>) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let own = [(OWN.to_owned(), record.text())];
+    let own = [(OWN.to_owned(), record::text(record))];
     let all = user
         .iter()
         .map(|(name, value)| (metadata::encode_name(name), metadata::encode_value(value)))
@@ -119,7 +118,19 @@ pub(super) struct Found {
 
 impl Found {
     pub(super) fn elsewhere(&self) -> Option<&Elsewhere> {
-        self.record.as_ref()?.elsewhere.as_ref()
+        self.record.as_ref()?.own.elsewhere.as_ref()
+    }
+
+    /// The object's record, with everything that was brought from elsewhere.
+    pub(super) fn object(&self) -> ObjectRecord {
+        let shown = ObjectRecord::of(self.info.clone());
+        match &self.record {
+            Some(Record { object, .. }) => {
+                let ObjectRecord { modified, attributes, parts, .. } = shown;
+                ObjectRecord { modified, attributes, parts, ..object.clone() }
+            }
+            None => shown,
+        }
     }
 
     /// Reads a reply that describes a blob of `size` bytes.
@@ -149,7 +160,7 @@ impl Found {
             let value = String::from_utf8_lossy(value.as_bytes());
             match name {
                 OWN => {
-                    record = Record::parse(&value).filter(|record| record.fits(size, md5));
+                    record = record::parse(&value).filter(|record| record::fits(record, size, md5));
                     is_doubtful = record.is_none();
                 }
                 name => {
@@ -159,19 +170,20 @@ impl Found {
         }
         let mut attributes = Attributes { user, ..native.clone() };
         if let Some(record) = &record {
-            record.apply(&mut attributes);
+            record::apply(record, &mut attributes);
         }
-        let elsewhere = record.as_ref().and_then(|record| record.elsewhere.as_ref());
-        let info = ObjectInfo {
-            size,
-            etag: shown_etag(record.as_ref(), md5, &tag),
-            last_modified: record.as_ref().and_then(|record| record.modified).unwrap_or(changed),
-            tag_count: elsewhere.map_or(0, |elsewhere| elsewhere.tags).max(attributes.tags.len()),
+        let own = record.as_ref().map(|record| &record.own);
+        let elsewhere = own.and_then(|own| own.elsewhere.as_ref());
+        let etag = shown_etag(record.as_ref(), md5, &tag);
+        let told = record.as_ref().map(|record| record.object.clone());
+        let object = ObjectRecord {
+            modified: own.and_then(|own| own.modified).unwrap_or(changed),
             attributes,
-            checksum: record.as_ref().and_then(|record| record.checksum.clone()),
-            parts: record.as_ref().map(|record| record.parts.list()).unwrap_or_default(),
-            notes: Default::default(),
+            ..told.unwrap_or_else(|| ObjectRecord::new(size, changed, etag))
         };
+        let info = object.info();
+        let tag_count = elsewhere.map_or(0, |elsewhere| elsewhere.tags).max(info.tag_count);
+        let info = ObjectInfo { tag_count, ..info };
         Ok(Self { info, record, native, tag, changed, is_doubtful })
     }
 }
@@ -195,14 +207,10 @@ pub(super) fn md5_of(text: &str) -> Option<[u8; 16]> {
 /// that changes with the blob.
 pub(super) fn shown_etag(record: Option<&Record>, md5: Option<[u8; 16]>, tag: &str) -> ETag {
     match (record, md5) {
-        (Some(record), _) => record.etag.clone(),
+        (Some(record), _) => record.object.etag.clone(),
         (None, Some(md5)) => ETag::from_md5(md5),
         (None, None) => ETag::opaque(format!("{}-0", hex::encode(Md5::digest(tag.trim_matches('"'))))),
     }
-}
-
-pub(super) fn spec(checksum: &ObjectChecksum) -> ChecksumSpec {
-    ChecksumSpec { algorithm: checksum.algorithm(), kind: checksum.kind }
 }
 
 /// Returns the time of the write, as Azure reports it.
@@ -233,6 +241,7 @@ pub(super) async fn described(reply: Reply) -> Result<Found> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records;
 
     #[test]
     fn what_the_blob_itself_says_is_not_said_twice() {
@@ -242,27 +251,19 @@ mod tests {
             expires: Some("never".into()),
             ..Default::default()
         };
-        let draft = Draft {
-            attributes,
-            etag: ETag::from_md5([1; 16]),
-            size: 1,
-            checksum: None,
-            parts: Vec::new(),
-            upload: None,
-            modified: None,
-        };
+        let draft = Draft::new(ObjectRecord { attributes, ..records::plain() });
         let native = draft.native();
         assert_eq!(
             (native.content_type.as_deref(), native.content_disposition.as_deref()),
             (Some("text/plain"), None)
         );
         let record = draft.record(&native);
-        assert_eq!(record.headers.keys().collect::<Vec<_>>(), ["content_disposition", "expires"]);
+        assert_eq!(record.own.headers.keys().collect::<Vec<_>>(), ["content_disposition", "expires"]);
         let mut read = native;
-        record.apply(&mut read);
-        assert_eq!(read, draft.attributes);
-        let untyped = Draft { attributes: Attributes::default(), ..draft };
-        assert_eq!(untyped.record(&untyped.native()).headers, [("content_type".to_owned(), None)].into());
+        record::apply(&record, &mut read);
+        assert_eq!(read, draft.object.attributes);
+        let untyped = Draft::new(records::plain());
+        assert_eq!(untyped.record(&untyped.native()).own.headers, [("content_type".to_owned(), None)].into());
     }
 
     #[test]
@@ -272,5 +273,29 @@ mod tests {
         assert!(opaque.as_str().ends_with("-0") && opaque.as_md5().is_none());
         assert_eq!(opaque, shown_etag(None, None, "0x1"), "in listings it has no quotes");
         assert_ne!(opaque, shown_etag(None, None, "0x2"));
+    }
+
+    fn listed(headers: &HeaderMap) -> Vec<String> {
+        let mut lines: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn records_are_written_as_ever() {
+        let mut lines = Vec::new();
+        let full = Draft { object: records::full(), keeps_time: true };
+        for draft in [full, Draft::new(records::plain())] {
+            let native = draft.native();
+            let (mut record, mut user) = (draft.record(&native), draft.object.attributes.user.clone());
+            let mut headers = of_native(&native);
+            headers.extend(of_metadata(&record, &user));
+            lines.extend(listed(&headers));
+            record.own.elsewhere = Some(Elsewhere { id: "e".into(), user: true, tags: 2 });
+            user.clear();
+            lines.extend(listed(&of_metadata(&record, &user)));
+            assert_eq!(record::parse(&record::text(&record)), Some(record));
+        }
+        records::is_golden("azblob.txt", &lines);
     }
 }

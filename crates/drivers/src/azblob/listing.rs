@@ -1,10 +1,10 @@
 //! Listings: converts Azure's pages to pages of S3, in the order of keys. Names have the same order (see
 //! `backend::names`).
 
-use super::{headers, marks::Mark, metadata::OWN, record::Record, refusal, store::AzblobStore};
+use super::{headers, marks::Mark, metadata::OWN, record, refusal, store::AzblobStore};
 use crate::{
     backend::{names, pages::Pages, wire::Again},
-    model::{ObjectKey, Timestamp},
+    model::{ObjectChecksum, ObjectKey, Timestamp},
     store::{
         ListEntry, ListPage, ListRequest, ListedObject, Result,
         error::{StoreError, StoreErrorKind},
@@ -214,13 +214,17 @@ fn object(key: &str, element: &xml::Element) -> Result<Option<ListedObject>> {
     let own = element
         .child("Metadata")
         .and_then(|metadata| metadata.children.iter().find(|entry| entry.name.eq_ignore_ascii_case(OWN)));
-    let record = own.and_then(|own| Record::parse(&own.text)).filter(|record| record.fits(size, md5));
+    let record =
+        own.and_then(|own| record::parse(&own.text)).filter(|record| record::fits(record, size, md5));
     Ok(Some(ListedObject {
         key,
         size,
         etag: headers::shown_etag(record.as_ref(), md5, tag),
-        last_modified: record.as_ref().and_then(|record| record.modified).unwrap_or(changed),
-        checksum: record.as_ref().and_then(|record| record.checksum.as_ref()).map(headers::spec),
+        last_modified: record.as_ref().and_then(|record| record.own.modified).unwrap_or(changed),
+        checksum: record
+            .as_ref()
+            .and_then(|record| record.object.checksum.as_ref())
+            .map(ObjectChecksum::spec),
         storage_class: None,
     }))
 }

@@ -26,6 +26,7 @@ use crate::{
         error::{StoreError, StoreErrorKind},
         multipart::{RecordedPart, assemble, part_algorithm},
         payload::Payload,
+        record::ObjectRecord,
     },
 };
 use http::{HeaderMap, Method};
@@ -164,22 +165,17 @@ impl AzblobStore {
             })
             .collect();
         let assembled = assemble(upload.checksum, upload.explicit_checksum, &request, &known)?;
-        let draft = Draft {
-            attributes: upload.attributes,
-            etag: assembled.etag,
-            size: assembled.size,
-            checksum: assembled.checksum,
-            parts: assembled.parts,
-            upload: Some(id.clone()),
-            modified: None,
-        };
+        let draft = Draft::new(ObjectRecord::of_upload(assembled, upload.attributes, id.clone()));
         match self.publish_upload(key, id, &request, &recorded, &draft).await {
             Ok(written) => self.finish(key, id, written).await,
             // The conflicting object may be the result of this upload, published before a crash or with a
             // lost reply.
             Err(error) => match self.find(&self.name(key)?).await? {
                 Some(found)
-                    if found.record.as_ref().is_some_and(|record| record.upload.as_ref() == Some(id)) =>
+                    if found
+                        .record
+                        .as_ref()
+                        .is_some_and(|record| record.object.upload.as_ref() == Some(id)) =>
                 {
                     let ObjectInfo { etag, last_modified, checksum, .. } = found.info;
                     let written = Written { etag, last_modified, checksum, version: None };
@@ -205,7 +201,9 @@ impl AzblobStore {
         let located: HashMap<u16, &PartRecord> =
             recorded.iter().map(|part| (part.number.get(), part)).collect();
         let blocks: Vec<Blocks> = draft
+            .object
             .parts
+            .list()
             .iter()
             .map(|part| located.get(&part.number).and_then(|part| Blocks::parse(&part.location)))
             .collect::<Option<_>>()

@@ -7,19 +7,17 @@
 use super::{
     headers::Found,
     metadata,
-    record::{Elsewhere, Record},
+    record::{self, Elsewhere, Record},
     refusal,
     store::AzblobStore,
 };
 use crate::{
-    backend::{
-        parts::Parts,
-        wire::{Again, Outgoing},
-    },
+    backend::wire::{Again, Outgoing},
     model::{Attributes, ObjectInfo, ObjectKey, TagSet},
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
+        record::Parts,
     },
 };
 use http::Method;
@@ -48,7 +46,7 @@ fn weight(record: &Record, user: &BTreeMap<String, String>) -> usize {
     let user = user
         .iter()
         .map(|(name, value)| metadata::encode_name(name).len() + metadata::encode_value(value).len());
-    user.sum::<usize>() + metadata::OWN.len() + record.text().len()
+    user.sum::<usize>() + metadata::OWN.len() + record::text(record).len()
 }
 
 /// A group of attributes that can be moved to an overflow.
@@ -77,18 +75,21 @@ fn split(key: &ObjectKey, record: &mut Record, user: &mut BTreeMap<String, Strin
         }
         unsignable = false;
         // All references have the same length, so a placeholder is counted from here on.
-        let elsewhere =
-            record.elsewhere.get_or_insert_with(|| Elsewhere { id: "0".repeat(32), ..Default::default() });
+        let elsewhere = record
+            .own
+            .elsewhere
+            .get_or_insert_with(|| Elsewhere { id: "0".repeat(32), ..Default::default() });
         match bulk {
-            Bulk::Sums => overflow.parts = record.parts.take_sums(),
-            Bulk::Parts if record.parts.is_empty() => {}
+            Bulk::Sums => overflow.parts = record.object.parts.take_sums(),
+            Bulk::Parts if record.object.parts.is_empty() => {}
             Bulk::Parts => {
-                let parts = std::mem::take(&mut record.parts);
+                let parts = std::mem::take(&mut record.object.parts);
                 overflow.parts.get_or_insert(parts);
             }
             Bulk::Tags => {
-                elsewhere.tags = record.tags.len();
-                overflow.tags = Some(std::mem::take(&mut record.tags)).filter(|tags| !tags.is_empty());
+                let tags = std::mem::take(&mut record.object.attributes.tags);
+                elsewhere.tags = tags.len();
+                overflow.tags = Some(tags).filter(|tags| !tags.is_empty());
             }
             Bulk::User => {
                 elsewhere.user = true;
@@ -96,7 +97,7 @@ fn split(key: &ObjectKey, record: &mut Record, user: &mut BTreeMap<String, Strin
             }
         }
     }
-    record.elsewhere.is_some().then_some(overflow)
+    record.own.elsewhere.is_some().then_some(overflow)
 }
 
 impl AzblobStore {
@@ -111,7 +112,7 @@ impl AzblobStore {
         record: &mut Record,
         user: &mut BTreeMap<String, String>,
     ) -> Result<()> {
-        record.elsewhere = None;
+        record.own.elsewhere = None;
         let Some(overflow) = split(key, record, user) else { return Ok(()) };
         let id = super::blocks::random()?;
         let id = hex::encode(id);
@@ -121,7 +122,7 @@ impl AzblobStore {
         let call =
             call.header("x-ms-blob-content-type", "application/json").body(Outgoing::full(document.into()));
         refusal::accept(call.send(Again::Harmless).await?).await?;
-        if let Some(elsewhere) = &mut record.elsewhere {
+        if let Some(elsewhere) = &mut record.own.elsewhere {
             elsewhere.id = id;
         }
         Ok(())
@@ -166,25 +167,20 @@ impl AzblobStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ETag, ObjectPart, Tag};
+    use crate::{
+        model::{ObjectPart, Tag},
+        records,
+        store::record::ObjectRecord,
+    };
 
     fn record(parts: usize, tags: usize) -> Record {
         let size = |n: usize| n as u64 % 7;
         let parts: Vec<_> =
             (0..parts).map(|n| ObjectPart { number: n as u16 + 1, size: size(n), checksum: None }).collect();
         let tags = (0..tags).map(|n| Tag { key: n.to_string(), value: "\u{10348}".repeat(256) }).collect();
-        Record {
-            etag: ETag::from_md5([1; 16]),
-            size: 0,
-            checksum: None,
-            modified: None,
-            headers: BTreeMap::new(),
-            tags: TagSet::new(tags).expect("valid tags"),
-            acl: Default::default(),
-            parts: Parts::of(&parts),
-            upload: None,
-            elsewhere: None,
-        }
+        let attributes = Attributes { tags: TagSet::new(tags).expect("valid tags"), ..Default::default() };
+        let object = ObjectRecord { attributes, parts: Parts::of(&parts), ..records::plain() };
+        Record { own: Default::default(), object }
     }
 
     #[test]
@@ -215,9 +211,23 @@ mod tests {
                 "{parts} {tags}"
             );
             assert!(weight(&after, &user) <= ROOM);
-            assert_eq!(overflow.parts.unwrap_or(after.parts), before.parts);
-            assert_eq!(overflow.tags.unwrap_or(after.tags), before.tags);
+            assert_eq!(overflow.parts.unwrap_or(after.object.parts), before.object.parts);
+            let tags = overflow.tags.unwrap_or(after.object.attributes.tags);
+            assert_eq!(tags, before.object.attributes.tags);
             assert_eq!(overflow.user.unwrap_or(user), before_user);
         }
+    }
+
+    #[test]
+    fn what_is_elsewhere_is_written_as_ever() {
+        let ObjectRecord { parts, attributes: Attributes { tags, user, .. }, .. } = records::full();
+        let (parts, tags, user) = (Some(parts), Some(tags), Some(user));
+        let full = Overflow { key: "a/b".into(), parts, tags, user };
+        let texts = [full, Overflow { key: "a/b".into(), ..Default::default() }].map(|overflow| {
+            let text = serde_json::to_string(&overflow).expect("a text");
+            assert_eq!(serde_json::from_str::<Overflow>(&text).expect("reads"), overflow);
+            text
+        });
+        records::is_golden("azblob-overflow.json", &texts);
     }
 }

@@ -7,36 +7,53 @@
 
 use super::fields::FIELDS;
 use crate::{
-    backend::parts::Parts,
-    model::{Attributes, CannedAcl, ETag, ObjectChecksum, TagSet, Timestamp, UploadId},
+    model::{Attributes, Timestamp},
+    store::record::{Field, Form, Slot, Stored},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, ser::SerializeMap};
 use std::{collections::BTreeMap, fmt::Write};
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Record {
-    pub(super) etag: ETag,
-    pub(super) size: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) checksum: Option<ObjectChecksum>,
+/// The object, but for what its blob says itself, and in which the blob differs.
+pub(super) type Record = Stored<Beside>;
+
+/// What the record says of the blob.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Beside {
     /// The object's time, if Azure's own time is later, because changing tags changes it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) modified: Option<Timestamp>,
     /// Attributes that differ from the blob's own headers, by field; `None` means that the object does not
     /// have it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) headers: BTreeMap<String, Option<String>>,
-    #[serde(default, skip_serializing_if = "TagSet::is_empty")]
-    pub(super) tags: TagSet,
-    #[serde(default, skip_serializing_if = "CannedAcl::is_private")]
-    pub(super) acl: CannedAcl,
-    #[serde(default, skip_serializing_if = "Parts::is_empty")]
-    pub(super) parts: Parts,
-    /// The upload that created the object: a Complete that is repeated after a crash finds it here.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) upload: Option<UploadId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) elsewhere: Option<Elsewhere>,
+}
+
+impl Form for Beside {
+    const ORDER: &'static [Slot] = &[
+        Slot::Of(Field::ETag),
+        Slot::Of(Field::Size),
+        Slot::Of(Field::Checksum),
+        Slot::Own("modified"),
+        Slot::Own("headers"),
+        Slot::Of(Field::Tags),
+        Slot::Of(Field::Acl),
+        Slot::Of(Field::Parts),
+        Slot::Of(Field::Upload),
+        Slot::Of(Field::Version),
+        Slot::Of(Field::Lock),
+        Slot::Of(Field::Sealed),
+        Slot::Of(Field::Restore),
+        Slot::Own("elsewhere"),
+    ];
+
+    fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
+        match name {
+            "modified" if self.modified.is_some() => map.serialize_entry(name, &self.modified),
+            "headers" if !self.headers.is_empty() => map.serialize_entry(name, &self.headers),
+            "elsewhere" if self.elsewhere.is_some() => map.serialize_entry(name, &self.elsewhere),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Refers to an overflow blob, with the attributes that did not fit into metadata.
@@ -55,86 +72,102 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-impl Record {
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        serde_json::from_str(text).ok()
-    }
+pub(super) fn parse(text: &str) -> Option<Record> {
+    serde_json::from_str(text).ok()
+}
 
-    /// Returns the record in printable ASCII without two spaces in a row, so that it can be a header value
-    /// unchanged.
-    pub(super) fn text(&self) -> String {
-        let json = serde_json::to_string(self).unwrap_or_default();
-        let mut text = String::with_capacity(json.len());
-        for c in json.chars() {
-            // Compact JSON contains spaces only in its strings.
-            let second_blank = c == ' ' && text.ends_with(' ');
-            if (' '..='~').contains(&c) && !second_blank {
-                text.push(c);
-                continue;
-            }
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(text, "\\u{unit:04x}");
-            }
+/// A record in printable ASCII, without two blanks in a row: as it is, it can be a header.
+pub(super) fn text(record: &Record) -> String {
+    let json = serde_json::to_string(record).unwrap_or_default();
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Beyond its strings, compact JSON has no blank.
+        let second_blank = c == ' ' && text.ends_with(' ');
+        if (' '..='~').contains(&c) && !second_blank {
+            text.push(c);
+            continue;
         }
-        text
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            let _ = write!(text, "\\u{unit:04x}");
+        }
     }
+    text
+}
 
-    /// Returns whether the record is for a blob of this size and, where Azure knows it, this MD5.
-    pub(super) fn fits(&self, size: u64, md5: Option<[u8; 16]>) -> bool {
-        let same = |mine: [u8; 16]| md5.is_none_or(|theirs| theirs == mine);
-        self.size == size && self.etag.as_md5().is_none_or(same)
-    }
+/// Returns whether a record is for a blob of this size and, where Azure knows it, this MD5.
+pub(super) fn fits(Record { object, .. }: &Record, size: u64, md5: Option<[u8; 16]>) -> bool {
+    let same = |mine: [u8; 16]| md5.is_none_or(|theirs| theirs == mine);
+    object.size == size && object.etag.as_md5().is_none_or(same)
+}
 
-    /// Replaces attributes from the blob's own headers by those of the record.
-    pub(super) fn apply(&self, attributes: &mut Attributes) {
-        attributes.tags = self.tags.clone();
-        attributes.acl = self.acl;
-        for field in FIELDS {
-            if let Some(value) = self.headers.get(field.name) {
-                *(field.of_mut)(attributes) = value.clone();
-            }
+/// Puts what a record says over what the blob's own headers say.
+pub(super) fn apply(Record { own, object }: &Record, attributes: &mut Attributes) {
+    attributes.tags = object.attributes.tags.clone();
+    attributes.acl = object.attributes.acl;
+    for field in FIELDS {
+        if let Some(value) = own.headers.get(field.name) {
+            *(field.of_mut)(attributes) = value.clone();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{headers::Draft, metadata::is_plain};
     use super::*;
-    use crate::model::{Checksum, ChecksumAlgorithm, ObjectPart, Tag};
+    use crate::{records, store::record::ObjectRecord};
+    use proptest::prelude::*;
 
     #[test]
     fn a_record_is_a_header_and_comes_back() {
-        let tags = vec![Tag { key: "a  b".into(), value: "ж\u{10348}\u{7f}\u{1}   \"\\".into() }];
-        let record = Record {
-            etag: ETag::from_md5([1; 16]),
-            size: 7,
-            checksum: None,
-            modified: Some(Timestamp::from_millis(5)),
-            headers: [("expires".to_owned(), Some("x".to_owned())), ("content_type".to_owned(), None)].into(),
-            tags: TagSet::new(tags).expect("valid tags"),
-            acl: CannedAcl::PublicRead,
-            parts: Parts::of(&[ObjectPart {
-                number: 1,
-                size: 7,
-                checksum: Checksum::new(ChecksumAlgorithm::Crc32, &[1, 2, 3, 4]),
-            }]),
-            upload: UploadId::parse("u"),
-            elsewhere: Some(Elsewhere { id: "e".into(), user: true, tags: 3 }),
+        let full = Draft { object: records::full(), keeps_time: true };
+        let mut record = full.record(&full.native());
+        record.own.elsewhere = Some(Elsewhere { id: "e".into(), user: true, tags: 3 });
+        assert!(is_plain(&text(&record)), "{}", text(&record));
+        assert_eq!(parse(&text(&record)), Some(record));
+    }
+
+    #[test]
+    fn a_field_is_either_in_the_record_or_in_the_blob() {
+        // Azure has no storage class and no encryption of S3's.
+        let of_the_blob = |field: &Field| {
+            let name = field.name();
+            let others = [Field::Modified, Field::User, Field::StorageClass, Field::Encryption];
+            others.contains(field) || FIELDS.iter().any(|header| header.name == name)
         };
-        assert!(super::super::metadata::is_plain(&record.text()), "{}", record.text());
-        assert_eq!(Record::parse(&record.text()), Some(record));
+        for field in Field::ALL {
+            assert_ne!(Beside::ORDER.contains(&Slot::Of(*field)), of_the_blob(field), "{field:?}");
+        }
     }
 
     #[test]
     fn records_of_the_first_version_are_read() {
-        let text = r#"{"etag":"0101010101010101010101010101010101-1","size":3}"#;
-        let record = Record::parse(text).expect("parses");
+        let first = r#"{"etag":"0101010101010101010101010101010101-1","size":3}"#;
+        let record = parse(first).expect("parses");
         assert_eq!(
-            (record.etag.as_str(), record.size, record.text().as_str()),
-            ("0101010101010101010101010101010101-1", 3, text)
+            (record.object.etag.as_str(), record.object.size, text(&record).as_str()),
+            ("0101010101010101010101010101010101-1", 3, first)
         );
-        let plain = Record { etag: ETag::from_md5([1; 16]), ..record };
-        assert!(plain.fits(3, None) && plain.fits(3, Some([1; 16])));
-        assert!(!plain.fits(4, None) && !plain.fits(3, Some([2; 16])));
+        let plain = Record { object: records::plain(), ..record };
+        assert!(fits(&plain, 3, None) && fits(&plain, 3, Some([1; 16])));
+        assert!(!fits(&plain, 4, None) && !fits(&plain, 3, Some([2; 16])));
+    }
+
+    proptest! {
+        #[test]
+        fn every_record_comes_back(object in records::any_record(), keeps_time in any::<bool>()) {
+            let draft = Draft { object, keeps_time };
+            let native = draft.native();
+            let read = parse(&text(&draft.record(&native))).expect("parses");
+            let mut attributes =
+                Attributes { user: draft.object.attributes.user.clone(), ..native };
+            apply(&read, &mut attributes);
+            let modified = read.own.modified.unwrap_or(draft.object.modified);
+            let mut expected = draft.object;
+            // Azure keeps neither.
+            (expected.attributes.storage_class, expected.attributes.encryption) = (None, None);
+            prop_assert_eq!(ObjectRecord { modified, attributes, ..read.object }, expected);
+            prop_assert_eq!(read.own.modified.is_some(), keeps_time);
+        }
     }
 }

@@ -10,12 +10,13 @@ use super::{
 };
 use crate::{
     backend::wire::{Again, Outgoing, Reply},
-    model::{Attributes, ChecksumAlgorithm, ETag, ObjectChecksum, ObjectKey},
+    model::{Attributes, ChecksumAlgorithm, ETag, ObjectChecksum, ObjectKey, Timestamp},
     store::{
         Change, PutRequest, Result, Written,
         condition::WriteConditions,
         error::{StoreError, StoreErrorKind},
         payload::Arrived,
+        record::ObjectRecord,
     },
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -39,7 +40,7 @@ impl AzblobStore {
                     Ok(reply) => Ok(draft.written(&reply)),
                     Err(Unwritten::Blocked) => {
                         let body = Body::Short(bytes.clone(), arrived);
-                        self.put_blocks(key, &name, draft.attributes, &conditions, body).await
+                        self.put_blocks(key, &name, draft.object.attributes, &conditions, body).await
                     }
                     Err(unwritten) => Err(unwritten.into()),
                 }
@@ -78,17 +79,14 @@ impl AzblobStore {
         name: &str,
         conditions: &WriteConditions,
         draft: Draft,
-        begun: crate::model::Timestamp,
+        begun: Timestamp,
     ) -> Result<Written> {
         let found = self.find(name).await?;
         judge(conditions, found.as_ref())?;
         match found {
-            Some(found) if conditions.is_empty() && found.changed >= begun => Ok(Written {
-                etag: draft.etag,
-                last_modified: found.changed,
-                checksum: draft.checksum,
-                version: None,
-            }),
+            Some(found) if conditions.is_empty() && found.changed >= begun => {
+                Ok(Written { last_modified: found.changed, ..draft.object.written() })
+            }
             // There is no proof that the other write happened during this request.
             _ if conditions.is_empty() => {
                 Err(StoreError::new(StoreErrorKind::Busy, "another writer of this key came between"))
@@ -145,7 +143,7 @@ impl AzblobStore {
         draft: &Draft,
         native: &Attributes,
     ) -> Result<HeaderMap> {
-        let (mut record, mut user) = (draft.record(native), draft.attributes.user.clone());
+        let (mut record, mut user) = (draft.record(native), draft.object.attributes.user.clone());
         self.fit(key, &mut record, &mut user).await?;
         Ok(headers::of_metadata(&record, &user))
     }
@@ -160,15 +158,7 @@ impl AzblobStore {
                 Change::Tags(tags) => attributes.tags = tags.clone(),
                 Change::Acl(acl) => attributes.acl = *acl,
             }
-            let draft = Draft {
-                attributes,
-                etag: found.info.etag.clone(),
-                size: found.info.size,
-                checksum: found.info.checksum.clone(),
-                parts: found.info.parts.clone(),
-                upload: found.record.as_ref().and_then(|record| record.upload.clone()),
-                modified: Some(found.info.last_modified),
-            };
+            let draft = Draft { object: ObjectRecord { attributes, ..found.object() }, keeps_time: true };
             let headers = self.metadata(key, &draft, &found.native).await?;
             let call = self
                 .blob(Method::PUT, &name)
@@ -190,12 +180,7 @@ impl AzblobStore {
 
 impl Draft {
     pub(super) fn written(self, reply: &Reply) -> Written {
-        Written {
-            etag: self.etag,
-            last_modified: headers::written_at(reply),
-            checksum: self.checksum,
-            version: None,
-        }
+        Written { last_modified: headers::written_at(reply), ..self.object.written() }
     }
 }
 
@@ -205,14 +190,7 @@ fn drafted(attributes: Attributes, arrived: &Arrived) -> Result<(Draft, String)>
         arrived.md5.ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "a body was not digested"))?;
     let checksum = arrived.checksum.clone().map(ObjectChecksum::full);
     let etag = ETag::from_md5(md5);
-    let draft = Draft {
-        attributes,
-        etag,
-        size: arrived.size,
-        checksum,
-        parts: Vec::new(),
-        upload: None,
-        modified: None,
-    };
-    Ok((draft, STANDARD.encode(md5)))
+    let object =
+        ObjectRecord { attributes, checksum, ..ObjectRecord::new(arrived.size, Timestamp::now(), etag) };
+    Ok((Draft::new(object), STANDARD.encode(md5)))
 }

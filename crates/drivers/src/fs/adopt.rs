@@ -59,7 +59,7 @@ pub(super) async fn adopt(inner: Arc<Inner>, key: ObjectKey) -> Result<Option<(F
         };
         let fingerprint = found.fingerprint;
         let record = recorded(&volume, found)?;
-        Ok(Some((row(&name, fingerprint, &record), fingerprint, record.info())))
+        Ok(Some((row(&name, fingerprint, &record), fingerprint, record.object.info())))
     })
     .await?;
     let Some((row, fingerprint, info)) = found else { return Ok(None) };

@@ -7,8 +7,7 @@
 
 use super::{
     Inner, blocking,
-    copying::copy_range,
-    record::Record,
+    root::Root,
     staging::Staging,
     volume::Volume,
     write::{self, Draft},
@@ -25,6 +24,7 @@ use crate::{
         error::{StoreError, StoreErrorKind},
         multipart::{Assembled, MAX_OBJECT_SIZE, RecordedPart, assemble, part_algorithm},
         payload::Payload,
+        record::ObjectRecord,
     },
 };
 use rustix::{
@@ -371,15 +371,8 @@ async fn published_before_a_crash(inner: &Inner, key: &ObjectKey, id: &UploadId)
     let (volume, key, id) = (inner.volume.clone(), key.clone(), id.clone());
     blocking(move || {
         let found = volume.find(&key).map_err(|e| StoreError::of_entry("looking for an object", e))?;
-        let record = found
-            .and_then(|found| Some((found.fingerprint, found.record?)))
-            .filter(|(_, record)| record.upload.as_ref() == Some(&id));
-        Ok(record.map(|(_, Record { etag, modified, checksum, .. })| Written {
-            etag,
-            last_modified: modified,
-            checksum,
-            version: None,
-        }))
+        let object = found.and_then(|found| found.record).map(|record| record.object);
+        Ok(object.filter(|object| object.upload.as_ref() == Some(&id)).map(|object| object.written()))
     })
     .await
 }
@@ -477,13 +470,8 @@ impl Building {
             copy_range(&source, part.from, target, part.to, part.size).map_err(gone)?;
         }
         rustix::fs::ftruncate(target, self.assembled.size).map_err(gone)?;
-        Ok(Draft {
-            temp,
-            etag: self.assembled.etag,
-            checksum: self.assembled.checksum,
-            attributes: self.upload.record.attributes.clone(),
-            parts: Some((self.assembled.parts, self.id)),
-        })
+        let attributes = self.upload.record.attributes.clone();
+        Ok(Draft { temp, object: ObjectRecord::of_upload(self.assembled, attributes, self.id) })
     }
 }
 

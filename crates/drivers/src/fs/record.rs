@@ -12,15 +12,15 @@
 
 use super::root::{Root, entries};
 use crate::{
-    backend::parts::Parts,
-    model::{Attributes, ETag, ObjectChecksum, ObjectInfo, ObjectPart, Timestamp, UploadId},
+    model::Timestamp,
+    store::record::{Field, Form, ObjectRecord, Slot, Stored},
 };
 use rustix::{
     fd::OwnedFd,
     fs::{AtFlags, Stat, XattrFlags},
     io::Errno,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, ser::SerializeMap};
 use std::{
     fs::File,
     io::Read,
@@ -62,64 +62,37 @@ impl Fingerprint {
     }
 }
 
-/// The stored form, version 1. Fields are only ever added, each with a default.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Record {
+/// The stored form, version 1: the object, and the state of the file that the record is for.
+pub(super) type Record = Stored<Stamp>;
+
+/// Fields are only ever added, each with a default.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(super) struct Stamp {
     v: u8,
-    size: u64,
     mtime_ns: i64,
-    pub(super) modified: Timestamp,
-    pub(super) etag: ETag,
-    #[serde(flatten)]
-    pub(super) attributes: Attributes,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(super) checksum: Option<ObjectChecksum>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    parts: Option<Parts>,
-    /// The upload that the object was completed from: a Complete that is repeated after a crash finds it
-    /// here.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(super) upload: Option<UploadId>,
 }
 
-impl Record {
-    pub(super) fn new(
-        fingerprint: Fingerprint,
-        modified: Timestamp,
-        etag: ETag,
-        attributes: Attributes,
-        checksum: Option<ObjectChecksum>,
-    ) -> Self {
-        let Fingerprint { size, mtime_ns, .. } = fingerprint;
-        Self { v: VERSION, size, mtime_ns, modified, etag, attributes, checksum, parts: None, upload: None }
-    }
+impl Form for Stamp {
+    const ORDER: &'static [Slot] =
+        &[Slot::Own("v"), Slot::Of(Field::Size), Slot::Own("mtime_ns"), Slot::Rest];
 
-    pub(super) fn with_parts(mut self, parts: &[ObjectPart], upload: UploadId) -> Self {
-        self.parts = Some(Parts::of(parts));
-        self.upload = Some(upload);
-        self
-    }
-
-    fn parts(&self) -> Vec<ObjectPart> {
-        self.parts.as_ref().map(Parts::list).unwrap_or_default()
-    }
-
-    pub(super) fn info(&self) -> ObjectInfo {
-        ObjectInfo {
-            size: self.size,
-            etag: self.etag.clone(),
-            last_modified: self.modified,
-            attributes: self.attributes.clone(),
-            tag_count: self.attributes.tags.len(),
-            checksum: self.checksum.clone(),
-            parts: self.parts(),
-            notes: Default::default(),
+    fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
+        match name {
+            "v" => map.serialize_entry(name, &self.v),
+            "mtime_ns" => map.serialize_entry(name, &self.mtime_ns),
+            _ => Ok(()),
         }
     }
+}
 
-    fn holds(&self, fingerprint: Fingerprint) -> bool {
-        self.v <= VERSION && self.size == fingerprint.size && self.mtime_ns == fingerprint.mtime_ns
-    }
+/// The record of a file as it is now. Its size is that of the file.
+pub(super) fn of(fingerprint: Fingerprint, object: ObjectRecord) -> Record {
+    let Fingerprint { size, mtime_ns, .. } = fingerprint;
+    Record { own: Stamp { v: VERSION, mtime_ns }, object: ObjectRecord { size, ..object } }
+}
+
+fn holds(Record { own, object }: &Record, fingerprint: Fingerprint) -> bool {
+    own.v <= VERSION && object.size == fingerprint.size && own.mtime_ns == fingerprint.mtime_ns
 }
 
 /// Reads and writes records. `sidecars` is the directory of the records that do not fit into an attribute.
@@ -157,7 +130,7 @@ impl Records {
         // A record that cannot be read is treated as absent: the bytes are still the object.
         Ok(text
             .and_then(|text| serde_json::from_slice::<Record>(&text).ok())
-            .filter(|record| record.holds(fingerprint)))
+            .filter(|record| holds(record, fingerprint)))
     }
 
     fn read_sidecar(&self, fingerprint: Fingerprint) -> Result<Option<Vec<u8>>, Errno> {
@@ -224,7 +197,11 @@ impl Records {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Checksum, ChecksumAlgorithm};
+    use crate::{
+        model::{Checksum, ChecksumAlgorithm, ETag, ObjectPart, UploadId},
+        records,
+    };
+    use proptest::prelude::*;
 
     fn setup() -> (tempfile::TempDir, Records, OwnedFd, Fingerprint) {
         let dir = tempfile::tempdir().expect("a directory");
@@ -237,15 +214,9 @@ mod tests {
     }
 
     fn record(fingerprint: Fingerprint, parts: &[ObjectPart]) -> Record {
+        let object = ObjectRecord::new(0, Timestamp::from_millis(7), ETag::parse("e"));
         let upload = UploadId::parse("u").expect("an id");
-        let record = Record::new(
-            fingerprint,
-            Timestamp::from_millis(7),
-            ETag::parse("e"),
-            Attributes::default(),
-            None,
-        );
-        if parts.is_empty() { record } else { record.with_parts(parts, upload) }
+        of(fingerprint, if parts.is_empty() { object } else { object.of_parts(parts, upload) })
     }
 
     #[test]
@@ -260,7 +231,7 @@ mod tests {
             records.write(&file, fingerprint, &written, true).expect("written");
             let read = records.read(&file, fingerprint).expect("read").expect("a record");
             assert_eq!(read, written);
-            assert_eq!(read.parts(), parts);
+            assert_eq!(read.object.parts.list(), parts);
         }
         records.forget(fingerprint);
         assert_eq!(records.read(&file, fingerprint), Ok(None));
@@ -286,10 +257,29 @@ mod tests {
             fingerprint.mtime_ns
         );
         rustix::fs::fsetxattr(&file, XATTR, golden.as_bytes(), XattrFlags::empty()).expect("set");
-        let info = records.read(&file, fingerprint).expect("read").expect("a record").info();
+        let info = records.read(&file, fingerprint).expect("read").expect("a record").object.info();
         assert_eq!(info.attributes.user["k"], "v");
         assert_eq!(info.attributes.tags.len(), 1);
         assert_eq!(info.parts.len(), 2);
         assert_eq!(info.checksum.expect("a checksum").text(), "AAAAAA==-2");
+    }
+
+    fn text(object: ObjectRecord) -> String {
+        let record = of(Fingerprint { inode: 1, mtime_ns: 7_000_000_001, size: object.size }, object);
+        let text = serde_json::to_string(&record).expect("a text");
+        assert_eq!(serde_json::from_str::<Record>(&text).expect("a record"), record);
+        text
+    }
+
+    #[test]
+    fn records_are_written_as_ever() {
+        records::is_golden("fs.json", &[text(records::full()), text(records::plain())]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_record_comes_back(object in records::any_record()) {
+            text(object);
+        }
     }
 }

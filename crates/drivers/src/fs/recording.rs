@@ -4,19 +4,19 @@
 //! (`adopt`).
 
 use super::{
-    record::Record,
+    record::{self, Record},
     volume::{Found, Volume},
 };
 use crate::{
     model::{ETag, ObjectInfo},
-    store::{Result, error::StoreError},
+    store::{Result, error::StoreError, record::ObjectRecord},
 };
 use md5::{Digest, Md5};
 use rustix::{fd::OwnedFd, io::Errno};
 
 /// Returns what a client sees of a found file, with its final ETag. The caller holds the lock and may block.
 pub(super) fn described(volume: &Volume, found: Found) -> Result<ObjectInfo> {
-    Ok(recorded(volume, found)?.info())
+    Ok(recorded(volume, found)?.object.info())
 }
 
 /// Returns the record of a found file. If there is none, it is computed, and stored if the file is writable.
@@ -26,8 +26,8 @@ pub(super) fn recorded(volume: &Volume, found: Found) -> Result<Record> {
     }
     let fingerprint = found.fingerprint;
     let md5 = digest(&found.file).map_err(|e| StoreError::of_entry("reading a foreign file", e))?;
-    let record =
-        Record::new(fingerprint, fingerprint.modified(), ETag::from_md5(md5), Default::default(), None);
+    let object = ObjectRecord::new(fingerprint.size, fingerprint.modified(), ETag::from_md5(md5));
+    let record = record::of(fingerprint, object);
     match volume.staging.records.write(&found.file, fingerprint, &record, false) {
         // The file belongs to another user, so the record is kept only in the index row.
         Ok(()) | Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Ok(record),

@@ -9,7 +9,7 @@ use super::{
     Inner, blocking,
     record::Fingerprint,
     root::entries,
-    volume::{Volume, provisional_etag},
+    volume::{Volume, foreign},
     write::row,
 };
 use crate::{
@@ -241,15 +241,7 @@ async fn refresh(inner: &Arc<Inner>, key: ObjectKey) -> Result<()> {
         None => IndexChange::Delete(key),
         Some((fingerprint, record)) => IndexChange::Put(match &record {
             Some(record) => row(&key, fingerprint, record),
-            None => IndexRow {
-                size: fingerprint.size,
-                etag: provisional_etag(fingerprint),
-                last_modified: fingerprint.modified(),
-                checksum: None,
-                fingerprint: fingerprint.bytes(),
-                version: Default::default(),
-                key,
-            },
+            None => IndexRow::of(&key, &foreign(fingerprint), fingerprint.bytes()),
         }),
     };
     let commit = inner.catalog.index(inner.bucket, change);

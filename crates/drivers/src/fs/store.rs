@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     catalog::IndexChange,
-    model::{ChecksumKind, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
+    model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Span, Timestamp, UploadId},
     store::{
         BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, Deleted, GetReply, GetRequest,
         ListPage, ListRequest, ListUploadsRequest, ListedPart, NativeSource, PartWritten, PartsPage,
@@ -20,6 +20,7 @@ use crate::{
         copy,
         error::{StoreError, StoreErrorKind},
         payload::Payload,
+        record::ObjectRecord,
         selection::select,
     },
 };
@@ -63,11 +64,9 @@ impl FsStore {
             else {
                 return Ok(None);
             };
+            let record = record.object;
             conditions.check_source(&record.etag, record.modified)?;
-            let Some(checksum) = record.checksum.clone().filter(|sum| sum.kind == ChecksumKind::FullObject)
-            else {
-                return Ok(None);
-            };
+            let Some(checksum) = record.whole_checksum().cloned() else { return Ok(None) };
             if record.etag.as_md5().is_none()
                 || algorithm.is_some_and(|algorithm| algorithm != checksum.algorithm())
             {
@@ -80,7 +79,9 @@ impl FsStore {
                     .map_err(|e| StoreError::io("copying an object", e))?;
             }
             let attributes = attributes.apply(&record.attributes);
-            Ok(Some(Draft { temp, etag: record.etag, checksum: Some(checksum), attributes, parts: None }))
+            let checksum = Some(checksum);
+            let object = ObjectRecord::new(record.size, Timestamp::now(), record.etag);
+            Ok(Some(Draft { temp, object: ObjectRecord { attributes, checksum, ..object } }))
         })
         .await
     }
@@ -184,8 +185,8 @@ impl Store for FsStore {
                 let fingerprint = found.fingerprint;
                 let mut record = recording::recorded(&volume, found)?;
                 match change {
-                    Change::Tags(tags) => record.attributes.tags = tags,
-                    Change::Acl(acl) => record.attributes.acl = acl,
+                    Change::Tags(tags) => record.object.attributes.tags = tags,
+                    Change::Acl(acl) => record.object.attributes.acl = acl,
                 }
                 let durable = volume.staging.durable;
                 let failed = |e: Errno| StoreError::of_entry("updating an object", e);

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     backend::codec::{KeyPath, Names, ancestors, encode},
     model::{ETag, ObjectInfo, ObjectKey},
-    store::error::StoreError,
+    store::{error::StoreError, record::ObjectRecord},
 };
 use rustix::{
     fd::OwnedFd,
@@ -44,23 +44,19 @@ impl Found {
     /// Returns what is known without reading the bytes.
     pub(super) fn info(&self) -> ObjectInfo {
         match &self.record {
-            Some(record) => record.info(),
-            None => ObjectInfo {
-                size: self.fingerprint.size,
-                etag: provisional_etag(self.fingerprint),
-                last_modified: self.fingerprint.modified(),
-                attributes: Default::default(),
-                tag_count: 0,
-                checksum: None,
-                parts: Vec::new(),
-                notes: Default::default(),
-            },
+            Some(record) => record.object.info(),
+            None => foreign(self.fingerprint).info(),
         }
     }
 }
 
+/// What is known of a foreign file without reading it.
+pub(super) fn foreign(fingerprint: Fingerprint) -> ObjectRecord {
+    ObjectRecord::new(fingerprint.size, fingerprint.modified(), provisional_etag(fingerprint))
+}
+
 /// Returns the ETag of a foreign file until its MD5 is known. The `-0` tells clients that it is not an MD5.
-pub(super) fn provisional_etag(fingerprint: Fingerprint) -> ETag {
+fn provisional_etag(fingerprint: Fingerprint) -> ETag {
     let digest = ring::digest::digest(&ring::digest::SHA256, &fingerprint.bytes());
     ETag::opaque(format!("{}-0", hex::encode(&digest.as_ref()[..16])))
 }

@@ -6,22 +6,20 @@
 
 use super::{
     Inner, blocking,
-    record::{Fingerprint, Record},
+    record::{self, Fingerprint, Record},
     staging::TempFile,
     volume::{PublishError, Volume},
 };
 use crate::{
     backend::locks::Guard,
     catalog::{IndexChange, IndexRow},
-    model::{
-        Attributes, ChecksumAlgorithm, ChecksumSpec, ETag, ObjectChecksum, ObjectKey, ObjectPart, Timestamp,
-        UploadId,
-    },
+    model::{Attributes, ChecksumAlgorithm, ObjectKey, Timestamp},
     store::{
         PutRequest, Result, Written,
         condition::{Current, WriteConditions},
         error::{StoreError, StoreErrorKind},
         payload::{Digests, Payload, Verified},
+        record::ObjectRecord,
     },
 };
 use bytes::Bytes;
@@ -55,16 +53,13 @@ pub(super) enum Staged {
 /// A file and its record, ready to be published.
 pub(super) struct Draft {
     pub(super) temp: TempFile,
-    pub(super) etag: ETag,
-    pub(super) checksum: Option<ObjectChecksum>,
-    pub(super) attributes: Attributes,
-    pub(super) parts: Option<(Vec<ObjectPart>, UploadId)>,
+    /// Its time is that of publishing.
+    pub(super) object: ObjectRecord,
 }
 
 impl Draft {
     pub(super) fn new(temp: TempFile, verified: &Verified, attributes: Attributes) -> Self {
-        let checksum = verified.checksum().cloned().map(ObjectChecksum::full);
-        Self { temp, etag: verified.etag(), checksum, attributes, parts: None }
+        Self { temp, object: ObjectRecord::of_body(verified, attributes) }
     }
 }
 
@@ -289,11 +284,7 @@ impl Ready {
         let failed = |e: Errno| StoreError::io("recording an object", e);
         let file = draft.temp.file().map_err(failed)?;
         let fingerprint = Fingerprint::of(&rustix::fs::fstat(file).map_err(failed)?);
-        let mut record =
-            Record::new(fingerprint, Timestamp::now(), draft.etag, draft.attributes, draft.checksum);
-        if let Some((parts, upload)) = draft.parts {
-            record = record.with_parts(&parts, upload);
-        }
+        let record = record::of(fingerprint, ObjectRecord { modified: Timestamp::now(), ..draft.object });
         volume.staging.records.write(file, fingerprint, &record, volume.staging.durable).map_err(failed)?;
         if volume.staging.durable {
             rustix::fs::fsync(file).map_err(failed)?;
@@ -325,8 +316,7 @@ impl Ready {
     }
 
     fn written(&self) -> Written {
-        let Record { etag, modified, checksum, .. } = &self.record;
-        Written { etag: etag.clone(), last_modified: *modified, checksum: checksum.clone(), version: None }
+        self.record.object.written()
     }
 
     fn row(&self, key: &ObjectKey) -> IndexRow {
@@ -336,16 +326,5 @@ impl Ready {
 
 /// Returns the index row of a file with a record.
 pub(super) fn row(key: &ObjectKey, fingerprint: Fingerprint, record: &Record) -> IndexRow {
-    IndexRow {
-        key: key.clone(),
-        size: fingerprint.size,
-        etag: record.etag.clone(),
-        last_modified: record.modified,
-        checksum: record
-            .checksum
-            .as_ref()
-            .map(|sum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind }),
-        fingerprint: fingerprint.bytes(),
-        version: Default::default(),
-    }
+    IndexRow::of(key, &record.object, fingerprint.bytes())
 }

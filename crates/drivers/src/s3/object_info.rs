@@ -60,6 +60,7 @@ pub(super) fn object_info(headers: &HeaderMap, size: u64, dialect: Dialect) -> R
         tag_count,
         checksum: checksum(headers),
         parts: Vec::new(),
+        version: None,
         notes: Default::default(),
     };
     if dialect == Dialect::Gcs {

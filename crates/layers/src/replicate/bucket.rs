@@ -22,7 +22,7 @@ use crate::{
         changes::Changes,
         locks::{Guard, Locks},
     },
-    catalog::{BucketRecord, Catalog, Commit, IndexChange},
+    catalog::{BucketRecord, Catalog, Commit, IndexChange, IndexRow},
     model::{ObjectKey, PartNumber, UploadId},
     store::{
         Result,
@@ -208,7 +208,7 @@ impl Bucket {
     /// `changes`.
     pub(super) fn index(&self, key: &ObjectKey, record: &Record) -> Commit {
         let change = match record.object() {
-            Some(object) => IndexChange::Put(object.row(key)),
+            Some(object) => IndexChange::Put(IndexRow::of(key, object, Vec::new())),
             None => IndexChange::Delete(key.clone()),
         };
         self.catalog.index(self.record.id, change)

@@ -2,10 +2,7 @@
 //!
 //! Owns no decision: `resolve` and `survey` draw the conclusions.
 
-use super::{
-    member::{ANSWER, Member, nothing, one, timely},
-    record::Object,
-};
+use super::member::{ANSWER, Member, nothing, one, timely};
 use crate::{
     model::{ChecksumAlgorithm, ETag, ObjectKey, Span},
     store::{
@@ -13,6 +10,7 @@ use crate::{
         condition::ReadConditions,
         error::{StoreError, StoreErrorKind},
         payload::{Announced, Arrived, Digests, Payload, PayloadError},
+        record::ObjectRecord,
     },
 };
 use futures_util::StreamExt;
@@ -24,7 +22,7 @@ pub(super) async fn has_bytes(
     member: &Arc<Member>,
     key: &ObjectKey,
     etag: &ETag,
-    object: &Object,
+    object: &ObjectRecord,
 ) -> Result<bool> {
     let body = timely(ANSWER, body(member, key, etag)).await?;
     if !object.has_digest() {

@@ -10,7 +10,7 @@ use super::{
     bucket::{Bucket, Writer, interrupted},
     member::{ANSWER, Member, in_time, nothing, timely, too_few},
     publish::{self, Outcome, Plan, Step},
-    record::{Known, Object, Row},
+    record::{Known, Row},
     uploads::{InHand, Places},
     write,
 };
@@ -23,6 +23,7 @@ use crate::{
         error::{StoreError, StoreErrorKind},
         multipart::{self, RecordedPart},
         payload::{Payload, PayloadError},
+        record::ObjectRecord,
     },
 };
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -305,8 +306,7 @@ pub(super) async fn complete(
     let step =
         |writer: Writer| complete_step(bucket, &in_hand, writer, (key, &places, &chosen, assembled.size));
     let steps = writers.into_iter().map(step).collect::<Result<_>>()?;
-    let object = Object::new(assembled.size, assembled.etag, record.attributes.clone(), assembled.checksum)
-        .of_parts(&assembled.parts, upload.clone());
+    let object = ObjectRecord::of_upload(assembled, record.attributes.clone(), upload.clone());
     let own = upload.clone();
     let make = Box::new(move |row: &Row| match row.object() {
         // Another request completed it meanwhile.
@@ -320,9 +320,9 @@ pub(super) async fn complete(
     )
     .await;
     let written = match published {
-        Ok(Some(record)) => record.object().map(Object::written).ok_or_else(nothing)?,
+        Ok(Some(record)) => record.object().map(ObjectRecord::written).ok_or_else(nothing)?,
         // Returns the current object; the conditions were those of the other request.
-        Ok(None) => bucket.find(key).await?.object().map(Object::written).ok_or_else(nothing)?,
+        Ok(None) => bucket.find(key).await?.object().map(ObjectRecord::written).ok_or_else(nothing)?,
         Err(error) => match completed(bucket, key, upload).await? {
             Some(done) => return Ok(done),
             None => return Err(error),
@@ -347,7 +347,7 @@ async fn completed(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &UploadId) -> 
         return Ok(Some(done.written));
     }
     let row = bucket.see(key).await?;
-    Ok(row.object().filter(|object| object.upload.as_ref() == Some(upload)).map(Object::written))
+    Ok(row.object().filter(|object| object.upload.as_ref() == Some(upload)).map(ObjectRecord::written))
 }
 
 fn recorded(part: &PartRecord) -> RecordedPart {

@@ -21,7 +21,7 @@ use super::{
     bucket::{Bucket, interrupted},
     lanes::Turn,
     member::{Member, too_few},
-    record::{Copy, Known, Object, Record, Row},
+    record::{Copy, Known, Record, Row},
     records::Hold,
 };
 use crate::{
@@ -32,6 +32,7 @@ use crate::{
         Result,
         condition::WriteConditions,
         error::{StoreError, StoreErrorKind},
+        record::ObjectRecord,
     },
 };
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -96,7 +97,7 @@ impl Plan {
 }
 
 pub(super) enum Outcome {
-    Becomes(Option<Box<Object>>),
+    Becomes(Option<Box<ObjectRecord>>),
     /// There is nothing to do.
     Stays,
 }

@@ -5,8 +5,8 @@
 //! changed, and inserts only what the catalog has. One process owns the catalog; if several shared one, these
 //! rows would need its confirmation that they are still current.
 
-use super::record::{Object, Record, Row};
-use crate::{catalog::BucketId, model::ObjectKey};
+use super::record::{Record, Row};
+use crate::{catalog::BucketId, model::ObjectKey, store::record::ObjectRecord};
 use moka::sync::Cache;
 use std::mem::size_of;
 
@@ -50,7 +50,7 @@ fn weigh(key: &ObjectKey, row: &Row) -> usize {
     const ENTRY: usize = 200;
     const COPY: usize = 200;
     let (object, copies) = (
-        row.object().map_or(0, Object::footprint),
+        row.object().map_or(0, ObjectRecord::footprint),
         row.stands.as_ref().map_or(0, |record| record.copies.len()),
     );
     ENTRY + size_of::<Record>() + key.as_str().len() + object + copies * COPY
@@ -59,11 +59,11 @@ fn weigh(key: &ObjectKey, row: &Row) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Attributes, ETag};
+    use crate::model::{ETag, Timestamp};
     use std::sync::Arc;
 
     fn row() -> Row {
-        let object = Object::new(3, ETag::parse("e"), Attributes::default(), None);
+        let object = ObjectRecord::new(3, Timestamp::now(), ETag::parse("e"));
         let change = Row::default().next(Some(Box::new(object)));
         Row { stands: Some(Arc::new(Record::new(change))), ..Default::default() }
     }

@@ -7,23 +7,18 @@
 //! - a deleted object keeps its record until every replica has confirmed the deletion.
 
 use crate::{
-    backend::parts::Parts,
-    catalog::{IndexRow, ObjectRow},
-    model::{
-        Attributes, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum, ObjectInfo, ObjectKey, ObjectPart,
-        Replicas, Span, Timestamp, UploadId,
-    },
+    catalog::ObjectRow,
+    model::{ETag, ObjectKey, Replicas, Timestamp},
     store::{
-        Result, Written,
-        condition::{Current, WriteConditions},
+        Result,
+        condition::WriteConditions,
         error::{StoreError, StoreErrorKind},
-        payload::{Announced, AnnouncedChecksum},
+        record::ObjectRecord,
     },
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    mem::size_of,
     sync::Arc,
 };
 
@@ -57,7 +52,7 @@ pub(super) struct Change {
     pub(super) generation: u64,
     /// `None` means that the object was deleted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(super) object: Option<Box<Object>>,
+    pub(super) object: Option<Box<ObjectRecord>>,
     /// No request decided this change: it is what replicas were found to hold.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub(super) found: bool,
@@ -65,23 +60,6 @@ pub(super) struct Change {
     /// have either.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     over: Option<Box<Change>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Object {
-    pub(super) size: u64,
-    pub(super) modified: Timestamp,
-    pub(super) etag: ETag,
-    #[serde(flatten)]
-    pub(super) attributes: Attributes,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(super) checksum: Option<ObjectChecksum>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    parts: Option<Parts>,
-    /// The upload that the object was completed from: after a crash, a repeated Complete finds that its work
-    /// is done.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(super) upload: Option<UploadId>,
 }
 
 /// What one replica has of a change. Empty for a deletion.
@@ -109,105 +87,14 @@ pub(super) enum Known {
     Unknown,
 }
 
-impl Object {
-    pub(super) fn of(info: ObjectInfo) -> Self {
-        let ObjectInfo { size, etag, last_modified, attributes, checksum, parts, .. } = info;
-        let parts = (!parts.is_empty()).then(|| Parts::of(&parts));
-        Self { size, modified: last_modified, etag, attributes, checksum, parts, upload: None }
-    }
-
-    pub(super) fn new(
-        size: u64,
-        etag: ETag,
-        attributes: Attributes,
-        checksum: Option<ObjectChecksum>,
-    ) -> Self {
-        Self { size, modified: Timestamp::now(), etag, attributes, checksum, parts: None, upload: None }
-    }
-
-    pub(super) fn of_parts(self, parts: &[ObjectPart], upload: UploadId) -> Self {
-        Self { parts: Some(Parts::of(parts)), upload: Some(upload), ..self }
-    }
-
-    pub(super) fn info(&self) -> ObjectInfo {
-        ObjectInfo {
-            size: self.size,
-            etag: self.etag.clone(),
-            last_modified: self.modified,
-            attributes: self.attributes.clone(),
-            tag_count: self.attributes.tags.len(),
-            checksum: self.checksum.clone(),
-            parts: self.parts.as_ref().map(Parts::list).unwrap_or_default(),
-            notes: Default::default(),
-        }
-    }
-
-    pub(super) fn written(&self) -> Written {
-        Written {
-            etag: self.etag.clone(),
-            last_modified: self.modified,
-            checksum: self.checksum.clone(),
-            version: None,
-        }
-    }
-
-    pub(super) fn current(&self) -> Current<'_> {
-        Current { etag: &self.etag, size: self.size, last_modified: self.modified }
-    }
-
-    /// Returns the approximate size in memory, in bytes.
-    pub(super) fn footprint(&self) -> usize {
-        size_of::<Self>() + self.attributes.footprint() + self.parts.as_ref().map_or(0, Parts::footprint)
-    }
-
-    /// Returns the row that listings show.
-    pub(super) fn row(&self, key: &ObjectKey) -> IndexRow {
-        IndexRow {
-            key: key.clone(),
-            size: self.size,
-            etag: self.etag.clone(),
-            last_modified: self.modified,
-            checksum: self
-                .checksum
-                .as_ref()
-                .map(|sum| ChecksumSpec { algorithm: sum.algorithm(), kind: sum.kind }),
-            fingerprint: Vec::new(),
-            version: Default::default(),
-        }
-    }
-
-    /// Returns the checksum over all bytes of the object.
-    pub(super) fn whole_checksum(&self) -> Option<&ObjectChecksum> {
-        self.checksum.as_ref().filter(|sum| sum.kind == ChecksumKind::FullObject)
-    }
-
-    /// Returns whether there is a digest that identifies the bytes.
-    pub(super) fn has_digest(&self) -> bool {
-        self.etag.as_md5().is_some() || self.whole_checksum().is_some()
-    }
-
-    /// Returns the digests of a span, with which its reader checks the bytes.
-    pub(super) fn announced(&self, span: Span) -> Announced {
-        let is_whole = span == Span::whole(self.size);
-        let checksum = self.whole_checksum().filter(|_| is_whole);
-        Announced {
-            length: Some(span.len()),
-            md5: self.etag.as_md5().filter(|_| is_whole),
-            checksum: checksum
-                .map_or(AnnouncedChecksum::None, |sum| AnnouncedChecksum::Header(sum.checksum.clone())),
-            ..Default::default()
-        }
-    }
-
-    /// Returns whether an object that a replica reports can be this object.
-    pub(super) fn may_be(&self, size: u64, etag: &ETag) -> bool {
-        let same = match (self.etag.as_md5(), etag.as_md5()) {
-            (Some(ours), Some(theirs)) => ours == theirs,
-            // One of them was made of parts, or the storage has its own form of ETag.
-            _ => true,
-        };
-        size == self.size && same
-    }
+/// Whether what a replica shows can be this object.
+pub(super) fn may_be(object: &ObjectRecord, size: u64, etag: &ETag) -> bool {
+    let same = match (object.etag.as_md5(), etag.as_md5()) {
+        (Some(ours), Some(theirs)) => ours == theirs,
+        // Made of parts, here or there, or by a storage with its own form of ETag.
+        _ => true,
+    };
+    size == object.size && same
 }
 
 impl Change {
@@ -273,7 +160,7 @@ impl Record {
         self.copies.contains_key(member) && !self.doubtful.contains(member)
     }
 
-    pub(super) fn object(&self) -> Option<&Object> {
+    pub(super) fn object(&self) -> Option<&ObjectRecord> {
         self.change.object.as_deref()
     }
 
@@ -345,7 +232,7 @@ impl Row {
         })
     }
 
-    pub(super) fn object(&self) -> Option<&Object> {
+    pub(super) fn object(&self) -> Option<&ObjectRecord> {
         self.stands.as_ref()?.object()
     }
 
@@ -371,12 +258,12 @@ impl Row {
     }
 
     pub(super) fn check(&self, conditions: &WriteConditions) -> Result<()> {
-        Ok(conditions.check(self.object().map(Object::current))?)
+        Ok(conditions.check(self.object().map(ObjectRecord::current))?)
     }
 
     /// Returns the next change. It is later than all earlier ones, by the clock, too: after the row of a key
     /// was removed, a new change must not look older than earlier ones.
-    pub(super) fn next(&self, object: Option<Box<Object>>) -> Change {
+    pub(super) fn next(&self, object: Option<Box<ObjectRecord>>) -> Change {
         let clock = u64::try_from(Timestamp::now().millis()).unwrap_or_default() << 8;
         let object = object.map(|mut object| {
             object.modified = self.object().map_or(object.modified, |old| old.modified.max(object.modified));
@@ -431,9 +318,14 @@ fn write<T: Serialize>(value: &T) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        model::{ObjectPart, UploadId},
+        records,
+    };
+    use proptest::prelude::*;
 
-    fn object(etag: &str) -> Box<Object> {
-        Box::new(Object::new(3, ETag::parse(etag), Attributes::default(), None))
+    fn object(etag: &str) -> Box<ObjectRecord> {
+        Box::new(ObjectRecord::new(3, Timestamp::now(), ETag::parse(etag)))
     }
 
     #[test]
@@ -492,5 +384,46 @@ mod tests {
         let next = row.next(Some(object("b")));
         assert!(next.generation > row.generation());
         assert_eq!(next.object.expect("an object").modified, late.modified);
+    }
+
+    #[test]
+    fn records_are_written_as_ever() {
+        let key = ObjectKey::new("a/b").expect("a key");
+        let (full, plain) = (Box::new(records::full()), Box::new(records::plain()));
+        let before = Change { generation: 256, object: Some(plain), found: true, over: None };
+        let change = Change {
+            generation: 512,
+            object: Some(full),
+            found: false,
+            over: Some(Box::new(before.clone())),
+        };
+        let mut record = Record::new(change.decided());
+        record.copies.insert("disk".into(), Copy { etag: Some(ETag::parse("x")) });
+        record.copies.insert("lake".into(), Copy::default());
+        record.rotten.insert("disk".into());
+        record.doubtful.insert("lake".into());
+        record.may_be_deleted = true;
+        let row = |record: Record, begun: Option<Change>| {
+            let (wants_repair, was_left) = (begun.is_none(), begun.is_some());
+            let row = Row { stands: Some(Arc::new(record)), begun, wants_repair, was_left };
+            let stored = row.store(&key).expect("is stored");
+            assert_eq!(Row::parse(&stored).expect("is read"), row);
+            [stored.stands.expect("a record"), stored.intended.expect("an intent")]
+        };
+        let gone = Change { generation: 1024, object: None, found: false, over: None };
+        let rows = [row(record, Some(change)), row(Record::new(before), None), row(Record::new(gone), None)];
+        records::is_golden("replicate.json", &rows.concat());
+    }
+
+    proptest! {
+        #[test]
+        fn every_record_comes_back(object in records::any_record(), new in records::any_record()) {
+            let key = ObjectKey::new("a/b").expect("a key");
+            let mut row = Row::default();
+            row.stands = Some(Arc::new(Record::new(row.next(Some(Box::new(object))))));
+            row.begun = Some(row.next(Some(Box::new(new))));
+            row.was_left = true;
+            prop_assert_eq!(Row::parse(&row.store(&key).expect("is stored")).expect("is read"), row);
+        }
     }
 }

@@ -14,7 +14,7 @@ use super::{
     large,
     member::{Member, nothing},
     publish::{Go, Step},
-    record::{Copy, Known, Object, Record, Wrong},
+    record::{Copy, Known, Record, Wrong},
     repair_steps::{bytes, confirm, turn},
     write,
 };
@@ -24,6 +24,7 @@ use crate::{
         Result,
         error::{StoreError, StoreErrorKind},
         payload::PayloadError,
+        record::ObjectRecord,
     },
 };
 use std::sync::Arc;
@@ -156,7 +157,7 @@ enum Held {
     Else(Known),
 }
 
-async fn look(member: &Member, key: &ObjectKey, record: &Record, object: &Object) -> Result<Held> {
+async fn look(member: &Member, key: &ObjectKey, record: &Record, object: &ObjectRecord) -> Result<Held> {
     let Some(info) = member.look(key).await? else { return Ok(Held::Else(Known::Absent)) };
     // The replica had the object, and its copy was unconfirmed since then.
     if let Some(copy) = record.copies.get(&member.name)

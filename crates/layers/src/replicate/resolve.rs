@@ -15,7 +15,7 @@ use super::{
     bucket::Bucket,
     digest,
     member::{Member, in_time},
-    record::{Change, Copy, Known, Object, Record, Row},
+    record::{Change, Copy, Known, Record, Row, may_be},
     records::Hold,
 };
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
+        record::ObjectRecord,
     },
 };
 use futures_util::future::join_all;
@@ -103,7 +104,7 @@ fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change, is_only: bool)
     let has = Verdict::Has(Copy { etag: Some(info.etag.clone()) });
     let known = if is_only { seen.member.known(stands) } else { Known::Unknown };
     match known {
-        _ if !object.may_be(info.size, &info.etag) => Verdict::HasNot,
+        _ if !may_be(object, info.size, &info.etag) => Verdict::HasNot,
         // The replica may report the corrupt object.
         _ if stands
             .is_some_and(|record| record.rotten.contains(&seen.member.name) && record.shows(&info.etag)) =>
@@ -169,14 +170,14 @@ pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
     Err(unavailable("too few replicas answer to tell what the key holds"))
 }
 
-fn keeps_bytes(stands: Option<&Record>, object: &Object) -> bool {
+fn keeps_bytes(stands: Option<&Record>, object: &ObjectRecord) -> bool {
     stands
         .and_then(Record::object)
         .is_some_and(|before| before.etag == object.etag && before.size == object.size)
 }
 
 /// Returns whether a replica has the tags and the ACL of an object, as far as its storage keeps them.
-async fn has_notes(member: &Member, key: &ObjectKey, object: &Object, etag: &ETag) -> Verdict {
+async fn has_notes(member: &Member, key: &ObjectKey, object: &ObjectRecord, etag: &ETag) -> Verdict {
     let kept = member.keeps(&object.attributes);
     match member.describe(key).await {
         // A write arrived late in between: what it left says nothing about the object that was seen.
@@ -403,7 +404,7 @@ async fn newest(
     let copies = holders
         .map(|(holder, other)| (holder.name.clone(), Copy { etag: Some(other.etag.clone()) }))
         .collect();
-    let mut object = Object::of(described);
+    let mut object = ObjectRecord::of(described);
     object.etag = etag;
     let mut record = Record::new(row.next(Some(Box::new(object))).found());
     record.copies = copies;

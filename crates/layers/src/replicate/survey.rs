@@ -17,13 +17,13 @@ use super::{
     distrust::distrust,
     member::{ANSWER, Member, nothing, timely},
     places,
-    record::{Object, Record, Row, Wrong},
+    record::{Record, Row, Wrong},
     repair, resolve,
 };
 use crate::{
-    catalog::{Expected, IndexChange, ObjectRow, ReplicaChange, WhichObjects},
+    catalog::{Expected, IndexChange, IndexRow, ObjectRow, ReplicaChange, WhichObjects},
     model::ObjectKey,
-    store::{ListEntry, ListRequest, ListedObject, Result},
+    store::{ListEntry, ListRequest, ListedObject, Result, record::ObjectRecord},
 };
 use futures_util::{TryStreamExt, stream};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -247,16 +247,17 @@ async fn wrong(
 }
 
 /// Repairs the index row of an object: listings come from an index that may lose its newest rows.
-async fn index(bucket: &Bucket, key: &ObjectKey, object: &Object) -> Result<()> {
+async fn index(bucket: &Bucket, key: &ObjectKey, object: &ObjectRecord) -> Result<()> {
     let shown = bucket.catalog.index_lookup(bucket.record.id, vec![key.clone()]).await?.pop().flatten();
-    let expected = object.row(key);
+    let expected = IndexRow::of(key, object, Vec::new());
     if shown.as_ref() != Some(&expected) {
         let guard = bucket.lock(key).await;
         // This is the current state, which may be newer than the expected one.
         let row = bucket.records.hold(key).await?.row();
-        let change = row
-            .object()
-            .map_or_else(|| IndexChange::Delete(key.clone()), |object| IndexChange::Put(object.row(key)));
+        let change = row.object().map_or_else(
+            || IndexChange::Delete(key.clone()),
+            |object| IndexChange::Put(IndexRow::of(key, object, Vec::new())),
+        );
         let indexed = bucket.catalog.index(bucket.record.id, change);
         drop(guard);
         indexed.await?;

@@ -7,16 +7,17 @@ use super::{
     lanes::{Lanes, Turn},
     member::{Guarded, Member, in_time, nothing},
     publish::{self, Body, Bound, Go, Outcome, Plan, Step, given_up},
-    record::{Copy, Known, Object, Row},
+    record::{Copy, Known, Row},
     untaken::{self, is_surprise},
 };
 use crate::{
-    model::{Attributes, ObjectChecksum, ObjectKey, UploadId},
+    model::{Attributes, ObjectKey, UploadId},
     store::{
         Change, CompletePart, CompleteUpload, Deleted, Keeping, PutRequest, Removal, Result, Written,
         condition::WriteConditions,
         error::{StoreError, StoreErrorKind},
         payload::{Payload, PayloadError},
+        record::ObjectRecord,
     },
 };
 use futures_util::future::BoxFuture;
@@ -52,18 +53,13 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
         ended => ended?,
     };
     let verified = &ended.verified;
-    let object = Object::new(
-        verified.size(),
-        verified.etag(),
-        attributes,
-        verified.checksum().cloned().map(ObjectChecksum::full),
-    );
+    let object = ObjectRecord::of_body(verified, attributes);
     let overwritten = object.written();
     let make = Box::new(move |_: &Row| Ok(Outcome::Becomes(Some(Box::new(object)))));
     let body = Some(Body { ended, underway });
     let record =
         publish::publish(bucket, key, Plan { conditions, sight: Sight::Blind, make, steps, body }).await?;
-    Ok(record.as_ref().and_then(|record| record.object()).map_or(overwritten, Object::written))
+    Ok(record.as_ref().and_then(|record| record.object()).map_or(overwritten, ObjectRecord::written))
 }
 
 /// Creates the step of a PUT. A body replaces only the state that it expects: a body that arrives late, after

@@ -212,6 +212,7 @@ mod tests {
             tag_count: 0,
             checksum: Some(ObjectChecksum { checksum: crc(9), kind: ChecksumKind::Composite, parts: 2 }),
             parts: vec![part(1, 5), part(3, 3)],
+            version: None,
             notes: Default::default(),
         }
     }

@@ -4,21 +4,20 @@
 //! |---|---|
 //! | `causeway-tags` | `key=value&key=value`, with `%`, `&` and `=` as percent escapes |
 //! | `causeway-checksum` | `SHA256 base64`, or `SHA256 base64-N` of a composite |
-//! | `causeway-parts` | runs of sizes and checksums, as JSON (`backend::parts`) |
-//! | `causeway-upload` | the upload that created the object |
-//! | `causeway-etag` | S3's ETag of an object made of parts, and of its copies; GCS's ETag changes with
-//! metadata |
-//! | `causeway-modified` | the time of writing in milliseconds, if the metadata was changed later |
+//! | `causeway-parts` | runs of sizes and checksums, as JSON (`store::record::Parts`) |
+//! | `causeway-upload` | the upload it was made by |
+//! | `causeway-version`, `-lock`, `-sealed`, `-restore` | the field of the record, as JSON |
+//! | `causeway-etag` | S3's ETag of an object made of parts, and of its copies: GCS's own changes with the metadata |
+//! | `causeway-modified` | when it was written, in milliseconds, if its metadata were changed since |
 //!
-//! GCS allows 8 KiB of metadata. Attributes and tags that are longer are refused. If the rest does not fit,
-//! the checksums of parts are left out first, then the parts. An object without `causeway-checksum` has the
-//! CRC32C that GCS computes for every object.
+//! GCS takes 8 KiB of metadata. Attributes, tags and the fields of the last row that are longer are refused;
+//! of what no client sent, the checksums of parts go first, then the parts. An object without a checksum of
+//! ours shows the CRC32C that GCS knows of every object.
 
 use crate::{
-    backend::parts::Parts,
     model::{
         Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum,
-        ObjectInfo, ObjectPart, Tag, TagSet, Timestamp, UploadId,
+        ObjectInfo, ObjectLock, Tag, TagSet, Timestamp, UploadId,
     },
     s3::Dialect,
     s3::headers,
@@ -26,6 +25,7 @@ use crate::{
         Result,
         condition::{ETagMatch, ReadConditions},
         error::{StoreError, StoreErrorKind},
+        record::{Field, ObjectRecord, Parts},
     },
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -42,47 +42,71 @@ const UPLOAD: HeaderName = HeaderName::from_static("x-goog-meta-causeway-upload"
 /// other objects.
 const ETAG: HeaderName = HeaderName::from_static("x-goog-meta-causeway-etag");
 const MODIFIED: HeaderName = HeaderName::from_static("x-goog-meta-causeway-modified");
+/// Fields that each have an entry of their own, as JSON.
+const STATES: [(Field, HeaderName); 4] = [
+    (Field::Version, HeaderName::from_static("x-goog-meta-causeway-version")),
+    (Field::Lock, HeaderName::from_static("x-goog-meta-causeway-lock")),
+    (Field::Sealed, HeaderName::from_static("x-goog-meta-causeway-sealed")),
+    (Field::Restore, HeaderName::from_static("x-goog-meta-causeway-restore")),
+];
 
 /// The maximum size of metadata: "the combined size of all custom metadata", names and values.
 const ROOM: usize = 8 << 10;
 /// Space for the longest checksum, an ETag, a time and the id of an upload, which are added at the end.
 const RESERVED: usize = 320;
 
-/// The stored attributes beyond headers and tags.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// The record of an object, as its own metadata keep it. GCS itself says the size, and of most objects the
+/// ETag and the time.
+#[derive(Debug, Clone, PartialEq)]
 pub(in crate::s3) struct Facts {
-    pub(in crate::s3) checksum: Option<ObjectChecksum>,
-    pub(in crate::s3) parts: Vec<ObjectPart>,
-    pub(in crate::s3) upload: Option<UploadId>,
-    pub(in crate::s3) etag: Option<ETag>,
-    pub(in crate::s3) modified: Option<Timestamp>,
+    pub(in crate::s3) object: ObjectRecord,
+    /// The metadata say the ETag, because GCS has another one.
+    pub(in crate::s3) says_etag: bool,
+    /// The metadata say the time, because the object is older than they are.
+    pub(in crate::s3) says_time: bool,
 }
 
 impl Facts {
+    /// What is known of an object before its body has arrived.
+    pub(super) fn of(attributes: Attributes) -> Self {
+        Self::new(ObjectRecord { attributes, ..ObjectRecord::unsaid() })
+    }
+
+    /// An object whose ETag and time GCS will say.
+    pub(super) fn new(object: ObjectRecord) -> Self {
+        Self { object, says_etag: false, says_time: false }
+    }
+
     /// Returns the headers with all attributes of a new object.
-    pub(super) fn headers(&self, attributes: &Attributes) -> Result<HeaderMap> {
+    pub(super) fn headers(&self) -> Result<HeaderMap> {
+        let ObjectRecord { attributes, checksum, parts, upload, etag, modified, .. } = &self.object;
         let mut headers = headers::of_attributes(attributes, Dialect::Gcs)?;
         if !attributes.tags.is_empty() {
             headers.insert(TAGS, headers::encoded(&written(&attributes.tags))?);
+        }
+        for (field, name) in STATES {
+            if let Some(text) = self.object.text(field) {
+                headers.insert(name, headers::encoded(&text)?);
+            }
         }
         if weight(&headers) > ROOM - RESERVED {
             let words = "The storage behind this bucket keeps 8 KB of user metadata and tags together";
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, words));
         }
-        if let Some(sum) = &self.checksum {
+        if let Some(sum) = checksum {
             headers
                 .insert(CHECKSUM, headers::encoded(&format!("{} {}", sum.algorithm().as_str(), sum.text()))?);
         }
-        if let Some(upload) = &self.upload {
+        if let Some(upload) = upload {
             headers.insert(UPLOAD, headers::encoded(upload.as_str())?);
         }
-        if let Some(etag) = &self.etag {
+        if self.says_etag {
             headers.insert(ETAG, headers::encoded(etag.as_str())?);
         }
-        if let Some(modified) = self.modified {
+        if self.says_time {
             headers.insert(MODIFIED, modified.millis().into());
         }
-        let mut parts = Parts::of(&self.parts);
+        let mut parts = parts.clone();
         let mut left = !parts.is_empty();
         while left {
             let text = serde_json::to_string(&parts).unwrap_or_default();
@@ -99,21 +123,32 @@ impl Facts {
 
     pub(in crate::s3) fn read(headers: &HeaderMap, size: u64) -> Self {
         let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-        let parts = text(&PARTS).and_then(|text| serde_json::from_str::<Parts>(text).ok());
-        let parts = parts.map(|parts| parts.list()).unwrap_or_default();
+        let mut object = ObjectRecord { size, ..ObjectRecord::unsaid() };
+        object.checksum = text(&CHECKSUM).and_then(read_checksum);
+        object.upload = text(&UPLOAD).and_then(UploadId::parse);
         // Other tools may have copied the metadata to an object with other bytes.
-        let of_this = parts.iter().try_fold(0u64, |sum, part| sum.checked_add(part.size)) == Some(size);
-        Self {
-            checksum: text(&CHECKSUM).and_then(read_checksum),
-            parts: if of_this { parts } else { Vec::new() },
-            upload: text(&UPLOAD).and_then(UploadId::parse),
-            etag: text(&ETAG).map(ETag::parse),
-            modified: text(&MODIFIED).and_then(read_time),
+        let is_of_this = |parts: &Parts| {
+            let sizes = parts.list().into_iter().map(|part| part.size);
+            sizes.into_iter().try_fold(0u64, u64::checked_add) == Some(size)
+        };
+        let parts = text(&PARTS).and_then(|text| serde_json::from_str(text).ok());
+        object.parts = parts.filter(is_of_this).unwrap_or_default();
+        for (field, name) in STATES {
+            let understood =
+                headers.get(name).is_none_or(|value| object.set_text(field, &headers::decoded(value)));
+            if field == Field::Lock && !understood {
+                object.lock = Some(ObjectLock::UNREADABLE);
+            }
         }
+        let (etag, modified) = (text(&ETAG).map(ETag::parse), text(&MODIFIED).and_then(read_time));
+        let (says_etag, says_time) = (etag.is_some(), modified.is_some());
+        object.etag = etag.unwrap_or(object.etag);
+        object.modified = modified.unwrap_or(object.modified);
+        Self { object, says_etag, says_time }
     }
 
     pub(super) fn is_of(&self, upload: &UploadId) -> bool {
-        self.upload.as_ref() == Some(upload)
+        self.object.upload.as_ref() == Some(upload)
     }
 }
 
@@ -123,11 +158,19 @@ pub(in crate::s3) fn show(headers: &HeaderMap, info: &mut ObjectInfo) {
     info.attributes.tags =
         headers.get(&TAGS).and_then(|value| read_tags(&headers::decoded(value))).unwrap_or_default();
     info.tag_count = info.attributes.tags.len();
-    info.checksum = facts.checksum.or_else(|| native(headers));
-    info.parts = facts.parts;
+    let Facts { object, says_etag, says_time } = facts;
+    info.checksum = object.checksum.or_else(|| native(headers));
+    info.parts = object.parts.list();
+    info.version = object.version;
     let generation = headers.get("x-goog-generation").and_then(|value| value.to_str().ok());
-    info.etag = shown_etag(info.etag.as_md5(), facts.etag, generation.unwrap_or(info.etag.as_str()));
-    info.last_modified = facts.modified.unwrap_or(info.last_modified);
+    info.etag = shown_etag(
+        info.etag.as_md5(),
+        says_etag.then_some(object.etag),
+        generation.unwrap_or(info.etag.as_str()),
+    );
+    if says_time {
+        info.last_modified = object.modified;
+    }
 }
 
 /// The attributes that a listing can show, from metadata with names without `x-goog-meta-`.
@@ -236,7 +279,10 @@ fn read_tags(text: &str) -> Option<TagSet> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ChecksumHasher;
+    use crate::{
+        model::{ChecksumHasher, ObjectPart},
+        records,
+    };
     use proptest::prelude::*;
 
     fn sum(algorithm: ChecksumAlgorithm) -> Checksum {
@@ -244,16 +290,7 @@ mod tests {
     }
 
     fn shown(headers: &HeaderMap, size: u64) -> ObjectInfo {
-        let mut info = ObjectInfo {
-            size,
-            etag: ETag::parse("e"),
-            last_modified: Timestamp::from_millis(0),
-            attributes: Attributes::default(),
-            tag_count: 0,
-            checksum: None,
-            parts: Vec::new(),
-            notes: Default::default(),
-        };
+        let mut info = ObjectRecord { size, ..records::plain() }.info();
         show(headers, &mut info);
         info
     }
@@ -268,16 +305,18 @@ mod tests {
             .collect()
     }
 
+    fn of_parts(parts: &[ObjectPart]) -> Facts {
+        Facts::new(ObjectRecord { parts: Parts::of(parts), ..ObjectRecord::unsaid() })
+    }
+
     #[test]
     fn checksums_of_every_kind_come_back() {
         for algorithm in ChecksumAlgorithm::ALL {
             for kind in [ChecksumKind::FullObject, ChecksumKind::Composite] {
                 let parts = if kind == ChecksumKind::Composite { 3 } else { 0 };
-                let facts = Facts {
-                    checksum: Some(ObjectChecksum { checksum: sum(algorithm), kind, parts }),
-                    ..Default::default()
-                };
-                assert_eq!(Facts::read(&facts.headers(&Attributes::default()).expect("fits"), 0), facts);
+                let checksum = Some(ObjectChecksum { checksum: sum(algorithm), kind, parts });
+                let facts = Facts::new(ObjectRecord { checksum, ..ObjectRecord::unsaid() });
+                assert_eq!(Facts::read(&facts.headers().expect("fits"), 0), facts);
             }
         }
     }
@@ -297,10 +336,9 @@ mod tests {
     fn what_there_is_no_room_for_is_forgotten_by_its_worth() {
         let kept = |parts: Vec<ObjectPart>| {
             let size = parts.iter().map(|part| part.size).sum();
-            let headers =
-                Facts { parts, ..Default::default() }.headers(&Attributes::default()).expect("fits");
+            let headers = of_parts(&parts).headers().expect("fits");
             assert!(weight(&headers) <= ROOM);
-            Facts::read(&headers, size).parts
+            Facts::read(&headers, size).object.parts.list()
         };
         let few = parts(100, |_| 5 << 20);
         assert_eq!(kept(few.clone()), few);
@@ -314,19 +352,18 @@ mod tests {
 
     #[test]
     fn parts_of_other_bytes_do_not_count() {
-        let headers = Facts { parts: parts(2, |_| 5), ..Default::default() }
-            .headers(&Attributes::default())
-            .expect("fits");
-        assert_eq!(Facts::read(&headers, 10).parts.len(), 2);
-        assert_eq!(Facts::read(&headers, 11).parts, []);
+        let headers = of_parts(&parts(2, |_| 5)).headers().expect("fits");
+        assert_eq!(Facts::read(&headers, 10).object.parts.list().len(), 2);
+        assert!(Facts::read(&headers, 11).object.parts.is_empty());
     }
 
     #[test]
     fn tags_that_are_too_long_are_refused_rather_than_forgotten() {
         let with = |value: String| {
             let tags = (0..10).map(|n| Tag { key: n.to_string(), value: value.clone() }).collect();
-            Facts::default()
-                .headers(&Attributes { tags: TagSet::new(tags).expect("valid tags"), ..Default::default() })
+            let attributes =
+                Attributes { tags: TagSet::new(tags).expect("valid tags"), ..Default::default() };
+            Facts::of(attributes).headers()
         };
         assert!(with("v".repeat(256)).is_ok());
         assert_eq!(
@@ -335,13 +372,68 @@ mod tests {
         );
     }
 
+    fn listed(headers: &HeaderMap) -> Vec<String> {
+        let mut lines: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn records_are_written_as_ever() {
+        let facts = Facts { object: records::full(), says_etag: true, says_time: true };
+        let headers = facts.headers().expect("fits");
+        let plain = Facts::new(records::plain()).headers().expect("fits");
+        records::is_golden("gcs.txt", &[listed(&headers), listed(&plain)].concat());
+    }
+
+    #[test]
+    fn a_field_that_is_no_attribute_has_an_entry() {
+        let attributes = serde_json::to_value(&records::full().attributes).expect("JSON");
+        // GCS says the size itself.
+        let entries = [Field::Modified, Field::ETag, Field::Checksum, Field::Parts, Field::Upload];
+        for field in Field::ALL.iter().filter(|field| **field != Field::Size) {
+            let has_entry = entries.contains(field) || STATES.iter().any(|(state, _)| state == field);
+            assert_ne!(has_entry, attributes.get(field.name()).is_some(), "{field:?}");
+        }
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_read_is_a_legal_hold() {
+        let headers = HeaderMap::from_iter([(STATES[1].1.clone(), HeaderValue::from_static("?"))]);
+        assert_eq!(Facts::read(&headers, 0).object.lock, Some(ObjectLock::UNREADABLE));
+    }
+
     proptest! {
+        #[test]
+        fn every_record_comes_back(
+            object in records::any_record(),
+            says_etag in any::<bool>(),
+            says_time in any::<bool>(),
+        ) {
+            let size = object.parts.list().iter().map(|part| part.size).sum();
+            let facts = Facts { object: ObjectRecord { size, ..object }, says_etag, says_time };
+            let headers = facts.headers().expect("fits");
+            let mut expected = facts;
+            // They are in headers of GCS's own.
+            let attributes = std::mem::take(&mut expected.object.attributes);
+            prop_assert_eq!(shown(&headers, size).attributes.tags, attributes.tags);
+            let unsaid = ObjectRecord::unsaid();
+            if !says_etag {
+                expected.object.etag = unsaid.etag;
+            }
+            if !says_time {
+                expected.object.modified = unsaid.modified;
+            }
+            prop_assert_eq!(Facts::read(&headers, size), expected);
+        }
+
         #[test]
         fn any_tags_come_back(pairs in prop::collection::btree_map("\\PC{1,20}", "\\PC{0,40}", 0..10)) {
             let tags = TagSet::new(pairs.into_iter().map(|(key, value)| Tag { key, value }).collect());
             prop_assume!(tags.is_ok());
             let tags = tags.expect("checked");
-            let headers = Facts::default().headers(&Attributes { tags: tags.clone(), ..Default::default() }).expect("fits");
+            let attributes = Attributes { tags: tags.clone(), ..Default::default() };
+            let headers = Facts::of(attributes).headers().expect("fits");
             let info = shown(&headers, 0);
             prop_assert_eq!((info.tag_count, info.attributes.tags), (tags.len(), tags));
         }

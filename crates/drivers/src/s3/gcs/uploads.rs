@@ -38,6 +38,7 @@ use crate::{
         error::{StoreError, StoreErrorKind},
         multipart::{Assembled, RecordedPart, assemble, part_algorithm, too_large},
         payload::Payload,
+        record::ObjectRecord,
     },
     xml,
 };
@@ -59,7 +60,7 @@ impl S3Store {
         // A key that can never be published is refused before any byte is sent.
         not_ours(key)?;
         self.name(key).await?;
-        Facts::default().headers(&request.attributes)?;
+        Facts::of(request.attributes.clone()).headers()?;
         let initiated = Timestamp::now();
         let upload = uploads::new_id(initiated)?;
         let call = self.call(Method::POST, &self.stage(upload.as_str())).query(&[("uploads", None)]);
@@ -299,16 +300,15 @@ impl S3Store {
         conditions: &WriteConditions,
     ) -> Result<Written> {
         let id = &upload.upload;
-        let Assembled { etag, checksum, parts, .. } = assembled;
-        let facts =
-            Facts { checksum, parts, upload: Some(id.clone()), etag: Some(etag.clone()), modified: None };
-        let described = facts.headers(&upload.attributes)?;
+        let object = ObjectRecord::of_upload(assembled, upload.attributes.clone(), id.clone());
+        let facts = Facts { says_etag: true, ..Facts::new(object) };
+        let described = facts.headers()?;
         let source = Source { path: self.path(&self.stage(id.as_str())), generation: None };
         for _ in 0..ROUNDS {
             let guard = self.guard(name, conditions, false).await?;
             match self.rewrite(name, &source, described.clone(), &guard).await {
                 Ok(last_modified) => {
-                    return Ok(Written { etag, last_modified, checksum: facts.checksum, version: None });
+                    return Ok(Written { last_modified, ..facts.object.written() });
                 }
                 // The conflicting object may be the result of this upload, published by a request whose reply
                 // was lost.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     backend::wire::{Again, Reply, encode_path},
-    model::{Attributes, ChecksumAlgorithm, ChecksumKind, ObjectChecksum, ObjectInfo, ObjectKey, Timestamp},
+    model::{ChecksumAlgorithm, ChecksumKind, ObjectChecksum, ObjectInfo, ObjectKey, Timestamp},
     s3::{
         bucket::S3Store,
         copying::{copied, modified},
@@ -24,6 +24,7 @@ use crate::{
         Change, CopyRequest, CopySource, PutRequest, Result, Written, copy,
         error::{StoreError, StoreErrorKind},
         payload::AnnouncedChecksum,
+        record::ObjectRecord,
     },
 };
 use http::{HeaderMap, Method};
@@ -48,7 +49,8 @@ impl S3Store {
         not_ours(key)?;
         let name = self.name(key).await?;
         // Attributes that do not fit are refused before any byte is sent.
-        Facts::default().headers(&attributes)?;
+        let mut facts = Facts::of(attributes);
+        facts.headers()?;
         let guard = self.guard(&name, &conditions, false).await?;
         let algorithm = payload.checksum_algorithm();
         let announced_sum = match payload.announced_checksum() {
@@ -61,8 +63,8 @@ impl S3Store {
             Verification::Done(arrived) => arrived.checksum.clone(),
             Verification::Pending(_) => announced_sum,
         };
-        let mut facts = Facts { checksum: known.map(ObjectChecksum::full), ..Default::default() };
-        let described = facts.headers(&attributes)?;
+        facts.object.checksum = known.map(ObjectChecksum::full);
+        let described = facts.headers()?;
         let call = guard.apply(self.call(Method::PUT, &name).headers(described).headers(headers)).body(body);
         let (reply, arrived) = verification.settle(call.send(Again::OnlyIfRefused).await)?;
         if !reply.status.is_success() {
@@ -70,18 +72,18 @@ impl S3Store {
         }
         let Some(arrived) = arrived else { return Err(unread()) };
         let (etag, last_modified) = (reply_etag(&reply, &arrived)?, answered(&reply));
-        let written = Written { etag, last_modified, checksum: facts.checksum.clone(), version: None };
+        let written = Written { etag, last_modified, checksum: facts.object.checksum.clone(), version: None };
         let Some(sum) = arrived.checksum.map(ObjectChecksum::full) else {
             return Ok(Written { checksum: facts::native(&reply.headers), ..written });
         };
         // GCS computes and stores CRC32C by itself.
-        if facts.checksum.is_some() || sum.algorithm() == ChecksumAlgorithm::Crc32c {
+        if facts.object.checksum.is_some() || sum.algorithm() == ChecksumAlgorithm::Crc32c {
             return Ok(Written { checksum: Some(sum), ..written });
         }
-        facts.checksum = Some(sum);
-        let at = self.add_facts(&name, &reply, &attributes, &facts).await;
+        facts.object.checksum = Some(sum);
+        let at = self.add_facts(&name, &reply, &facts).await;
         Ok(Written {
-            checksum: facts.checksum,
+            checksum: facts.object.checksum,
             last_modified: at.unwrap_or(written.last_modified),
             ..written
         })
@@ -89,15 +91,9 @@ impl S3Store {
 
     /// Adds attributes that are known only after the body. If the object was replaced already, there is
     /// nothing to do. If it cannot be changed now, it is complete without them and has its CRC32C.
-    async fn add_facts(
-        &self,
-        name: &str,
-        put: &Reply,
-        attributes: &Attributes,
-        facts: &Facts,
-    ) -> Option<Timestamp> {
+    async fn add_facts(&self, name: &str, put: &Reply, facts: &Facts) -> Option<Timestamp> {
         let generation = generation(&put.headers).ok()?;
-        let mut described = facts.headers(attributes).ok()?;
+        let mut described = facts.headers().ok()?;
         described.extend(class(&put.headers));
         let source = Source { path: self.path(name), generation: Some(generation) };
         match self.rewrite(name, &source, described, &Guard::Generation(generation)).await {
@@ -122,8 +118,9 @@ impl S3Store {
                 return Ok(());
             }
             let generation = generation(&headers)?;
-            let facts = Facts { modified: Some(info.last_modified), ..Facts::read(&headers, info.size) };
-            let mut described = facts.headers(&attributes)?;
+            let mut facts = Facts { says_time: true, ..Facts::read(&headers, info.size) };
+            (facts.object.modified, facts.object.attributes) = (info.last_modified, attributes);
+            let mut described = facts.headers()?;
             described.extend(class(&headers));
             // Google's own tools change metadata without a new generation, so the metageneration is checked
             // too.
@@ -150,14 +147,18 @@ impl S3Store {
             let source_name = from.name(&request.source.key).await?;
             let (info, headers) = from.look(&source_name, HeaderMap::new()).await?;
             request.source.conditions.check_source(&info.etag, info.last_modified)?;
-            let known = Facts::read(&headers, info.size).checksum;
+            let known = Facts::read(&headers, info.size).object.checksum;
             if !carries(&info, known.as_ref(), request.checksum) {
                 break;
             }
             // An ETag that is not an MD5 is kept, because it still shows that the bytes are the same.
-            let etag = Some(info.etag.clone()).filter(|etag| etag.as_md5().is_none());
-            let facts = Facts { checksum: known, etag, ..Default::default() };
-            let described = facts.headers(&request.attributes.apply(&info.attributes))?;
+            let says_etag = info.etag.as_md5().is_none();
+            let object = ObjectRecord {
+                attributes: request.attributes.apply(&info.attributes),
+                checksum: known,
+                ..ObjectRecord::new(info.size, info.last_modified, info.etag.clone())
+            };
+            let described = Facts { says_etag, ..Facts::new(object) }.headers()?;
             let guard = self.guard(&name, &request.conditions, false).await?;
             let source = Source { path: from.path(&source_name), generation: Some(generation(&headers)?) };
             match self.rewrite(&name, &source, described, &guard).await {

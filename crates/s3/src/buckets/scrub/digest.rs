@@ -156,6 +156,7 @@ mod tests {
             tag_count: 0,
             checksum: None,
             parts: Vec::new(),
+            version: None,
             notes: Default::default(),
         }
     }

@@ -87,6 +87,7 @@ mod tests {
             attributes,
             checksum: Some(ObjectChecksum::full(crc)),
             parts: vec![ObjectPart { number: 1, size: 3, checksum: None }],
+            version: None,
             notes: Default::default(),
         }
     }

@@ -1,4 +1,4 @@
-//! The parts of a multipart object as drivers keep them in an object's metadata: short, in JSON.
+//! The parts of a multipart object as records have them: short, in memory and in JSON.
 //!
 //! A stored format: fields are only ever added.
 
