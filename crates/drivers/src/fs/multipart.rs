@@ -7,7 +7,7 @@
 
 use super::{
     Inner, blocking,
-    root::Root,
+    copying::copy_range,
     staging::Staging,
     volume::Volume,
     write::{self, Draft},
