@@ -136,15 +136,18 @@ impl Actions {
                 return Err(NoAction(format!("{name:?} is no action: actions are written as s3:GetObject")));
             }
             let syntax = Syntax { wildcards: true, variables: false };
-            let pattern = Pattern::parse(&name.to_ascii_lowercase(), syntax).map_err(NoAction)?;
-            let mut known = false;
-            for (lower, number) in NUMBERS.iter() {
-                if pattern.matches(lower, &Context::default()) {
-                    actions.bits[number / 64] |= 1 << (number % 64);
-                    known = true;
-                }
+            let wanted = name.to_ascii_lowercase();
+            let pattern = Pattern::parse(&wanted, syntax).map_err(NoAction)?;
+            let numbers: Vec<usize> = if pattern.is_fixed() {
+                NUMBERS.get(&wanted).copied().into_iter().collect()
+            } else {
+                let is_wanted = |(lower, _): &(&String, &usize)| pattern.matches(lower, &Context::default());
+                NUMBERS.iter().filter(is_wanted).map(|(_, number)| *number).collect()
+            };
+            for number in &numbers {
+                actions.bits[number / 64] |= 1 << (number % 64);
             }
-            if only_s3 && !known {
+            if only_s3 && numbers.is_empty() {
                 return Err(NoAction(format!("{name:?} is no action of S3")));
             }
             actions.patterns.push(pattern);

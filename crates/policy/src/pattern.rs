@@ -1,8 +1,9 @@
 //! Texts with wildcards and policy variables, compiled once.
 //!
 //! `*` matches any number of characters, `?` exactly one; the value of a variable is always literal. Each
-//! run of characters between two `*` is searched once, from left to right, so a match never goes back over
-//! an earlier `*`: the cost is linear in the text for each run, whatever the pattern.
+//! run of characters between two `*` is searched once, from left to right, and a match never goes back over
+//! an earlier `*`. So the cost is linear in pattern and text; a run with `?` costs at most its own length for
+//! each character of the text. Nothing is exponential.
 //!
 //! Invariant: a pattern with a variable that has no value matches nothing.
 
@@ -73,11 +74,6 @@ impl Pattern {
 
     pub(crate) fn has_variables(&self) -> bool {
         self.has_variables
-    }
-
-    /// Whether it is `*`.
-    pub(crate) fn is_any(&self) -> bool {
-        matches!(&*self.parts, [Part::Many])
     }
 
     pub(crate) fn matches(&self, text: &str, context: &Context<'_>) -> bool {
