@@ -13,8 +13,13 @@ const COLONS: usize = 5;
 /// A resource name, split into its six components.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arn<'a> {
-    pub(crate) components: [&'a str; COLONS + 1],
+    components: [&'a str; COLONS + 1],
+    /// Whether it begins with [`S3`].
+    is_of_s3: bool,
 }
+
+/// The components before the last one of every bucket and object.
+const S3: [&str; COLONS] = ["arn", "aws", "s3", "", ""];
 
 impl<'a> Arn<'a> {
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
@@ -22,7 +27,7 @@ impl<'a> Arn<'a> {
         for component in &mut components {
             *component = parts.next()?;
         }
-        (components[0] == "arn").then_some(Self { components })
+        (components[0] == "arn").then_some(Self { components, is_of_s3: components[..COLONS] == S3 })
     }
 }
 
@@ -31,7 +36,11 @@ impl<'a> Arn<'a> {
 pub(crate) enum ArnPattern {
     /// `*`, which matches everything.
     Any,
-    Components(Box<[Pattern; COLONS + 1]>),
+    Components {
+        patterns: Box<[Pattern; COLONS + 1]>,
+        /// Whether it begins with [`S3`], so that only the last component has to be compared.
+        is_of_s3: bool,
+    },
     /// A text whose colons are, at least in part, in the values of variables.
     Whole(Pattern),
 }
@@ -52,8 +61,8 @@ impl ArnPattern {
                 for part in parts {
                     components.push(Pattern::parse(part, syntax)?);
                 }
-                let components = components.try_into().map_err(|_| "not six components".to_owned())?;
-                Ok(Self::Components(Box::new(components)))
+                let patterns = components.try_into().map_err(|_| "not six components".to_owned())?;
+                Ok(Self::Components { patterns: Box::new(patterns), is_of_s3: parts[..COLONS] == S3 })
             }
             Err(_) if whole.has_variables() => Ok(Self::Whole(whole)),
             Err(_) => Err(format!("{text:?} is no ARN: it needs six components, separated by colons")),
@@ -63,7 +72,7 @@ impl ArnPattern {
     /// The components, if it is written with all of them.
     pub(crate) fn components(&self) -> Option<&[Pattern; COLONS + 1]> {
         match self {
-            Self::Components(components) => Some(components),
+            Self::Components { patterns, .. } => Some(patterns),
             Self::Any | Self::Whole(_) => None,
         }
     }
@@ -77,11 +86,14 @@ impl ArnPattern {
         match (self, arn) {
             (Self::Any, _) => true,
             (Self::Whole(pattern), Some(_)) => pattern.matches(text, context),
+            (Self::Components { patterns, is_of_s3: true }, Some(arn)) if arn.is_of_s3 => {
+                patterns[COLONS].matches(arn.components[COLONS], context)
+            }
             // The last component differs most often.
-            (Self::Components(patterns), Some(arn)) => {
+            (Self::Components { patterns, .. }, Some(arn)) => {
                 patterns.iter().zip(arn.components).rev().all(|(pattern, text)| pattern.matches(text, context))
             }
-            (Self::Whole(_) | Self::Components(_), None) => false,
+            (Self::Whole(_) | Self::Components { .. }, None) => false,
         }
     }
 }

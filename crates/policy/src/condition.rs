@@ -143,6 +143,18 @@ impl Condition {
         }
     }
 
+    /// The order in which conditions are looked at, the cheapest first. All have to hold, so it changes no
+    /// decision.
+    pub(crate) fn cost(&self) -> u8 {
+        match &self.wanted {
+            Wanted::Null(_) => 0,
+            Wanted::Bools(_) => 1,
+            Wanted::Texts(_) => 2,
+            Wanted::Numbers(..) | Wanted::Networks(_) | Wanted::Arns(_) => 3,
+            Wanted::AnyCase(_) | Wanted::Dates(..) | Wanted::Binaries(_) => 4,
+        }
+    }
+
     /// How far the condition narrows a statement. One that is true without its key narrows nothing.
     pub(crate) fn width(&self) -> Width {
         if self.negated || self.if_exists || self.set == Some(SetOperator::ForAll) {

@@ -81,8 +81,12 @@ impl Pattern {
             [Part::Text(wanted)] => **wanted == *text,
             [Part::Many] => true,
             [Part::Text(start), Part::Many] => text.starts_with(&**start),
+            [Part::Text(start), Part::Many, Part::Text(end)] => {
+                text.strip_prefix(&**start).is_some_and(|rest| rest.ends_with(&**end))
+            }
             [] => text.is_empty(),
-            parts => self.has_values(context) && matches(parts, text, context),
+            // A match needs every part, so it fails at a variable without a value.
+            parts => matches(parts, text, context),
         }
     }
 
@@ -91,10 +95,6 @@ impl Pattern {
         let Some(wanted) = self.filled(context) else { return false };
         let folded = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<Vec<_>>();
         wanted.eq_ignore_ascii_case(text) || folded(&wanted) == folded(text)
-    }
-
-    fn has_values(&self, context: &Context<'_>) -> bool {
-        !self.has_variables || self.parts.iter().all(|part| !is_variable(part) || value(part, context).is_some())
     }
 
     /// The text, if it has no wildcards and all its variables have values.
@@ -155,10 +155,6 @@ fn quoted(text: &str) -> Option<(String, &str)> {
             None => return Some((content, after)),
         }
     }
-}
-
-fn is_variable(part: &Part) -> bool {
-    matches!(part, Part::Variable { .. })
 }
 
 /// The characters that a part stands for, if they are known.

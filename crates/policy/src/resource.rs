@@ -23,7 +23,7 @@ impl Resources {
             let is_wrong = match &pattern {
                 ArnPattern::Any => false,
                 ArnPattern::Whole(_) => true,
-                ArnPattern::Components(components) => components[..LAST].iter().any(Pattern::has_variables),
+                ArnPattern::Components { patterns, .. } => patterns[..LAST].iter().any(Pattern::has_variables),
             };
             if is_wrong {
                 return Err(format!("{name:?} has a variable before its fifth colon"));

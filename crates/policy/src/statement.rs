@@ -97,7 +97,8 @@ impl Statement {
             fits(names, &resources, not_resource, bucket).map_err(refused)?;
         }
         let resources = Either { what, all_but: not_resource };
-        let conditions = elements.conditions(rules)?;
+        let mut conditions = elements.conditions(rules)?;
+        conditions.sort_by_key(Condition::cost);
         Ok(Self { sid: sid.map(Into::into), effect, who, actions, resources, conditions })
     }
 

@@ -4,8 +4,7 @@ use time::{Date, Month, PrimitiveDateTime, Time, UtcOffset};
 
 /// Nanoseconds since 1970. A text of digits alone is a number of seconds.
 pub(crate) fn parse(text: &str) -> Option<i128> {
-    let unsigned = text.strip_prefix('-').unwrap_or(text);
-    if !unsigned.is_empty() && unsigned.len() <= 18 && unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
+    if !text.is_empty() && text.len() <= 18 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse::<i128>().ok().map(|seconds| seconds * 1_000_000_000);
     }
     let (date, time) = match text.split_once(['T', 't']) {

@@ -2,9 +2,7 @@
 //!
 //! `CAUSEWAY_POLICY_CASES` is how many are compared, `CAUSEWAY_POLICY_SEED` where they begin.
 
-#[path = "case.rs"]
 mod case;
-#[path = "oracle.rs"]
 mod oracle;
 
 use case::{Case, Kind, Random, Sender};
