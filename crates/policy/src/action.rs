@@ -27,35 +27,37 @@ macro_rules! actions {
 
 actions! {
     Bucket:
-        CreateBucket CreateBucketMetadataTableConfiguration DeleteBucket DeleteBucketMetadataTableConfiguration
-        DeleteBucketOwnershipControls DeleteBucketPolicy DeleteBucketPublicAccessBlock DeleteBucketWebsite
-        GetAccelerateConfiguration GetAnalyticsConfiguration GetBucketAbac GetBucketAcl GetBucketCORS
-        GetBucketLocation GetBucketLogging GetBucketMetadataTableConfiguration GetBucketNotification
+        CreateBucket CreateBucketMetadataTableConfiguration DeleteBucket
+        DeleteBucketMetadataTableConfiguration DeleteBucketOwnershipControls DeleteBucketPolicy
+        DeleteBucketPublicAccessBlock DeleteBucketWebsite GetAccelerateConfiguration
+        GetAnalyticsConfiguration GetBucketAbac GetBucketAcl GetBucketCORS GetBucketLocation
+        GetBucketLogging GetBucketMetadataTableConfiguration GetBucketNotification
         GetBucketObjectLockConfiguration GetBucketOwnershipControls GetBucketPolicy GetBucketPolicyStatus
-        GetBucketPublicAccessBlock GetBucketRequestPayment GetBucketTagging GetBucketVersioning GetBucketWebsite
-        GetEncryptionConfiguration GetIntelligentTieringConfiguration GetInventoryConfiguration
-        GetLifecycleConfiguration GetMetricsConfiguration GetReplicationConfiguration ListBucket
-        ListBucketMultipartUploads ListBucketVersions PutAccelerateConfiguration PutAnalyticsConfiguration
-        PutBucketAbac PutBucketAcl PutBucketCORS PutBucketLogging PutBucketNotification
-        PutBucketObjectLockConfiguration PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock
-        PutBucketRequestPayment PutBucketTagging PutBucketVersioning PutBucketWebsite PutEncryptionConfiguration
-        PutIntelligentTieringConfiguration PutInventoryConfiguration PutLifecycleConfiguration
-        PutMetricsConfiguration PutReplicationConfiguration
-        UpdateBucketMetadataAnnotationTableConfiguration UpdateBucketMetadataInventoryTableConfiguration
-        UpdateBucketMetadataJournalTableConfiguration;
+        GetBucketPublicAccessBlock GetBucketRequestPayment GetBucketTagging GetBucketVersioning
+        GetBucketWebsite GetEncryptionConfiguration GetIntelligentTieringConfiguration
+        GetInventoryConfiguration GetLifecycleConfiguration GetMetricsConfiguration
+        GetReplicationConfiguration ListBucket ListBucketMultipartUploads ListBucketVersions
+        PutAccelerateConfiguration PutAnalyticsConfiguration PutBucketAbac PutBucketAcl PutBucketCORS
+        PutBucketLogging PutBucketNotification PutBucketObjectLockConfiguration PutBucketOwnershipControls
+        PutBucketPolicy PutBucketPublicAccessBlock PutBucketRequestPayment PutBucketTagging
+        PutBucketVersioning PutBucketWebsite PutEncryptionConfiguration PutIntelligentTieringConfiguration
+        PutInventoryConfiguration PutLifecycleConfiguration PutMetricsConfiguration
+        PutReplicationConfiguration UpdateBucketMetadataAnnotationTableConfiguration
+        UpdateBucketMetadataInventoryTableConfiguration UpdateBucketMetadataJournalTableConfiguration;
     Object:
-        AbortMultipartUpload BypassGovernanceRetention DeleteObject DeleteObjectAnnotation DeleteObjectTagging
-        DeleteObjectVersion DeleteObjectVersionTagging GetObject GetObjectAcl GetObjectAnnotation
-        GetObjectAttributes GetObjectLegalHold GetObjectRetention GetObjectTagging GetObjectTorrent
-        GetObjectVersion GetObjectVersionAcl GetObjectVersionAttributes GetObjectVersionForReplication
-        GetObjectVersionTagging GetObjectVersionTorrent InitiateReplication ListMultipartUploadParts
-        ListObjectAnnotations ObjectOwnerOverrideToBucketOwner PutObject PutObjectAcl PutObjectAnnotation
-        PutObjectLegalHold PutObjectRetention PutObjectTagging PutObjectVersionAcl PutObjectVersionTagging
-        ReplicateDelete ReplicateObject ReplicateTags RestoreObject UpdateObjectEncryption;
+        AbortMultipartUpload BypassGovernanceRetention DeleteObject DeleteObjectAnnotation
+        DeleteObjectTagging DeleteObjectVersion DeleteObjectVersionTagging GetObject GetObjectAcl
+        GetObjectAnnotation GetObjectAttributes GetObjectLegalHold GetObjectRetention GetObjectTagging
+        GetObjectTorrent GetObjectVersion GetObjectVersionAcl GetObjectVersionAttributes
+        GetObjectVersionForReplication GetObjectVersionTagging GetObjectVersionTorrent InitiateReplication
+        ListMultipartUploadParts ListObjectAnnotations ObjectOwnerOverrideToBucketOwner PutObject
+        PutObjectAcl PutObjectAnnotation PutObjectLegalHold PutObjectRetention PutObjectTagging
+        PutObjectVersionAcl PutObjectVersionTagging ReplicateDelete ReplicateObject ReplicateTags
+        RestoreObject UpdateObjectEncryption;
     Other:
-        AssociateAccessGrantsIdentityCenter CreateAccessGrant CreateAccessGrantsInstance CreateAccessGrantsLocation
-        CreateAccessPoint CreateAccessPointForObjectLambda CreateJob CreateMultiRegionAccessPoint
-        CreateStorageLensGroup DeleteAccessGrant DeleteAccessGrantsInstance
+        AssociateAccessGrantsIdentityCenter CreateAccessGrant CreateAccessGrantsInstance
+        CreateAccessGrantsLocation CreateAccessPoint CreateAccessPointForObjectLambda CreateJob
+        CreateMultiRegionAccessPoint CreateStorageLensGroup DeleteAccessGrant DeleteAccessGrantsInstance
         DeleteAccessGrantsInstanceResourcePolicy DeleteAccessGrantsLocation DeleteAccessPoint
         DeleteAccessPointForObjectLambda DeleteAccessPointPolicy DeleteAccessPointPolicyForObjectLambda
         DeleteJobTagging DeleteMultiRegionAccessPoint DeleteStorageLensConfiguration
@@ -69,10 +71,11 @@ actions! {
         GetMultiRegionAccessPointPolicyStatus GetMultiRegionAccessPointRoutes GetStorageLensConfiguration
         GetStorageLensConfigurationTagging GetStorageLensDashboard GetStorageLensGroup ListAccessGrants
         ListAccessGrantsInstances ListAccessGrantsLocations ListAccessPoints ListAccessPointsForObjectLambda
-        ListAllMyBuckets ListCallerAccessGrants ListJobs ListMultiRegionAccessPoints ListStorageLensConfigurations
-        ListStorageLensGroups ListTagsForResource PauseReplication PutAccessGrantsInstanceResourcePolicy
-        PutAccessPointConfigurationForObjectLambda PutAccessPointPolicy PutAccessPointPolicyForObjectLambda
-        PutAccessPointPublicAccessBlock PutAccountPublicAccessBlock PutJobTagging PutMultiRegionAccessPointPolicy
+        ListAllMyBuckets ListCallerAccessGrants ListJobs ListMultiRegionAccessPoints
+        ListStorageLensConfigurations ListStorageLensGroups ListTagsForResource PauseReplication
+        PutAccessGrantsInstanceResourcePolicy PutAccessPointConfigurationForObjectLambda
+        PutAccessPointPolicy PutAccessPointPolicyForObjectLambda PutAccessPointPublicAccessBlock
+        PutAccountPublicAccessBlock PutJobTagging PutMultiRegionAccessPointPolicy
         PutStorageLensConfiguration PutStorageLensConfigurationTagging SubmitMultiRegionAccessPointRoutes
         TagResource UntagResource UpdateAccessGrantsLocation UpdateJobPriority UpdateJobStatus
         UpdateStorageLensGroup;
@@ -84,8 +87,8 @@ const _: () = assert!(ACTIONS.len() <= WORDS * 64);
 
 /// The actions of the table by their names in lower case, with the prefix.
 static NUMBERS: LazyLock<HashMap<String, usize>> = LazyLock::new(|| {
-    let named = |(number, (name, _)): (usize, &(&str, Target))| (format!("s3:{}", name.to_ascii_lowercase()), number);
-    ACTIONS.iter().enumerate().map(named).collect()
+    let names = ACTIONS.iter().map(|(name, _)| format!("s3:{}", name.to_ascii_lowercase()));
+    names.enumerate().map(|(number, name)| (name, number)).collect()
 });
 
 /// The action of a request. Made once for each action that a server knows, not for each request.

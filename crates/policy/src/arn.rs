@@ -90,9 +90,11 @@ impl ArnPattern {
                 patterns[COLONS].matches(arn.components[COLONS], context)
             }
             // The last component differs most often.
-            (Self::Components { patterns, .. }, Some(arn)) => {
-                patterns.iter().zip(arn.components).rev().all(|(pattern, text)| pattern.matches(text, context))
-            }
+            (Self::Components { patterns, .. }, Some(arn)) => patterns
+                .iter()
+                .zip(arn.components)
+                .rev()
+                .all(|(pattern, text)| pattern.matches(text, context)),
             (Self::Whole(_) | Self::Components { .. }, None) => false,
         }
     }

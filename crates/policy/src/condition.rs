@@ -59,7 +59,12 @@ pub(crate) enum Width {
 
 impl Condition {
     /// The error says which value, operator or key is wrong. Only version 2012-10-17 has variables.
-    pub(crate) fn parse(operator: &str, key: &str, values: &[Cow<'_, str>], variables: bool) -> Result<Self, String> {
+    pub(crate) fn parse(
+        operator: &str,
+        key: &str,
+        values: &[Cow<'_, str>],
+        variables: bool,
+    ) -> Result<Self, String> {
         let Parsed { family, negated, set, if_exists } = Parsed::read(operator)?;
         if key.trim().is_empty() {
             return Err("a condition key has no name".to_owned());
@@ -69,9 +74,7 @@ impl Condition {
             move |value: &Cow<'_, str>| format!("{value:?} is no {kind}")
         };
         let wanted = match family {
-            Family::Text { wildcards } => {
-                Wanted::Texts(patterns(values, Syntax { wildcards, variables })?)
-            }
+            Family::Text { wildcards } => Wanted::Texts(patterns(values, Syntax { wildcards, variables })?),
             Family::AnyCase => Wanted::AnyCase(patterns(values, Syntax { wildcards: false, variables })?),
             Family::Number(order) => {
                 Wanted::Numbers(order, all(values, number::parse, each("decimal number"))?)
@@ -81,14 +84,18 @@ impl Condition {
             }
             Family::Bool => Wanted::Bools(all(values, boolean, each("boolean: use true or false"))?),
             Family::Binary => Wanted::Binaries(all(values, binary, each("base64 text"))?),
-            Family::Address => Wanted::Networks(all(values, Network::parse, each("IP address or CIDR range"))?),
+            Family::Address => {
+                Wanted::Networks(all(values, Network::parse, each("IP address or CIDR range"))?)
+            }
             Family::Arn => {
                 let syntax = Syntax { wildcards: true, variables };
                 let arns = values.iter().map(|value| ArnPattern::parse(value, syntax));
                 Wanted::Arns(arns.collect::<Result<_, _>>()?)
             }
             Family::Null => match values {
-                [value] => Wanted::Null(boolean(value).ok_or_else(|| each("boolean: use true or false")(value))?),
+                [value] => {
+                    Wanted::Null(boolean(value).ok_or_else(|| each("boolean: use true or false")(value))?)
+                }
                 _ => return Err("Null takes one value".to_owned()),
             },
         };
@@ -162,7 +169,9 @@ impl Condition {
         }
         let fixed = |is_fixed: bool| if is_fixed { Width::Fixed } else { Width::Open };
         match &self.wanted {
-            Wanted::Texts(patterns) | Wanted::AnyCase(patterns) => fixed(patterns.iter().all(Pattern::is_fixed)),
+            Wanted::Texts(patterns) | Wanted::AnyCase(patterns) => {
+                fixed(patterns.iter().all(Pattern::is_fixed))
+            }
             Wanted::Networks(networks) => fixed(networks.iter().all(Network::is_narrow)),
             Wanted::Arns(arns) if arns.iter().all(ArnPattern::is_fixed) => Width::Fixed,
             Wanted::Arns(arns) => {
@@ -170,9 +179,11 @@ impl Condition {
                     |arn: &ArnPattern| arn.components().is_some_and(|parts| parts[4].is_fixed());
                 if arns.iter().all(has_account) { Width::FixedAccount } else { Width::Open }
             }
-            Wanted::Numbers(..) | Wanted::Dates(..) | Wanted::Bools(_) | Wanted::Binaries(_) | Wanted::Null(_) => {
-                Width::Open
-            }
+            Wanted::Numbers(..)
+            | Wanted::Dates(..)
+            | Wanted::Bools(_)
+            | Wanted::Binaries(_)
+            | Wanted::Null(_) => Width::Open,
         }
     }
 }

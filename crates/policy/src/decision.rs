@@ -40,7 +40,10 @@ pub enum Ground<'p> {
     /// The sender is the account that owns the resource.
     Owner,
     /// Between two accounts: the account of the sender lets it ask, the bucket policy lets it in.
-    Both { identity: Option<At<'p>>, bucket: At<'p> },
+    Both {
+        identity: Option<At<'p>>,
+        bucket: At<'p>,
+    },
 }
 
 /// The kind of policy whose permission was needed, and missing.

@@ -37,10 +37,8 @@ impl Policy {
     /// The policy of a bucket.
     pub fn bucket(text: &str, bucket: &str) -> Result<Self, MalformedPolicy> {
         if text.len() > MAX_BUCKET_POLICY_BYTES {
-            let message = format!(
-                "the policy has {} bytes; at most {MAX_BUCKET_POLICY_BYTES} are allowed",
-                text.len()
-            );
+            let message =
+                format!("the policy has {} bytes; at most {MAX_BUCKET_POLICY_BYTES} are allowed", text.len());
             return Err(MalformedPolicy::new(Flaw::Size, "", message));
         }
         Self::parse(text, Some(bucket))

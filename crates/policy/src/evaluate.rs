@@ -89,7 +89,8 @@ impl<'p> Policies<'p> {
         };
         let is_root = sender.kind == PrincipalKind::Root;
         Ok(if !matches!(sender.kind, PrincipalKind::Root | PrincipalKind::User | PrincipalKind::Session) {
-            bucket.map_or(Decision::Implicit(Missing::Bucket), |(_, at)| Decision::Allow(Ground::Statement(at)))
+            bucket
+                .map_or(Decision::Implicit(Missing::Bucket), |(_, at)| Decision::Allow(Ground::Statement(at)))
         } else if is_ours {
             self.within(is_root, identity, bucket, narrowed)
         } else {

@@ -102,7 +102,9 @@ impl Pattern {
         match &*self.parts {
             [] => Some("".into()),
             [part] => value(part, context).map(Cow::Borrowed),
-            parts => parts.iter().map(|part| value(part, context)).collect::<Option<String>>().map(Cow::Owned),
+            parts => {
+                parts.iter().map(|part| value(part, context)).collect::<Option<String>>().map(Cow::Owned)
+            }
         }
     }
 }
@@ -137,7 +139,9 @@ fn variable(text: &str) -> Result<(Part, &str), String> {
     }
     let (default, rest) = quoted(inside[end + 1..].trim_start())
         .and_then(|(default, rest)| Some((default, rest.trim_start().strip_prefix('}')?)))
-        .ok_or_else(|| format!("the default value of {key:?} must be in single quotes, and end the variable"))?;
+        .ok_or_else(|| {
+            format!("the default value of {key:?} must be in single quotes, and end the variable")
+        })?;
     Ok((Part::Variable { key, default: Some(default.into()) }, rest))
 }
 
@@ -276,7 +280,8 @@ mod tests {
 
     #[test]
     fn a_variable_that_is_not_well_formed_is_refused() {
-        for text in ["${", "${}", "${ }", "${a", "${a, 'b'", "${a, b}", "${a, 'b}", "${a, 'b'c}", "${a${b}}"] {
+        for text in ["${", "${}", "${ }", "${a", "${a, 'b'", "${a, b}", "${a, 'b}", "${a, 'b'c}", "${a${b}}"]
+        {
             assert!(Pattern::parse(text, ALL).is_err(), "{text}");
         }
     }

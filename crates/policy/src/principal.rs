@@ -161,13 +161,18 @@ fn reach(named: &Named, sender: &Principal<'_>) -> Option<Reach> {
         (Named::Account(account), _) => (is_of_account && **account == *sender.account, Reach::Account),
         (Named::Canonical(id), _) => (is_of_account && **id == *sender.canonical_id, Reach::Account),
         (Named::Entity(arn, pin), User) => (**arn == *sender.arn && is_pinned(pin, sender), Reach::User),
-        (Named::Entity(arn, pin), Session) => (**arn == *sender.role_arn && is_pinned(pin, sender), Reach::Role),
+        (Named::Entity(arn, pin), Session) => {
+            (**arn == *sender.role_arn && is_pinned(pin, sender), Reach::Role)
+        }
         (Named::Session(arn), Session) => (**arn == *sender.arn, Reach::Itself),
         (Named::Id(id), User) => (**id == *sender.id, Reach::User),
         (Named::Id(id), Session) => (**id == *sender.id, Reach::Role),
         (Named::Service(name), Service) => (**name == *sender.arn, Reach::Itself),
         (Named::Federated(provider), Session) => (**provider == *sender.provider, Reach::Everyone),
-        (Named::Entity(..) | Named::Session(_) | Named::Id(_) | Named::Service(_) | Named::Federated(_), _) => {
+        (
+            Named::Entity(..) | Named::Session(_) | Named::Id(_) | Named::Service(_) | Named::Federated(_),
+            _,
+        ) => {
             return None;
         }
     };

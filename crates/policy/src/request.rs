@@ -100,7 +100,12 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// `resource` is an ARN. Actions on no bucket have `arn:aws:s3:::*`. `context` has the condition keys of
     /// the request itself; those of the principal are added here, so that the two never disagree.
-    pub fn new(principal: Principal<'a>, action: &'a Action, resource: &'a str, mut context: Context<'a>) -> Self {
+    pub fn new(
+        principal: Principal<'a>,
+        action: &'a Action,
+        resource: &'a str,
+        mut context: Context<'a>,
+    ) -> Self {
         principal.describe(&mut context);
         Self { principal, action, resource, arn: Arn::parse(resource), context }
     }

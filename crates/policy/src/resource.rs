@@ -23,7 +23,9 @@ impl Resources {
             let is_wrong = match &pattern {
                 ArnPattern::Any => false,
                 ArnPattern::Whole(_) => true,
-                ArnPattern::Components { patterns, .. } => patterns[..LAST].iter().any(Pattern::has_variables),
+                ArnPattern::Components { patterns, .. } => {
+                    patterns[..LAST].iter().any(Pattern::has_variables)
+                }
             };
             if is_wrong {
                 return Err(format!("{name:?} has a variable before its fifth colon"));
@@ -80,7 +82,9 @@ mod tests {
         assert_eq!(covered("arn:aws:s3:::b/*"), Some((false, true)));
         assert_eq!(covered("arn:aws:s3:::b*"), Some((true, true)));
         assert_eq!(covered("*"), Some((true, true)));
-        for name in ["arn:aws:s3:::bb", "arn:aws:s3:::c/*", "b", "arn:aws:iam:::b", "arn:aws:s3:::${aws:username}/*"] {
+        for name in
+            ["arn:aws:s3:::bb", "arn:aws:s3:::c/*", "b", "arn:aws:iam:::b", "arn:aws:s3:::${aws:username}/*"]
+        {
             assert_eq!(covered(name), None, "{name}");
         }
     }

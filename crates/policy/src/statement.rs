@@ -119,7 +119,9 @@ impl Statement {
         let reach = match &self.who {
             Who::Holder => Reach::Itself,
             Who::Named(principals) => principals.reach(&request.principal)?,
-            Who::AllBut(principals) if is_bounded || !principals.spares(&request.principal) => Reach::Everyone,
+            Who::AllBut(principals) if is_bounded || !principals.spares(&request.principal) => {
+                Reach::Everyone
+            }
             Who::AllBut(_) => return None,
         };
         let has = self.resources.what.has(request.resource, request.arn.as_ref(), &request.context);
@@ -195,8 +197,9 @@ impl<'a> Elements<'a> {
     }
 
     fn needed(&self, name: &str) -> Result<&'a Json, MalformedPolicy> {
-        self.get(name)
-            .ok_or_else(|| MalformedPolicy::new(Flaw::Elements, self.at, format!("element {name} is missing")))
+        self.get(name).ok_or_else(|| {
+            MalformedPolicy::new(Flaw::Elements, self.at, format!("element {name} is missing"))
+        })
     }
 
     /// The one of two elements that is there.
@@ -217,7 +220,11 @@ impl<'a> Elements<'a> {
         }
     }
 
-    fn either<'n>(&self, name: &'n str, not: &'n str) -> Result<(&'n str, Vec<&'a str>, bool), MalformedPolicy> {
+    fn either<'n>(
+        &self,
+        name: &'n str,
+        not: &'n str,
+    ) -> Result<(&'n str, Vec<&'a str>, bool), MalformedPolicy> {
         let (name, json, all_but) = self.one_of(name, not)?;
         Ok((name, json.texts(&self.path(name))?, all_but))
     }
@@ -255,7 +262,9 @@ impl<'a> Elements<'a> {
                 let values = values.iter().map(|value| plain(value, &at)).collect::<Result<Vec<_>, _>>()?;
                 let condition = Condition::parse(operator, key, &values, rules.variables).map_err(refused)?;
                 if keys::is_unsupported(condition.key()) {
-                    return Err(refused("this condition key is not supported: there are no networks of AWS".into()));
+                    return Err(refused(
+                        "this condition key is not supported: there are no networks of AWS".into(),
+                    ));
                 }
                 if rules.bucket.is_some() && !keys::is_known(condition.key()) {
                     return Err(refused("S3 has no such condition key".into()));
@@ -296,7 +305,8 @@ fn plain<'a>(json: &'a Json, at: &str) -> Result<Cow<'a, str>, MalformedPolicy> 
         Json::Number(text) => Ok(text.into()),
         Json::Bool(value) => Ok(if *value { "true" } else { "false" }.into()),
         Json::Null | Json::List(_) | Json::Object(_) => {
-            let message = format!("must have strings, numbers or booleans as values, but has {}", json.kind());
+            let message =
+                format!("must have strings, numbers or booleans as values, but has {}", json.kind());
             Err(MalformedPolicy::new(Flaw::Type, at, message))
         }
     }

@@ -25,7 +25,8 @@ const BOB: Principal<'static> = Principal {
 fn policies() -> (Policy, Policy) {
     let own = |number: usize| {
         format!(
-            r#"{{"Sid":"own{number}","Effect":"Allow","Action":["s3:GetObject","s3:PutObject","s3:ListBucket"],
+            r#"{{"Sid":"own{number}","Effect":"Allow",
+            "Action":["s3:GetObject","s3:PutObject","s3:ListBucket"],
             "Resource":["arn:aws:s3:::other{number}","arn:aws:s3:::b/home{number}/${{aws:username}}/*"],
             "Condition":{{"StringLike":{{"s3:prefix":["a{number}/*","b{number}/*"]}}}}}}"#
         )
@@ -42,7 +43,8 @@ fn policies() -> (Policy, Policy) {
             "Action":["s3:GetObject","s3:GetObjectTagging"],
             "Resource":["arn:aws:s3:::b/logs{number}/*","arn:aws:s3:::b/home/*/data"],
             "Condition":{{"NotIpAddress":{{"aws:SourceIp":["10.0.0.0/8","192.168.0.0/16"]}},
-            "Bool":{{"aws:SecureTransport":"false"}},"StringEquals":{{"s3:ExistingObjectTag/team":"red"}}}}}}"#
+            "Bool":{{"aws:SecureTransport":"false"}},
+            "StringEquals":{{"s3:ExistingObjectTag/team":"red"}}}}}}"#
         )
     };
     let last = r#"{"Effect":"Allow","Action":"s3:Get*","Resource":"arn:aws:s3:::b/home/${aws:username}/*",

@@ -2,7 +2,8 @@
 
 use causeway_policy::{Flaw, MAX_BUCKET_POLICY_BYTES, MalformedPolicy, Policy};
 
-const GOOD: &str = r#""Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*""#;
+const GOOD: &str =
+    r#""Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*""#;
 
 fn bucket(text: &str) -> Result<Policy, MalformedPolicy> {
     Policy::bucket(text, "b")
@@ -20,7 +21,8 @@ fn flaw(statement: &str) -> (Flaw, String) {
 fn a_policy_is_accepted_with_one_statement_or_a_list_of_them() {
     let policy = bucket(&format!(r#"{{"Id":"x","Statement":{{{GOOD}}}}}"#)).expect("a policy");
     assert_eq!((policy.id(), policy.statements().len()), (Some("x"), 1));
-    let two = format!(r#"{{"Version":"2008-10-17","Statement":[{{"Sid":"a",{GOOD}}},{{"Sid":"b",{GOOD}}}]}}"#);
+    let two =
+        format!(r#"{{"Version":"2008-10-17","Statement":[{{"Sid":"a",{GOOD}}},{{"Sid":"b",{GOOD}}}]}}"#);
     assert_eq!(bucket(&two).expect("a policy").statements()[1].sid(), Some("b"));
 }
 
@@ -87,7 +89,10 @@ fn each_element_of_a_statement_is_checked_and_the_error_says_where() {
 #[test]
 fn principals_are_named_as_a_whole() {
     let with = |principal: &str| {
-        let text = format!(r#"{{"Statement":[{{{}}}]}}"#, GOOD.replace(r#""Principal":"*""#, &format!(r#""Principal":{principal}"#)));
+        let text = format!(
+            r#"{{"Statement":[{{{}}}]}}"#,
+            GOOD.replace(r#""Principal":"*""#, &format!(r#""Principal":{principal}"#))
+        );
         bucket(&text).map(|_| ()).map_err(|error| error.flaw)
     };
     for good in [
@@ -150,7 +155,8 @@ fn conditions_are_checked_with_their_values() {
 #[test]
 fn a_policy_is_public_unless_fixed_values_say_who_or_from_where() {
     let is_public = |changed: &str, condition: &str| {
-        let text = format!(r#"{{"Version":"2012-10-17","Statement":[{{{changed},"Condition":{{{condition}}}}}]}}"#);
+        let text =
+            format!(r#"{{"Version":"2012-10-17","Statement":[{{{changed},"Condition":{{{condition}}}}}]}}"#);
         bucket(&text).expect(condition).is_public()
     };
     assert!(is_public(GOOD, ""));

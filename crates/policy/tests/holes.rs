@@ -42,7 +42,10 @@ fn for_any_value_is_false_without_a_value_even_when_negated() {
         assert!(!holds(&condition, &[]), "{operator}");
         assert!(!holds(&condition, &[("aws:TagKeys", "")]), "{operator}");
     }
-    assert!(holds(r#""ForAnyValue:StringNotEquals":{"aws:TagKeys":"a"}"#, &[("aws:TagKeys", "a"), ("aws:TagKeys", "b")]));
+    assert!(holds(
+        r#""ForAnyValue:StringNotEquals":{"aws:TagKeys":"a"}"#,
+        &[("aws:TagKeys", "a"), ("aws:TagKeys", "b")]
+    ));
     assert!(holds(r#""ForAnyValue:StringEqualsIfExists":{"aws:TagKeys":"a"}"#, &[]));
 }
 
@@ -142,7 +145,8 @@ fn a_wildcard_in_the_value_of_a_variable_is_a_plain_character() {
 fn not_principal_with_deny_needs_the_account_beside_the_user() {
     let denies = |named: &str, sender: Principal<'_>| {
         let deny = bucket(&format!(
-            r#"{{"Effect":"Deny","NotPrincipal":{{"AWS":[{named}]}},"Action":"s3:*","Resource":"arn:aws:s3:::b/*"}}"#
+            r#"{{"Effect":"Deny","NotPrincipal":{{"AWS":[{named}]}},"Action":"s3:*",
+                "Resource":"arn:aws:s3:::b/*"}}"#
         ));
         let asked = Asked { bucket: Some(&deny), ..Asked::by(sender, "s3:GetObject", OBJECT) };
         matches!(asked.decision(|decision| matches!(decision, Decision::Deny(_))), true)
@@ -179,9 +183,13 @@ fn the_name_of_a_deleted_user_gives_nothing_to_the_next_one_with_that_name() {
         r#"{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:user/bob"},
             "Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}"#,
     );
-    assert_eq!(allow.named_principals().into_iter().collect::<Vec<_>>(), ["arn:aws:iam::111111111111:user/bob"]);
-    let is_allowed =
-        |policy: &Policy| Asked { bucket: Some(policy), ..Asked::by(BOB, "s3:GetObject", OBJECT) }.is_allowed();
+    assert_eq!(
+        allow.named_principals().into_iter().collect::<Vec<_>>(),
+        ["arn:aws:iam::111111111111:user/bob"]
+    );
+    let is_allowed = |policy: &Policy| {
+        Asked { bucket: Some(policy), ..Asked::by(BOB, "s3:GetObject", OBJECT) }.is_allowed()
+    };
     assert!(is_allowed(&allow));
     assert!(is_allowed(&allow.clone().pin(|_| Some(BOB.id.to_owned()))));
     assert!(!is_allowed(&allow.clone().pin(|_| Some("AIDAOLDBOB1111111".to_owned()))));
@@ -197,7 +205,8 @@ fn the_name_of_a_deleted_user_gives_nothing_to_the_next_one_with_that_name() {
 fn an_anonymous_request_is_allowed_by_a_bucket_policy_for_everybody_only() {
     let allow = |principal: &str| {
         bucket(&format!(
-            r#"{{"Effect":"Allow","Principal":{principal},"Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}"#
+            r#"{{"Effect":"Allow","Principal":{principal},"Action":"s3:GetObject",
+                "Resource":"arn:aws:s3:::b/*"}}"#
         ))
     };
     let is_allowed = |principal: &str, action: &str| {
@@ -220,7 +229,8 @@ fn a_deny_of_the_role_outlives_every_session() {
                 "Action":"s3:*","Resource":"arn:aws:s3:::b/*"}"#,
         ),
     );
-    let asked = Asked { identity: Some(&deny), bucket: Some(&all), ..Asked::by(SESSION, "s3:GetObject", OBJECT) };
+    let asked =
+        Asked { identity: Some(&deny), bucket: Some(&all), ..Asked::by(SESSION, "s3:GetObject", OBJECT) };
     asked.decision(|decision| {
         let Decision::Deny(at) = decision else { panic!("{decision}") };
         assert_eq!((at.source, at.policy, at.number, at.sid), (Source::Identity, "identity", 1, Some("No")));
@@ -259,7 +269,8 @@ fn boundaries_and_sessions_narrow_all_but_grants_to_exactly_the_sender() {
     let (all, none) = (under(""), identity(r#"{"Effect":"Allow","Action":"s3:PutObject","Resource":"*"}"#));
     let allow = |principal: &str| {
         bucket(&format!(
-            r#"{{"Effect":"Allow","Principal":{principal},"Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}"#
+            r#"{{"Effect":"Allow","Principal":{principal},"Action":"s3:GetObject",
+                "Resource":"arn:aws:s3:::b/*"}}"#
         ))
     };
     let (user, everyone) = (allow(r#"{"AWS":"arn:aws:iam::111111111111:user/bob"}"#), allow(r#""*""#));
@@ -271,7 +282,8 @@ fn boundaries_and_sessions_narrow_all_but_grants_to_exactly_the_sender() {
     bob.decision(|decision| assert_eq!(decision, Decision::Implicit(Missing::Boundary)));
     assert!(Asked { bucket: Some(&user), ..bob }.is_allowed());
     assert!(!Asked { bucket: Some(&everyone), ..bob }.is_allowed());
-    let held = Asked { identity: Some(&all), session: Some(&none), ..Asked::by(SESSION, "s3:GetObject", OBJECT) };
+    let held =
+        Asked { identity: Some(&all), session: Some(&none), ..Asked::by(SESSION, "s3:GetObject", OBJECT) };
     held.decision(|decision| assert_eq!(decision, Decision::Implicit(Missing::Session)));
     assert!(!Asked { bucket: Some(&role), ..held }.is_allowed());
     assert!(Asked { bucket: Some(&session), ..held }.is_allowed());
@@ -280,9 +292,11 @@ fn boundaries_and_sessions_narrow_all_but_grants_to_exactly_the_sender() {
 #[test]
 fn the_owner_is_denied_by_its_own_policy_but_can_always_replace_it() {
     let deny = bucket(
-        r#"{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::b","arn:aws:s3:::b/*"]}"#,
+        r#"{"Effect":"Deny","Principal":"*","Action":"s3:*",
+            "Resource":["arn:aws:s3:::b","arn:aws:s3:::b/*"]}"#,
     );
-    let asks = |sender, action, resource| Asked { bucket: Some(&deny), ..Asked::by(sender, action, resource) };
+    let asks =
+        |sender, action, resource| Asked { bucket: Some(&deny), ..Asked::by(sender, action, resource) };
     assert!(!asks(root(), "s3:GetObject", OBJECT).is_allowed());
     for action in ["s3:PutBucketPolicy", "s3:GetBucketPolicy", "s3:DeleteBucketPolicy"] {
         assert!(asks(root(), action, "arn:aws:s3:::b").is_allowed(), "{action}");

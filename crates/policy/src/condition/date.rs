@@ -37,7 +37,8 @@ fn clock(text: &str) -> Option<(Time, UtcOffset)> {
         ("Z" | "z", "") => UtcOffset::UTC,
         (sign @ ("+" | "-"), rest) => {
             let (hours, minutes) = rest.split_once(':')?;
-            let (hours, minutes) = (i8::try_from(number(hours, 2)?).ok()?, i8::try_from(number(minutes, 2)?).ok()?);
+            let (hours, minutes) =
+                (i8::try_from(number(hours, 2)?).ok()?, i8::try_from(number(minutes, 2)?).ok()?);
             let sign = if sign == "-" { -1 } else { 1 };
             UtcOffset::from_hms(sign * hours, sign * minutes, 0).ok()?
         }

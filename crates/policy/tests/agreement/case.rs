@@ -122,7 +122,8 @@ const RESOURCES: &[&str] = &[
     "arn:aws:s3:::b/${aws:TagKeys}",
     "arn:aws:s3:::b/${s3:prefix}*",
 ];
-const OTHER_RESOURCES: &[&str] = &["arn:aws:s3:::other/*", "arn:aws:iam::111111111111:user/*", "arn:aws:s3:*:*:*"];
+const OTHER_RESOURCES: &[&str] =
+    &["arn:aws:s3:::other/*", "arn:aws:iam::111111111111:user/*", "arn:aws:s3:*:*:*"];
 const ASKED_FOR: &[&str] = &[
     "arn:aws:s3:::b",
     "arn:aws:s3:::b/home/bob/x",
@@ -174,7 +175,8 @@ const TEXTS: &[&str] = &[
     "*",
     "${aws:TagKeys, 'k'}",
 ];
-const NUMBERS: &[&str] = &["0", "5", "10", "10.5", "-3", "9007199254740992", "9007199254740993", "05", "10.50", "-0"];
+const NUMBERS: &[&str] =
+    &["0", "5", "10", "10.5", "-3", "9007199254740992", "9007199254740993", "05", "10.50", "-0"];
 const DATES: &[&str] = &[
     "2020-01-01T00:00:00Z",
     "2020-01-01T01:00:00+01:00",
@@ -263,7 +265,8 @@ pub fn sender(random: &mut Random) -> Sender {
         2 => vec![("team".into(), "a".into()), ("TEAM".into(), "b".into())],
         _ => vec![],
     };
-    let known = Sender { canonical: format!("canonical{account}"), account: account.clone(), tags, ..empty() };
+    let known =
+        Sender { canonical: format!("canonical{account}"), account: account.clone(), tags, ..empty() };
     match random.below(8) {
         0 => empty(),
         1 => Sender { kind: Kind::Root, arn: format!("arn:aws:iam::{account}:root"), ..known },
@@ -405,8 +408,17 @@ pub fn case(random: &mut Random) -> Case {
     let mut context: Vec<(String, String)> = Vec::new();
     for _ in 0..random.below(9) {
         // The sender's own keys are not the client's to set.
-        let key = random.pick(&["s3:prefix", "aws:SourceIp", "aws:TagKeys", "aws:tagkeys", "s3:max-keys",
-            "aws:CurrentTime", "aws:SecureTransport", "aws:SourceArn", "s3:x-amz-acl"]);
+        let key = random.pick(&[
+            "s3:prefix",
+            "aws:SourceIp",
+            "aws:TagKeys",
+            "aws:tagkeys",
+            "s3:max-keys",
+            "aws:CurrentTime",
+            "aws:SecureTransport",
+            "aws:SourceArn",
+            "s3:x-amz-acl",
+        ]);
         let is_multiple = key.eq_ignore_ascii_case("aws:TagKeys") || random.one_in(20);
         if is_multiple || !context.iter().any(|(other, _)| other.eq_ignore_ascii_case(key)) {
             let value = if random.one_in(3) { random.text("ab") } else { random.pick(GIVEN).to_owned() };
@@ -415,7 +427,10 @@ pub fn case(random: &mut Random) -> Case {
     }
     let pins = random.one_in(3).then(|| {
         let pinned = [
-            ("arn:aws:iam::111111111111:user/bob", random.pick(&[Some("AIDABOB1111111111"), Some("AIDAOLDBOB"), None])),
+            (
+                "arn:aws:iam::111111111111:user/bob",
+                random.pick(&[Some("AIDABOB1111111111"), Some("AIDAOLDBOB"), None]),
+            ),
             ("arn:aws:iam::111111111111:role/r", random.pick(&[Some(ROLE_ID), None])),
             ("arn:aws:iam::222222222222:user/eve", Some("AIDAEVE2222222222")),
         ];

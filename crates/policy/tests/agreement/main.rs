@@ -4,10 +4,12 @@
 
 mod case;
 mod oracle;
+mod values;
 
 use case::{Case, Kind, Random, Sender};
 use causeway_policy::{
-    Action, Attached, Context, Decision, Ground, MalformedPolicy, Policies, Policy, Principal, PrincipalKind, Request,
+    Action, Attached, Context, Decision, Ground, MalformedPolicy, Policies, Policy, Principal, PrincipalKind,
+    Request,
 };
 use oracle::Verdict;
 use std::time::Instant;
@@ -16,7 +18,9 @@ const CASES: usize = 20_000;
 const SEED: u64 = 0x00ca_05e7_a711_ce00;
 
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 
 fn principal<'a>(sender: &'a Sender, tags: &'a [(&'a str, &'a str)]) -> Principal<'a> {
@@ -56,7 +60,9 @@ fn parse(case: &Case) -> Result<Parsed, MalformedPolicy> {
     };
     let bucket = case.bucket.as_ref().map(|policy| Policy::bucket(&policy.to_string(), "b")).transpose()?;
     let pinned = |policy: Policy| match &case.pins {
-        Some(pins) => policy.pin(|arn| pins.iter().find(|(other, _)| other == arn).and_then(|(_, id)| id.clone())),
+        Some(pins) => {
+            policy.pin(|arn| pins.iter().find(|(other, _)| other == arn).and_then(|(_, id)| id.clone()))
+        }
         None => policy,
     };
     Ok(Parsed {
@@ -116,7 +122,8 @@ fn compare(case: &Case) -> Result<&'static str, MalformedPolicy> {
 
 #[test]
 fn both_evaluators_decide_alike() {
-    let cases = number("CAUSEWAY_POLICY_CASES").map_or(CASES, |cases| usize::try_from(cases).expect("a count"));
+    let cases =
+        number("CAUSEWAY_POLICY_CASES").map_or(CASES, |cases| usize::try_from(cases).expect("a count"));
     let seed = number("CAUSEWAY_POLICY_SEED").unwrap_or(SEED);
     println!("{cases} cases, CAUSEWAY_POLICY_SEED={seed}");
     let began = Instant::now();

@@ -4,7 +4,10 @@
 //! Written from the IAM User Guide alone: "Policy evaluation logic", "Condition operators", "Multivalued
 //! context keys", "Policy variables", and the pages about each element.
 
-use crate::case::{Case, Kind, Sender};
+use crate::{
+    case::{Case, Kind, Sender},
+    values::{dates, decimals, network, unbase},
+};
 use serde_json::Value;
 use std::{cmp::Ordering, net::IpAddr};
 
@@ -80,7 +83,8 @@ pub fn allows(case: &Case, name: &str, number: usize) -> bool {
 
 pub fn is_public(policy: &Value) -> bool {
     statements(policy).iter().any(|statement| {
-        let everyone = statement["Principal"] == "*" || listed(&statement["Principal"]["AWS"]).contains(&"*".into());
+        let everyone =
+            statement["Principal"] == "*" || listed(&statement["Principal"]["AWS"]).contains(&"*".into());
         statement["Effect"] == "Allow" && everyone && !is_narrowed(policy, statement)
     })
 }
@@ -222,7 +226,10 @@ fn speaks(policy: &Value, statement: &Value, case: &Case, keys: &[(String, Vec<S
     let version_2012 = policy["Version"] == "2012-10-17";
     let has_action = |element: &str| {
         listed(&statement[element]).iter().any(|action| {
-            like(&signs(&action.to_lowercase(), true, false, keys).expect("no variables"), &chars(&case.action.to_lowercase()))
+            like(
+                &signs(&action.to_lowercase(), true, false, keys).expect("no variables"),
+                &chars(&case.action.to_lowercase()),
+            )
         })
     };
     let has_resource = |element: &str| {
@@ -271,13 +278,16 @@ fn names(element: &Value, case: &Case) -> Vec<&'static str> {
         if value == "*" {
             ways.push("everyone");
         }
-        if has_account(sender) && (value == sender.account || value == format!("arn:aws:iam::{}:root", sender.account)) {
+        if has_account(sender)
+            && (value == sender.account || value == format!("arn:aws:iam::{}:root", sender.account))
+        {
             ways.push("account");
         }
         if sender.kind == Kind::User && ((value == sender.arn && is_meant(&value)) || value == sender.id) {
             ways.push("user");
         }
-        if sender.kind == Kind::Session && ((value == sender.role && is_meant(&value)) || value == sender.id) {
+        if sender.kind == Kind::Session && ((value == sender.role && is_meant(&value)) || value == sender.id)
+        {
             ways.push("role");
         }
         if sender.kind == Kind::Session && value == sender.arn {
@@ -309,7 +319,13 @@ fn left_out(element: &Value, case: &Case) -> bool {
         }
 }
 
-fn holds(operator: &str, key: &str, wanted: &[String], variables: bool, keys: &[(String, Vec<String>)]) -> bool {
+fn holds(
+    operator: &str,
+    key: &str,
+    wanted: &[String],
+    variables: bool,
+    keys: &[(String, Vec<String>)],
+) -> bool {
     let mut name = operator.to_lowercase();
     let mut set = "";
     for prefix in ["forallvalues:", "foranyvalue:"] {
@@ -368,7 +384,8 @@ fn one(name: &str, value: &str, wanted: &str, variables: bool, keys: &[(String, 
         }
         "stringlike" => texts(true).is_some_and(|signs| like(&signs, &chars(value))),
         "bool" => {
-            ["true", "false"].contains(&value.to_lowercase().as_str()) && value.to_lowercase() == wanted.to_lowercase()
+            ["true", "false"].contains(&value.to_lowercase().as_str())
+                && value.to_lowercase() == wanted.to_lowercase()
         }
         "binaryequals" => unbase(value).is_some() && unbase(value) == unbase(wanted),
         "ipaddress" => match (value.parse::<IpAddr>(), network(wanted)) {
@@ -474,105 +491,4 @@ fn arn_like(pattern: &str, text: &str, variables: bool, keys: &[(String, Vec<Str
         return like(&signs, &chars(text));
     }
     (0..6).all(|i| like(&patterns[i], &chars(texts[i])))
-}
-
-/// Bits of an address as texts of 0 and 1, and how many of them count.
-fn network(text: &str) -> Option<(String, usize)> {
-    let (address, prefix) = match text.split_once('/') {
-        Some((address, prefix)) => (address, Some(prefix.parse::<usize>().ok()?)),
-        None => (text, None),
-    };
-    let bits: String = match address.parse::<IpAddr>().ok()? {
-        IpAddr::V4(v4) => v4.octets().iter().map(|byte| format!("{byte:08b}")).collect(),
-        IpAddr::V6(v6) => v6.octets().iter().map(|byte| format!("{byte:08b}")).collect(),
-    };
-    let prefix = prefix.unwrap_or(bits.len());
-    let mapped = format!("{}{}", "0".repeat(80), "1".repeat(16));
-    match bits.strip_prefix(&mapped) {
-        Some(rest) if prefix >= 96 => Some((rest.to_owned(), prefix - 96)),
-        _ => Some((bits, prefix)),
-    }
-}
-
-fn decimals(a: &str, b: &str) -> Option<Ordering> {
-    let padded = |text: &str| -> Option<(bool, String)> {
-        let digits = text.trim_start_matches(['-', '+']);
-        let (integer, fraction) = match digits.split_once('.') {
-            Some((_, "")) => return None,
-            Some((integer, fraction)) => (integer, fraction),
-            None => (digits, ""),
-        };
-        let all = format!("{integer}{fraction}");
-        if integer.is_empty() || !all.chars().all(|c| c.is_ascii_digit()) || text.len() - digits.len() > 1 {
-            return None;
-        }
-        let all = format!("{integer:0>30}{fraction:0<12}");
-        Some((text.starts_with('-') && all.contains(|c| c != '0'), all))
-    };
-    let ((a_negative, a), (b_negative, b)) = (padded(a)?, padded(b)?);
-    Some(match (a_negative, b_negative) {
-        (false, false) => a.cmp(&b),
-        (true, true) => b.cmp(&a),
-        (true, false) => Ordering::Less,
-        (false, true) => Ordering::Greater,
-    })
-}
-
-fn dates(a: &str, b: &str) -> Option<Ordering> {
-    Some(seconds(a)?.cmp(&seconds(b)?))
-}
-
-/// Seconds since 1970, counted year by year.
-fn seconds(text: &str) -> Option<i64> {
-    if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()) {
-        return text.parse().ok();
-    }
-    let mut numbers = Vec::new();
-    for piece in text.split(|c: char| !c.is_ascii_digit()).filter(|piece| !piece.is_empty()) {
-        numbers.push(piece.parse::<i64>().ok()?);
-    }
-    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
-    let known = [
-        "9999-99",
-        "9999-99-99",
-        "9999-99-99T99:99Z",
-        "9999-99-99T99:99:99Z",
-        "9999-99-99T99:99:99+99:99",
-        "9999-99-99T99:99:99-99:99",
-    ];
-    if !known.contains(&shape.as_str()) {
-        return None;
-    }
-    let at = |index: usize, default: i64| numbers.get(index).copied().unwrap_or(default);
-    let is_leap = |year: i64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    let months = |year: i64| [31, if is_leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let (year, month, day) = (numbers[0], at(1, 1), at(2, 1));
-    if !(1..=12).contains(&month) || day < 1 || day > months(year)[month as usize - 1] || year < 1970 {
-        return None;
-    }
-    let mut days = (1970..year).map(|year| if is_leap(year) { 366 } else { 365 }).sum::<i64>();
-    days += months(year)[..month as usize - 1].iter().sum::<i64>() + day - 1;
-    let offset = (at(6, 0) * 3600 + at(7, 0) * 60) * if shape.contains("9+9") { 1 } else { -1 };
-    if at(3, 0) > 23 || at(4, 0) > 59 || at(5, 0) > 59 {
-        return None;
-    }
-    Some(days * 86_400 + at(3, 0) * 3600 + at(4, 0) * 60 + at(5, 0) - offset)
-}
-
-fn unbase(text: &str) -> Option<Vec<bool>> {
-    const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    if text.len() % 4 != 0 {
-        return None;
-    }
-    let digits = text.trim_end_matches('=');
-    let mut bits = Vec::new();
-    for digit in digits.chars() {
-        let value = DIGITS.find(digit)?;
-        bits.extend((0..6).rev().map(|bit| value >> bit & 1 == 1));
-    }
-    let spare = bits.len() % 8;
-    if text.len() - digits.len() > 2 || bits.split_off(bits.len() - spare).contains(&true) {
-        return None;
-    }
-    Some(bits)
 }

@@ -1,6 +1,8 @@
 //! One request with its policies, written briefly.
 
-use causeway_policy::{Action, Attached, Context, Decision, Policies, Policy, Principal, PrincipalKind, Request};
+use causeway_policy::{
+    Action, Attached, Context, Decision, Policies, Policy, Principal, PrincipalKind, Request,
+};
 
 pub const BOB: Principal<'static> = Principal {
     kind: PrincipalKind::User,
@@ -37,7 +39,14 @@ pub fn mallory() -> Principal<'static> {
 
 /// The account that owns the bucket.
 pub fn root() -> Principal<'static> {
-    Principal { kind: PrincipalKind::Root, arn: "arn:aws:iam::111111111111:root", id: "", name: "", tags: &[], ..BOB }
+    Principal {
+        kind: PrincipalKind::Root,
+        arn: "arn:aws:iam::111111111111:root",
+        id: "",
+        name: "",
+        tags: &[],
+        ..BOB
+    }
 }
 
 fn document(statement: &str) -> String {
@@ -68,7 +77,16 @@ pub struct Asked<'a> {
 impl<'a> Asked<'a> {
     /// Without any policy, about a bucket of account 111111111111.
     pub fn by(sender: Principal<'a>, action: &'a str, resource: &'a str) -> Self {
-        Self { sender, action, resource, keys: &[], identity: None, boundary: None, session: None, bucket: None }
+        Self {
+            sender,
+            action,
+            resource,
+            keys: &[],
+            identity: None,
+            boundary: None,
+            session: None,
+            bucket: None,
+        }
     }
 
     pub fn decision<T>(&self, look: impl FnOnce(Decision<'_>) -> T) -> T {
@@ -76,7 +94,8 @@ impl<'a> Asked<'a> {
             policy.map(|policy| Attached { name, policy })
         }
         let identity: Vec<_> = named("identity", self.identity).into_iter().collect();
-        let session: Option<Vec<_>> = self.session.map(|policy| named("session", Some(policy)).into_iter().collect());
+        let session: Option<Vec<_>> =
+            self.session.map(|policy| named("session", Some(policy)).into_iter().collect());
         let mut context = Context::new();
         for (key, value) in self.keys {
             context.add(*key, *value);
