@@ -336,4 +336,6 @@ fn numbers_and_dates_are_compared_as_such() {
     assert!(date("Equals", "2020-01-01T01:30:00+01:30", "2020-01-01T00:00:00Z"));
     assert!(date("LessThan", "2020-01-01", "2019-12-31T23:59:59.999Z"));
     assert!(!date("LessThan", "2020-01-01", "2019-02-29T00:00:00Z"), "there is no such day");
+    assert!(date("GreaterThan", "2020-01-01", "9007199254740993"), "any number of seconds is a date");
+    assert!(!date("LessThan", "2020-01-01", "-3"), "a negative number is none");
 }
