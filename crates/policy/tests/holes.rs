@@ -149,7 +149,7 @@ fn not_principal_with_deny_needs_the_account_beside_the_user() {
                 "Resource":"arn:aws:s3:::b/*"}}"#
         ));
         let asked = Asked { bucket: Some(&deny), ..Asked::by(sender, "s3:GetObject", OBJECT) };
-        matches!(asked.decision(|decision| matches!(decision, Decision::Deny(_))), true)
+        asked.decision(|decision| matches!(decision, Decision::Deny(_)))
     };
     let (user, account) = (r#""arn:aws:iam::111111111111:user/bob""#, r#""111111111111""#);
     let both = format!("{user},{account}");

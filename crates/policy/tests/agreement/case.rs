@@ -246,6 +246,19 @@ const GIVEN: &[&str] = &[
     "${aws:username}",
 ];
 
+/// Words in the names of operators, keys of their type, and values of these.
+const TYPED: &[(&str, &str, &[&str])] = &[
+    ("numeric", "s3:max-keys", &["0", "5", "9", "10", "10.50", "-3", "9007199254740993", "1e1"]),
+    ("date", "aws:CurrentTime", &["2020-01-01T00:00:00Z", "2020-02-29T00:00:01+00:00", "1577836800"]),
+    ("bool", "aws:SecureTransport", &["true", "false", "TRUE"]),
+    (
+        "ipaddress",
+        "aws:SourceIp",
+        &["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1", "192.0.2.1", "10.1.2.3, ::1"],
+    ),
+    ("arn", "aws:SourceArn", &["arn:aws:s3:::b", "arn:aws:s3:::c", "arn:aws:iam::222222222222:user/eve"]),
+];
+
 pub fn sender(random: &mut Random) -> Sender {
     let empty = || Sender {
         kind: Kind::Anonymous,
@@ -355,10 +368,16 @@ fn condition(random: &mut Random) -> (String, String, Value) {
         1 => name.insert_str(0, "ForAnyValue:"),
         _ => {}
     }
+    // Half of the keys have values of the operator's type.
+    let typed = TYPED.iter().find(|(kind, ..)| name.to_lowercase().contains(kind));
+    let key = match typed {
+        Some((_, key, _)) if random.one_in(2) => key,
+        _ => random.pick(KEYS),
+    };
     if random.one_in(8) {
         name = name.to_lowercase();
     }
-    (name, random.pick(KEYS).into(), values)
+    (name, key.into(), values)
 }
 
 fn statement(random: &mut Random, of_bucket: bool, number: usize) -> Value {
@@ -421,7 +440,12 @@ pub fn case(random: &mut Random) -> Case {
         ]);
         let is_multiple = key.eq_ignore_ascii_case("aws:TagKeys") || random.one_in(20);
         if is_multiple || !context.iter().any(|(other, _)| other.eq_ignore_ascii_case(key)) {
-            let value = if random.one_in(3) { random.text("ab") } else { random.pick(GIVEN).to_owned() };
+            let typed = TYPED.iter().find(|(_, other, _)| *other == key);
+            let value = match typed {
+                Some((.., values)) if random.one_in(2) => random.pick(values).to_owned(),
+                _ if random.one_in(3) => random.text("ab"),
+                _ => random.pick(GIVEN).to_owned(),
+            };
             context.push((key.to_owned(), value));
         }
     }

@@ -88,7 +88,7 @@ fn seconds(text: &str) -> Option<i64> {
 
 pub fn unbase(text: &str) -> Option<Vec<bool>> {
     const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    if text.len() % 4 != 0 {
+    if !text.len().is_multiple_of(4) {
         return None;
     }
     let digits = text.trim_end_matches('=');
