@@ -29,6 +29,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("model", &[]),
     // The syntax of storage protocols.
     ("xml", &[]),
+    // Who is allowed what: IAM and bucket policies, without any I/O.
+    ("policy", &[]),
     // The contract of one bucket's storage, and what its implementations share.
     ("store", &["model"]),
     // What S3 remembers and storage cannot.

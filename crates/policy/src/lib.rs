@@ -1,0 +1,48 @@
+//! IAM and bucket policies: parsed once, and decided for each request.
+//!
+//! Pure logic: it reads no clock, no file and no socket, and stores nothing. The caller keeps the texts of
+//! policies, and says who sends a request and what its condition keys are.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `document` | a policy as a whole: version, size, statements |
+//! | `statement` | one statement, and whether it speaks of a request |
+//! | `principal`, `action`, `resource`, `condition` | one element of a statement each |
+//! | `keys` | which condition keys there are |
+//! | `pattern`, `arn` | wildcards and policy variables |
+//! | `json`, `error` | the syntax below, and what is wrong with a document |
+//! | `request`, `context` | what is decided |
+//! | `evaluate`, `decision` | who wins, and the answer |
+//! | `public` | whether a policy is public |
+//!
+//! Invariants:
+//! - what no statement allows is denied, and a statement that denies always wins;
+//! - a document that is not understood completely is refused, never read in part.
+
+#![warn(unreachable_pub)]
+
+mod action;
+mod arn;
+mod condition;
+mod context;
+mod decision;
+mod document;
+mod error;
+mod evaluate;
+mod json;
+mod keys;
+mod pattern;
+mod principal;
+mod public;
+mod request;
+mod resource;
+mod statement;
+
+pub use action::Action;
+pub use context::Context;
+pub use decision::{At, Decision, Ground, Missing, Source};
+pub use document::{MAX_BUCKET_POLICY_BYTES, MAX_IDENTITY_POLICY_CHARACTERS, Policy};
+pub use error::{Flaw, MalformedPolicy};
+pub use evaluate::{Attached, Policies};
+pub use request::{Principal, PrincipalKind, Request};
+pub use statement::{Effect, Statement};
