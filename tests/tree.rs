@@ -69,8 +69,14 @@ async fn open(
         None => {
             let owner = Owner { id: "o".into(), display_name: "o".into() };
             let (created, place) = (Timestamp::now(), name.to_string());
-            let bucket =
-                NewBucket { name, owner, created, tenant: Default::default(), backend: "b".into(), place };
+            let bucket = NewBucket {
+                name,
+                owner,
+                created,
+                tenant: Default::default(),
+                backend: "b".into(),
+                location: place,
+            };
             let record = catalog.create_bucket(bucket).await.expect("is made");
             if is_new {
                 backend.create(&record).await.expect("is made");

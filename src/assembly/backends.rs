@@ -135,8 +135,8 @@ fn s3(s3: &config::S3Backend) -> Result<S3Settings, StoreError> {
         shared: s3.bucket.clone(),
         credentials,
         project: None,
-        conditional_writes: told(s3.conditional_writes),
-        checksums: told(s3.checksums),
+        conditional_writes: promised(s3.conditional_writes),
+        checksums: promised(s3.checksums),
         wire: wire(&s3.http),
     })
 }
@@ -420,7 +420,7 @@ fn keys(
     }
 }
 
-fn told(promise: Promise) -> Option<bool> {
+fn promised(promise: Promise) -> Option<bool> {
     match promise {
         Promise::Auto => None,
         Promise::Kept => Some(true),

@@ -11,7 +11,7 @@ use crate::{
     cache::{CachedBackend, Count, DataCache, DataSettings, Freshness, MetadataCache},
     config::Settings,
     telemetry::{
-        caches::{Asked, Reading},
+        caches::{CacheRequests, Reading},
         metrics::Metrics,
     },
 };
@@ -92,6 +92,12 @@ impl Caches {
     }
 }
 
-fn asked(Count { backend, bucket, kind, outcome, times }: Count) -> Asked {
-    Asked { backend, bucket: bucket.to_string(), kind: kind.as_str(), outcome: outcome.as_str(), times }
+fn asked(Count { backend, bucket, kind, outcome, times }: Count) -> CacheRequests {
+    CacheRequests {
+        backend,
+        bucket: bucket.to_string(),
+        kind: kind.as_str(),
+        outcome: outcome.as_str(),
+        times,
+    }
 }

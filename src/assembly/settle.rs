@@ -59,9 +59,9 @@ fn placed(settings: &Settings, credentials: &Credentials, setup: &Setup) -> (Vec
         // The backend that could not be opened was already reported.
         let Ok(on) = setup.backend(backend) else { continue };
         let named = configured.owner.as_deref().and_then(|name| owner(settings, credentials, name));
-        match on.place_at(name, configured.remote.as_deref(), configured.place()) {
-            Ok(place) => {
-                let bucket = new_bucket(name, named.as_ref().unwrap_or(steward), backend, place);
+        match on.location_at(name, configured.remote.as_deref(), configured.location()) {
+            Ok(location) => {
+                let bucket = new_bucket(name, named.as_ref().unwrap_or(steward), backend, location);
                 all.push(Wanted { bucket, named });
             }
             Err(error) => problems.push(failed(name, error.into())),
@@ -76,14 +76,14 @@ pub(crate) fn owner(settings: &Settings, credentials: &Credentials, name: &str) 
     Some(credentials.find(access_key.as_str())?.0.owner.clone())
 }
 
-fn new_bucket(name: &BucketName, owner: &Owner, backend: &str, place: String) -> NewBucket {
+fn new_bucket(name: &BucketName, owner: &Owner, backend: &str, location: String) -> NewBucket {
     NewBucket {
         name: name.clone(),
         owner: owner.clone(),
         created: Timestamp::now(),
         tenant: Default::default(),
         backend: backend.to_owned(),
-        place,
+        location,
     }
 }
 
@@ -165,14 +165,14 @@ pub(crate) async fn adopt(buckets: &Buckets) -> Result<(), StartError> {
             tracing::warn!(bucket = %name, backend = default, "what was there already is no bucket: there is no administrator to own it");
             continue;
         };
-        let place = backend.place_for(&name);
-        match unless_denied(&name, buckets.ensure(new_bucket(&name, owner, default, place)).await) {
+        let location = backend.location_for(&name);
+        match unless_denied(&name, buckets.ensure(new_bucket(&name, owner, default, location)).await) {
             Ok(Some(_)) => {
                 tracing::info!(bucket = %name, owner = %owner.display_name, "adopted a bucket that was there already")
             }
             Ok(None) => {}
             // It is inside a bucket of the configuration, or contains one.
-            Err(BucketError::PlaceTaken(_)) => {}
+            Err(BucketError::LocationTaken(_)) => {}
             Err(error @ BucketError::Foreign(_)) => {
                 tracing::warn!(bucket = %name, backend = default, %error, "a directory that was there already did not become a bucket");
             }
@@ -184,7 +184,7 @@ pub(crate) async fn adopt(buckets: &Buckets) -> Result<(), StartError> {
 
 fn failed(name: &BucketName, error: BucketError) -> StartError {
     match error {
-        BucketError::PlaceTaken(why) => StartError::new(format!("bucket '{name}': {why}: {SHARED}")),
+        BucketError::LocationTaken(why) => StartError::new(format!("bucket '{name}': {why}: {SHARED}")),
         error => StartError::caused(&Unfit::Bucket(name.clone(), error)),
     }
 }
@@ -221,8 +221,8 @@ mod tests {
         BucketName::parse(text).expect("a name")
     }
 
-    fn wanted(text: &str, place: &str, named: Option<&str>) -> Wanted {
-        let bucket = new_bucket(&name(text), &owner(named.unwrap_or("root")), "memory", place.to_owned());
+    fn wanted(text: &str, location: &str, named: Option<&str>) -> Wanted {
+        let bucket = new_bucket(&name(text), &owner(named.unwrap_or("root")), "memory", location.to_owned());
         Wanted { bucket, named: named.map(owner) }
     }
 

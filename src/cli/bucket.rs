@@ -1,6 +1,6 @@
 //! `causeway bucket list | validate | scan | scrub | add | adopt | remove | forget`.
 
-use super::{Configuration, FAILED, SENSELESS, catalog::Place, fail, prompt, report, say, wait};
+use super::{Configuration, FAILED, SENSELESS, catalog::CatalogArguments, fail, prompt, report, say, wait};
 use crate::{
     config::{self, Addition, EditError, SecretSource},
     operate::{self, Adoption, DataMemory, Done, Finding, Reply, Request, Scanned, ScrubCounts, inspect},
@@ -41,7 +41,7 @@ pub(super) enum Command {
         /// Scan the bucket of this name.
         name: String,
         #[command(flatten)]
-        place: Place,
+        place: CatalogArguments,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -56,7 +56,7 @@ pub(super) enum Command {
         /// Compare the bucket of this name.
         name: String,
         #[command(flatten)]
-        place: Place,
+        place: CatalogArguments,
         /// Read every object too, and compare its bytes with its ETag, its checksum and its size.
         #[arg(long)]
         bytes: bool,
@@ -76,7 +76,7 @@ pub(super) enum Command {
         /// Give the bucket this name for clients.
         name: String,
         #[command(flatten)]
-        place: Place,
+        place: CatalogArguments,
         /// Look on this backend [default: that of buckets created through S3].
         #[arg(long, value_name = "NAME")]
         backend: Option<String>,
@@ -98,7 +98,7 @@ pub(super) enum Command {
         /// Forget the bucket of this name.
         name: String,
         #[command(flatten)]
-        place: Place,
+        place: CatalogArguments,
     },
     /// Remove a bucket from the configuration. Its data stays where it is.
     Remove {
@@ -220,7 +220,7 @@ fn validate(name: &str, configuration: &Configuration, as_json: bool) -> Result<
     Ok(report::conclude(&found, as_json))
 }
 
-fn scan(bucket: String, place: &Place, as_json: bool) -> Result<ExitCode, ExitCode> {
+fn scan(bucket: String, place: &CatalogArguments, as_json: bool) -> Result<ExitCode, ExitCode> {
     let settings = place.settings()?;
     let is_watched = !as_json && std::io::stderr().is_terminal();
     let words = |Scanned { folders, objects, changed }| {
@@ -250,7 +250,7 @@ fn scan(bucket: String, place: &Place, as_json: bool) -> Result<ExitCode, ExitCo
 /// Maximum number of findings in a JSON document. The counts include all.
 const FINDINGS: usize = 10_000;
 
-fn scrub(bucket: String, place: &Place, bytes: bool, as_json: bool) -> Result<ExitCode, ExitCode> {
+fn scrub(bucket: String, place: &CatalogArguments, bytes: bool, as_json: bool) -> Result<ExitCode, ExitCode> {
     let settings = place.settings()?;
     let is_watched = !as_json && std::io::stderr().is_terminal();
     let mut findings: Vec<Finding> = Vec::new();
@@ -288,7 +288,7 @@ fn scrub(bucket: String, place: &Place, bytes: bool, as_json: bool) -> Result<Ex
 /// `at` is the backend, the remote bucket and the prefix, as far as they were given.
 fn adopt(
     bucket: String,
-    place: &Place,
+    place: &CatalogArguments,
     at: (Option<String>, Option<String>, Option<String>),
     owner: Option<String>,
 ) -> Result<ExitCode, ExitCode> {
@@ -312,7 +312,7 @@ fn adopt(
     }
 }
 
-fn forget(name: &str, place: &Place) -> Result<ExitCode, ExitCode> {
+fn forget(name: &str, place: &CatalogArguments) -> Result<ExitCode, ExitCode> {
     let settings = place.settings()?;
     if settings.buckets.keys().any(|known| known.as_str() == name) {
         return Err(fail(

@@ -23,7 +23,7 @@ pub(super) enum Command {
         /// Write lines of JSON to this file. "-" is standard output.
         file: PathBuf,
         #[command(flatten)]
-        place: Place,
+        place: CatalogArguments,
     },
     /// Import an exported catalog into a data directory, while no server uses it.
     ///
@@ -36,20 +36,20 @@ pub(super) enum Command {
         #[arg(long)]
         replace: bool,
         #[command(flatten)]
-        place: Place,
+        place: CatalogArguments,
     },
     /// Build the index that listings come from again, while no server runs.
     ///
     /// After an interruption, the next start of the server completes it.
     Rebuild {
         #[command(flatten)]
-        place: Place,
+        place: CatalogArguments,
     },
 }
 
 /// The catalog that a command is about.
 #[derive(Debug, clap::Args)]
-pub(super) struct Place {
+pub(super) struct CatalogArguments {
     #[command(flatten)]
     configuration: Configuration,
     /// Use this data directory of the server, instead of that of the configuration.
@@ -57,7 +57,7 @@ pub(super) struct Place {
     data: Option<String>,
 }
 
-impl Place {
+impl CatalogArguments {
     pub(super) fn settings(&self) -> Result<crate::config::Settings, ExitCode> {
         self.configuration.load_with(self.data.as_deref())
     }
@@ -74,7 +74,7 @@ pub(super) fn run(command: Command) -> ExitCode {
     done.unwrap_or_else(|code| code)
 }
 
-fn export(file: &Path, place: &Place) -> Result<ExitCode, ExitCode> {
+fn export(file: &Path, place: &CatalogArguments) -> Result<ExitCode, ExitCode> {
     let settings = place.settings()?;
     let failed = |error: io::Error| StartError::because(format_args!("writing {}", file.display()), error);
     let exported = wait(async {
@@ -90,7 +90,7 @@ fn export(file: &Path, place: &Place) -> Result<ExitCode, ExitCode> {
     exported.map(|()| ExitCode::SUCCESS).map_err(|error| fail(FAILED, error))
 }
 
-fn import(file: &Path, clash: Clash, place: &Place) -> Result<ExitCode, ExitCode> {
+fn import(file: &Path, clash: Clash, place: &CatalogArguments) -> Result<ExitCode, ExitCode> {
     let settings = place.settings()?;
     let imported = wait(operate::import(&settings, file, clash)).map_err(|error| fail(FAILED, error))?;
     let kept = if imported.kept > 0 {
@@ -102,7 +102,7 @@ fn import(file: &Path, clash: Clash, place: &Place) -> Result<ExitCode, ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-fn rebuild(place: &Place) -> Result<ExitCode, ExitCode> {
+fn rebuild(place: &CatalogArguments) -> Result<ExitCode, ExitCode> {
     let settings = place.settings()?;
     let mut failures = 0;
     let hear = async |bucket: &str, scanned: Result<Option<Scanned>, String>| match scanned {

@@ -1,9 +1,9 @@
 //! `causeway jobs`.
 
-use super::{FAILED, catalog::Place, fail, report, say, wait};
+use super::{FAILED, catalog::CatalogArguments, fail, report, say, wait};
 use crate::{
     model::Timestamp,
-    operate::{self, Done, JobState, JobsQuery, Reply, Request, State},
+    operate::{self, Done, JobState, JobStatus, JobsQuery, Reply, Request},
 };
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "BUCKET")]
     bucket: Option<String>,
     #[command(flatten)]
-    place: Place,
+    place: CatalogArguments,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -84,13 +84,13 @@ fn row(job: &JobState, now: Timestamp) -> Vec<String> {
         (None, None) => "all buckets".to_owned(),
     };
     let state = match job.state {
-        State::Failed => "failed",
-        State::Running => "running",
-        State::Elsewhere => "elsewhere",
-        State::Waiting => "waiting",
-        State::Done => "done",
+        JobStatus::Failed => "failed",
+        JobStatus::Running => "running",
+        JobStatus::Elsewhere => "elsewhere",
+        JobStatus::Waiting => "waiting",
+        JobStatus::Done => "done",
     };
-    let since = if job.state == State::Running { job.began } else { job.ended };
+    let since = if job.state == JobStatus::Running { job.began } else { job.ended };
     let progress: Vec<String> = job.progress.iter().map(|(name, count)| format!("{count} {name}")).collect();
     vec![
         job.job.clone(),

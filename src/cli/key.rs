@@ -1,6 +1,6 @@
 //! `causeway key add | list | remove`.
 
-use super::{FAILED, SENSELESS, catalog::Place, environment, fail, report, say, wait};
+use super::{FAILED, SENSELESS, catalog::CatalogArguments, environment, fail, report, say, wait};
 use crate::operate::{self, Done, Hidden, Key, Keyed, ListedKey, Request, Role};
 use serde_json::json;
 use std::process::ExitCode;
@@ -45,7 +45,7 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct To {
     #[command(flatten)]
-    place: Place,
+    place: CatalogArguments,
     /// Print JSON.
     #[arg(long)]
     json: bool,

@@ -1,6 +1,6 @@
 //! `causeway replicate status | repair | scrub | add | remove | promote`.
 
-use super::{FAILED, catalog::Place, fail, report, say, wait};
+use super::{FAILED, catalog::CatalogArguments, fail, report, say, wait};
 use crate::operate::{self, Done, Lack, Replicate, Replicated, ReplicationCounts, Reply, Request};
 use std::{io::IsTerminal, process::ExitCode};
 
@@ -70,7 +70,7 @@ pub(super) struct Of {
     #[arg(value_name = "BUCKET")]
     name: String,
     #[command(flatten)]
-    place: Place,
+    place: CatalogArguments,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -150,10 +150,10 @@ fn ask(of: &Of, what: Replicate) -> Result<ExitCode, ExitCode> {
 }
 
 fn words(
-    ReplicationCounts { objects, adopted, strangers, differing, copied, failed, unreachable }: &ReplicationCounts,
+    ReplicationCounts { objects, adopted, stray, differing, copied, failed, unreachable }: &ReplicationCounts,
 ) -> String {
-    let strangers = if *strangers > 0 {
-        format!(", {strangers} that nobody knows: 'causeway bucket scan' takes them in")
+    let stray = if *stray > 0 {
+        format!(", {stray} that nobody knows: 'causeway bucket scan' takes them in")
     } else {
         String::new()
     };
@@ -163,7 +163,7 @@ fn words(
         String::new()
     };
     format!(
-        "{objects} objects looked at, {adopted} new, {differing} differed, {copied} copied, {failed} left{strangers}{unreachable}"
+        "{objects} objects looked at, {adopted} new, {differing} differed, {copied} copied, {failed} left{stray}{unreachable}"
     )
 }
 
@@ -175,7 +175,7 @@ fn show(Replicated { replicas, counts }: &Replicated) {
             (None, None, false) => "being filled".to_owned(),
             (None, None, true) => "up".to_owned(),
         };
-        vec![replica.backend.clone(), replica.place.clone(), replica.pending.to_string(), state]
+        vec![replica.backend.clone(), replica.location.clone(), replica.pending.to_string(), state]
     };
     let rows: Vec<_> = replicas.iter().map(row).collect();
     report::table(&["backend", "place", "lacks", "state"], &rows, "there are no replicas");

@@ -1,7 +1,7 @@
 //! The output of commands: tables and reports for people, JSON for machines.
 
 use super::say;
-use crate::operate::inspect::{Inspected, Outcome};
+use crate::operate::inspect::{Inspected, StepOutcome};
 use serde_json::{Value, json};
 use std::{fmt::Write, process::ExitCode};
 
@@ -36,7 +36,7 @@ pub(super) fn inspected(found: &Inspected) {
     let mut text = format!(
         "backend {}, in {}\n",
         found.backend,
-        if found.place.is_empty() { "all of it" } else { &found.place }
+        if found.location.is_empty() { "all of it" } else { &found.location }
     );
     for step in &report.steps {
         let _ = writeln!(text, "{:<6}  {:<width$}  {}", step.outcome, step.step, step.words);
@@ -53,9 +53,9 @@ pub(super) fn inspected(found: &Inspected) {
     let _ = write!(
         text,
         "{} ok, {} no, {} failed",
-        count(Outcome::Ok),
-        count(Outcome::No),
-        count(Outcome::Failed)
+        count(StepOutcome::Ok),
+        count(StepOutcome::No),
+        count(StepOutcome::Failed)
     );
     text += if report.complete { "\n" } else { "; the rest was not tried\n" };
     say(&text);
@@ -65,7 +65,7 @@ pub(super) fn inspected_document(found: &Inspected) -> Value {
     let report = &found.report;
     json!({
         "backend": found.backend,
-        "place": found.place,
+        "place": found.location,
         "ok": report.is_sound(),
         "complete": report.complete,
         "steps": report.steps,

@@ -39,16 +39,18 @@ pub(super) async fn adopt(buckets: &Buckets, adoption: Adoption) -> Result<Done,
         );
     };
     let at = buckets.backend(&backend).map_err(failed)?;
-    let place =
-        at.place_at(&parsed, remote.as_deref(), prefix.as_deref()).map_err(|error| failed(error.into()))?;
+    let place = at
+        .location_at(&parsed, remote.as_deref(), prefix.as_deref())
+        .map_err(|error| failed(error.into()))?;
     let created = Timestamp::now();
-    let bucket = NewBucket { name: parsed, owner, created, tenant: Default::default(), backend, place };
+    let bucket =
+        NewBucket { name: parsed, owner, created, tenant: Default::default(), backend, location: place };
     let adopted = buckets.adopt(bucket).await.map_err(failed)?;
     let record = &adopted.record().bucket;
-    tracing::info!(bucket = %record.name, backend = record.backend, place = record.place, owner = %record.owner.display_name, "a bucket was adopted");
+    tracing::info!(bucket = %record.name, backend = record.backend, place = record.location, owner = %record.owner.display_name, "a bucket was adopted");
     Ok(Done::Adopted {
         backend: record.backend.clone(),
-        place: record.place.clone(),
+        place: record.location.clone(),
         owner: record.owner.display_name.to_string(),
     })
 }

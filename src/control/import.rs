@@ -49,11 +49,11 @@ pub async fn check(
     for row in rows {
         if let Row::Bucket(bucket) = row?
             && let Some(known) = catalog.bucket(&bucket.name).await?
-            && (known.bucket.backend != bucket.backend || known.bucket.place != bucket.place)
+            && (known.bucket.backend != bucket.backend || known.bucket.location != bucket.location)
         {
             return Err(ImportError::Elsewhere {
                 name: bucket.name,
-                place: known.bucket.place,
+                place: known.bucket.location,
                 backend: known.bucket.backend,
             });
         }
@@ -109,7 +109,7 @@ fn changed(why: impl Into<String>) -> CatalogError {
 /// kept: otherwise a HEAD of an object before the import would lose its metadata.
 fn gives_way(known: &ObjectRow, imported: &ObjectRow) -> bool {
     let is_guess =
-        |row: &ObjectRow| row.intended.is_none() && row.stands.as_deref().is_some_and(tree::is_guess);
+        |row: &ObjectRow| row.pending.is_none() && row.committed.as_deref().is_some_and(tree::is_guess);
     is_guess(known) && !is_guess(imported)
 }
 

@@ -85,7 +85,7 @@ pub(super) async fn replicate(
                 Some(replication.scrub(record, how, &tell).await?)
             }
             Replicate::Add { backend } => {
-                buckets.refuse_shared(&parsed, replication.place_on(record, backend)?).await?;
+                buckets.refuse_shared(&parsed, replication.location_on(record, backend)?).await?;
                 Some(replication.add(record, backend, &tell).await?)
             }
             Replicate::Remove { backend } => {

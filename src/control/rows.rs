@@ -67,8 +67,10 @@ pub struct BucketRow {
 pub struct ObjectLine {
     pub bucket: BucketName,
     pub key: String,
-    pub stands: Option<String>,
-    pub intended: Option<String>,
+    #[serde(rename = "stands")]
+    pub committed: Option<String>,
+    #[serde(rename = "intended")]
+    pub pending: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +88,7 @@ impl Default for Header {
 
 impl BucketRow {
     pub(super) fn new(bucket: NewBucket, documents: Documents) -> Self {
-        let NewBucket { tenant, name, owner, created, backend, place } = bucket;
+        let NewBucket { tenant, name, owner, created, backend, location: place } = bucket;
         let documents = documents.all.into_iter().map(|document| (document.kind, document.body)).collect();
         let (acl, location) = Default::default();
         Self { tenant, name, owner, created, documents, backend, place, acl, location }
@@ -97,7 +99,7 @@ impl BucketRow {
         let of_format_1 = [document::<Acl>(&acl), document::<Location>(&location.into())];
         let documents = documents.into_iter().map(|(kind, body)| NewDocument { kind, body });
         (
-            NewBucket { tenant, name, owner, created, backend, place },
+            NewBucket { tenant, name, owner, created, backend, location: place },
             of_format_1.into_iter().flatten().chain(documents).collect(),
         )
     }
@@ -105,13 +107,13 @@ impl BucketRow {
 
 impl ObjectLine {
     pub(super) fn new(bucket: BucketName, row: ObjectRow) -> Self {
-        Self { bucket, key: row.key.as_str().to_owned(), stands: row.stands, intended: row.intended }
+        Self { bucket, key: row.key.as_str().to_owned(), committed: row.committed, pending: row.pending }
     }
 
     pub(super) fn row(self) -> Result<ObjectRow, String> {
         let key =
             ObjectKey::new(self.key.as_str()).map_err(|error| format!("the key '{}': {error}", self.key))?;
-        Ok(ObjectRow { key, stands: self.stands, intended: self.intended })
+        Ok(ObjectRow { key, committed: self.committed, pending: self.pending })
     }
 }
 

@@ -28,12 +28,12 @@ const LONGEST_REQUEST: u64 = 64 << 10;
 const LONGEST_REPLY: u64 = 32 << 20;
 
 /// An opened directory, and the socket in it.
-struct Place {
+struct SocketDirectory {
     _dir: File,
     socket: PathBuf,
 }
 
-impl Place {
+impl SocketDirectory {
     fn open(dir: &Path) -> io::Result<Self> {
         let dir = File::open(dir)?;
         Ok(Self { socket: PathBuf::from(format!("/proc/self/fd/{}/{NAME}", dir.as_raw_fd())), _dir: dir })
@@ -49,17 +49,17 @@ pub struct Listener {
 
 impl Listener {
     pub fn bind(dir: &Path) -> io::Result<Self> {
-        let place = Place::open(dir)?;
+        let directory = SocketDirectory::open(dir)?;
         remove(dir)?;
-        let listener = UnixListener::bind(&place.socket)?;
-        std::fs::set_permissions(&place.socket, Permissions::from_mode(0o600))?;
+        let listener = UnixListener::bind(&directory.socket)?;
+        std::fs::set_permissions(&directory.socket, Permissions::from_mode(0o600))?;
         Ok(Self { listener, dir: dir.to_owned() })
     }
 
     /// Answers until dropped.
     pub async fn serve(self, buckets: Arc<Buckets>, identities: Arc<AddedIdentities>) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
-        while let Ok(place) = places.clone().acquire_owned().await {
+        let permits = Arc::new(Semaphore::new(CONNECTIONS));
+        while let Ok(permit) = permits.clone().acquire_owned().await {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
                     let (buckets, identities) = (buckets.clone(), identities.clone());
@@ -67,7 +67,7 @@ impl Listener {
                         if let Err(error) = converse(stream, buckets, identities).await {
                             tracing::debug!(%error, "an operator's connection failed");
                         }
-                        drop(place);
+                        drop(permit);
                     });
                 }
                 // Most likely out of descriptors: the next attempt may find one.
@@ -137,11 +137,11 @@ pub async fn ask(dir: &Path, request: &Request) -> io::Result<Option<mpsc::Recei
     let absent = |error: &io::Error| {
         matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
     };
-    let place = match Place::open(dir) {
+    let directory = match SocketDirectory::open(dir) {
         Err(error) if absent(&error) => return Ok(None),
-        place => place?,
+        directory => directory?,
     };
-    let mut stream = match UnixStream::connect(&place.socket).await {
+    let mut stream = match UnixStream::connect(&directory.socket).await {
         Err(error) if absent(&error) => return Ok(None),
         stream => stream?,
     };

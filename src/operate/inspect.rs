@@ -21,7 +21,7 @@ use crate::{
     },
     work::Workers,
 };
-pub use probe::{Depth, Outcome, Report, Step};
+pub use probe::{Depth, Report, Step, StepOutcome};
 use std::{collections::HashMap, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
 
 /// What was probed, where, and the result.
@@ -29,18 +29,22 @@ use std::{collections::HashMap, os::unix::fs::DirBuilderExt, path::PathBuf, sync
 pub struct Inspected {
     pub backend: String,
     /// The location on the backend: a bucket or container with a prefix, or a directory.
-    pub place: String,
+    pub location: String,
     pub report: Report,
 }
 
-/// Probes everything on a backend: in `place`, or where that is harmless, or else in the first bucket of the
+/// Probes everything on a backend: in `location`, or where that is harmless, or else in the first bucket of the
 /// configuration that it holds.
-pub async fn backend(settings: &Settings, name: &str, place: Option<&str>) -> Result<Inspected, StartError> {
+pub async fn backend(
+    settings: &Settings,
+    name: &str,
+    location: Option<&str>,
+) -> Result<Inspected, StartError> {
     let configured = known(settings, name)?;
     let visit = Visit::begin(settings, name).await?;
     let found = async {
-        let place = match place {
-            Some(place) => visit.within(place.trim_matches('/').to_owned())?,
+        let location = match location {
+            Some(location) => visit.within(location.trim_matches('/').to_owned())?,
             None if settings.below(configured).shared().is_some()
                 || !settings.below(configured).is_object_store() =>
             {
@@ -55,10 +59,10 @@ pub async fn backend(settings: &Settings, name: &str, place: Option<&str>) -> Re
                          with --place NAME or --place NAME/PREFIX"
                     )));
                 };
-                visit.place_of(bucket)?
+                visit.location_of(bucket)?
             }
         };
-        visit.try_out(place, Depth::Everything).await
+        visit.try_out(location, Depth::Everything).await
     };
     let found = found.await;
     visit.end().await;
@@ -71,9 +75,9 @@ pub async fn bucket(settings: &Settings, name: &str) -> Result<Inspected, StartE
     refuse_missing(settings, &name)?;
     let visit = Visit::begin(settings, backend).await?;
     let found = async {
-        let place = visit.place_of(&name)?;
-        visit.refuse_foreign(&place.shown).await?;
-        visit.try_out(place, Depth::Permissions).await
+        let location = visit.location_of(&name)?;
+        visit.refuse_foreign(&location.shown).await?;
+        visit.try_out(location, Depth::Permissions).await
     };
     let found = found.await;
     visit.end().await;
@@ -86,7 +90,7 @@ fn refuse_missing(settings: &Settings, name: &BucketName) -> Result<(), StartErr
     let bucket = &settings.buckets[name];
     let backend = settings.backend_of(bucket);
     let config::Backend::Fs(fs) = settings.below(known(settings, backend)?) else { return Ok(()) };
-    let directory = fs.root.join(bucket.place().unwrap_or(name.as_str()));
+    let directory = fs.root.join(bucket.location().unwrap_or(name.as_str()));
     if directory.exists() || !DataDirectory::was_taken(&settings.server.data) {
         return Ok(());
     }
@@ -102,11 +106,14 @@ pub async fn create(settings: &Settings, name: &str) -> Result<(), StartError> {
     let (name, backend) = known_bucket(settings, name)?;
     let visit = Visit::begin(settings, backend).await?;
     let made = async {
-        let place = visit.place_of(&name)?;
+        let location = visit.location_of(&name)?;
         // Object stores create a whole bucket; in a location, the part before the prefix comes first.
         let is_object_store = settings.below(known(settings, backend)?).is_object_store();
-        let remote =
-            if is_object_store { place.shown.split('/').next().unwrap_or_default() } else { &place.shown };
+        let remote = if is_object_store {
+            location.shown.split('/').next().unwrap_or_default()
+        } else {
+            &location.shown
+        };
         let record = visit.record(remote.to_owned()).await?;
         let made = visit.backend.create(&record).await;
         made.map_err(|error| {
@@ -129,11 +136,14 @@ pub async fn is_there(settings: &Settings, name: &str) -> Result<bool, StartErro
     }
     let visit = Visit::begin(settings, backend).await?;
     let found = async {
-        let place = visit.place_of(&name)?;
-        let record = visit.record(place.shown.clone()).await?;
+        let location = visit.location_of(&name)?;
+        let record = visit.record(location.shown.clone()).await?;
         let found = visit.backend.found(&record).await;
         found.map_err(|error| {
-            StartError::because(format_args!("looking for '{}' on backend '{backend}'", place.shown), error)
+            StartError::because(
+                format_args!("looking for '{}' on backend '{backend}'", location.shown),
+                error,
+            )
         })
     };
     let found = found.await;
@@ -167,7 +177,7 @@ fn listed(names: &[&str]) -> String {
 }
 
 /// A location on a backend, and where inside it is probed.
-struct Place {
+struct ProbedLocation {
     shown: String,
     tried: String,
 }
@@ -216,32 +226,33 @@ impl<'s> Visit<'s> {
     }
 
     /// The location of a bucket of the configuration.
-    fn place_of(&self, name: &BucketName) -> Result<Place, StartError> {
+    fn location_of(&self, name: &BucketName) -> Result<ProbedLocation, StartError> {
         let bucket = &self.settings.buckets[name];
-        let place = self.backend.place_at(name, bucket.remote.as_deref(), bucket.place());
-        let place = place.map_err(|error| StartError::because(format_args!("bucket '{name}'"), error))?;
-        self.within(place)
+        let location = self.backend.location_at(name, bucket.remote.as_deref(), bucket.location());
+        let location =
+            location.map_err(|error| StartError::because(format_args!("bucket '{name}'"), error))?;
+        self.within(location)
     }
 
     /// A location as it is named, and where inside it is probed. A directory is scanned before it is listed,
     /// which takes longer the more files it has: there, a new directory inside is enough.
-    fn within(&self, shown: String) -> Result<Place, StartError> {
+    fn within(&self, shown: String) -> Result<ProbedLocation, StartError> {
         if !self.is_directory {
-            return Ok(Place { tried: shown.clone(), shown });
+            return Ok(ProbedLocation { tried: shown.clone(), shown });
         }
         let mut random = [0; 8];
         getrandom::fill(&mut random)
             .map_err(|error| StartError::new(format!("there is no randomness: {error}")))?;
         let own = format!(".causeway-trial-{}", hex::encode(random));
-        Ok(Place { tried: if shown.is_empty() { own } else { format!("{shown}/{own}") }, shown })
+        Ok(ProbedLocation { tried: if shown.is_empty() { own } else { format!("{shown}/{own}") }, shown })
     }
 
     /// A location that belongs to no bucket.
-    fn beside_all(&self) -> Result<Place, StartError> {
-        self.within(if self.is_directory { String::new() } else { self.backend.place_for(&trial_name()) })
+    fn beside_all(&self) -> Result<ProbedLocation, StartError> {
+        self.within(if self.is_directory { String::new() } else { self.backend.location_for(&trial_name()) })
     }
 
-    async fn record(&self, place: String) -> Result<BucketRecord, StartError> {
+    async fn record(&self, location: String) -> Result<BucketRecord, StartError> {
         let known = self
             .catalog
             .bucket(&trial_name())
@@ -250,41 +261,44 @@ impl<'s> Visit<'s> {
         if let Some(record) = known {
             return Ok(record);
         }
-        let made = self.catalog.create_bucket(self.trial(place)).await;
+        let made = self.catalog.create_bucket(self.trial(location)).await;
         made.map_err(|error| StartError::because("the temporary catalog", error))
     }
 
-    fn trial(&self, place: String) -> NewBucket {
+    fn trial(&self, location: String) -> NewBucket {
         NewBucket {
             name: trial_name(),
             owner: Owner { id: "causeway".into(), display_name: "causeway".into() },
             created: Timestamp::now(),
             tenant: Default::default(),
             backend: self.name.to_owned(),
-            place,
+            location,
         }
     }
 
     /// A location in a foreign format is not a bucket, whatever access it allows.
-    async fn refuse_foreign(&self, place: &str) -> Result<(), StartError> {
+    async fn refuse_foreign(&self, location: &str) -> Result<(), StartError> {
         let failed = |error: StoreError| {
-            StartError::because(format_args!("looking at '{place}' on backend '{}'", self.name), error)
+            StartError::because(format_args!("looking at '{location}' on backend '{}'", self.name), error)
         };
-        let record = BucketRecord::new(BucketId(0), self.trial(place.to_owned()));
+        let record = BucketRecord::new(BucketId(0), self.trial(location.to_owned()));
         match self.backend.foreign_format(&record).await.map_err(failed)? {
             Some(words) => Err(StartError::new(format!(
-                "'{place}' on backend '{}' cannot be a bucket: {words}",
+                "'{location}' on backend '{}' cannot be a bucket: {words}",
                 self.name
             ))),
             None => Ok(()),
         }
     }
 
-    async fn try_out(&self, place: Place, depth: Depth) -> Result<Inspected, StartError> {
+    async fn try_out(&self, location: ProbedLocation, depth: Depth) -> Result<Inspected, StartError> {
         let failed = |error: StoreError| {
-            StartError::because(format_args!("opening '{}' on backend '{}'", place.shown, self.name), error)
+            StartError::because(
+                format_args!("opening '{}' on backend '{}'", location.shown, self.name),
+                error,
+            )
         };
-        let record = self.record(place.tried.clone()).await?;
+        let record = self.record(location.tried.clone()).await?;
         // Installed before the first request: an interrupt that ended the process would leave what the probe
         // has written.
         let (mut stopping, _) = signals::install()?;
@@ -294,7 +308,7 @@ impl<'s> Visit<'s> {
         if self.is_directory {
             self.backend.remove(&record).await.map_err(failed)?;
         }
-        Ok(Inspected { backend: self.name.to_owned(), place: place.shown, report })
+        Ok(Inspected { backend: self.name.to_owned(), location: location.shown, report })
     }
 
     /// What is left open is closed by the end of the process.

@@ -3,8 +3,8 @@
 
 use crate::{
     assembly::{StartError, data::DataDirectory},
-    buckets::{Homes, all_places},
-    catalog::{BackendPlace, Catalog, sqlite::SqliteCatalog},
+    buckets::{Homes, all_locations},
+    catalog::{BackendLocation, Catalog, sqlite::SqliteCatalog},
     config::Settings,
     model::BucketName,
     store::{Durability, ListUploadsRequest},
@@ -51,26 +51,26 @@ impl DataMemory {
             .map_err(|error| StartError::because(format_args!("bucket '{name}'"), error))?;
         let Some((name, configured)) = settings.buckets.get_key_value(&parsed) else { return Ok(None) };
         let known = memory.catalog.bucket(name).await.map_err(failed)?;
-        let mut places = all_places(&memory.catalog, &HashMap::new()).await.map_err(failed)?;
+        let mut locations = all_locations(&memory.catalog, &HashMap::new()).await.map_err(failed)?;
         memory.close().await?;
         let Some(record) = known else {
             let own = settings
                 .places_of(name, configured)
                 .into_iter()
-                .map(|(backend, place)| BackendPlace { backend, place });
-            places.extend(own.map(|place| (name.clone(), place)));
-            return match Homes::new(settings.homes()).clash(places) {
+                .map(|(backend, location)| BackendLocation { backend, location });
+            locations.extend(own.map(|location| (name.clone(), location)));
+            return match Homes::new(settings.homes()).clash(locations) {
                 Some(clash) => Err(StartError::new(format!("{clash}: each would show the other's objects"))),
                 None => Ok(None),
             };
         };
-        let (backend, place) = (settings.backend_of(configured), settings.place_of(name, configured));
-        if record.bucket.backend == backend && record.bucket.place == place {
+        let (backend, location) = (settings.backend_of(configured), settings.place_of(name, configured));
+        if record.bucket.backend == backend && record.bucket.location == location {
             return Ok(None);
         }
         Err(StartError::new(format!(
             "there is a bucket '{name}' already, at '{}' on backend '{}': a bucket does not move by configuration",
-            record.bucket.place, record.bucket.backend
+            record.bucket.location, record.bucket.backend
         )))
     }
 

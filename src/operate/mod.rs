@@ -24,7 +24,7 @@ pub use crate::{
         Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts,
     },
     model::Role,
-    work::{JobState, State},
+    work::{JobState, JobStatus},
 };
 pub use memory::DataMemory;
 pub use requests::{ask, import, owner, rebuild};

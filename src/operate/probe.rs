@@ -22,7 +22,7 @@ mod report;
 mod tests;
 mod trial;
 
-pub use report::{Outcome, Report, Step};
+pub use report::{Report, Step, StepOutcome};
 
 use crate::store::Store;
 use report::Found;
@@ -74,7 +74,7 @@ impl Run<'_> {
         let found = found.await;
         let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.steps.push(Step::of(name, found, took));
-        self.steps.last().is_some_and(|step| step.outcome == Outcome::Ok)
+        self.steps.last().is_some_and(|step| step.outcome == StepOutcome::Ok)
     }
 
     /// Returns whether everything was probed: if a storage cannot be listed or written, nothing else is worth

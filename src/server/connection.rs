@@ -6,7 +6,7 @@ use super::{
     idle::{Patience, Verdict, Watched},
     linger::Lingering,
     peers::Peers,
-    place::{Line, Stop},
+    permit::{Line, Stop},
     relief, still,
     streams::Streams,
     tls::Tls,
@@ -129,7 +129,7 @@ impl Door {
 
     async fn accept(&self, listener: TcpListener) {
         // Beyond the limit, clients wait in the system's queue, where they cost nothing.
-        while let Some(place) = self.guests.place().await {
+        while let Some(permit) = self.guests.permit().await {
             match listener.accept().await {
                 Ok((stream, address)) => {
                     self.metrics.connections_total.inc();
@@ -139,7 +139,7 @@ impl Door {
                         tracing::debug!(%address, "a connection was closed: its address has max_connections_per_address open");
                         continue;
                     };
-                    let guest = self.guests.welcome(place, of_peer);
+                    let guest = self.guests.welcome(permit, of_peer);
                     let stop = Stop { token: self.stop.clone(), last_patience: self.last_patience.idle };
                     let line = Line::new(
                         address,

@@ -32,7 +32,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 pub(super) struct Guests {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     present: Mutex<HashMap<u64, (Arc<Activity>, CancellationToken)>>,
     next: AtomicU64,
     metrics: Arc<Metrics>,
@@ -46,14 +46,14 @@ pub(super) struct Guest {
     pub(super) activity: Arc<Activity>,
     /// Cancelled when the connection should close, if it is still idle.
     pub(super) leave: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
     _of_peer: OwnedSemaphorePermit,
 }
 
 impl Guests {
-    pub(super) fn new(places: usize, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub(super) fn new(permits: usize, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
-            places: Arc::new(Semaphore::new(places)),
+            permits: Arc::new(Semaphore::new(permits)),
             present: Mutex::default(),
             next: AtomicU64::new(0),
             metrics,
@@ -61,16 +61,16 @@ impl Guests {
     }
 
     /// Returns a place; if there is none, an idle connection is asked to close.
-    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        if let Ok(place) = self.places.clone().try_acquire_owned() {
-            return Some(place);
+    pub(super) async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
+            return Some(permit);
         }
         tracing::warn!("max_connections is reached: idle connections give way to further clients");
-        let mut place = std::pin::pin!(self.places.clone().acquire_owned());
+        let mut permit = std::pin::pin!(self.permits.clone().acquire_owned());
         loop {
             self.ask_one_to_leave();
-            match tokio::time::timeout(LOOK, place.as_mut()).await {
-                Ok(place) => return place.ok(),
+            match tokio::time::timeout(LOOK, permit.as_mut()).await {
+                Ok(permit) => return permit.ok(),
                 Err(_) => continue,
             }
         }
@@ -97,14 +97,14 @@ impl Guests {
 
     pub(super) fn welcome(
         self: &Arc<Self>,
-        place: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
         of_peer: OwnedSemaphorePermit,
     ) -> Guest {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let (activity, leave) = (Activity::begin(), CancellationToken::new());
         self.present().insert(number, (activity.clone(), leave.clone()));
         self.metrics.connections.inc();
-        Guest { guests: self.clone(), number, activity, leave, _place: place, _of_peer: of_peer }
+        Guest { guests: self.clone(), number, activity, leave, _permit: permit, _of_peer: of_peer }
     }
 
     fn present(&self) -> MutexGuard<'_, HashMap<u64, (Arc<Activity>, CancellationToken)>> {
@@ -124,9 +124,9 @@ mod tests {
     use super::*;
 
     fn guest(guests: &Arc<Guests>) -> Guest {
-        let place = guests.places.clone().try_acquire_owned().expect("a place");
+        let permit = guests.permits.clone().try_acquire_owned().expect("a place");
         let of_peer = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("a place");
-        guests.welcome(place, of_peer)
+        guests.welcome(permit, of_peer)
     }
 
     #[tokio::test(start_paused = true)]
@@ -138,7 +138,7 @@ mod tests {
         drop(known.activity.request(None));
         tokio::time::advance(2 * IDLE).await;
         let leaving = |guests: [&Guest; 3]| guests.map(|guest| guest.leave.is_cancelled());
-        let mut waiting = Box::pin(guests.place());
+        let mut waiting = Box::pin(guests.permit());
         assert!(futures_util::poll!(waiting.as_mut()).is_pending());
         assert_eq!(leaving([&working, &known, &stranger]), [false, false, true]);
         tokio::time::advance(2 * LOOK).await;
@@ -152,7 +152,7 @@ mod tests {
     async fn whoever_has_just_come_may_stay() {
         let guests = Guests::new(1, Arc::default());
         let first = guest(&guests);
-        let mut waiting = Box::pin(guests.place());
+        let mut waiting = Box::pin(guests.permit());
         assert!(futures_util::poll!(waiting.as_mut()).is_pending());
         assert!(!first.leave.is_cancelled());
         tokio::time::advance(2 * IDLE).await;

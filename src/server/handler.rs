@@ -2,7 +2,7 @@
 //! out when its reply was sent.
 
 use super::{
-    place::{Line, Place},
+    permit::{Line, RequestPermit},
     record::{Counted, Record, Recorded},
     request_id::RequestIds,
 };
@@ -55,19 +55,19 @@ impl Handler {
         let now = Timestamp::now();
         let id = self.ids.next(now);
         let (client, peer) = line.peers.behind(&line.peer, line.address.ip(), request.headers());
-        let Some(place) = Place::begin(line, client, self.metrics.clone()) else {
+        let Some(permit) = RequestPermit::begin(line, client, self.metrics.clone()) else {
             self.metrics.overload.inc();
             return Err(h2::Reason::REFUSED_STREAM.into());
         };
         let mut record =
-            Record::begin(&request, id.clone(), line.address, place.clone(), self.metrics.clone());
+            Record::begin(&request, id.clone(), line.address, permit.clone(), self.metrics.clone());
         let (head, has_body) = (head_size(&request), !request.body().is_end_stream());
         let mut request = request.map(|body| Counted::new(body, &mut record));
         let reply = Reply::to(&mut request, id.clone());
         let arrival = Arrival { id: id.clone(), at: now, peer, is_secure: line.is_secure(request.headers()) };
         let asked = Instant::now();
         let mut reserved =
-            if place.enter(line).await { place.reserve(line, head, has_body).await } else { None };
+            if permit.enter(line).await { permit.reserve(line, head, has_body).await } else { None };
         let response = if reserved.is_none() {
             self.metrics.overload.inc();
             drop(request);
@@ -75,7 +75,7 @@ impl Handler {
         } else {
             // Boxed: the state that remains while a reply is sent is small. A panic costs its own request a
             // 500, and does not end the connection and the other requests on it.
-            let serving = Box::pin(self.serve(request, arrival, &mut record, &place));
+            let serving = Box::pin(self.serve(request, arrival, &mut record, &permit));
             match AssertUnwindSafe(serving).catch_unwind().await {
                 Ok(response) => response,
                 Err(_) => {
@@ -86,7 +86,7 @@ impl Handler {
             }
         };
         let mut response = reply.finish(response);
-        if record.is_unread() && place.progress().is_none() {
+        if record.is_unread() && permit.progress().is_none() {
             // The rest of the body cannot be distinguished from the next request. HTTP/2 resets the stream by
             // itself.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -95,10 +95,10 @@ impl Handler {
         if let (false, Some(held), Some(length)) =
             (has_body, &mut reserved, response.body().size_hint().exact())
         {
-            Place::fit(held, length);
+            RequestPermit::fit(held, length);
         }
         if response.status().is_client_error() || response.status().is_server_error() {
-            place.leave();
+            permit.leave();
         }
         Ok(record.answered(response, reserved))
     }
@@ -108,7 +108,7 @@ impl Handler {
         request: Request<Counted<B>>,
         arrival: Arrival,
         record: &mut Record,
-        place: &Place,
+        permit: &RequestPermit,
     ) -> Response
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -118,7 +118,7 @@ impl Handler {
             Ok(Admitted::Preflight(preflight)) => self.service.preflight(preflight),
             Ok(Admitted::Request(mut request)) => {
                 record.admitted(&request);
-                request.payload = request.payload.within(place.memory().clone());
+                request.payload = request.payload.within(permit.memory().clone());
                 match self.limits.admit(&request).await {
                     Ok(admitted) => {
                         let response = self.service.handle(admitted.request(request)).await;
@@ -166,7 +166,7 @@ fn is_authentication(code: ErrorCode) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{idle::Activity, peers::Peers, place::Stop},
+        super::{idle::Activity, peers::Peers, permit::Stop},
         *,
     };
     use crate::{

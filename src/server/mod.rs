@@ -16,7 +16,7 @@ mod idle;
 mod linger;
 mod listen;
 mod peers;
-mod place;
+mod permit;
 mod progress;
 mod record;
 mod relief;
@@ -48,7 +48,7 @@ use crate::{
     edge::{Pace, Paces},
     model::Timestamp,
     telemetry::{
-        backends::{Asked, Known},
+        backends::{BackendRequests, Known},
         metrics::Metrics,
         replicas::Replica,
         storages::{Room, Storage},
@@ -212,7 +212,7 @@ fn watch(metrics: &Metrics, buckets: &Arc<Buckets>, limits: &Arc<LimitsInForce>,
         let known = |(name, backend): (String, Arc<dyn Backend>)| {
             let (asked, trouble) = match backend.traffic() {
                 Some(Traffic { requests, repeats, failures, trouble }) => {
-                    (Some(Asked { requests, repeats, failures }), trouble)
+                    (Some(BackendRequests { requests, repeats, failures }), trouble)
                 }
                 None => (None, no_replica_answers(&*backend)),
             };

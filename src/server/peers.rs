@@ -7,7 +7,7 @@
 //! Invariant: what a peer holds is given back when its owner is dropped, and a peer that holds nothing is
 //! forgotten.
 
-use super::shares::{Places, Share};
+use super::shares::{Permits, Share};
 use crate::{
     config::{Networks, Server},
     store::memory::Memory,
@@ -36,8 +36,8 @@ const LEAST_STREAMS: usize = 8;
 pub(super) struct Peers {
     trusted: Networks,
     connections: usize,
-    requests: Places,
-    streams: Places,
+    requests: Permits,
+    streams: Permits,
     memory: Arc<Memory>,
     known: Mutex<HashMap<IpAddr, Weak<Peer>>>,
     /// The share of trusted proxies.
@@ -60,8 +60,8 @@ impl Peers {
     pub(super) fn new(server: &Server) -> Arc<Self> {
         let memory = usize::try_from(server.body_memory.0).unwrap_or(usize::MAX).max(1);
         let whole = Memory::new(memory);
-        let requests = Places::new(server.max_requests, server.max_requests_per_address);
-        let streams = Places::new(STREAMS, None);
+        let requests = Permits::new(server.max_requests, server.max_requests_per_address);
+        let streams = Permits::new(STREAMS, None);
         let proxy = Peer {
             address: None,
             peers: Weak::new(),

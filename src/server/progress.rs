@@ -20,13 +20,13 @@ use tokio_util::sync::CancellationToken;
 
 #[derive(Debug)]
 pub(super) struct Progress {
-    state: Mutex<State>,
+    state: Mutex<ProgressState>,
     /// Ends the stream.
     stream: CancellationToken,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ProgressState {
     /// When part of the reply was last offered or taken, while there is something to take.
     since: Option<Instant>,
     /// Pieces that the transport has not sent yet.
@@ -100,7 +100,7 @@ impl Progress {
         first
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ProgressState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,7 @@
 //! Invariants: every request ends in exactly one count and at most one line, also when its client
 //! disconnects; neither contains any part of the query or the headers, because those may hold secrets.
 
-use super::place::Place;
+use super::permit::RequestPermit;
 use crate::{
     model::{Chain, Principal},
     s3::{self, Operation, RequestId, S3Error},
@@ -50,7 +50,7 @@ pub(super) struct Record {
     error: Option<Arc<S3Error>>,
     /// Only where the log wants a line.
     names: Option<Box<Names>>,
-    place: Arc<Place>,
+    permit: Arc<RequestPermit>,
 }
 
 /// The received part of a request's body.
@@ -72,7 +72,7 @@ impl Record {
         request: &Request<B>,
         id: RequestId,
         address: SocketAddr,
-        place: Arc<Place>,
+        permit: Arc<RequestPermit>,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Record {
             status: GONE,
             error: None,
             names: None,
-            place,
+            permit,
         }
     }
 
@@ -113,8 +113,8 @@ impl Record {
         response.map(|body| {
             self.length = body.size_hint().exact();
             self.whole = body.is_end_stream();
-            self.place.holds(self.length);
-            if let Some(progress) = self.place.progress() {
+            self.permit.holds(self.length);
+            if let Some(progress) = self.permit.progress() {
                 progress.offered();
             }
             Recorded {
@@ -170,7 +170,7 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        self.place.holds_nothing_more();
+        self.permit.holds_nothing_more();
         self.metrics.ended(Ended {
             operation: self.operation.map_or(NO_OPERATION, Operation::as_str),
             status: self.status,
@@ -278,16 +278,16 @@ impl Recorded {
         loop {
             if !self.rest.is_empty() {
                 let piece = self.rest.split_to(self.rest.len().min(PIECE));
-                return Poll::Ready(Some(Ok(Frame::data(self.record.place.piece(piece)))));
+                return Poll::Ready(Some(Ok(Frame::data(self.record.permit.piece(piece)))));
             }
             if self.ended {
                 let sent =
-                    self.record.place.progress().map_or(Poll::Ready(()), |progress| progress.poll_sent(cx));
+                    self.record.permit.progress().map_or(Poll::Ready(()), |progress| progress.poll_sent(cx));
                 return sent.map(|()| None);
             }
             match ready!(self.poll_below(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(bytes) => (self.excess, self.rest) = (self.record.place.excess(&bytes), bytes),
+                    Ok(bytes) => (self.excess, self.rest) = (self.record.permit.excess(&bytes), bytes),
                     Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
                 },
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
@@ -309,7 +309,7 @@ impl Body for Recorded {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = &mut *self;
-        if let Some(progress) = this.record.place.progress().cloned() {
+        if let Some(progress) = this.record.permit.progress().cloned() {
             let polled = this.poll_stream(cx);
             if polled.is_pending() {
                 progress.asked();
@@ -319,7 +319,7 @@ impl Body for Recorded {
         let polled = ready!(this.poll_below(cx));
         Poll::Ready(polled.map(|frame| {
             frame.map(|frame| match frame.into_data() {
-                Ok(bytes) => Frame::data(this.record.place.piece(bytes)),
+                Ok(bytes) => Frame::data(this.record.permit.piece(bytes)),
                 Err(trailers) => trailers,
             })
         }))
@@ -327,7 +327,7 @@ impl Body for Recorded {
 
     fn is_end_stream(&self) -> bool {
         // A reply of one piece may end with it: little of it is queued.
-        let at_once = self.record.place.progress().is_none() || self.record.sent <= PIECE as u64;
+        let at_once = self.record.permit.progress().is_none() || self.record.sent <= PIECE as u64;
         at_once && self.rest.is_empty() && self.body.is_end_stream()
     }
 

@@ -170,7 +170,7 @@ impl Reloading {
             tell(&known.announcement());
         }
         graph::keep_ledger(&limits, &self.jobs, self.stop.clone());
-        jobs::tend_new(buckets, settled.made, &self.jobs, self.stop.clone());
+        jobs::maintain_new(buckets, settled.made, &self.jobs, self.stop.clone());
         self.in_force.is_generated = known.generated().is_some();
         self.in_force.stack.opened = all;
         self.in_force.settings = next;

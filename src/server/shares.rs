@@ -14,7 +14,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// All places of one kind.
 #[derive(Debug, Clone)]
-pub(super) struct Places {
+pub(super) struct Permits {
     all: Arc<Semaphore>,
     count: usize,
     /// The configured maximum for one peer.
@@ -24,7 +24,7 @@ pub(super) struct Places {
 /// The places of one peer.
 #[derive(Debug)]
 pub(super) struct Share {
-    of: Places,
+    of: Permits,
     own: Arc<Semaphore>,
     most: usize,
 }
@@ -36,7 +36,7 @@ pub(super) struct Taken {
     _of_all: Option<OwnedSemaphorePermit>,
 }
 
-impl Places {
+impl Permits {
     pub(super) fn new(count: usize, limit: Option<usize>) -> Self {
         Self { all: Arc::new(Semaphore::new(count)), count, limit }
     }
@@ -103,31 +103,31 @@ mod tests {
 
     #[test]
     fn one_alone_has_a_half_and_there_is_something_for_those_who_come() {
-        let places = Places::new(120, None);
-        let (first, second) = (places.share(), places.share());
+        let permits = Permits::new(120, None);
+        let (first, second) = (permits.share(), permits.share());
         let mut of_first = all(&first);
         assert_eq!(of_first.len(), 60);
         let of_second = all(&second);
         assert_eq!(of_second.len(), 30);
         of_first.truncate(50);
         assert!(first.try_take().is_none() && second.try_take().is_some());
-        let held: Vec<_> = (0..4).map(|_| all(&places.share())).collect();
+        let held: Vec<_> = (0..4).map(|_| all(&permits.share())).collect();
         assert!(held.iter().all(|held| !held.is_empty()));
     }
 
     #[test]
     fn a_limit_that_is_set_is_the_only_one() {
-        let places = Places::new(10, Some(10));
-        assert_eq!(all(&places.share()).len(), 10);
-        let places = Places::new(10, Some(2));
-        assert_eq!(all(&places.share()).len(), 2);
-        assert_eq!(all(&places.unlimited()).len(), 10);
+        let permits = Permits::new(10, Some(10));
+        assert_eq!(all(&permits.share()).len(), 10);
+        let permits = Permits::new(10, Some(2));
+        assert_eq!(all(&permits.share()).len(), 2);
+        assert_eq!(all(&permits.unlimited()).len(), 10);
     }
 
     #[tokio::test(start_paused = true)]
     async fn those_who_wait_do_not_fill_the_share() {
-        let places = Places::new(8, None);
-        let share = places.share();
+        let permits = Permits::new(8, None);
+        let share = permits.share();
         let mut held = all(&share);
         assert_eq!(held.len(), 4);
         let mut waiting: Vec<_> = (0..8).map(|_| Box::pin(share.take())).collect();
@@ -143,8 +143,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_waiter_gets_its_place_when_others_leave_some() {
-        let places = Places::new(4, None);
-        let (first, second) = (places.share(), places.share());
+        let permits = Permits::new(4, None);
+        let (first, second) = (permits.share(), permits.share());
         let (held, other) = (all(&first), second.try_take());
         assert!(other.is_some() && held.len() == 2);
         let mut waiting = Box::pin(first.take());

@@ -12,7 +12,7 @@ use std::{
 
 /// The requests to one backend, from the start of the server.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Asked {
+pub struct BackendRequests {
     pub requests: u64,
     pub repeats: u64,
     pub failures: u64,
@@ -22,7 +22,7 @@ pub struct Asked {
 pub struct Known {
     pub name: String,
     /// `None` means that the backend is not on another machine.
-    pub asked: Option<Asked>,
+    pub asked: Option<BackendRequests>,
     /// Why the backend cannot be reached, if it cannot.
     pub trouble: Option<String>,
 }
@@ -66,7 +66,7 @@ impl fmt::Debug for Backends {
     }
 }
 
-type Column = (&'static str, &'static str, fn(&Asked) -> u64);
+type Column = (&'static str, &'static str, fn(&BackendRequests) -> u64);
 
 const COLUMNS: [Column; 3] = [
     ("backend_requests", "Requests sent to a storage, repeats among them, by backend", |asked| {

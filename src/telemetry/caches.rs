@@ -13,7 +13,7 @@ use std::{
 /// The state of all caches at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
-    pub asked: Vec<Asked>,
+    pub asked: Vec<CacheRequests>,
     /// The bytes by kind of cached data.
     pub bytes: Vec<(&'static str, u64)>,
 }
@@ -24,7 +24,7 @@ pub struct Reading {
 /// There are as many rows as there are buckets with requests on backends with a cache. A client creates
 /// buckets only where the operator allows it; the rows of a bucket are removed with it.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct CacheRequests {
     pub backend: Arc<str>,
     pub bucket: String,
     pub kind: &'static str,
@@ -57,7 +57,7 @@ impl Collector for Caches {
         if !asked.is_empty() {
             let help = "Questions to a cache, by backend, bucket, what was asked, and whether it was known";
             let mut metric = encoder.encode_descriptor("cache_requests", help, None, MetricType::Counter)?;
-            for Asked { backend, bucket, kind, outcome, times } in &asked {
+            for CacheRequests { backend, bucket, kind, outcome, times } in &asked {
                 let labels = [
                     ("backend", &**backend),
                     ("bucket", bucket.as_str()),

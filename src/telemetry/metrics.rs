@@ -26,7 +26,7 @@ const NOT_RELOADED: &str = "failed";
 pub const NO_OPERATION: &str = "none";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Outcome {
+struct RequestLabels {
     operation: &'static str,
     status: &'static str,
 }
@@ -66,7 +66,7 @@ pub struct Metrics {
     pub sizes: Sizes,
     pub limits: InForce,
     pub caches: Caches,
-    requests: Family<Outcome, Counter>,
+    requests: Family<RequestLabels, Counter>,
     durations: Family<ByOperation, Histogram, fn() -> Histogram>,
     bytes_in: Counter,
     bytes_out: Counter,
@@ -207,7 +207,7 @@ impl Metrics {
             400..500 => "4xx",
             500.. => "5xx",
         };
-        self.requests.get_or_create(&Outcome { operation, status }).inc();
+        self.requests.get_or_create(&RequestLabels { operation, status }).inc();
         self.durations.get_or_create(&ByOperation { operation }).observe(request.duration.as_secs_f64());
         if request.bytes_in > 0 {
             self.bytes_in.inc_by(request.bytes_in);

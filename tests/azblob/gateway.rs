@@ -65,7 +65,7 @@ impl Gateway {
         Self { directory, catalog, backend: Arc::new(backend) }
     }
 
-    pub async fn record(&self, name: &str, place: &str) -> BucketRecord {
+    pub async fn record(&self, name: &str, location: &str) -> BucketRecord {
         let name = BucketName::parse(name).expect("a bucket name");
         if let Some(record) = self.catalog.bucket(&name).await.expect("the catalog answers") {
             return record;
@@ -76,7 +76,7 @@ impl Gateway {
             created: Timestamp::now(),
             tenant: Default::default(),
             backend: "tested".into(),
-            place: place.into(),
+            location: location.into(),
         };
         self.catalog.create_bucket(bucket).await.expect("the catalog makes a bucket")
     }
@@ -100,8 +100,8 @@ impl Gateway {
     }
 
     /// Opens an existing container, or a part of one, as a bucket.
-    pub async fn open(&self, place: &str) -> Arc<dyn Store> {
-        self.backend.open(&self.record("bucket", place).await).await.expect("opens").store
+    pub async fn open(&self, location: &str) -> Arc<dyn Store> {
+        self.backend.open(&self.record("bucket", location).await).await.expect("opens").store
     }
 }
 

@@ -68,12 +68,12 @@ async fn a_bucket_whose_name_azure_does_not_take_has_a_container_of_another_name
     for name in ["with.dots", "with--hyphens"] {
         let name = format!("{name}-{}", new_container());
         let record = gateway
-            .record(&name, &gateway.backend.place_for(&BucketName::parse(&name).expect("a name")))
+            .record(&name, &gateway.backend.location_for(&BucketName::parse(&name).expect("a name")))
             .await;
         gateway.backend.create(&record).await.expect("is made");
         let store = gateway.backend.open(&record).await.expect("opens").store;
         put(&*store, "key", "x").await;
-        assert_eq!(raw::blobs(&record.bucket.place), ["key"]);
+        assert_eq!(raw::blobs(&record.bucket.location), ["key"]);
     }
     let record = gateway.record("remote", "No_Container").await;
     assert_eq!(refused(gateway.backend.create(&record).await), StoreErrorKind::InvalidRequest);
@@ -87,9 +87,11 @@ async fn buckets_share_a_container_by_their_prefixes_and_do_not_see_each_other()
         shared: Some(container.clone()),
         ..settings(Upstream::azurite().address)
     });
-    let place = |name: &str| gateway.backend.place_for(&BucketName::parse(name).expect("a name"));
-    let records =
-        [gateway.record("one", &place("one")).await, gateway.record("one-more", &place("one-more")).await];
+    let location = |name: &str| gateway.backend.location_for(&BucketName::parse(name).expect("a name"));
+    let records = [
+        gateway.record("one", &location("one")).await,
+        gateway.record("one-more", &location("one-more")).await,
+    ];
     let mut stores = Vec::new();
     for record in &records {
         gateway.backend.create(record).await.expect("is made");

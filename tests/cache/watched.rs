@@ -308,8 +308,8 @@ impl Backend for WatchedBackend {
         self.below.capabilities()
     }
 
-    fn place_for(&self, name: &BucketName) -> String {
-        self.below.place_for(name)
+    fn location_for(&self, name: &BucketName) -> String {
+        self.below.location_for(name)
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket> {
@@ -395,7 +395,8 @@ impl Bed {
 pub fn record(name: &str) -> BucketRecord {
     let name = BucketName::parse(name).expect("a name");
     let owner = Owner { id: "o".into(), display_name: "o".into() };
-    let (created, place) = (Timestamp::from_millis(0), name.to_string());
-    let bucket = NewBucket { name, owner, created, tenant: Default::default(), backend: "nas".into(), place };
+    let (created, location) = (Timestamp::from_millis(0), name.to_string());
+    let bucket =
+        NewBucket { name, owner, created, tenant: Default::default(), backend: "nas".into(), location };
     BucketRecord::new(BucketId(1), bucket)
 }

@@ -3,8 +3,8 @@
 use super::sample::{self, bucket, delete, key, name, new_bucket, owner, put};
 use causeway::{
     catalog::{
-        BackendPlace, BucketChange, BucketsQuery, Catalog, CatalogErrorKind, Expected, NewBucket, NewReplica,
-        Revision,
+        BackendLocation, BucketChange, BucketsQuery, Catalog, CatalogErrorKind, Expected, NewBucket,
+        NewReplica, Revision,
     },
     model::{TenantId, Timestamp},
     store::{ListRequest, ListUploadsRequest},
@@ -29,18 +29,18 @@ pub async fn of_many_who_create_one_name_one_succeeds(catalog: Arc<dyn Catalog>)
 pub async fn a_bucket_apart_from_others_shares_no_place_with_them_or_their_replicas(
     catalog: Arc<dyn Catalog>,
 ) {
-    let at = |name: &str, backend: &str, place: &str| NewBucket {
+    let at = |name: &str, backend: &str, location: &str| NewBucket {
         backend: backend.into(),
-        place: place.into(),
+        location: location.into(),
         ..new_bucket(name)
     };
     let known = catalog.create_bucket(at("known", "disk", "a/b")).await.expect("a bucket");
-    let replica = NewReplica { backend: "lake".into(), place: "r".into() };
+    let replica = NewReplica { backend: "lake".into(), location: "r".into() };
     catalog.add_replica(known.id, replica).await.expect("a replica");
-    let apart = async |backend: &str, place: &str| {
+    let apart = async |backend: &str, location: &str| {
         let from = vec![
-            BackendPlace { backend: "none".into(), place: "x".into() },
-            BackendPlace { backend: backend.into(), place: place.into() },
+            BackendLocation { backend: "none".into(), location: "x".into() },
+            BackendLocation { backend: backend.into(), location: location.into() },
         ];
         match catalog.create_bucket_apart(new_bucket("new"), Vec::new(), from).await {
             Ok(made) => catalog.delete_bucket(made.id).await.map(|()| true),
@@ -48,7 +48,7 @@ pub async fn a_bucket_apart_from_others_shares_no_place_with_them_or_their_repli
             Err(error) => Err(error),
         }
     };
-    for (backend, place) in [
+    for (backend, location) in [
         ("disk", "a/b"),
         ("disk", "a"),
         ("disk", ""),
@@ -57,14 +57,14 @@ pub async fn a_bucket_apart_from_others_shares_no_place_with_them_or_their_repli
         ("lake", "r"),
         ("lake", "r/s"),
     ] {
-        assert!(!apart(backend, place).await.expect("answers"), "{backend} {place}");
+        assert!(!apart(backend, location).await.expect("answers"), "{backend} {location}");
     }
-    for (backend, place) in
+    for (backend, location) in
         [("disk", "a/bc"), ("disk", "a/b-"), ("disk", "b"), ("disk", "a/c"), ("lake", "a/b"), ("other", "")]
     {
-        assert!(apart(backend, place).await.expect("answers"), "{backend} {place}");
+        assert!(apart(backend, location).await.expect("answers"), "{backend} {location}");
     }
-    let inside = vec![BackendPlace { backend: "disk".into(), place: "a".into() }];
+    let inside = vec![BackendLocation { backend: "disk".into(), location: "a".into() }];
     let taken = catalog.create_bucket_apart(new_bucket("known"), Vec::new(), inside).await;
     assert_eq!(taken.expect_err("is there").kind(), CatalogErrorKind::Exists);
 }
@@ -137,7 +137,7 @@ pub async fn a_bucket_that_was_given_away_is_its_new_owners(catalog: Arc<dyn Cat
 pub async fn a_name_is_one_tenants_own(catalog: Arc<dyn Catalog>) {
     let acme = TenantId::parse("acme").expect("a tenant");
     let ours = bucket(&*catalog, "photos").await;
-    let theirs = NewBucket { tenant: acme.clone(), place: "acme/photos".into(), ..new_bucket("photos") };
+    let theirs = NewBucket { tenant: acme.clone(), location: "acme/photos".into(), ..new_bucket("photos") };
     let theirs = catalog.create_bucket(theirs).await.expect("the name is free");
     assert_ne!(ours.id, theirs.id);
     assert_eq!(catalog.bucket(&name("photos")).await.expect("read"), Some(ours.clone()));

@@ -71,7 +71,7 @@ pub async fn a_bucket_is_made_with_its_first_documents_and_takes_them_with_it(ca
         [stored("acl", "public-read", revision), stored("location", "EU", revision)]
     );
     assert_eq!(catalog.bucket(&name("photos")).await.expect("read"), Some(made.clone()));
-    let replica = NewReplica { backend: "disk".into(), place: "there".into() };
+    let replica = NewReplica { backend: "disk".into(), location: "there".into() };
     let replica = catalog.add_replica(made.id, replica).await.expect("a replica").id;
     assert_eq!(catalog.documents(replica).await.expect("read"), Some(Documents::default()));
     let refused = catalog

@@ -6,7 +6,7 @@ use super::sqlite::open;
 use causeway::{
     catalog::{
         BucketId, BucketSize, BucketSizes, BucketsQuery, Catalog, Document, Documents, Expected, IndexRow,
-        LeftPlace, NewBucket, ObjectRow, PartRecord, ReplicaRecord, Revision, WhichObjects,
+        LeftLocation, NewBucket, ObjectRow, PartRecord, ReplicaRecord, Revision, WhichObjects,
         sqlite::SqliteCatalog,
     },
     model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, Timestamp},
@@ -73,10 +73,10 @@ async fn files_of_format_version_6_are_read_with_replicas_objects_and_places_lef
         let photos = check_photos(&catalog, "upload 17").await;
         let plain = catalog.bucket(&name("plain")).await.expect("read").expect("a bucket");
         let created = Timestamp::from_millis(1_700_000_000_456);
-        let (backend, place) = ("safe".to_owned(), "safe/plain".to_owned());
+        let (backend, location) = ("safe".to_owned(), "safe/plain".to_owned());
         assert_eq!(
             plain.bucket,
-            NewBucket { owner: owner("bob"), created, backend, place, ..new_bucket("plain") }
+            NewBucket { owner: owner("bob"), created, backend, location, ..new_bucket("plain") }
         );
         assert_eq!(plain.documents, Documents::default());
         let bobs = catalog
@@ -87,11 +87,11 @@ async fn files_of_format_version_6_are_read_with_replicas_objects_and_places_lef
 
         let replica = |id, backend: &str, rank| {
             let (seeded, refilled, unmade) = (backend == "disk", backend == "lake", backend == "nas");
-            let place = format!("{backend}/plain");
+            let location = format!("{backend}/plain");
             ReplicaRecord {
                 id: BucketId(id),
                 backend: backend.into(),
-                place,
+                location,
                 rank,
                 seeded,
                 refilled,
@@ -103,7 +103,7 @@ async fn files_of_format_version_6_are_read_with_replicas_objects_and_places_lef
         assert_eq!(catalog.replicas(plain.id).await.expect("read"), replicas);
 
         let text = |text: &str| Some(text.to_owned());
-        let object = |of: &str, stands, intended| ObjectRow { key: key(of), stands, intended };
+        let object = |of: &str, committed, pending| ObjectRow { key: key(of), committed, pending };
         let rows =
             [object("B", text("1"), None), object("a", None, text("2")), object("a/", text("3"), text("4"))];
         assert_eq!(catalog.objects(photos, None, 9, WhichObjects::All).await.expect("rows"), rows);
@@ -114,8 +114,9 @@ async fn files_of_format_version_6_are_read_with_replicas_objects_and_places_lef
         }
         let replicated = catalog.index_rows(BucketId(3), None, 9).await.expect("rows");
         assert_eq!(replicated, [IndexRow { fingerprint: Vec::new(), ..row("é", 3) }]);
-        let left = LeftPlace { backend: "lake".into(), place: "lake/old".into(), bucket: name("older") };
-        assert_eq!(catalog.left_places().await.expect("read"), [left]);
+        let left =
+            LeftLocation { backend: "lake".into(), location: "lake/old".into(), bucket: name("older") };
+        assert_eq!(catalog.left_locations().await.expect("read"), [left]);
         let stale = catalog.stale_uploads(Timestamp::from_millis(18), 9).await.expect("read");
         assert_eq!(stale.len(), 1);
         assert_eq!(catalog.state(plain.id, "scan").await.expect("read").as_deref(), Some("complete"));

@@ -7,9 +7,13 @@ use causeway::{
 };
 use std::sync::Arc;
 
-fn row(key: &str, stands: Option<&str>, intended: Option<&str>) -> ObjectRow {
+fn row(key: &str, committed: Option<&str>, pending: Option<&str>) -> ObjectRow {
     let owned = |text: Option<&str>| text.map(str::to_owned);
-    ObjectRow { key: ObjectKey::new(key).expect("a key"), stands: owned(stands), intended: owned(intended) }
+    ObjectRow {
+        key: ObjectKey::new(key).expect("a key"),
+        committed: owned(committed),
+        pending: owned(pending),
+    }
 }
 
 async fn set(catalog: &dyn Catalog, bucket: BucketId, row: ObjectRow) {
@@ -105,7 +109,7 @@ pub async fn versions_behind_a_row_come_newest_first_and_leave_it_alone(catalog:
         versions
             .into_iter()
             .map(|version| {
-                (version.order, version.stored.row.stands.expect("words"), version.stored.revision)
+                (version.order, version.stored.row.committed.expect("words"), version.stored.revision)
             })
             .collect()
     };

@@ -3,7 +3,7 @@
 use super::sample::{self, bucket, key, new_bucket, put};
 use causeway::{
     catalog::{
-        BucketChange, BucketId, BucketsQuery, Catalog, CatalogErrorKind, Expected, LeftPlace, NewReplica,
+        BucketChange, BucketId, BucketsQuery, Catalog, CatalogErrorKind, Expected, LeftLocation, NewReplica,
         ObjectRow, ReplicaChange, ReplicaRecord, WhichObjects,
     },
     model::Timestamp,
@@ -12,7 +12,7 @@ use causeway::{
 use std::sync::Arc;
 
 fn new(backend: &str) -> NewReplica {
-    NewReplica { backend: backend.to_owned(), place: format!("{backend}/photos") }
+    NewReplica { backend: backend.to_owned(), location: format!("{backend}/photos") }
 }
 
 async fn add(catalog: &dyn Catalog, to: BucketId, backend: &str) -> ReplicaRecord {
@@ -31,7 +31,7 @@ async fn fill(catalog: &dyn Catalog, bucket: BucketId) {
         .set_object(
             bucket,
             Expected::Any,
-            ObjectRow { key: key("a"), stands: Some("1".into()), intended: None },
+            ObjectRow { key: key("a"), committed: Some("1".into()), pending: None },
         )
         .await
         .expect("set");
@@ -73,14 +73,14 @@ async fn held(catalog: &dyn Catalog, bucket: BucketId) -> [usize; 8] {
 pub async fn a_replica_is_found_as_it_was_added_until_it_has_everything(catalog: Arc<dyn Catalog>) {
     let (id, other) = (bucket(&*catalog, "photos").await.id, bucket(&*catalog, "others").await.id);
     let added = add(&*catalog, id, "disk").await;
-    let NewReplica { backend, place } = new("disk");
+    let NewReplica { backend, location } = new("disk");
     let ReplicaRecord { id: own, rank, revision, .. } = added;
     assert_eq!(
         added,
         ReplicaRecord {
             id: own,
             backend,
-            place,
+            location,
             rank,
             revision,
             seeded: false,
@@ -199,19 +199,19 @@ pub async fn a_renewed_replica_knows_nothing_of_what_was_before_and_keeps_its_ra
 }
 
 pub async fn a_left_place_is_known_until_it_is_forgotten(catalog: Arc<dyn Catalog>) {
-    let left = |backend: &str| LeftPlace {
+    let left = |backend: &str| LeftLocation {
         backend: backend.into(),
-        place: "photos".into(),
+        location: "photos".into(),
         bucket: sample::name("photos"),
     };
     for backend in ["lake", "disk", "disk"] {
-        catalog.leave_place(left(backend)).await.expect("written down");
+        catalog.leave_location(left(backend)).await.expect("written down");
     }
-    assert_eq!(catalog.left_places().await.expect("read"), [left("disk"), left("lake")]);
-    assert!(catalog.forget_place("disk", "photos").await.expect("forgotten"));
-    assert!(!catalog.forget_place("disk", "photos").await.expect("there is none"));
-    assert!(!catalog.forget_place("lake", "others").await.expect("there is none"));
-    assert_eq!(catalog.left_places().await.expect("read"), [left("lake")]);
+    assert_eq!(catalog.left_locations().await.expect("read"), [left("disk"), left("lake")]);
+    assert!(catalog.forget_location("disk", "photos").await.expect("forgotten"));
+    assert!(!catalog.forget_location("disk", "photos").await.expect("there is none"));
+    assert!(!catalog.forget_location("lake", "others").await.expect("there is none"));
+    assert_eq!(catalog.left_locations().await.expect("read"), [left("lake")]);
 }
 
 pub async fn only_replicas_are_changed_as_replicas(catalog: Arc<dyn Catalog>) {

@@ -27,7 +27,7 @@ pub fn new_bucket(of: &str) -> NewBucket {
         owner: owner("alice"),
         created: Timestamp::from_millis(1_700_000_000_123),
         backend: "disk".into(),
-        place: format!("some/where/{of}"),
+        location: format!("some/where/{of}"),
     }
 }
 

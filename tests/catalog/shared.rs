@@ -81,9 +81,9 @@ pub async fn a_name_that_both_create_is_one_bucket(two: Two) {
 /// version.
 pub async fn of_two_who_have_read_the_same_one_writes(two: Two) {
     let made = bucket(&*two.one, "photos").await;
-    let new = NewReplica { backend: "disk".into(), place: "there".into() };
+    let new = NewReplica { backend: "disk".into(), location: "there".into() };
     let replica = two.one.add_replica(made.id, new).await.expect("a replica");
-    let text = |text: &str| ObjectRow { key: key("a"), stands: Some(text.into()), intended: None };
+    let text = |text: &str| ObjectRow { key: key("a"), committed: Some(text.into()), pending: None };
     let object = two.one.set_object(made.id, Expected::ABSENT, text("1")).await.expect("set");
     for _ in 0..8 {
         let writes = [

@@ -76,7 +76,7 @@ pub async fn replicas_deleted_buckets_and_those_without_an_index_have_no_size(ca
     let elsewhere = bucket(&*catalog, "elsewhere").await.id;
     // The stored position of a job does not make the bucket an indexed one.
     catalog.set_state(elsewhere, "job.expiry", Some("a/b".into())).await.expect("set");
-    let replica = NewReplica { backend: "disk".into(), place: "there".into() };
+    let replica = NewReplica { backend: "disk".into(), location: "there".into() };
     let replica = catalog.add_replica(replicated, replica).await.expect("a replica").id;
     for id in [gone, replicated, replica] {
         index(&*catalog, id, [put("a", 3)]).await;

@@ -229,19 +229,19 @@ impl Open {
     }
 
     /// Tests share servers, but not buckets on them.
-    fn place(&self, name: &BucketName) -> String {
+    fn location(&self, name: &BucketName) -> String {
         match self.shared {
-            None => self.backend.place_for(name),
+            None => self.backend.location_for(name),
             Some(test) => {
                 let remote = format!("t{}-{test}-{name}", std::process::id());
-                self.backend.place_at(name, Some(&remote), None).expect("a place")
+                self.backend.location_at(name, Some(&remote), None).expect("a place")
             }
         }
     }
 
     fn new_bucket(&self, name: BucketName) -> NewBucket {
         NewBucket {
-            place: self.place(&name),
+            location: self.location(&name),
             name,
             owner: Owner { id: "owner".into(), display_name: "owner".into() },
             created: Timestamp::now(),
@@ -282,7 +282,7 @@ impl Remote {
             Self::Drive(drive) => return tree(Arc::new(drive.files()), catalog, directory),
             Self::Onedrive(drive) => return tree(Arc::new(drive.files()), catalog, directory),
             Self::Dropbox(dropbox) => return tree(Arc::new(dropbox.files()), catalog, directory),
-            Self::Ftp(place) => return tree(Arc::new(place.files()), catalog, directory),
+            Self::Ftp(location) => return tree(Arc::new(location.files()), catalog, directory),
             Self::B2(fake) => {
                 return tree(Arc::new(b2::driver(fake, &directory.join("drafts"))), catalog, directory);
             }

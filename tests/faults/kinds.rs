@@ -7,7 +7,7 @@ use crate::{
 };
 use causeway::{
     backend::Backend,
-    faults::{Kind, Plan},
+    faults::{FaultKind, Plan},
     store::{
         GetRequest, ObjectBody, Selection,
         error::StoreErrorKind,
@@ -33,9 +33,9 @@ async fn without_a_plan_nothing_is_done_to_anybody() {
 #[tokio::test]
 async fn what_is_refused_did_not_happen() {
     for (fault, answer) in [
-        (Kind::Unavailable, StoreErrorKind::Unavailable),
-        (Kind::Throttled, StoreErrorKind::Busy),
-        (Kind::Down, StoreErrorKind::Unavailable),
+        (FaultKind::Unavailable, StoreErrorKind::Unavailable),
+        (FaultKind::Throttled, StoreErrorKind::Busy),
+        (FaultKind::Down, StoreErrorKind::Unavailable),
     ] {
         let bed = Bed::new(Plan::default()).await;
         bed.put("old", "old").await.expect("is put");
@@ -59,13 +59,13 @@ async fn what_is_refused_did_not_happen() {
 async fn what_has_a_lost_reply_happened() {
     let bed = Bed::new(Plan::default()).await;
     bed.put("old", "old").await.expect("is put");
-    bed.faults.set(Plan::always(Kind::LostReply));
+    bed.faults.set(Plan::always(FaultKind::LostReply));
     assert_eq!(kind(bed.put("new", "new").await), UNAVAILABLE);
     assert_eq!(kind(bed.delete("old").await), UNAVAILABLE);
     assert_eq!(kind(bed.get("new").await), UNAVAILABLE);
     assert_eq!(bed.content("new").await.as_deref(), Some(&b"new"[..]));
     assert_eq!(bed.content("old").await, None);
-    assert_eq!(bed.faults.counts().done_to(Operation::Delete, Kind::LostReply), 1);
+    assert_eq!(bed.faults.counts().done_to(Operation::Delete, FaultKind::LostReply), 1);
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn an_upload_whose_completion_was_answered_by_nobody_is_complete() {
     let bed = Bed::new(Plan::default()).await;
     let mut upload = Uploading::begin(&*bed.faulty, "a").await;
     upload.part(1, "part").await;
-    bed.faults.set(Plan::always(Kind::LostReply).on(Operations::of(&[Operation::CompleteUpload])));
+    bed.faults.set(Plan::always(FaultKind::LostReply).on(Operations::of(&[Operation::CompleteUpload])));
     assert_eq!(kind(upload.try_complete(upload.request()).await), UNAVAILABLE);
     assert_eq!(bed.content("a").await.as_deref(), Some(&b"part"[..]));
     bed.faults.heal();
@@ -90,7 +90,7 @@ async fn a_torn_get_yields_some_right_bytes_and_then_an_error() {
                 bytes.chunks(bytes.len() / frames).map(|frame| Ok(frame.to_vec().into())).collect();
             let payload = Payload::from_stream(futures_util::stream::iter(sent), Announced::default());
             bed.faulty.put(&client::key("a"), client::request(payload)).await.expect("is put");
-            bed.faults.set(Plan::always(Kind::TornBody));
+            bed.faults.set(Plan::always(FaultKind::TornBody));
             let reply =
                 bed.faulty.get(client::key("a").current(), GetRequest::default()).await.expect("begins");
             let ObjectBody::Stream(mut body) = reply.body else { panic!("a torn body comes in pieces") };
@@ -118,7 +118,7 @@ async fn a_torn_put_leaves_what_was_there() {
     bed.put("a", "old").await.expect("is put");
     let mut upload = Uploading::begin(&*bed.faulty, "b").await;
     upload.part(1, "old").await;
-    bed.faults.set(Plan::always(Kind::TornBody));
+    bed.faults.set(Plan::always(FaultKind::TornBody));
     for body in ["", "x", "a longer one"] {
         assert_eq!(kind(bed.put("a", body).await), UNAVAILABLE, "{body:?}");
         let unannounced =
@@ -152,7 +152,7 @@ async fn a_body_that_fails_by_itself_keeps_its_error() {
 async fn what_is_late_happens_after_what_came_behind_it() {
     let bed = Bed::new(Plan::default()).await;
     bed.put("gone", "gone").await.expect("is put");
-    bed.faults.set(Plan::always(Kind::Late));
+    bed.faults.set(Plan::always(FaultKind::Late));
     assert_eq!(kind(bed.put("a", "first").await), UNAVAILABLE);
     assert_eq!(kind(bed.delete("gone").await), UNAVAILABLE);
     bed.faults.heal();
@@ -172,7 +172,7 @@ async fn what_is_late_happens_after_what_came_behind_it() {
 async fn reads_are_never_late() {
     let bed = Bed::new(Plan::default()).await;
     bed.put("a", "1").await.expect("is put");
-    bed.faults.set(Plan::always(Kind::Late));
+    bed.faults.set(Plan::always(FaultKind::Late));
     assert_eq!(bed.get("a").await.expect("is read"), b"1");
     assert_eq!(bed.list().await.expect("is listed"), ["a"]);
     assert_eq!(bed.faults.counts().faults(), 0);
@@ -180,7 +180,7 @@ async fn reads_are_never_late() {
 
 #[tokio::test(start_paused = true)]
 async fn a_late_write_keeps_its_condition_until_it_happens() {
-    let bed = Bed::new(Plan::always(Kind::Late)).await;
+    let bed = Bed::new(Plan::always(FaultKind::Late)).await;
     let put = client::put_if(&*bed.faulty, "a", "late", client::if_absent()).await;
     assert_eq!(kind(put), UNAVAILABLE);
     bed.faults.heal();
@@ -196,7 +196,7 @@ async fn a_stale_list_is_what_was_listed_before() {
     assert_eq!(bed.list().await.expect("is listed"), ["a"]);
     bed.put("b", "2").await.expect("is put");
     bed.delete("a").await.expect("is deleted");
-    bed.faults.set(Plan::always(Kind::StaleList));
+    bed.faults.set(Plan::always(FaultKind::StaleList));
     assert_eq!(bed.list().await.expect("is listed"), ["a"]);
     let other = client::names(&*bed.faulty).await;
     assert_eq!(other, ["b"], "what was never asked for before is right");
@@ -267,7 +267,7 @@ async fn a_copy_within_the_same_faults_is_one_call_and_from_others_is_read_throu
 async fn a_range_is_torn_within_itself() {
     let bed = Bed::new(Plan::default()).await;
     bed.put("a", client::bytes(1, 1000)).await.expect("is put");
-    bed.faults.set(Plan::always(Kind::TornBody));
+    bed.faults.set(Plan::always(FaultKind::TornBody));
     let selection = Selection::Range(causeway::model::ByteRange::FromTo(100, 199));
     let reply = bed
         .faulty

@@ -41,7 +41,7 @@ impl Bed {
         let backend = FaultyBackend::new(memory.clone(), faults.clone());
         let name = BucketName::parse("bucket").expect("a name");
         let bucket = NewBucket {
-            place: backend.place_for(&name),
+            location: backend.location_for(&name),
             name,
             owner: Owner { id: "owner".into(), display_name: "owner".into() },
             created: Timestamp::now(),

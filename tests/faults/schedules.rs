@@ -2,7 +2,7 @@
 
 use crate::{Bed, client, kind};
 use causeway::{
-    faults::{Done, Flapping, Kind, Plan},
+    faults::{Done, FaultKind, Flapping, Plan},
     store::{error::StoreErrorKind, operation::Operation},
 };
 use std::{collections::BTreeSet, time::Duration};
@@ -70,18 +70,18 @@ async fn another_seed_makes_another_schedule() {
 async fn a_storm_has_every_kind_of_fault_it_was_asked_for() {
     let (_, journal, ..) = run(3).await;
     let kinds = [
-        Kind::Down,
-        Kind::Unavailable,
-        Kind::Throttled,
-        Kind::LostReply,
-        Kind::Late,
-        Kind::TornBody,
-        Kind::StaleList,
+        FaultKind::Down,
+        FaultKind::Unavailable,
+        FaultKind::Throttled,
+        FaultKind::LostReply,
+        FaultKind::Late,
+        FaultKind::TornBody,
+        FaultKind::StaleList,
     ];
     for kind in kinds {
         assert!(journal.iter().any(|done| done.kind == Some(kind)), "{kind:?}");
     }
-    assert!(journal.iter().all(|done| done.kind != Some(Kind::Hang)));
+    assert!(journal.iter().all(|done| done.kind != Some(FaultKind::Hang)));
     assert!(journal.iter().enumerate().all(|(at, done)| done.call == at as u64), "in order");
     assert!(
         journal
@@ -100,7 +100,7 @@ async fn a_plan_changes_while_calls_go_on() {
         bed.faults.heal();
         assert_eq!(bed.list().await.expect("is listed"), ["a"]);
     }
-    assert_eq!(bed.faults.counts().of(Kind::Down), 3);
+    assert_eq!(bed.faults.counts().of(FaultKind::Down), 3);
 }
 
 /// One client alone: the replies determine what the storage may hold. An acknowledged write was made; a
@@ -113,12 +113,12 @@ async fn what_is_there_is_what_the_answers_allow() {
         let (mut possible, mut coming) = (BTreeSet::from([None]), BTreeSet::new());
         for step in 0..40u64 {
             let value = (step % 3 != 2).then(|| client::bytes(step, 64).to_vec());
-            let before = bed.faults.counts().of(Kind::Late);
+            let before = bed.faults.counts().of(FaultKind::Late);
             let answer = match &value {
                 Some(bytes) => bed.put("a", bytes.clone()).await,
                 None => bed.delete("a").await,
             };
-            if bed.faults.counts().of(Kind::Late) > before {
+            if bed.faults.counts().of(FaultKind::Late) > before {
                 coming.insert(value.clone());
             }
             match kind(answer) {

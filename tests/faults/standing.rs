@@ -6,7 +6,7 @@ use crate::{
     kind,
 };
 use causeway::{
-    faults::{Kind, Plan},
+    faults::{FaultKind, Plan},
     store::{GetRequest, ObjectBody, operation::Operation, payload::Announced},
 };
 use futures_util::{FutureExt, StreamExt};
@@ -16,7 +16,7 @@ async fn what_hangs_goes_on_when_it_is_healed() {
     let bed = Bed::new(Plan::hanging()).await;
     let faults = bed.faults.clone();
     let heal = async {
-        faults.seen(|counts| counts.of(Kind::Hang) == 3).await;
+        faults.seen(|counts| counts.of(FaultKind::Hang) == 3).await;
         assert_eq!(bed.content("a").await, None);
         // A new plan under which calls hang, too, releases no hanging call.
         faults.set(Plan { hang: 0.5, ..Plan::default() });
@@ -44,7 +44,7 @@ async fn what_hangs_and_is_given_up_never_happened() {
 async fn some_hang_and_the_others_do_not() {
     let bed = Bed::new(Plan { hang: 0.3, ..Plan::default() }).await;
     let hung = (0..1000).filter(|_| bed.list().now_or_never().is_none()).count() as u64;
-    assert_eq!(hung, bed.faults.counts().of(Kind::Hang));
+    assert_eq!(hung, bed.faults.counts().of(FaultKind::Hang));
     assert!((200..400).contains(&hung), "{hung}");
 }
 

@@ -8,7 +8,7 @@ use causeway::{
     backend::{Backend, OpenedBucket, Progress, memory::MemoryBackend},
     catalog::{BucketId, BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     drivers::fs::{FsBackend, FsSettings},
-    faults::{Faults, FaultyBackend, Kind, Plan},
+    faults::{FaultKind, Faults, FaultyBackend, Plan},
     limits::{Account, AtBudget, Budget, Ledger, LimitedBackend, Limiter, Limits},
     model::{BucketName, Owner, Timestamp},
     store::{
@@ -58,7 +58,7 @@ impl Bed {
 fn bucket(backend: &dyn Backend) -> NewBucket {
     let name = BucketName::parse("bucket").expect("a name");
     NewBucket {
-        place: backend.place_for(&name),
+        location: backend.location_for(&name),
         name,
         owner: Owner { id: "owner".into(), display_name: "owner".into() },
         created: Timestamp::now(),
@@ -79,7 +79,7 @@ async fn whoever_finds_no_slot_for_a_second_is_told_to_slow_down_and_asks_nothin
     let bed = Bed::new(ONE).await;
     bed.faults.set(Plan::hanging());
     let held = async {
-        bed.faults.seen(|counts| counts.of(Kind::Hang) == 1).await;
+        bed.faults.seen(|counts| counts.of(FaultKind::Hang) == 1).await;
         let begun = Instant::now();
         assert_eq!(bed.list().await, Err(StoreErrorKind::Busy));
         assert_eq!(begun.elapsed(), Duration::from_secs(1));

@@ -48,8 +48,8 @@ impl Backend for Mannered {
         Capabilities { late_conditions: self.quirks == Quirks::Locked, ..self.below.capabilities() }
     }
 
-    fn place_for(&self, name: &BucketName) -> String {
-        self.below.place_for(name)
+    fn location_for(&self, name: &BucketName) -> String {
+        self.below.location_for(name)
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket> {

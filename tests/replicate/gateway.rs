@@ -90,14 +90,14 @@ impl World {
             Some(record) => record,
             None => {
                 let owner = Owner { id: "owner".into(), display_name: "owner".into() };
-                let (created, place) = (Timestamp::now(), backend.place_for(&name));
+                let (created, location) = (Timestamp::now(), backend.location_for(&name));
                 let new = NewBucket {
                     name,
                     owner,
                     created,
                     tenant: Default::default(),
                     backend: "safe".into(),
-                    place,
+                    location,
                 };
                 let record = catalog.create_bucket(new).await.expect("a bucket");
                 if !self.adopts {

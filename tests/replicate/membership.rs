@@ -6,7 +6,7 @@ use super::{
 };
 use causeway::{
     backend::Scrub,
-    faults::{Kind, Plan},
+    faults::{FaultKind, Plan},
     store::{
         ListRequest,
         error::StoreErrorKind,
@@ -122,7 +122,7 @@ async fn until_one_replica_was_looked_through_a_listing_is_told_to_come_back() {
     // The records are lost, and replicas answer only listings.
     let world = World { directory: tempfile::tempdir().expect("a directory"), adopts: true, ..world };
     world.faults.iter().for_each(|faults| {
-        faults.set(Plan::always(Kind::Unavailable).on(Operations::of(&[Operation::Head])))
+        faults.set(Plan::always(FaultKind::Unavailable).on(Operations::of(&[Operation::Head])))
     });
     let gateway = world.start().await;
     let all = || ListRequest { limit: 10, ..Default::default() };

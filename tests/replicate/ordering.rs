@@ -8,7 +8,7 @@ use super::{
 use bytes::Bytes;
 use causeway::{
     backend::Backend as _,
-    faults::{Kind, Plan},
+    faults::{FaultKind, Plan},
     model::{Tag, TagSet},
     replicate::{ReadPolicy, WritePolicy},
     store::{
@@ -188,8 +188,8 @@ async fn a_long_body_that_comes_too_late_for_its_storages_was_overwritten_at_onc
 /// A write that two replicas refuse, and that is still pending on the third.
 async fn half_refused(world: &World, gateway: &Gateway) {
     let only_put = Operations::of(&[Operation::Put]);
-    world.faults[0].set(Plan::always(Kind::Unavailable).on(only_put));
-    world.faults[1].set(Plan::always(Kind::Unavailable).on(only_put));
+    world.faults[0].set(Plan::always(FaultKind::Unavailable).on(only_put));
+    world.faults[1].set(Plan::always(FaultKind::Unavailable).on(only_put));
     world.faults[2].set(Plan::hanging().on(only_put));
     let refused = gateway
         .store
@@ -254,7 +254,7 @@ async fn a_write_need_not_wait_for_the_end_of_one_that_it_supersedes() {
     put(&*gateway.store, "key", "old").await;
     gateway.settled().await;
     // No replica confirms whether the object was written.
-    let unheard = Plan::always(Kind::LostReply).on(Operations::of(&[Operation::Put]));
+    let unheard = Plan::always(FaultKind::LostReply).on(Operations::of(&[Operation::Put]));
     world.faults.iter().for_each(|faults| faults.set(unheard.clone()));
     gateway
         .store

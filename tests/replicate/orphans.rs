@@ -6,7 +6,7 @@ use super::{
     gateway::{Gateway, World},
 };
 use causeway::{
-    faults::{Kind, Plan},
+    faults::{FaultKind, Plan},
     store::{
         ListUploadsRequest,
         operation::{Operation, Operations},
@@ -57,7 +57,9 @@ async fn an_upload_that_was_aborted_while_a_replica_was_away_is_aborted_there_wh
 
 #[tokio::test(start_paused = true)]
 async fn what_a_late_or_failed_begin_left_on_replicas_is_aborted_and_what_goes_on_is_not() {
-    for plan in [Plan::always(Kind::LostReply), Plan { latency: Duration::from_secs(5), ..Plan::default() }] {
+    for plan in
+        [Plan::always(FaultKind::LostReply), Plan { latency: Duration::from_secs(5), ..Plan::default() }]
+    {
         let world = World::new(2);
         let gateway = world.start().await;
         let mut kept = Uploading::begin(&*gateway.store, "kept").await;

@@ -75,10 +75,10 @@ async fn a_bucket_is_removed_while_a_replica_hangs_and_its_place_there_when_it_i
     world.faults[2].set(Plan::hanging());
     assert!(gateway.backend.remove(&gateway.record).await.expect("two are enough"));
     gateway.catalog.delete_bucket(gateway.record.id).await.expect("is forgotten");
-    assert_eq!(gateway.catalog.left_places().await.expect("answers").len(), 1);
+    assert_eq!(gateway.catalog.left_locations().await.expect("answers").len(), 1);
     assert!(is_empty(&world, 0).await && !is_empty(&world, 2).await);
     world.heal();
-    while !is_empty(&world, 2).await || !gateway.catalog.left_places().await.expect("answers").is_empty() {
+    while !is_empty(&world, 2).await || !gateway.catalog.left_locations().await.expect("answers").is_empty() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     // A new bucket of the same name begins empty.
@@ -131,7 +131,7 @@ async fn a_place_that_a_deleted_bucket_left_belongs_to_the_next_one_of_its_name(
     world.heal();
     gateway.filled().await;
     gateway.settled().await;
-    assert!(gateway.catalog.left_places().await.expect("answers").is_empty());
+    assert!(gateway.catalog.left_locations().await.expect("answers").is_empty());
     assert_eq!(world.held(&gateway, 2, "key").await.as_deref(), Some(&b"new"[..]));
 }
 
@@ -218,7 +218,7 @@ async fn what_is_found_in_a_place_that_was_lost_does_not_come_back() {
     put(&*world.below(&gateway, 1).await, "deleted", "x").await;
     filled(&world, &gateway, 1).await;
     assert_eq!(read(&*gateway.store, "deleted").await, Ok(None));
-    assert_eq!(gateway.scrub(Scrub::Listing).await.strangers, 1);
+    assert_eq!(gateway.scrub(Scrub::Listing).await.stray, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -260,7 +260,7 @@ async fn buckets(directory: &std::path::Path, faults: &Faults) -> Arc<Buckets> {
         created: Timestamp::now(),
         tenant: Default::default(),
         backend: "well".into(),
-        place: "other".into(),
+        location: "other".into(),
     };
     catalog.create_bucket(other).await.expect("is made");
     let faulty: Arc<dyn Backend> = Arc::new(FaultyBackend::new(memory(), faults.clone()));

@@ -5,7 +5,7 @@ use super::{
     gateway::{Gateway, World, read},
 };
 use causeway::{
-    faults::{Kind, Plan},
+    faults::{FaultKind, Plan},
     replicate::ReadPolicy,
     store::{
         GetRequest, PutRequest, Selection,
@@ -22,9 +22,12 @@ const POLICIES: [ReadPolicy; 3] = [ReadPolicy::Ordered, ReadPolicy::Fastest, Rea
 #[tokio::test(start_paused = true)]
 async fn no_read_fails_while_one_replica_answers() {
     for policy in POLICIES {
-        for plan in
-            [Plan::down(), Plan::hanging(), Plan::always(Kind::Throttled), Plan::always(Kind::TornBody)]
-        {
+        for plan in [
+            Plan::down(),
+            Plan::hanging(),
+            Plan::always(FaultKind::Throttled),
+            Plan::always(FaultKind::TornBody),
+        ] {
             let world = World { read: policy, ..World::new(1) };
             let gateway = world.start().await;
             let body = bytes(7, 3 << 20);

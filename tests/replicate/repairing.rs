@@ -76,7 +76,7 @@ async fn a_scrub_heals_what_is_missing_or_other_and_leaves_strangers_alone() {
     put(&*below, "stranger", "?").await;
     let counts = gateway.scrub(Scrub::Listing).await;
     // Either the scrub repairs an object or the worker that it wakes.
-    assert_eq!((counts.differing, counts.failed, counts.strangers), (2, 0, 1));
+    assert_eq!((counts.differing, counts.failed, counts.stray), (2, 0, 1));
     gateway.settled().await;
     for name in ["a", "b", "c"] {
         assert_eq!(world.held(&gateway, 1, name).await.as_deref(), Some(name.as_bytes()));

@@ -13,7 +13,7 @@ use super::{
 };
 use causeway::{
     backend::Scrub,
-    faults::{Kind, Plan},
+    faults::{FaultKind, Plan},
     model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, Owner, Tag, TagSet},
     replicate::{ReadPolicy, WritePolicy},
     store::{
@@ -278,13 +278,13 @@ impl Run {
     fn fault(&mut self) {
         let member = self.random.below(3) as usize;
         let kinds = [
-            Kind::Unavailable,
-            Kind::Throttled,
-            Kind::LostReply,
-            Kind::TornBody,
-            Kind::Late,
-            Kind::Hang,
-            Kind::StaleList,
+            FaultKind::Unavailable,
+            FaultKind::Throttled,
+            FaultKind::LostReply,
+            FaultKind::TornBody,
+            FaultKind::Late,
+            FaultKind::Hang,
+            FaultKind::StaleList,
         ];
         let plan = match self.random.below(6) {
             0 => Plan::down(),

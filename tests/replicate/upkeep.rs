@@ -6,7 +6,7 @@ use super::{
 };
 use causeway::{
     backend::Scrub,
-    faults::{Kind, Plan},
+    faults::{FaultKind, Plan},
     store::operation::{Operation, Operations},
 };
 use std::time::Duration;
@@ -51,7 +51,7 @@ async fn a_scrub_goes_on_with_the_others_where_a_replica_is_away_and_says_so() {
 async fn a_replica_that_does_not_take_objects_says_why_since_when_and_what_comes_next() {
     let world = World::new(3);
     let gateway = world.start().await;
-    world.faults[1].set(Plan::always(Kind::Throttled).on(Operations::of(&[Operation::Put])));
+    world.faults[1].set(Plan::always(FaultKind::Throttled).on(Operations::of(&[Operation::Put])));
     for n in 0..3 {
         put(&*gateway.store, &format!("key{n}"), "x").await;
     }

@@ -5,7 +5,7 @@ use super::{
     gateway::{World, read},
 };
 use causeway::{
-    faults::{Kind, Plan},
+    faults::{FaultKind, Plan},
     replicate::WritePolicy,
     store::{PutRequest, error::StoreErrorKind, operation::Operation, payload::Payload},
 };
@@ -24,9 +24,9 @@ async fn a_quorum_is_enough_whatever_the_third_does_and_it_catches_up_by_itself(
     for plan in [
         Plan::down(),
         Plan::hanging(),
-        Plan::always(Kind::Throttled),
-        Plan::always(Kind::LostReply),
-        Plan::always(Kind::TornBody),
+        Plan::always(FaultKind::Throttled),
+        Plan::always(FaultKind::LostReply),
+        Plan::always(FaultKind::TornBody),
     ] {
         for member in 0..3 {
             let world = World::new(1);
@@ -121,7 +121,7 @@ async fn a_write_that_comes_late_changes_nothing_that_came_after_it() {
     put(&*gateway.store, "key", "first").await;
     gateway.settled().await;
     // All three replicas answer that they are unavailable, and make the change a second later.
-    let late = Plan { late_by: Duration::from_secs(1), ..Plan::always(Kind::Late) };
+    let late = Plan { late_by: Duration::from_secs(1), ..Plan::always(FaultKind::Late) };
     world.faults.iter().for_each(|faults| faults.set(late.clone()));
     gateway.store.put(&key("key"), request("late")).await.expect_err("nobody took it");
     gateway.store.delete(key("key").current(), &Default::default()).await.expect_err("nobody took it");

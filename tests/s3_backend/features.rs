@@ -148,7 +148,7 @@ fn remote_names(record: &BucketRecord) -> Vec<String> {
     let upstream = Upstream::causeway();
     let raw =
         Raw::new(upstream.address, Who { access_key: upstream.access_key, secret_key: upstream.secret_key });
-    let text = raw.get(format!("/{}?list-type=2", record.bucket.place)).send().text();
+    let text = raw.get(format!("/{}?list-type=2", record.bucket.location)).send().text();
     text.split("<Key>").skip(1).filter_map(|rest| Some(rest.split_once("</Key>")?.0.to_owned())).collect()
 }
 
@@ -196,7 +196,7 @@ async fn a_scratch_object_that_a_killed_gateway_left_does_not_keep_a_bucket() {
         "/.causeway-probe-0123456789abcdef",
         ".causeway-probe-0123456789abcdef//x",
     ] {
-        assert_eq!(raw.put(format!("/{}/{name}", record.bucket.place), "x").send().status, 200);
+        assert_eq!(raw.put(format!("/{}/{name}", record.bucket.location), "x").send().status, 200);
     }
     assert_eq!(names(&*store).await, [""; 0], "no client sees them");
     put(&*store, "key", "x").await;

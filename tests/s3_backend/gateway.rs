@@ -71,21 +71,21 @@ impl Gateway {
         Self { backend: Arc::new(backend), catalog, _directory: directory }
     }
 
-    pub async fn record(&self, name: &str, place: &str) -> BucketRecord {
+    pub async fn record(&self, name: &str, location: &str) -> BucketRecord {
         let bucket = NewBucket {
             name: BucketName::parse(name).expect("a bucket name"),
             owner: Owner { id: "owner".into(), display_name: "owner".into() },
             created: Timestamp::now(),
             tenant: Default::default(),
             backend: "tested".into(),
-            place: place.into(),
+            location: location.into(),
         };
         self.catalog.create_bucket(bucket).await.expect("the catalog makes a bucket")
     }
 
     /// Creates the bucket at a location, and opens it.
-    pub async fn bucket(&self, name: &str, place: &str) -> Arc<dyn Store> {
-        let record = self.record(name, place).await;
+    pub async fn bucket(&self, name: &str, location: &str) -> Arc<dyn Store> {
+        let record = self.record(name, location).await;
         self.backend.create(&record).await.expect("is made");
         self.backend.open(&record).await.expect("opens").store
     }
@@ -99,7 +99,7 @@ impl Gateway {
     }
 
     /// Opens the bucket at an existing location.
-    pub async fn open(&self, name: &str, place: &str) -> Arc<dyn Store> {
-        self.backend.open(&self.record(name, place).await).await.expect("opens").store
+    pub async fn open(&self, name: &str, location: &str) -> Arc<dyn Store> {
+        self.backend.open(&self.record(name, location).await).await.expect("opens").store
     }
 }

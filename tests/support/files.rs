@@ -7,7 +7,8 @@ use causeway::{
     backend::{
         Names,
         tree::files::{
-            Draft, DraftName, Entry, FLOWS, Files, Kind, OWN, Opened, Published, Service, Slot, Slots, Stat,
+            Draft, DraftName, Entry, EntryKind, FLOWS, Files, OWN, Opened, Published, Service, Slot, Slots,
+            Stat,
         },
     },
     model::{Span, Timestamp},
@@ -180,7 +181,7 @@ impl MemoryFiles {
             }
         };
         Stat {
-            kind: Kind::File,
+            kind: EntryKind::File,
             size: bytes.len() as u64,
             modified: Some(Timestamp::from_millis(modified)),
             tag,
@@ -214,7 +215,7 @@ impl MemoryFiles {
 }
 
 fn folder_stat() -> Stat {
-    Stat { kind: Kind::Folder, size: 0, modified: None, tag: None, md5: None }
+    Stat { kind: EntryKind::Folder, size: 0, modified: None, tag: None, md5: None }
 }
 
 fn take_one(counter: &AtomicUsize) -> bool {

@@ -3,7 +3,7 @@
 use super::*;
 use async_trait::async_trait;
 use causeway::{
-    backend::tree::files::{Draft, DraftName, Entry, Kind, Opened, Service, Slots, Stat, changed},
+    backend::tree::files::{Draft, DraftName, Entry, EntryKind, Opened, Service, Slots, Stat, changed},
     model::{ChecksumAlgorithm, ChecksumSpec, PartNumber, Span},
     store::{
         BeginUpload, ByteStream, CopyAttributes, CopyPartRequest, CopyRequest, CopySource,
@@ -115,7 +115,8 @@ impl Files for Interposed {
     fn list(&self, folder: &str) -> BoxStream<'_, Result<Vec<Entry>, StoreError>> {
         let pages = self.files.list(folder);
         let pages = pages.then(async |page| {
-            let any = page.as_ref().is_ok_and(|page| page.iter().any(|entry| entry.stat.kind == Kind::File));
+            let any =
+                page.as_ref().is_ok_and(|page| page.iter().any(|entry| entry.stat.kind == EntryKind::File));
             if any {
                 self.pass(Moment::AfterListing).await;
             }

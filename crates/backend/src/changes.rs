@@ -25,10 +25,10 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Default)]
-pub struct Changes(Mutex<State>);
+pub struct Changes(Mutex<ChangesState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct ChangesState {
     next: u64,
     active: BTreeMap<ObjectKey, Vec<Active>>,
 }
@@ -89,7 +89,7 @@ impl Changes {
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ChangesState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,13 +12,13 @@ pub mod claims;
 pub mod codec;
 pub mod contact;
 pub mod found;
+pub mod location;
 pub mod locks;
 pub mod memory;
 pub mod names;
 pub mod oauth;
 pub mod opened;
 pub mod pages;
-pub mod place;
 pub mod progress;
 pub mod readiness;
 pub mod replication;
@@ -52,7 +52,7 @@ pub use traffic::Traffic;
 pub use wire::WireSettings;
 
 use crate::{
-    catalog::{BackendPlace, BucketRecord, NewBucket},
+    catalog::{BackendLocation, BucketRecord, NewBucket},
     model::BucketName,
     store::{
         Capabilities,
@@ -73,30 +73,30 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         None
     }
 
-    /// Returns the location for a bucket created through S3: the later value of `BucketRecord::bucket.place`.
-    fn place_for(&self, name: &BucketName) -> String;
+    /// Returns the location for a bucket created through S3: the later value of `BucketRecord::bucket.location`.
+    fn location_for(&self, name: &BucketName) -> String;
 
     /// Returns the location of a bucket from the configuration. `remote` is a bucket or container of the
     /// storage.
-    fn place_at(
+    fn location_at(
         &self,
         name: &BucketName,
         remote: Option<&str>,
         prefix: Option<&str>,
     ) -> Result<String, StoreError> {
         match (self.below(), remote) {
-            (Some(below), _) => below.place_at(name, remote, prefix),
+            (Some(below), _) => below.location_at(name, remote, prefix),
             (None, Some(_)) => Err(StoreError::new(
                 StoreErrorKind::InvalidRequest,
                 "this type of backend has no buckets of its own: leave out 'remote'",
             )),
-            (None, None) => Ok(prefix.map_or_else(|| self.place_for(name), str::to_owned)),
+            (None, None) => Ok(prefix.map_or_else(|| self.location_for(name), str::to_owned)),
         }
     }
 
     /// Returns the locations of a bucket's objects, one per replica, on a backend that keeps its buckets on
     /// several others.
-    fn parts(&self, bucket: &NewBucket) -> Result<Vec<BackendPlace>, StoreError> {
+    fn parts(&self, bucket: &NewBucket) -> Result<Vec<BackendLocation>, StoreError> {
         match self.below() {
             Some(below) => below.parts(bucket),
             None => Ok(Vec::new()),
@@ -136,9 +136,9 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
 
     /// Returns whether opening a bucket will find its location. A driver whose opening would create an empty
     /// one returns `Ok(false)`. Once the bucket is open, `Upkeep::is_there` reports this.
-    async fn has_place(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
+    async fn has_location(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
         match self.below() {
-            Some(below) => below.has_place(bucket).await,
+            Some(below) => below.has_location(bucket).await,
             None => Ok(true),
         }
     }

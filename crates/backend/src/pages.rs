@@ -44,14 +44,14 @@ impl Pages {
 
     /// Must be called when there is another page, at a position without an order: a marker, a cursor, an
     /// address.
-    pub fn next(&mut self, place: impl Hash) -> Result<()> {
+    pub fn next(&mut self, cursor: impl Hash) -> Result<()> {
         self.count()?;
-        let place = self.hasher.hash_one(place);
-        if self.kept == Some(place) {
+        let cursor = self.hasher.hash_one(cursor);
+        if self.kept == Some(cursor) {
             return Err(self.astray("the storage names the same place to go on from again and again"));
         }
         if self.seen.is_power_of_two() {
-            self.kept = Some(place);
+            self.kept = Some(cursor);
         }
         Ok(())
     }
@@ -84,16 +84,16 @@ impl Pages {
 mod tests {
     use super::*;
 
-    fn steps(mut pages: Pages, places: impl IntoIterator<Item = u64>) -> usize {
-        places.into_iter().take_while(|place| pages.next(place).is_ok()).count()
+    fn steps(mut pages: Pages, cursors: impl IntoIterator<Item = u64>) -> usize {
+        cursors.into_iter().take_while(|cursor| pages.next(cursor).is_ok()).count()
     }
 
     #[test]
     fn a_circle_of_any_length_ends_soon_after_it_was_entered() {
         for before in [0, 1, 5, 100] {
             for length in [1, 2, 3, 7, 64, 1000] {
-                let places = (0..before).chain((0..length).map(|n| 1_000_000 + n).cycle());
-                let taken = steps(Pages::of("testing"), places) as u64;
+                let cursors = (0..before).chain((0..length).map(|n| 1_000_000 + n).cycle());
+                let taken = steps(Pages::of("testing"), cursors) as u64;
                 assert!(taken <= 4 * (before + length), "{taken} of {before} and {length}");
             }
         }

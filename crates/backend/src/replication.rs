@@ -1,7 +1,7 @@
 //! The operators' interface to a backend that keeps its buckets on several others.
 
 use crate::{
-    catalog::{BackendPlace, BucketRecord},
+    catalog::{BackendLocation, BucketRecord},
     model::ObjectKey,
     store::error::StoreError,
 };
@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplicaState {
     pub backend: String,
-    pub place: String,
+    #[serde(rename = "place")]
+    pub location: String,
     /// Why no requests are sent to its backend, if that is so.
     pub down: Option<String>,
     /// Whether the replica was complete once.
@@ -77,7 +78,8 @@ pub struct ReplicationCounts {
     /// Objects that were created in a replica outside the gateway, and adopted.
     pub adopted: u64,
     /// Objects that were created in a replica outside the gateway, and left alone.
-    pub strangers: u64,
+    #[serde(rename = "strangers")]
+    pub stray: u64,
     /// Copies that differed from the record.
     pub differing: u64,
     pub copied: u64,
@@ -100,7 +102,7 @@ pub enum Scrub {
     Bytes,
 }
 
-type Tell<'t> = &'t (dyn Fn(ReplicationCounts) + Send + Sync);
+type OnProgress<'t> = &'t (dyn Fn(ReplicationCounts) + Send + Sync);
 
 #[async_trait]
 pub trait Replication: Send + Sync {
@@ -115,25 +117,29 @@ pub trait Replication: Send + Sync {
     async fn lacking(&self, bucket: &BucketRecord, after: Option<ObjectKey>) -> Result<Lacking, StoreError>;
 
     /// Repairs the replicas: sends them the changes that they are known to lack.
-    async fn repair(&self, bucket: &BucketRecord, tell: Tell<'_>) -> Result<ReplicationCounts, StoreError>;
+    async fn repair(
+        &self,
+        bucket: &BucketRecord,
+        tell: OnProgress<'_>,
+    ) -> Result<ReplicationCounts, StoreError>;
 
     /// Finds the changes that replicas lack, and repairs them.
     async fn scrub(
         &self,
         bucket: &BucketRecord,
         how: Scrub,
-        tell: Tell<'_>,
+        tell: OnProgress<'_>,
     ) -> Result<ReplicationCounts, StoreError>;
 
     /// Returns the location that a replica on a backend would have.
-    fn place_on(&self, bucket: &BucketRecord, backend: &str) -> Result<BackendPlace, StoreError>;
+    fn location_on(&self, bucket: &BucketRecord, backend: &str) -> Result<BackendLocation, StoreError>;
 
     /// Adds a replica. A call that was interrupted can be repeated.
     async fn add(
         &self,
         bucket: &BucketRecord,
         backend: &str,
-        tell: Tell<'_>,
+        tell: OnProgress<'_>,
     ) -> Result<ReplicationCounts, StoreError>;
 
     async fn remove(&self, bucket: &BucketRecord, backend: &str) -> Result<(), StoreError>;

@@ -45,10 +45,10 @@ use futures_util::future::BoxFuture;
 pub use identity::{Identities, IdentityRecord, NewIdentity};
 pub use lease::{Clock, Lease};
 pub use record::{
-    BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage, BucketsQuery,
-    CompletedUpload, Generation, IndexChange, IndexRow, LeftPlace, NewBucket, NewReplica, ObjectRow,
-    ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, RowVersion, StoredObject, UploadRecord,
-    VersionRow, WhichObjects,
+    BackendLocation, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage,
+    BucketsQuery, CompletedUpload, Generation, IndexChange, IndexRow, LeftLocation, NewBucket, NewReplica,
+    ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, RowVersion, StoredObject,
+    UploadRecord, VersionRow, WhichObjects,
 };
 pub use revision::{Expected, Revision};
 use std::{fmt, time::Duration};
@@ -72,7 +72,7 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
         &self,
         bucket: NewBucket,
         documents: Vec<NewDocument>,
-        apart: Vec<BackendPlace>,
+        apart: Vec<BackendLocation>,
     ) -> Result<BucketRecord>;
     /// Like `create_bucket_apart`, without documents, and without a check of the locations of other buckets.
     async fn create_bucket(&self, bucket: NewBucket) -> Result<BucketRecord> {
@@ -151,11 +151,11 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     async fn renew_replica(&self, replica: BucketId, expected: Expected) -> Result<ReplicaRecord>;
 
     // Locations of deleted buckets that could not be removed yet: truth.
-    async fn left_places(&self) -> Result<Vec<LeftPlace>>;
+    async fn left_locations(&self) -> Result<Vec<LeftLocation>>;
     /// Records a location to remove. It may be called again.
-    async fn leave_place(&self, left: LeftPlace) -> Result<()>;
+    async fn leave_location(&self, left: LeftLocation) -> Result<()>;
     /// Returns whether the location was recorded as left behind.
-    async fn forget_place(&self, backend: &str, place: &str) -> Result<bool>;
+    async fn forget_location(&self, backend: &str, location: &str) -> Result<bool>;
 
     // The ordered key index: derived.
     /// Enqueues a change, at once and in order: see the head of this module. A numbered change has no effect

@@ -25,7 +25,7 @@ pub struct NewBucket {
     /// The name of the backend in the configuration.
     pub backend: String,
     /// The location of the bucket on that backend: a directory, or a prefix.
-    pub place: String,
+    pub location: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +52,7 @@ pub struct ReplicaRecord {
     /// The id by which the driver of its backend knows the replica.
     pub id: BucketId,
     pub backend: String,
-    pub place: String,
+    pub location: String,
     /// Replicas of a lower rank are read first.
     pub rank: i64,
     /// The replica was complete once. What it lacks since then is in the queue of repairs.
@@ -68,24 +68,24 @@ pub struct ReplicaRecord {
 
 /// A location of a deleted bucket that could not be removed yet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LeftPlace {
+pub struct LeftLocation {
     pub backend: String,
-    pub place: String,
+    pub location: String,
     /// The bucket's name.
     pub bucket: BucketName,
 }
 
-/// A location on a backend, as in [`NewBucket::place`]. The empty location is the whole backend.
+/// A location on a backend, as in [`NewBucket::location`]. The empty location is the whole backend.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BackendPlace {
+pub struct BackendLocation {
     pub backend: String,
-    pub place: String,
+    pub location: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewReplica {
     pub backend: String,
-    pub place: String,
+    pub location: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,16 +213,16 @@ pub struct BucketSizes {
 pub struct ObjectRow {
     pub key: ObjectKey,
     /// The committed record: it describes the object that the key holds.
-    pub stands: Option<String>,
+    pub committed: Option<String>,
     /// The pending change: it describes the object that the key was about to hold when this was written. The
     /// result is not known yet.
-    pub intended: Option<String>,
+    pub pending: Option<String>,
 }
 
 impl ObjectRow {
     /// Returns whether the row is empty. Such a row is not stored.
     pub fn is_empty(&self) -> bool {
-        self.stands.is_none() && self.intended.is_none()
+        self.committed.is_none() && self.pending.is_none()
     }
 }
 

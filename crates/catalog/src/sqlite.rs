@@ -31,9 +31,9 @@ mod upload;
 mod writer;
 
 use super::{
-    BackendPlace, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog,
+    BackendLocation, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog,
     Clock, Commit, CompletedUpload, Document, Documents, Expected, Generation, Identities, IndexChange,
-    IndexRow, Lease, LeftPlace, NewBucket, NewDocument, NewIdentity, NewReplica, ObjectRow, ObjectVersion,
+    IndexRow, Lease, LeftLocation, NewBucket, NewDocument, NewIdentity, NewReplica, ObjectRow, ObjectVersion,
     PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject, UploadRecord, VersionRow,
     WhichObjects,
 };
@@ -149,7 +149,7 @@ impl Catalog for SqliteCatalog {
         &self,
         bucket: NewBucket,
         documents: Vec<NewDocument>,
-        apart: Vec<BackendPlace>,
+        apart: Vec<BackendLocation>,
     ) -> Result<BucketRecord> {
         self.truth.writer.submit(move |db| bucket::create(db, &bucket, &documents, &apart)).await
     }
@@ -275,17 +275,17 @@ impl Catalog for SqliteCatalog {
         task.await.unwrap_or_else(|_| Err(error::internal("renewing a replica was interrupted")))
     }
 
-    async fn left_places(&self) -> Result<Vec<LeftPlace>> {
+    async fn left_locations(&self) -> Result<Vec<LeftLocation>> {
         self.truth.readers.read(replica::left).await
     }
 
-    async fn leave_place(&self, left: LeftPlace) -> Result<()> {
+    async fn leave_location(&self, left: LeftLocation) -> Result<()> {
         self.truth.writer.submit(move |db| replica::leave(db, &left)).await
     }
 
-    async fn forget_place(&self, backend: &str, place: &str) -> Result<bool> {
-        let (backend, place) = (backend.to_owned(), place.to_owned());
-        self.truth.writer.submit_freeing(move |db| replica::forget_left(db, &backend, &place)).await
+    async fn forget_location(&self, backend: &str, location: &str) -> Result<bool> {
+        let (backend, location) = (backend.to_owned(), location.to_owned());
+        self.truth.writer.submit_freeing(move |db| replica::forget_left(db, &backend, &location)).await
     }
 
     fn index_numbered(&self, bucket: BucketId, generation: Generation, change: IndexChange) -> Commit {

@@ -7,7 +7,7 @@ use super::{
     edit::{Draft, Edit, EditError, refuse},
     environment,
     load::Sources,
-    provider::{Kind, Remote},
+    provider::{ProviderKind, Remote},
     schemes::{self, Target},
     seal::SealKey,
     settings::Settings,
@@ -249,9 +249,9 @@ fn object_store(
     let mut said = vec![("type", Said::Plain(remote.kind.as_str().to_owned()))];
     said.extend(remote.endpoint.as_ref().map(|endpoint| ("endpoint", Said::Plain(endpoint.to_string()))));
     match remote.kind {
-        Kind::S3 => s3(draft, addition, &remote, &mut said)?,
-        Kind::Gcs => gcs(draft, addition, &mut said)?,
-        Kind::Azblob => azblob(draft, addition, &remote, &mut said)?,
+        ProviderKind::S3 => s3(draft, addition, &remote, &mut said)?,
+        ProviderKind::Gcs => gcs(draft, addition, &mut said)?,
+        ProviderKind::Azblob => azblob(draft, addition, &remote, &mut said)?,
     }
     Ok(Site {
         backend: free_name(draft, addition, remote.provider.unwrap_or(bucket.as_str())),

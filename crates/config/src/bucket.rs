@@ -42,7 +42,7 @@ section! {
 
 impl Bucket {
     /// Returns the prefix in the form that backends use: without slashes at its end.
-    pub fn place(&self) -> Option<&str> {
+    pub fn location(&self) -> Option<&str> {
         self.prefix.as_deref().map(|prefix| prefix.trim_end_matches('/'))
     }
 

@@ -71,7 +71,7 @@ fn home(name: &str, backend: &Backend) -> Option<Location> {
             let place = match (&gdrive.folder, &gdrive.drive) {
                 (Some(folder), _) => format!("folder {folder}"),
                 (None, Some(drive)) => format!("drive {drive}"),
-                (None, None) => told_by(&[
+                (None, None) => fingerprint(&[
                     secret(&gdrive.refresh_token),
                     secret(&gdrive.service_account),
                     text(&gdrive.subject),
@@ -82,12 +82,12 @@ fn home(name: &str, backend: &Backend) -> Option<Location> {
         Backend::Onedrive(onedrive) => {
             let place = match &onedrive.drive {
                 Some(drive) => format!("drive {drive}"),
-                None => told_by(&[&onedrive.client_id, secret(&onedrive.refresh_token)]),
+                None => fingerprint(&[&onedrive.client_id, secret(&onedrive.refresh_token)]),
             };
             Location::new(format!("onedrive {} {place}", at(&onedrive.endpoint)), &onedrive.root)
         }
         Backend::Dropbox(dropbox) => {
-            let account = told_by(&[&dropbox.client_id, secret(&dropbox.refresh_token)]);
+            let account = fingerprint(&[&dropbox.client_id, secret(&dropbox.refresh_token)]);
             Location::new(format!("dropbox {} {account}", at(&dropbox.endpoint)), &dropbox.root)
         }
         Backend::Service(service) => {
@@ -96,7 +96,7 @@ fn home(name: &str, backend: &Backend) -> Option<Location> {
             let hosts: Vec<String> =
                 service.hosts.iter().map(|(host, endpoint)| format!("{host}={endpoint}")).collect();
             Location::new(
-                format!("{} {} {}", service.service.name, hosts.join(","), told_by(&said)),
+                format!("{} {} {}", service.service.name, hosts.join(","), fingerprint(&said)),
                 &service.root,
             )
         }
@@ -138,7 +138,7 @@ fn account(azblob: &AzblobBackend) -> String {
     {
         (_, Some(endpoint)) => at(&endpoint),
         (Some(account), None) => host(account),
-        (None, None) => format!("azure {}", told_by(&[connection])),
+        (None, None) => format!("azure {}", fingerprint(&[connection])),
     }
 }
 
@@ -151,7 +151,7 @@ fn text(setting: &Option<String>) -> &str {
 }
 
 /// Returns a hash of credentials: it distinguishes accounts without keeping the credentials.
-fn told_by(said: &[&str]) -> String {
+fn fingerprint(said: &[&str]) -> String {
     let mut hasher = DefaultHasher::new();
     said.hash(&mut hasher);
     format!("{:016x}", hasher.finish())

@@ -8,7 +8,7 @@ use crate::model::Endpoint;
 pub(super) struct Remote {
     /// The known provider. A backend for it has this name, unless the operator names it.
     pub(super) provider: Option<&'static str>,
-    pub(super) kind: Kind,
+    pub(super) kind: ProviderKind,
     /// `None`: the endpoint is the default of the backend's type.
     pub(super) endpoint: Option<Endpoint>,
     /// The region, if the host names it.
@@ -23,13 +23,13 @@ pub(super) struct Remote {
 
 /// A type of backend that has buckets or containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ProviderKind {
     S3,
     Gcs,
     Azblob,
 }
 
-impl Kind {
+impl ProviderKind {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::S3 => "s3",
@@ -44,7 +44,7 @@ impl Kind {
 struct Host {
     pattern: &'static str,
     provider: &'static str,
-    kind: Kind,
+    kind: ProviderKind,
     /// The region, if the pattern has none.
     region: Option<&'static str>,
     /// The endpoint follows from region or account, so the backend need not name it.
@@ -52,13 +52,13 @@ struct Host {
 }
 
 const fn host(pattern: &'static str, provider: &'static str, region: Option<&'static str>) -> Host {
-    Host { pattern, provider, kind: Kind::S3, region, implied: false }
+    Host { pattern, provider, kind: ProviderKind::S3, region, implied: false }
 }
 
 const fn implied(
     pattern: &'static str,
     provider: &'static str,
-    kind: Kind,
+    kind: ProviderKind,
     region: Option<&'static str>,
 ) -> Host {
     Host { pattern, provider, kind, region, implied: true }
@@ -66,13 +66,13 @@ const fn implied(
 
 /// The first pattern that matches is used.
 const HOSTS: &[Host] = &[
-    implied("s3.amazonaws.com", "aws", Kind::S3, Some("us-east-1")),
-    implied("s3.{region}.amazonaws.com", "aws", Kind::S3, None),
-    implied("{bucket}.s3.amazonaws.com", "aws", Kind::S3, Some("us-east-1")),
-    implied("{bucket}.s3.{region}.amazonaws.com", "aws", Kind::S3, None),
-    implied("storage.googleapis.com", "gcs", Kind::Gcs, None),
-    implied("{bucket}.storage.googleapis.com", "gcs", Kind::Gcs, None),
-    implied("{account}.blob.core.windows.net", "azure", Kind::Azblob, None),
+    implied("s3.amazonaws.com", "aws", ProviderKind::S3, Some("us-east-1")),
+    implied("s3.{region}.amazonaws.com", "aws", ProviderKind::S3, None),
+    implied("{bucket}.s3.amazonaws.com", "aws", ProviderKind::S3, Some("us-east-1")),
+    implied("{bucket}.s3.{region}.amazonaws.com", "aws", ProviderKind::S3, None),
+    implied("storage.googleapis.com", "gcs", ProviderKind::Gcs, None),
+    implied("{bucket}.storage.googleapis.com", "gcs", ProviderKind::Gcs, None),
+    implied("{account}.blob.core.windows.net", "azure", ProviderKind::Azblob, None),
     host("{account}.r2.cloudflarestorage.com", "r2", Some("auto")),
     host("{account}.eu.r2.cloudflarestorage.com", "r2", Some("auto")),
     host("{account}.fedramp.r2.cloudflarestorage.com", "r2", Some("auto")),
@@ -115,7 +115,7 @@ impl Host {
 }
 
 /// Parses `s3://BUCKET/PREFIX`. `rest` is what follows the slashes.
-pub(super) fn short(provider: &'static str, kind: Kind, rest: &str) -> Result<Remote, String> {
+pub(super) fn short(provider: &'static str, kind: ProviderKind, rest: &str) -> Result<Remote, String> {
     let (name, prefix) = split(rest);
     remote(Remote {
         provider: Some(provider),
@@ -135,7 +135,7 @@ fn split(path: &str) -> (String, String) {
 
 fn remote(remote: Remote) -> Result<Remote, String> {
     if remote.name.is_empty() {
-        let what = if remote.kind == Kind::Azblob { "container" } else { "bucket" };
+        let what = if remote.kind == ProviderKind::Azblob { "container" } else { "bucket" };
         return Err(format!("the URL names no {what}: it comes first in the path"));
     }
     Ok(remote)
@@ -149,7 +149,8 @@ pub(super) fn endpoint(url: &str) -> Result<Remote, String> {
     let path = whole.path().trim_start_matches('/');
     let host = whole.host().to_ascii_lowercase();
     let known = HOSTS.iter().find_map(|row| Some((row, row.matched(&host)?)));
-    let (provider, kind) = known.as_ref().map_or((None, Kind::S3), |(row, _)| (Some(row.provider), row.kind));
+    let (provider, kind) =
+        known.as_ref().map_or((None, ProviderKind::S3), |(row, _)| (Some(row.provider), row.kind));
     let (row, named) = known.map_or((None, Named::default()), |(row, named)| (Some(row), named));
     // If the host names the bucket, the whole path is the prefix.
     let authority = named
@@ -167,7 +168,7 @@ pub(super) fn endpoint(url: &str) -> Result<Remote, String> {
         Endpoint::parse(&format!("{}://{authority}", whole.scheme()))
     };
     let region = named.region.or_else(|| row.and_then(|row| row.region).map(str::to_owned));
-    let account = named.account.filter(|_| kind == Kind::Azblob);
+    let account = named.account.filter(|_| kind == ProviderKind::Azblob);
     remote(Remote { provider, kind, endpoint, region, account, name, prefix })
 }
 

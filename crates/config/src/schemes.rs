@@ -6,7 +6,7 @@
 
 use super::{
     backend::BACKEND_TYPES,
-    provider::{self, Kind, Remote},
+    provider::{self, ProviderKind, Remote},
     section::Row,
     services,
 };
@@ -43,7 +43,7 @@ enum Form {
     /// The form `file:///srv/photos`.
     Directory,
     /// The form `s3://BUCKET/PREFIX`, at the provider's own address.
-    Bucket(&'static str, Kind),
+    Bucket(&'static str, ProviderKind),
     /// The form `https://HOST/BUCKET/PREFIX`.
     Endpoint,
     /// The form `sftp://USER@HOST:PORT/FOLDER`, with settings that follow from the scheme.
@@ -65,9 +65,9 @@ const fn scheme(name: &'static str, form: Form, like: &'static str) -> Scheme {
 
 const SCHEMES: &[Scheme] = &[
     scheme("file", Form::Directory, "file:///FOLDER"),
-    scheme("s3", Form::Bucket("aws", Kind::S3), "s3://BUCKET/PREFIX"),
-    scheme("gs", Form::Bucket("gcs", Kind::Gcs), "gs://BUCKET/PREFIX"),
-    scheme("az", Form::Bucket("azure", Kind::Azblob), "az://CONTAINER/PREFIX"),
+    scheme("s3", Form::Bucket("aws", ProviderKind::S3), "s3://BUCKET/PREFIX"),
+    scheme("gs", Form::Bucket("gcs", ProviderKind::Gcs), "gs://BUCKET/PREFIX"),
+    scheme("az", Form::Bucket("azure", ProviderKind::Azblob), "az://CONTAINER/PREFIX"),
     scheme("https", Form::Endpoint, "https://HOST/BUCKET/PREFIX"),
     scheme("http", Form::Endpoint, "http://HOST/BUCKET/PREFIX"),
     scheme("sftp", Form::Server("sftp", &[]), "sftp://USER@HOST/FOLDER"),

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone)]
 pub struct SecretSetting {
     pub secret: Secret,
-    source: Source,
+    source: SecretOrigin,
 }
 
 /// Compares the secrets, not their sources.
@@ -23,7 +23,7 @@ impl PartialEq for SecretSetting {
 }
 
 #[derive(Debug, Clone)]
-enum Source {
+enum SecretOrigin {
     Plain,
     Environment(String),
     File(PathBuf),
@@ -39,23 +39,23 @@ impl Setting for SecretSetting {
         // The value may be a secret in the wrong form, so messages here never repeat it.
         let wrong = || Err(format!("must be {}", Self::KIND));
         let (text, source) = match &node.raw {
-            Raw::Text(text) => (text.clone(), Source::Plain),
+            Raw::Text(text) => (text.clone(), SecretOrigin::Plain),
             Raw::Table(table) => match table.as_slice() {
                 [(kind, Node { raw: Raw::Text(from), .. })] if kind == "env" => {
                     let text = context
                         .environment
                         .get(from)
                         .ok_or_else(|| format!("names the variable {from}, which is not set"))?;
-                    (text.clone(), Source::Environment(from.clone()))
+                    (text.clone(), SecretOrigin::Environment(from.clone()))
                 }
                 [(kind, Node { raw: Raw::Text(from), .. })] if kind == "file" => {
                     let text = std::fs::read_to_string(from)
                         .map_err(|error| format!("names the file {from}: {error}"))?;
                     // Editors and `echo` end a file with a newline that is not part of the secret.
-                    (text.trim_end_matches(['\r', '\n']).to_owned(), Source::File(from.into()))
+                    (text.trim_end_matches(['\r', '\n']).to_owned(), SecretOrigin::File(from.into()))
                 }
                 [(kind, Node { raw: Raw::Text(sealed), .. })] if kind == "sealed" => {
-                    (context.seal.find()?.unseal(context.key, sealed)?, Source::Sealed(sealed.clone()))
+                    (context.seal.find()?.unseal(context.key, sealed)?, SecretOrigin::Sealed(sealed.clone()))
                 }
                 _ => return wrong(),
             },
@@ -69,10 +69,10 @@ impl Setting for SecretSetting {
 
     fn show(&self) -> Option<String> {
         Some(match &self.source {
-            Source::Plain => quote("(hidden)"),
-            Source::Environment(name) => format!("{{ env = {} }}", quote(name)),
-            Source::Sealed(sealed) => format!("{{ sealed = {} }}", quote(sealed)),
-            Source::File(path) => format!("{{ file = {} }}", quote(&path.to_string_lossy())),
+            SecretOrigin::Plain => quote("(hidden)"),
+            SecretOrigin::Environment(name) => format!("{{ env = {} }}", quote(name)),
+            SecretOrigin::Sealed(sealed) => format!("{{ sealed = {} }}", quote(sealed)),
+            SecretOrigin::File(path) => format!("{{ file = {} }}", quote(&path.to_string_lossy())),
         })
     }
 }

@@ -205,10 +205,10 @@ impl Settings {
         let shared = backend.filter(|backend| backend.is_object_store()).map(Backend::shared);
         match (shared, bucket.remote.as_deref()) {
             // The backend is a directory, or in memory.
-            (None, _) => bucket.place().unwrap_or(name.as_str()).to_owned(),
-            (Some(_), Some(remote)) => join(remote.to_owned(), bucket.place().unwrap_or_default()),
-            (Some(Some(shared)), None) => join(shared.to_owned(), bucket.place().unwrap_or(name.as_str())),
-            (Some(None), None) => join(name.as_str().to_owned(), bucket.place().unwrap_or_default()),
+            (None, _) => bucket.location().unwrap_or(name.as_str()).to_owned(),
+            (Some(_), Some(remote)) => join(remote.to_owned(), bucket.location().unwrap_or_default()),
+            (Some(Some(shared)), None) => join(shared.to_owned(), bucket.location().unwrap_or(name.as_str())),
+            (Some(None), None) => join(name.as_str().to_owned(), bucket.location().unwrap_or_default()),
         }
     }
 

@@ -244,7 +244,7 @@ impl Check<'_> {
                         .is_none_or(|name| self.settings.backends.contains_key(name))
                 }
             }
-            if let Some(why) = bucket.place().and_then(bad_place) {
+            if let Some(why) = bucket.location().and_then(bad_place) {
                 let path = format!("bucket.{name}.prefix");
                 self.fail(&path, format!("{path} {why}"));
                 placed = false;

@@ -1,12 +1,12 @@
 //! Jobs that an operator requests, once each. They are shown while they are in progress; afterwards the
 //! newest of them are shown.
 
-use super::{Failure, Kind, Run, Subject, Workers, turns::Turn, workers::Row};
+use super::{Failure, JobKind, Run, Subject, Workers, turns::Turn, workers::Row};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// A job in progress. If it is dropped before its end, it counts as interrupted.
-pub struct Asked {
+pub struct RequestedJob {
     workers: Workers,
     row: Row,
     run: Run,
@@ -18,10 +18,10 @@ impl Workers {
     /// Begins a job. `None` means that another task or process still works on it after the waiting time.
     pub async fn begin(
         &self,
-        kind: &'static Kind,
+        kind: &'static JobKind,
         subject: Subject,
         patience: Duration,
-    ) -> Result<Option<Asked>, Failure> {
+    ) -> Result<Option<RequestedJob>, Failure> {
         let name = subject.turn(kind);
         let turn = if patience.is_zero() {
             self.turns().take(&name).await?
@@ -32,12 +32,12 @@ impl Workers {
             let row = self.show(kind, subject);
             row.entry.begins();
             let run = self.run(&row.entry, CancellationToken::new());
-            Asked { workers: self.clone(), row, run, turn, ended: false }
+            RequestedJob { workers: self.clone(), row, run, turn, ended: false }
         }))
     }
 }
 
-impl Asked {
+impl RequestedJob {
     pub fn run(&self) -> &Run {
         &self.run
     }
@@ -53,7 +53,7 @@ impl Asked {
     }
 }
 
-impl Drop for Asked {
+impl Drop for RequestedJob {
     fn drop(&mut self) {
         if !self.ended {
             self.row.entry.ends(Some(Failure::new("it was interrupted before its end")));

@@ -5,7 +5,7 @@
 //! of them; then the job starts from the beginning. A job of the whole server has a position in each bucket
 //! and none of its own: buckets come and go while it works.
 
-use super::{Failure, Kind};
+use super::{Failure, JobKind};
 use crate::catalog::{BucketId, Catalog, JOB};
 use std::{fmt, sync::Arc};
 
@@ -16,7 +16,7 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    pub(crate) fn new(catalog: Arc<dyn Catalog>, bucket: BucketId, kind: &Kind) -> Self {
+    pub(crate) fn new(catalog: Arc<dyn Catalog>, bucket: BucketId, kind: &JobKind) -> Self {
         Self { catalog, bucket, name: format!("{JOB}{}", kind.name) }
     }
 

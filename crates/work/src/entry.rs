@@ -1,6 +1,6 @@
 //! The state of one job: its loop writes it, and operators read it.
 
-use super::{Failure, JobState, Kind, State};
+use super::{Failure, JobKind, JobState, JobStatus};
 use crate::{
     catalog::BucketId,
     model::{BucketName, Timestamp},
@@ -34,7 +34,7 @@ impl Subject {
     }
 
     /// Returns the name of the turn of a job.
-    pub(crate) fn turn(&self, kind: &Kind) -> String {
+    pub(crate) fn turn(&self, kind: &JobKind) -> String {
         match self {
             Self::Server => kind.name.to_owned(),
             Self::Backend(name) => format!("{}/backend/{name}", kind.name),
@@ -46,7 +46,7 @@ impl Subject {
 
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) kind: &'static Kind,
+    pub(crate) kind: &'static JobKind,
     pub(crate) subject: Subject,
     counts: Box<[AtomicU64]>,
     times: Mutex<Times>,
@@ -71,7 +71,7 @@ enum Phase {
 }
 
 impl Entry {
-    pub(crate) fn new(kind: &'static Kind, subject: Subject) -> Self {
+    pub(crate) fn new(kind: &'static JobKind, subject: Subject) -> Self {
         Self {
             kind,
             subject,
@@ -117,14 +117,14 @@ impl Entry {
         self.counts.get(at?)
     }
 
-    pub(crate) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> JobStatus {
         let times = self.times();
         match times.phase {
-            Phase::Running => State::Running,
-            Phase::Elsewhere => State::Elsewhere,
-            Phase::Resting | Phase::Over if times.failure.is_some() => State::Failed,
-            Phase::Resting => State::Waiting,
-            Phase::Over => State::Done,
+            Phase::Running => JobStatus::Running,
+            Phase::Elsewhere => JobStatus::Elsewhere,
+            Phase::Resting | Phase::Over if times.failure.is_some() => JobStatus::Failed,
+            Phase::Resting => JobStatus::Waiting,
+            Phase::Over => JobStatus::Done,
         }
     }
 

@@ -15,7 +15,7 @@ pub enum Interruption {
 
 /// One kind of job.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Kind {
+pub struct JobKind {
     /// The name that operators use.
     pub name: &'static str,
     /// One sentence for operators.
@@ -27,77 +27,77 @@ pub struct Kind {
     pub counts: &'static [&'static str],
 }
 
-pub const UPKEEP: Kind = Kind {
+pub const UPKEEP: JobKind = JobKind {
     name: "upkeep",
     does: "Scans each bucket for changes made outside Causeway, and removes the parts of uploads that have ended.",
     pace: "every `scan_interval`, and at most a twentieth of the time",
     interruption: Interruption::Resumes,
     counts: &["buckets", "failed"],
 };
-pub const CHANGE_FEED: Kind = Kind {
+pub const CHANGE_FEED: JobKind = JobKind {
     name: "change-feed",
     does: "Reads the change feed of storage that has one.",
     pace: "every 30 seconds, or `scan_interval` if that is less, and at most a twentieth of the time",
     interruption: Interruption::Resumes,
     counts: &["buckets", "failed"],
 };
-pub const CONTACT: Kind = Kind {
+pub const CONTACT: JobKind = JobKind {
     name: "contact",
     does: "Asks storage that could not be reached whether it can be reached now.",
     pace: "every 5 seconds",
     interruption: Interruption::Harmless,
     counts: &["asked"],
 };
-pub const UPLOAD_EXPIRY: Kind = Kind {
+pub const UPLOAD_EXPIRY: JobKind = JobKind {
     name: "upload-expiry",
     does: "Aborts uploads that are older than `upload_expiry`, and forgets how old ones ended.",
     pace: "every hour",
     interruption: Interruption::Harmless,
     counts: &["aborted", "failed"],
 };
-pub const UPLOAD_SWEEP: Kind = Kind {
+pub const UPLOAD_SWEEP: JobKind = JobKind {
     name: "upload-sweep",
     does: "Removes what a backend has staged for uploads that have ended.",
     pace: "with each upkeep, and when a bucket is deleted",
     interruption: Interruption::Harmless,
     counts: &[],
 };
-pub const REPLICA_REPAIR: Kind = Kind {
+pub const REPLICA_REPAIR: JobKind = JobKind {
     name: "replica-repair",
     does: "Brings to the replicas of a bucket what they are known to lack.",
     pace: "after a write that a replica missed, when a backend can be reached again, and at least once a minute",
     interruption: Interruption::Harmless,
     counts: &["copied", "removed", "found", "left"],
 };
-pub const REPLICA_CARE: Kind = Kind {
+pub const REPLICA_CARE: JobKind = JobKind {
     name: "replica-care",
     does: "Fills new replicas, makes missing locations again, and ends uploads that no client knows.",
     pace: "when a backend can be reached again, when many objects are missing, and at least once a minute",
     interruption: Interruption::Harmless,
     counts: &["objects", "copied"],
 };
-pub const REPLICA_SCRUB: Kind = Kind {
+pub const REPLICA_SCRUB: JobKind = JobKind {
     name: "replica-scrub",
     does: "Compares what the replicas of a bucket list with the records, and repairs what differs.",
     pace: "every `scrub_interval` of the replicated backend",
     interruption: Interruption::Harmless,
     counts: &["objects", "differing", "copied", "failed"],
 };
-pub const LEFT_LOCATIONS: Kind = Kind {
+pub const LEFT_LOCATIONS: JobKind = JobKind {
     name: "left-locations",
     does: "Removes the locations of deleted buckets on backends that could not be reached then.",
     pace: "when a backend can be reached again, and at least every 5 minutes",
     interruption: Interruption::Harmless,
     counts: &["removed", "left"],
 };
-pub const SCAN: Kind = Kind {
+pub const SCAN: JobKind = JobKind {
     name: "scan",
     does: "Compares every file of a bucket with the index.",
     pace: "when `causeway bucket scan` asks for it",
     interruption: Interruption::Resumes,
     counts: &["folders", "objects", "changed"],
 };
-pub const SCRUB: Kind = Kind {
+pub const SCRUB: JobKind = JobKind {
     name: "scrub",
     does: "Compares what a bucket lists with its objects.",
     pace: "when `causeway bucket scrub` asks for it",
@@ -106,7 +106,7 @@ pub const SCRUB: Kind = Kind {
 };
 
 /// All kinds, in the order of the documents.
-pub const KINDS: [&Kind; 11] = [
+pub const KINDS: [&JobKind; 11] = [
     &UPKEEP,
     &CHANGE_FEED,
     &CONTACT,

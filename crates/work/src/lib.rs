@@ -51,16 +51,16 @@ use causeway_core::model;
 #[cfg(test)]
 use causeway_core::store;
 
-pub use asked::Asked;
+pub use asked::RequestedJob;
 pub use cursor::Cursor;
 pub use entry::Subject;
 pub use failure::Failure;
-pub use kind::{Interruption, Kind};
+pub use kind::{Interruption, JobKind};
 pub use leases::LeaseTurns;
 pub use pace::{Backoff, Every};
 pub use parts::Part;
 pub use run::Run;
-pub use state::{JobState, State};
+pub use state::{JobState, JobStatus};
 pub use turns::{ProcessTurns, Turn, Turns};
-pub use worker::{Ended, Outcome, Stepped, Worker};
+pub use worker::{Ended, Stepped, TurnOutcome, Worker};
 pub use workers::{Listed, Wanted, Workers};

@@ -1,6 +1,6 @@
 //! The life of a worker: turn, step, rest, until the server stops or there is no more work.
 
-use super::{Ended, Failure, Outcome, Stepped, Subject, Worker, Workers, entry::Entry};
+use super::{Ended, Failure, Stepped, Subject, TurnOutcome, Worker, Workers, entry::Entry};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -68,19 +68,19 @@ impl Workers {
                 entry.ends(stepped.as_ref().err().cloned());
                 match stepped {
                     Ok(Stepped::Gone) => return Next::Gone,
-                    Ok(Stepped::Done) => Outcome::Done,
-                    Ok(Stepped::Left) => Outcome::Left,
-                    Err(_) => Outcome::Failed,
+                    Ok(Stepped::Done) => TurnOutcome::Done,
+                    Ok(Stepped::Left) => TurnOutcome::Left,
+                    Err(_) => TurnOutcome::Failed,
                 }
             }
             Ok(None) => {
                 entry.is_elsewhere();
-                Outcome::Elsewhere
+                TurnOutcome::Elsewhere
             }
             Err(failure) => {
                 tracing::warn!(job = entry.kind.name, %failure, "the turn of a job could not be taken; it is tried again");
                 entry.fails(failure);
-                Outcome::Failed
+                TurnOutcome::Failed
             }
         };
         worker.rest(&Ended { outcome, took: began.elapsed() }).map_or(Next::Over, Next::Rest)

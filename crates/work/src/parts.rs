@@ -3,7 +3,7 @@
 //! Invariant: for each kind, the buckets in progress are known, and at most [`KEPT`] buckets whose last work
 //! failed. Nothing is kept for any other bucket.
 
-use super::{Cursor, Failure, JobState, Kind, State, turns::Turn};
+use super::{Cursor, Failure, JobKind, JobState, JobStatus, turns::Turn};
 use crate::{
     catalog::BucketId,
     model::{BucketName, Timestamp},
@@ -30,14 +30,14 @@ struct Known {
 
 #[derive(Debug)]
 struct RunningPart {
-    kind: &'static Kind,
+    kind: &'static JobKind,
     bucket: BucketName,
     began: Timestamp,
 }
 
 #[derive(Debug)]
 struct FailedPart {
-    kind: &'static Kind,
+    kind: &'static JobKind,
     bucket: BucketName,
     began: Timestamp,
     ended: Timestamp,
@@ -47,7 +47,7 @@ struct FailedPart {
 impl Parts {
     pub(crate) fn begin(
         self: &Arc<Self>,
-        kind: &'static Kind,
+        kind: &'static JobKind,
         id: BucketId,
         bucket: &BucketName,
         cursor: Cursor,
@@ -60,7 +60,7 @@ impl Parts {
 
     /// Reports that the job has gone over all buckets since `began`: a failed bucket that it did not reach no
     /// longer exists.
-    pub(crate) fn went_over_all(&self, kind: &Kind, began: Timestamp) {
+    pub(crate) fn went_over_all(&self, kind: &JobKind, began: Timestamp) {
         self.known().failed.retain(|(name, _), part| *name != kind.name || part.ended >= began);
     }
 
@@ -76,11 +76,11 @@ impl Parts {
             known.failed.iter().filter(|(key, part)| rests(key) && is_wanted(part.kind.name, &part.bucket));
         let failed = failed.map(|(_, part)| {
             let ended = (Some(part.ended), Some(part.failure.to_string()));
-            shown(part.kind, &part.bucket, State::Failed, part.began, ended)
+            shown(part.kind, &part.bucket, JobStatus::Failed, part.began, ended)
         });
         let running = known.running.values().filter(|part| is_wanted(part.kind.name, &part.bucket));
         let running =
-            running.map(|part| shown(part.kind, &part.bucket, State::Running, part.began, (None, None)));
+            running.map(|part| shown(part.kind, &part.bucket, JobStatus::Running, part.began, (None, None)));
         failed.chain(running).collect()
     }
 
@@ -90,9 +90,9 @@ impl Parts {
 }
 
 fn shown(
-    kind: &Kind,
+    kind: &JobKind,
     bucket: &BucketName,
-    state: State,
+    state: JobStatus,
     began: Timestamp,
     (ended, error): (Option<Timestamp>, Option<String>),
 ) -> JobState {
@@ -115,7 +115,7 @@ fn shown(
 #[derive(Debug)]
 pub struct Part {
     parts: Arc<Parts>,
-    kind: &'static Kind,
+    kind: &'static JobKind,
     id: BucketId,
     bucket: BucketName,
     began: Timestamp,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum JobStatus {
     /// The last step failed; the next one tries again.
     Failed,
     /// A step is under way.
@@ -24,7 +24,7 @@ pub struct JobState {
     pub job: String,
     pub bucket: Option<String>,
     pub backend: Option<String>,
-    pub state: State,
+    pub state: JobStatus,
     pub interruption: Interruption,
     /// When the last step began.
     pub began: Option<Timestamp>,

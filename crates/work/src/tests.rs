@@ -2,8 +2,8 @@
 //! task waits.
 
 use super::{
-    Cursor, Ended, Failure, Interruption, JobState, Kind, ProcessTurns, Run, State, Stepped, Subject, Turn,
-    Turns, Wanted, Worker, Workers, kind,
+    Cursor, Ended, Failure, Interruption, JobKind, JobState, JobStatus, ProcessTurns, Run, Stepped, Subject,
+    Turn, Turns, Wanted, Worker, Workers, kind,
 };
 use crate::{
     catalog::{BucketId, BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
@@ -48,9 +48,9 @@ fn id(text: &str) -> BucketId {
 async fn bucket(catalog: &dyn Catalog, text: &str) -> BucketRecord {
     let owner = Owner { id: "o".into(), display_name: "o".into() };
     let (created, tenant) = (Timestamp::from_millis(0), Default::default());
-    let (backend, place) = ("disk".to_owned(), text.to_owned());
+    let (backend, location) = ("disk".to_owned(), text.to_owned());
     catalog
-        .create_bucket(NewBucket { tenant, name: name(text), owner, created, backend, place })
+        .create_bucket(NewBucket { tenant, name: name(text), owner, created, backend, location })
         .await
         .expect("made")
 }
@@ -84,7 +84,7 @@ impl Scripted {
 
 #[async_trait]
 impl Worker for Scripted {
-    fn kind(&self) -> &'static Kind {
+    fn kind(&self) -> &'static JobKind {
         &kind::REPLICA_REPAIR
     }
 
@@ -142,7 +142,7 @@ async fn a_job_is_shown_while_it_runs_while_it_rests_and_with_its_error() {
     let failed = only(&workers);
     assert_eq!(
         (failed.job.as_str(), failed.bucket.as_deref(), failed.state),
-        ("replica-repair", Some("photos"), State::Failed)
+        ("replica-repair", Some("photos"), JobStatus::Failed)
     );
     assert_eq!((failed.error.as_deref(), failed.interruption), (Some("no route"), Interruption::Harmless));
     assert_eq!(failed.progress[0], ("copied".to_owned(), 7));
@@ -152,11 +152,11 @@ async fn a_job_is_shown_while_it_runs_while_it_rests_and_with_its_error() {
     steps.recv().await.expect("another step, after the rest");
     settle().await;
     let waiting = only(&workers);
-    assert_eq!((waiting.state, waiting.error), (State::Waiting, None));
+    assert_eq!((waiting.state, waiting.error), (JobStatus::Waiting, None));
 
     steps.recv().await.expect("another step");
     let running = only(&workers);
-    assert_eq!((running.state, running.next), (State::Running, None));
+    assert_eq!((running.state, running.next), (JobStatus::Running, None));
     stop.cancel();
     life.await.expect("it ends");
     assert_eq!(list(&workers), [], "whoever stops it knows");
@@ -184,7 +184,7 @@ async fn a_job_of_the_server_that_is_over_is_still_shown() {
     let (worker, _steps) = Scripted::new(Subject::Server, [Deed::Ends(Ok(Stepped::Done))]);
     workers.clone().live(Box::new(Scripted { rest: None, ..worker }), CancellationToken::new()).await;
     let over = only(&workers);
-    assert_eq!((over.state, over.next, over.ended.is_some()), (State::Done, None, true));
+    assert_eq!((over.state, over.next, over.ended.is_some()), (JobStatus::Done, None, true));
 }
 
 #[tokio::test(start_paused = true)]
@@ -205,7 +205,7 @@ async fn the_same_job_of_a_bucket_never_runs_twice_at_once() {
     tokio::time::sleep(200 * SECOND).await;
     assert!(of_second.try_recv().is_err(), "the first has the turn");
     let shown = gateways[1].list(&Wanted { bucket: Some(name("photos")), ..Wanted::default() }, 9).jobs;
-    assert_eq!(shown.iter().map(|job| job.state).collect::<Vec<_>>(), [State::Elsewhere]);
+    assert_eq!(shown.iter().map(|job| job.state).collect::<Vec<_>>(), [JobStatus::Elsewhere]);
     stop.cancel();
     life.await.expect("it ends");
     of_second.recv().await.expect("the turn is free");
@@ -241,11 +241,11 @@ async fn a_step_whose_turn_is_lost_ends_and_the_next_one_asks_again() {
     let lost = only(&workers);
     assert_eq!(
         (lost.state, lost.error.as_deref()),
-        (State::Failed, Some("another process took the job over"))
+        (JobStatus::Failed, Some("another process took the job over"))
     );
     steps.recv().await.expect("a step after the rest");
     settle().await;
-    assert_eq!(only(&workers).state, State::Waiting);
+    assert_eq!(only(&workers).state, JobStatus::Waiting);
 }
 
 /// A worker that visits ten keys, and stores each in its cursor.
@@ -259,7 +259,7 @@ struct Walking {
 
 #[async_trait]
 impl Worker for Walking {
-    fn kind(&self) -> &'static Kind {
+    fn kind(&self) -> &'static JobKind {
         &kind::SCAN
     }
 
@@ -341,15 +341,18 @@ async fn of_buckets_only_those_that_failed_are_remembered_until_they_succeed_or_
     let shown = |workers: &Workers| {
         list(workers).into_iter().map(|job| (job.bucket.expect("a bucket"), job.state)).collect::<Vec<_>>()
     };
-    assert_eq!(shown(&workers), [("one".to_owned(), State::Failed), ("three".to_owned(), State::Failed)]);
+    assert_eq!(
+        shown(&workers),
+        [("one".to_owned(), JobStatus::Failed), ("three".to_owned(), JobStatus::Failed)]
+    );
 
     let held = part("one").await.expect("its turn");
     assert!(part("one").await.is_none(), "it is worked on");
-    assert_eq!(shown(&workers)[0], ("one".to_owned(), State::Running));
+    assert_eq!(shown(&workers)[0], ("one".to_owned(), JobStatus::Running));
     held.end(None);
-    assert_eq!(shown(&workers), [("three".to_owned(), State::Failed)]);
+    assert_eq!(shown(&workers), [("three".to_owned(), JobStatus::Failed)]);
     workers.went_over_all(&kind::UPKEEP, began);
-    assert_eq!(shown(&workers), [("three".to_owned(), State::Failed)], "it failed since the round began");
+    assert_eq!(shown(&workers), [("three".to_owned(), JobStatus::Failed)], "it failed since the round began");
     workers.went_over_all(&kind::CHANGE_FEED, Timestamp::from_millis(i64::MAX));
     assert_eq!(shown(&workers).len(), 1, "that is another job");
     workers.went_over_all(&kind::UPKEEP, Timestamp::from_millis(Timestamp::now().millis() + 1));
@@ -389,12 +392,15 @@ async fn a_job_that_is_asked_for_waits_for_its_turn_and_is_remembered_when_it_ha
     assert!(begin(10 * SECOND).await.is_none(), "the first is at it all the time");
     let (second, ()) = tokio::join!(begin(10 * SECOND), async { first.end(None) });
     let second = second.expect("the first has ended");
-    assert_eq!(list(&workers).iter().map(|job| job.state).collect::<Vec<_>>(), [State::Running, State::Done]);
+    assert_eq!(
+        list(&workers).iter().map(|job| job.state).collect::<Vec<_>>(),
+        [JobStatus::Running, JobStatus::Done]
+    );
     drop(second);
     let interrupted = only(&workers);
     assert_eq!(
         (interrupted.state, interrupted.next),
-        (State::Failed, None),
+        (JobStatus::Failed, None),
         "the newest takes the place of the one before"
     );
     assert!(interrupted.error.expect("an error").contains("interrupted"));

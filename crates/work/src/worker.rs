@@ -1,6 +1,6 @@
 //! The contract of a job that works by itself, step by step, until the server stops.
 
-use super::{Failure, Kind, Run, Subject};
+use super::{Failure, JobKind, Run, Subject};
 use async_trait::async_trait;
 use std::{fmt, time::Duration};
 
@@ -12,7 +12,7 @@ use std::{fmt, time::Duration};
 /// - it decides itself what it logs; its failure is also shown to operators.
 #[async_trait]
 pub trait Worker: Send + fmt::Debug + 'static {
-    fn kind(&self) -> &'static Kind;
+    fn kind(&self) -> &'static JobKind;
 
     fn subject(&self) -> Subject {
         Subject::Server
@@ -49,12 +49,12 @@ pub enum Stepped {
 /// How a step ended; the pace depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
-    pub outcome: Outcome,
+    pub outcome: TurnOutcome,
     pub took: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum TurnOutcome {
     Done,
     Left,
     Failed,

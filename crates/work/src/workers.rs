@@ -1,8 +1,8 @@
 //! All jobs of a process, and the state of each.
 
 use super::{
-    Cursor, Failure, JobState, Kind, Part, ProcessTurns, Run, State, Subject, entry::Entry, parts::Parts,
-    turns::Turns,
+    Cursor, Failure, JobKind, JobState, JobStatus, Part, ProcessTurns, Run, Subject, entry::Entry,
+    parts::Parts, turns::Turns,
 };
 use crate::{
     catalog::{BucketId, Catalog},
@@ -68,7 +68,7 @@ impl Workers {
     /// on it.
     pub async fn part(
         &self,
-        kind: &'static Kind,
+        kind: &'static JobKind,
         id: BucketId,
         name: &BucketName,
     ) -> Result<Option<Part>, Failure> {
@@ -80,7 +80,7 @@ impl Workers {
     }
 
     /// Reports that a job has gone over all buckets since `began`.
-    pub fn went_over_all(&self, kind: &Kind, began: Timestamp) {
+    pub fn went_over_all(&self, kind: &JobKind, began: Timestamp) {
         self.0.parts.went_over_all(kind, began);
     }
 
@@ -114,11 +114,11 @@ impl Workers {
         // Only the jobs that are shown are formatted.
         entries.sort_by_cached_key(|entry| entry.state());
         shown.extend(entries.iter().take(limit).map(|entry| entry.shown()));
-        shown.sort_by_key(|job| job.state > State::Running);
+        shown.sort_by_key(|job| job.state > JobStatus::Running);
         shown.truncate(limit);
         shown.sort_by(|one, other| {
             let key = |job: &JobState| {
-                (job.state > State::Running, job.job.clone(), job.backend.clone(), job.bucket.clone())
+                (job.state > JobStatus::Running, job.job.clone(), job.backend.clone(), job.bucket.clone())
             };
             key(one).cmp(&key(other))
         });
@@ -130,7 +130,7 @@ impl Workers {
     }
 
     /// Shows a job until the row is dropped.
-    pub(crate) fn show(&self, kind: &'static Kind, subject: Subject) -> Row {
+    pub(crate) fn show(&self, kind: &'static JobKind, subject: Subject) -> Row {
         let entry = Arc::new(Entry::new(kind, subject));
         let mut jobs = self.jobs();
         let number = jobs.next;

@@ -40,7 +40,7 @@ const FOLDER: &str = "order/";
 
 pub(super) async fn order(trial: &Trial) -> Found {
     for name in ORDERED {
-        trial.put(&format!("{FOLDER}{name}"), *name).await.map_err(|error| told(name, error))?;
+        trial.put(&format!("{FOLDER}{name}"), *name).await.map_err(|error| with_name(name, error))?;
     }
     same(
         trial.names(FOLDER, None, 1000).await,
@@ -75,7 +75,7 @@ fn same(listed: Result<Vec<String>>, expected: Vec<String>) -> std::result::Resu
     }
 }
 
-fn told(name: &str, error: crate::store::error::StoreError) -> Trouble {
+fn with_name(name: &str, error: crate::store::error::StoreError) -> Trouble {
     match Trouble::from(error) {
         Trouble::No(words) => Trouble::No(format!("{name:?}: {words}")),
         Trouble::Failed(words) => Trouble::Failed(format!("{name:?}: {words}")),

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum StepOutcome {
     Ok,
     /// The storage lacks it, and clients that ask for it get an error.
     No,
@@ -17,7 +17,7 @@ pub enum Outcome {
     Failed,
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for StepOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Ok => "ok",
@@ -30,7 +30,7 @@ impl fmt::Display for Outcome {
 #[derive(Debug, Clone, Serialize)]
 pub struct Step {
     pub step: String,
-    pub outcome: Outcome,
+    pub outcome: StepOutcome,
     pub words: String,
     pub milliseconds: u64,
 }
@@ -61,9 +61,9 @@ pub(super) fn failed<T>(words: impl Into<String>) -> Result<T, Trouble> {
 impl Step {
     pub(super) fn of(step: impl Into<String>, found: Found, milliseconds: u64) -> Self {
         let (outcome, words) = match found {
-            Ok(words) => (Outcome::Ok, words),
-            Err(Trouble::No(words)) => (Outcome::No, words),
-            Err(Trouble::Failed(words)) => (Outcome::Failed, words),
+            Ok(words) => (StepOutcome::Ok, words),
+            Err(Trouble::No(words)) => (StepOutcome::No, words),
+            Err(Trouble::Failed(words)) => (StepOutcome::Failed, words),
         };
         Self { step: step.into(), outcome, words, milliseconds }
     }
@@ -87,13 +87,13 @@ impl Report {
         Self { steps, complete, promises: tried.map(promises).unwrap_or_default() }
     }
 
-    pub fn count(&self, outcome: Outcome) -> usize {
+    pub fn count(&self, outcome: StepOutcome) -> usize {
         self.steps.iter().filter(|step| step.outcome == outcome).count()
     }
 
     /// Nothing failed. A capability that the storage lacks is no failure.
     pub fn is_sound(&self) -> bool {
-        self.count(Outcome::Failed) == 0
+        self.count(StepOutcome::Failed) == 0
     }
 }
 

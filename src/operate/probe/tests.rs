@@ -123,7 +123,7 @@ async fn storage(flaw: Flaw) -> (Arc<dyn Store>, Arc<dyn Store>) {
         created,
         tenant: Default::default(),
         backend: "m".into(),
-        place: "trial".into(),
+        location: "trial".into(),
     };
     let inner =
         MemoryBackend::new().open(&BucketRecord::new(BucketId(1), bucket)).await.expect("opens").store;
@@ -150,7 +150,7 @@ async fn tried(flaw: Flaw) -> (Report, usize) {
     (report, left(&*inner).await)
 }
 
-fn with(report: &Report, outcome: Outcome) -> Vec<&str> {
+fn with(report: &Report, outcome: StepOutcome) -> Vec<&str> {
     report.steps.iter().filter(|step| step.outcome == outcome).map(|step| step.step.as_str()).collect()
 }
 
@@ -166,7 +166,7 @@ const CONDITIONS: [&str; 5] = [
 async fn a_storage_without_flaws_has_none_and_nothing_is_left_in_it() {
     let (report, left) = tried(Flaw::None).await;
     assert_eq!(
-        (report.count(Outcome::Failed), report.count(Outcome::No), left),
+        (report.count(StepOutcome::Failed), report.count(StepOutcome::No), left),
         (0, 0, 0),
         "{:?}",
         report.steps
@@ -179,38 +179,38 @@ async fn a_storage_without_flaws_has_none_and_nothing_is_left_in_it() {
 #[tokio::test]
 async fn conditions_that_are_ignored_fail_and_those_that_are_refused_do_not() {
     let (ignored, left) = tried(Flaw::ConditionsIgnored).await;
-    assert_eq!((with(&ignored, Outcome::Failed), left), (CONDITIONS.to_vec(), 0));
+    assert_eq!((with(&ignored, StepOutcome::Failed), left), (CONDITIONS.to_vec(), 0));
     let (refused, left) = tried(Flaw::ConditionsRefused).await;
-    assert_eq!((with(&refused, Outcome::No), refused.is_sound(), left), (CONDITIONS.to_vec(), true, 0));
+    assert_eq!((with(&refused, StepOutcome::No), refused.is_sound(), left), (CONDITIONS.to_vec(), true, 0));
 }
 
 #[tokio::test]
 async fn keys_that_come_back_as_others_fail_and_are_removed() {
     let (report, left) = tried(Flaw::SlashesMerged).await;
     assert_eq!(
-        (with(&report, Outcome::Failed), left),
+        (with(&report, StepOutcome::Failed), left),
         (vec!["key \"a//b\"", "key \"/a\"", "no other key appears"], 0)
     );
     let (report, left) = tried(Flaw::BlanksTrimmed).await;
-    assert_eq!((with(&report, Outcome::Failed), left), (vec!["key \" x \"", "no other key appears"], 0));
+    assert_eq!((with(&report, StepOutcome::Failed), left), (vec!["key \" x \"", "no other key appears"], 0));
 }
 
 #[tokio::test]
 async fn a_wrong_order_of_listings_fails() {
     let (report, _) = tried(Flaw::OrderReversed).await;
-    assert!(with(&report, Outcome::Failed).contains(&"order of listings"));
+    assert!(with(&report, StepOutcome::Failed).contains(&"order of listings"));
 }
 
 #[tokio::test]
 async fn tags_that_are_forgotten_fail() {
     let (report, _) = tried(Flaw::TagsForgotten).await;
-    assert_eq!(with(&report, Outcome::Failed), ["tags"]);
+    assert_eq!(with(&report, StepOutcome::Failed), ["tags"]);
 }
 
 #[tokio::test]
 async fn what_cannot_be_removed_is_told() {
     let (report, left) = tried(Flaw::DeletesRefused).await;
-    let failed = with(&report, Outcome::Failed);
+    let failed = with(&report, StepOutcome::Failed);
     assert!(left > 0 && failed.contains(&"delete") && failed.contains(&"clean up"), "{failed:?}");
 }
 

@@ -152,8 +152,8 @@ impl Trial {
             refused = self.store.delete(key.current(), &WriteConditions::default()).await.err().or(refused);
         }
         // If names come back changed, there are objects that the probe did not write.
-        let strangers = self.names("", None, 1000).await?;
-        for name in &strangers {
+        let stray = self.names("", None, 1000).await?;
+        for name in &stray {
             refused = self
                 .store
                 .delete(self.key(name)?.current(), &WriteConditions::default())
@@ -161,7 +161,7 @@ impl Trial {
                 .err()
                 .or(refused);
         }
-        let left = if strangers.is_empty() { 0 } else { self.names("", None, 1000).await?.len() };
+        let left = if stray.is_empty() { 0 } else { self.names("", None, 1000).await?.len() };
         match (left, refused) {
             (0, _) => Ok("nothing is left".to_owned()),
             (left, Some(error)) => {

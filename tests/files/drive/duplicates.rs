@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::promises::{get, list, names, put};
-use causeway::backend::tree::files::Kind;
+use causeway::backend::tree::files::EntryKind;
 
 #[tokio::test]
 async fn of_files_with_one_name_the_oldest_is_the_one_until_we_publish_another() {
@@ -61,12 +61,12 @@ async fn names_that_differ_in_case_are_two_and_names_with_slashes_none() {
 async fn documents_of_googles_own_are_no_files_and_stay() {
     let (drive, files) = started();
     drive.place_document("report");
-    assert_eq!(files.stat("report").await.expect("an answer").map(|stat| stat.kind), Some(Kind::Other));
+    assert_eq!(files.stat("report").await.expect("an answer").map(|stat| stat.kind), Some(EntryKind::Other));
     assert!(files.open("report", None).await.expect("an answer").is_none());
     assert!(!files.remove("report").await.expect("an answer"));
     put(&files, "report", b"bytes").await;
     let other: Storage = Arc::new(drive.files());
     assert_eq!(get(&other, "report").await, Some(b"bytes".to_vec()), "ours comes first");
     assert!(other.remove("report").await.expect("an answer"));
-    assert_eq!(files.stat("report").await.expect("an answer").map(|stat| stat.kind), Some(Kind::Other));
+    assert_eq!(files.stat("report").await.expect("an answer").map(|stat| stat.kind), Some(EntryKind::Other));
 }

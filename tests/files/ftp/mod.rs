@@ -9,7 +9,7 @@ use crate::{
     promises::{Storage, draft, get, list, names, own_files, pattern, published, put},
 };
 use causeway::{
-    backend::tree::files::{Kind, Published},
+    backend::tree::files::{EntryKind, Published},
     drivers::ftp::{FtpFiles, FtpSettings, Tls},
     model::{Secret, Span},
     store::error::StoreErrorKind,

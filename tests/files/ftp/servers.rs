@@ -45,7 +45,7 @@ async fn a_name_with_a_line_end_is_left_out_and_all_others_are_listed() {
         std::fs::write(place.root().join("m\nx"), "odd").expect("a file");
         assert_eq!(names(&files, "").await, [".causeway", "a", "z"]);
         assert_eq!(
-            list(&files, "").await.iter().filter(|entry| entry.stat.kind == Kind::Nameless).count(),
+            list(&files, "").await.iter().filter(|entry| entry.stat.kind == EntryKind::Nameless).count(),
             1
         );
     }

@@ -46,7 +46,7 @@ pub async fn removing_is_for_files(files: Storage) {
     assert_eq!(get(&files, "d/k").await, Some(b"1".to_vec()));
     assert!(files.remove("d/k").await.expect("an answer"));
     assert!(!files.remove("d/k").await.expect("an answer"));
-    assert_eq!(files.stat("empty").await.expect("an answer").map(|stat| stat.kind), Some(Kind::Folder));
+    assert_eq!(files.stat("empty").await.expect("an answer").map(|stat| stat.kind), Some(EntryKind::Folder));
 }
 
 pub async fn a_file_gets_another_name(files: Storage) {

@@ -19,7 +19,7 @@ pub async fn all_of_a_large_folder_is_listed_once(files: Storage) {
         list(&files, "large")
             .await
             .iter()
-            .all(|entry| entry.stat.kind == Kind::Folder || entry.stat.size == 10)
+            .all(|entry| entry.stat.kind == EntryKind::Folder || entry.stat.size == 10)
     );
     let batches = files.list("large").collect::<Vec<_>>().await.len();
     assert!(batches > 1, "a large folder comes in pieces");
@@ -41,7 +41,7 @@ pub async fn a_listing_says_what_looking_says(files: Storage) {
     for Entry { name, stat } in entries {
         let looked = files.stat(&format!("d/{name}")).await.expect("an answer").expect("it is there");
         assert_eq!(looked.kind, stat.kind, "{name}");
-        assert!(stat.kind == Kind::Folder || looked == stat, "{name}: {looked:?} {stat:?}");
+        assert!(stat.kind == EntryKind::Folder || looked == stat, "{name}: {looked:?} {stat:?}");
     }
 }
 

@@ -9,7 +9,7 @@ pub mod slots;
 
 use bytes::Bytes;
 use causeway::{
-    backend::tree::files::{Draft, DraftName, Entry, Files, Kind, OWN, Published, Stat, is_changed},
+    backend::tree::files::{Draft, DraftName, Entry, EntryKind, Files, OWN, Published, Stat, is_changed},
     model::Span,
 };
 use futures_util::TryStreamExt;
@@ -78,7 +78,7 @@ pub async fn list(files: &Storage, folder: &str) -> Vec<Entry> {
 }
 
 pub async fn names(files: &Storage, folder: &str) -> Vec<String> {
-    let named = list(files, folder).await.into_iter().filter(|entry| entry.stat.kind != Kind::Nameless);
+    let named = list(files, folder).await.into_iter().filter(|entry| entry.stat.kind != EntryKind::Nameless);
     named.map(|entry| entry.name).collect()
 }
 
@@ -89,7 +89,7 @@ pub async fn own_files(files: &Storage) -> Vec<String> {
         for entry in list(files, &folder).await {
             let path = format!("{folder}/{}", entry.name);
             match entry.stat.kind {
-                Kind::Folder => folders.push(path),
+                EntryKind::Folder => folders.push(path),
                 _ => found.push(path),
             }
         }

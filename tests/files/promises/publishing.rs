@@ -155,7 +155,7 @@ pub async fn a_folder_is_not_replaced_by_a_file(files: Storage) {
         assert_eq!(get(&files, &beside).await, Some(b"2".to_vec()));
     }
     assert_eq!(get(&files, "d/inside").await, Some(b"1".to_vec()));
-    assert_eq!(files.stat("empty").await.expect("an answer").map(|stat| stat.kind), Some(Kind::Folder));
+    assert_eq!(files.stat("empty").await.expect("an answer").map(|stat| stat.kind), Some(EntryKind::Folder));
 }
 
 pub async fn a_file_on_the_way_is_told(files: Storage) {
@@ -177,7 +177,7 @@ pub async fn a_file_on_the_way_is_told(files: Storage) {
 pub async fn what_publishing_says_of_a_file_is_said_everywhere(files: Storage) {
     for (path, content) in [("p/one", pattern(70_000, 1)), ("p/two", Vec::new())] {
         let said = put(&files, path, &content).await;
-        assert_eq!((said.kind, said.size), (Kind::File, content.len() as u64));
+        assert_eq!((said.kind, said.size), (EntryKind::File, content.len() as u64));
         let looked = files.stat(path).await.expect("an answer").expect("a file");
         assert!(looked.is_same(&said), "{looked:?} {said:?}");
         let opened = files.open(path, None).await.expect("an answer").expect("a file");

@@ -37,7 +37,7 @@ pub async fn what_is_no_file_is_not_opened(files: Storage) {
     for path in ["missing", "d", "", "d/missing", "d/k/below", "missing/below"] {
         assert!(files.open(path, None).await.expect("an answer").is_none(), "{path}");
     }
-    assert_eq!(files.stat("d").await.expect("an answer").map(|stat| stat.kind), Some(Kind::Folder));
+    assert_eq!(files.stat("d").await.expect("an answer").map(|stat| stat.kind), Some(EntryKind::Folder));
     for path in ["missing", "d/missing", "d/k/below", "missing/below"] {
         assert_eq!(files.stat(path).await.expect("an answer"), None, "{path}");
     }

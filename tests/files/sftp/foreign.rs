@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::promises::{draft, get, list, names, own_files, put};
-use causeway::backend::tree::files::{Entry, Kind, Published};
+use causeway::backend::tree::files::{Entry, EntryKind, Published};
 use std::{
     ffi::OsStr,
     os::unix::{ffi::OsStrExt, fs::symlink},
@@ -36,7 +36,7 @@ async fn links_lead_nowhere() {
     for name in ["file-link", "folder-link", "inner-link"] {
         assert_eq!(
             files.stat(name).await.expect("an answer").map(|stat| stat.kind),
-            Some(Kind::Other),
+            Some(EntryKind::Other),
             "{name}"
         );
         assert!(!files.remove(name).await.expect("an answer"), "{name}");
@@ -46,7 +46,7 @@ async fn links_lead_nowhere() {
             .await
             .iter()
             .filter(|entry| entry.name.ends_with("-link"))
-            .all(|entry| entry.stat.kind == Kind::Other)
+            .all(|entry| entry.stat.kind == EntryKind::Other)
     );
     assert_eq!(std::fs::read_dir(outside.path()).expect("a directory").count(), 1);
     assert_eq!(get(&files, "inside/k").await, Some(b"1".to_vec()));
@@ -99,7 +99,7 @@ async fn what_waits_for_a_writer_is_not_opened() {
     assert!(Command::new("mkfifo").arg(server.root().join("pipe")).status().expect("mkfifo").success());
     let opening = tokio::time::timeout(Duration::from_secs(10), files.open("pipe", None));
     assert!(opening.await.expect("at once").expect("an answer").is_none());
-    assert_eq!(list(&files, "").await[0].stat.kind, Kind::Other);
+    assert_eq!(list(&files, "").await[0].stat.kind, EntryKind::Other);
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn names_that_are_no_text_are_left_alone() {
     std::fs::create_dir(server.root().join(OsStr::from_bytes(b"d\xffr"))).expect("a directory");
     assert_eq!(names(&files, "d").await, ["text"]);
     let nameless =
-        |folder: Vec<Entry>| folder.iter().filter(|entry| entry.stat.kind == Kind::Nameless).count();
+        |folder: Vec<Entry>| folder.iter().filter(|entry| entry.stat.kind == EntryKind::Nameless).count();
     assert_eq!((nameless(list(&files, "d").await), nameless(list(&files, "").await)), (1, 1));
     assert_eq!(names(&files, "").await, [".causeway", "d"]);
     assert!(files.remove("d/text").await.expect("an answer"));

@@ -207,8 +207,8 @@ impl Backend for Reached {
         }
     }
 
-    fn place_for(&self, name: &BucketName) -> String {
-        self.storage.memory.place_for(name)
+    fn location_for(&self, name: &BucketName) -> String {
+        self.storage.memory.location_for(name)
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket> {

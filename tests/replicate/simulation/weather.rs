@@ -9,20 +9,20 @@ use super::{
 };
 use causeway::{
     backend::Scrub,
-    faults::{Kind, Plan},
+    faults::{FaultKind, Plan},
     model::ObjectKey,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
-const KINDS: [Kind; 7] = [
-    Kind::Unavailable,
-    Kind::Throttled,
-    Kind::LostReply,
-    Kind::TornBody,
-    Kind::Late,
-    Kind::Hang,
-    Kind::StaleList,
+const KINDS: [FaultKind; 7] = [
+    FaultKind::Unavailable,
+    FaultKind::Throttled,
+    FaultKind::LostReply,
+    FaultKind::TornBody,
+    FaultKind::Late,
+    FaultKind::Hang,
+    FaultKind::StaleList,
 ];
 
 /// The kinds of events in a run.
@@ -177,7 +177,7 @@ pub async fn clear(world: &World, dice: &Dice) {
         }
     }
     match scrub(Scrub::Bytes).await {
-        Ok(counts) if (counts.differing, counts.copied, counts.failed, counts.strangers) == (0, 0, 0, 0) => {}
+        Ok(counts) if (counts.differing, counts.copied, counts.failed, counts.stray) == (0, 0, 0, 0) => {}
         odd => world.history.wrong(format!("a scrub of bytes found something to do: {odd:?}")),
     }
 }

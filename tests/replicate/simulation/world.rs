@@ -157,14 +157,14 @@ impl World {
             Some(record) => record,
             None => {
                 let owner = Owner { id: "owner".into(), display_name: "owner".into() };
-                let (created, place) = (Timestamp::now(), backend.place_for(&name));
+                let (created, location) = (Timestamp::now(), backend.location_for(&name));
                 let new = NewBucket {
                     name,
                     owner,
                     created,
                     tenant: Default::default(),
                     backend: "safe".into(),
-                    place,
+                    location,
                 };
                 let record = catalog.create_bucket(new).await.expect("a bucket");
                 backend.create(&record).await.expect("is made");
@@ -224,7 +224,7 @@ impl Gateway {
         let replicas = self.catalog.replicas(self.record.id).await.expect("the catalog answers");
         let replica = replicas.into_iter().find(|replica| replica.backend == backend).expect("a replica");
         let mut record = self.record.clone();
-        record.bucket.place = replica.place;
+        record.bucket.location = replica.location;
         record
     }
 

@@ -11,11 +11,11 @@ mod state;
 use async_trait::async_trait;
 use causeway::{
     catalog::{
-        BackendPlace, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog,
-        CatalogError, CatalogErrorKind, Clock, Commit, CompletedUpload, Document, Documents, Expected,
-        Generation, Identities, IndexChange, IndexRow, Lease, LeftPlace, NewBucket, NewDocument, NewIdentity,
-        NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result, Revision,
-        StoredObject, UploadRecord, VersionRow, WhichObjects,
+        BackendLocation, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery,
+        Catalog, CatalogError, CatalogErrorKind, Clock, Commit, CompletedUpload, Document, Documents,
+        Expected, Generation, Identities, IndexChange, IndexRow, Lease, LeftLocation, NewBucket, NewDocument,
+        NewIdentity, NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result,
+        Revision, StoredObject, UploadRecord, VersionRow, WhichObjects,
     },
     model::{AccessKey, BucketName, ObjectKey, TenantId, Timestamp, UploadId},
     store::{ListPage, ListRequest, ListUploadsRequest, UploadsPage},
@@ -168,7 +168,7 @@ impl Catalog for LedgerCatalog {
         &self,
         bucket: NewBucket,
         documents: Vec<NewDocument>,
-        apart: Vec<BackendPlace>,
+        apart: Vec<BackendLocation>,
     ) -> Result<BucketRecord> {
         self.submit(&self.truth, move |state| state.create_bucket(bucket, documents, &apart)).await
     }
@@ -282,21 +282,21 @@ impl Catalog for LedgerCatalog {
         self.submit(&self.truth, move |state| state.renew_replica(replica, expected)).await
     }
 
-    async fn left_places(&self) -> Result<Vec<LeftPlace>> {
-        self.read(State::left_places).await
+    async fn left_locations(&self) -> Result<Vec<LeftLocation>> {
+        self.read(State::left_locations).await
     }
 
-    async fn leave_place(&self, left: LeftPlace) -> Result<()> {
+    async fn leave_location(&self, left: LeftLocation) -> Result<()> {
         self.submit(&self.truth, move |state| {
-            state.leave_place(left);
+            state.leave_location(left);
             Ok(())
         })
         .await
     }
 
-    async fn forget_place(&self, backend: &str, place: &str) -> Result<bool> {
-        let at = (backend.to_owned(), place.to_owned());
-        self.submit(&self.truth, move |state| Ok(state.forget_place(at))).await
+    async fn forget_location(&self, backend: &str, location: &str) -> Result<bool> {
+        let at = (backend.to_owned(), location.to_owned());
+        self.submit(&self.truth, move |state| Ok(state.forget_location(at))).await
     }
 
     fn index_numbered(&self, bucket: BucketId, generation: Generation, change: IndexChange) -> Commit {

@@ -3,9 +3,9 @@
 use super::shared::Shared;
 use causeway::{
     catalog::{
-        BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage,
+        BackendLocation, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage,
         BucketsQuery, CatalogError, CatalogErrorKind, CompletedUpload, Document, Documents, Expected,
-        Generation, IndexChange, IndexRow, JOB, LeftPlace, NewBucket, NewDocument, NewReplica, ObjectRow,
+        Generation, IndexChange, IndexRow, JOB, LeftLocation, NewBucket, NewDocument, NewReplica, ObjectRow,
         ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject,
         UploadRecord, VersionRow, WhichObjects,
     },
@@ -29,7 +29,7 @@ pub(super) struct State {
     buckets: BTreeMap<BucketId, BucketRecord>,
     /// The replicas by id, each with the id of its bucket.
     replicas: BTreeMap<BucketId, (BucketId, ReplicaRecord)>,
-    left: BTreeMap<(String, String), LeftPlace>,
+    left: BTreeMap<(String, String), LeftLocation>,
     index: BTreeMap<(BucketId, ObjectKey), (Generation, IndexRow)>,
     /// The versions of one key, the newest first.
     versions: BTreeMap<(BucketId, ObjectKey, Reverse<u64>), (Generation, VersionRow)>,
@@ -70,23 +70,23 @@ impl State {
         &mut self,
         bucket: NewBucket,
         documents: Vec<NewDocument>,
-        apart: &[BackendPlace],
+        apart: &[BackendLocation],
     ) -> Result<BucketRecord> {
         if self.bucket(&bucket.tenant, &bucket.name).is_some() {
             return refused(CatalogErrorKind::Exists);
         }
-        let replicas = self.replicas.values().map(|(_, replica)| (&replica.backend, &replica.place));
+        let replicas = self.replicas.values().map(|(_, replica)| (&replica.backend, &replica.location));
         let mut all = self
             .buckets
             .values()
-            .map(|record| (&record.bucket.backend, &record.bucket.place))
+            .map(|record| (&record.bucket.backend, &record.bucket.location))
             .chain(replicas);
         let inside = |a: &str, b: &str| {
             b.is_empty() || a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'))
         };
         let touches = |(backend, at): (&String, &String)| {
             apart.iter().any(|apart| {
-                apart.backend == *backend && (inside(at, &apart.place) || inside(&apart.place, at))
+                apart.backend == *backend && (inside(at, &apart.location) || inside(&apart.location, at))
             })
         };
         if all.any(touches) {
@@ -239,7 +239,7 @@ impl State {
     pub(super) fn add_replica(
         &mut self,
         bucket: BucketId,
-        NewReplica { backend, place }: NewReplica,
+        NewReplica { backend, location }: NewReplica,
     ) -> Result<ReplicaRecord> {
         if !self.buckets.contains_key(&bucket) {
             return refused(CatalogErrorKind::NotFound);
@@ -250,7 +250,7 @@ impl State {
         }
         let (id, rank) = (self.next(), known.last().map_or(0, |last| last.rank + 1));
         let (seeded, refilled, unmade, revision) = (false, false, false, Revision(1));
-        let replica = ReplicaRecord { id, backend, place, rank, seeded, refilled, unmade, revision };
+        let replica = ReplicaRecord { id, backend, location, rank, seeded, refilled, unmade, revision };
         self.replicas.insert(id, (bucket, replica.clone()));
         Ok(replica)
     }
@@ -297,15 +297,15 @@ impl State {
         Ok(fresh)
     }
 
-    pub(super) fn left_places(&self) -> Vec<LeftPlace> {
+    pub(super) fn left_locations(&self) -> Vec<LeftLocation> {
         self.left.values().cloned().collect()
     }
 
-    pub(super) fn leave_place(&mut self, left: LeftPlace) {
-        self.left.insert((left.backend.clone(), left.place.clone()), left);
+    pub(super) fn leave_location(&mut self, left: LeftLocation) {
+        self.left.insert((left.backend.clone(), left.location.clone()), left);
     }
 
-    pub(super) fn forget_place(&mut self, at: (String, String)) -> bool {
+    pub(super) fn forget_location(&mut self, at: (String, String)) -> bool {
         self.left.remove(&at).is_some()
     }
 
@@ -476,7 +476,7 @@ impl State {
             .filter(|((of, key), _)| *of == bucket && after.is_none_or(|after| key > after));
         let rows = rows
             .map(|(_, stored)| &stored.row)
-            .filter(|row| which == WhichObjects::All || row.intended.is_some());
+            .filter(|row| which == WhichObjects::All || row.pending.is_some());
         rows.take(limit).cloned().collect()
     }
 
@@ -500,8 +500,8 @@ impl State {
         let records =
             self.uploads.iter().filter(|((of, _), _)| *of == bucket).map(|(_, upload)| &upload.record);
         let mut records: Vec<&UploadRecord> = records.collect();
-        let place = |record: &UploadRecord| (record.key.clone(), record.initiated, record.upload.clone());
-        records.sort_by_key(|record| place(record));
+        let location = |record: &UploadRecord| (record.key.clone(), record.initiated, record.upload.clone());
+        records.sort_by_key(|record| location(record));
         // If the upload of the marker has ended meanwhile, all uploads of its key are listed again.
         let resume =
             request.key_marker.as_deref().zip(request.upload_marker.as_ref()).map(|(key, upload)| {

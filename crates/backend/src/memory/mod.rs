@@ -27,14 +27,14 @@ pub use store::MemoryStore;
 
 #[derive(Debug, Default)]
 pub struct MemoryBackend {
-    places: Arc<Places>,
+    locations: Arc<Locations>,
 }
 
 /// The buckets by location, which is the bucket's name.
 #[derive(Debug, Default)]
-struct Places(Mutex<BTreeMap<String, Arc<MemoryStore>>>);
+struct Locations(Mutex<BTreeMap<String, Arc<MemoryStore>>>);
 
-impl Places {
+impl Locations {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<MemoryStore>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -47,7 +47,7 @@ impl MemoryBackend {
 
     /// Removes all buckets with their objects, like a disk that was replaced.
     pub fn lose_everything(&self) {
-        std::mem::take(&mut *self.places.lock()).into_values().for_each(|store| store.lose());
+        std::mem::take(&mut *self.locations.lock()).into_values().for_each(|store| store.lose());
     }
 }
 
@@ -57,42 +57,42 @@ impl Backend for MemoryBackend {
         store::CAPABILITIES
     }
 
-    fn place_for(&self, name: &BucketName) -> String {
+    fn location_for(&self, name: &BucketName) -> String {
         name.as_str().to_owned()
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
-        let place = bucket.bucket.place.clone();
-        let store = self.places.lock().entry(place.clone()).or_default().clone();
-        let upkeep = MemoryUpkeep { places: self.places.clone(), place, store: store.clone() };
+        let location = bucket.bucket.location.clone();
+        let store = self.locations.lock().entry(location.clone()).or_default().clone();
+        let upkeep = MemoryUpkeep { locations: self.locations.clone(), location, store: store.clone() };
         Ok(OpenedBucket::new(store, Arc::new(upkeep)))
     }
 
     async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
-        let store = self.places.lock().get(&bucket.bucket.place).cloned();
+        let store = self.locations.lock().get(&bucket.bucket.location).cloned();
         let Some(store) = store else { return Ok(Found::Nothing) };
         Ok(Found::in_place(
             store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty(),
         ))
     }
 
-    async fn has_place(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
-        Ok(self.places.lock().contains_key(&bucket.bucket.place))
+    async fn has_location(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
+        Ok(self.locations.lock().contains_key(&bucket.bucket.location))
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
-        let mut places = self.places.lock();
-        let Some(store) = places.get(&bucket.bucket.place) else { return Ok(true) };
+        let mut locations = self.locations.lock();
+        let Some(store) = locations.get(&bucket.bucket.location) else { return Ok(true) };
         let removed = store.retire();
         if removed {
-            places.remove(&bucket.bucket.place);
+            locations.remove(&bucket.bucket.location);
         }
         Ok(removed)
     }
 
     async fn discover(&self) -> Result<Vec<BucketName>, StoreError> {
-        let parse = |place: &String| BucketName::parse(place);
-        let names: Result<_, _> = self.places.lock().keys().map(parse).collect();
+        let parse = |location: &String| BucketName::parse(location);
+        let names: Result<_, _> = self.locations.lock().keys().map(parse).collect();
         names.map_err(|error| {
             StoreError::new(StoreErrorKind::Internal, "a place is no bucket name").with_source(error)
         })
@@ -101,15 +101,15 @@ impl Backend for MemoryBackend {
 
 #[derive(Debug)]
 struct MemoryUpkeep {
-    places: Arc<Places>,
-    place: String,
+    locations: Arc<Locations>,
+    location: String,
     store: Arc<MemoryStore>,
 }
 
 #[async_trait]
 impl Upkeep for MemoryUpkeep {
     async fn is_there(&self) -> Result<bool, StoreError> {
-        Ok(self.places.lock().get(&self.place).is_some_and(|there| Arc::ptr_eq(there, &self.store)))
+        Ok(self.locations.lock().get(&self.location).is_some_and(|there| Arc::ptr_eq(there, &self.store)))
     }
 }
 
@@ -125,10 +125,16 @@ mod tests {
     fn bucket(name: &str) -> BucketRecord {
         let owner = Owner { id: "o".into(), display_name: "o".into() };
         let name = BucketName::parse(name).expect("a name");
-        let place = MemoryBackend::new().place_for(&name);
+        let location = MemoryBackend::new().location_for(&name);
         let created = Timestamp::from_millis(0);
-        let bucket =
-            NewBucket { name, owner, created, tenant: Default::default(), backend: "memory".into(), place };
+        let bucket = NewBucket {
+            name,
+            owner,
+            created,
+            tenant: Default::default(),
+            backend: "memory".into(),
+            location,
+        };
         BucketRecord::new(BucketId(1), bucket)
     }
 

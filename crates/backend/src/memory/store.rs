@@ -55,10 +55,10 @@ const DEFAULT_CHECKSUM: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
 const REMEMBERED: usize = 10_000;
 
 #[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<State>);
+pub struct MemoryStore(Mutex<StoreState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct StoreState {
     objects: ByKey<Arc<Object>>,
     uploads: ByUpload<Upload>,
     /// Ids begin with their time, so the first one is the oldest.
@@ -93,7 +93,7 @@ struct Part {
     content: Content,
 }
 
-impl State {
+impl StoreState {
     fn object(&self, key: &ObjectKey) -> Result<&Arc<Object>> {
         self.objects
             .get(key.as_str().as_bytes())
@@ -146,10 +146,10 @@ impl MemoryStore {
     /// Removes the bucket with all of its objects.
     pub(super) fn lose(&self) {
         let mut state = self.lock();
-        *state = State { retired: true, ..State::default() };
+        *state = StoreState { retired: true, ..StoreState::default() };
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, StoreState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

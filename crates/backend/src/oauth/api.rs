@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 /// The longest pause that the service may request.
-const LONGEST_TOLD: Duration = Duration::from_secs(60);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 const SLOWER: u32 = 6;
 /// The longest reply, in bytes: a page of 1,000 files, or of 2,000 short ones.
 const LONGEST: usize = 8 << 20;
@@ -105,10 +105,10 @@ impl<R: Refusal> Api<R> {
             let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"))?;
             Some((scheme.to_owned(), uri.authority()?.to_string(), uri.path_and_query()?.to_string()))
         });
-        let strange = || {
+        let unexpected = || {
             StoreError::new(StoreErrorKind::Internal, format!("an address that {} gave is none", R::SERVICE))
         };
-        Ok(Call::new(self.clone(), method, place.ok_or_else(strange)?, false))
+        Ok(Call::new(self.clone(), method, place.ok_or_else(unexpected)?, false))
     }
 
     async fn wait_for_our_turn(&self) {
@@ -223,7 +223,7 @@ impl<R: Refusal> Call<R> {
                 renewed = true;
                 tokens.refused(token.as_ref()).await;
             } else if refusal.is_rate_limit() && slower < SLOWER {
-                let least = refusal.retry_after().unwrap_or_default().min(LONGEST_TOLD);
+                let least = refusal.retry_after().unwrap_or_default().min(MAX_RETRY_AFTER);
                 self.api.slow_down(spread(pause, 1.0..1.5).max(least));
                 pause = (pause * 2).min(LONGEST_PAUSE);
             } else {
@@ -268,9 +268,9 @@ impl<R: Refusal> Call<R> {
 }
 
 pub fn parse<T: DeserializeOwned, R: Refusal>(document: &Bytes) -> Result<T> {
-    let strange = |error: serde_json::Error| {
+    let unexpected = |error: serde_json::Error| {
         StoreError::new(StoreErrorKind::Internal, format!("an answer of {} is not understood", R::SERVICE))
             .with_source(error)
     };
-    serde_json::from_slice(document).map_err(strange)
+    serde_json::from_slice(document).map_err(unexpected)
 }

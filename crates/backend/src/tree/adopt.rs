@@ -96,7 +96,7 @@ pub(super) async fn recorded(
         None => digest(bucket, &found).await?,
     };
     let record = record::adopted(found.path, found.stat, md5);
-    let row = Row { stands: Some(record.clone()), intended: None };
+    let row = Row { committed: Some(record.clone()), pending: None };
     bucket.record(key, &row).await?;
     Ok((record, row))
 }

@@ -73,15 +73,15 @@ impl Bucket {
     }
 
     /// Returns the paths where the file of a key may be without a record, in order of precedence.
-    pub(super) fn native_places(&self, key: &ObjectKey) -> Vec<String> {
+    pub(super) fn native_paths(&self, key: &ObjectKey) -> Vec<String> {
         let path = self.path_of(key);
-        let mut places = vec![path.plain_path(), path.beside_path(), self.apart(key)];
+        let mut paths = vec![path.plain_path(), path.beside_path(), self.apart(key)];
         if self.folding.confuses(key) {
             // On storage that folds names, the file at the plain path may belong to another key, so the apart
             // path is checked first.
-            places.rotate_right(1);
+            paths.rotate_right(1);
         }
-        places
+        paths
     }
 
     /// Returns the path of a key whose name collides with that of another key.

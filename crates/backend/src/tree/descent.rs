@@ -9,7 +9,7 @@
 //!   content;
 //! - a scan reads a bounded number of folders.
 
-use super::files::{Entry, Kind, Service};
+use super::files::{Entry, EntryKind, Service};
 use crate::{
     backend::codec,
     store::{
@@ -68,14 +68,14 @@ impl Descent {
             let stat = &entry.stat;
             let told = (
                 &entry.name,
-                stat.kind == Kind::Folder,
+                stat.kind == EntryKind::Folder,
                 stat.size,
                 stat.modified.map(|at| at.millis()),
                 &stat.tag,
             );
             here.sum = here.sum.wrapping_add(self.hasher.hash_one(told));
             here.entries += 1;
-            here.files += u64::from(stat.kind == Kind::File);
+            here.files += u64::from(stat.kind == EntryKind::File);
         }
     }
 
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
     use crate::backend::tree::files::Stat;
 
-    fn entry(name: &str, kind: Kind, size: u64) -> Entry {
+    fn entry(name: &str, kind: EntryKind, size: u64) -> Entry {
         Entry { name: name.into(), stat: Stat { kind, size, modified: None, tag: None, md5: None } }
     }
 
@@ -128,11 +128,14 @@ mod tests {
 
     #[test]
     fn a_folder_with_files_that_contains_itself_is_left_soon() {
-        assert_eq!(depth(|_| vec![entry("d", Kind::Folder, 0), entry("f", Kind::File, 7)]), MOST_ALIKE);
+        assert_eq!(
+            depth(|_| vec![entry("d", EntryKind::Folder, 0), entry("f", EntryKind::File, 7)]),
+            MOST_ALIKE
+        );
         // The circle passes through a second folder, and is listed in another order.
         let two = |depth: usize| match depth % 2 {
-            0 => vec![entry("d", Kind::Folder, 0), entry("f", Kind::File, 7)],
-            _ => vec![entry("g", Kind::File, 8), entry("d", Kind::Folder, 0)],
+            0 => vec![entry("d", EntryKind::Folder, 0), entry("f", EntryKind::File, 7)],
+            _ => vec![entry("g", EntryKind::File, 8), entry("d", EntryKind::Folder, 0)],
         };
         assert_eq!(depth(two), 2 * MOST_ALIKE);
     }
@@ -140,11 +143,11 @@ mod tests {
     #[test]
     fn folders_that_only_look_alike_are_followed() {
         assert_eq!(
-            depth(|depth| vec![entry("d", Kind::Folder, 0), entry("f", Kind::File, depth as u64)]),
+            depth(|depth| vec![entry("d", EntryKind::Folder, 0), entry("f", EntryKind::File, depth as u64)]),
             100
         );
         assert_eq!(
-            depth(|_| vec![entry("d", Kind::Folder, 0)]),
+            depth(|_| vec![entry("d", EntryKind::Folder, 0)]),
             100,
             "without files nothing is found twice, and keys have an end"
         );
@@ -155,7 +158,7 @@ mod tests {
         let mut descent = Descent::new();
         for n in 0..100 {
             descent.enter(&format!("d{n}"), 0).expect("few folders");
-            descent.saw(&[entry("f", Kind::File, 7)]);
+            descent.saw(&[entry("f", EntryKind::File, 7)]);
             assert!(!descent.is_circle());
         }
     }

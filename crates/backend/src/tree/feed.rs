@@ -9,7 +9,7 @@ use super::{
     bucket::Bucket,
     descent::Descent,
     files::{Changes, Stat},
-    reconcile::{BATCH, LOOKS, Seen, missed, reconcile, seen, sort},
+    reconcile::{BATCH, FoundFile, LOOKS, missed, reconcile, seen, sort},
 };
 use crate::{
     backend::pages::Pages,
@@ -26,7 +26,7 @@ const BEFORE: &str = "feed-before-walk";
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
 #[derive(Serialize, Deserialize)]
-struct Place {
+struct FeedCursor {
     mark: String,
     walked: Timestamp,
 }
@@ -38,28 +38,29 @@ pub(super) async fn read(bucket: &Arc<Bucket>) -> Result<bool> {
         .catalog
         .state(bucket.id, STATE)
         .await?
-        .and_then(|text| serde_json::from_str::<Place>(&text).ok());
-    let Some(mut place) = kept.filter(|place| Timestamp::now().millis() - place.walked.millis() < DAY) else {
+        .and_then(|text| serde_json::from_str::<FeedCursor>(&text).ok());
+    let Some(mut cursor) = kept.filter(|cursor| Timestamp::now().millis() - cursor.walked.millis() < DAY)
+    else {
         return Ok(false);
     };
     let looking = bucket.scan.look();
     let mut pages = Pages::of("following the changes of a storage");
     loop {
         looking.anew();
-        let Some(changes) = feed.since(&place.mark).await? else {
+        let Some(changes) = feed.since(&cursor.mark).await? else {
             bucket.catalog.set_state(bucket.id, STATE, None).await?;
             return Ok(false);
         };
         let (mark, more) = (changes.mark.clone(), changes.more);
         apply(bucket, changes).await?;
-        if mark != place.mark {
-            place.mark = mark;
-            keep(bucket, &place).await?;
+        if mark != cursor.mark {
+            cursor.mark = mark;
+            keep(bucket, &cursor).await?;
         }
         if !more {
             return Ok(true);
         }
-        pages.next(&place.mark)?;
+        pages.next(&cursor.mark)?;
     }
 }
 
@@ -78,14 +79,14 @@ pub(super) async fn after_a_walk(bucket: &Bucket) -> Result<()> {
     if bucket.files.feed().is_some()
         && let Some(mark) = bucket.catalog.state(bucket.id, BEFORE).await?
     {
-        keep(bucket, &Place { mark, walked: Timestamp::now() }).await?;
+        keep(bucket, &FeedCursor { mark, walked: Timestamp::now() }).await?;
         bucket.catalog.set_state(bucket.id, BEFORE, None).await?;
     }
     Ok(())
 }
 
-async fn keep(bucket: &Bucket, place: &Place) -> Result<()> {
-    let text = serde_json::to_string(place).unwrap_or_default();
+async fn keep(bucket: &Bucket, cursor: &FeedCursor) -> Result<()> {
+    let text = serde_json::to_string(cursor).unwrap_or_default();
     Ok(bucket.catalog.set_state(bucket.id, STATE, Some(text)).await?)
 }
 
@@ -93,7 +94,7 @@ async fn apply(bucket: &Arc<Bucket>, changes: Changes) -> Result<()> {
     let service = bucket.files.service();
     let mut settled = Settled { keys: HashSet::new(), left: changes.left.into_iter().collect() };
     let files = changes.files.into_iter().filter_map(|(path, stat)| Some((below(bucket, &path)?, stat)));
-    let files: Vec<Seen> = files.filter_map(|(path, stat)| seen(path, stat, service)).collect();
+    let files: Vec<FoundFile> = files.filter_map(|(path, stat)| seen(path, stat, service)).collect();
     settled.reconcile(bucket, &files).await?;
     let mut pending: Vec<String> =
         changes.folders.iter().filter_map(|folder| below(bucket, folder)).collect();
@@ -127,7 +128,7 @@ struct Settled {
 }
 
 impl Settled {
-    async fn reconcile(&mut self, bucket: &Arc<Bucket>, files: &[Seen]) -> Result<()> {
+    async fn reconcile(&mut self, bucket: &Arc<Bucket>, files: &[FoundFile]) -> Result<()> {
         for batch in files.chunks(BATCH) {
             for (key, _, stat) in reconcile(bucket, batch).await? {
                 self.left.extend(identity(&stat).map(str::to_owned));

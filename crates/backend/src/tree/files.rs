@@ -131,7 +131,7 @@ pub struct Service {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stat {
     #[serde(skip)]
-    pub kind: Kind,
+    pub kind: EntryKind,
     pub size: u64,
     /// The time of the last change, with a precision that is the same in listings, opening and `stat`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -145,7 +145,7 @@ pub struct Stat {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Kind {
+pub enum EntryKind {
     #[default]
     File,
     Folder,
@@ -179,13 +179,13 @@ pub struct Entry {
 impl Entry {
     /// Returns an entry whose name cannot be used. `name` is what the storage has sent.
     pub fn nameless(name: &[u8]) -> Self {
-        let name = String::from_utf8_lossy(name).chars().take(LONGEST_TOLD).collect();
-        Self { name, stat: Stat { kind: Kind::Nameless, size: 0, modified: None, tag: None, md5: None } }
+        let name = String::from_utf8_lossy(name).chars().take(LONGEST_SHOWN).collect();
+        Self { name, stat: Stat { kind: EntryKind::Nameless, size: 0, modified: None, tag: None, md5: None } }
     }
 }
 
 /// The number of characters that are kept of an invalid name.
-const LONGEST_TOLD: usize = 200;
+const LONGEST_SHOWN: usize = 200;
 
 /// The maximum number of entries of one of Causeway's own folders that are held in memory.
 const MOST_GATHERED: usize = 100_000;

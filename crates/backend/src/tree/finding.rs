@@ -4,7 +4,7 @@
 
 use super::{
     bucket::Bucket,
-    files::{Kind, Opened, Stat},
+    files::{EntryKind, Opened, Stat},
     record::{Intent, Record, Row, Verdict, foreign},
 };
 use crate::{
@@ -64,11 +64,11 @@ impl Bucket {
         locked: bool,
     ) -> Result<Option<Option<Looked>>> {
         let exact = self.files.service().exact_tags;
-        let unsettled = row.intended.is_some() && !locked;
+        let unsettled = row.pending.is_some() && !locked;
         if unsettled && !exact {
             return Ok(None);
         }
-        for path in self.places(key, row).await? {
+        for path in self.paths(key, row).await? {
             let looked = match look {
                 Look::Only => self.files.stat(&self.at(&path)).await.map(|stat| (stat, None)),
                 Look::Open(ahead) => {
@@ -83,7 +83,7 @@ impl Bucket {
                 Err(error) if error.kind() == StoreErrorKind::KeyTooLong => continue,
                 looked => looked?,
             };
-            let Some(stat) = stat.filter(|stat| stat.kind == Kind::File) else { continue };
+            let Some(stat) = stat.filter(|stat| stat.kind == EntryKind::File) else { continue };
             let record = match row.judge(&path, &stat) {
                 Verdict::Known(record) => Some(*record),
                 Verdict::Foreign => None,
@@ -91,7 +91,7 @@ impl Bucket {
             };
             let by_tag = exact
                 && record.as_ref().is_some_and(|record| {
-                    row.stands.as_ref() == Some(record) && record.own.has_tag_of(&stat)
+                    row.committed.as_ref() == Some(record) && record.own.has_tag_of(&stat)
                 });
             if unsettled && !by_tag {
                 return Ok(None);
@@ -99,31 +99,31 @@ impl Bucket {
             return Ok(Some(Some(Looked { found: Found { path, stat, record, by_tag }, opened })));
         }
         // The expected file may have been moved to its beside path during the search.
-        let missed = row.stands.is_some() || row.intended.is_some();
+        let missed = row.committed.is_some() || row.pending.is_some();
         Ok(if missed && !locked { None } else { Some(None) })
     }
 
     /// Returns the paths where the file of a key may be, the most likely one first.
-    async fn places(&self, key: &ObjectKey, row: &Row) -> Result<Vec<String>> {
-        let mut places: Vec<String> = row.stands.iter().map(|record| record.own.path.clone()).collect();
-        if let Some(Intent::Put(record)) = &row.intended {
-            places.push(record.own.path.clone());
+    async fn paths(&self, key: &ObjectKey, row: &Row) -> Result<Vec<String>> {
+        let mut paths: Vec<String> = row.committed.iter().map(|record| record.own.path.clone()).collect();
+        if let Some(Intent::Put(record)) = &row.pending {
+            paths.push(record.own.path.clone());
         }
-        let mut native = self.native_places(key).into_iter();
-        places.extend(native.next());
+        let mut native = self.native_paths(key).into_iter();
+        paths.extend(native.next());
         // A foreign file at the beside or the apart path counts only if a full scan has found it.
-        if row.stands.is_none()
+        if row.committed.is_none()
             && self.catalog.index_lookup(self.id, vec![key.clone()]).await?.iter().any(Option::is_some)
         {
-            places.extend(native);
+            paths.extend(native);
         }
-        let mut seen = Vec::with_capacity(places.len());
-        places.retain(|place| {
-            !seen.contains(place) && {
-                seen.push(place.clone());
+        let mut seen = Vec::with_capacity(paths.len());
+        paths.retain(|path| {
+            !seen.contains(path) && {
+                seen.push(path.clone());
                 true
             }
         });
-        Ok(places)
+        Ok(paths)
     }
 }

@@ -44,7 +44,7 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// that it does not begin again.
 pub(super) struct Flows {
     /// The permits for flows, which all buckets of a backend share.
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     all: Mutex<HashMap<UploadId, Flow>>,
 }
 
@@ -66,13 +66,13 @@ enum Wish {
 
 impl fmt::Debug for Flows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flows").field("places", &self.places).finish_non_exhaustive()
+        f.debug_struct("Flows").field("places", &self.permits).finish_non_exhaustive()
     }
 }
 
 impl Flows {
-    pub(super) fn new(places: Arc<Semaphore>) -> Self {
-        Self { places, all: Mutex::default() }
+    pub(super) fn new(permits: Arc<Semaphore>) -> Self {
+        Self { permits, all: Mutex::default() }
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<UploadId, Flow>> {
@@ -80,7 +80,7 @@ impl Flows {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.places.available_permits() > 0
+        self.permits.available_permits() > 0
     }
 
     /// Informs the flow of an upload that a part was recorded; `again` means that it replaced an earlier one.
@@ -98,14 +98,20 @@ impl Flows {
     pub(super) fn begin(&self, beginning: Beginning) {
         let Beginning { catalog, spool, bucket, upload, files, draft, path } = beginning;
         let mut all = self.all();
-        if let (false, Ok(place)) = (all.contains_key(&upload), self.places.clone().try_acquire_owned()) {
+        if let (false, Ok(permit)) = (all.contains_key(&upload), self.permits.clone().try_acquire_owned()) {
             let (wish, receiver) = watch::channel(Wish::GoOn);
             let at = Arc::new(AtomicU16::new(0));
-            let source =
-                Source { catalog, spool, bucket, upload: upload.clone(), at: at.clone(), patience: IDLE };
+            let source = FlowContext {
+                catalog,
+                spool,
+                bucket,
+                upload: upload.clone(),
+                at: at.clone(),
+                patience: IDLE,
+            };
             let task = tokio::spawn(async move {
                 match files.create(&draft, &path, None).await {
-                    Ok(draft) => run(source, draft, receiver, place).await,
+                    Ok(draft) => run(source, draft, receiver, permit).await,
                     Err(error) => {
                         tracing::debug!(path, %error, "parts do not flow on");
                         None
@@ -125,7 +131,7 @@ impl Flows {
 
     /// Ends all flows and prevents new ones: their drafts would remain until the next start.
     pub(super) async fn close(&self) {
-        self.places.close();
+        self.permits.close();
         let ending = std::mem::take(&mut *self.all()).into_values().map(|flow| flow.task);
         // The next start removes what is not discarded in time.
         let _ = timeout(CLOSING, futures_util::future::join_all(ending.collect::<Vec<_>>())).await;
@@ -151,7 +157,7 @@ pub(super) struct Beginning {
 }
 
 /// The parts of its bucket that a flow uses. It does not keep the bucket open.
-struct Source {
+struct FlowContext {
     catalog: Arc<dyn Catalog>,
     spool: Arc<Spool>,
     bucket: BucketId,
@@ -172,12 +178,12 @@ enum Stopped {
 }
 
 async fn run(
-    source: Source,
+    source: FlowContext,
     draft: Box<dyn Draft>,
     mut wish: watch::Receiver<Wish>,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 ) -> Option<Flowed> {
-    let mut flowed = Flowed { draft, written: Vec::new(), open: None, _place: place };
+    let mut flowed = Flowed { draft, written: Vec::new(), open: None, _permit: permit };
     let upload = &source.upload;
     match flowed.fill(&source, &mut wish).await {
         Ok(Stopped::Wanted) => return Some(flowed),
@@ -196,11 +202,11 @@ pub(super) struct Flowed {
     written: Vec<Location>,
     /// The last part, if it is not written completely.
     open: Option<PartReader>,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Flowed {
-    async fn fill(&mut self, source: &Source, wish: &mut watch::Receiver<Wish>) -> Result<Stopped> {
+    async fn fill(&mut self, source: &FlowContext, wish: &mut watch::Receiver<Wish>) -> Result<Stopped> {
         let mut advanced = Instant::now();
         for number in 1.. {
             source.at.store(number, Ordering::Release);
@@ -322,9 +328,9 @@ mod tests {
         let spool = Spool::open(dir.path().join("parts"), 1 << 20, false).expect("opens");
         let owner = Owner { id: "o".into(), display_name: "o".into() };
         let name = BucketName::parse("bucket").expect("a name");
-        let (backend, place, created) = ("b".into(), String::new(), Timestamp::now());
+        let (backend, location, created) = ("b".into(), String::new(), Timestamp::now());
         let new =
-            NewBucket { name, owner: owner.clone(), created, tenant: Default::default(), backend, place };
+            NewBucket { name, owner: owner.clone(), created, tenant: Default::default(), backend, location };
         let bucket = catalog.create_bucket(new).await.expect("is made").id;
         let upload = UploadId::parse("a").expect("an id");
         let algorithm = ChecksumAlgorithm::Crc64Nvme;
@@ -357,14 +363,15 @@ mod tests {
             };
             catalog.put_part(bucket, &upload, record).await.expect("is recorded");
         }
-        let places = Arc::new(Semaphore::new(1));
-        let place = places.clone().try_acquire_owned().expect("a place");
+        let permits = Arc::new(Semaphore::new(1));
+        let permit = permits.clone().try_acquire_owned().expect("a place");
         let (_wish, receiver) = watch::channel(Wish::GoOn);
-        let source = Source { catalog, spool, bucket, upload, at: Arc::default(), patience: Duration::ZERO };
+        let source =
+            FlowContext { catalog, spool, bucket, upload, at: Arc::default(), patience: Duration::ZERO };
         let paper = Paper::default();
-        assert!(run(source, Box::new(paper.clone()), receiver, place).await.is_none());
+        assert!(run(source, Box::new(paper.clone()), receiver, permit).await.is_none());
         assert_eq!(*paper.text.lock().expect("no panic"), b"12");
         assert!(*paper.discarded.lock().expect("no panic"));
-        assert_eq!(places.available_permits(), 1);
+        assert_eq!(permits.available_permits(), 1);
     }
 }

@@ -23,10 +23,10 @@ pub(super) struct Given {
     number: PartNumber,
     unit: u64,
     at: u64,
-    state: State,
+    state: SlotState,
 }
 
-enum State {
+enum SlotState {
     /// Nothing was written to it yet.
     Unused,
     Open(Box<dyn Slot>),
@@ -45,29 +45,29 @@ impl Given {
     pub(super) async fn open(mut self) -> Result<Self> {
         let slots = self.bucket.files.slots().ok_or(StoreErrorKind::Internal)?;
         let slot = slots.open(&self.bucket.slot_file(&self.upload, &self.location())).await?;
-        self.state = State::Open(slot);
+        self.state = SlotState::Open(slot);
         Ok(self)
     }
 
     pub(super) async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
-        let State::Open(slot) = &mut self.state else { return Err(StoreErrorKind::Internal.into()) };
+        let SlotState::Open(slot) = &mut self.state else { return Err(StoreErrorKind::Internal.into()) };
         let offset = self.at;
         self.at += bytes.iter().map(|frame| frame.len() as u64).sum::<u64>();
         slot.write(offset, bytes).await
     }
 
     pub(super) async fn finish(&mut self) -> Result<()> {
-        let State::Open(slot) = replace(&mut self.state, State::Ending) else {
+        let SlotState::Open(slot) = replace(&mut self.state, SlotState::Ending) else {
             return Err(StoreErrorKind::Internal.into());
         };
         slot.finish().await?;
-        self.state = State::Whole;
+        self.state = SlotState::Whole;
         Ok(())
     }
 
     /// Must be called when the part was recorded: the slot stays occupied.
     pub(super) fn keep(mut self) {
-        self.state = State::Kept;
+        self.state = SlotState::Kept;
         self.bucket.uploads.with(&self.upload, |slots| slots.filled(self.number, self.unit));
     }
 }
@@ -79,11 +79,11 @@ impl Drop for Given {
         let free = move || {
             bucket.uploads.with(&upload, |slots| slots.free(number, unit));
         };
-        match replace(&mut self.state, State::Kept) {
-            State::Kept | State::Ending => {}
-            State::Unused | State::Whole => free(),
+        match replace(&mut self.state, SlotState::Kept) {
+            SlotState::Kept | SlotState::Ending => {}
+            SlotState::Unused | SlotState::Whole => free(),
             // Without a runtime the process is about to end, so nothing has to be done.
-            State::Open(slot) => {
+            SlotState::Open(slot) => {
                 if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                     runtime.spawn(async move {
                         if slot.abandon().await {
@@ -127,7 +127,14 @@ impl Bucket {
             return Ok(None);
         };
         let at = Location::Slot(unit).offset(number);
-        Ok(Some(Given { bucket: self.clone(), upload: id.clone(), number, unit, at, state: State::Unused }))
+        Ok(Some(Given {
+            bucket: self.clone(),
+            upload: id.clone(),
+            number,
+            unit,
+            at,
+            state: SlotState::Unused,
+        }))
     }
 
     pub(super) async fn seal(self: &Arc<Self>, id: &UploadId) -> Result<Sealed> {

@@ -68,7 +68,7 @@ use async_trait::async_trait;
 use bucket::Bucket;
 use descent::Descent;
 use drafts::Drafts;
-use files::{FLOWS, Files, Kind};
+use files::{EntryKind, FLOWS, Files};
 use flow::Flows;
 use folding::Folding;
 use futures_util::{StreamExt, stream};
@@ -152,16 +152,16 @@ impl TreeBackend {
     }
 
     fn folder(bucket: &BucketRecord) -> Result<String> {
-        let place = bucket.bucket.place.trim_matches('/').to_owned();
-        if place.split('/').any(|name| {
-            matches!(name, "." | ".." | codec::RESERVED_DIR) || (name.is_empty() && !place.is_empty())
+        let location = bucket.bucket.location.trim_matches('/').to_owned();
+        if location.split('/').any(|name| {
+            matches!(name, "." | ".." | codec::RESERVED_DIR) || (name.is_empty() && !location.is_empty())
         }) {
             return Err(StoreError::new(
                 StoreErrorKind::InvalidRequest,
-                format!("'{place}' is no folder for a bucket"),
+                format!("'{location}' is no folder for a bucket"),
             ));
         }
-        Ok(place)
+        Ok(location)
     }
 }
 
@@ -171,14 +171,14 @@ impl Backend for TreeBackend {
         capabilities(self.durability)
     }
 
-    fn place_for(&self, name: &BucketName) -> String {
+    fn location_for(&self, name: &BucketName) -> String {
         name.to_string()
     }
 
     async fn found(&self, bucket: &BucketRecord) -> Result<Found> {
         let folder = Self::folder(bucket)?;
         if let Some(stat) = self.files.stat(&folder).await? {
-            let is_empty = stat.kind == Kind::Folder && self.is_empty(&folder).await?;
+            let is_empty = stat.kind == EntryKind::Folder && self.is_empty(&folder).await?;
             return Ok(Found::in_place(is_empty));
         }
         // On storage that folds names, a folder with another spelling would be used instead.
@@ -248,13 +248,13 @@ impl Backend for TreeBackend {
                 for entry in entries {
                     let below = codec::join(&path, &entry.name);
                     match entry.stat.kind {
-                        Kind::Folder if below == codec::RESERVED_DIR => {}
+                        EntryKind::Folder if below == codec::RESERVED_DIR => {}
                         // The folder has more levels than can be removed.
-                        Kind::Folder if below.len() > folder.len() + descent::MOST_ESCAPED => {
+                        EntryKind::Folder if below.len() > folder.len() + descent::MOST_ESCAPED => {
                             return Ok(false);
                         }
-                        Kind::Folder => folders.push(below),
-                        Kind::File | Kind::Other | Kind::Nameless => return Ok(false),
+                        EntryKind::Folder => folders.push(below),
+                        EntryKind::File | EntryKind::Other | EntryKind::Nameless => return Ok(false),
                     }
                 }
             }
@@ -331,8 +331,8 @@ impl Upkeep for TreeUpkeep {
 
 /// Returns whether the catalog's record contains only what adopting the file finds again, and nothing from a
 /// client.
-pub fn is_guess(stands: &str) -> bool {
-    record::is_guess(stands)
+pub fn is_guess(committed: &str) -> bool {
+    record::is_guess(committed)
 }
 
 fn capabilities(durability: Durability) -> Capabilities {

@@ -69,12 +69,12 @@ pub(super) async fn put_part(
     let upload = record(bucket, key, id).await?;
     let algorithm = part_algorithm(upload.checksum, upload.explicit_checksum, payload.checksum_algorithm())?;
     let digests = payload.digests(Some(algorithm));
-    let mut place = match bucket.slot(id, number, payload.length()).await? {
-        Some(given) => Place::Slot(given.open().await?),
-        None => Place::Spool(bucket.spool.create(bucket.id, id, number).await?),
+    let mut target = match bucket.slot(id, number, payload.length()).await? {
+        Some(given) => PartTarget::Slot(given.open().await?),
+        None => PartTarget::Spool(bucket.spool.create(bucket.id, id, number).await?),
     };
-    let verified = stream(payload, digests, &mut place).await?;
-    let (location, waiting) = place.finish().await?;
+    let verified = stream(payload, digests, &mut target).await?;
+    let (location, waiting) = target.finish().await?;
     let part = PartRecord {
         number,
         size: verified.size(),
@@ -123,13 +123,13 @@ impl Bucket {
 }
 
 /// Where one part is written.
-enum Place {
+enum PartTarget {
     Slot(Given),
     Spool(SpooledPart),
 }
 
 #[async_trait]
-impl Sink for Place {
+impl Sink for PartTarget {
     async fn take(&mut self, bytes: Vec<Bytes>) -> Result<()> {
         match self {
             Self::Slot(given) => given.write(bytes).await,
@@ -138,7 +138,7 @@ impl Sink for Place {
     }
 }
 
-impl Place {
+impl PartTarget {
     /// Ends the writing. Returns the location for the catalog, and the place to keep once the part is
     /// recorded.
     async fn finish(mut self) -> Result<(String, Self)> {

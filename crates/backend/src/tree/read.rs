@@ -149,7 +149,7 @@ async fn look(
 
 /// Returns the range that a reader most likely needs, as far as the catalog knows.
 fn ahead(row: &Row, conditions: &ReadConditions, selection: Selection) -> Option<Span> {
-    let record = match (&row.stands, &row.intended) {
+    let record = match (&row.committed, &row.pending) {
         (Some(record), _) => record,
         (None, Some(Intent::Put(record))) => record,
         (None, _) => {

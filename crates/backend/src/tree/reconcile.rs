@@ -8,7 +8,7 @@
 use super::{
     bucket::Bucket,
     descent::has_keys,
-    files::{Entry, Kind, Service, Stat},
+    files::{Entry, EntryKind, Service, Stat},
     record::{self, Row, foreign_row, is_fingerprint_of},
 };
 use crate::{
@@ -26,10 +26,10 @@ pub(super) const BATCH: usize = 512;
 pub(super) const LOOKS: usize = 8;
 
 /// A key, with the path of its file below the bucket's folder and what was seen there.
-pub(super) type Seen = (ObjectKey, String, Stat);
+pub(super) type FoundFile = (ObjectKey, String, Stat);
 
 /// Returns a file as one of the bucket's, if its path is one of a key.
-pub(super) fn seen(path: String, stat: Stat, service: Service) -> Option<Seen> {
+pub(super) fn seen(path: String, stat: Stat, service: Service) -> Option<FoundFile> {
     codec::decode(&path, service.names)
         .or_else(|| codec::decode_apart(&path, service.names))
         .map(|key| (key, path, stat))
@@ -41,21 +41,23 @@ pub(super) fn sort(
     entries: Vec<Entry>,
     service: Service,
     pending: &mut Vec<String>,
-) -> Vec<Seen> {
+) -> Vec<FoundFile> {
     let mut found = Vec::with_capacity(entries.len());
     for Entry { name, stat } in entries {
         let path = codec::join(folder, &name);
         match stat.kind {
-            Kind::Folder if path != codec::RESERVED_DIR && has_keys(&path, service) => pending.push(path),
-            Kind::File => found.extend(seen(path, stat, service)),
-            Kind::Folder | Kind::Other | Kind::Nameless => {}
+            EntryKind::Folder if path != codec::RESERVED_DIR && has_keys(&path, service) => {
+                pending.push(path)
+            }
+            EntryKind::File => found.extend(seen(path, stat, service)),
+            EntryKind::Folder | EntryKind::Other | EntryKind::Nameless => {}
         }
     }
     found
 }
 
 /// Compares files with their rows, and refreshes those that differ. Returns those.
-pub(super) async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<Vec<Seen>> {
+pub(super) async fn reconcile(bucket: &Arc<Bucket>, files: &[FoundFile]) -> Result<Vec<FoundFile>> {
     let rows =
         bucket.catalog.index_lookup(bucket.id, files.iter().map(|(key, ..)| key.clone()).collect()).await?;
     let differing: Vec<_> = files
@@ -74,7 +76,7 @@ pub(super) async fn reconcile(bucket: &Arc<Bucket>, files: &[Seen]) -> Result<Ve
 }
 
 /// Handles a file that differs from the index. One that cannot be read does not stop the others.
-async fn meet(bucket: &Bucket, seen: Seen, known: bool) -> Result<()> {
+async fn meet(bucket: &Bucket, seen: FoundFile, known: bool) -> Result<()> {
     let path = seen.1.clone();
     alone(bucket, &path, meet_locked(bucket, seen, known).await)
 }
@@ -91,7 +93,7 @@ pub(super) fn alone(bucket: &Bucket, path: &str, looked: Result<()>) -> Result<(
 
 /// Updates the row of one key. A file that is new is taken from the listing; any other is checked in the
 /// storage.
-async fn meet_locked(bucket: &Bucket, (key, path, stat): Seen, known: bool) -> Result<()> {
+async fn meet_locked(bucket: &Bucket, (key, path, stat): FoundFile, known: bool) -> Result<()> {
     let _guard = bucket.lock(&key).await;
     let unheard_of = !known
         && !bucket.scan.is_touched(&key)
@@ -101,8 +103,8 @@ async fn meet_locked(bucket: &Bucket, (key, path, stat): Seen, known: bool) -> R
         return refresh_locked(bucket, &key).await;
     }
     // Several paths may have a file of one key: the first one is the object.
-    for earlier in bucket.native_places(&key).into_iter().take_while(|place| *place != path) {
-        if bucket.files.stat(&bucket.at(&earlier)).await?.is_some_and(|stat| stat.kind == Kind::File) {
+    for earlier in bucket.native_paths(&key).into_iter().take_while(|place| *place != path) {
+        if bucket.files.stat(&bucket.at(&earlier)).await?.is_some_and(|stat| stat.kind == EntryKind::File) {
             return Ok(());
         }
     }

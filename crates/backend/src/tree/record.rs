@@ -83,8 +83,8 @@ pub(super) fn row(key: &ObjectKey, record: &Record) -> IndexRow {
 
 /// Returns whether a stored record contains no more than what adopting a file finds again: an object that a
 /// client put has at least a checksum.
-pub(super) fn is_guess(stands: &str) -> bool {
-    serde_json::from_str::<Record>(stands).is_ok_and(|Record { object, .. }| {
+pub(super) fn is_guess(committed: &str) -> bool {
+    serde_json::from_str::<Record>(committed).is_ok_and(|Record { object, .. }| {
         let ObjectRecord { size, modified, etag, .. } = object.clone();
         object == ObjectRecord::new(size, modified, etag)
     })
@@ -124,8 +124,8 @@ pub(super) enum Intent {
 /// The catalog's row of a key.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Row {
-    pub(super) stands: Option<Record>,
-    pub(super) intended: Option<Intent>,
+    pub(super) committed: Option<Record>,
+    pub(super) pending: Option<Intent>,
 }
 
 impl Row {
@@ -138,7 +138,7 @@ impl Row {
             };
             text.map(|text| serde_json::from_str(&text).map_err(unreadable)).transpose()
         }
-        Ok(Self { stands: parse(row.stands)?, intended: parse(row.intended)? })
+        Ok(Self { committed: parse(row.committed)?, pending: parse(row.pending)? })
     }
 
     pub(super) fn write(&self, key: &ObjectKey) -> Result<ObjectRow> {
@@ -148,16 +148,16 @@ impl Row {
             };
             value.as_ref().map(|value| serde_json::to_string(value).map_err(failed)).transpose()
         }
-        Ok(ObjectRow { key: key.clone(), stands: text(&self.stands)?, intended: text(&self.intended)? })
+        Ok(ObjectRow { key: key.clone(), committed: text(&self.committed)?, pending: text(&self.pending)? })
     }
 
     /// Returns whether the change came from this upload.
     pub(super) fn is_of_upload(&self, upload: &UploadId) -> bool {
-        let intended = match &self.intended {
+        let pending = match &self.pending {
             Some(Intent::Put(record)) => Some(&**record),
             _ => None,
         };
-        [self.stands.as_ref(), intended]
+        [self.committed.as_ref(), pending]
             .into_iter()
             .flatten()
             .any(|record| record.object.upload.as_ref() == Some(upload))
@@ -165,20 +165,21 @@ impl Row {
 
     /// Decides which record a file at `path` belongs to.
     pub(super) fn judge(&self, path: &str, stat: &Stat) -> Verdict {
-        let put = match &self.intended {
+        let put = match &self.pending {
             Some(Intent::Put(record)) if record.own.path == path => Some(&**record),
             _ => None,
         };
-        let stands = self.stands.as_ref().filter(|record| record.own.path == path && record.own.is(stat));
+        let committed =
+            self.committed.as_ref().filter(|record| record.own.path == path && record.own.is(stat));
         let arrived = put.filter(|record| record.own.is(stat));
         // The new file can look like the old one only if nothing but size and time distinguishes files.
         let unforeseen = put.is_some_and(|record| {
             record.own.stat.is_none() && record.object.size == stat.size && stat.tag.is_none()
         });
-        match (stands, arrived) {
+        match (committed, arrived) {
             (Some(record), None) if !unforeseen => Verdict::Known(Box::new(record.clone())),
             (None, Some(record)) => Verdict::Known(Box::new(record.clone())),
-            (None, None) if self.intended.is_none() => Verdict::Foreign,
+            (None, None) if self.pending.is_none() => Verdict::Foreign,
             _ => Verdict::Unclear,
         }
     }
@@ -219,12 +220,12 @@ mod tests {
     #[test]
     fn a_file_is_known_by_what_the_storage_says_of_it() {
         let old = record("old", 3, Some(stat(3, 1, None)));
-        let row = Row { stands: Some(old.clone()), intended: None };
+        let row = Row { committed: Some(old.clone()), pending: None };
         assert_eq!(row.judge("a", &stat(3, 1, None)), Verdict::Known(Box::new(old.clone())));
         assert_eq!(row.judge("a", &stat(3, 2, None)), Verdict::Foreign);
         assert_eq!(row.judge("b", &stat(3, 1, None)), Verdict::Foreign);
         let new = record("new", 3, Some(stat(3, 2, None)));
-        let row = Row { stands: Some(old.clone()), intended: Some(Intent::Put(Box::new(new.clone()))) };
+        let row = Row { committed: Some(old.clone()), pending: Some(Intent::Put(Box::new(new.clone()))) };
         assert_eq!(row.judge("a", &stat(3, 1, None)), Verdict::Known(Box::new(old.clone())));
         assert_eq!(row.judge("a", &stat(3, 2, None)), Verdict::Known(Box::new(new)));
         assert_eq!(row.judge("a", &stat(4, 2, None)), Verdict::Unclear);
@@ -234,7 +235,7 @@ mod tests {
     fn what_cannot_be_told_from_what_is_to_come_is_unclear() {
         let old = record("old", 3, Some(stat(3, 1, None)));
         let with =
-            |new: Record| Row { stands: Some(old.clone()), intended: Some(Intent::Put(Box::new(new))) };
+            |new: Record| Row { committed: Some(old.clone()), pending: Some(Intent::Put(Box::new(new))) };
         assert_eq!(
             with(record("new", 3, Some(stat(3, 1, None)))).judge("a", &stat(3, 1, None)),
             Verdict::Unclear
@@ -245,8 +246,10 @@ mod tests {
             Verdict::Known(Box::new(old.clone()))
         );
         let old = record("old", 3, Some(stat(3, 1, Some("t"))));
-        let row =
-            Row { stands: Some(old.clone()), intended: Some(Intent::Put(Box::new(record("new", 3, None)))) };
+        let row = Row {
+            committed: Some(old.clone()),
+            pending: Some(Intent::Put(Box::new(record("new", 3, None)))),
+        };
         assert_eq!(row.judge("a", &stat(3, 9, Some("t"))), Verdict::Known(Box::new(old)));
     }
 
@@ -267,20 +270,20 @@ mod tests {
 
     #[test]
     fn the_first_stored_format_is_still_read() {
-        let stands = r#"{"v":1,"path":"p/a","size":3,"stat":{"size":3,"modified":5,"tag":"t"},"modified":7,"etag":"e","content_type":"a/b",
+        let committed = r#"{"v":1,"path":"p/a","size":3,"stat":{"size":3,"modified":5,"tag":"t"},"modified":7,"etag":"e","content_type":"a/b",
             "parts":{"runs":[[1,1,3]]},"upload":"u"}"#;
-        for (intended, expected) in
+        for (pending, expected) in
             [(r#""delete""#, true), (r#"{"put":{"v":1,"path":"a","size":0,"modified":0,"etag":"e"}}"#, false)]
         {
             let key = ObjectKey::new("a").expect("a key");
             let row = Row::read(Some(ObjectRow {
                 key: key.clone(),
-                stands: Some(stands.into()),
-                intended: Some(intended.into()),
+                committed: Some(committed.into()),
+                pending: Some(pending.into()),
             }))
             .expect("reads");
-            assert_eq!(row.intended == Some(Intent::Delete), expected);
-            assert_eq!(row.stands.as_ref().map(|record| record.object.parts.list().len()), Some(1));
+            assert_eq!(row.pending == Some(Intent::Delete), expected);
+            assert_eq!(row.committed.as_ref().map(|record| record.object.parts.list().len()), Some(1));
             assert_eq!(Row::read(Some(row.write(&key).expect("writes"))).expect("reads"), row);
         }
     }
@@ -295,10 +298,10 @@ mod tests {
         let plain = put(records::plain(), None);
         let key = ObjectKey::new("a/b").expect("a key");
         let rows = [Intent::Put(Box::new(plain)), Intent::Delete].map(|intent| {
-            let row = Row { stands: Some(full.clone()), intended: Some(intent) };
+            let row = Row { committed: Some(full.clone()), pending: Some(intent) };
             let stored = row.write(&key).expect("writes");
             assert_eq!(Row::read(Some(stored.clone())).expect("reads"), row);
-            [stored.stands.expect("a record"), stored.intended.expect("an intent")]
+            [stored.committed.expect("a record"), stored.pending.expect("an intent")]
         });
         records::is_golden("tree.json", &rows.concat());
     }
@@ -312,8 +315,8 @@ mod tests {
         ) {
             let key = ObjectKey::new("a/b").expect("a key");
             let row = Row {
-                stands: Some(put(object, Some(stat(3, at, None)))),
-                intended: Some(Intent::Put(Box::new(put(new, None)))),
+                committed: Some(put(object, Some(stat(3, at, None)))),
+                pending: Some(Intent::Put(Box::new(put(new, None)))),
             };
             prop_assert_eq!(Row::read(Some(row.write(&key).expect("writes"))).expect("reads"), row);
         }

@@ -23,15 +23,15 @@ pub(super) async fn remove(
     to_the_end(async move {
         let guard = bucket.lock(&key).await;
         let row = checked(&bucket, &key, &conditions).await?;
-        let path = match &row.stands {
+        let path = match &row.committed {
             Some(record) => record.own.path.clone(),
             None => match bucket.find_locked(&key).await?.0 {
                 Some(foreign) => foreign.path,
                 None => return Ok(Removal::Absent.into()),
             },
         };
-        if row.stands.is_some() {
-            bucket.set_row_to_remove(&key, &Row { intended: Some(Intent::Delete), ..row }).await?;
+        if row.committed.is_some() {
+            bucket.set_row_to_remove(&key, &Row { pending: Some(Intent::Delete), ..row }).await?;
         }
         let change = bucket.change(&key);
         if let Err(error) = bucket.files.remove(&bucket.at(&path)).await {

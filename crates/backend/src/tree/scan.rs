@@ -9,7 +9,7 @@ use super::{
     bucket::Bucket,
     descent::Descent,
     feed,
-    files::Kind,
+    files::EntryKind,
     reconcile::{BATCH, LOOKS, alone, missed, reconcile, sort},
     trail::{self, Trail},
 };
@@ -158,7 +158,10 @@ async fn look_into(
     while let Some(entries) = entries.next().await.transpose()? {
         descent.saw(&entries);
         nameless = nameless.or_else(|| {
-            entries.iter().find(|entry| entry.stat.kind == Kind::Nameless).map(|entry| entry.name.clone())
+            entries
+                .iter()
+                .find(|entry| entry.stat.kind == EntryKind::Nameless)
+                .map(|entry| entry.name.clone())
         });
         let found = sort(folder, entries, bucket.files.service(), &mut trail.pending);
         for batch in found.chunks(BATCH) {

@@ -4,7 +4,7 @@
 
 use super::{
     bucket::Bucket,
-    files::Kind,
+    files::EntryKind,
     record::{self, Intent, Record, Row},
 };
 use crate::{
@@ -20,9 +20,9 @@ impl Bucket {
     /// first. The caller holds the lock.
     pub(super) async fn settled(&self, key: &ObjectKey) -> Result<Row> {
         let row = self.row(key).await?;
-        let Some(intent) = row.intended.clone() else { return Ok(row) };
-        let stands = match intent {
-            Intent::Delete => match &row.stands {
+        let Some(intent) = row.pending.clone() else { return Ok(row) };
+        let committed = match intent {
+            Intent::Delete => match &row.committed {
                 Some(record)
                     if self
                         .files
@@ -30,17 +30,17 @@ impl Bucket {
                         .await?
                         .is_some_and(|stat| record.own.is(&stat)) =>
                 {
-                    row.stands.clone()
+                    row.committed.clone()
                 }
                 _ => None,
             },
             Intent::Put(record) => match self.arrived(&row, *record).await? {
                 Some(record) => Some(record),
-                None => row.stands.clone(),
+                None => row.committed.clone(),
             },
         };
-        tracing::debug!(%key, came_true = stands != row.stands, "a change that was cut short is settled");
-        let row = Row { stands, intended: None };
+        tracing::debug!(%key, came_true = committed != row.committed, "a change that was cut short is settled");
+        let row = Row { committed, pending: None };
         self.record(key, &row).await?;
         Ok(row)
     }
@@ -50,7 +50,7 @@ impl Bucket {
     /// repeats both steps. In the other order, the index would stay wrong.
     pub(super) async fn record(&self, key: &ObjectKey, row: &Row) -> Result<()> {
         let _listed = self.changes.begin(key);
-        let change = row.stands.as_ref().map_or_else(
+        let change = row.committed.as_ref().map_or_else(
             || IndexChange::Delete(key.clone()),
             |record| IndexChange::Put(record::row(key, record)),
         );
@@ -61,15 +61,17 @@ impl Bucket {
     /// Returns the record of a pending put, if its file was published.
     async fn arrived(&self, row: &Row, record: Record) -> Result<Option<Record>> {
         let Record { own, object } = record;
-        let Some(stat) = self.files.stat(&self.at(&own.path)).await?.filter(|stat| stat.kind == Kind::File)
+        let Some(stat) =
+            self.files.stat(&self.at(&own.path)).await?.filter(|stat| stat.kind == EntryKind::File)
         else {
             return Ok(None);
         };
         if object.size != stat.size {
             return Ok(None);
         }
-        let stands = row.stands.as_ref().is_some_and(|old| old.own.path == own.path && old.own.is(&stat));
-        let came = match (stands, own.is(&stat), stat.md5, object.etag.as_md5()) {
+        let committed =
+            row.committed.as_ref().is_some_and(|old| old.own.path == own.path && old.own.is(&stat));
+        let came = match (committed, own.is(&stat), stat.md5, object.etag.as_md5()) {
             (_, _, Some(md5), Some(etag)) => md5 == etag,
             (false, true, _, _) => true,
             // The tag shows the old file; the new one would have another tag.

@@ -152,7 +152,7 @@ impl Store for TreeStore {
                 Change::Tags(tags) => record.object.attributes.tags = tags,
                 Change::Acl(acl) => record.object.attributes.acl = acl,
             }
-            bucket.set_row(&key, &Row { stands: Some(record), intended: None }).await
+            bucket.set_row(&key, &Row { committed: Some(record), pending: None }).await
         })
         .await
     }

@@ -115,7 +115,7 @@ async fn publish_locked(
         draft.discard().await;
         return Err(error);
     }
-    let path = row.stands.as_ref().map_or_else(|| bucket.home(key), |record| record.own.path.clone());
+    let path = row.committed.as_ref().map_or_else(|| bucket.home(key), |record| record.own.path.clone());
     let object = ObjectRecord { modified: not_before(&row), ..object };
     let record = Record { own: File::new(path, expected), object };
     let change = bucket.change(key);
@@ -125,12 +125,14 @@ async fn publish_locked(
     let record = match outcome {
         Ok(stat) => Record { own: record.own.reported(stat), ..record },
         Err(error) if error.kind() == StoreErrorKind::PreconditionFailed => {
-            bucket.set_row(key, &Row { intended: None, ..row }).await?;
+            bucket.set_row(key, &Row { pending: None, ..row }).await?;
             return Err(error);
         }
         // The file may have been published although the reply was lost.
         Err(error) => match bucket.settled(key).await {
-            Ok(Row { stands: Some(stands), .. }) if Some(&stands) != row.stands.as_ref() => stands,
+            Ok(Row { committed: Some(committed), .. }) if Some(&committed) != row.committed.as_ref() => {
+                committed
+            }
             Ok(_) => return Err(error),
             Err(settling) => {
                 tracing::warn!(%key, error = %settling, "whether a write came true is found out later");
@@ -138,9 +140,9 @@ async fn publish_locked(
             }
         },
     };
-    let left = row.stands.filter(|old| old.own.path != record.own.path);
+    let left = row.committed.filter(|old| old.own.path != record.own.path);
     let written = record.object.written();
-    let row = Row { stands: Some(record), intended: None };
+    let row = Row { committed: Some(record), pending: None };
     bucket.record(key, &row).await?;
     if let Some(old) = left
         && let Err(error) = bucket.files.remove(&bucket.at(&old.own.path)).await
@@ -154,7 +156,7 @@ async fn publish_locked(
 /// Returns the time of a new object, which is never before that of the replaced one.
 fn not_before(row: &Row) -> Timestamp {
     let now = Timestamp::now();
-    row.stands.as_ref().map_or(now, |old| old.object.modified.max(now))
+    row.committed.as_ref().map_or(now, |old| old.object.modified.max(now))
 }
 
 /// Returns the settled row of a key, if its object meets the conditions.
@@ -239,7 +241,7 @@ impl Publishing<'_> {
     }
 
     async fn intend(&mut self) -> Result<()> {
-        self.row.intended = Some(Intent::Put(Box::new(self.record.clone())));
+        self.row.pending = Some(Intent::Put(Box::new(self.record.clone())));
         self.bucket.set_row(self.key, &self.row).await
     }
 }
@@ -252,7 +254,7 @@ async fn make_way(bucket: &Bucket, ancestor: &ObjectKey) -> Result<()> {
     let Some(found) = found.filter(|found| found.path == way.plain_path()) else { return Ok(()) };
     let (record, mut row) = super::adopt::recorded(bucket, ancestor, found, row).await?;
     let moved = Record { own: File::new(way.beside_path(), None), ..record };
-    row.intended = Some(Intent::Put(Box::new(moved.clone())));
+    row.pending = Some(Intent::Put(Box::new(moved.clone())));
     bucket.set_row(ancestor, &row).await?;
     let _change = bucket.change(ancestor);
     let Some(stat) = bucket.files.rename(&bucket.at(&way.plain_path()), &bucket.at(&moved.own.path)).await?
@@ -261,6 +263,6 @@ async fn make_way(bucket: &Bucket, ancestor: &ObjectKey) -> Result<()> {
         return Ok(());
     };
     let moved = Record { own: moved.own.reported(stat), ..moved };
-    let row = Row { stands: Some(moved), intended: None };
+    let row = Row { committed: Some(moved), pending: None };
     bucket.record(ancestor, &row).await
 }

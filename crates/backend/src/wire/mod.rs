@@ -29,7 +29,7 @@ mod verdict;
 
 pub use address::{encode_path, encode_query};
 pub use credentials::{Sign, Unsigned, context};
-pub use outgoing::{Framing, Outcome, Outgoing, Sent, gather_or_stream};
+pub use outgoing::{BodyOutcome, Framing, Outgoing, Sent, gather_or_stream};
 pub use repeat::{Again, pause};
 pub use reply::{Came, Reply};
 pub use resume::{Reopen, resuming};
@@ -90,7 +90,7 @@ impl Default for WireSettings {
 /// The HTTP client of one backend.
 pub struct Wire {
     client: Client<Connector, Outgoing>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     settings: WireSettings,
     meter: Meter,
 }
@@ -105,7 +105,7 @@ impl Wire {
             .build(Connector::new(&settings)?);
         Ok(Arc::new(Self {
             client,
-            places: Arc::new(Semaphore::new(settings.max_requests)),
+            permits: Arc::new(Semaphore::new(settings.max_requests)),
             settings,
             meter: Meter::default(),
         }))
@@ -140,8 +140,8 @@ impl Wire {
         body: Outgoing,
         again: Again,
     ) -> Result<Reply> {
-        let place = tokio::time::timeout(self.settings.timeout, self.places.clone().acquire_owned()).await;
-        let Ok(Ok(place)) = place else {
+        let permit = tokio::time::timeout(self.settings.timeout, self.permits.clone().acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else {
             return Err(StoreError::new(
                 StoreErrorKind::Busy,
                 "too many requests are waiting for this backend",
@@ -161,7 +161,7 @@ impl Wire {
             let pause = match self.once(timeout, http::Request::from_parts(parts, sending)).await {
                 Ok(response) => match again.after_reply(response.status(), response.headers()) {
                     Some(least) if !last && body.is_some() => repeat::pause(attempt, least),
-                    _ => return Ok(Reply::new(response, place, timeout)),
+                    _ => return Ok(Reply::new(response, permit, timeout)),
                 },
                 Err(failure)
                     if !last
@@ -172,7 +172,7 @@ impl Wire {
                     tracing::debug!(error = %failure.error, attempt, "a request to a backend failed; it is repeated");
                     repeat::pause(attempt, Duration::ZERO)
                 }
-                Err(failure) => return Err(self.told(failure, &head.uri)),
+                Err(failure) => return Err(self.error_for_caller(failure, &head.uri)),
             };
             self.meter.repeat();
             tokio::time::sleep(pause).await;
@@ -182,7 +182,7 @@ impl Wire {
 
     /// Returns the error for the last failure of a request. A missing connection is also recorded, because it
     /// affects all callers.
-    fn told(&self, failure: Failure, uri: &Uri) -> StoreError {
+    fn error_for_caller(&self, failure: Failure, uri: &Uri) -> StoreError {
         if failure.is_reached {
             return failure.error;
         }

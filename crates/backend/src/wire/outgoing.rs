@@ -55,9 +55,9 @@ impl std::fmt::Debug for Streaming {
 
 /// The result of the verification of a streamed body, once it has ended.
 #[derive(Debug, Clone, Default)]
-pub struct Outcome(Arc<Mutex<Option<Result<Arrived, PayloadError>>>>);
+pub struct BodyOutcome(Arc<Mutex<Option<Result<Arrived, PayloadError>>>>);
 
-impl Outcome {
+impl BodyOutcome {
     fn set(&self, result: Result<Arrived, PayloadError>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
     }
@@ -72,7 +72,7 @@ pub enum Sent {
     /// All bytes, verified already.
     Gathered(Bytes, Verified),
     /// A body of `length` object bytes. The caller must check the outcome before it uses the reply.
-    Streamed { body: Outgoing, length: u64, outcome: Outcome },
+    Streamed { body: Outgoing, length: u64, outcome: BodyOutcome },
 }
 
 /// Prepares a payload. `checksum` is computed if the client announced none. The MD5 of a long body is
@@ -109,7 +109,7 @@ pub async fn gather_or_stream(
     if !md5 {
         digests = payload.digests_sent(checksum);
     }
-    let outcome = Outcome::default();
+    let outcome = BodyOutcome::default();
     let progress = Arc::new(Progress::default());
     let verifying = Verifying {
         payload: Some((payload, digests)),
@@ -135,7 +135,7 @@ pub async fn gather_or_stream(
 struct Verifying {
     payload: Option<(Payload, Digests)>,
     ready: VecDeque<Bytes>,
-    outcome: Outcome,
+    outcome: BodyOutcome,
     progress: Arc<Progress>,
 }
 
@@ -171,7 +171,7 @@ impl Verifying {
     }
 }
 
-fn trailer_of(algorithm: ChecksumAlgorithm, outcome: &Outcome) -> String {
+fn trailer_of(algorithm: ChecksumAlgorithm, outcome: &BodyOutcome) -> String {
     let outcome = outcome.0.lock().unwrap_or_else(PoisonError::into_inner);
     let value = match &*outcome {
         Some(Ok(arrived)) => arrived.checksum.as_ref().map(|sum| sum.to_base64()).unwrap_or_default(),
@@ -194,14 +194,14 @@ fn chunked(
     length: u64,
     end: impl Fn() -> String + Send + 'static,
 ) -> impl Stream<Item = Result<Bytes, PayloadError>> + Send {
-    struct State<E> {
+    struct CutState<E> {
         pieces: BoxStream<'static, Result<Bytes, PayloadError>>,
         out: VecDeque<Bytes>,
         left: u64,
         in_chunk: u64,
         end: Option<E>,
     }
-    let state = State { pieces, out: VecDeque::new(), left: length, in_chunk: 0, end: Some(end) };
+    let state = CutState { pieces, out: VecDeque::new(), left: length, in_chunk: 0, end: Some(end) };
     futures_util::stream::try_unfold(state, |mut state| async move {
         loop {
             if let Some(bytes) = state.out.pop_front() {

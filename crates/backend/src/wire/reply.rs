@@ -40,13 +40,13 @@ pub struct Reply {
     begun: Option<Bytes>,
     /// Released together with the body. A reply that is not read to its end loses its connection, but not the
     /// permit.
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Reply {
     pub(super) fn new(
         response: http::Response<Incoming>,
-        place: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
         timeout: Duration,
     ) -> Self {
         let (head, body) = response.into_parts();
@@ -57,7 +57,7 @@ impl Reply {
             timeout,
             skip: 0,
             begun: None,
-            _place: place,
+            _permit: permit,
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     catalog::{
-        BackendPlace, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage,
+        BackendLocation, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage,
         BucketsQuery, CatalogError, CatalogErrorKind, Documents, Expected, NewBucket, NewDocument, Revision,
     },
     model::{BucketName, Owner, TenantId},
@@ -26,7 +26,7 @@ pub(super) fn create(
     db: &Connection,
     bucket: &NewBucket,
     documents: &[NewDocument],
-    apart: &[BackendPlace],
+    apart: &[BackendLocation],
 ) -> Applied<BucketRecord> {
     let taken = || {
         Failure::Refused(CatalogError::new(
@@ -38,8 +38,8 @@ pub(super) fn create(
     if db.prepare_cached("SELECT 1 FROM buckets WHERE tenant = ?1 AND name = ?2")?.exists([tenant, name])? {
         return Err(taken());
     }
-    for place in apart {
-        if let Some(other) = touching(db, place)? {
+    for location in apart {
+        if let Some(other) = touching(db, location)? {
             let words = format!("bucket {} would share a place with {other}", bucket.name);
             return Err(Failure::Refused(CatalogError::new(CatalogErrorKind::Overlaps, words)));
         }
@@ -55,7 +55,7 @@ pub(super) fn create(
         &*bucket.owner.display_name,
         Column(bucket.created),
         bucket.backend,
-        bucket.place,
+        bucket.location,
         !documents.is_empty(),
     ])?;
     let id = BucketId(db.last_insert_rowid());
@@ -70,15 +70,15 @@ const FIRST: Revision = Revision(1);
 /// lookup, however many buckets there are.
 fn touching(
     db: &Connection,
-    BackendPlace { backend, place }: &BackendPlace,
+    BackendLocation { backend, location }: &BackendLocation,
 ) -> rusqlite::Result<Option<String>> {
-    if place.is_empty() {
+    if location.is_empty() {
         let mut any = db.prepare_cached("SELECT name FROM buckets WHERE backend = ?1 LIMIT 1")?;
         return any.query_row([backend], |row| row.get(0)).optional();
     }
-    let around = place.match_indices('/').map(|(at, _)| &place[..at]);
+    let around = location.match_indices('/').map(|(at, _)| &location[..at]);
     let mut at = db.prepare_cached("SELECT name FROM buckets WHERE backend = ?1 AND place = ?2 LIMIT 1")?;
-    for outer in std::iter::once("").chain(around).chain([place.as_str()]) {
+    for outer in std::iter::once("").chain(around).chain([location.as_str()]) {
         if let Some(name) = at.query_row([backend, outer], |row| row.get(0)).optional()? {
             return Ok(Some(name));
         }
@@ -87,7 +87,7 @@ fn touching(
     let mut inside = db.prepare_cached(
         "SELECT name FROM buckets WHERE backend = ?1 AND place > ?2 || '/' AND place < ?2 || '0' LIMIT 1",
     )?;
-    inside.query_row([backend, place], |row| row.get(0)).optional()
+    inside.query_row([backend, location], |row| row.get(0)).optional()
 }
 
 pub(super) fn find(
@@ -232,7 +232,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<BucketRecord> {
             owner: Owner { id: text(3)?.into(), display_name: text(4)?.into() },
             created: get(row, 5)?,
             backend: text(6)?,
-            place: text(7)?,
+            location: text(7)?,
         },
         revision: Revision(row.get(8)?),
         documents: Documents { revision: Revision(row.get(9)?), all: Vec::new() },

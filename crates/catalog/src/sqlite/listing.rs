@@ -197,12 +197,12 @@ struct Marker {
     key: Vec<u8>,
     /// `None` if the upload has ended since: its position is not known any more. The uploads of its key are
     /// then listed again, because listing an upload twice is better than missing one.
-    place: Option<(Timestamp, String)>,
+    position: Option<(Timestamp, String)>,
 }
 
 impl Marker {
     fn find(db: &Connection, bucket: BucketId, key: &str, upload: &UploadId) -> rusqlite::Result<Self> {
-        let place = db
+        let position = db
             .prepare_cached(
                 "SELECT initiated, upload FROM uploads WHERE bucket = ?1 AND upload = ?2 AND key = ?3",
             )?
@@ -210,7 +210,7 @@ impl Marker {
                 Ok((get(row, 0)?, row.get(1)?))
             })
             .optional()?;
-        Ok(Self { key: key.as_bytes().to_vec(), place })
+        Ok(Self { key: key.as_bytes().to_vec(), position })
     }
 }
 
@@ -234,7 +234,7 @@ impl Table for Uploads<'_> {
 
     fn position(&self, seek: Seek) -> UploadPosition {
         match (seek, &self.marker) {
-            (Seek::After(key), Some(marker)) if key == marker.key => match &marker.place {
+            (Seek::After(key), Some(marker)) if key == marker.key => match &marker.position {
                 Some((initiated, upload)) => {
                     UploadPosition { key, initiated: initiated.millis(), upload: upload.clone() }
                 }

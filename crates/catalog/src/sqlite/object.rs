@@ -48,7 +48,7 @@ pub(super) fn set(
     db.prepare_cached(
         "REPLACE INTO objects (bucket, key, stands, intended, revision) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute(params![bucket.0, Column(&object.key), object.stands, object.intended, revision.0])?;
+    .execute(params![bucket.0, Column(&object.key), object.committed, object.pending, revision.0])?;
     Ok(revision)
 }
 
@@ -113,12 +113,12 @@ pub(super) fn set_version(
     db.prepare_cached(
         "REPLACE INTO object_versions (bucket, key, version_order, stands, intended, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
-    .execute(params![bucket.0, Column(&object.key), Column(order), object.stands, object.intended, revision.0])?;
+    .execute(params![bucket.0, Column(&object.key), Column(order), object.committed, object.pending, revision.0])?;
     Ok(revision)
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<ObjectRow> {
-    Ok(ObjectRow { key: get(row, 0)?, stands: row.get(1)?, intended: row.get(2)? })
+    Ok(ObjectRow { key: get(row, 0)?, committed: row.get(1)?, pending: row.get(2)? })
 }
 
 fn stored(found: &Row<'_>) -> rusqlite::Result<StoredObject> {

@@ -2,8 +2,8 @@
 
 use super::{bucket, column::get, refusal::no_such_bucket, writer::Applied};
 use crate::catalog::{
-    BucketId, CatalogError, CatalogErrorKind, Expected, LeftPlace, NewReplica, ReplicaChange, ReplicaRecord,
-    Revision,
+    BucketId, CatalogError, CatalogErrorKind, Expected, LeftLocation, NewReplica, ReplicaChange,
+    ReplicaRecord, Revision,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::VecDeque;
@@ -30,7 +30,7 @@ pub(super) fn add(db: &Connection, bucket: BucketId, replica: &NewReplica) -> Ap
                     (SELECT coalesce(max(rank) + 1, 0) FROM buckets WHERE replica_of = ?1)
              FROM buckets WHERE id = ?1 AND replica_of IS NULL ON CONFLICT (tenant, name) DO NOTHING",
         )?
-        .execute(params![bucket.0, replica.backend, replica.place])?;
+        .execute(params![bucket.0, replica.backend, replica.location])?;
     if inserted == 0 {
         let exists = list(db, bucket)?.iter().any(|known| known.backend == replica.backend);
         let taken = || {
@@ -93,32 +93,32 @@ pub(super) fn renew(
         )?
         .query_row([replica.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
-    let Some((of, backend, place, rank)) = known else { return Err(no_such_bucket()) };
+    let Some((of, backend, location, rank)) = known else { return Err(no_such_bucket()) };
     let gone = bucket::delete(db, replica)?;
-    let fresh = add(db, BucketId(of), &NewReplica { backend, place })?;
+    let fresh = add(db, BucketId(of), &NewReplica { backend, location })?;
     db.prepare_cached("UPDATE buckets SET rank = ?2 WHERE id = ?1")?.execute([fresh.id.0, rank])?;
     set_seeded(db, fresh.id, REFILLED)?;
     Ok((find(db, fresh.id)?, gone))
 }
 
-pub(super) fn left(db: &Connection) -> rusqlite::Result<Vec<LeftPlace>> {
+pub(super) fn left(db: &Connection) -> rusqlite::Result<Vec<LeftLocation>> {
     db.prepare_cached("SELECT backend, place, bucket FROM left_places ORDER BY backend, place")?
         .query_map([], |row| {
-            Ok(LeftPlace { backend: row.get(0)?, place: row.get(1)?, bucket: get(row, 2)? })
+            Ok(LeftLocation { backend: row.get(0)?, location: row.get(1)?, bucket: get(row, 2)? })
         })?
         .collect()
 }
 
-pub(super) fn leave(db: &Connection, left: &LeftPlace) -> Applied<()> {
+pub(super) fn leave(db: &Connection, left: &LeftLocation) -> Applied<()> {
     db.prepare_cached("REPLACE INTO left_places (backend, place, bucket) VALUES (?1, ?2, ?3)")?
-        .execute(params![left.backend, left.place, left.bucket.as_str()])?;
+        .execute(params![left.backend, left.location, left.bucket.as_str()])?;
     Ok(())
 }
 
-pub(super) fn forget_left(db: &Connection, backend: &str, place: &str) -> Applied<bool> {
+pub(super) fn forget_left(db: &Connection, backend: &str, location: &str) -> Applied<bool> {
     Ok(db
         .prepare_cached("DELETE FROM left_places WHERE backend = ?1 AND place = ?2")?
-        .execute([backend, place])?
+        .execute([backend, location])?
         > 0)
 }
 
@@ -127,7 +127,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<ReplicaRecord> {
     Ok(ReplicaRecord {
         id: BucketId(row.get(0)?),
         backend: row.get(1)?,
-        place: row.get(2)?,
+        location: row.get(2)?,
         rank: row.get(3)?,
         seeded: seeded == SEEDED,
         refilled: seeded == REFILLED,

@@ -36,11 +36,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Reserve {
     file: File,
-    state: Mutex<State>,
+    state: Mutex<ReserveState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct ReserveState {
     length: u64,
     /// Set while the reserve is not full: the time of its last use, or of the last attempt to fill it.
     tried: Option<Instant>,
@@ -57,12 +57,12 @@ impl Reserve {
             .mode(0o600)
             .open(dir.join(NAME))?;
         let length = file.metadata()?.len();
-        let reserve = Self { file, state: Mutex::new(State { length, tried: None }) };
+        let reserve = Self { file, state: Mutex::new(ReserveState { length, tried: None }) };
         reserve.refill();
         Ok(reserve)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ReserveState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -272,11 +272,11 @@ impl Thread {
             Err(Attempt::NotBegun(error)) if group.len() == 1 || !self.is_full(&error) => {
                 // Nothing can be written now: trying each change alone would only repeat the wait for each.
                 for job in group {
-                    job.resolve(Err(self.told(&error)));
+                    job.resolve(Err(self.error_for_caller(&error)));
                 }
             }
             Err(Attempt::RolledBack(error)) if group.len() == 1 => {
-                group.into_iter().for_each(|job| job.resolve(Err(self.told(&error))));
+                group.into_iter().for_each(|job| job.resolve(Err(self.error_for_caller(&error))));
             }
             Err(_) => group.into_iter().for_each(|job| self.commit(vec![job])),
         }
@@ -292,7 +292,7 @@ impl Thread {
     }
 
     /// Returns the error for callers. It says that there is no space, whatever SQLite's error is.
-    fn told(&self, error: &CatalogError) -> CatalogError {
+    fn error_for_caller(&self, error: &CatalogError) -> CatalogError {
         let kind = if self.is_full(error) { CatalogErrorKind::Full } else { error.kind() };
         CatalogError::new(kind, error.to_string())
     }

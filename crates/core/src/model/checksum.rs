@@ -277,9 +277,9 @@ impl TryFrom<StoredChecksum> for ObjectChecksum {
 }
 
 /// A checksum that is being computed.
-pub struct ChecksumHasher(ChecksumAlgorithm, State);
+pub struct ChecksumHasher(ChecksumAlgorithm, HasherState);
 
-enum State {
+enum HasherState {
     Crc(crc_fast::Digest),
     Sha(ring::digest::Context),
     Md5(Md5),
@@ -291,8 +291,8 @@ enum State {
 
 impl ChecksumHasher {
     pub fn new(algorithm: ChecksumAlgorithm) -> Self {
-        let crc = |algorithm| State::Crc(crc_fast::Digest::new(algorithm));
-        let sha = |algorithm| State::Sha(ring::digest::Context::new(algorithm));
+        let crc = |algorithm| HasherState::Crc(crc_fast::Digest::new(algorithm));
+        let sha = |algorithm| HasherState::Sha(ring::digest::Context::new(algorithm));
         let state = match algorithm {
             ChecksumAlgorithm::Crc32 => crc(CrcAlgorithm::Crc32IsoHdlc),
             ChecksumAlgorithm::Crc32c => crc(CrcAlgorithm::Crc32Iscsi),
@@ -300,33 +300,33 @@ impl ChecksumHasher {
             ChecksumAlgorithm::Sha1 => sha(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY),
             ChecksumAlgorithm::Sha256 => sha(&ring::digest::SHA256),
             ChecksumAlgorithm::Sha512 => sha(&ring::digest::SHA512),
-            ChecksumAlgorithm::Md5 => State::Md5(Md5::new()),
-            ChecksumAlgorithm::Xxhash64 => State::Xxhash64(Xxh64::new(0)),
-            ChecksumAlgorithm::Xxhash3 => State::Xxhash3(Box::new(Xxh3::new())),
-            ChecksumAlgorithm::Xxhash128 => State::Xxhash128(Box::new(Xxh3::new())),
+            ChecksumAlgorithm::Md5 => HasherState::Md5(Md5::new()),
+            ChecksumAlgorithm::Xxhash64 => HasherState::Xxhash64(Xxh64::new(0)),
+            ChecksumAlgorithm::Xxhash3 => HasherState::Xxhash3(Box::new(Xxh3::new())),
+            ChecksumAlgorithm::Xxhash128 => HasherState::Xxhash128(Box::new(Xxh3::new())),
         };
         Self(algorithm, state)
     }
 
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.1 {
-            State::Crc(digest) => digest.update(bytes),
-            State::Sha(context) => context.update(bytes),
-            State::Md5(md5) => md5.update(bytes),
-            State::Xxhash64(hash) => hash.update(bytes),
-            State::Xxhash3(hash) | State::Xxhash128(hash) => hash.update(bytes),
+            HasherState::Crc(digest) => digest.update(bytes),
+            HasherState::Sha(context) => context.update(bytes),
+            HasherState::Md5(md5) => md5.update(bytes),
+            HasherState::Xxhash64(hash) => hash.update(bytes),
+            HasherState::Xxhash3(hash) | HasherState::Xxhash128(hash) => hash.update(bytes),
         }
     }
 
     /// Numbers become big-endian bytes: the canonical form of xxHash, and S3's form of every CRC.
     pub fn finish(self) -> Checksum {
         let value: Box<[u8]> = match self.1 {
-            State::Crc(digest) => digest.finalize().to_be_bytes()[8 - self.0.length()..].into(),
-            State::Sha(context) => context.finish().as_ref().into(),
-            State::Md5(md5) => <[u8; 16]>::from(md5.finalize()).into(),
-            State::Xxhash64(hash) => hash.digest().to_be_bytes().into(),
-            State::Xxhash3(hash) => hash.digest().to_be_bytes().into(),
-            State::Xxhash128(hash) => hash.digest128().to_be_bytes().into(),
+            HasherState::Crc(digest) => digest.finalize().to_be_bytes()[8 - self.0.length()..].into(),
+            HasherState::Sha(context) => context.finish().as_ref().into(),
+            HasherState::Md5(md5) => <[u8; 16]>::from(md5.finalize()).into(),
+            HasherState::Xxhash64(hash) => hash.digest().to_be_bytes().into(),
+            HasherState::Xxhash3(hash) => hash.digest().to_be_bytes().into(),
+            HasherState::Xxhash128(hash) => hash.digest128().to_be_bytes().into(),
         };
         Checksum { algorithm: self.0, value }
     }

@@ -87,7 +87,7 @@ impl StoreError {
     }
 
     /// Records that the cause lasts for `wait`: after that, the same request can succeed.
-    pub fn lasting(mut self, wait: Duration) -> Self {
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.wait = Some(wait);
         self
     }

@@ -69,9 +69,9 @@ impl Query<'_> {
 }
 
 /// Entries in order, and whether more follow.
-pub type Page<T> = (Vec<Grouped<T>>, bool);
+pub type GroupedPage<T> = (Vec<Grouped<T>>, bool);
 
-pub fn page<C: Ordered>(cursor: &mut C, query: Query<'_>) -> Result<Page<C::Item>, C::Error> {
+pub fn page<C: Ordered>(cursor: &mut C, query: Query<'_>) -> Result<GroupedPage<C::Item>, C::Error> {
     let mut entries = Vec::new();
     if query.limit == 0 {
         return Ok((entries, false));

@@ -24,9 +24,9 @@ pub enum Operation {
     /// Creation of a bucket's location.
     Create,
     Remove,
-    Tend,
-    Walk,
-    Follow,
+    Maintain,
+    FullScan,
+    ReadChanges,
 }
 
 const NAMES: [(Operation, &str); 20] = [
@@ -47,9 +47,9 @@ const NAMES: [(Operation, &str); 20] = [
     (Operation::AbortUpload, "abort_upload"),
     (Operation::Create, "create"),
     (Operation::Remove, "remove"),
-    (Operation::Tend, "maintain"),
-    (Operation::Walk, "walk"),
-    (Operation::Follow, "follow"),
+    (Operation::Maintain, "maintain"),
+    (Operation::FullScan, "walk"),
+    (Operation::ReadChanges, "follow"),
 ];
 
 /// Words that stand for several operations.
@@ -84,13 +84,13 @@ pub struct Operations(u32);
 
 impl Operations {
     pub const NONE: Self = Self(0);
-    pub const ALL: Self = Self(Self::from_to(Operation::Head, Operation::Follow));
+    pub const ALL: Self = Self(Self::from_to(Operation::Head, Operation::ReadChanges));
     /// The operations that read objects.
     pub const READS: Self = Self(Self::from_to(Operation::Head, Operation::Get));
     pub const LISTS: Self = Self(Self::from_to(Operation::List, Operation::ListUploads));
     pub const WRITES: Self = Self(Self::from_to(Operation::Put, Operation::Remove));
     /// The operations that run in the background.
-    pub const UPKEEP: Self = Self(Self::from_to(Operation::Tend, Operation::Follow));
+    pub const UPKEEP: Self = Self(Self::from_to(Operation::Maintain, Operation::ReadChanges));
 
     const fn from_to(first: Operation, last: Operation) -> u32 {
         (1 << (last as u32 + 1)) - (1 << first as u32)

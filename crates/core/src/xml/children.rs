@@ -14,7 +14,7 @@ const MAX_CHILD: usize = 256 << 10;
 #[derive(Debug)]
 pub struct Children {
     root: &'static str,
-    place: Place,
+    position: RootPosition,
     rest: Vec<u8>,
     /// The number of held bytes at which they are parsed again. It doubles while a child is incomplete, so
     /// that the total work is proportional to the size of the document, however small the pieces are.
@@ -22,7 +22,7 @@ pub struct Children {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
+enum RootPosition {
     Before,
     Inside,
     Behind,
@@ -30,7 +30,7 @@ enum Place {
 
 impl Children {
     pub fn of(root: &'static str) -> Self {
-        Self { root, place: Place::Before, rest: Vec::new(), again: 0 }
+        Self { root, position: RootPosition::Before, rest: Vec::new(), again: 0 }
     }
 
     /// Returns the children that are complete with these bytes. Some may be returned later, at the latest by
@@ -56,19 +56,19 @@ impl Children {
         // document ends.
         while let Ok(event) = reader.read_event() {
             let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
-            match (&self.place, event) {
+            match (&self.position, event) {
                 (_, Event::Eof) => break,
                 (_, Event::DocType(_)) => return Err(Malformed),
-                (Place::Before, Event::Start(start)) => {
+                (RootPosition::Before, Event::Start(start)) => {
                     if start.local_name().into_inner() != self.root {
                         return Err(Malformed);
                     }
-                    (self.place, used) = (Place::Inside, at);
+                    (self.position, used) = (RootPosition::Inside, at);
                 }
-                (Place::Inside, Event::End(_)) if growing.is_none() => {
-                    (self.place, used) = (Place::Behind, at)
+                (RootPosition::Inside, Event::End(_)) if growing.is_none() => {
+                    (self.position, used) = (RootPosition::Behind, at)
                 }
-                (Place::Inside, event) if growing.is_some() || matches!(event, Event::Start(_)) => {
+                (RootPosition::Inside, event) if growing.is_some() || matches!(event, Event::Start(_)) => {
                     match growing.get_or_insert_default().take(event) {
                         Some(None) => {}
                         Some(Some(child)) => {
@@ -80,7 +80,7 @@ impl Children {
                         None => return Err(Malformed),
                     }
                 }
-                (Place::Behind, Event::Start(_)) => return Err(Malformed),
+                (RootPosition::Behind, Event::Start(_)) => return Err(Malformed),
                 _ => {}
             }
         }
@@ -91,7 +91,7 @@ impl Children {
     /// Returns the last children. Fails if the document is not complete.
     pub fn finish(mut self) -> Result<Vec<Element>, Malformed> {
         let children = self.read()?;
-        if self.place == Place::Behind { Ok(children) } else { Err(Malformed) }
+        if self.position == RootPosition::Behind { Ok(children) } else { Err(Malformed) }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::{headers, refusal, store::AzblobStore};
 use crate::{
-    backend::wire::{Again, Framing, Outcome, Outgoing, Sent, gather_or_stream},
+    backend::wire::{Again, BodyOutcome, Framing, Outgoing, Sent, gather_or_stream},
     model::{ChecksumAlgorithm, Timestamp},
     store::{
         Result,
@@ -76,7 +76,7 @@ pub(super) fn list<'b>(all: impl Iterator<Item = &'b Blocks>) -> Bytes {
 /// A body ready to be sent.
 pub(super) enum Body {
     Short(Bytes, Arrived),
-    Long { body: Outgoing, outcome: Outcome },
+    Long { body: Outgoing, outcome: BodyOutcome },
 }
 
 pub(super) async fn ready(payload: Payload, checksum: ChecksumAlgorithm) -> Result<Body> {
@@ -100,7 +100,7 @@ impl AzblobStore {
         let (pieces, mut known, outcome) = match body {
             // A block cannot be empty.
             Body::Short(bytes, arrived) => {
-                (Outgoing::full(bytes).cut(LONGEST_BLOCK), Some(arrived), Outcome::default())
+                (Outgoing::full(bytes).cut(LONGEST_BLOCK), Some(arrived), BodyOutcome::default())
             }
             Body::Long { body, outcome } => (body.cut(LONGEST_BLOCK), None, outcome),
         };

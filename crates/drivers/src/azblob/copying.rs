@@ -32,7 +32,7 @@ use std::{
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The blob to copy from.
-pub(super) struct Source {
+pub(super) struct SourceBlob {
     pub(super) url: String,
     /// The condition that the source still has this tag.
     pub(super) tag: Option<String>,
@@ -57,8 +57,8 @@ impl AzblobStore {
                 checksum,
                 ..ObjectRecord::new(size, last_modified, etag)
             });
-            let url = self.client.source(&from.place.remote, &name);
-            let source = Source { url, tag: Some(found.tag), native: found.native };
+            let url = self.client.source(&from.location.remote, &name);
+            let source = SourceBlob { url, tag: Some(found.tag), native: found.native };
             match self.publish_copy(key, &request.conditions, &source, &draft).await? {
                 Ok(reply) => return Ok(draft.written(&reply)),
                 // The source was replaced since it was checked: the loop tries again with the new one.
@@ -76,7 +76,7 @@ impl AzblobStore {
         &self,
         key: &ObjectKey,
         conditions: &WriteConditions,
-        source: &Source,
+        source: &SourceBlob,
         draft: &Draft,
     ) -> Result<std::result::Result<Reply, Unwritten>> {
         let name = self.name(key)?;
@@ -95,7 +95,7 @@ impl AzblobStore {
     async fn copy_blob(
         &self,
         name: &str,
-        source: &Source,
+        source: &SourceBlob,
         metadata: HeaderMap,
         guard: Guard,
     ) -> Result<Reply> {

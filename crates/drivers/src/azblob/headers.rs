@@ -113,7 +113,7 @@ pub(super) struct Found {
     pub(super) changed: Timestamp,
     /// The blob has a record of other bytes. Either another program replaced the bytes and kept the metadata,
     /// or Azurite made the reply while the blob was replaced.
-    pub(super) is_doubtful: bool,
+    pub(super) is_uncertain: bool,
 }
 
 impl Found {
@@ -135,15 +135,15 @@ impl Found {
 
     /// Reads a reply that describes a blob of `size` bytes.
     pub(super) fn read(reply: &Reply, size: u64) -> Result<Self> {
-        let strange = |what: &str| {
+        let unexpected = |what: &str| {
             StoreError::new(StoreErrorKind::Internal, format!("the storage's reply has no valid {what}"))
         };
         whole(reply.header("x-ms-copy-status"))?;
-        let tag = reply.header(header::ETAG).ok_or_else(|| strange("ETag"))?.to_owned();
+        let tag = reply.header(header::ETAG).ok_or_else(|| unexpected("ETag"))?.to_owned();
         let changed = reply
             .header(header::LAST_MODIFIED)
             .and_then(Timestamp::parse_http_date)
-            .ok_or_else(|| strange("Last-Modified"))?;
+            .ok_or_else(|| unexpected("Last-Modified"))?;
         // In a reply to a range, Content-MD5 is the MD5 of the range.
         let of_range = reply.headers.contains_key(header::CONTENT_RANGE);
         let md5 =
@@ -154,14 +154,14 @@ impl Found {
                 *(field.of_mut)(&mut native) = reply.header(name).map(str::to_owned);
             }
         }
-        let (mut record, mut user, mut is_doubtful) = (None, BTreeMap::new(), false);
+        let (mut record, mut user, mut is_uncertain) = (None, BTreeMap::new(), false);
         for (name, value) in &reply.headers {
             let Some(name) = name.as_str().strip_prefix("x-ms-meta-") else { continue };
             let value = String::from_utf8_lossy(value.as_bytes());
             match name {
                 OWN => {
                     record = record::parse(&value).filter(|record| record::fits(record, size, md5));
-                    is_doubtful = record.is_none();
+                    is_uncertain = record.is_none();
                 }
                 name => {
                     user.insert(metadata::decode_name(name), metadata::decode_value(&value));
@@ -184,7 +184,7 @@ impl Found {
         let info = object.info();
         let tag_count = elsewhere.map_or(0, |elsewhere| elsewhere.tags).max(info.tag_count);
         let info = ObjectInfo { tag_count, ..info };
-        Ok(Self { info, record, native, tag, changed, is_doubtful })
+        Ok(Self { info, record, native, tag, changed, is_uncertain })
     }
 }
 
@@ -227,8 +227,8 @@ pub(super) fn answered_at(reply: &Reply) -> Timestamp {
 
 /// Returns the size of a blob from a reply that is not of a range.
 pub(super) fn size_of(reply: &Reply) -> Result<u64> {
-    let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no length");
-    reply.number(header::CONTENT_LENGTH).ok_or_else(strange)
+    let unexpected = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no length");
+    reply.number(header::CONTENT_LENGTH).ok_or_else(unexpected)
 }
 
 /// Parses a reply to HEAD.

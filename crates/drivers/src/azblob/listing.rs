@@ -24,7 +24,7 @@ const MOST_NAMED: usize = 5000;
 const LONGEST_PAGE: usize = 32 << 20;
 
 /// The parameters of a request to Azure.
-struct Asked<'a> {
+struct ListQuery<'a> {
     prefix: String,
     grouped: bool,
     /// Whether the page contains the metadata of its entries.
@@ -35,14 +35,14 @@ struct Asked<'a> {
 
 struct RemotePage {
     /// The entries in order.
-    items: Vec<Item>,
+    items: Vec<BlobOrPrefix>,
     /// The highest name on the page, as Azure stores it.
     last: Option<String>,
     next: Option<String>,
 }
 
 /// A key, or a group of keys with a common prefix.
-struct Item {
+struct BlobOrPrefix {
     name: String,
     object: Option<ListedObject>,
 }
@@ -59,7 +59,7 @@ impl AzblobStore {
         let after = request.after.as_deref().filter(|after| *after >= request.prefix.as_str());
         let query = Query { prefix: &request.prefix, delimiter, after, limit: request.limit };
         let grouped = delimiter == Some(NATIVE_DELIMITER);
-        let prefix = self.place.below(&names::encode_prefix(&request.prefix));
+        let prefix = self.location.below(&names::encode_prefix(&request.prefix));
         let mut marker = match after {
             Some(after) => match self.marks.take(&request.prefix, delimiter, after) {
                 Some(marker) => Some(marker),
@@ -78,8 +78,13 @@ impl AzblobStore {
             };
             probes += u32::from(page.entries.len() == request.limit);
             let most = most.min(MOST_DESCRIBED);
-            let asked =
-                Asked { prefix: prefix.clone(), grouped, described: true, marker: marker.as_deref(), most };
+            let asked = ListQuery {
+                prefix: prefix.clone(),
+                grouped,
+                described: true,
+                marker: marker.as_deref(),
+                most,
+            };
             let remote = self.remote_page(asked).await?;
             for item in remote.items {
                 let Some(entry) = shown(&query, item) else { continue };
@@ -114,11 +119,11 @@ impl AzblobStore {
     /// Returns the last marker before a name. If no earlier page ended there, all pages before it have to be
     /// requested.
     async fn walk_to(&self, prefix: &str, grouped: bool, after: &str) -> Result<Option<String>> {
-        let bound = self.place.below(&names::encode_prefix(after));
+        let bound = self.location.below(&names::encode_prefix(after));
         let mut marker: Option<String> = None;
         let mut pages = Pages::of("looking for where a listing goes on");
         loop {
-            let asked = Asked {
+            let asked = ListQuery {
                 prefix: prefix.to_owned(),
                 grouped,
                 described: false,
@@ -136,10 +141,10 @@ impl AzblobStore {
         }
     }
 
-    async fn remote_page(&self, asked: Asked<'_>) -> Result<RemotePage> {
+    async fn remote_page(&self, asked: ListQuery<'_>) -> Result<RemotePage> {
         let mut call = self
             .client
-            .container(Method::GET, &self.place.remote)
+            .container(Method::GET, &self.location.remote)
             .query("restype", "container")
             .query("comp", "list");
         call = call.query("prefix", asked.prefix).query("maxresults", asked.most.to_string());
@@ -154,19 +159,19 @@ impl AzblobStore {
         }
         let reply = refusal::accept(call.send(Again::Harmless).await?).await?;
         let document = reply.bytes(LONGEST_PAGE).await?;
-        let root = xml::parse(&document, "EnumerationResults").map_err(|_| strange("listing"))?;
+        let root = xml::parse(&document, "EnumerationResults").map_err(|_| unexpected("listing"))?;
         let (mut items, mut last) = (Vec::new(), None);
         for element in root.child("Blobs").map(|blobs| blobs.children.as_slice()).unwrap_or_default() {
-            let name = element.value("Name").ok_or_else(|| strange("name"))?;
+            let name = element.value("Name").ok_or_else(|| unexpected("name"))?;
             last = last.max(Some(name.to_owned()));
             // Names that do not decode to a key are the gateway's own, or cannot be requested by a client.
-            let Some(key) = self.place.strip(name).and_then(names::decode) else { continue };
+            let Some(key) = self.location.strip(name).and_then(names::decode) else { continue };
             match element.name.as_str() {
-                "BlobPrefix" => items.push(Item { name: key, object: None }),
+                "BlobPrefix" => items.push(BlobOrPrefix { name: key, object: None }),
                 "Blob" if !asked.described => {}
                 "Blob" => {
                     if let Some(object) = object(&key, element)? {
-                        items.push(Item { name: key, object: Some(object) });
+                        items.push(BlobOrPrefix { name: key, object: Some(object) });
                     }
                 }
                 _ => {}
@@ -179,7 +184,7 @@ impl AzblobStore {
 }
 
 /// Returns what a page shows for an item, if anything.
-fn shown(query: &Query<'_>, item: Item) -> Option<ListEntry> {
+fn shown(query: &Query<'_>, item: BlobOrPrefix) -> Option<ListEntry> {
     if !item.name.starts_with(query.prefix) {
         return None;
     }
@@ -194,7 +199,7 @@ fn shown(query: &Query<'_>, item: Item) -> Option<ListEntry> {
 /// Returns the object with the same values that HEAD returns.
 fn object(key: &str, element: &xml::Element) -> Result<Option<ListedObject>> {
     let Ok(key) = ObjectKey::new(key) else { return Ok(None) };
-    let properties = element.child("Properties").ok_or_else(|| strange("properties"))?;
+    let properties = element.child("Properties").ok_or_else(|| unexpected("properties"))?;
     match headers::whole(properties.value("CopyStatus")) {
         Err(error) if error.kind() == StoreErrorKind::NoSuchKey => return Ok(None),
         // A blob whose copy is in progress is listed, because it will be an object in a moment.
@@ -203,12 +208,12 @@ fn object(key: &str, element: &xml::Element) -> Result<Option<ListedObject>> {
     let size = properties
         .value("Content-Length")
         .and_then(|size| size.trim().parse().ok())
-        .ok_or_else(|| strange("size"))?;
+        .ok_or_else(|| unexpected("size"))?;
     let changed = properties
         .value("Last-Modified")
         .and_then(Timestamp::parse_http_date)
-        .ok_or_else(|| strange("modification time"))?;
-    let tag = properties.value("Etag").ok_or_else(|| strange("ETag"))?;
+        .ok_or_else(|| unexpected("modification time"))?;
+    let tag = properties.value("Etag").ok_or_else(|| unexpected("ETag"))?;
     let md5 = properties.value("Content-MD5").and_then(headers::md5_of);
     // Another program may have written the name in upper case.
     let own = element
@@ -229,6 +234,6 @@ fn object(key: &str, element: &xml::Element) -> Result<Option<ListedObject>> {
     }))
 }
 
-fn strange(what: &str) -> StoreError {
+fn unexpected(what: &str) -> StoreError {
     StoreError::new(StoreErrorKind::Internal, format!("a page of the storage has no valid {what}"))
 }

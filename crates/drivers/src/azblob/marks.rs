@@ -17,10 +17,10 @@ const LIFE: Duration = Duration::from_secs(300);
 const REMEMBERED_WRITES: usize = 512;
 
 #[derive(Debug, Default)]
-pub(super) struct Marks(Mutex<State>);
+pub(super) struct Marks(Mutex<MarksState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct MarksState {
     marks: VecDeque<Mark>,
     /// The latest writes.
     writes: VecDeque<String>,
@@ -51,7 +51,7 @@ impl Mark {
 pub(super) struct Began(u64);
 
 impl Marks {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, MarksState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -49,7 +49,7 @@ mod writing;
 
 use crate::backend::{
     Backend, Found, OpenedBucket, Traffic, Upkeep,
-    place::Place,
+    location::RemoteLocation,
     wire::{Again, Wire, WireSettings},
 };
 use crate::{
@@ -125,14 +125,15 @@ impl AzblobBackend {
         })
     }
 
-    fn place(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> String {
+    fn location(&self, name: &BucketName, remote: Option<&str>, prefix: Option<&str>) -> String {
         let own = self.shared.is_none().then(|| container_name(name));
-        Place::of(name, self.shared.as_deref(), remote.or(own.as_deref()), prefix)
+        RemoteLocation::of(name, self.shared.as_deref(), remote.or(own.as_deref()), prefix)
     }
 
     /// Returns the container that belongs to this bucket alone.
-    fn own<'p>(&self, place: &'p Place) -> Option<&'p str> {
-        (place.is_whole() && self.shared.as_deref() != Some(&place.remote)).then_some(place.remote.as_str())
+    fn own<'p>(&self, location: &'p RemoteLocation) -> Option<&'p str> {
+        (location.is_whole() && self.shared.as_deref() != Some(&location.remote))
+            .then_some(location.remote.as_str())
     }
 
     fn store(&self, bucket: &BucketRecord) -> AzblobStore {
@@ -140,7 +141,7 @@ impl AzblobBackend {
             self.client.clone(),
             self.catalog.clone(),
             bucket.id,
-            Place::parse(&bucket.bucket.place),
+            RemoteLocation::parse(&bucket.bucket.location),
         )
     }
 
@@ -174,21 +175,21 @@ impl Backend for AzblobBackend {
         Some(self.client.traffic())
     }
 
-    fn place_for(&self, name: &BucketName) -> String {
-        self.place(name, None, None)
+    fn location_for(&self, name: &BucketName) -> String {
+        self.location(name, None, None)
     }
 
-    fn place_at(
+    fn location_at(
         &self,
         name: &BucketName,
         remote: Option<&str>,
         prefix: Option<&str>,
     ) -> Result<String, StoreError> {
-        Ok(self.place(name, remote, prefix))
+        Ok(self.location(name, remote, prefix))
     }
 
     async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
-        let is_whole = Place::parse(&bucket.bucket.place).is_whole();
+        let is_whole = RemoteLocation::parse(&bucket.bucket.location).is_whole();
         match self.store(bucket).list(ListRequest { limit: 1, ..Default::default() }).await {
             // A prefix exists because there are objects below it.
             Ok(page) if page.entries.is_empty() && !is_whole => Ok(Found::Nothing),
@@ -199,8 +200,8 @@ impl Backend for AzblobBackend {
     }
 
     async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
-        let place = Place::parse(&bucket.bucket.place);
-        let Some(container) = self.own(&place) else { return Ok(()) };
+        let location = RemoteLocation::parse(&bucket.bucket.location);
+        let Some(container) = self.own(&location) else { return Ok(()) };
         let call = self
             .client
             .container(Method::PUT, container)
@@ -228,7 +229,7 @@ impl Backend for AzblobBackend {
 
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
         let store = Arc::new(self.store(bucket));
-        let is_own = self.own(&store.place).is_some();
+        let is_own = self.own(&store.location).is_some();
         let upkeep = AzblobUpkeep { store: store.clone(), is_own, sweep_after: self.sweep_after };
         Ok(OpenedBucket::new(store, Arc::new(upkeep)))
     }
@@ -242,9 +243,9 @@ impl Backend for AzblobBackend {
             other => other?,
         };
         store.clear_own_folder().await?;
-        let place = Place::parse(&bucket.bucket.place);
+        let location = RemoteLocation::parse(&bucket.bucket.location);
         // A container that existed before the bucket is not deleted.
-        if let Some(container) = self.own(&place)
+        if let Some(container) = self.own(&location)
             && self.is_ours(container).await?
         {
             let call = self.client.container(Method::DELETE, container).query("restype", "container");

@@ -10,7 +10,7 @@
 
 use super::{
     blocks::{self, Blocks},
-    copying::Source,
+    copying::SourceBlob,
     guard::Guard,
     headers::Draft,
     judging::judge,
@@ -222,7 +222,7 @@ impl AzblobStore {
                 refusal.into()
             });
         }
-        let source = Source { url: self.client.source(&self.place.remote, &stage), tag: None, native };
+        let source = SourceBlob { url: self.client.source(&self.location.remote, &stage), tag: None, native };
         Ok(draft.clone().written(&self.publish_copy(key, &request.conditions, &source, draft).await??))
     }
 

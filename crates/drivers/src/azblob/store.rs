@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     backend::{
+        location::RemoteLocation,
         locks::Locks,
         names,
-        place::Place,
         wire::{self, Again, Reply},
     },
     catalog::{BucketId, Catalog},
@@ -66,7 +66,7 @@ pub(super) struct AzblobStore {
     pub(super) client: Arc<Client>,
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) bucket: BucketId,
-    pub(super) place: Place,
+    pub(super) location: RemoteLocation,
     pub(super) marks: Arc<Marks>,
     /// Locks of uploads: one Complete of an upload runs at a time.
     pub(super) completing: Arc<Locks<UploadId>>,
@@ -77,9 +77,9 @@ impl AzblobStore {
         client: Arc<Client>,
         catalog: Arc<dyn Catalog>,
         bucket: BucketId,
-        place: Place,
+        location: RemoteLocation,
     ) -> Self {
-        Self { client, catalog, bucket, place, marks: Arc::default(), completing: Arc::default() }
+        Self { client, catalog, bucket, location, marks: Arc::default(), completing: Arc::default() }
     }
 
     /// Returns a handle that a task of its own can hold.
@@ -88,14 +88,14 @@ impl AzblobStore {
             client: self.client.clone(),
             catalog: self.catalog.clone(),
             bucket: self.bucket,
-            place: self.place.clone(),
+            location: self.location.clone(),
             marks: self.marks.clone(),
             completing: self.completing.clone(),
         })
     }
 
     pub(super) fn name(&self, key: &ObjectKey) -> Result<String> {
-        let name = self.place.below(&names::encode(key.as_str()));
+        let name = self.location.below(&names::encode(key.as_str()));
         if name.encode_utf16().count() > LONGEST_NAME || name.split('/').count() > MOST_SEGMENTS {
             let message = "Azure Blob Storage has no room for this key: 1,024 characters and 254 segments, some of them written as several";
             return Err(StoreError::new(StoreErrorKind::KeyTooLong, message));
@@ -110,11 +110,11 @@ impl AzblobStore {
 
     /// Returns the name of a blob in the gateway's own folder, beside the bucket's objects.
     pub(super) fn own(&self, path: &str) -> String {
-        self.place.below(&format!("{}/{path}", names::RESERVED))
+        self.location.below(&format!("{}/{path}", names::RESERVED))
     }
 
     pub(super) fn blob(&self, method: Method, name: &str) -> Call<'_> {
-        self.client.blob(method, &self.place.remote, name)
+        self.client.blob(method, &self.location.remote, name)
     }
 
     /// Returns the blob's description without its overflow.
@@ -123,7 +123,7 @@ impl AzblobStore {
             async || headers::described(self.blob(Method::HEAD, name).send(Again::Harmless).await?).await;
         let mut found = look().await?;
         for _ in 0..ROUNDS {
-            if !found.is_doubtful {
+            if !found.is_uncertain {
                 break;
             }
             // A second reply with the same values shows that the record belongs to other bytes, because
@@ -195,7 +195,7 @@ impl AzblobStore {
         let reply = refusal::accept(reply).await?;
         let (size, span) = extent(&reply)?;
         let mut found = Found::read(&reply, size)?;
-        if found.is_doubtful || found.elsewhere().is_some_and(|elsewhere| elsewhere.user) {
+        if found.is_uncertain || found.elsewhere().is_some_and(|elsewhere| elsewhere.user) {
             return self.get_known(name, request).await;
         }
         request.conditions.check(&found.info.etag, found.info.last_modified)?;
@@ -218,7 +218,7 @@ impl AzblobStore {
 
     fn reader(&self, name: &str, tag: &str, size: u64) -> Reader {
         let (name, tag) = (name.to_owned(), tag.to_owned());
-        Reader { client: self.client.clone(), container: self.place.remote.clone(), name, tag, size }
+        Reader { client: self.client.clone(), container: self.location.remote.clone(), name, tag, size }
     }
 }
 
@@ -304,9 +304,9 @@ fn extent(reply: &Reply) -> Result<(u64, Span)> {
             Span { start: first.parse().ok()?, end: last.parse::<u64>().ok()?.checked_add(1)? },
         ))
     };
-    let strange =
+    let unexpected =
         || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no valid Content-Range");
-    reply.header("content-range").and_then(read).ok_or_else(strange)
+    reply.header("content-range").and_then(read).ok_or_else(unexpected)
 }
 
 /// Returns the `Range` header. Azure supports no ranges from the end, and its numbers are signed with 64

@@ -95,7 +95,7 @@ impl AzblobStore {
     async fn own_page(&self, marker: Option<&str>) -> Result<(Vec<Own>, Option<String>)> {
         let call = self
             .client
-            .container(Method::GET, &self.place.remote)
+            .container(Method::GET, &self.location.remote)
             .query("restype", "container")
             .query("comp", "list");
         let mut call = call.query("prefix", self.own(""));
@@ -104,9 +104,9 @@ impl AzblobStore {
         }
         let reply: Reply = refusal::accept(call.send(Again::Harmless).await?).await?;
         let document = reply.bytes(LONGEST_PAGE).await?;
-        let strange =
+        let unexpected =
             || StoreError::new(StoreErrorKind::Internal, "a page of the storage is no valid listing");
-        let root = xml::parse(&document, "EnumerationResults").map_err(|_| strange())?;
+        let root = xml::parse(&document, "EnumerationResults").map_err(|_| unexpected())?;
         let blob = |element: &xml::Element| {
             let changed =
                 element.child("Properties")?.value("Last-Modified").and_then(Timestamp::parse_http_date)?;
@@ -114,6 +114,6 @@ impl AzblobStore {
         };
         let blobs = root.child("Blobs").map(|blobs| blobs.all("Blob").map(blob).collect::<Option<_>>());
         let next = root.value("NextMarker").filter(|marker| !marker.is_empty()).map(str::to_owned);
-        Ok((blobs.unwrap_or_else(|| Some(Vec::new())).ok_or_else(strange)?, next))
+        Ok((blobs.unwrap_or_else(|| Some(Vec::new())).ok_or_else(unexpected)?, next))
     }
 }

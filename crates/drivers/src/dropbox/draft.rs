@@ -3,14 +3,14 @@
 //! moved.
 
 use super::{
-    drive::{Drive, Look, Way},
-    item::{ContentHash, Item},
+    drive::{Drive, FolderPath, Look},
+    item::{ContentHash, DropboxItem},
     reading,
     refusal::Refusal,
 };
 use crate::{
     backend::{
-        tree::files::{Draft, DraftName, Kind, Published, Stat},
+        tree::files::{Draft, DraftName, EntryKind, Published, Stat},
         wire::{Again, Gathered, Outgoing},
     },
     model::Span,
@@ -34,25 +34,25 @@ pub(super) struct DropboxDraft {
     drive: Arc<Drive>,
     hash: ContentHash,
     written: u64,
-    state: State,
+    state: DraftState,
     /// The path to remove if this draft is not published.
     path: Option<String>,
 }
 
-enum State {
+enum DraftState {
     /// A few bytes, which were not sent to Dropbox yet.
     Gathering(Gathered),
     Session(Session),
-    Ready(Source, Hashed),
+    Ready(DraftSource, Hashed),
     Failed,
 }
 
 /// The source of what is published.
-enum Source {
+enum DraftSource {
     Bytes(Bytes),
     Session(String),
     /// A file in the driver's own folder.
-    File(Item),
+    File(DropboxItem),
 }
 
 #[derive(Clone)]
@@ -63,12 +63,12 @@ struct Hashed {
 
 impl DropboxDraft {
     pub(super) fn new(drive: Arc<Drive>) -> Self {
-        let state = State::Gathering(Gathered::default());
+        let state = DraftState::Gathering(Gathered::default());
         Self { drive, hash: ContentHash::default(), written: 0, state, path: None }
     }
 
     /// Returns a draft of a file that Dropbox has created.
-    pub(super) fn stored(drive: Arc<Drive>, name: &DraftName, item: Item) -> Self {
+    pub(super) fn stored(drive: Arc<Drive>, name: &DraftName, item: DropboxItem) -> Self {
         let stat = item.stat();
         let hashed = Hashed { hash: stat.tag.unwrap_or_default(), size: stat.size };
         let path = Some(format!("{}/{}", super::drafts(), name.0));
@@ -76,60 +76,62 @@ impl DropboxDraft {
             drive,
             hash: ContentHash::default(),
             written: hashed.size,
-            state: State::Ready(Source::File(item), hashed),
+            state: DraftState::Ready(DraftSource::File(item), hashed),
             path,
         }
     }
 
-    async fn make_it(&mut self, path: &str, absent: bool) -> Result<Outcome> {
+    async fn make_it(&mut self, path: &str, absent: bool) -> Result<MoveOutcome> {
         for _ in 0..ROUNDS {
             match self.drive.way_to(path).await? {
-                Way::Free => {}
-                Way::Obstructed => return Ok(Outcome::Obstructed),
-                Way::Spelled => return Ok(Outcome::Spelled),
+                FolderPath::Free => {}
+                FolderPath::Obstructed => return Ok(MoveOutcome::Obstructed),
+                FolderPath::Spelled => return Ok(MoveOutcome::Spelled),
             }
             // Dropbox would replace an entry whose name differs only in case.
             let there = match self.drive.look(path).await? {
-                Look::Spelled => return Ok(Outcome::Spelled),
-                Look::Item(item) if item.kind() != Kind::File => return Ok(Outcome::IsFolder),
-                Look::Item(_) if absent => return Ok(Outcome::Exists),
-                Look::Item(_) => true,
+                Look::Spelled => return Ok(MoveOutcome::Spelled),
+                Look::DropboxItem(item) if item.kind() != EntryKind::File => {
+                    return Ok(MoveOutcome::IsFolder);
+                }
+                Look::DropboxItem(_) if absent => return Ok(MoveOutcome::Exists),
+                Look::DropboxItem(_) => true,
                 Look::Nothing => false,
             };
-            let State::Ready(source, hashed) = &self.state else { return Err(failed()) };
+            let DraftState::Ready(source, hashed) = &self.state else { return Err(failed()) };
             let answer = match source {
-                Source::Bytes(bytes) => self
+                DraftSource::Bytes(bytes) => self
                     .drive
                     .content("upload", &self.commit(path, there))
                     .body(Outgoing::full(bytes.clone())),
-                Source::Session(id) => {
+                DraftSource::Session(id) => {
                     let cursor = json!({ "session_id": id, "offset": hashed.size });
                     self.drive.content(
                         "upload_session/finish",
                         &json!({ "cursor": cursor, "commit": self.commit(path, there) }),
                     )
                 }
-                Source::File(item) if there => {
+                DraftSource::File(item) if there => {
                     let id = download_into_session(&self.drive, item).await?;
-                    self.state = State::Ready(Source::Session(id), hashed.clone());
+                    self.state = DraftState::Ready(DraftSource::Session(id), hashed.clone());
                     continue;
                 }
-                Source::File(_) => {
+                DraftSource::File(_) => {
                     let from = self.path.clone().ok_or_else(failed)?;
                     let answer = self.drive.relocate(&from, path).await;
                     let answer = answer.map(|answer| answer.map(|changed| changed.metadata));
                     match self.judge(path, hashed.clone(), answer).await? {
-                        Some(stat) => return Ok(Outcome::Moved(stat)),
+                        Some(stat) => return Ok(MoveOutcome::Moved(stat)),
                         None => continue,
                     }
                 }
             };
             let answer = answer
                 .header("content-type", "application/octet-stream")
-                .read::<Item>(Again::OnlyIfRefused)
+                .read::<DropboxItem>(Again::OnlyIfRefused)
                 .await;
             if let Some(stat) = self.judge(path, hashed.clone(), answer).await? {
-                return Ok(Outcome::Is(stat));
+                return Ok(MoveOutcome::Is(stat));
             }
         }
         Err(StoreError::new(StoreErrorKind::Busy, "others change this folder all the time"))
@@ -146,7 +148,7 @@ impl DropboxDraft {
         &self,
         path: &str,
         hashed: Hashed,
-        answer: Result<std::result::Result<Item, Refusal>>,
+        answer: Result<std::result::Result<DropboxItem, Refusal>>,
     ) -> Result<Option<Stat>> {
         let wrong =
             || StoreError::new(StoreErrorKind::Unavailable, "Dropbox kept other bytes than were sent");
@@ -172,7 +174,7 @@ impl DropboxDraft {
     }
 }
 
-enum Outcome {
+enum MoveOutcome {
     Is(Stat),
     /// The draft is the file.
     Moved(Stat),
@@ -188,7 +190,7 @@ fn failed() -> StoreError {
 
 /// Copies a file's bytes into a new session. A copy that Dropbox made can be moved only to a free path;
 /// replacing a file needs a session.
-async fn download_into_session(drive: &Arc<Drive>, item: &Item) -> Result<String> {
+async fn download_into_session(drive: &Arc<Drive>, item: &DropboxItem) -> Result<String> {
     let (rev, size) = (item.rev.clone().unwrap_or_default(), item.stat().size);
     let mut session = Session::new(drive.clone());
     if size > 0 {
@@ -208,44 +210,44 @@ impl Draft for DropboxDraft {
             self.written += piece.len() as u64;
         }
         let passed = match &mut self.state {
-            State::Gathering(gathered) => {
+            DraftState::Gathering(gathered) => {
                 if gathered.push(bytes) {
                     return Ok(());
                 }
                 let pieces = std::mem::take(gathered).into_pieces();
                 let mut session = Session::new(self.drive.clone());
                 let passed = session.write(pieces).await;
-                self.state = State::Session(session);
+                self.state = DraftState::Session(session);
                 passed
             }
-            State::Session(session) => session.write(bytes).await,
+            DraftState::Session(session) => session.write(bytes).await,
             _ => Err(failed()),
         };
         if passed.is_err() {
-            self.state = State::Failed;
+            self.state = DraftState::Failed;
         }
         passed
     }
 
     async fn finish(&mut self) -> Result<Option<Stat>> {
-        let source = match std::mem::replace(&mut self.state, State::Failed) {
-            State::Gathering(gathered) => Source::Bytes(gathered.concat()),
-            State::Session(session) => Source::Session(session.finish().await?),
-            ready @ State::Ready(..) => {
+        let source = match std::mem::replace(&mut self.state, DraftState::Failed) {
+            DraftState::Gathering(gathered) => DraftSource::Bytes(gathered.concat()),
+            DraftState::Session(session) => DraftSource::Session(session.finish().await?),
+            ready @ DraftState::Ready(..) => {
                 self.state = ready;
                 return Ok(None);
             }
-            State::Failed => return Err(failed()),
+            DraftState::Failed => return Err(failed()),
         };
         let hashed = Hashed { hash: std::mem::take(&mut self.hash).finish(), size: self.written };
         let stat = Stat {
-            kind: Kind::File,
+            kind: EntryKind::File,
             size: hashed.size,
             modified: None,
             tag: Some(hashed.hash.clone()),
             md5: None,
         };
-        self.state = State::Ready(source, hashed);
+        self.state = DraftState::Ready(source, hashed);
         Ok(Some(stat))
     }
 
@@ -255,18 +257,18 @@ impl Draft for DropboxDraft {
         let publishing = async move {
             let _claim = self.drive.claims.own(&[&path]).await;
             Ok(match self.make_it(&path, absent).await? {
-                Outcome::Is(stat) => {
+                MoveOutcome::Is(stat) => {
                     self.discard().await;
                     Published::As(stat)
                 }
-                Outcome::Moved(stat) => {
+                MoveOutcome::Moved(stat) => {
                     self.path = None;
                     Published::As(stat)
                 }
-                Outcome::IsFolder => Published::IsFolder(self as Box<dyn Draft>),
-                Outcome::Obstructed => Published::Obstructed(self),
-                Outcome::Exists => Published::Exists(self),
-                Outcome::Spelled => Published::Spelled(self),
+                MoveOutcome::IsFolder => Published::IsFolder(self as Box<dyn Draft>),
+                MoveOutcome::Obstructed => Published::Obstructed(self),
+                MoveOutcome::Exists => Published::Exists(self),
+                MoveOutcome::Spelled => Published::Spelled(self),
             })
         };
         let given_up =

@@ -2,13 +2,13 @@
 //! the last name of a path is sure to have its exact spelling, so each folder is checked by itself, and
 //! remembered for a while.
 
-use super::{item::Item, refusal::Refusal};
+use super::{item::DropboxItem, refusal::Refusal};
 use crate::{
     backend::{
         claims::Claims,
         codec::join,
         oauth::{Api, Call},
-        tree::files::Kind,
+        tree::files::EntryKind,
         wire::Again,
     },
     model::Endpoint,
@@ -49,12 +49,12 @@ pub(super) enum Look {
     Nothing,
     /// The entry, or a folder above it, has another spelling.
     Spelled,
-    Item(Item),
+    DropboxItem(DropboxItem),
 }
 
 /// The state of the folders in a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum FolderPath {
     /// They are folders, or do not exist.
     Free,
     /// One of them is a file.
@@ -64,13 +64,13 @@ pub(super) enum Way {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Page {
-    pub(super) entries: Vec<Item>,
+pub(super) struct ItemsPage {
+    pub(super) entries: Vec<DropboxItem>,
     cursor: String,
     has_more: bool,
 }
 
-impl Page {
+impl ItemsPage {
     pub(super) fn next(&self) -> Option<String> {
         self.has_more.then(|| self.cursor.clone())
     }
@@ -79,7 +79,7 @@ impl Page {
 /// The reply to moves, copies, deletions and new folders.
 #[derive(Deserialize)]
 pub(super) struct Changed {
-    pub(super) metadata: Item,
+    pub(super) metadata: DropboxItem,
 }
 
 impl Drive {
@@ -103,10 +103,10 @@ impl Drive {
     }
 
     /// Returns the entry at a path, perhaps with another spelling. It cannot be used for the root.
-    async fn any(&self, path: &str) -> Result<Option<Item>> {
+    async fn any(&self, path: &str) -> Result<Option<DropboxItem>> {
         found(
             self.call("get_metadata", &json!({ "path": self.whole(path) }))
-                .read::<Item>(Again::Harmless)
+                .read::<DropboxItem>(Again::Harmless)
                 .await?,
         )
     }
@@ -116,17 +116,17 @@ impl Drive {
             None => Look::Nothing,
             Some(item) if item.name != split(path).1 || !self.is_exact(split(path).0).await? => Look::Spelled,
             Some(item) => {
-                if item.kind() == Kind::Folder {
+                if item.kind() == EntryKind::Folder {
                     self.learn(path);
                 }
-                Look::Item(item)
+                Look::DropboxItem(item)
             }
         })
     }
 
-    pub(super) async fn file(&self, path: &str) -> Result<Option<Item>> {
+    pub(super) async fn file(&self, path: &str) -> Result<Option<DropboxItem>> {
         match self.look(path).await? {
-            Look::Item(item) if item.is_file() => Ok(Some(item)),
+            Look::DropboxItem(item) if item.is_file() => Ok(Some(item)),
             _ => Ok(None),
         }
     }
@@ -154,35 +154,35 @@ impl Drive {
 
     /// Returns whether a folder and those above it have exactly this spelling.
     async fn is_exact(&self, folder: &str) -> Result<bool> {
-        Ok(self.way_to(&join(folder, "x")).await? == Way::Free)
+        Ok(self.way_to(&join(folder, "x")).await? == FolderPath::Free)
     }
 
     /// Checks the folders in a path, beginning with the outermost one. Below a missing folder nothing is
     /// checked.
-    pub(super) async fn way_to(&self, path: &str) -> Result<Way> {
+    pub(super) async fn way_to(&self, path: &str) -> Result<FolderPath> {
         for (at, _) in path.match_indices('/') {
             let folder = &path[..at];
             if self.is_known(folder) {
                 continue;
             }
             match self.any(folder).await? {
-                None => return Ok(Way::Free),
-                Some(item) if item.name != split(folder).1 => return Ok(Way::Spelled),
-                Some(item) if item.kind() != Kind::Folder => return Ok(Way::Obstructed),
+                None => return Ok(FolderPath::Free),
+                Some(item) if item.name != split(folder).1 => return Ok(FolderPath::Spelled),
+                Some(item) if item.kind() != EntryKind::Folder => return Ok(FolderPath::Obstructed),
                 Some(_) => self.learn(folder),
             }
         }
-        Ok(Way::Free)
+        Ok(FolderPath::Free)
     }
 
     /// Returns a page of a folder's entries; `cursor` is the one that the page before named.
-    pub(super) async fn page(&self, folder: &str, cursor: Option<&str>) -> Result<Option<Page>> {
+    pub(super) async fn page(&self, folder: &str, cursor: Option<&str>) -> Result<Option<ItemsPage>> {
         let call = match cursor {
             Some(cursor) => self.call("list_folder/continue", &json!({ "cursor": cursor })),
             None if !folder.is_empty() && !self.is_exact(folder).await? => return Ok(None),
             None => self.call("list_folder", &json!({ "path": self.whole(folder), "limit": PAGE })),
         };
-        match call.read::<Page>(Again::Harmless).await? {
+        match call.read::<ItemsPage>(Again::Harmless).await? {
             Ok(page) => Ok(Some(page)),
             Err(refusal) if refusal.is_not_found() => Ok(None),
             Err(refusal) => Err(refusal.into()),
@@ -190,9 +190,9 @@ impl Drive {
     }
 
     /// Creates a folder and those above it.
-    pub(super) async fn make(&self, path: &str) -> Result<Way> {
+    pub(super) async fn make(&self, path: &str) -> Result<FolderPath> {
         let way = self.way_to(&join(path, "x")).await?;
-        if way != Way::Free || path.is_empty() || self.is_known(path) {
+        if way != FolderPath::Free || path.is_empty() || self.is_known(path) {
             return Ok(way);
         }
         match self
@@ -200,10 +200,10 @@ impl Drive {
             .send(Again::Harmless)
             .await?
         {
-            Ok(_) => Ok(Way::Free),
+            Ok(_) => Ok(FolderPath::Free),
             // The folder was created by another task, by an earlier attempt, or by another program.
             Err(refusal) if refusal.says("conflict") => match self.way_to(&join(path, "x")).await? {
-                Way::Free if !self.is_known(path) => Err(StoreError::new(
+                FolderPath::Free if !self.is_known(path) => Err(StoreError::new(
                     StoreErrorKind::Unavailable,
                     "a folder was removed while it was made",
                 )),

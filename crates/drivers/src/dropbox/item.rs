@@ -1,14 +1,14 @@
 //! A file or folder as Dropbox reports it (`Metadata`), and Dropbox's hash of a file's bytes.
 
 use crate::{
-    backend::tree::files::{Kind, Stat},
+    backend::tree::files::{EntryKind, Stat},
     model::Timestamp,
 };
 use ring::digest::{Context, SHA256};
 use serde::Deserialize;
 
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Item {
+pub(super) struct DropboxItem {
     /// The type of the entry. It is missing in replies that can only describe files.
     #[serde(rename = ".tag", default)]
     tag: Option<String>,
@@ -25,24 +25,24 @@ pub(super) struct Item {
     is_downloadable: Option<bool>,
 }
 
-impl Item {
-    pub(super) fn kind(&self) -> Kind {
+impl DropboxItem {
+    pub(super) fn kind(&self) -> EntryKind {
         match (self.tag.as_deref(), &self.rev) {
-            (Some("folder"), _) => Kind::Folder,
-            (Some("file") | None, Some(_)) if self.is_downloadable != Some(false) => Kind::File,
-            _ => Kind::Other,
+            (Some("folder"), _) => EntryKind::Folder,
+            (Some("file") | None, Some(_)) if self.is_downloadable != Some(false) => EntryKind::File,
+            _ => EntryKind::Other,
         }
     }
 
     pub(super) fn is_file(&self) -> bool {
-        self.kind() == Kind::File
+        self.kind() == EntryKind::File
     }
 
     /// Returns the properties. The tag depends on the bytes alone: it survives a move, and files with the
     /// same bytes have the same tag.
     pub(super) fn stat(&self) -> Stat {
         let kind = self.kind();
-        if kind == Kind::Folder {
+        if kind == EntryKind::Folder {
             return Stat { kind, size: 0, modified: None, tag: None, md5: None };
         }
         let modified = self.server_modified.as_deref().and_then(Timestamp::parse_iso8601);
@@ -111,19 +111,19 @@ mod tests {
 
     #[test]
     fn what_dropbox_tells_is_read() {
-        let item = |json: &str| serde_json::from_str::<Item>(json).expect("an item");
+        let item = |json: &str| serde_json::from_str::<DropboxItem>(json).expect("an item");
         let file = item(
             r#"{".tag":"file","name":"a","rev":"015a","size":3,"server_modified":"2024-05-01T10:20:30Z","content_hash":"ff"}"#,
         );
         let stat = file.stat();
-        assert_eq!((stat.kind, stat.size, stat.tag.as_deref()), (Kind::File, 3, Some("ff")));
+        assert_eq!((stat.kind, stat.size, stat.tag.as_deref()), (EntryKind::File, 3, Some("ff")));
         assert_eq!(stat.modified.map(Timestamp::millis), Some(1_714_558_830_000));
-        assert_eq!(item(r#"{"name":"a","rev":"015a","size":3}"#).kind(), Kind::File);
-        assert_eq!(item(r#"{".tag":"folder","name":"a"}"#).kind(), Kind::Folder);
-        assert_eq!(item(r#"{".tag":"deleted","name":"a"}"#).kind(), Kind::Other);
+        assert_eq!(item(r#"{"name":"a","rev":"015a","size":3}"#).kind(), EntryKind::File);
+        assert_eq!(item(r#"{".tag":"folder","name":"a"}"#).kind(), EntryKind::Folder);
+        assert_eq!(item(r#"{".tag":"deleted","name":"a"}"#).kind(), EntryKind::Other);
         assert_eq!(
             item(r#"{".tag":"file","name":"a.paper","rev":"015a","is_downloadable":false}"#).kind(),
-            Kind::Other
+            EntryKind::Other
         );
     }
 

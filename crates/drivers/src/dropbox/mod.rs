@@ -34,7 +34,7 @@ use crate::backend::{
     codec::{Names, join},
     oauth::{Api, Authority, Grant, Tokens},
     pages::Pages,
-    tree::files::{Draft, DraftName, Entry, FLOWS, Files, Kind, OWN, Opened, Service, Stat},
+    tree::files::{Draft, DraftName, Entry, EntryKind, FLOWS, Files, OWN, Opened, Service, Stat},
     wire::{Again, Wire, WireSettings},
 };
 use crate::{
@@ -46,7 +46,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use draft::DropboxDraft;
-use drive::{Changed, Drive, Look, Way};
+use drive::{Changed, Drive, FolderPath, Look};
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use serde_json::json;
 use std::sync::Arc;
@@ -122,10 +122,10 @@ impl Files for DropboxFiles {
 
     async fn stat(&self, path: &str) -> Result<Option<Stat>> {
         if path.is_empty() {
-            return Ok(Some(Stat { kind: Kind::Folder, size: 0, modified: None, tag: None, md5: None }));
+            return Ok(Some(Stat { kind: EntryKind::Folder, size: 0, modified: None, tag: None, md5: None }));
         }
         Ok(match self.drive.look(path).await? {
-            Look::Item(item) => Some(item.stat()),
+            Look::DropboxItem(item) => Some(item.stat()),
             Look::Nothing | Look::Spelled => None,
         })
     }
@@ -154,7 +154,7 @@ impl Files for DropboxFiles {
         };
         // A copy that Dropbox made can be moved only to a free path. To replace a file, its bytes have to
         // pass through this process, so the default is used.
-        if let Look::Item(_) | Look::Spelled = self.drive.look(path).await? {
+        if let Look::DropboxItem(_) | Look::Spelled = self.drive.look(path).await? {
             return Ok(None);
         }
         let place = join(&drafts(), &name.0);
@@ -226,8 +226,8 @@ impl Files for DropboxFiles {
         let Some(_claim) = self.drive.claims.try_own(path).await else { return Ok(false) };
         match self.drive.look(path).await? {
             Look::Nothing | Look::Spelled => return Ok(true),
-            Look::Item(item) if item.kind() != Kind::Folder => return Ok(false),
-            Look::Item(_) => {}
+            Look::DropboxItem(item) if item.kind() != EntryKind::Folder => return Ok(false),
+            Look::DropboxItem(_) => {}
         }
         // An empty page may be followed by others.
         let mut cursor = None;
@@ -250,9 +250,11 @@ impl Files for DropboxFiles {
         let _claim = self.drive.claims.share(path).await;
         let refused = |words| Err(StoreError::new(StoreErrorKind::InvalidRequest, words));
         match self.drive.make(path).await? {
-            Way::Free => Ok(()),
-            Way::Obstructed => refused("a file has the name of this folder"),
-            Way::Spelled => refused("something has the name of this folder, but for the case of its letters"),
+            FolderPath::Free => Ok(()),
+            FolderPath::Obstructed => refused("a file has the name of this folder"),
+            FolderPath::Spelled => {
+                refused("something has the name of this folder, but for the case of its letters")
+            }
         }
     }
 

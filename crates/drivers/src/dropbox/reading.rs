@@ -1,6 +1,6 @@
 //! Downloads: they name the revision that was found, which cannot change.
 
-use super::{drive::Drive, item::Item};
+use super::{drive::Drive, item::DropboxItem};
 use crate::{
     backend::{
         tree::files::{Opened, Stat, changed},
@@ -27,7 +27,7 @@ pub(super) struct DropboxOpened {
 }
 
 impl DropboxOpened {
-    pub(super) async fn new(drive: Arc<Drive>, item: &Item, ahead: Option<Span>) -> Self {
+    pub(super) async fn new(drive: Arc<Drive>, item: &DropboxItem, ahead: Option<Span>) -> Self {
         let (stat, rev) = (item.stat(), item.rev.clone().unwrap_or_default());
         let span = ahead
             .map(|span| Span { start: span.start, end: span.end.min(stat.size) })

@@ -33,7 +33,7 @@ pub(super) struct Directories(Mutex<VecDeque<Weak<Slot>>>);
 #[derive(Debug)]
 pub(super) struct Directory {
     home: Arc<Root>,
-    place: String,
+    location: String,
     identity: Identity,
     slot: Arc<Slot>,
     all: Arc<Directories>,
@@ -49,9 +49,9 @@ struct Slot {
 }
 
 impl Directory {
-    pub(super) fn open(home: Arc<Root>, place: String, all: Arc<Directories>) -> Result<Self, Errno> {
-        let root = home.sub(&place)?;
-        let directory = Self { identity: identity(root.fd())?, home, place, slot: Arc::default(), all };
+    pub(super) fn open(home: Arc<Root>, location: String, all: Arc<Directories>) -> Result<Self, Errno> {
+        let root = home.sub(&location)?;
+        let directory = Self { identity: identity(root.fd())?, home, location, slot: Arc::default(), all };
         directory.keep(root);
         Ok(directory)
     }
@@ -76,7 +76,7 @@ impl Directory {
                      nothing is written beside a file system that is only not mounted: bring it back, and restart the server";
         StoreError::new(
             StoreErrorKind::Unavailable,
-            format!("the directory '{}' of the bucket {words}", self.place),
+            format!("the directory '{}' of the bucket {words}", self.location),
         )
     }
 
@@ -109,7 +109,7 @@ impl Directory {
         if let Some(root) = self.opened() {
             return Ok(root);
         }
-        let root = self.home.sub(&self.place)?;
+        let root = self.home.sub(&self.location)?;
         if identity(root.fd())? != self.identity {
             return Err(Errno::NOENT);
         }

@@ -44,16 +44,16 @@ fn is_plain(format: File) -> bool {
 
 /// Returns whether a directory is a drive of MinIO, or a bucket on one: every entry that was checked leads to
 /// an `xl.meta`.
-pub(super) fn is_foreign(root: &Root, place: &str) -> bool {
-    let is_drive = root.open_dir(&join(place, SYSTEM)).is_ok()
-        && !root.open_file(&join(place, FORMAT)).is_ok_and(|format| is_plain(File::from(format)));
-    is_drive || is_bucket(root, place).unwrap_or(false)
+pub(super) fn is_foreign(root: &Root, location: &str) -> bool {
+    let is_drive = root.open_dir(&join(location, SYSTEM)).is_ok()
+        && !root.open_file(&join(location, FORMAT)).is_ok_and(|format| is_plain(File::from(format)));
+    is_drive || is_bucket(root, location).unwrap_or(false)
 }
 
-fn is_bucket(root: &Root, place: &str) -> Result<bool, Errno> {
-    let objects = names(root, place)?;
+fn is_bucket(root: &Root, location: &str) -> Result<bool, Errno> {
+    let objects = names(root, location)?;
     for (name, kind) in &objects {
-        if *kind != FileType::Directory || !leads_to_object(root, join(place, name))? {
+        if *kind != FileType::Directory || !leads_to_object(root, join(location, name))? {
             return Ok(false);
         }
     }
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_bucket_is_minios_if_all_in_it_leads_to_its_objects() {
         let dir = tempfile::tempdir().expect("a directory");
-        let is = |place: &str| is_foreign(&root(dir.path()), place);
+        let is = |location: &str| is_foreign(&root(dir.path()), location);
         write(dir.path(), "theirs/cat.jpg/xl.meta", b"XL2 1 0");
         write(dir.path(), "theirs/2024/summer/dog.jpg/xl.meta", b"XL2 1 0");
         assert!(is("theirs"));
@@ -141,8 +141,8 @@ mod tests {
         write(dir.path(), "deep/a/b/c", b"x");
         std::fs::create_dir(dir.path().join("empty")).expect("made");
         std::fs::create_dir_all(dir.path().join("folder/xl.meta")).expect("made");
-        for place in ["mixed", "other", "deep", "empty", "folder", "missing"] {
-            assert!(!is(place), "{place}");
+        for location in ["mixed", "other", "deep", "empty", "folder", "missing"] {
+            assert!(!is(location), "{location}");
         }
     }
 }

@@ -119,12 +119,12 @@ impl Home {
     }
 
     /// Returns device and inode of the directory at a location, if the root is still the directory at `path`.
-    fn directory(&self, path: &Path, place: &str) -> Result<Option<(u64, u64)>> {
+    fn directory(&self, path: &Path, location: &str) -> Result<Option<(u64, u64)>> {
         let failed = |e: Errno| StoreError::of_entry("looking for the directory of a bucket", e);
         if !self.staging.is_at(path).map_err(failed)? {
             return Ok(None);
         }
-        match self.root.open_dir(place) {
+        match self.root.open_dir(location) {
             Ok(there) => {
                 rustix::fs::fstat(&there).map(|stat| Some((stat.st_dev, stat.st_ino))).map_err(failed)
             }
@@ -201,15 +201,15 @@ impl FsBackend {
     }
 
     /// Returns the directory of a bucket, below the root.
-    fn place(bucket: &BucketRecord) -> Result<String> {
-        let place = bucket.bucket.place.trim_matches('/').to_owned();
-        if place.split('/').any(|name| {
-            matches!(name, "." | ".." | codec::RESERVED_DIR) || (name.is_empty() && !place.is_empty())
+    fn location(bucket: &BucketRecord) -> Result<String> {
+        let location = bucket.bucket.location.trim_matches('/').to_owned();
+        if location.split('/').any(|name| {
+            matches!(name, "." | ".." | codec::RESERVED_DIR) || (name.is_empty() && !location.is_empty())
         }) {
-            let message = format!("'{place}' is no directory for a bucket");
+            let message = format!("'{location}' is no directory for a bucket");
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, message));
         }
-        Ok(place)
+        Ok(location)
     }
 }
 
@@ -219,7 +219,7 @@ impl Backend for FsBackend {
         capabilities(self.settings.durability)
     }
 
-    fn place_for(&self, name: &BucketName) -> String {
+    fn location_for(&self, name: &BucketName) -> String {
         name.to_string()
     }
 
@@ -240,40 +240,40 @@ impl Backend for FsBackend {
     }
 
     async fn found(&self, bucket: &BucketRecord) -> Result<Found> {
-        let (place, home) = (Self::place(bucket)?, self.home());
+        let (location, home) = (Self::location(bucket)?, self.home());
         blocking(move || {
-            home.root.found(&place).map_err(|e| StoreError::io("looking at the place of a new bucket", e))
+            home.root.found(&location).map_err(|e| StoreError::io("looking at the place of a new bucket", e))
         })
         .await
     }
 
     async fn foreign_format(&self, bucket: &BucketRecord) -> Result<Option<&'static str>> {
-        let (place, home) = (Self::place(bucket)?, self.home());
-        blocking(move || Ok(minio::is_foreign(&home.root, &place).then_some(minio::WORDS))).await
+        let (location, home) = (Self::location(bucket)?, self.home());
+        blocking(move || Ok(minio::is_foreign(&home.root, &location).then_some(minio::WORDS))).await
     }
 
-    async fn has_place(&self, bucket: &BucketRecord) -> Result<bool> {
-        let (place, home, path) = (Self::place(bucket)?, self.home(), self.settings.root.clone());
-        blocking(move || Ok(home.directory(&path, &place)?.is_some())).await
+    async fn has_location(&self, bucket: &BucketRecord) -> Result<bool> {
+        let (location, home, path) = (Self::location(bucket)?, self.home(), self.settings.root.clone());
+        blocking(move || Ok(home.directory(&path, &location)?.is_some())).await
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket> {
-        let (place, home) = (Self::place(bucket)?, self.home());
+        let (location, home) = (Self::location(bucket)?, self.home());
         let failed = |e: Errno| {
             StoreError::of_entry(format!("opening the directory of bucket {}", bucket.bucket.name), e)
         };
         // A directory that did not exist before is empty, so it needs no scan.
-        let is_new = home.root.open_dir(&place).is_err_and(|error| error == Errno::NOENT);
+        let is_new = home.root.open_dir(&location).is_err_and(|error| error == Errno::NOENT);
         let had_objects = is_new && !self.catalog.index_rows(bucket.id, None, 1).await?.is_empty();
         if had_objects {
             tracing::warn!(
                 bucket = %bucket.bucket.name,
-                directory = %self.settings.root.join(&place).display(),
+                directory = %self.settings.root.join(&location).display(),
                 "the directory of a bucket that had objects was missing: an empty one is made, and the objects are not listed any more"
             );
         }
-        home.root.make_dirs(&place, home.staging.durable).map_err(failed)?;
-        let root = Directory::open(home.root.clone(), place, self.open.clone()).map_err(failed)?;
+        home.root.make_dirs(&location, home.staging.durable).map_err(failed)?;
+        let root = Directory::open(home.root.clone(), location, self.open.clone()).map_err(failed)?;
         if root.identity().0 != rustix::fs::fstat(home.root.fd()).map_err(failed)?.st_dev {
             let message = format!(
                 "the directory of bucket {} lies on another file system than its backend's root",
@@ -306,7 +306,7 @@ impl Backend for FsBackend {
         let inner = Arc::new(inner);
         let upkeep = FsUpkeep {
             inner: inner.clone(),
-            place: Self::place(bucket)?,
+            location: Self::location(bucket)?,
             home: self.home.clone(),
             path: self.settings.root.clone(),
         };
@@ -317,17 +317,17 @@ impl Backend for FsBackend {
         let failed = |e: Errno| {
             StoreError::of_entry(format!("removing the directory of bucket {}", bucket.bucket.name), e)
         };
-        let (place, home) = (Self::place(bucket)?, self.home());
-        let dir = match home.root.open_dir(&place) {
+        let (location, home) = (Self::location(bucket)?, self.home());
+        let dir = match home.root.open_dir(&location) {
             Ok(dir) => dir,
             Err(Errno::NOENT) => return Ok(true),
             Err(error) => return Err(failed(error)),
         };
         let durable = home.staging.durable;
         let parent =
-            home.root.open_dir(place.rsplit_once('/').map_or("", |(parent, _)| parent)).map_err(failed)?;
+            home.root.open_dir(location.rsplit_once('/').map_or("", |(parent, _)| parent)).map_err(failed)?;
         blocking(move || {
-            if place.is_empty() {
+            if location.is_empty() {
                 // The bucket is the root of the backend, which is not removed: it is enough that all objects
                 // are gone.
                 return Ok(true);
@@ -337,7 +337,7 @@ impl Backend for FsBackend {
             {
                 return Ok(false);
             }
-            let name = place.rsplit_once('/').map_or(place.as_str(), |(_, name)| name);
+            let name = location.rsplit_once('/').map_or(location.as_str(), |(_, name)| name);
             match rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR) {
                 Ok(()) if durable => {
                     rustix::fs::fsync(&parent).map(|()| true).map_err(|e| StoreError::io("syncing", e))

@@ -54,11 +54,11 @@ pub(super) struct Scan {
     ready: watch::Sender<Readiness>,
     begun: AtomicBool,
     /// Held during a scan, so that one runs at a time. It contains the directories that the last scan saw.
-    seen: tokio::sync::Mutex<Seen>,
+    seen: tokio::sync::Mutex<KnownDirectories>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct KnownDirectories {
     hasher: RandomState,
     /// The modification time of each directory, by the hash of its path.
     directories: HashMap<u64, i64>,
@@ -128,7 +128,7 @@ pub(super) async fn pass(inner: &Arc<Inner>, depth: Depth, progress: &Progress) 
     let before = std::mem::take(&mut seen.directories);
     let before = if depth == Depth::Everything { HashMap::new() } else { before };
     let (send, mut batches) = mpsc::channel(2);
-    let walk = Walk { inner: inner.clone(), hasher: seen.hasher.clone(), before, send };
+    let walk = DirectoryScan { inner: inner.clone(), hasher: seen.hasher.clone(), before, send };
     let walking = tokio::task::spawn_blocking(move || walk.run());
     while let Some(batch) = batches.recv().await {
         progress.saw(batch.directories, batch.files.len());
@@ -137,7 +137,8 @@ pub(super) async fn pass(inner: &Arc<Inner>, depth: Depth, progress: &Progress) 
     let walked = walking
         .await
         .map_err(|e| StoreError::new(StoreErrorKind::Internal, "a scan failed").with_source(e))?;
-    let Walked { directories, changed } = walked.map_err(|e| StoreError::of_entry("scanning a bucket", e))?;
+    let ScannedDirectories { directories, changed } =
+        walked.map_err(|e| StoreError::of_entry("scanning a bucket", e))?;
     // Files that could not be read may be readable by now, which does not change their directories.
     let again: Vec<ObjectKey> =
         inner.unreadable.known().iter().filter_map(|path| decode(path, Names::Posix)).collect();
@@ -249,7 +250,7 @@ async fn refresh(inner: &Arc<Inner>, key: ObjectKey) -> Result<()> {
     Ok(commit.await?)
 }
 
-struct Walk {
+struct DirectoryScan {
     inner: Arc<Inner>,
     hasher: RandomState,
     before: HashMap<u64, i64>,
@@ -263,12 +264,12 @@ struct Batch {
     directories: usize,
 }
 
-struct Walked {
+struct ScannedDirectories {
     directories: HashMap<u64, i64>,
     changed: HashSet<u64>,
 }
 
-impl Walk {
+impl DirectoryScan {
     fn volume(&self) -> &Volume {
         &self.inner.volume
     }
@@ -283,11 +284,11 @@ impl Walk {
         Ok(())
     }
 
-    fn run(self) -> std::result::Result<Walked, Errno> {
+    fn run(self) -> std::result::Result<ScannedDirectories, Errno> {
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
-        let mut walked = Walked { directories: HashMap::new(), changed: HashSet::new() };
+        let mut walked = ScannedDirectories { directories: HashMap::new(), changed: HashSet::new() };
         let mut pending = vec![String::new()];
         let mut batch = Batch::default();
         while let Some(path) = pending.pop() {

@@ -16,7 +16,7 @@ use std::{path::PathBuf, sync::Arc};
 pub(super) struct FsUpkeep {
     pub(super) inner: Arc<Inner>,
     /// The directory of the bucket, below the root.
-    pub(super) place: String,
+    pub(super) location: String,
     pub(super) home: Arc<Homes>,
     /// The path of the root.
     pub(super) path: PathBuf,
@@ -25,10 +25,10 @@ pub(super) struct FsUpkeep {
 #[async_trait]
 impl Upkeep for FsUpkeep {
     async fn is_there(&self) -> Result<bool> {
-        let (place, home, path, volume) =
-            (self.place.clone(), self.home.now(), self.path.clone(), self.inner.volume.clone());
+        let (location, home, path, volume) =
+            (self.location.clone(), self.home.now(), self.path.clone(), self.inner.volume.clone());
         blocking(move || {
-            let there = home.directory(&path, &place)?;
+            let there = home.directory(&path, &location)?;
             Ok(there == Some(volume.root.identity()) && Arc::ptr_eq(&volume.staging, &home.staging))
         })
         .await

@@ -59,7 +59,7 @@ pub(super) async fn dial(settings: &FtpSettings, tls: Option<&ClientConfig>) -> 
     };
     match connect(settings, security).await {
         Ok(session) => Ok(session),
-        Err(failure) => Err(failure.told(&format!("connecting to {}:{}", settings.host, settings.port))),
+        Err(failure) => Err(failure.during(&format!("connecting to {}:{}", settings.host, settings.port))),
     }
 }
 

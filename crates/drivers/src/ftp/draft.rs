@@ -10,10 +10,10 @@
 use super::{
     data::Data,
     drafts,
-    facts::Seen,
+    facts::RemoteEntry,
     failure::Failure,
     pool::{Lease, Use},
-    remote::{ROUNDS, Remote, Way, look, parent},
+    remote::{FolderPath, ROUNDS, Remote, look, parent},
 };
 use crate::{
     backend::{
@@ -44,7 +44,7 @@ pub(super) struct FtpDraft {
     at: String,
     writing: Option<Writing>,
     /// Set once the draft is complete.
-    seen: Option<Seen>,
+    seen: Option<RemoteEntry>,
     /// The draft was renamed or removed.
     is_gone: bool,
 }
@@ -56,8 +56,8 @@ struct Writing {
 }
 
 /// The result of an attempt to rename a draft to its final name.
-enum Placed {
-    There(Seen),
+enum MoveOutcome {
+    There(RemoteEntry),
     IsFolder,
     Obstructed,
     Exists,
@@ -99,16 +99,16 @@ impl FtpDraft {
         path: &str,
         absent: bool,
         repeated: bool,
-    ) -> std::result::Result<Placed, Failure> {
+    ) -> std::result::Result<MoveOutcome, Failure> {
         let mut last = Failure::Refused("folders come and go where it belongs".to_owned());
         for _ in 0..ROUNDS {
             match look(lease, path).await? {
-                Some(seen) if seen.is_folder() => return Ok(Placed::IsFolder),
+                Some(seen) if seen.is_folder() => return Ok(MoveOutcome::IsFolder),
                 // An earlier attempt, whose reply was lost, may have renamed the draft already.
                 Some(seen) if repeated && self.is_same(&seen) && look(lease, &self.at).await?.is_none() => {
-                    return Ok(Placed::There(seen));
+                    return Ok(MoveOutcome::There(seen));
                 }
-                Some(_) if absent => return Ok(Placed::Exists),
+                Some(_) if absent => return Ok(MoveOutcome::Exists),
                 Some(_) if !self.remote.quirks.get().is_some_and(|quirks| quirks.replaces) => {
                     return Err(Failure::Unsupported(
                         "it renames no file onto another, so nothing can be replaced".to_owned(),
@@ -121,7 +121,7 @@ impl FtpDraft {
                 Ok(()) => {
                     let found = look(lease, path).await?;
                     return match found.filter(|found| self.is_same(found)) {
-                        Some(found) => Ok(Placed::There(found)),
+                        Some(found) => Ok(MoveOutcome::There(found)),
                         None => Err(Failure::Refused("what was published is not there".to_owned())),
                     };
                 }
@@ -133,13 +133,13 @@ impl FtpDraft {
                 return Err(Failure::Refused("what was written is gone".to_owned()));
             }
             match self.remote.way(lease, parent(path)).await? {
-                Way::Clear if matches!(failure, Failure::Refused(_)) => {}
-                Way::Clear => return Err(failure),
-                Way::Missing => match self.remote.make_folders(lease, parent(path)).await? {
-                    Way::Clear | Way::Missing => {}
-                    Way::Barred => return Ok(Placed::Obstructed),
+                FolderPath::Clear if matches!(failure, Failure::Refused(_)) => {}
+                FolderPath::Clear => return Err(failure),
+                FolderPath::Missing => match self.remote.make_folders(lease, parent(path)).await? {
+                    FolderPath::Clear | FolderPath::Missing => {}
+                    FolderPath::Barred => return Ok(MoveOutcome::Obstructed),
                 },
-                Way::Barred => return Ok(Placed::Obstructed),
+                FolderPath::Barred => return Ok(MoveOutcome::Obstructed),
             }
             last = failure;
         }
@@ -148,7 +148,7 @@ impl FtpDraft {
 
     /// Compares size and, if the server reports it, file identity. Times are not compared: some servers
     /// change them on a rename.
-    fn is_same(&self, found: &Seen) -> bool {
+    fn is_same(&self, found: &RemoteEntry) -> bool {
         self.seen.as_ref().is_some_and(|seen| {
             let differ = matches!((&seen.unique, &found.unique), (Some(a), Some(b)) if a != b);
             found.is_file() && seen.stat.size == found.stat.size && !differ
@@ -160,12 +160,12 @@ impl FtpDraft {
 impl Draft for FtpDraft {
     async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
         let Some(mut writing) = self.writing.take() else {
-            return Err(Failure::Lost("a draft that has ended is not written to").told("writing a file"));
+            return Err(Failure::Lost("a draft that has ended is not written to").during("writing a file"));
         };
         for piece in bytes {
             let length = piece.len() as u64;
             if let Err(failure) = writing.data.write(piece).await {
-                return Err(writing.data.why(&mut writing.lease, failure).await.told("writing a file"));
+                return Err(writing.data.why(&mut writing.lease, failure).await.during("writing a file"));
             }
             writing.position += length;
         }
@@ -182,10 +182,10 @@ impl Draft for FtpDraft {
             };
             let mut seen = stored.await.map_err(|failure| {
                 self.remote.is_prepared.store(false, Ordering::Relaxed);
-                failure.told("writing a file")
+                failure.during("writing a file")
             })?;
             drop(lease);
-            let is_whole = |seen: &Option<Seen>| {
+            let is_whole = |seen: &Option<RemoteEntry>| {
                 seen.as_ref().is_some_and(|seen| seen.is_file() && seen.stat.size == position)
             };
             // Some servers confirm a transfer shortly before the file shows all of its bytes.
@@ -207,14 +207,14 @@ impl Draft for FtpDraft {
                 );
                 let words = format!("a file of which {position} bytes were written {there}");
                 return Err(Failure::Lost("what was written is not what is there")
-                    .told("writing a file")
+                    .during("writing a file")
                     .with_source(words));
             }
             self.seen = seen;
         }
         match &self.seen {
             Some(seen) => Ok(Some(seen.stat.clone())),
-            None => Err(Failure::Lost("its writing failed before").told("writing a file")),
+            None => Err(Failure::Lost("its writing failed before").during("writing a file")),
         }
     }
 
@@ -231,22 +231,22 @@ impl Draft for FtpDraft {
             let placed = self.place(&mut lease, path, absent, attempt > 1).await;
             drop((guard, lease));
             match placed {
-                Ok(Placed::There(seen)) => {
+                Ok(MoveOutcome::There(seen)) => {
                     self.is_gone = true;
                     return Ok(Published::As(seen.stat));
                 }
-                Ok(Placed::IsFolder) => return Ok(Published::IsFolder(self)),
-                Ok(Placed::Obstructed) => return Ok(Published::Obstructed(self)),
-                Ok(Placed::Exists) => return Ok(Published::Exists(self)),
+                Ok(MoveOutcome::IsFolder) => return Ok(Published::IsFolder(self)),
+                Ok(MoveOutcome::Obstructed) => return Ok(Published::Obstructed(self)),
+                Ok(MoveOutcome::Exists) => return Ok(Published::Exists(self)),
                 Err(failure) if failure.is_passing() && attempt < attempts => {
                     tracing::debug!(%failure, attempt, "publishing a file was lost on the way; it is tried again");
                     self.remote.pool.forget_idle();
                     tokio::time::sleep(pause(attempt, Duration::ZERO)).await;
                 }
-                Err(failure) => return Err(failure.told("publishing a file")),
+                Err(failure) => return Err(failure.during("publishing a file")),
             }
         }
-        Err(Failure::Lost("it has no attempts").told("publishing a file"))
+        Err(Failure::Lost("it has no attempts").during("publishing a file"))
     }
 
     async fn discard(mut self: Box<Self>) {

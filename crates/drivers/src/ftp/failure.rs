@@ -71,7 +71,7 @@ impl Failure {
     }
 
     /// Maps the failure to a store error; `what` names the operation.
-    pub(super) fn told(self, what: &str) -> StoreError {
+    pub(super) fn during(self, what: &str) -> StoreError {
         let kind = match self {
             Self::Full => StoreErrorKind::StorageFull,
             Self::BadName => StoreErrorKind::InvalidRequest,
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(of(552, "x"), Failure::Full);
         assert!(of(450, "busy").is_passing() && of(421, "bye").is_passing());
         assert_eq!(of(200, "OK"), Failure::Lost("the server answered something else than was asked"));
-        assert_eq!(of(502, "no").told("x").kind(), StoreErrorKind::NotImplemented);
-        assert_eq!(Failure::Full.told("x").kind(), StoreErrorKind::StorageFull);
+        assert_eq!(of(502, "no").during("x").kind(), StoreErrorKind::NotImplemented);
+        assert_eq!(Failure::Full.during("x").kind(), StoreErrorKind::StorageFull);
     }
 }

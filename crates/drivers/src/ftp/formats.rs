@@ -3,12 +3,12 @@
 //! Times in it are ignored: their zone is unknown, and their precision is minutes or days. A line that cannot
 //! be parsed is an error for its folder, because a line that is skipped would make a file disappear.
 
-use crate::backend::tree::files::Kind;
+use crate::backend::tree::files::EntryKind;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'l> {
     Entry {
-        kind: Kind,
+        kind: EntryKind,
         size: u64,
         name: &'l [u8],
     },
@@ -42,9 +42,9 @@ fn unix<'l>(line: &'l [u8], words: &[(&str, usize)]) -> Option<Line<'l>> {
         return None;
     }
     let kind = match mode.as_bytes()[0] {
-        b'-' => Kind::File,
-        b'd' => Kind::Folder,
-        b'l' | b'b' | b'c' | b'p' | b's' | b'D' => Kind::Other,
+        b'-' => EntryKind::File,
+        b'd' => EntryKind::Folder,
+        b'l' | b'b' | b'c' | b'p' | b's' | b'D' => EntryKind::Other,
         _ => return None,
     };
     // Looks for the first number that a date follows: that number is the size. Columns before it, such as
@@ -54,7 +54,7 @@ fn unix<'l>(line: &'l [u8], words: &[(&str, usize)]) -> Option<Line<'l>> {
         let Some(length) = date(&words[at + 1..]) else { continue };
         let (last, begin) = words[at + length];
         let name = line.get(begin + last.len() + 1..).filter(|name| !name.is_empty())?;
-        let size = if kind == Kind::File { size } else { 0 };
+        let size = if kind == EntryKind::File { size } else { 0 };
         return Some(Line::Entry {
             kind,
             size,
@@ -116,9 +116,9 @@ fn dos<'l>(line: &'l [u8], words: &[(&str, usize)]) -> Option<Line<'l>> {
     let rest = line.get(begin + size.len() + 1..)?;
     let blanks = rest.iter().take_while(|c| **c == b' ').count();
     let (kind, size, name) = match *size {
-        "<DIR>" => (Kind::Folder, 0, &rest[blanks..]),
-        "<JUNCTION>" | "<SYMLINK>" | "<SYMLINKD>" => (Kind::Other, 0, &rest[blanks..]),
-        size => (Kind::File, size.parse().ok()?, rest),
+        "<DIR>" => (EntryKind::Folder, 0, &rest[blanks..]),
+        "<JUNCTION>" | "<SYMLINK>" | "<SYMLINKD>" => (EntryKind::Other, 0, &rest[blanks..]),
+        size => (EntryKind::File, size.parse().ok()?, rest),
     };
     (!name.is_empty()).then_some(Line::Entry { kind, size, name })
 }
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn entry(text: &str) -> (Kind, u64, String) {
+    fn entry(text: &str) -> (EntryKind, u64, String) {
         match line(text.as_bytes()) {
             Line::Entry { kind, size, name } => (kind, size, String::from_utf8_lossy(name).into_owned()),
             other => panic!("{other:?} of {text:?}"),
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn lines_of_real_servers_are_read() {
-        let file = |size, name: &str| (Kind::File, size, name.to_owned());
+        let file = |size, name: &str| (EntryKind::File, size, name.to_owned());
         for (text, expected) in [
             ("-rw-r--r--   1 ftp      ftp          1024 Jan 02 12:34 a b", file(1024, "a b")),
             ("-rw-------    1 1000     1000            0 Nov 21  2025  lead", file(0, " lead")),
@@ -165,11 +165,11 @@ mod tests {
             ("-rw-r--r-- 1 u g 5 2024-02-29 23:59 z", file(5, "z")),
             ("-rw-r--r-- 1 u 5 May 5 5:05 5", file(5, "5")),
             ("-rw-rw-rw-   1 0 0 9 Jan 1 12:00 1 Jan 1 12:00", file(9, "1 Jan 1 12:00")),
-            ("drwxr-xr-x   2 ftp ftp 4096 Jan 02 12:34 d", (Kind::Folder, 0, "d".into())),
-            ("lrwxrwxrwx   1 ftp ftp 4 Jan 02 12:34 l -> /etc", (Kind::Other, 0, "l".into())),
+            ("drwxr-xr-x   2 ftp ftp 4096 Jan 02 12:34 d", (EntryKind::Folder, 0, "d".into())),
+            ("lrwxrwxrwx   1 ftp ftp 4 Jan 02 12:34 l -> /etc", (EntryKind::Other, 0, "l".into())),
             (
                 "01-02-26  03:45PM       <DIR>          Program Files",
-                (Kind::Folder, 0, "Program Files".into()),
+                (EntryKind::Folder, 0, "Program Files".into()),
             ),
             ("01-02-2026  15:45            144700153 image 34.gif", file(144_700_153, "image 34.gif")),
         ] {
@@ -192,7 +192,7 @@ mod tests {
     fn names_that_are_no_text_do_not_lose_their_line() {
         assert_eq!(
             line(b"-rw-r--r-- 1 \xff g 5 Jan 2 12:34 n\xfe"),
-            Line::Entry { kind: Kind::File, size: 5, name: b"n\xfe" }
+            Line::Entry { kind: EntryKind::File, size: 5, name: b"n\xfe" }
         );
     }
 
@@ -208,13 +208,13 @@ mod tests {
             time in "[0-2][0-9]:[0-5][0-9]|[12][0-9]{3}",
         ) {
             let text = format!("-rw-r--r--   1 {owner:8} {group:8} {size:>12} {month} {day:>2} {time:>5} {name}");
-            prop_assert_eq!(entry(&text), (Kind::File, size, name));
+            prop_assert_eq!(entry(&text), (EntryKind::File, size, name));
         }
 
         #[test]
         fn what_dos_writes_is_what_is_read(size: u64, name in "[^\r\n\0/ ][^\r\n\0/]{0,40}", is_folder: bool) {
             let column = if is_folder { "<DIR>         ".to_owned() } else { format!("{size:>20}") };
-            let expected = if is_folder { (Kind::Folder, 0, name.clone()) } else { (Kind::File, size, name.clone()) };
+            let expected = if is_folder { (EntryKind::Folder, 0, name.clone()) } else { (EntryKind::File, size, name.clone()) };
             prop_assert_eq!(entry(&format!("11-21-26  01:05PM       {column} {name}")), expected);
         }
 

@@ -19,7 +19,7 @@ use crate::{
     backend::{
         codec::join,
         pages::Pages,
-        tree::files::{Entry, Kind, Stat, gathered},
+        tree::files::{Entry, EntryKind, Stat, gathered},
     },
     store::Result,
 };
@@ -67,7 +67,7 @@ pub(super) fn list<'r>(remote: &'r Arc<Remote>, folder: &str) -> BoxStream<'r, R
         tokio::spawn(async move {
             while let Some(batch) = listing.batch().await.transpose() {
                 let is_last = batch.is_err();
-                let batch = batch.map_err(|failure| failure.told("listing a folder"));
+                let batch = batch.map_err(|failure| failure.during("listing a folder"));
                 if sender.send(batch).await.is_err() || is_last {
                     break;
                 }
@@ -182,7 +182,7 @@ impl Listing {
             self.remote.pool.lease(Use::Short).await.map_err(|error| Failure::Later(error.to_string()))?;
         let mut dated = Vec::with_capacity(entries.len());
         for mut entry in entries {
-            if entry.stat.kind == Kind::File {
+            if entry.stat.kind == EntryKind::File {
                 let at = lease.at(&join(&self.folder, &entry.name));
                 entry.stat.modified = modified(&mut lease, &at).await?;
             }
@@ -219,7 +219,7 @@ fn take(
             Some(torn) => *torn = Entry::nameless(torn.name.as_bytes()),
             None => entries.push(Entry::nameless(line)),
         },
-        Err(strange) => return Err(strange),
+        Err(unexpected) => return Err(unexpected),
     }
     Ok(())
 }
@@ -227,7 +227,7 @@ fn take(
 fn entry(line: &[u8], has_facts: bool) -> std::result::Result<Option<Entry>, Failure> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let strange = || {
+    let unexpected = || {
         Failure::Unsupported(format!(
             "a line of its listing is not understood: {}",
             String::from_utf8_lossy(line).escape_debug()
@@ -241,12 +241,12 @@ fn entry(line: &[u8], has_facts: bool) -> std::result::Result<Option<Entry>, Fai
         if facts::is_itself(facts) {
             return Ok(None);
         }
-        let (seen, name) = facts::line(line).ok_or_else(strange)?;
+        let (seen, name) = facts::line(line).ok_or_else(unexpected)?;
         (name, seen.stat)
     } else {
         match formats::line(line) {
             Line::Void => return Ok(None),
-            Line::Strange => return Err(strange()),
+            Line::Strange => return Err(unexpected()),
             Line::Entry { kind, size, name } => {
                 (name, Stat { kind, size, modified: None, tag: None, md5: None })
             }

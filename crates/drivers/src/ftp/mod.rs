@@ -40,12 +40,12 @@ use crate::{
 };
 use async_trait::async_trait;
 use draft::FtpDraft;
-use facts::Seen;
+use facts::RemoteEntry;
 use failure::Failure;
 use futures_util::stream::BoxStream;
 use pool::{Lease, Use};
 use reading::Reading;
-use remote::{Remote, Way, look};
+use remote::{FolderPath, Remote, look};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl FtpFiles {
         Ok(Self { remote: Remote::new(settings)? })
     }
 
-    async fn seen(&self, path: &str, what: &str) -> Result<Option<Seen>> {
+    async fn seen(&self, path: &str, what: &str) -> Result<Option<RemoteEntry>> {
         self.remote.repeat(Use::Short, what, |mut lease, _| async move { look(&mut lease, path).await }).await
     }
 }
@@ -160,7 +160,7 @@ impl Files for FtpFiles {
                 None if repeated => {}
                 _ => return Ok(None),
             }
-            Ok(look(&mut lease, to).await?.filter(Seen::is_file).map(|seen| seen.stat))
+            Ok(look(&mut lease, to).await?.filter(RemoteEntry::is_file).map(|seen| seen.stat))
         });
         renamed.await
     }
@@ -220,9 +220,11 @@ impl Files for FtpFiles {
                 return self.remote.make_root(&mut lease).await;
             }
             match self.remote.make_folders(&mut lease, path).await? {
-                Way::Clear => Ok(()),
-                Way::Missing => Err(remote::unmakable(&lease, path)),
-                Way::Barred => Err(Failure::Refused("something else has the name of a folder".to_owned())),
+                FolderPath::Clear => Ok(()),
+                FolderPath::Missing => Err(remote::unmakable(&lease, path)),
+                FolderPath::Barred => {
+                    Err(Failure::Refused("something else has the name of a folder".to_owned()))
+                }
             }
         });
         made.await

@@ -48,7 +48,7 @@ pub(super) struct Pool {
     settings: FtpSettings,
     tls: Option<ClientConfig>,
     idle: Mutex<Vec<(Session, Instant)>>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     readers: Arc<Semaphore>,
     writers: Arc<Semaphore>,
     listers: Arc<Semaphore>,
@@ -76,7 +76,7 @@ impl Pool {
         Ok(Arc::new(Self {
             tls,
             idle: Mutex::default(),
-            places: Arc::new(Semaphore::new(settings.max_connections)),
+            permits: Arc::new(Semaphore::new(settings.max_connections)),
             readers: Arc::new(Semaphore::new(streams - streams / 2)),
             writers: Arc::new(Semaphore::new(streams / 2)),
             listers: Arc::new(Semaphore::new(1)),
@@ -101,21 +101,21 @@ impl Pool {
     pub(super) async fn lease(self: &Arc<Self>, purpose: Use) -> Result<Lease> {
         let share = match purpose {
             Use::Short => None,
-            Use::Reading => Some(self.place(&self.readers).await?),
-            Use::Writing => Some(self.place(&self.writers).await?),
-            Use::Listing => Some(self.place(&self.listers).await?),
+            Use::Reading => Some(self.permit(&self.readers).await?),
+            Use::Writing => Some(self.permit(&self.writers).await?),
+            Use::Listing => Some(self.permit(&self.listers).await?),
         };
-        let place = self.place(&self.places).await?;
+        let permit = self.permit(&self.permits).await?;
         let session = match self.take() {
             Some(session) => session,
             None => self.dial().await?,
         };
-        Ok(Lease { session, pool: self.clone(), _place: place, _share: share })
+        Ok(Lease { session, pool: self.clone(), _permit: permit, _share: share })
     }
 
-    async fn place(&self, of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
+    async fn permit(&self, of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
         match tokio::time::timeout(self.settings.timeout, of.clone().acquire_owned()).await {
-            Ok(Ok(place)) => Ok(place),
+            Ok(Ok(permit)) => Ok(permit),
             _ => Err(StoreError::new(StoreErrorKind::Busy, "too many requests are waiting for this backend")),
         }
     }
@@ -196,7 +196,7 @@ impl fmt::Debug for Pool {
 pub(super) struct Lease {
     session: Session,
     pool: Arc<Pool>,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
     _share: Option<OwnedSemaphorePermit>,
 }
 

@@ -11,7 +11,7 @@
 
 use super::{
     data::Data,
-    facts::Seen,
+    facts::RemoteEntry,
     failure::Failure,
     pool::{Lease, Use},
     readers::Reader,
@@ -36,7 +36,7 @@ const CHEAP: u64 = 256 << 10;
 pub(super) struct Reading {
     remote: Arc<Remote>,
     path: String,
-    seen: Seen,
+    seen: RemoteEntry,
     reader: Reader,
     /// The position of a transfer that was begun while the file was opened, and the transfer.
     begun: Option<(u64, Transfer)>,
@@ -61,7 +61,9 @@ impl Reading {
         let opened = remote.repeat(purpose, "opening a file", |mut lease, _| async move {
             let _alone = remote.locks.lock(&path.to_owned()).await;
             let reader = remote.readers.enter(path);
-            let Some(seen) = look(&mut lease, path).await?.filter(Seen::is_file) else { return Ok(None) };
+            let Some(seen) = look(&mut lease, path).await?.filter(RemoteEntry::is_file) else {
+                return Ok(None);
+            };
             let begun = match ahead.filter(|span| span.start < seen.stat.size) {
                 None => None,
                 Some(span) => match Transfer::begin(remote, lease, path, span.start, restarts).await {
@@ -150,7 +152,7 @@ impl Opened for Reading {
         let mut sending =
             Sending { reading: self, lease, data: Some(data), skip, left: span.len(), after, held: None };
         // Some servers open the file itself only when they send its first bytes.
-        let first = sending.piece().await.map_err(|failure| failure.told("reading a file"))?;
+        let first = sending.piece().await.map_err(|failure| failure.during("reading a file"))?;
         let pieces = stream::try_unfold((sending, first), |(mut sending, first)| async move {
             let piece = match first {
                 Some(first) => Ok(Some(first)),
@@ -159,7 +161,7 @@ impl Opened for Reading {
             match piece {
                 Ok(Some(bytes)) => Ok(Some((bytes, (sending, None)))),
                 Ok(None) => Ok(None),
-                Err(failure) => Err(failure.told("reading a file")),
+                Err(failure) => Err(failure.during("reading a file")),
             }
         });
         Ok(Box::pin(pieces))

@@ -6,7 +6,7 @@ use super::{
     FtpSettings,
     data::Passive,
     drafts,
-    facts::{self, Seen},
+    facts::{self, RemoteEntry},
     failure::Failure,
     pool::{Lease, Pool, Use},
     quirks::Quirks,
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     backend::{
         locks::Locks,
-        tree::{files::Kind, late::Late},
+        tree::{files::EntryKind, late::Late},
         wire::pause,
     },
     store::Result,
@@ -54,7 +54,7 @@ pub(super) struct Remote {
 
 /// The state of the folders in a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum FolderPath {
     /// All of them are folders.
     Clear,
     Missing,
@@ -91,22 +91,26 @@ impl Remote {
                     self.pool.forget_idle();
                     tokio::time::sleep(pause(attempt, Duration::ZERO)).await;
                 }
-                result => return result.map_err(|failure| failure.told(what)),
+                result => return result.map_err(|failure| failure.during(what)),
             }
         }
-        Err(Failure::Lost("it has no attempts").told(what))
+        Err(Failure::Lost("it has no attempts").during(what))
     }
 
     /// Returns the state of a folder and those above it. The root is not checked.
-    pub(super) async fn way(&self, lease: &mut Lease, folder: &str) -> std::result::Result<Way, Failure> {
+    pub(super) async fn way(
+        &self,
+        lease: &mut Lease,
+        folder: &str,
+    ) -> std::result::Result<FolderPath, Failure> {
         for part in prefixes(folder) {
             match look(lease, part).await? {
                 Some(seen) if seen.is_folder() => {}
-                Some(_) => return Ok(Way::Barred),
-                None => return Ok(Way::Missing),
+                Some(_) => return Ok(FolderPath::Barred),
+                None => return Ok(FolderPath::Missing),
             }
         }
-        Ok(Way::Clear)
+        Ok(FolderPath::Clear)
     }
 
     /// Creates a folder and those above it, including the root. `Missing`: another program removes them each
@@ -115,20 +119,20 @@ impl Remote {
         &self,
         lease: &mut Lease,
         folder: &str,
-    ) -> std::result::Result<Way, Failure> {
-        let mut last = Ok(Way::Missing);
+    ) -> std::result::Result<FolderPath, Failure> {
+        let mut last = Ok(FolderPath::Missing);
         for round in 0..ROUNDS {
             match self.make_each(lease, folder).await {
-                Ok(Way::Missing) if round == 0 => self.make_root(lease).await?,
+                Ok(FolderPath::Missing) if round == 0 => self.make_root(lease).await?,
                 // Another program may have created the folder and removed it before it was checked.
-                unmade @ (Ok(Way::Missing) | Err(Failure::Refused(_))) => last = unmade,
+                unmade @ (Ok(FolderPath::Missing) | Err(Failure::Refused(_))) => last = unmade,
                 made => return made,
             }
         }
         last
     }
 
-    async fn make_each(&self, lease: &mut Lease, folder: &str) -> std::result::Result<Way, Failure> {
+    async fn make_each(&self, lease: &mut Lease, folder: &str) -> std::result::Result<FolderPath, Failure> {
         for part in prefixes(folder) {
             let at = lease.at(part);
             match lease.tell("MKD", &at).await {
@@ -140,8 +144,8 @@ impl Remote {
                 // decides.
                 Err(failure) => match look(lease, part).await? {
                     Some(seen) if seen.is_folder() => {}
-                    Some(_) => return Ok(Way::Barred),
-                    None if matches!(failure, Failure::Refused(_)) => return Ok(Way::Missing),
+                    Some(_) => return Ok(FolderPath::Barred),
+                    None if matches!(failure, Failure::Refused(_)) => return Ok(FolderPath::Missing),
                     None => return Err(failure),
                 },
             }
@@ -155,7 +159,7 @@ impl Remote {
             return Ok(());
         }
         match self.make_folders(lease, &drafts()).await? {
-            Way::Clear => {
+            FolderPath::Clear => {
                 self.is_prepared.store(true, Ordering::Relaxed);
                 Ok(())
             }
@@ -181,7 +185,7 @@ impl Remote {
 }
 
 /// Returns the entry at a path.
-pub(super) async fn look(lease: &mut Lease, path: &str) -> std::result::Result<Option<Seen>, Failure> {
+pub(super) async fn look(lease: &mut Lease, path: &str) -> std::result::Result<Option<RemoteEntry>, Failure> {
     let at = lease.at(path);
     if lease.features.facts {
         let Some(reply) = present(lease.tell("MLST", &at).await)? else { return Ok(None) };
@@ -199,11 +203,11 @@ pub(super) async fn look(lease: &mut Lease, path: &str) -> std::result::Result<O
     };
     match size {
         Some(size) => {
-            let mut seen = Seen::of(Kind::File, size);
+            let mut seen = RemoteEntry::of(EntryKind::File, size);
             seen.stat.modified = modified(lease, &at).await?;
             Ok(Some(seen))
         }
-        None => Ok(present(lease.tell("CWD", &at).await)?.map(|_| Seen::of(Kind::Folder, 0))),
+        None => Ok(present(lease.tell("CWD", &at).await)?.map(|_| RemoteEntry::of(EntryKind::Folder, 0))),
     }
 }
 

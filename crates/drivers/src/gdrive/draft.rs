@@ -2,11 +2,11 @@
 
 use super::{
     drive::{Drive, Made, split},
-    item::{FIELDS, GENERATION, Item, REPLACES},
+    item::{DriveFile, FIELDS, GENERATION, REPLACES},
 };
 use crate::{
     backend::{
-        tree::files::{Draft, DraftName, Kind, Published, Stat},
+        tree::files::{Draft, DraftName, EntryKind, Published, Stat},
         wire::{Again, Gathered, Outgoing, Sending},
     },
     model::Timestamp,
@@ -32,18 +32,18 @@ pub(super) struct GdriveDraft {
     name: String,
     size: Option<u64>,
     written: u64,
-    state: State,
+    state: DraftState,
     /// The file to remove if this draft is not published.
     id: Option<String>,
 }
 
-enum State {
+enum DraftState {
     /// A few bytes, which were not sent to Drive yet.
     Gathering(Gathered),
     /// All bytes in one request.
     Sending(Sending),
     Chunks(Chunks),
-    Stored(Item),
+    Stored(DriveFile),
     Failed,
 }
 
@@ -54,20 +54,20 @@ impl GdriveDraft {
             name: name.0.clone(),
             size,
             written: 0,
-            state: State::Gathering(Gathered::default()),
+            state: DraftState::Gathering(Gathered::default()),
             id: None,
         }
     }
 
     /// Returns a draft of a file that Drive has created.
-    pub(super) fn stored(drive: Arc<Drive>, name: &DraftName, item: Item) -> Self {
+    pub(super) fn stored(drive: Arc<Drive>, name: &DraftName, item: DriveFile) -> Self {
         let id = Some(item.id.clone());
         Self {
             drive,
             name: name.0.clone(),
             size: None,
             written: item.stat().size,
-            state: State::Stored(item),
+            state: DraftState::Stored(item),
             id,
         }
     }
@@ -85,7 +85,7 @@ impl GdriveDraft {
         self.id.as_deref().ok_or_else(failed)
     }
 
-    async fn put(&mut self, bytes: Bytes) -> Result<Item> {
+    async fn put(&mut self, bytes: Bytes) -> Result<DriveFile> {
         let description = self.description().await?;
         let boundary = format!("causeway-{}", self.named()?);
         let mut body =
@@ -100,7 +100,7 @@ impl GdriveDraft {
         let call = call
             .header("content-type", &format!("multipart/related; boundary={boundary}"))
             .body(Outgoing::full(body.into()));
-        match call.read::<Item>(Again::Harmless).await? {
+        match call.read::<DriveFile>(Again::Harmless).await? {
             Ok(item) => Ok(item),
             // An earlier attempt created the file, and its reply was lost.
             Err(refusal) if refusal.status == StatusCode::CONFLICT => {
@@ -111,7 +111,7 @@ impl GdriveDraft {
     }
 
     /// Returns the file if it arrived completely although the request failed.
-    async fn made(&self) -> Result<Option<Item>> {
+    async fn made(&self) -> Result<Option<DriveFile>> {
         let made = self.drive.get(self.named()?).await?;
         Ok(made.filter(|item| item.is_file() && item.stat().size == self.written))
     }
@@ -140,16 +140,16 @@ impl GdriveDraft {
                 let sending = Sending::begin(Some(size), |body| async move {
                     Ok(call.body(body).send(Again::OnlyIfRefused).await??)
                 });
-                self.state = State::Sending(sending);
+                self.state = DraftState::Sending(sending);
             }
-            None => self.state = State::Chunks(Chunks::new(self.drive.clone(), session)),
+            None => self.state = DraftState::Chunks(Chunks::new(self.drive.clone(), session)),
         }
         self.pass(gathered.into_pieces()).await
     }
 
     async fn pass(&mut self, bytes: Vec<Bytes>) -> Result<()> {
         let passed = match &mut self.state {
-            State::Sending(sending) => match sending.write(bytes).await {
+            DraftState::Sending(sending) => match sending.write(bytes).await {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(_)) => Err(StoreError::new(
                     StoreErrorKind::Unavailable,
@@ -157,25 +157,25 @@ impl GdriveDraft {
                 )),
                 Err(error) => Err(error),
             },
-            State::Chunks(chunks) => chunks.write(bytes).await,
+            DraftState::Chunks(chunks) => chunks.write(bytes).await,
             _ => Err(failed()),
         };
         if passed.is_err() {
-            self.state = State::Failed;
+            self.state = DraftState::Failed;
         }
         passed
     }
 
-    async fn end(&mut self) -> Result<Item> {
-        let answer = match std::mem::replace(&mut self.state, State::Failed) {
-            State::Stored(item) => return Ok(item),
-            State::Failed => return Err(failed()),
-            State::Gathering(gathered) => return self.put(gathered.concat()).await,
-            State::Sending(sending) => match sending.finish().await {
+    async fn end(&mut self) -> Result<DriveFile> {
+        let answer = match std::mem::replace(&mut self.state, DraftState::Failed) {
+            DraftState::Stored(item) => return Ok(item),
+            DraftState::Failed => return Err(failed()),
+            DraftState::Gathering(gathered) => return self.put(gathered.concat()).await,
+            DraftState::Sending(sending) => match sending.finish().await {
                 Ok(reply) => reply.bytes(64 << 10).await,
                 Err(error) => Err(error),
             },
-            State::Chunks(chunks) => chunks.finish().await,
+            DraftState::Chunks(chunks) => chunks.finish().await,
         };
         match answer {
             Ok(document) => crate::backend::oauth::parse::<_, super::refusal::Refusal>(&document),
@@ -187,25 +187,25 @@ impl GdriveDraft {
 
     /// Publishes the file by one request. The file that it replaces is removed afterwards; it is already
     /// invisible then.
-    async fn make_it(&mut self, path: &str, absent: bool) -> Result<Outcome> {
-        let State::Stored(draft) = &self.state else { return Err(failed()) };
+    async fn make_it(&mut self, path: &str, absent: bool) -> Result<MoveOutcome> {
+        let DraftState::Stored(draft) = &self.state else { return Err(failed()) };
         let (id, mut from) = (draft.id.clone(), draft.parents.clone());
         let (folder, name) = split(path);
         for _ in 0..ROUNDS {
             let parent = match self.drive.make(folder).await? {
                 Made::Folder(id) => id,
-                Made::Obstructed => return Ok(Outcome::Obstructed),
+                Made::Obstructed => return Ok(MoveOutcome::Obstructed),
             };
             let there = self.drive.resolve(path).await?;
-            match there.as_ref().map(Item::kind) {
-                Some(Kind::Folder) => return Ok(Outcome::IsFolder),
-                Some(_) if absent => return Ok(Outcome::Exists),
+            match there.as_ref().map(DriveFile::kind) {
+                Some(EntryKind::Folder) => return Ok(MoveOutcome::IsFolder),
+                Some(_) if absent => return Ok(MoveOutcome::Exists),
                 _ => {}
             }
             let now = u64::try_from(Timestamp::now().millis()).unwrap_or(0);
             let generation = there.as_ref().map_or(0, |there| there.generation() + 1).max(now);
             // A document of Google's own with this name is not replaced.
-            let replaced = there.filter(Item::is_file);
+            let replaced = there.filter(DriveFile::is_file);
             let change = json!({
                 "name": name,
                 "properties": { GENERATION: generation.to_string(), REPLACES: replaced.as_ref().map(|item| &item.id) },
@@ -221,7 +221,7 @@ impl GdriveDraft {
             if !leave.is_empty() {
                 call = call.query("removeParents", leave.join(","));
             }
-            let moved = match call.json(&change).read::<Item>(Again::Harmless).await {
+            let moved = match call.json(&change).read::<DriveFile>(Again::Harmless).await {
                 Ok(Ok(item)) => item,
                 Ok(Err(refusal)) if refusal.is_not_found() => {
                     self.drive.ids.forget_along(folder);
@@ -245,13 +245,13 @@ impl GdriveDraft {
             {
                 tracing::warn!(%error, "a file that was replaced stays in its folder, hidden");
             }
-            return Ok(Outcome::Is(moved.stat()));
+            return Ok(MoveOutcome::Is(moved.stat()));
         }
         Err(StoreError::new(StoreErrorKind::Busy, "others remove this folder all the time"))
     }
 }
 
-enum Outcome {
+enum MoveOutcome {
     Is(Stat),
     IsFolder,
     Obstructed,
@@ -276,12 +276,12 @@ impl Draft for GdriveDraft {
     async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
         self.written += bytes.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
         match &mut self.state {
-            State::Gathering(gathered) => {
+            DraftState::Gathering(gathered) => {
                 if gathered.push(bytes) {
                     return Ok(());
                 }
                 let gathered = std::mem::take(gathered);
-                self.state = State::Failed;
+                self.state = DraftState::Failed;
                 self.send(gathered).await
             }
             _ => self.pass(bytes).await,
@@ -297,7 +297,7 @@ impl Draft for GdriveDraft {
                 "Google Drive kept only a part of the file",
             ));
         }
-        self.state = State::Stored(item);
+        self.state = DraftState::Stored(item);
         // Moving the file may change its time, so no time is reported.
         Ok(Some(Stat { modified: None, ..stat }))
     }
@@ -309,13 +309,13 @@ impl Draft for GdriveDraft {
         let publishing = async move {
             let _claim = self.drive.claims.own(&[&path]).await;
             Ok(match self.make_it(&path, absent).await? {
-                Outcome::Is(stat) => {
+                MoveOutcome::Is(stat) => {
                     self.id = None;
                     Published::As(stat)
                 }
-                Outcome::IsFolder => Published::IsFolder(self as Box<dyn Draft>),
-                Outcome::Obstructed => Published::Obstructed(self),
-                Outcome::Exists => Published::Exists(self),
+                MoveOutcome::IsFolder => Published::IsFolder(self as Box<dyn Draft>),
+                MoveOutcome::Obstructed => Published::Obstructed(self),
+                MoveOutcome::Exists => Published::Exists(self),
             })
         };
         let given_up =
@@ -324,7 +324,7 @@ impl Draft for GdriveDraft {
     }
 
     async fn discard(mut self: Box<Self>) {
-        self.state = State::Failed;
+        self.state = DraftState::Failed;
         if let Some(id) = self.id.take() {
             remove(&self.drive, &id).await;
         }
@@ -334,7 +334,7 @@ impl Draft for GdriveDraft {
 impl Drop for GdriveDraft {
     fn drop(&mut self) {
         // Dropping the state ends the request that writes the file, before the file is removed.
-        self.state = State::Failed;
+        self.state = DraftState::Failed;
         if let (Some(id), Ok(runtime)) = (self.id.take(), tokio::runtime::Handle::try_current()) {
             let drive = self.drive.clone();
             runtime.spawn(async move { remove(&drive, &id).await });
@@ -384,8 +384,9 @@ impl Chunks {
     async fn finish(mut self) -> Result<Bytes> {
         let rest: Bytes = std::mem::take(&mut self.pieces).concat().into();
         let total = self.offset + rest.len() as u64;
-        let strange = || StoreError::new(StoreErrorKind::Unavailable, "Google Drive does not end an upload");
-        self.put(rest, Some(total)).await?.ok_or_else(strange)
+        let unexpected =
+            || StoreError::new(StoreErrorKind::Unavailable, "Google Drive does not end an upload");
+        self.put(rest, Some(total)).await?.ok_or_else(unexpected)
     }
 
     /// Sends a chunk. Returns the description of the file if the chunk was the last one.

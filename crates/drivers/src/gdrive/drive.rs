@@ -6,7 +6,7 @@
 use super::{
     client::Client,
     ids::Ids,
-    item::{FIELDS, FOLDER, Item},
+    item::{DriveFile, FIELDS, FOLDER},
     refusal::Refusal,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         locks::Locks,
         oauth::{Call, Refusal as _},
         pages::Pages,
-        tree::files::Kind,
+        tree::files::EntryKind,
         wire::Again,
     },
     store::{
@@ -67,9 +67,9 @@ pub(super) struct Beginning {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Page {
+pub(super) struct FilesPage {
     #[serde(default)]
-    pub(super) files: Vec<Item>,
+    pub(super) files: Vec<DriveFile>,
     pub(super) next_page_token: Option<String>,
 }
 
@@ -106,7 +106,7 @@ impl Drive {
         let found = self.root.get_or_try_init(|| async {
             let top = self.beginning.id.as_deref().or(self.drive.as_deref()).unwrap_or("root");
             // The id is requested because `root` is only an alias for it.
-            let Some(top) = self.get(top).await?.filter(|top| top.kind() == Kind::Folder) else {
+            let Some(top) = self.get(top).await?.filter(|top| top.kind() == EntryKind::Folder) else {
                 return Err(StoreError::new(
                     StoreErrorKind::Unavailable,
                     "the drive or folder of this backend is not there",
@@ -130,9 +130,13 @@ impl Drive {
     }
 
     /// Returns the current state of a file by its id. A file in the trash counts as missing.
-    pub(super) async fn get(&self, id: &str) -> Result<Option<Item>> {
-        let item =
-            self.client.file(Method::GET, id).query("fields", FIELDS).read::<Item>(Again::Harmless).await?;
+    pub(super) async fn get(&self, id: &str) -> Result<Option<DriveFile>> {
+        let item = self
+            .client
+            .file(Method::GET, id)
+            .query("fields", FIELDS)
+            .read::<DriveFile>(Again::Harmless)
+            .await?;
         found(item).map(|item| item.filter(|item| !item.trashed))
     }
 
@@ -156,7 +160,7 @@ impl Drive {
         for name in rest {
             at = join(&at, name);
             match self.children(&id, name).await?.into_iter().next() {
-                Some(item) if item.kind() == Kind::Folder => id = item.id,
+                Some(item) if item.kind() == EntryKind::Folder => id = item.id,
                 _ => return Ok(None),
             }
             self.ids.learn(&at, &id, true);
@@ -165,7 +169,7 @@ impl Drive {
     }
 
     /// Returns the entry at a path other than the root.
-    pub(super) async fn resolve(&self, path: &str) -> Result<Option<Item>> {
+    pub(super) async fn resolve(&self, path: &str) -> Result<Option<DriveFile>> {
         let (parent, name) = split(path);
         let Some(parent) = self.folder(parent).await? else { return Ok(None) };
         if let Some(known) = self.ids.recall(path) {
@@ -176,13 +180,13 @@ impl Drive {
         }
         let found = self.children(&parent, name).await?.into_iter().next();
         if let Some(item) = &found {
-            self.ids.learn(path, &item.id, item.kind() == Kind::Folder);
+            self.ids.learn(path, &item.id, item.kind() == EntryKind::Folder);
         }
         Ok(found)
     }
 
     /// Returns all entries of a folder with this name. The first one is the entry of the path.
-    pub(super) async fn children(&self, parent: &str, name: &str) -> Result<Vec<Item>> {
+    pub(super) async fn children(&self, parent: &str, name: &str) -> Result<Vec<DriveFile>> {
         let query =
             format!("'{}' in parents and name = '{}' and trashed = false", quoted(parent), quoted(name));
         let mut items = Vec::new();
@@ -205,14 +209,14 @@ impl Drive {
     }
 
     /// Returns a page of the entries of a folder.
-    pub(super) async fn page_of(&self, folder: &str, token: Option<&str>) -> Result<Page> {
+    pub(super) async fn page_of(&self, folder: &str, token: Option<&str>) -> Result<FilesPage> {
         let query = format!("'{}' in parents and trashed = false", quoted(folder));
         let mut page = self.page(&query, token, FIELDS).await?;
         page.files.retain(|item| !item.trashed && !self.ids.is_gone(&item.id));
         Ok(page)
     }
 
-    async fn page(&self, query: &str, token: Option<&str>, fields: &str) -> Result<Page> {
+    async fn page(&self, query: &str, token: Option<&str>, fields: &str) -> Result<FilesPage> {
         let mut call = self
             .client
             .files(Method::GET, "")
@@ -228,10 +232,12 @@ impl Drive {
         if let Some(token) = token {
             call = call.query("pageToken", token);
         }
-        match call.read::<Page>(Again::Harmless).await? {
+        match call.read::<FilesPage>(Again::Harmless).await? {
             Ok(page) => Ok(page),
             // The folder does not exist any more.
-            Err(refusal) if refusal.is_not_found() => Ok(Page { files: Vec::new(), next_page_token: None }),
+            Err(refusal) if refusal.is_not_found() => {
+                Ok(FilesPage { files: Vec::new(), next_page_token: None })
+            }
             Err(refusal) => Err(refusal.into()),
         }
     }
@@ -290,7 +296,7 @@ impl Drive {
     async fn make_child(&self, parent: &str, name: &str) -> Result<Made> {
         let _making = self.making.lock(&format!("{parent}/{name}")).await;
         match self.children(parent, name).await?.into_iter().next() {
-            Some(item) if item.kind() == Kind::Folder => return Ok(Made::Folder(item.id)),
+            Some(item) if item.kind() == EntryKind::Folder => return Ok(Made::Folder(item.id)),
             Some(_) => return Ok(Made::Obstructed),
             None => {}
         }

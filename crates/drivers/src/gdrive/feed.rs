@@ -9,12 +9,12 @@ use super::{
     GdriveFiles,
     drive::{DEEPEST, Drive},
     is_name,
-    item::{FIELDS, Item},
+    item::{DriveFile, FIELDS},
 };
 use crate::{
     backend::{
         codec::join,
-        tree::files::{Changes, Feed, Kind, OWN},
+        tree::files::{Changes, EntryKind, Feed, OWN},
         wire::Again,
     },
     store::{
@@ -38,7 +38,7 @@ struct Start {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page {
+struct ChangesPage {
     #[serde(default)]
     changes: Vec<Change>,
     next_page_token: Option<String>,
@@ -52,7 +52,7 @@ struct Change {
     file_id: Option<String>,
     #[serde(default)]
     removed: bool,
-    file: Option<Item>,
+    file: Option<DriveFile>,
 }
 
 #[async_trait]
@@ -76,7 +76,7 @@ impl Feed for GdriveFiles {
             .query("spaces", "drive")
             .query("includeRemoved", "true")
             .query("includeItemsFromAllDrives", "true");
-        let page = match call.query("fields", fields).read::<Page>(Again::Harmless).await? {
+        let page = match call.query("fields", fields).read::<ChangesPage>(Again::Harmless).await? {
             Ok(page) => page,
             // Drive does not know this page token any more.
             Err(refusal)
@@ -98,7 +98,7 @@ impl Feed for GdriveFiles {
         };
         let mark = page.next_page_token.or(page.new_start_page_token).ok_or_else(endless)?;
         let mut changes = Changes { mark, more, ..Changes::default() };
-        let mut ways = Ways { drive: &self.drive, known: HashMap::new() };
+        let mut ways = ItemPaths { drive: &self.drive, known: HashMap::new() };
         for change in page.changes {
             if !ways.sort(change, &mut changes).await? {
                 return Ok(None);
@@ -109,33 +109,33 @@ impl Feed for GdriveFiles {
 }
 
 /// Computes paths of files, from their parents up to the root.
-struct Ways<'d> {
+struct ItemPaths<'d> {
     drive: &'d Drive,
     /// The parent and the name of each folder. `None`: the folder is not below the root.
     known: HashMap<String, Option<(String, String)>>,
 }
 
-impl Ways<'_> {
+impl ItemPaths<'_> {
     /// Adds a change to `changes`. `false`: only a full scan can find out what it means.
     async fn sort(&mut self, change: Change, changes: &mut Changes) -> Result<bool> {
         let Some(id) = change.file_id.filter(|id| !self.drive.ids.is_gone(id)) else { return Ok(true) };
-        let place = self.drive.ids.place_of(&id);
+        let old_path = self.drive.ids.path_of(&id);
         let Some(item) = change.file.filter(|_| !change.removed) else {
-            let is_lost = self.is_lost(&id, place.as_deref());
+            let is_lost = self.is_lost(&id, old_path.as_deref());
             changes.left.push(id);
             return Ok(!is_lost);
         };
         match (item.kind(), self.way(&item).await?) {
-            (_, Way::Ours) => {}
-            (Kind::Folder, Way::At(path)) if !item.trashed => match place {
-                Some(place) if place == path => {}
-                place if self.is_lost(&id, place.as_deref()) => return Ok(false),
+            (_, ItemPath::Ours) => {}
+            (EntryKind::Folder, ItemPath::At(path)) if !item.trashed => match old_path {
+                Some(old_path) if old_path == path => {}
+                old_path if self.is_lost(&id, old_path.as_deref()) => return Ok(false),
                 _ => changes.folders.push(path),
             },
-            (Kind::Folder, way) => {
-                return Ok(!self.is_lost(&id, place.as_deref()) && matches!(way, Way::Elsewhere));
+            (EntryKind::Folder, way) => {
+                return Ok(!self.is_lost(&id, old_path.as_deref()) && matches!(way, ItemPath::Elsewhere));
             }
-            (Kind::File, Way::At(path)) if !item.trashed => {
+            (EntryKind::File, ItemPath::At(path)) if !item.trashed => {
                 // The file is not the one that was last known at this path, so it may have been at another
                 // path before.
                 if self.drive.ids.recall(&path).is_none_or(|known| known.id != id) {
@@ -143,31 +143,31 @@ impl Ways<'_> {
                 }
                 changes.files.push((path, item.stat()));
             }
-            (Kind::File, _) => changes.left.push(id),
-            (Kind::Other | Kind::Nameless, _) => {}
+            (EntryKind::File, _) => changes.left.push(id),
+            (EntryKind::Other | EntryKind::Nameless, _) => {}
         }
         Ok(true)
     }
 
     /// Returns whether this is a folder that was known at another path.
-    fn is_lost(&self, id: &str, place: Option<&str>) -> bool {
-        if let Some(place) = place {
-            self.drive.ids.moved(id, place);
+    fn is_lost(&self, id: &str, old_path: Option<&str>) -> bool {
+        if let Some(old_path) = old_path {
+            self.drive.ids.moved(id, old_path);
         }
         self.drive.ids.has_moved(id)
     }
 
-    async fn way(&mut self, item: &Item) -> Result<Way> {
+    async fn way(&mut self, item: &DriveFile) -> Result<ItemPath> {
         let root = self.drive.root().await?;
         let mut names = vec![item.name.clone()];
         let mut at = item.parents.first().cloned();
         if at.is_none() {
-            return Ok(Way::Elsewhere);
+            return Ok(ItemPath::Elsewhere);
         }
         while let Some(folder) = at.filter(|folder| folder != root) {
             // Drive does not allow so many levels, so these folders contain each other.
             if names.len() > DEEPEST {
-                return Ok(Way::Elsewhere);
+                return Ok(ItemPath::Elsewhere);
             }
             if !self.known.contains_key(&folder) {
                 let found = self.drive.get(&folder).await?;
@@ -175,24 +175,24 @@ impl Ways<'_> {
                 self.known.insert(folder.clone(), way);
             }
             let Some((parent, name)) = self.known.get(&folder).and_then(Clone::clone) else {
-                return Ok(Way::Elsewhere);
+                return Ok(ItemPath::Elsewhere);
             };
             names.push(name);
             at = Some(parent);
         }
         if names.last().is_some_and(|name| name == OWN) {
-            return Ok(Way::Ours);
+            return Ok(ItemPath::Ours);
         }
         if names.iter().any(|name| !is_name(name)) {
-            Ok(Way::Elsewhere)
+            Ok(ItemPath::Elsewhere)
         } else {
-            Ok(Way::At(names.iter().rev().fold(String::new(), |path, name| join(&path, name))))
+            Ok(ItemPath::At(names.iter().rev().fold(String::new(), |path, name| join(&path, name))))
         }
     }
 }
 
 /// Where an item is.
-enum Way {
+enum ItemPath {
     /// At this path below the root.
     At(String),
     /// In the driver's own folder, whose files are ignored.

@@ -112,7 +112,7 @@ impl Ids {
 
     /// Returns the last known path of a folder, no matter how old. If there are several, it returns any of
     /// them.
-    pub(super) fn place_of(&self, id: &str) -> Option<String> {
+    pub(super) fn path_of(&self, id: &str) -> Option<String> {
         let paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         let all = paths.young.iter().chain(&paths.old);
         all.filter(|(_, known)| known.is_folder && known.id == id).map(|(path, _)| path.clone()).next()
@@ -148,7 +148,7 @@ mod tests {
         ids.learn("e/f", "file", false);
         ids.learn("ef", "other", true);
         ids.moved("folder", "e");
-        assert!(ids.has_moved("folder") && ids.place_of("folder").is_none());
+        assert!(ids.has_moved("folder") && ids.path_of("folder").is_none());
         assert_eq!((ids.recall("e/f"), ids.recall("ef").is_some()), (None, true));
     }
 }

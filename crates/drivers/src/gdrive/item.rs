@@ -1,7 +1,7 @@
 //! A file or folder as Drive reports it, and the rule that selects one of several files with one name.
 
 use crate::{
-    backend::tree::files::{Kind, Stat},
+    backend::tree::files::{EntryKind, Stat},
     model::Timestamp,
 };
 use serde::{Deserialize, Deserializer};
@@ -21,7 +21,7 @@ pub(super) const REPLACES: &str = "causewayReplaces";
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Item {
+pub(super) struct DriveFile {
     pub(super) id: String,
     #[serde(default)]
     pub(super) name: String,
@@ -47,25 +47,25 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::
     Ok(Option::<String>::deserialize(deserializer)?.and_then(|text| text.parse().ok()))
 }
 
-impl Item {
+impl DriveFile {
     /// Returns the kind. Google's own documents have no bytes, and shortcuts lead to other files, so neither
     /// can be served.
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> EntryKind {
         match (self.mime_type.as_str(), self.size) {
-            (FOLDER, _) => Kind::Folder,
-            (native, _) if native.starts_with(NATIVE) => Kind::Other,
-            (_, Some(_)) => Kind::File,
-            (_, None) => Kind::Other,
+            (FOLDER, _) => EntryKind::Folder,
+            (native, _) if native.starts_with(NATIVE) => EntryKind::Other,
+            (_, Some(_)) => EntryKind::File,
+            (_, None) => EntryKind::Other,
         }
     }
 
     pub(super) fn is_file(&self) -> bool {
-        self.kind() == Kind::File
+        self.kind() == EntryKind::File
     }
 
     pub(super) fn stat(&self) -> Stat {
         let kind = self.kind();
-        if kind == Kind::Folder {
+        if kind == EntryKind::Folder {
             return Stat { kind, size: 0, modified: None, tag: None, md5: None };
         }
         let md5 = self.md5_checksum.as_deref().and_then(|text| {
@@ -102,7 +102,7 @@ impl Item {
 mod tests {
     use super::*;
 
-    fn item(json: &str) -> Item {
+    fn item(json: &str) -> DriveFile {
         serde_json::from_str(json).expect("an item")
     }
 
@@ -115,20 +115,20 @@ mod tests {
         let stat = file.stat();
         assert_eq!(
             (stat.kind, stat.size, stat.tag.as_deref(), stat.modified.map(Timestamp::millis)),
-            (Kind::File, 3, Some("1:r1"), Some(1_714_558_830_123))
+            (EntryKind::File, 3, Some("1:r1"), Some(1_714_558_830_123))
         );
         assert_eq!(stat.md5.map(hex::encode).as_deref(), Some("900150983cd24fb0d6963f7d28e17f72"));
         assert_eq!(
             item(r#"{"id":"1","mimeType":"application/vnd.google-apps.document","size":"1024"}"#).kind(),
-            Kind::Other
+            EntryKind::Other
         );
         assert_eq!(
             item(r#"{"id":"1","mimeType":"application/vnd.google-apps.shortcut"}"#).kind(),
-            Kind::Other
+            EntryKind::Other
         );
         assert_eq!(
             item(r#"{"id":"1","mimeType":"application/vnd.google-apps.folder"}"#).kind(),
-            Kind::Folder
+            EntryKind::Folder
         );
     }
 

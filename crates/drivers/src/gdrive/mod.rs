@@ -1,7 +1,7 @@
 //! Files in folders of Google Drive (REST API v3): of My Drive, a shared drive, or one folder.
 //!
 //! Drive knows ids, not paths, and allows several files in a folder to have one name. One rule selects the
-//! file of a path ([`item::Item::rank`]): the one that Causeway published last, else the oldest, else the one
+//! file of a path ([`item::DriveFile::rank`]): the one that Causeway published last, else the oldest, else the one
 //! with the smallest id. So publishing is one request that moves a complete draft to its folder and name and
 //! gives it a higher number: from then on it is the file for every reader that uses the rule. After that, the
 //! replaced file is moved to the trash or deleted. If that fails it stays hidden, and is removed together
@@ -46,7 +46,7 @@ mod refusal;
 use crate::backend::{
     codec::join,
     oauth::{Api, Authority, Grant, Tokens},
-    tree::files::{Draft, DraftName, Entry, FLOWS, Feed, Files, Kind, OWN, Opened, Service, Stat},
+    tree::files::{Draft, DraftName, Entry, EntryKind, FLOWS, Feed, Files, OWN, Opened, Service, Stat},
     wire::{Again, Wire, WireSettings},
 };
 use crate::{
@@ -63,7 +63,7 @@ use draft::GdriveDraft;
 use drive::{Beginning, Drive, Made, split};
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use http::Method;
-use item::{FIELDS, GENERATION, Item, REPLACES};
+use item::{DriveFile, FIELDS, GENERATION, REPLACES};
 use serde_json::json;
 use std::{
     collections::HashSet,
@@ -126,10 +126,10 @@ impl GdriveFiles {
 
     /// Returns the files at this path that must not become visible when `shown` is removed: files that
     /// Causeway published, and those that they replaced.
-    async fn hidden(&self, parent: &str, name: &str, shown: &Item) -> Result<Vec<Item>> {
+    async fn hidden(&self, parent: &str, name: &str, shown: &DriveFile) -> Result<Vec<DriveFile>> {
         let all = self.drive.children(parent, name).await?;
-        let replaced: HashSet<&str> = all.iter().chain([shown]).filter_map(Item::replaces).collect();
-        let ours = |item: &&Item| {
+        let replaced: HashSet<&str> = all.iter().chain([shown]).filter_map(DriveFile::replaces).collect();
+        let ours = |item: &&DriveFile| {
             item.is_file()
                 && item.id != shown.id
                 && (item.generation() > 0 || replaced.contains(item.id.as_str()))
@@ -172,7 +172,7 @@ impl Files for GdriveFiles {
     async fn stat(&self, path: &str) -> Result<Option<Stat>> {
         if path.is_empty() {
             self.drive.root().await?;
-            return Ok(Some(Stat { kind: Kind::Folder, size: 0, modified: None, tag: None, md5: None }));
+            return Ok(Some(Stat { kind: EntryKind::Folder, size: 0, modified: None, tag: None, md5: None }));
         }
         Ok(self.drive.resolve(path).await?.map(|item| item.stat()))
     }
@@ -181,7 +181,7 @@ impl Files for GdriveFiles {
         if path.is_empty() {
             return Ok(None);
         }
-        let Some(item) = self.drive.resolve(path).await?.filter(Item::is_file) else { return Ok(None) };
+        let Some(item) = self.drive.resolve(path).await?.filter(DriveFile::is_file) else { return Ok(None) };
         let stat = item.stat();
         Ok(Some(Box::new(reading::GdriveOpened::new(self.drive.clone(), item.id, stat, ahead).await)))
     }
@@ -208,7 +208,7 @@ impl Files for GdriveFiles {
         let below = format!("/{}/copy", crate::backend::wire::encode_path(&source.id));
         let call =
             self.drive.client.files(Method::POST, &below).query("fields", FIELDS).json(&copy).patiently();
-        let copied = match call.read::<Item>(Again::Harmless).await? {
+        let copied = match call.read::<DriveFile>(Again::Harmless).await? {
             Ok(item) => item,
             Err(refusal) if refusal.status == http::StatusCode::CONFLICT => {
                 match self.drive.get(&id).await? {
@@ -241,14 +241,16 @@ impl Files for GdriveFiles {
 
     async fn rename(&self, from: &str, to: &str) -> Result<Option<Stat>> {
         let _claim = self.drive.claims.own(&[from, to]).await;
-        let Some(item) = self.drive.resolve(from).await?.filter(Item::is_file) else { return Ok(None) };
+        let Some(item) = self.drive.resolve(from).await?.filter(DriveFile::is_file) else { return Ok(None) };
         let call = self
             .drive
             .client
             .file(Method::PATCH, &item.id)
             .query("fields", FIELDS)
             .json(&json!({ "name": split(to).1 }));
-        let Some(renamed) = drive::found(call.read::<Item>(Again::Harmless).await?)? else { return Ok(None) };
+        let Some(renamed) = drive::found(call.read::<DriveFile>(Again::Harmless).await?)? else {
+            return Ok(None);
+        };
         self.drive.ids.forget(from);
         self.drive.ids.learn(to, &renamed.id, false);
         Ok(Some(renamed.stat()))
@@ -257,7 +259,7 @@ impl Files for GdriveFiles {
     async fn remove(&self, path: &str) -> Result<bool> {
         let _claim = self.drive.claims.own(&[path]).await;
         let (folder, name) = split(path);
-        let Some(item) = self.drive.resolve(path).await?.filter(Item::is_file) else { return Ok(false) };
+        let Some(item) = self.drive.resolve(path).await?.filter(DriveFile::is_file) else { return Ok(false) };
         if let Some(parent) = self.drive.folder(folder).await? {
             for hidden in self.hidden(&parent, name, &item).await? {
                 self.drive.remove(&hidden.id, self.drive.trash).await?;
@@ -273,7 +275,7 @@ impl Files for GdriveFiles {
         let Some(_claim) = self.drive.claims.try_own(path).await else { return Ok(false) };
         match self.drive.resolve(path).await? {
             None => return Ok(true),
-            Some(item) if item.kind() != Kind::Folder => return Ok(false),
+            Some(item) if item.kind() != EntryKind::Folder => return Ok(false),
             Some(item) => {
                 if self.drive.ids.has_fresh_below(path) {
                     return Ok(false);
@@ -371,7 +373,7 @@ impl Files for GdriveFiles {
         let mut pages = Pages::of("looking for what a killed process left");
         loop {
             let page = self.drive.page_of(&folder, token.as_deref()).await?;
-            let left: Vec<&Item> =
+            let left: Vec<&DriveFile> =
                 page.files.iter().filter(|item| item.is_file() && item.name.starts_with(instance)).collect();
             futures_util::stream::iter(left.into_iter().map(Ok))
                 .try_for_each_concurrent(4, |item| async move { self.drive.remove(&item.id, false).await })

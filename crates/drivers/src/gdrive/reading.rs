@@ -139,7 +139,7 @@ async fn ask(drive: Arc<Drive>, id: String, stat: Stat) -> Result<()> {
             .client
             .file(Method::GET, &id)
             .query("fields", super::item::FIELDS)
-            .read::<super::item::Item>(Again::Harmless)
+            .read::<super::item::DriveFile>(Again::Harmless)
             .await?,
     )? {
         Some(item) if item.stat().is_same(&stat) => Ok(()),

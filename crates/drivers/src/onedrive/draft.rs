@@ -2,7 +2,7 @@
 
 use super::{
     drive::{Drive, Look, Made, split},
-    item::Item,
+    item::DriveItem,
     upload::Session,
 };
 use crate::{
@@ -33,18 +33,18 @@ pub(super) struct OnedriveDraft {
     name: String,
     size: Option<u64>,
     written: u64,
-    state: State,
+    state: DraftState,
     /// The file to remove if this draft is not published.
     id: Option<String>,
 }
 
-enum State {
+enum DraftState {
     /// A few bytes, which were not sent to OneDrive yet.
     Gathering(Gathered),
     Session(Session),
     /// A body of unknown length, on local disk: a session needs the length before the first byte.
     Spooled(File),
-    Stored(Box<Item>),
+    Stored(Box<DriveItem>),
     Failed,
 }
 
@@ -55,32 +55,32 @@ impl OnedriveDraft {
             name: name.0.clone(),
             size,
             written: 0,
-            state: State::Gathering(Gathered::default()),
+            state: DraftState::Gathering(Gathered::default()),
             id: None,
         }
     }
 
     /// Returns a draft of a file that OneDrive has created.
-    pub(super) fn stored(drive: Arc<Drive>, name: &DraftName, item: Item) -> Self {
+    pub(super) fn stored(drive: Arc<Drive>, name: &DraftName, item: DriveItem) -> Self {
         let id = Some(item.id.clone());
         Self {
             drive,
             name: name.0.clone(),
             size: None,
             written: item.stat().size,
-            state: State::Stored(Box::new(item)),
+            state: DraftState::Stored(Box::new(item)),
             id,
         }
     }
 
-    async fn put(&self, bytes: Bytes) -> Result<Item> {
+    async fn put(&self, bytes: Bytes) -> Result<DriveItem> {
         let folder = self.drive.own_folder().await?;
         let call = self
             .drive
             .child(Method::PUT, &folder, &self.name, "/content")
             .query("@microsoft.graph.conflictBehavior", "replace");
         let call = call.header("content-type", "application/octet-stream").body(Outgoing::full(bytes));
-        Ok(call.read::<Item>(Again::Harmless).await??)
+        Ok(call.read::<DriveItem>(Again::Harmless).await??)
     }
 
     async fn session(&self, size: u64) -> Result<Session> {
@@ -91,25 +91,25 @@ impl OnedriveDraft {
     /// Writes bytes that are too many to be held in memory.
     async fn pass(&mut self, bytes: Vec<Bytes>) -> Result<()> {
         let passed = match &mut self.state {
-            State::Session(session) => session.write(bytes).await,
-            State::Spooled(file) => spool(file, bytes).await,
+            DraftState::Session(session) => session.write(bytes).await,
+            DraftState::Spooled(file) => spool(file, bytes).await,
             _ => Err(failed()),
         };
         if passed.is_err()
-            && let State::Session(session) = std::mem::replace(&mut self.state, State::Failed)
+            && let DraftState::Session(session) = std::mem::replace(&mut self.state, DraftState::Failed)
         {
             session.cancel().await;
         }
         passed
     }
 
-    async fn end(&mut self) -> Result<Item> {
-        let mut session = match std::mem::replace(&mut self.state, State::Failed) {
-            State::Stored(item) => return Ok(*item),
-            State::Failed => return Err(failed()),
-            State::Gathering(gathered) => return self.put(gathered.concat()).await,
-            State::Session(session) => session,
-            State::Spooled(file) => {
+    async fn end(&mut self) -> Result<DriveItem> {
+        let mut session = match std::mem::replace(&mut self.state, DraftState::Failed) {
+            DraftState::Stored(item) => return Ok(*item),
+            DraftState::Failed => return Err(failed()),
+            DraftState::Gathering(gathered) => return self.put(gathered.concat()).await,
+            DraftState::Session(session) => session,
+            DraftState::Spooled(file) => {
                 let mut session = self.session(self.written).await?;
                 match unspool(file, &mut session).await {
                     Ok(()) => session,
@@ -133,30 +133,30 @@ impl OnedriveDraft {
         }
     }
 
-    async fn make_it(&mut self, path: &str, absent: bool) -> Result<Outcome> {
-        let State::Stored(draft) = &self.state else { return Err(failed()) };
+    async fn make_it(&mut self, path: &str, absent: bool) -> Result<MoveOutcome> {
+        let DraftState::Stored(draft) = &self.state else { return Err(failed()) };
         let (folder, name) = split(path);
         let Some(whole) = self.drive.whole(path).await? else { return Err(super::drive::too_long()) };
         for _ in 0..ROUNDS {
             let parent = match self.drive.make(folder).await? {
                 Made::Folder(id) => id,
-                Made::Obstructed => return Ok(Outcome::Obstructed),
-                Made::Spelled => return Ok(Outcome::Spelled),
+                Made::Obstructed => return Ok(MoveOutcome::Obstructed),
+                Made::Spelled => return Ok(MoveOutcome::Spelled),
             };
             // `replace` is never used where a folder could be: the content of a folder must not depend on it.
             let replaces = match self.drive.look(path).await? {
                 Look::Nothing => false,
-                Look::Spelled => return Ok(Outcome::Spelled),
-                Look::Item(item) if !item.is_file() => return Ok(Outcome::IsFolder),
-                Look::Item(_) if absent => return Ok(Outcome::Exists),
-                Look::Item(_) => true,
+                Look::Spelled => return Ok(MoveOutcome::Spelled),
+                Look::DriveItem(item) if !item.is_file() => return Ok(MoveOutcome::IsFolder),
+                Look::DriveItem(_) if absent => return Ok(MoveOutcome::Exists),
+                Look::DriveItem(_) => true,
             };
             let behaviour = if replaces { "replace" } else { "fail" };
             let moved = match self.drive.relocate(&draft.id, Some(&parent), name, behaviour).await {
                 Ok(Ok(item)) => item,
                 Ok(Err(refusal)) if refusal.is_conflict() && replaces => {
                     match self.copy_over(draft, &parent, path).await? {
-                        Some(stat) => return Ok(Outcome::Copied(stat)),
+                        Some(stat) => return Ok(MoveOutcome::Copied(stat)),
                         None => continue,
                     }
                 }
@@ -176,14 +176,14 @@ impl OnedriveDraft {
                 self.drive.forget_along(folder);
                 continue;
             }
-            return Ok(Outcome::Moved(moved.stat()));
+            return Ok(MoveOutcome::Moved(moved.stat()));
         }
         Err(StoreError::new(StoreErrorKind::Busy, "others change this folder all the time"))
     }
 
     /// Publishes by a copy that the service makes in place of the file, on drives whose moves cannot replace
     /// a file.
-    async fn copy_over(&self, draft: &Item, parent: &str, path: &str) -> Result<Option<Stat>> {
+    async fn copy_over(&self, draft: &DriveItem, parent: &str, path: &str) -> Result<Option<Stat>> {
         match self.drive.copy(draft, parent, split(path).1, "replace").await? {
             Ok(()) => {}
             Err(refusal) if refusal.is_not_found() => {
@@ -197,14 +197,14 @@ impl OnedriveDraft {
             }
         }
         let made = self.drive.file(path).await?.map(|item| item.stat());
-        let strange = || {
+        let unexpected = || {
             StoreError::new(StoreErrorKind::Unavailable, "a file that was copied into its place is not there")
         };
-        made.filter(|stat| stat.size == draft.stat().size).ok_or_else(strange).map(Some)
+        made.filter(|stat| stat.size == draft.stat().size).ok_or_else(unexpected).map(Some)
     }
 }
 
-enum Outcome {
+enum MoveOutcome {
     Moved(Stat),
     /// The file was published as a copy, and the draft still exists.
     Copied(Stat),
@@ -258,15 +258,15 @@ async fn unspool(mut file: File, session: &mut Session) -> Result<()> {
 impl Draft for OnedriveDraft {
     async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
         self.written += bytes.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
-        if let State::Gathering(gathered) = &mut self.state {
+        if let DraftState::Gathering(gathered) = &mut self.state {
             if gathered.push(bytes) {
                 return Ok(());
             }
             let pieces = std::mem::take(gathered).into_pieces();
-            self.state = State::Failed;
+            self.state = DraftState::Failed;
             self.state = match self.size {
-                Some(size) => State::Session(self.session(size).await?),
-                None => State::Spooled(unnamed(&self.drive, &self.name).await?),
+                Some(size) => DraftState::Session(self.session(size).await?),
+                None => DraftState::Spooled(unnamed(&self.drive, &self.name).await?),
             };
             return self.pass(pieces).await;
         }
@@ -283,7 +283,7 @@ impl Draft for OnedriveDraft {
                 "OneDrive kept only a part of the file",
             ));
         }
-        self.state = State::Stored(Box::new(item));
+        self.state = DraftState::Stored(Box::new(item));
         // Moving the file may change its time, so no time is reported.
         Ok(Some(Stat { modified: None, ..stat }))
     }
@@ -294,18 +294,18 @@ impl Draft for OnedriveDraft {
         let publishing = async move {
             let _claim = self.drive.claims.own(&[&path]).await;
             Ok(match self.make_it(&path, absent).await? {
-                Outcome::Moved(stat) => {
+                MoveOutcome::Moved(stat) => {
                     self.id = None;
                     Published::As(stat)
                 }
-                Outcome::Copied(stat) => {
+                MoveOutcome::Copied(stat) => {
                     self.discard().await;
                     Published::As(stat)
                 }
-                Outcome::IsFolder => Published::IsFolder(self as Box<dyn Draft>),
-                Outcome::Obstructed => Published::Obstructed(self),
-                Outcome::Exists => Published::Exists(self),
-                Outcome::Spelled => Published::Spelled(self),
+                MoveOutcome::IsFolder => Published::IsFolder(self as Box<dyn Draft>),
+                MoveOutcome::Obstructed => Published::Obstructed(self),
+                MoveOutcome::Exists => Published::Exists(self),
+                MoveOutcome::Spelled => Published::Spelled(self),
             })
         };
         let given_up =
@@ -314,16 +314,16 @@ impl Draft for OnedriveDraft {
     }
 
     async fn discard(mut self: Box<Self>) {
-        let state = std::mem::replace(&mut self.state, State::Failed);
+        let state = std::mem::replace(&mut self.state, DraftState::Failed);
         clear(&self.drive, self.id.take(), state).await;
     }
 }
 
 impl Drop for OnedriveDraft {
     fn drop(&mut self) {
-        let state = std::mem::replace(&mut self.state, State::Failed);
+        let state = std::mem::replace(&mut self.state, DraftState::Failed);
         let id = self.id.take();
-        if id.is_none() && !matches!(state, State::Session(_)) {
+        if id.is_none() && !matches!(state, DraftState::Session(_)) {
             return;
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -334,8 +334,8 @@ impl Drop for OnedriveDraft {
 }
 
 /// Removes the draft. If that fails, the next start removes it. Sessions expire by themselves.
-async fn clear(drive: &Drive, id: Option<String>, state: State) {
-    if let State::Session(session) = state {
+async fn clear(drive: &Drive, id: Option<String>, state: DraftState) {
+    if let DraftState::Session(session) = state {
         session.cancel().await;
     }
     if let Some(id) = id

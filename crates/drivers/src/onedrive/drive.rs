@@ -5,7 +5,7 @@
 //! the requested one.
 
 use super::{
-    item::{FIELDS, Item},
+    item::{DriveItem, FIELDS},
     refusal::Refusal,
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
         claims::Claims,
         codec::join,
         oauth::{Api, Call},
-        tree::files::Kind,
+        tree::files::EntryKind,
         wire::{self, Again, Reply},
     },
     store::{
@@ -68,7 +68,7 @@ pub(super) enum Look {
     Nothing,
     /// The entry, or a folder above it, has another spelling.
     Spelled,
-    Item(Box<Item>),
+    DriveItem(Box<DriveItem>),
 }
 
 /// The result of creating folders.
@@ -82,9 +82,9 @@ pub(super) enum Made {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Page {
+pub(super) struct ItemsPage {
     #[serde(default)]
-    pub(super) value: Vec<Item>,
+    pub(super) value: Vec<DriveItem>,
     #[serde(rename = "@odata.nextLink")]
     pub(super) next: Option<String>,
 }
@@ -134,19 +134,20 @@ impl Drive {
         let found = self.found.get_or_try_init(|| async {
             let is_file =
                 || StoreError::new(StoreErrorKind::InvalidRequest, "the root of this backend is a file");
-            let top = found(self.at(Method::GET, "", "").read::<Item>(Again::Harmless).await?)?;
+            let top = found(self.at(Method::GET, "", "").read::<DriveItem>(Again::Harmless).await?)?;
             let missing =
                 || StoreError::new(StoreErrorKind::Unavailable, "the drive of this backend is not there");
             let mut root = Root { id: top.ok_or_else(missing)?.id, path: String::new() };
             for name in self.root.split('/').filter(|name| !name.is_empty()) {
                 let path = join(&root.path, name);
-                let mut item = found(self.at(Method::GET, &path, "").read::<Item>(Again::Harmless).await?)?;
+                let mut item =
+                    found(self.at(Method::GET, &path, "").read::<DriveItem>(Again::Harmless).await?)?;
                 if item.is_none() {
                     drop(self.make_child(&root.id, name).await?);
-                    item = found(self.at(Method::GET, &path, "").read::<Item>(Again::Harmless).await?)?;
+                    item = found(self.at(Method::GET, &path, "").read::<DriveItem>(Again::Harmless).await?)?;
                 }
                 let item = item.ok_or_else(missing)?;
-                if item.kind() != Kind::Folder {
+                if item.kind() != EntryKind::Folder {
                     return Err(is_file());
                 }
                 root = Root { path: join(&root.path, &item.name), id: item.id };
@@ -167,44 +168,44 @@ impl Drive {
 
     pub(super) async fn look(&self, path: &str) -> Result<Look> {
         let Some(whole) = self.whole(path).await? else { return Ok(Look::Nothing) };
-        Ok(match found(self.at(Method::GET, &whole, "").read::<Item>(Again::Harmless).await?)? {
+        Ok(match found(self.at(Method::GET, &whole, "").read::<DriveItem>(Again::Harmless).await?)? {
             None => Look::Nothing,
-            Some(item) if whole.is_empty() || item.is_at(&whole) => Look::Item(Box::new(item)),
+            Some(item) if whole.is_empty() || item.is_at(&whole) => Look::DriveItem(Box::new(item)),
             Some(_) => Look::Spelled,
         })
     }
 
-    pub(super) async fn file(&self, path: &str) -> Result<Option<Item>> {
+    pub(super) async fn file(&self, path: &str) -> Result<Option<DriveItem>> {
         match self.look(path).await? {
-            Look::Item(item) if item.is_file() => Ok(Some(*item)),
+            Look::DriveItem(item) if item.is_file() => Ok(Some(*item)),
             _ => Ok(None),
         }
     }
 
-    pub(super) async fn get(&self, id: &str) -> Result<Option<Item>> {
-        found(self.item(Method::GET, id, "").read::<Item>(Again::Harmless).await?)
+    pub(super) async fn get(&self, id: &str) -> Result<Option<DriveItem>> {
+        found(self.item(Method::GET, id, "").read::<DriveItem>(Again::Harmless).await?)
     }
 
     /// Returns a page of a folder's entries; `next` is what the page before named.
-    pub(super) async fn page(&self, folder: &str, next: Option<&str>) -> Result<Page> {
+    pub(super) async fn page(&self, folder: &str, next: Option<&str>) -> Result<ItemsPage> {
         let Some(whole) = self.whole(folder).await? else {
-            return Ok(Page { value: Vec::new(), next: None });
+            return Ok(ItemsPage { value: Vec::new(), next: None });
         };
         let call = match next {
             None => self.at(Method::GET, &whole, "/children").query("$top", PAGE).query("$select", FIELDS),
             Some(next) => {
                 let uri = next.parse::<http::Uri>().ok();
                 let target = uri.as_ref().and_then(|uri| Some(uri.path_and_query()?.as_str()));
-                let strange = || {
+                let unexpected = || {
                     StoreError::new(StoreErrorKind::Internal, "OneDrive does not say where a listing goes on")
                 };
-                self.api.named(Method::GET, target.ok_or_else(strange)?)
+                self.api.named(Method::GET, target.ok_or_else(unexpected)?)
             }
         };
-        let mut page = found(call.read::<Page>(Again::Harmless).await?)?
-            .unwrap_or(Page { value: Vec::new(), next: None });
+        let mut page = found(call.read::<ItemsPage>(Again::Harmless).await?)?
+            .unwrap_or(ItemsPage { value: Vec::new(), next: None });
         if page.value.first().is_some_and(|item| !item.is_in(&whole)) {
-            page = Page { value: Vec::new(), next: None };
+            page = ItemsPage { value: Vec::new(), next: None };
         }
         Ok(page)
     }
@@ -253,14 +254,14 @@ impl Drive {
             let mut look = self.look(&at).await?;
             if let Look::Nothing = look {
                 if let Some(made) = self.make_child(&id, names[depth - 1]).await? {
-                    look = Look::Item(Box::new(made));
+                    look = Look::DriveItem(Box::new(made));
                 } else {
                     look = self.look(&at).await?;
                 }
             }
             id = match look {
-                Look::Item(item) if item.kind() == Kind::Folder => item.id,
-                Look::Item(_) => return Ok(Made::Obstructed),
+                Look::DriveItem(item) if item.kind() == EntryKind::Folder => item.id,
+                Look::DriveItem(_) => return Ok(Made::Obstructed),
                 Look::Spelled => return Ok(Made::Spelled),
                 Look::Nothing => {
                     self.forget_along(&at);
@@ -276,9 +277,13 @@ impl Drive {
     }
 
     /// Creates a folder in another one. `None`: the name is taken, or the parent does not exist any more.
-    async fn make_child(&self, parent: &str, name: &str) -> Result<Option<Item>> {
+    async fn make_child(&self, parent: &str, name: &str) -> Result<Option<DriveItem>> {
         let folder = json!({ "name": name, "folder": {}, "@microsoft.graph.conflictBehavior": "fail" });
-        match self.item(Method::POST, parent, "/children").json(&folder).read::<Item>(Again::Harmless).await?
+        match self
+            .item(Method::POST, parent, "/children")
+            .json(&folder)
+            .read::<DriveItem>(Again::Harmless)
+            .await?
         {
             Ok(item) => Ok(Some(item)),
             Err(refusal) if refusal.is_conflict() || refusal.is_not_found() => Ok(None),
@@ -315,13 +320,13 @@ impl Drive {
             .item(Method::PATCH, id, "")
             .query("@microsoft.graph.conflictBehavior", behaviour)
             .json(&change);
-        call.read::<Item>(Again::Harmless).await
+        call.read::<DriveItem>(Again::Harmless).await
     }
 
     /// Copies an item and waits until the copy is complete. `Err`: the reason for a refusal.
     pub(super) async fn copy(
         &self,
-        source: &Item,
+        source: &DriveItem,
         parent: &str,
         name: &str,
         behaviour: &str,
@@ -387,7 +392,7 @@ impl Drive {
     }
 }
 
-pub(super) type Answered = std::result::Result<Item, Refusal>;
+pub(super) type Answered = std::result::Result<DriveItem, Refusal>;
 
 /// Converts a refusal because the item does not exist into `None`.
 pub(super) fn found<T>(answer: std::result::Result<T, Refusal>) -> Result<Option<T>> {

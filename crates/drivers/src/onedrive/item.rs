@@ -1,7 +1,7 @@
 //! A file or folder as Microsoft Graph reports it (`driveItem`).
 
 use crate::{
-    backend::tree::files::{Kind, Stat},
+    backend::tree::files::{EntryKind, Stat},
     model::Timestamp,
 };
 use percent_encoding::percent_decode_str;
@@ -13,7 +13,7 @@ pub(super) const FIELDS: &str =
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Item {
+pub(super) struct DriveItem {
     pub(super) id: String,
     #[serde(default)]
     pub(super) name: String,
@@ -60,23 +60,23 @@ pub(super) struct Parent {
     path: Option<String>,
 }
 
-impl Item {
-    pub(super) fn kind(&self) -> Kind {
+impl DriveItem {
+    pub(super) fn kind(&self) -> EntryKind {
         match self {
-            Self { remote_item: Some(_), .. } | Self { package: Some(_), .. } => Kind::Other,
-            Self { folder: Some(_), .. } | Self { root: Some(_), .. } => Kind::Folder,
-            Self { file: Some(_), .. } => Kind::File,
-            _ => Kind::Other,
+            Self { remote_item: Some(_), .. } | Self { package: Some(_), .. } => EntryKind::Other,
+            Self { folder: Some(_), .. } | Self { root: Some(_), .. } => EntryKind::Folder,
+            Self { file: Some(_), .. } => EntryKind::File,
+            _ => EntryKind::Other,
         }
     }
 
     pub(super) fn is_file(&self) -> bool {
-        self.kind() == Kind::File
+        self.kind() == EntryKind::File
     }
 
     pub(super) fn stat(&self) -> Stat {
         let kind = self.kind();
-        if kind == Kind::Folder {
+        if kind == EntryKind::Folder {
             return Stat { kind, size: 0, modified: None, tag: None, md5: None };
         }
         let modified = self.last_modified_date_time.as_deref().and_then(Timestamp::parse_iso8601);
@@ -113,7 +113,7 @@ impl Item {
 mod tests {
     use super::*;
 
-    fn item(json: &str) -> Item {
+    fn item(json: &str) -> DriveItem {
         serde_json::from_str(json).expect("an item")
     }
 
@@ -125,7 +125,7 @@ mod tests {
             "parentReference":{"driveId":"b!x","path":"/drives/b!x/root:/d%20e/%23"}}"#,
         );
         let stat = file.stat();
-        assert_eq!((stat.kind, stat.size, stat.tag.as_deref()), (Kind::File, 3, Some("\"c:{1},1\"")));
+        assert_eq!((stat.kind, stat.size, stat.tag.as_deref()), (EntryKind::File, 3, Some("\"c:{1},1\"")));
         assert_eq!(stat.modified.map(Timestamp::millis), Some(1_714_558_830_000));
         assert!(
             file.is_at("d e/#/a b")
@@ -135,14 +135,14 @@ mod tests {
         );
         assert_eq!(
             item(r#"{"id":"1","name":"n","package":{"type":"oneNote"},"folder":{}}"#).kind(),
-            Kind::Other
+            EntryKind::Other
         );
         assert_eq!(
             item(
                 r#"{"id":"1","name":"n","folder":{"childCount":1},"parentReference":{"path":"/drive/root:"}}"#
             )
             .kind(),
-            Kind::Folder
+            EntryKind::Folder
         );
         assert!(item(r#"{"id":"1","name":"n","parentReference":{"path":"/drive/root:"}}"#).is_at("n"));
     }

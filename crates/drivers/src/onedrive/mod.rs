@@ -39,7 +39,7 @@ use crate::backend::{
     codec::{Names, join},
     oauth::{Api, Authority, Grant, Tokens},
     pages::Pages,
-    tree::files::{Draft, DraftName, Entry, Files, Kind, OWN, Opened, Service, Stat},
+    tree::files::{Draft, DraftName, Entry, EntryKind, Files, OWN, Opened, Service, Stat},
     wire::{Wire, WireSettings},
 };
 use crate::{
@@ -132,7 +132,7 @@ impl Files for OnedriveFiles {
 
     async fn stat(&self, path: &str) -> Result<Option<Stat>> {
         Ok(match self.drive.look(path).await? {
-            Look::Item(item) => Some(item.stat()),
+            Look::DriveItem(item) => Some(item.stat()),
             Look::Nothing | Look::Spelled => None,
         })
     }
@@ -209,8 +209,8 @@ impl Files for OnedriveFiles {
         let Some(_claim) = self.drive.claims.try_own(path).await else { return Ok(false) };
         let item = match self.drive.look(path).await? {
             Look::Nothing | Look::Spelled => return Ok(true),
-            Look::Item(item) if item.kind() != Kind::Folder => return Ok(false),
-            Look::Item(item) => item,
+            Look::DriveItem(item) if item.kind() != EntryKind::Folder => return Ok(false),
+            Look::DriveItem(item) => item,
         };
         if !self.drive.page(path, None).await?.value.is_empty() {
             return Ok(false);

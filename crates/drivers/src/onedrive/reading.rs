@@ -3,7 +3,7 @@
 //! For a long file this request is also made before the first byte is passed on: OneDrive selects the bytes
 //! when its reply begins, and until then the file may be replaced.
 
-use super::{drive::Drive, hash::QuickXor, item::Item};
+use super::{drive::Drive, hash::QuickXor, item::DriveItem};
 use crate::{
     backend::{
         tree::files::{Opened, Stat, changed},
@@ -31,14 +31,14 @@ const HELD: u64 = 256 << 10;
 #[derive(Debug)]
 pub(super) struct OnedriveOpened {
     drive: Arc<Drive>,
-    item: Item,
+    item: DriveItem,
     stat: Stat,
     /// The span that was requested when the file was opened, and the reply.
     ahead: Option<(Span, Reply)>,
 }
 
 impl OnedriveOpened {
-    pub(super) async fn new(drive: Arc<Drive>, item: Item, ahead: Option<Span>) -> Self {
+    pub(super) async fn new(drive: Arc<Drive>, item: DriveItem, ahead: Option<Span>) -> Self {
         let stat = item.stat();
         let span = ahead
             .map(|span| Span { start: span.start, end: span.end.min(stat.size) })
@@ -73,9 +73,13 @@ impl Opened for OnedriveOpened {
         let reopened = Arc::new(AtomicBool::new(false));
         let check: Box<dyn Verdict> = match item.quick_xor().filter(|_| span == Span::whole(stat.size)) {
             Some(hash) => Box::new(Hashed { hash: QuickXor::default(), expected: hash.to_owned() }),
-            None => {
-                Box::new(Asked::new(drive.clone(), item.id.clone(), stat.clone(), reopened.clone(), is_long))
-            }
+            None => Box::new(CheckedRead::new(
+                drive.clone(),
+                item.id.clone(),
+                stat.clone(),
+                reopened.clone(),
+                is_long,
+            )),
         };
         let attempts = drive.api.attempts();
         let reopen = move |read: u64| {
@@ -99,12 +103,12 @@ async fn held(body: ByteStream) -> Result<ByteStream> {
 }
 
 /// Returns the item if its bytes are unchanged.
-async fn same(drive: &Drive, id: &str, stat: &Stat) -> Result<Item> {
+async fn same(drive: &Drive, id: &str, stat: &Stat) -> Result<DriveItem> {
     drive.get(id).await?.filter(|item| item.stat().is_same(stat)).ok_or_else(changed)
 }
 
 /// Requests `span`, which is not empty. The reply begins with its first byte.
-async fn part(drive: &Drive, item: &Item, span: Span) -> Result<Reply> {
+async fn part(drive: &Drive, item: &DriveItem, span: Span) -> Result<Reply> {
     let address = match &item.download_url {
         Some(address) => address.clone(),
         None => {
@@ -155,7 +159,7 @@ impl Verdict for Hashed {
     }
 }
 
-struct Asked {
+struct CheckedRead {
     drive: Arc<Drive>,
     id: String,
     stat: Stat,
@@ -165,7 +169,7 @@ struct Asked {
     reopened: Arc<AtomicBool>,
 }
 
-impl Asked {
+impl CheckedRead {
     fn new(drive: Arc<Drive>, id: String, stat: Stat, reopened: Arc<AtomicBool>, was_asked: bool) -> Self {
         let question = (drive.clone(), id.clone(), stat.clone());
         let ask = async move { same(&question.0, &question.1, &question.2).await.map(drop) };
@@ -173,14 +177,14 @@ impl Asked {
     }
 }
 
-impl Drop for Asked {
+impl Drop for CheckedRead {
     fn drop(&mut self) {
         self.asked.as_ref().inspect(|asked| asked.abort());
     }
 }
 
 #[async_trait]
-impl Verdict for Asked {
+impl Verdict for CheckedRead {
     fn saw(&mut self, _bytes: &[u8]) {}
 
     async fn give(mut self: Box<Self>) -> Result<()> {

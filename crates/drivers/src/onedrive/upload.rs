@@ -1,6 +1,6 @@
 //! Upload sessions: ranges are sent one after the other, each until it succeeds or the attempts are used up.
 
-use super::{drive::Drive, item::Item, refusal::Refusal};
+use super::{drive::Drive, item::DriveItem, refusal::Refusal};
 use crate::{
     backend::{
         oauth::{Refusal as _, parse},
@@ -74,7 +74,7 @@ impl Session {
 
     /// Ends the session and returns the file. `None`: the file exists, but the reply that describes it was
     /// lost.
-    pub(super) async fn finish(&mut self) -> Result<Option<Item>> {
+    pub(super) async fn finish(&mut self) -> Result<Option<DriveItem>> {
         let rest: Bytes = std::mem::take(&mut self.pieces).concat().into();
         self.held = 0;
         if self.offset + rest.len() as u64 != self.size {
@@ -83,7 +83,7 @@ impl Session {
         self.put(rest).await
     }
 
-    async fn put(&mut self, mut range: Bytes) -> Result<Option<Item>> {
+    async fn put(&mut self, mut range: Bytes) -> Result<Option<DriveItem>> {
         let attempts = self.drive.api.attempts();
         for attempt in 1.. {
             let end = self.offset + range.len() as u64;
@@ -93,7 +93,7 @@ impl Session {
                 call.header("content-type", "application/octet-stream").body(Outgoing::full(range.clone()));
             let failure: StoreError = match call.send(Again::OnlyIfRefused).await {
                 Ok(Ok(reply)) if matches!(reply.status, StatusCode::OK | StatusCode::CREATED) => {
-                    return parse::<Item, Refusal>(&reply.bytes(64 << 10).await?).map(Some);
+                    return parse::<DriveItem, Refusal>(&reply.bytes(64 << 10).await?).map(Some);
                 }
                 Ok(Ok(reply)) => {
                     let progress: Progress = parse::<_, Refusal>(&reply.bytes(64 << 10).await?)?;

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     backend::{
         codec::join,
-        tree::files::{Draft, DraftName, Kind, OWN, Published, Stat},
+        tree::files::{Draft, DraftName, EntryKind, OWN, Published, Stat},
     },
     store::{
         Result,
@@ -30,7 +30,7 @@ pub(super) struct OpenDalDraft {
     pub(super) file: Arc<Spooled>,
 }
 
-enum Placed {
+enum MoveOutcome {
     There(Stat),
     IsFolder,
     Obstructed,
@@ -46,18 +46,18 @@ pub(super) fn drafts() -> String {
 }
 
 impl OpenDalDraft {
-    async fn place(&self, path: &str, absent: bool) -> Result<Placed> {
+    async fn place(&self, path: &str, absent: bool) -> Result<MoveOutcome> {
         let remote = &*self.remote;
         remote.check(path)?;
         let _gate = remote.gate.read().await;
         let _lock = remote.locks.lock(&path.to_owned()).await;
         match remote.look(path).await? {
-            Some(stat) if stat.kind == Kind::Folder => return Ok(Placed::IsFolder),
-            Some(_) if absent => return Ok(Placed::Exists),
+            Some(stat) if stat.kind == EntryKind::Folder => return Ok(MoveOutcome::IsFolder),
+            Some(_) if absent => return Ok(MoveOutcome::Exists),
             Some(_) => {}
             // Flat storage would accept the file and then have both, `a` and `a/b`.
             None if remote.service.is_flat() && remote.obstacle(path).await? => {
-                return Ok(Placed::Obstructed);
+                return Ok(MoveOutcome::Obstructed);
             }
             None => {}
         }
@@ -65,7 +65,7 @@ impl OpenDalDraft {
             Ok(()) => Ok(()),
             // Services report in many ways that a folder in the path is missing or is a file.
             Err(_) if !remote.service.is_flat() && remote.obstacle(path).await? => {
-                return Ok(Placed::Obstructed);
+                return Ok(MoveOutcome::Obstructed);
             }
             Err(error) if !remote.service.is_flat() && remote.look(parent(path)).await?.is_none() => {
                 remote.make_folder(parent(path)).await?;
@@ -75,9 +75,9 @@ impl OpenDalDraft {
         };
         put?;
         match remote.look(path).await? {
-            Some(stat) if stat.kind == Kind::File && stat.size == self.file.size() => {
+            Some(stat) if stat.kind == EntryKind::File && stat.size == self.file.size() => {
                 remote.known_folders.cleared(parent(path), Instant::now());
-                Ok(Placed::There(stat))
+                Ok(MoveOutcome::There(stat))
             }
             // Another program replaced the file at once, or the service stored other bytes than it received.
             _ => Err(StoreError::new(
@@ -139,10 +139,10 @@ impl Draft for OpenDalDraft {
 
     async fn publish(self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
         Ok(match self.place(path, absent).await? {
-            Placed::There(stat) => Published::As(stat),
-            Placed::IsFolder => Published::IsFolder(self),
-            Placed::Obstructed => Published::Obstructed(self),
-            Placed::Exists => Published::Exists(self),
+            MoveOutcome::There(stat) => Published::As(stat),
+            MoveOutcome::IsFolder => Published::IsFolder(self),
+            MoveOutcome::Obstructed => Published::Obstructed(self),
+            MoveOutcome::Exists => Published::Exists(self),
         })
     }
 

@@ -2,7 +2,7 @@
 //! and headers, and those contain secrets. The storage's own message is passed on, after known secrets were
 //! removed.
 
-use super::transport::Seen;
+use super::transport::LastReply;
 use crate::{
     model::Secret,
     store::error::{StoreError, StoreErrorKind},
@@ -42,7 +42,7 @@ impl Failure {
         Self { kind, text: text.into(), is_refused: false, is_unauthorised: false, is_forbidden: false }
     }
 
-    pub(super) fn of(error: &Error, seen: &Seen, secrets: &[Secret]) -> Self {
+    pub(super) fn of(error: &Error, seen: &LastReply, secrets: &[Secret]) -> Self {
         let status = seen
             .status
             .filter(|status| status.is_client_error() || status.is_server_error())
@@ -116,8 +116,12 @@ mod tests {
     use super::*;
     use http::StatusCode;
 
-    fn seen(status: u16, excerpt: &str) -> Seen {
-        Seen { status: StatusCode::from_u16(status).ok(), excerpt: excerpt.to_owned(), ..Seen::default() }
+    fn seen(status: u16, excerpt: &str) -> LastReply {
+        LastReply {
+            status: StatusCode::from_u16(status).ok(),
+            excerpt: excerpt.to_owned(),
+            ..LastReply::default()
+        }
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Mend {
     }
 
     /// Returns the tag in the headers of a download.
-    pub(super) fn told(self, headers: &HeaderMap) -> Option<String> {
+    pub(super) fn reported_tag(self, headers: &HeaderMap) -> Option<String> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         match self {
             Self::B2 => Some(b2_tag(text("x-bz-content-sha1").unwrap_or_default(), text("x-bz-file-id")?)),
@@ -165,7 +165,7 @@ mod tests {
                     |(name, value)| (http::HeaderName::from_static(name), value.parse().expect("a value")),
                 ))
             };
-        assert_eq!(Mend::B2.told(&headers(sha1)).as_deref(), Some(sha1));
-        assert_eq!(Mend::B2.told(&headers("none")).as_deref(), Some("j"));
+        assert_eq!(Mend::B2.reported_tag(&headers(sha1)).as_deref(), Some(sha1));
+        assert_eq!(Mend::B2.reported_tag(&headers("none")).as_deref(), Some("j"));
     }
 }

@@ -39,7 +39,7 @@ pub use services::{Evidence, Service, ServiceOption, service, services};
 use crate::backend::{
     Traffic, WireSettings,
     codec::join,
-    tree::files::{self, Draft, DraftName, Entry, Files, Kind, Opened, Stat},
+    tree::files::{self, Draft, DraftName, Entry, EntryKind, Files, Opened, Stat},
 };
 use crate::{
     model::{Endpoint, Secret, Span},
@@ -160,7 +160,7 @@ impl Files for OpenDalFiles {
         let (first, second) = if from < to { (from, to) } else { (to, from) };
         let _first = remote.locks.lock(&first.to_owned()).await;
         let _second = remote.locks.lock(&second.to_owned()).await;
-        let Some(stat) = remote.look(from).await?.filter(|stat| stat.kind == Kind::File) else {
+        let Some(stat) = remote.look(from).await?.filter(|stat| stat.kind == EntryKind::File) else {
             return Ok(None);
         };
         if remote.service.renaming == Renaming::Native {
@@ -177,7 +177,7 @@ impl Files for OpenDalFiles {
             return Ok(None);
         }
         match remote.look(to).await? {
-            Some(new) if new.kind == Kind::File && new.size == stat.size => {
+            Some(new) if new.kind == EntryKind::File && new.size == stat.size => {
                 remote.delete(from).await?;
                 Ok(Some(new))
             }
@@ -209,7 +209,7 @@ impl Files for OpenDalFiles {
             Removal::Empty => None,
         };
         let kind = remote.look(path).await?.map(|stat| stat.kind);
-        if kind != Some(Kind::Folder) {
+        if kind != Some(EntryKind::Folder) {
             return Ok(kind.is_none());
         }
         if !self.is_empty(path).await? {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     backend::{
-        tree::files::{Kind, Opened, Stat, changed},
+        tree::files::{EntryKind, Opened, Stat, changed},
         wire::pause,
     },
     model::Span,
@@ -38,12 +38,12 @@ const FAILURES: u32 = 4;
 const ROUNDS: usize = 8;
 
 pub(super) struct Reading {
-    source: Source,
+    source: CheckedFile,
     begun: Option<Begun>,
 }
 
 /// The file that was checked.
-struct Source {
+struct CheckedFile {
     remote: Arc<Remote>,
     path: String,
     stat: Stat,
@@ -56,18 +56,18 @@ struct Begun {
     span: Span,
     frames: Frames,
     /// Whether the reply confirmed that it is of the file that was checked.
-    is_told: bool,
+    is_tag_known: bool,
 }
 
 /// A file that is being read.
-struct Way {
-    source: Source,
+struct FileStream {
+    source: CheckedFile,
     frames: Option<Frames>,
     /// The bytes that have not been passed on yet.
     span: Span,
     failures: u32,
     /// Whether every reply so far confirmed that it is of this file.
-    is_told: bool,
+    is_tag_known: bool,
     /// The last piece, held back until the file was checked again.
     last: Option<Bytes>,
     is_over: bool,
@@ -86,16 +86,16 @@ impl Opened for Reading {
         let mut reading = self;
         let begun =
             reading.begun.take().filter(|begun| begun.span.start == span.start && begun.span.end >= span.end);
-        let Begun { frames, is_told, .. } = match begun {
+        let Begun { frames, is_tag_known, .. } = match begun {
             Some(begun) => begun,
             None => reading.source.begin(span).await?.ok_or_else(changed)?,
         };
-        let way = Way {
+        let way = FileStream {
             source: reading.source,
             frames: Some(frames),
             span,
             failures: 0,
-            is_told,
+            is_tag_known,
             last: None,
             is_over: false,
         };
@@ -109,13 +109,14 @@ impl Reading {
     /// Opens the file at a path, if there is one. The bytes of `ahead`, or all bytes, are requested at once.
     pub(super) async fn open(remote: &Arc<Remote>, path: &str, ahead: Option<Span>) -> Result<Option<Self>> {
         for _ in 0..ROUNDS {
-            let Some(stat) = remote.look_at_file(path).await?.filter(|stat| stat.kind == Kind::File) else {
+            let Some(stat) = remote.look_at_file(path).await?.filter(|stat| stat.kind == EntryKind::File)
+            else {
                 return Ok(None);
             };
             let whole = Span::whole(stat.size);
             let wanted =
                 ahead.map_or(whole, |ahead| Span { start: ahead.start, end: ahead.end.min(stat.size) });
-            let source = Source { remote: remote.clone(), path: path.to_owned(), stat };
+            let source = CheckedFile { remote: remote.clone(), path: path.to_owned(), stat };
             if wanted.start >= wanted.end {
                 return Ok(Some(Self { source, begun: None }));
             }
@@ -131,7 +132,7 @@ impl Reading {
     }
 }
 
-impl Source {
+impl CheckedFile {
     /// Requests these bytes, and waits for the beginning of the reply. `None`: the file was replaced or
     /// removed.
     async fn begin(&self, span: Span) -> Result<Option<Begun>> {
@@ -172,15 +173,15 @@ impl Source {
         }) else {
             return Ok(None);
         };
-        let (told, total) = {
+        let (reported_tag, total) = {
             let seen = transport.seen();
-            (remote.mend.told(&seen.headers), total(&seen.headers))
+            (remote.mend.reported_tag(&seen.headers), total(&seen.headers))
         };
         if total.is_some_and(|total| total != self.stat.size) {
             return Ok(None);
         }
-        let is_told = match (tag, told) {
-            (Some(tag), Some(told)) if tag == told => true,
+        let is_tag_known = match (tag, reported_tag) {
+            (Some(tag), Some(reported_tag)) if tag == reported_tag => true,
             (Some(_), Some(_)) => return Ok(None),
             _ => false,
         };
@@ -207,7 +208,7 @@ impl Source {
                 }
             }
         });
-        Ok(Some(Begun { span, frames: fenced.boxed(), is_told }))
+        Ok(Some(Begun { span, frames: fenced.boxed(), is_tag_known }))
     }
 }
 
@@ -220,13 +221,13 @@ fn gone() -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, "the file was replaced or removed while it was read")
 }
 
-impl Way {
+impl FileStream {
     async fn next(&mut self) -> Result<Option<Bytes>> {
         while !self.is_over {
             match self.piece().await {
                 Ok(None) => {
                     self.is_over = true;
-                    if !self.is_told {
+                    if !self.is_tag_known {
                         let now = self.source.remote.look(&self.source.path).await?;
                         if now.as_ref() != Some(&self.source.stat) {
                             return Err(gone());
@@ -235,7 +236,7 @@ impl Way {
                 }
                 Ok(Some(bytes)) => {
                     let before = self.last.replace(bytes);
-                    if self.is_told
+                    if self.is_tag_known
                         && let Some(bytes) = self.last.take()
                     {
                         return Ok(Some(bytes));
@@ -248,7 +249,7 @@ impl Way {
                     self.frames = None;
                     self.failures += 1;
                     // Two replies without a tag may be of two different files.
-                    if self.failures >= FAILURES || !error.is_temporary() || !self.is_told {
+                    if self.failures >= FAILURES || !error.is_temporary() || !self.is_tag_known {
                         self.is_over = true;
                         return Err(error);
                     }
@@ -267,7 +268,7 @@ impl Way {
         }
         if self.frames.is_none() {
             let begun = self.source.begin(self.span).await?.ok_or_else(gone)?;
-            (self.frames, self.is_told) = (Some(begun.frames), self.is_told && begun.is_told);
+            (self.frames, self.is_tag_known) = (Some(begun.frames), self.is_tag_known && begun.is_tag_known);
         }
         let Some(frames) = &mut self.frames else { return Ok(None) };
         let mut bytes = match frames.next().await {

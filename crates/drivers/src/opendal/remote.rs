@@ -22,7 +22,7 @@ use crate::{
     backend::{
         Traffic,
         locks::Locks,
-        tree::files::{Kind, Stat},
+        tree::files::{EntryKind, Stat},
         wire::{Wire, pause},
     },
     model::{Secret, Timestamp},
@@ -250,13 +250,15 @@ impl Remote {
     }
 
     pub(super) fn stat_of(&self, meta: &Metadata) -> Stat {
-        let kind = if meta.is_dir() { Kind::Folder } else { Kind::File };
+        let kind = if meta.is_dir() { EntryKind::Folder } else { EntryKind::File };
         let (tag, modified, md5) = self.mend.facts(meta);
         let floor = |time: Timestamp| {
             Timestamp::from_millis(time.millis().div_euclid(self.service.precision) * self.service.precision)
         };
         match kind {
-            Kind::File => Stat { kind, size: meta.content_length(), modified: modified.map(floor), tag, md5 },
+            EntryKind::File => {
+                Stat { kind, size: meta.content_length(), modified: modified.map(floor), tag, md5 }
+            }
             _ => Stat { kind, size: 0, modified: None, tag: None, md5: None },
         }
     }
@@ -279,7 +281,7 @@ impl Remote {
 
     /// Returns the entry at a path. On flat storage a file goes before a folder of the same name.
     pub(super) async fn look(&self, path: &str) -> Result<Option<Stat>> {
-        let folder = || Stat { kind: Kind::Folder, size: 0, modified: None, tag: None, md5: None };
+        let folder = || Stat { kind: EntryKind::Folder, size: 0, modified: None, tag: None, md5: None };
         if path.is_empty() {
             return Ok(Some(folder()));
         }
@@ -324,7 +326,7 @@ impl Remote {
             operator.stat(path).await
         });
         let stat = looked.await?.map(|meta| self.stat_of(&meta));
-        Ok(stat.filter(|stat| stat.kind == Kind::File || self.service.space == Space::FoldersByName))
+        Ok(stat.filter(|stat| stat.kind == EntryKind::File || self.service.space == Space::FoldersByName))
     }
 
     /// Returns the first one of the names that begin with a path. In the order of names, the path itself is
@@ -345,7 +347,7 @@ impl Remote {
     }
 
     pub(super) async fn is_file(&self, path: &str) -> Result<bool> {
-        Ok(self.look_at_file(path).await?.is_some_and(|stat| stat.kind == Kind::File))
+        Ok(self.look_at_file(path).await?.is_some_and(|stat| stat.kind == EntryKind::File))
     }
 
     /// Returns whether a prefix has anything below it, on flat storage.
@@ -370,7 +372,7 @@ impl Remote {
         if self.service.is_flat() {
             Ok(self.known_folders.is_clear(path, Instant::now()) || self.holds_something(path).await?)
         } else {
-            Ok(self.look(path).await?.is_some_and(|stat| stat.kind == Kind::Folder))
+            Ok(self.look(path).await?.is_some_and(|stat| stat.kind == EntryKind::Folder))
         }
     }
 

@@ -50,7 +50,7 @@ pub(super) struct Upload {
 
 /// The last reply.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct LastReply {
     /// The status of the last reply, if there was one.
     pub(super) status: Option<StatusCode>,
     /// The beginning of an error reply.
@@ -65,7 +65,7 @@ pub(super) struct Seen {
 pub(super) struct Transport {
     line: Arc<Line>,
     upload: Option<Upload>,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<LastReply>>,
 }
 
 impl Transport {
@@ -73,7 +73,7 @@ impl Transport {
         Self { line, upload, seen: Arc::default() }
     }
 
-    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+    pub(super) fn seen(&self) -> MutexGuard<'_, LastReply> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

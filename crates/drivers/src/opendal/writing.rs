@@ -11,7 +11,7 @@ use super::{
     transport::Upload,
 };
 use crate::{
-    backend::{codec::join, tree::files::Kind},
+    backend::{codec::join, tree::files::EntryKind},
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
@@ -134,7 +134,7 @@ impl Remote {
                 _ => Ok(()),
             };
         }
-        if self.look(path).await?.is_some_and(|stat| stat.kind == Kind::Folder) {
+        if self.look(path).await?.is_some_and(|stat| stat.kind == EntryKind::Folder) {
             return Ok(());
         }
         let folder = &format!("{path}/");
@@ -144,7 +144,7 @@ impl Remote {
         let made = made.await;
         // Another program may have created it meanwhile, which services report in many ways.
         match self.look(path).await? {
-            Some(stat) if stat.kind == Kind::Folder => Ok(()),
+            Some(stat) if stat.kind == EntryKind::Folder => Ok(()),
             Some(_) => Err(refused()),
             None => match made {
                 Err(error) => Err(error),

@@ -7,11 +7,11 @@ use super::{
     dialect::Dialect,
     features::Features,
     quirk::Names,
-    refusal::{self, Asked},
+    refusal::{self, RequestSubject},
     wish::Tried,
 };
 use crate::{
-    backend::{locks::Locks, place::Place, wire::Reply},
+    backend::{location::RemoteLocation, locks::Locks, wire::Reply},
     catalog::{BucketId, Catalog},
     model::{PartNumber, UploadId},
     store::Result,
@@ -27,7 +27,7 @@ pub(super) struct S3Store {
     pub(super) client: Arc<Client>,
     pub(super) catalog: Arc<dyn Catalog>,
     pub(super) bucket: BucketId,
-    pub(super) place: Place,
+    pub(super) location: RemoteLocation,
     /// Locks of uploads: one Complete of an upload runs at a time.
     pub(super) completing: Arc<Locks<UploadId>>,
     pub(super) names: Arc<Names>,
@@ -41,10 +41,10 @@ impl S3Store {
         client: Arc<Client>,
         catalog: Arc<dyn Catalog>,
         bucket: BucketId,
-        place: Place,
+        location: RemoteLocation,
     ) -> Self {
         let (completing, sending, names, tried) = Default::default();
-        Self { client, catalog, bucket, place, completing, sending, names, tried }
+        Self { client, catalog, bucket, location, completing, sending, names, tried }
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -52,15 +52,15 @@ impl S3Store {
     }
 
     pub(super) fn call(&self, method: Method, name: &str) -> Call<'_> {
-        self.client.call(method, &self.place.remote, Some(name))
+        self.client.call(method, &self.location.remote, Some(name))
     }
 
     pub(super) async fn features(&self) -> Result<Features> {
-        self.client.features(&self.place).await
+        self.client.features(&self.location).await
     }
 
     /// Returns the document of a successful reply, or the error.
-    pub(super) async fn document(&self, reply: Reply, asked: Asked) -> Result<bytes::Bytes> {
+    pub(super) async fn document(&self, reply: Reply, asked: RequestSubject) -> Result<bytes::Bytes> {
         if reply.status.is_success() {
             reply.bytes(LONGEST_DOCUMENT).await
         } else {

@@ -6,7 +6,7 @@ use super::{
     bucket::S3Store,
     describing::checksum_of,
     headers,
-    refusal::{self, Asked},
+    refusal::{self, RequestSubject},
     wish::Wish,
 };
 use crate::{
@@ -192,7 +192,7 @@ impl S3Store {
         match source.native::<S3Store>() {
             Some(store) if Arc::ptr_eq(&store.client, &self.client) => {
                 let name = store.name_of_existing(&source.key).await?;
-                Ok(Some(format!("/{}/{}", encode_path(&store.place.remote), encode_path(&name))))
+                Ok(Some(format!("/{}/{}", encode_path(&store.location.remote), encode_path(&name))))
             }
             _ => Ok(None),
         }
@@ -210,7 +210,7 @@ pub(super) async fn copied(reply: Reply) -> Result<xml::Element> {
         Ok(root) if status.is_success() => Ok(root),
         _ => {
             let status = if status.is_success() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
-            let error = StoreError::from(refusal::of_document(status, &document, Asked::Object));
+            let error = StoreError::from(refusal::of_document(status, &document, RequestSubject::Object));
             // A copy never replies 304.
             Err(if error.kind() == StoreErrorKind::NotModified {
                 StoreErrorKind::PreconditionFailed.into()

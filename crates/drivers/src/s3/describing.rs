@@ -1,6 +1,6 @@
 //! Reads the attributes of an object that S3 does not report in headers: tags, and the parts it was made of.
 
-use super::{bucket::S3Store, refusal::Asked};
+use super::{bucket::S3Store, refusal::RequestSubject};
 use crate::{
     backend::{pages::Pages, wire::Again},
     model::{Checksum, ChecksumAlgorithm, ObjectPart, PartNumber, Tag, TagSet},
@@ -15,15 +15,15 @@ use http::Method;
 impl S3Store {
     pub(super) async fn tags(&self, name: &str) -> Result<TagSet> {
         let reply = self.call(Method::GET, name).query(&[("tagging", None)]).send(Again::Harmless).await?;
-        let document = self.document(reply, Asked::Object).await?;
-        let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply is no tag set");
-        let root = xml::parse_reply(&document).map_err(|_| strange())?;
+        let document = self.document(reply, RequestSubject::Object).await?;
+        let unexpected = || StoreError::new(StoreErrorKind::Internal, "the storage's reply is no tag set");
+        let root = xml::parse_reply(&document).map_err(|_| unexpected())?;
         let tag = |element: &xml::Element| Tag {
             key: element.value("Key").unwrap_or_default().to_owned(),
             value: element.value("Value").unwrap_or_default().to_owned(),
         };
-        let tags = root.child("TagSet").ok_or_else(strange)?.all("Tag").map(tag).collect();
-        TagSet::new(tags).map_err(|_| strange())
+        let tags = root.child("TagSet").ok_or_else(unexpected)?.all("Tag").map(tag).collect();
+        TagSet::new(tags).map_err(|_| unexpected())
     }
 
     /// Reads the parts by GetObjectAttributes, page by page.
@@ -37,21 +37,21 @@ impl S3Store {
                 .vendor("object-attributes", "ObjectParts")
                 .vendor("part-number-marker", &marker)
                 .vendor("max-parts", "1000");
-            let document = self.document(call.send(Again::Harmless).await?, Asked::Object).await?;
-            let strange =
+            let document = self.document(call.send(Again::Harmless).await?, RequestSubject::Object).await?;
+            let unexpected =
                 || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no object attributes");
-            let root = xml::parse_reply(&document).map_err(|_| strange())?;
+            let root = xml::parse_reply(&document).map_err(|_| unexpected())?;
             let Some(list) = root.child("ObjectParts") else { return Ok(parts) };
             let before = parts.len();
             for element in list.all("Part") {
                 let number = element
                     .value("PartNumber")
                     .and_then(|text| PartNumber::new(text.trim().parse().ok()?))
-                    .ok_or_else(strange)?;
+                    .ok_or_else(unexpected)?;
                 let number = number.get();
                 // Part numbers have to rise, so that the loop ends.
                 pages.beyond(parts.last().map(|part| &part.number), Some(&number))?;
-                let size = element.value("Size").and_then(|text| text.parse().ok()).ok_or_else(strange)?;
+                let size = element.value("Size").and_then(|text| text.parse().ok()).ok_or_else(unexpected)?;
                 parts.push(ObjectPart { number, size, checksum: checksum_of(element) });
             }
             if list.value("IsTruncated") != Some("true") || parts.len() == before {

@@ -7,7 +7,7 @@
 
 use super::{
     bucket::S3Store,
-    refusal::{self, Asked},
+    refusal::{self, RequestSubject},
     scratch::{self, Scratch},
     wish::{ALGORITHM, Wish, encrypts},
 };
@@ -55,13 +55,13 @@ impl S3Store {
     }
 
     async fn try_wish(&self, wish: &Wish, headers: &HeaderMap) -> Result<bool> {
-        let name = self.place.below(&scratch::name());
+        let name = self.location.below(&scratch::name());
         // The object is removed in any case, even if the client that waits disconnects.
-        let trial = Scratch::new(&self.client, &self.place, vec![name.clone()]);
+        let trial = Scratch::new(&self.client, &self.location, vec![name.clone()]);
         let put = self.call(Method::PUT, &name).headers(headers.clone()).text(PARROT.as_str(), "1");
         let put = put.body(Outgoing::full("x".into())).send(Again::Harmless).await?;
         if !put.status.is_success() {
-            let refused = refusal::read(put, Asked::Bucket).await;
+            let refused = refusal::read(put, RequestSubject::Bucket).await;
             // The message of the error is about the scratch object, so it is replaced.
             return Err(match refused.kind() {
                 StoreErrorKind::InvalidRequest => StoreError::new(
@@ -79,7 +79,7 @@ impl S3Store {
         let class = StorageClass::shown(wish.class);
         let algorithm = wish.encryption.as_ref().map(|encryption| encryption.algorithm.as_str());
         tracing::info!(
-            remote = self.place.remote,
+            remote = self.location.remote,
             class,
             algorithm,
             kept,

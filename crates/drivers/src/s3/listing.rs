@@ -3,7 +3,7 @@
 use super::{
     Dialect,
     bucket::S3Store,
-    refusal::{self, Asked},
+    refusal::{self, RequestSubject},
 };
 use crate::{
     backend::{pages::Pages, wire::Again},
@@ -49,10 +49,10 @@ impl S3Store {
     }
 
     async fn remote_page(&self, request: &ListRequest, after: Option<&str>) -> Result<RemotePage> {
-        let prefix = self.place.below(&request.prefix);
+        let prefix = self.location.below(&request.prefix);
         let delimiter = request.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
         let limit = request.limit.to_string();
-        let start = after.map(|after| self.place.below(&beyond(after, &request.prefix, delimiter)));
+        let start = after.map(|after| self.location.below(&beyond(after, &request.prefix, delimiter)));
         let mut query = vec![
             ("list-type", Some("2")),
             ("encoding-type", Some("url")),
@@ -63,15 +63,15 @@ impl S3Store {
         query.extend(start.as_deref().map(|start| ("start-after", Some(start))));
         let reply = self
             .client
-            .call(Method::GET, &self.place.remote, None)
+            .call(Method::GET, &self.location.remote, None)
             .query(&query)
             .send(Again::Harmless)
             .await?;
         if !reply.status.is_success() {
-            return Err(refusal::read(reply, Asked::Bucket).await.into());
+            return Err(refusal::read(reply, RequestSubject::Bucket).await.into());
         }
         let document = reply.bytes(LONGEST_PAGE).await?;
-        let root = xml::parse_reply(&document).map_err(|_| strange("listing"))?;
+        let root = xml::parse_reply(&document).map_err(|_| unexpected("listing"))?;
         let encoded = root.value("EncodingType") == Some("url");
         let mut entries = Vec::new();
         let mut last = None::<String>;
@@ -84,8 +84,8 @@ impl S3Store {
             }
         };
         for element in root.all("Contents") {
-            let name = name(element.value("Key").ok_or_else(|| strange("key"))?, encoded)?;
-            let Some(key) = self.place.strip(&name).filter(|key| asked(key)) else { continue };
+            let name = name(element.value("Key").ok_or_else(|| unexpected("key"))?, encoded)?;
+            let Some(key) = self.location.strip(&name).filter(|key| asked(key)) else { continue };
             met(key);
             if let Some(object) = object(key, element)? {
                 entries.push(ListEntry::Object(object));
@@ -93,8 +93,9 @@ impl S3Store {
         }
         let query = Query { prefix: &request.prefix, delimiter, after, limit: request.limit };
         for element in root.all("CommonPrefixes") {
-            let name = name(element.value("Prefix").ok_or_else(|| strange("prefix"))?, encoded)?;
-            let Some(prefix) = self.place.strip(&name).filter(|name| query.group(name) == Some(name)) else {
+            let name = name(element.value("Prefix").ok_or_else(|| unexpected("prefix"))?, encoded)?;
+            let Some(prefix) = self.location.strip(&name).filter(|name| query.group(name) == Some(name))
+            else {
                 continue;
             };
             met(prefix);
@@ -137,24 +138,24 @@ fn name(text: &str, encoded: bool) -> Result<String> {
     }
     // The text is form-encoded: `+` is a space, and a plus is `%2B`.
     let text = text.replace('+', " ");
-    Ok(percent_decode_str(&text).decode_utf8().map_err(|_| strange("UTF-8"))?.into_owned())
+    Ok(percent_decode_str(&text).decode_utf8().map_err(|_| unexpected("UTF-8"))?.into_owned())
 }
 
 /// Returns the object; `None` if its name is not a valid key of S3.
 fn object(key: &str, element: &xml::Element) -> Result<Option<ListedObject>> {
     let Ok(key) = ObjectKey::new(key) else { return Ok(None) };
     let size =
-        element.value("Size").and_then(|size| size.trim().parse().ok()).ok_or_else(|| strange("size"))?;
+        element.value("Size").and_then(|size| size.trim().parse().ok()).ok_or_else(|| unexpected("size"))?;
     let modified = element
         .value("LastModified")
         .and_then(Timestamp::parse_iso8601)
-        .ok_or_else(|| strange("modification time"))?;
+        .ok_or_else(|| unexpected("modification time"))?;
     let algorithm = element.value("ChecksumAlgorithm").and_then(ChecksumAlgorithm::parse);
     let kind = element.value("ChecksumType").and_then(ChecksumKind::parse);
     Ok(Some(ListedObject {
         key,
         size,
-        etag: ETag::parse(element.value("ETag").ok_or_else(|| strange("ETag"))?),
+        etag: ETag::parse(element.value("ETag").ok_or_else(|| unexpected("ETag"))?),
         // The time may be more precise than that of HEAD; clients compare it with times of files.
         last_modified: modified,
         checksum: algorithm
@@ -163,7 +164,7 @@ fn object(key: &str, element: &xml::Element) -> Result<Option<ListedObject>> {
     }))
 }
 
-pub(super) fn strange(what: &str) -> StoreError {
+pub(super) fn unexpected(what: &str) -> StoreError {
     StoreError::new(StoreErrorKind::Internal, format!("a page of the storage has no valid {what}"))
 }
 

@@ -55,7 +55,7 @@ mod writing;
 
 use crate::backend::{
     Backend, Found, OpenedBucket, Traffic, Upkeep,
-    place::Place,
+    location::RemoteLocation,
     wire::{Again, Reply, Wire, WireSettings},
 };
 use crate::{
@@ -71,7 +71,7 @@ use bucket::S3Store;
 use client::Client;
 pub use dialect::Dialect;
 use http::Method;
-use refusal::Asked;
+use refusal::RequestSubject;
 use scratch::Sweep;
 use std::sync::Arc;
 
@@ -130,8 +130,9 @@ impl S3Backend {
     }
 
     /// Returns the remote bucket that belongs to this bucket alone.
-    fn own<'p>(&self, place: &'p Place) -> Option<&'p str> {
-        (place.is_whole() && self.shared.as_deref() != Some(&place.remote)).then_some(place.remote.as_str())
+    fn own<'p>(&self, location: &'p RemoteLocation) -> Option<&'p str> {
+        (location.is_whole() && self.shared.as_deref() != Some(&location.remote))
+            .then_some(location.remote.as_str())
     }
 }
 
@@ -145,24 +146,24 @@ impl Backend for S3Backend {
         Some(self.client.traffic())
     }
 
-    fn place_for(&self, name: &BucketName) -> String {
-        Place::of(name, self.shared.as_deref(), None, None)
+    fn location_for(&self, name: &BucketName) -> String {
+        RemoteLocation::of(name, self.shared.as_deref(), None, None)
     }
 
-    fn place_at(
+    fn location_at(
         &self,
         name: &BucketName,
         remote: Option<&str>,
         prefix: Option<&str>,
     ) -> Result<String, StoreError> {
-        Ok(Place::of(name, self.shared.as_deref(), remote, prefix))
+        Ok(RemoteLocation::of(name, self.shared.as_deref(), remote, prefix))
     }
 
     async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
-        let place = Place::parse(&bucket.bucket.place);
-        let reply = ask_for(&self.client, &place.remote).await?;
+        let location = RemoteLocation::parse(&bucket.bucket.location);
+        let reply = ask_for(&self.client, &location.remote).await?;
         if !reply.status.is_success() {
-            let refusal = refusal::read(reply, Asked::Bucket).await;
+            let refusal = refusal::read(reply, RequestSubject::Bucket).await;
             return match refusal.code.as_str() {
                 _ if refusal.is_no_bucket() => Ok(Found::Nothing),
                 // The remote bucket exists, but belongs to another account or is in another region.
@@ -170,21 +171,21 @@ impl Backend for S3Backend {
                 _ => Err(refusal.into()),
             };
         }
-        let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place.clone());
+        let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, location.clone());
         let is_empty = store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty();
         // A prefix exists because there are objects below it.
-        Ok(if is_empty && !place.is_whole() { Found::Nothing } else { Found::in_place(is_empty) })
+        Ok(if is_empty && !location.is_whole() { Found::Nothing } else { Found::in_place(is_empty) })
     }
 
     async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
-        let place = Place::parse(&bucket.bucket.place);
-        let Some(remote) = self.own(&place) else { return Ok(()) };
+        let location = RemoteLocation::parse(&bucket.bucket.location);
+        let Some(remote) = self.own(&location) else { return Ok(()) };
         let call = self.client.call(Method::PUT, remote, None).create_bucket();
         let reply = call.send(Again::Harmless).await?;
         if reply.status.is_success() {
             return Ok(());
         }
-        let refusal = refusal::read(reply, Asked::Bucket).await;
+        let refusal = refusal::read(reply, RequestSubject::Bucket).await;
         match refusal.code.as_str() {
             "BucketAlreadyOwnedByYou" => Ok(()),
             "BucketAlreadyExists" => Err(StoreError::new(
@@ -196,36 +197,36 @@ impl Backend for S3Backend {
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
-        let place = Place::parse(&bucket.bucket.place);
-        let is_own = self.own(&place).is_some();
-        let store = Arc::new(S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place));
+        let location = RemoteLocation::parse(&bucket.bucket.location);
+        let is_own = self.own(&location).is_some();
+        let store = Arc::new(S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, location));
         Ok(OpenedBucket::new(store.clone(), Arc::new(S3Upkeep { store, is_own })))
     }
 
     /// Checks that the remote bucket exists. Credentials that may not request the remote bucket may still use
     /// a prefix in it, so only a missing bucket is an error.
     async fn check_holder(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
-        let place = Place::parse(&bucket.bucket.place);
-        if self.own(&place).is_some() {
+        let location = RemoteLocation::parse(&bucket.bucket.location);
+        if self.own(&location).is_some() {
             return Ok(());
         }
-        let reply = ask_for(&self.client, &place.remote).await?;
+        let reply = ask_for(&self.client, &location.remote).await?;
         if reply.status.is_success() {
             return Ok(());
         }
-        let refusal = refusal::read(reply, Asked::Bucket).await;
+        let refusal = refusal::read(reply, RequestSubject::Bucket).await;
         if refusal.is_no_bucket() { Err(refusal.into()) } else { Ok(()) }
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
-        let place = Place::parse(&bucket.bucket.place);
-        let Some(remote) = self.own(&place) else {
-            let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place.clone());
+        let location = RemoteLocation::parse(&bucket.bucket.location);
+        let Some(remote) = self.own(&location) else {
+            let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, location.clone());
             if !store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty() {
                 return Ok(false);
             }
             self.abort_uploads(bucket, &store).await?;
-            scratch::sweep(&self.client, &place, Sweep::All).await?;
+            scratch::sweep(&self.client, &location, Sweep::All).await?;
             if self.client.dialect() == Dialect::Gcs {
                 store.drop_all_staged().await?;
             }
@@ -236,10 +237,12 @@ impl Backend for S3Backend {
         }
         // Scratch objects belong to no client: they must not prevent the removal of a bucket that looks
         // empty.
-        if scratch::sweep(&self.client, &place, Sweep::All).await? > 0 && self.remove_remote(remote).await? {
+        if scratch::sweep(&self.client, &location, Sweep::All).await? > 0
+            && self.remove_remote(remote).await?
+        {
             return Ok(true);
         }
-        let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, place.clone());
+        let store = S3Store::new(self.client.clone(), self.catalog.clone(), bucket.id, location.clone());
         if self.client.dialect() != Dialect::Gcs
             || !store.list(ListRequest { limit: 1, ..Default::default() }).await?.entries.is_empty()
         {
@@ -270,11 +273,11 @@ impl Upkeep for S3Upkeep {
         if !self.is_own {
             return Ok(true);
         }
-        let reply = ask_for(&self.store.client, &self.store.place.remote).await?;
+        let reply = ask_for(&self.store.client, &self.store.location.remote).await?;
         if reply.status.is_success() {
             return Ok(true);
         }
-        let refusal = refusal::read(reply, Asked::Bucket).await;
+        let refusal = refusal::read(reply, RequestSubject::Bucket).await;
         if refusal.is_no_bucket() { Ok(false) } else { Err(refusal.into()) }
     }
 
@@ -283,7 +286,7 @@ impl Upkeep for S3Upkeep {
         if self.store.dialect() == Dialect::Gcs {
             return self.store.sweep().await;
         }
-        scratch::sweep(&self.store.client, &self.store.place, Sweep::Abandoned).await?;
+        scratch::sweep(&self.store.client, &self.store.location, Sweep::Abandoned).await?;
         self.store.features().await.map(drop)
     }
 }
@@ -301,7 +304,7 @@ impl S3Backend {
         if reply.status.is_success() {
             return Ok(true);
         }
-        let refusal = refusal::read(reply, Asked::Bucket).await;
+        let refusal = refusal::read(reply, RequestSubject::Bucket).await;
         match refusal.code.as_str() {
             "BucketNotEmpty" => Ok(false),
             _ if refusal.is_no_bucket() => Ok(true),

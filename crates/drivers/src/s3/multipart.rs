@@ -9,7 +9,7 @@ use super::{
     describing::checksum_of,
     guard::Guard,
     headers::{self, answered},
-    refusal::{self, Asked},
+    refusal::{self, RequestSubject},
     wish::Wish,
     writing::{Announced, reply_etag, unread},
 };
@@ -50,9 +50,9 @@ impl S3Store {
         // until it expires.
         let reply = call.send(Again::OnlyIfRefused).await?;
         let promised = self.promises_to(&wish, &reply);
-        let document = self.document(reply, Asked::Bucket).await?;
-        let root = xml::parse_reply(&document).map_err(|_| strange())?;
-        let theirs = root.value("UploadId").filter(|id| !id.is_empty()).ok_or_else(strange)?.to_owned();
+        let document = self.document(reply, RequestSubject::Bucket).await?;
+        let root = xml::parse_reply(&document).map_err(|_| unexpected())?;
+        let theirs = root.value("UploadId").filter(|id| !id.is_empty()).ok_or_else(unexpected)?.to_owned();
         if let Err(refused) = promised {
             let _ = self
                 .call(Method::DELETE, &name)
@@ -106,7 +106,7 @@ impl S3Store {
             if reply.status.is_success() {
                 Ok((reply, arrived))
             } else {
-                Err(StoreError::from(refusal::read(reply, Asked::Upload).await))
+                Err(StoreError::from(refusal::read(reply, RequestSubject::Upload).await))
             }
         };
         let (reply, arrived) = match sent.await {
@@ -164,9 +164,10 @@ impl S3Store {
         ];
         let reply =
             self.call(Method::GET, &self.name(key).await?).query(&query).send(Again::Harmless).await?;
-        let root = xml::parse_reply(&self.document(reply, Asked::Upload).await?).map_err(|_| strange())?;
+        let root = xml::parse_reply(&self.document(reply, RequestSubject::Upload).await?)
+            .map_err(|_| unexpected())?;
         let parts =
-            root.all("Part").map(|element| listed(element).ok_or_else(strange)).collect::<Result<_>>()?;
+            root.all("Part").map(|element| listed(element).ok_or_else(unexpected)).collect::<Result<_>>()?;
         Ok((parts, root.value("IsTruncated") == Some("true")))
     }
 
@@ -225,7 +226,7 @@ impl S3Store {
         let Answer { at, status, document } = answer;
         let written = match xml::parse_reply(&document) {
             Ok(root) if status.is_success() => {
-                let said = ETag::parse(root.value("ETag").ok_or_else(strange)?);
+                let said = ETag::parse(root.value("ETag").ok_or_else(unexpected)?);
                 // Some storages report the ETag of a multipart object only in the reply to Complete, and
                 // another one afterwards.
                 let etag = match self.client.known() {
@@ -238,7 +239,7 @@ impl S3Store {
             }
             _ => {
                 let status = if status.is_success() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
-                let error = StoreError::from(refusal::of_document(status, &document, Asked::Upload));
+                let error = StoreError::from(refusal::of_document(status, &document, RequestSubject::Upload));
                 match error.kind() {
                     // Another request has completed the upload. If the object is made of these parts, this
                     // Complete succeeds too.
@@ -380,7 +381,7 @@ impl S3Store {
             .query(&[("uploadId", Some(record.location.as_str()))]);
         let reply = call.send(Again::Harmless).await?;
         if !reply.status.is_success() {
-            let error = StoreError::from(refusal::read(reply, Asked::Upload).await);
+            let error = StoreError::from(refusal::read(reply, RequestSubject::Upload).await);
             if error.kind() != StoreErrorKind::NoSuchUpload {
                 return Err(error);
             }
@@ -402,7 +403,7 @@ struct Answer {
 
 impl Answer {
     fn refused(&self) -> Option<StoreErrorKind> {
-        let refusal = refusal::of_document(self.status, &self.document, Asked::Upload);
+        let refusal = refusal::of_document(self.status, &self.document, RequestSubject::Upload);
         (!refusal.code.is_empty()).then(|| refusal.kind())
     }
 }
@@ -460,6 +461,6 @@ fn listed(element: &xml::Element) -> Option<ListedPart> {
     })
 }
 
-pub(super) fn strange() -> StoreError {
+pub(super) fn unexpected() -> StoreError {
     StoreError::new(StoreErrorKind::Internal, "the storage's reply about an upload is not understood")
 }

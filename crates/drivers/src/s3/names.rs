@@ -9,7 +9,7 @@ use super::{
     bucket::S3Store,
     gcs,
     quirk::NameQuirk,
-    refusal::{self, Asked},
+    refusal::{self, RequestSubject},
     scratch::{self, Scratch},
 };
 use crate::{
@@ -26,9 +26,9 @@ impl S3Store {
     /// Returns the name of a key at the storage, if that name means this key alone.
     pub(super) async fn name(&self, key: &ObjectKey) -> Result<String> {
         if self.dialect() == Dialect::Gcs {
-            return gcs::name(&self.place, key);
+            return gcs::name(&self.location, key);
         }
-        let name = self.place.name(key)?;
+        let name = self.location.name(key)?;
         // AWS keeps all names apart.
         let trusted = self.client.settings().endpoint.is_none();
         for (quirk, apart) in NameQuirk::ALL.into_iter().zip(&self.names.0) {
@@ -50,13 +50,18 @@ impl S3Store {
     }
 
     async fn keeps_apart(&self, quirk: NameQuirk) -> Result<bool> {
-        let (odd, plain) = quirk.pair(&self.place.below(&scratch::name()));
+        let (odd, plain) = quirk.pair(&self.location.below(&scratch::name()));
         // The objects are removed in any case, even if the client that waits disconnects.
-        let trial = Scratch::new(&self.client, &self.place, vec![odd.clone(), plain.clone()]);
+        let trial = Scratch::new(&self.client, &self.location, vec![odd.clone(), plain.clone()]);
         let kept = self.are_apart(&odd, &plain).await;
         trial.remove().await;
         let kept = kept?;
-        tracing::info!(remote = self.place.remote, ?quirk, kept, "tried out what a storage makes of names");
+        tracing::info!(
+            remote = self.location.remote,
+            ?quirk,
+            kept,
+            "tried out what a storage makes of names"
+        );
         Ok(kept)
     }
 
@@ -67,7 +72,7 @@ impl S3Store {
             match reply.status {
                 status if status.is_success() => {}
                 StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                    return Err(refusal::read(reply, Asked::Bucket).await.into());
+                    return Err(refusal::read(reply, RequestSubject::Bucket).await.into());
                 }
                 // A storage that refuses the name does not confuse it with another. If nothing can be
                 // written, nothing can be found out.

@@ -16,13 +16,13 @@ use http::{HeaderMap, HeaderName, header};
 
 /// Returns the attributes. The size is a parameter, because it depends on what was requested.
 pub(super) fn object_info(headers: &HeaderMap, size: u64, dialect: Dialect) -> Result<ObjectInfo> {
-    let strange =
+    let unexpected =
         |what| StoreError::new(StoreErrorKind::Internal, format!("the storage's reply has no {what}"));
     let etag = headers
         .get(header::ETAG)
         .and_then(|etag| etag.to_str().ok())
         .map(ETag::parse)
-        .ok_or_else(|| strange("ETag"))?;
+        .ok_or_else(|| unexpected("ETag"))?;
     let modified =
         headers.get(header::LAST_MODIFIED).and_then(|date| Timestamp::parse_http_date(date.to_str().ok()?));
     let text = |name: &HeaderName| headers.get(name).map(decoded);
@@ -55,7 +55,7 @@ pub(super) fn object_info(headers: &HeaderMap, size: u64, dialect: Dialect) -> R
     let mut info = ObjectInfo {
         size,
         etag,
-        last_modified: modified.ok_or_else(|| strange("modification time"))?,
+        last_modified: modified.ok_or_else(|| unexpected("modification time"))?,
         attributes,
         tag_count,
         checksum: checksum(headers),

@@ -10,12 +10,12 @@ use super::{
     dialect::Dialect,
     features::Features,
     headers,
-    refusal::{self, Asked},
+    refusal::{self, RequestSubject},
     scratch::{self, LONGEST_TRIAL, Scratch},
 };
 use crate::{
     backend::{
-        place::Place,
+        location::RemoteLocation,
         wire::{Again, Outgoing, Reply, encode_path},
     },
     model::{ChecksumAlgorithm, ETag},
@@ -100,15 +100,15 @@ impl Client {
         }
     }
 
-    pub(super) async fn features(self: &Arc<Self>, place: &Place) -> Result<Features> {
+    pub(super) async fn features(self: &Arc<Self>, location: &RemoteLocation) -> Result<Features> {
         if let Some(known) = self.known() {
             return Ok(known);
         }
         let tried = self.tried().get_or_try_init(|| async {
             // The probe is a task of its own, because its first caller may be dropped while others wait for
             // the result.
-            let (client, place) = (self.clone(), place.clone());
-            let trial = tokio::spawn(async move { try_out(&client, &place).await }.in_current_span());
+            let (client, location) = (self.clone(), location.clone());
+            let trial = tokio::spawn(async move { try_out(&client, &location).await }.in_current_span());
             trial.await.unwrap_or_else(|panic| {
                 Err(StoreError::new(StoreErrorKind::Internal, "trying out what the storage keeps failed")
                     .with_source(panic))
@@ -118,10 +118,10 @@ impl Client {
     }
 }
 
-async fn try_out(client: &Arc<Client>, place: &Place) -> Result<Features> {
-    let name = place.below(&scratch::name());
-    let scratch = Scratch::new(client, place, vec![name.clone(), format!("{name}-copy")]);
-    let mut trial = Trial { client, place, name, scratch };
+async fn try_out(client: &Arc<Client>, location: &RemoteLocation) -> Result<Features> {
+    let name = location.below(&scratch::name());
+    let scratch = Scratch::new(client, location, vec![name.clone(), format!("{name}-copy")]);
+    let mut trial = Trial { client, location, name, scratch };
     let found = tokio::time::timeout(LONGEST_TRIAL, trial.run()).await;
     trial.scratch.remove().await;
     let mut features = found.unwrap_or_else(|_| {
@@ -133,13 +133,13 @@ async fn try_out(client: &Arc<Client>, place: &Place) -> Result<Features> {
         features.conditional_deletes &= told;
     }
     features.checksums = client.settings().checksums.unwrap_or(features.checksums);
-    tracing::info!(remote = place.remote, features = ?features, "tried out what a storage keeps");
+    tracing::info!(remote = location.remote, features = ?features, "tried out what a storage keeps");
     Ok(features)
 }
 
 struct Trial<'t> {
     client: &'t Client,
-    place: &'t Place,
+    location: &'t RemoteLocation,
     name: String,
     scratch: Scratch,
 }
@@ -150,7 +150,7 @@ impl Trial<'_> {
     }
 
     fn on(&self, method: Method, name: &str) -> Call<'_> {
-        self.client.call(method, &self.place.remote, Some(name))
+        self.client.call(method, &self.location.remote, Some(name))
     }
 
     fn put(&self) -> Call<'_> {
@@ -162,13 +162,13 @@ impl Trial<'_> {
     }
 
     fn source(&self) -> String {
-        format!("/{}/{}", encode_path(&self.place.remote), encode_path(&self.name))
+        format!("/{}/{}", encode_path(&self.location.remote), encode_path(&self.name))
     }
 
     async fn run(&mut self) -> Result<Features> {
         let first = self.put().text("if-none-match", "*").send(Again::Harmless).await?;
         if !first.status.is_success() && first.status != StatusCode::NOT_IMPLEMENTED {
-            let refused = refusal::read(first, Asked::Bucket).await;
+            let refused = refusal::read(first, RequestSubject::Bucket).await;
             // A storage that cannot be reached is probed again; one that refuses to write is not.
             let kind = refused.kind();
             if refused.status.is_server_error()
@@ -177,7 +177,7 @@ impl Trial<'_> {
             {
                 return Err(StoreError::from(refused));
             }
-            tracing::warn!(remote = self.place.remote, refused = %StoreError::from(refused), "the storage lets us write nothing");
+            tracing::warn!(remote = self.location.remote, refused = %StoreError::from(refused), "the storage lets us write nothing");
             return Ok(NONE);
         }
         let create = refuses(&ask(self.put().text("if-none-match", "*"), Again::Harmless).await?);
@@ -228,7 +228,7 @@ impl Trial<'_> {
         let (prefix, end) = self.name.split_at(self.name.len() - 4);
         let query = [("list-type", Some("2")), ("prefix", Some(prefix)), ("delimiter", Some(end))];
         let reply =
-            ask(self.client.call(Method::GET, &self.place.remote, None).query(&query), Again::Harmless)
+            ask(self.client.call(Method::GET, &self.location.remote, None).query(&query), Again::Harmless)
                 .await?;
         let root = document(reply).await?;
         let groups: Vec<_> = root.all("CommonPrefixes").filter_map(|group| group.value("Prefix")).collect();
@@ -354,7 +354,7 @@ impl Trial<'_> {
 pub(super) async fn ask(call: Call<'_>, again: Again) -> Result<Reply> {
     let reply = call.send(again).await?;
     match reply.status.as_u16() {
-        429 | 502..=504 => Err(refusal::read(reply, Asked::Object).await.into()),
+        429 | 502..=504 => Err(refusal::read(reply, RequestSubject::Object).await.into()),
         _ => Ok(reply),
     }
 }

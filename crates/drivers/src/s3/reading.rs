@@ -8,7 +8,7 @@ use super::{
     dialect::Dialect,
     gcs, headers,
     object_info::object_info,
-    refusal::{self, Asked},
+    refusal::{self, RequestSubject},
 };
 use crate::{
     backend::wire::{self, Again, Reply},
@@ -38,7 +38,7 @@ impl S3Store {
             self.open(name, Some("bytes=0-0".to_owned()), HeaderMap::new()).await?;
         }
         if !reply.status.is_success() {
-            return Err(refusal::read(reply, Asked::Object).await.into());
+            return Err(refusal::read(reply, RequestSubject::Object).await.into());
         }
         let size = reply.number(header::CONTENT_LENGTH).unwrap_or(0);
         Ok((object_info(&reply.headers, size, self.dialect())?, reply.headers))
@@ -61,7 +61,7 @@ impl S3Store {
         let reply = call.send(Again::Harmless).await?;
         match reply.status {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(reply),
-            _ => Err(refusal::read(reply, Asked::Object).await.into()),
+            _ => Err(refusal::read(reply, RequestSubject::Object).await.into()),
         }
     }
 
@@ -121,7 +121,7 @@ impl S3Store {
             first.header("etag").map(|etag| ETag::parse(etag).quoted()).unwrap_or_else(|| info.etag.quoted());
         let reader = Reader {
             client: self.client.clone(),
-            remote: self.place.remote.clone(),
+            remote: self.location.remote.clone(),
             name: name.to_owned(),
             etag,
         };
@@ -161,7 +161,7 @@ impl Reader {
                     "the object was replaced while it was read from the storage",
                 ))
             }
-            _ => Err(refusal::read(reply, Asked::Object).await.into()),
+            _ => Err(refusal::read(reply, RequestSubject::Object).await.into()),
         }
     }
 }
@@ -169,12 +169,12 @@ impl Reader {
 /// Returns the size of the object, and which bytes of it a reply contains. `Content-Range` decides, because
 /// some storages reply to ranges with 200.
 fn extent(reply: &Reply) -> Result<(u64, Span)> {
-    let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no length");
+    let unexpected = || StoreError::new(StoreErrorKind::Internal, "the storage's reply has no length");
     if reply.status == StatusCode::OK && reply.header(header::CONTENT_RANGE).is_none() {
-        let size = reply.number(header::CONTENT_LENGTH).ok_or_else(strange)?;
+        let size = reply.number(header::CONTENT_LENGTH).ok_or_else(unexpected)?;
         return Ok((size, Span::whole(size)));
     }
-    reply.header("content-range").and_then(content_range).ok_or_else(strange)
+    reply.header("content-range").and_then(content_range).ok_or_else(unexpected)
 }
 
 /// Parses `bytes FIRST-LAST/SIZE`. An empty object has no last byte. Some storages reply to a range of it
@@ -212,10 +212,10 @@ mod tests {
             Some((0, Span::whole(0))),
             "a storage's words for nothing of nothing"
         );
-        for strange in
+        for unexpected in
             ["bytes 4-2/10", "bytes 2-10/10", "bytes 2-4/*", "bytes */10", "bytes 0--1/10", "2-4/10"]
         {
-            assert_eq!(content_range(strange), None, "{strange}");
+            assert_eq!(content_range(unexpected), None, "{unexpected}");
         }
     }
 }

@@ -13,7 +13,7 @@ const LONGEST: usize = 64 << 10;
 /// The subject of a request. A 404 without a document is about this subject: a request for a bucket never
 /// fails because a key is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum RequestSubject {
     /// The bucket itself, its listings, or a new entry in it.
     Bucket,
     /// An object, or the source of a copy.
@@ -24,7 +24,7 @@ pub(super) enum Asked {
 
 #[derive(Debug)]
 pub(super) struct Refusal {
-    asked: Asked,
+    asked: RequestSubject,
     pub(super) status: StatusCode,
     /// The error code. It is empty if the reply had no document, for example a reply to HEAD.
     pub(super) code: String,
@@ -37,7 +37,7 @@ pub(super) struct Refusal {
 /// Details of a storage's error that have the same meaning for the client.
 const PASSED_ON: &[&str] = &["PartNumber", "ETag", "ProposedSize", "MinSizeAllowed", "MaxSizeAllowed"];
 
-pub(super) async fn read(reply: Reply, asked: Asked) -> Refusal {
+pub(super) async fn read(reply: Reply, asked: RequestSubject) -> Refusal {
     let status = reply.status;
     let of_range =
         reply.header("content-range").and_then(|range| range.strip_prefix("bytes */")?.parse().ok());
@@ -48,7 +48,7 @@ pub(super) async fn read(reply: Reply, asked: Asked) -> Refusal {
 }
 
 /// Parses an error document. It may follow a 200, which S3 sends at the beginning of long operations.
-pub(super) fn of_document(status: StatusCode, document: &[u8], asked: Asked) -> Refusal {
+pub(super) fn of_document(status: StatusCode, document: &[u8], asked: RequestSubject) -> Refusal {
     let error = xml::parse(document, "Error").unwrap_or_default();
     let value = |name| error.value(name).unwrap_or_default().trim().to_owned();
     Refusal {
@@ -107,10 +107,10 @@ const CODES: &[(&str, StoreErrorKind)] = &[
 impl Refusal {
     pub(super) fn kind(&self) -> StoreErrorKind {
         match (self.said(), self.asked) {
-            (StoreErrorKind::NoSuchKey | StoreErrorKind::NoSuchUpload, Asked::Bucket) => {
+            (StoreErrorKind::NoSuchKey | StoreErrorKind::NoSuchUpload, RequestSubject::Bucket) => {
                 StoreErrorKind::Unavailable
             }
-            (StoreErrorKind::NoSuchKey, Asked::Upload) if self.code.is_empty() => {
+            (StoreErrorKind::NoSuchKey, RequestSubject::Upload) if self.code.is_empty() => {
                 StoreErrorKind::NoSuchUpload
             }
             (kind, _) => kind,
@@ -119,8 +119,9 @@ impl Refusal {
 
     /// Returns whether the bucket does not exist at the storage.
     pub(super) fn is_no_bucket(&self) -> bool {
-        let silent =
-            self.asked == Asked::Bucket && self.status == StatusCode::NOT_FOUND && self.code.is_empty();
+        let silent = self.asked == RequestSubject::Bucket
+            && self.status == StatusCode::NOT_FOUND
+            && self.code.is_empty();
         silent || self.code == "NoSuchBucket"
     }
 
@@ -188,27 +189,27 @@ impl From<Refusal> for StoreError {
 mod tests {
     use super::*;
 
-    fn kind_of(status: u16, code: &str, asked: Asked) -> StoreErrorKind {
+    fn kind_of(status: u16, code: &str, asked: RequestSubject) -> StoreErrorKind {
         let document = format!("<Error><Code>{code}</Code><Message>m</Message></Error>");
         let document = if code.is_empty() { "" } else { &document };
         of_document(StatusCode::from_u16(status).expect("a status"), document.as_bytes(), asked).kind()
     }
 
     fn kind(status: u16, code: &str) -> StoreErrorKind {
-        kind_of(status, code, Asked::Object)
+        kind_of(status, code, RequestSubject::Object)
     }
 
     #[test]
     fn what_is_missing_is_what_was_asked_about() {
         for (code, asked, expected) in [
-            ("", Asked::Bucket, StoreErrorKind::Unavailable),
-            ("NoSuchKey", Asked::Bucket, StoreErrorKind::Unavailable),
-            ("NoSuchBucket", Asked::Bucket, StoreErrorKind::Unavailable),
-            ("", Asked::Object, StoreErrorKind::NoSuchKey),
-            ("", Asked::Upload, StoreErrorKind::NoSuchUpload),
+            ("", RequestSubject::Bucket, StoreErrorKind::Unavailable),
+            ("NoSuchKey", RequestSubject::Bucket, StoreErrorKind::Unavailable),
+            ("NoSuchBucket", RequestSubject::Bucket, StoreErrorKind::Unavailable),
+            ("", RequestSubject::Object, StoreErrorKind::NoSuchKey),
+            ("", RequestSubject::Upload, StoreErrorKind::NoSuchUpload),
             // Complete and UploadPartCopy access objects too.
-            ("NoSuchKey", Asked::Upload, StoreErrorKind::NoSuchKey),
-            ("NoSuchUpload", Asked::Object, StoreErrorKind::NoSuchUpload),
+            ("NoSuchKey", RequestSubject::Upload, StoreErrorKind::NoSuchKey),
+            ("NoSuchUpload", RequestSubject::Object, StoreErrorKind::NoSuchUpload),
         ] {
             assert_eq!(kind_of(404, code, asked), expected, "{code} {asked:?}");
         }
@@ -218,7 +219,7 @@ mod tests {
     fn what_is_wrong_with_a_part_is_passed_on() {
         let document =
             b"<Error><Code>EntityTooSmall</Code><PartNumber>1</PartNumber><ProposedSize>9</ProposedSize><HostId>x</HostId></Error>";
-        let error = StoreError::from(of_document(StatusCode::BAD_REQUEST, document, Asked::Upload));
+        let error = StoreError::from(of_document(StatusCode::BAD_REQUEST, document, RequestSubject::Upload));
         assert_eq!(error.details(), [("PartNumber", "1".to_owned()), ("ProposedSize", "9".to_owned())]);
     }
 
@@ -247,7 +248,7 @@ mod tests {
         let range = of_document(
             StatusCode::RANGE_NOT_SATISFIABLE,
             b"<Error><Code>InvalidRange</Code><ActualObjectSize>7</ActualObjectSize></Error>",
-            Asked::Object,
+            RequestSubject::Object,
         );
         assert_eq!(range.kind(), StoreErrorKind::InvalidRange { size: 7 });
     }
@@ -256,7 +257,7 @@ mod tests {
     fn what_a_storage_says_of_a_request_reaches_its_client() {
         let document =
             b"<Error><Code>XMinioInvalidObjectName</Code><Message>Object name contains unsupported characters.</Message></Error>";
-        let error = StoreError::from(of_document(StatusCode::BAD_REQUEST, document, Asked::Object));
+        let error = StoreError::from(of_document(StatusCode::BAD_REQUEST, document, RequestSubject::Object));
         assert_eq!(error.kind(), StoreErrorKind::InvalidRequest);
         let words = "The storage behind this bucket refuses it: XMinioInvalidObjectName: Object name contains unsupported characters.";
         assert_eq!(error.message(), words);
@@ -265,7 +266,7 @@ mod tests {
     #[test]
     fn refused_credentials_are_told_to_the_operator_alone() {
         let document = b"<Error><Code>InvalidAccessKeyId</Code><Message>m</Message></Error>";
-        let error = StoreError::from(of_document(StatusCode::FORBIDDEN, document, Asked::Object));
+        let error = StoreError::from(of_document(StatusCode::FORBIDDEN, document, RequestSubject::Object));
         assert_eq!(error.kind(), StoreErrorKind::Internal);
         assert!(error.to_string().contains("InvalidAccessKeyId"));
     }

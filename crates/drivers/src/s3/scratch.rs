@@ -11,12 +11,12 @@
 use super::{
     client::Client,
     headers::answered,
-    refusal::{self, Asked},
+    refusal::{self, RequestSubject},
 };
 use crate::{
     backend::{
+        location::RemoteLocation,
         pages::Pages,
-        place::Place,
         wire::{Again, Reply},
     },
     model::Timestamp,
@@ -65,8 +65,8 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    pub(super) fn new(client: &Arc<Client>, place: &Place, objects: Vec<String>) -> Self {
-        Self { client: client.clone(), remote: place.remote.clone(), objects, upload: None }
+    pub(super) fn new(client: &Arc<Client>, location: &RemoteLocation, objects: Vec<String>) -> Self {
+        Self { client: client.clone(), remote: location.remote.clone(), objects, upload: None }
     }
 
     /// Records the upload that is in progress, in place of the one before.
@@ -127,8 +127,8 @@ pub(super) enum Sweep {
 }
 
 /// Removes scratch objects from a location, and returns how many there were.
-pub(super) async fn sweep(client: &Client, place: &Place, which: Sweep) -> Result<usize> {
-    let plain = place.below(PREFIX);
+pub(super) async fn sweep(client: &Client, location: &RemoteLocation, which: Sweep) -> Result<usize> {
+    let plain = location.below(PREFIX);
     let mut removed = 0;
     for prefix in [format!("/{plain}"), plain] {
         let mut after = String::new();
@@ -140,19 +140,19 @@ pub(super) async fn sweep(client: &Client, place: &Place, which: Sweep) -> Resul
             let query: Vec<_> =
                 query.into_iter().chain(start.into_iter().filter(|_| !after.is_empty())).collect();
             let reply =
-                client.call(Method::GET, &place.remote, None).query(&query).send(Again::Harmless).await?;
+                client.call(Method::GET, &location.remote, None).query(&query).send(Again::Harmless).await?;
             if !reply.status.is_success() {
                 // Some storages refuse names with a leading slash: then they contain none.
                 if prefix.starts_with('/') {
                     break;
                 }
-                return Err(refusal::read(reply, Asked::Bucket).await.into());
+                return Err(refusal::read(reply, RequestSubject::Bucket).await.into());
             }
-            let page = Page::read(reply, &prefix).await?;
+            let page = ScratchPage::read(reply, &prefix).await?;
             for (name, modified) in &page.objects {
                 let age = page.now.millis().saturating_sub(modified.millis());
                 if which == Sweep::All || u128::try_from(age).is_ok_and(|age| age >= ABANDONED.as_millis()) {
-                    remove(client, &place.remote, vec![name.clone()], None).await;
+                    remove(client, &location.remote, vec![name.clone()], None).await;
                     removed += 1;
                 }
             }
@@ -166,34 +166,35 @@ pub(super) async fn sweep(client: &Client, place: &Place, which: Sweep) -> Resul
         }
     }
     if removed > 0 {
-        tracing::info!(remote = place.remote, removed, "removed scratch objects that a trial had left");
+        tracing::info!(remote = location.remote, removed, "removed scratch objects that a trial had left");
     }
     Ok(removed)
 }
 
 /// A page of a listing. Times are by the storage's own clock.
-struct Page {
+struct ScratchPage {
     objects: Vec<(String, Timestamp)>,
     truncated: bool,
     now: Timestamp,
 }
 
-impl Page {
+impl ScratchPage {
     async fn read(reply: Reply, prefix: &str) -> Result<Self> {
         let now = answered(&reply);
-        let strange = || StoreError::new(StoreErrorKind::Internal, "the storage's listing is not understood");
-        let root = xml::parse_reply(&reply.bytes(LONGEST_PAGE).await?).map_err(|_| strange())?;
+        let unexpected =
+            || StoreError::new(StoreErrorKind::Internal, "the storage's listing is not understood");
+        let root = xml::parse_reply(&reply.bytes(LONGEST_PAGE).await?).map_err(|_| unexpected())?;
         let encoded = root.value("EncodingType") == Some("url");
         let mut objects = Vec::new();
         for element in root.all("Contents") {
-            let text = element.value("Key").ok_or_else(strange)?;
+            let text = element.value("Key").ok_or_else(unexpected)?;
             let name = if encoded {
-                percent_decode_str(text).decode_utf8().map_err(|_| strange())?.into_owned()
+                percent_decode_str(text).decode_utf8().map_err(|_| unexpected())?.into_owned()
             } else {
                 text.to_owned()
             };
             let modified =
-                element.value("LastModified").and_then(Timestamp::parse_iso8601).ok_or_else(strange)?;
+                element.value("LastModified").and_then(Timestamp::parse_iso8601).ok_or_else(unexpected)?;
             // A storage that ignores the prefix also lists other objects.
             if name.starts_with(prefix) {
                 objects.push((name, modified));

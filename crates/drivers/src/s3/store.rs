@@ -9,7 +9,7 @@ use super::{
     guard::Guard,
     probe,
     reading::range_header,
-    refusal::{self, Asked},
+    refusal::{self, RequestSubject},
 };
 use crate::{
     backend::wire::Again,
@@ -137,7 +137,7 @@ impl Store for S3Store {
             let tells = guard != Guard::None || self.dialect() == Dialect::Gcs;
             return Ok(if tells { Removal::Removed } else { Removal::Unknown }.into());
         }
-        let error = StoreError::from(refusal::read(reply, Asked::Object).await);
+        let error = StoreError::from(refusal::read(reply, RequestSubject::Object).await);
         // Some storages report a missing object, S3 does not: it counts as deleted.
         if error.kind() == StoreErrorKind::NoSuchKey && conditions.is_empty() {
             Ok(Removal::Absent.into())
@@ -171,7 +171,11 @@ impl Store for S3Store {
                 .document(describing::tagging_document(&tags))
         };
         let reply = call.send(Again::OnlyIfRefused).await?;
-        if reply.status.is_success() { Ok(()) } else { Err(refusal::read(reply, Asked::Object).await.into()) }
+        if reply.status.is_success() {
+            Ok(())
+        } else {
+            Err(refusal::read(reply, RequestSubject::Object).await.into())
+        }
     }
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {

@@ -50,7 +50,7 @@ impl S3Store {
         }
         let kept = self.try_sum(algorithm).await?;
         tracing::info!(
-            remote = self.place.remote,
+            remote = self.location.remote,
             algorithm = algorithm.as_str(),
             kept,
             "tried out whether a storage keeps a checksum"
@@ -83,9 +83,9 @@ impl S3Store {
     }
 
     async fn try_sum(&self, algorithm: ChecksumAlgorithm) -> Result<bool> {
-        let name = self.place.below(&scratch::name());
+        let name = self.location.below(&scratch::name());
         // The object is removed in any case, even if the client that waits disconnects.
-        let trial = Scratch::new(&self.client, &self.place, vec![name.clone()]);
+        let trial = Scratch::new(&self.client, &self.location, vec![name.clone()]);
         let put = |sum: &str| {
             self.call(Method::PUT, &name).text(algorithm.header(), sum).body(Outgoing::full("x".into()))
         };

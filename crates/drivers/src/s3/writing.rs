@@ -7,11 +7,11 @@ use super::{
     dialect::Dialect,
     guard::Guard,
     headers::{self, answered},
-    refusal::{self, Asked},
+    refusal::{self, RequestSubject},
     wish::Wish,
 };
 use crate::{
-    backend::wire::{Again, Framing, Outcome, Outgoing, Reply, Sent, gather_or_stream},
+    backend::wire::{Again, BodyOutcome, Framing, Outgoing, Reply, Sent, gather_or_stream},
     model::{Attributes, ChecksumAlgorithm, ETag, ObjectChecksum, ObjectKey},
     store::{
         PutRequest, Result, Written,
@@ -31,7 +31,7 @@ pub(super) struct Announced {
 
 pub(super) enum Verification {
     Done(Arrived),
-    Pending(Outcome),
+    Pending(BodyOutcome),
 }
 
 impl Verification {
@@ -69,7 +69,7 @@ impl S3Store {
         let (reply, arrived) = verification.settle(call.send(Again::OnlyIfRefused).await)?;
         if !reply.status.is_success() {
             // Without a condition, only the bucket can be missing.
-            let asked = if guard == Guard::None { Asked::Bucket } else { Asked::Object };
+            let asked = if guard == Guard::None { RequestSubject::Bucket } else { RequestSubject::Object };
             return Err(refusal::read(reply, asked).await.into());
         }
         let Some(arrived) = arrived else { return Err(unread()) };

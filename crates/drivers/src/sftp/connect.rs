@@ -120,7 +120,7 @@ async fn greet(
     let line = Box::new(Socket { cut, _handle: handle });
     Session::begin(read, write, line, settings.timeout, meter)
         .await
-        .map_err(|failure| failure.told("greeting the server"))
+        .map_err(|failure| failure.during("greeting the server"))
 }
 
 fn configuration(settings: &SftpSettings, trusted: &Trusted) -> client::Config {
@@ -292,6 +292,6 @@ fn ssh(what: &str, error: russh::Error) -> StoreError {
             "{what}: the server has no {kind:?} algorithm that is known here, only {}",
             theirs.join(", ")
         )),
-        error => Failure::Lost("the connection to the server was lost").told(what).with_source(error),
+        error => Failure::Lost("the connection to the server was lost").during(what).with_source(error),
     }
 }

@@ -13,13 +13,13 @@ use super::{
     failure::Failure,
     packet::{EMPTIED, FOR_WRITING, MADE_IF_MISSING},
     pool::Lease,
-    remote::{ROUNDS, Remote, Way, parent},
+    remote::{FolderPath, ROUNDS, Remote, parent},
     requests::Open,
     writing::Writing,
 };
 use crate::{
     backend::{
-        tree::files::{Draft, Kind, Published, Stat},
+        tree::files::{Draft, EntryKind, Published, Stat},
         wire::pause,
     },
     store::Result,
@@ -41,7 +41,7 @@ pub(super) struct SftpDraft {
 }
 
 /// The result of an attempt to give the draft its final name.
-enum Placed {
+enum MoveOutcome {
     There,
     IsFolder,
     Obstructed,
@@ -70,20 +70,20 @@ impl SftpDraft {
         path: &str,
         absent: bool,
         repeated: bool,
-    ) -> std::result::Result<Placed, Failure> {
+    ) -> std::result::Result<MoveOutcome, Failure> {
         let (from, to) = (self.remote.at(&self.at), self.remote.at(path));
         let mut last = Failure::Missing;
         for _ in 0..ROUNDS {
             match self.remote.way(lease, parent(path)).await? {
-                Way::Clear => {}
-                Way::Missing => match self.remote.make_folders(lease, parent(path)).await? {
-                    Way::Clear => {}
-                    Way::Missing => continue,
-                    Way::File => return Ok(Placed::Obstructed),
-                    Way::Barred => return Err(barred()),
+                FolderPath::Clear => {}
+                FolderPath::Missing => match self.remote.make_folders(lease, parent(path)).await? {
+                    FolderPath::Clear => {}
+                    FolderPath::Missing => continue,
+                    FolderPath::File => return Ok(MoveOutcome::Obstructed),
+                    FolderPath::Barred => return Err(barred()),
                 },
-                Way::File => return Ok(Placed::Obstructed),
-                Way::Barred => return Err(barred()),
+                FolderPath::File => return Ok(MoveOutcome::Obstructed),
+                FolderPath::Barred => return Err(barred()),
             }
             let renamed = match (absent, lease.features.hardlink, lease.features.posix_rename) {
                 (true, true, _) => match lease.link(&from, &to).await {
@@ -97,7 +97,7 @@ impl SftpDraft {
                 (false, _, false) => lease.rename(&from, &to).await,
             };
             let failure = match renamed {
-                Ok(()) => return Ok(Placed::There),
+                Ok(()) => return Ok(MoveOutcome::There),
                 Err(failure @ Failure::Lost(_)) => return Err(failure),
                 Err(failure) => failure,
             };
@@ -111,13 +111,15 @@ impl SftpDraft {
             match (draft, found) {
                 // An earlier attempt, whose reply was lost, has renamed the draft: no other client knows its
                 // name.
-                (None, Some(_)) if repeated => return Ok(Placed::There),
+                (None, Some(_)) if repeated => return Ok(MoveOutcome::There),
                 (None, _) => return Err(Failure::Refused("what was written is gone".to_owned())),
-                (Some(_), Some(found)) if found.kind == Kind::Folder => return Ok(Placed::IsFolder),
-                (Some(_), Some(_)) if absent && repeated && self.is_linked(lease, &from, &to).await? => {
-                    return Ok(Placed::There);
+                (Some(_), Some(found)) if found.kind == EntryKind::Folder => {
+                    return Ok(MoveOutcome::IsFolder);
                 }
-                (Some(_), Some(_)) if absent => return Ok(Placed::Exists),
+                (Some(_), Some(_)) if absent && repeated && self.is_linked(lease, &from, &to).await? => {
+                    return Ok(MoveOutcome::There);
+                }
+                (Some(_), Some(_)) if absent => return Ok(MoveOutcome::Exists),
                 (Some(_), Some(_)) if !lease.features.posix_rename => return Err(Failure::Unsupported),
                 // The folders in the path may have changed since they were checked.
                 _ if matches!(failure, Failure::Missing | Failure::Refused(_)) => {}
@@ -160,7 +162,7 @@ impl SftpDraft {
 impl Draft for SftpDraft {
     async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
         let Some(writing) = &mut self.writing else {
-            return Err(Failure::Lost("a draft that has ended is not written to").told("writing a file"));
+            return Err(Failure::Lost("a draft that has ended is not written to").during("writing a file"));
         };
         let length: usize = bytes.iter().map(Bytes::len).sum();
         let written = writing.write(bytes).await;
@@ -180,46 +182,46 @@ impl Draft for SftpDraft {
             // `stat` was requested after the sync, but servers may reply in any order: the size shows whether
             // all bytes were written before it.
             let stat =
-                stat.and_then(super::requests::stat).map_err(|failure| failure.told("writing a file"))?;
-            writing.open.close().await.map_err(|failure| failure.told("writing a file"))?;
+                stat.and_then(super::requests::stat).map_err(|failure| failure.during("writing a file"))?;
+            writing.open.close().await.map_err(|failure| failure.during("writing a file"))?;
             if stat.size != size {
                 return Err(Failure::Refused("a file has not the size that was written".to_owned())
-                    .told("writing a file"));
+                    .during("writing a file"));
             }
             self.stat = Some(stat);
         }
         match &self.stat {
             Some(stat) => Ok(Some(stat.clone())),
-            None => Err(Failure::Lost("its writing failed before").told("writing a file")),
+            None => Err(Failure::Lost("its writing failed before").during("writing a file")),
         }
     }
 
     async fn publish(mut self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
         let Some(stat) = self.finish().await? else {
-            return Err(Failure::Lost("it was not finished").told("publishing a file"));
+            return Err(Failure::Lost("it was not finished").during("publishing a file"));
         };
         let attempts = self.remote.pool.settings().attempts;
         for attempt in 1.. {
             let lease = self.remote.pool.lease().await?;
             match self.place(&lease, path, absent, attempt > 1).await {
-                Ok(Placed::There) => {
+                Ok(MoveOutcome::There) => {
                     // A draft that was published by a link still has its first name, which is removed now or
                     // later.
                     self.is_gone = !(absent && lease.features.hardlink)
                         || lease.remove(&self.remote.at(&self.at)).await.is_ok();
                     return Ok(Published::As(stat));
                 }
-                Ok(Placed::IsFolder) => return Ok(Published::IsFolder(self)),
-                Ok(Placed::Obstructed) => return Ok(Published::Obstructed(self)),
-                Ok(Placed::Exists) => return Ok(Published::Exists(self)),
+                Ok(MoveOutcome::IsFolder) => return Ok(Published::IsFolder(self)),
+                Ok(MoveOutcome::Obstructed) => return Ok(Published::Obstructed(self)),
+                Ok(MoveOutcome::Exists) => return Ok(Published::Exists(self)),
                 Err(Failure::Lost(why)) if attempt < attempts => {
                     tracing::debug!(why, attempt, "publishing a file was lost on the way; it is tried again");
                     tokio::time::sleep(pause(attempt, Duration::ZERO)).await;
                 }
-                Err(failure) => return Err(failure.told("publishing a file")),
+                Err(failure) => return Err(failure.during("publishing a file")),
             }
         }
-        Err(Failure::Lost("it has no attempts").told("publishing a file"))
+        Err(Failure::Lost("it has no attempts").during("publishing a file"))
     }
 
     async fn discard(mut self: Box<Self>) {
@@ -275,9 +277,9 @@ pub(super) async fn open_own(remote: &Remote, at: &str, flags: u32) -> Result<Op
     remote
         .repeat("making a file", |lease, _| async move {
             match remote.way(&lease, parent(at)).await? {
-                Way::Clear => {}
-                Way::Missing => match remote.make_folders(&lease, parent(at)).await? {
-                    Way::Clear => {}
+                FolderPath::Clear => {}
+                FolderPath::Missing => match remote.make_folders(&lease, parent(at)).await? {
+                    FolderPath::Clear => {}
                     _ => return Err(unmakable(remote, parent(at))),
                 },
                 _ => return Err(barred()),
@@ -309,7 +311,7 @@ pub(super) async fn explained<T>(
         }
         Err(failure) => failure,
     };
-    Err(failure.told("writing a file"))
+    Err(failure.during("writing a file"))
 }
 
 /// The error names the whole path: the most likely reason is a `root` in which the user may not create

@@ -45,7 +45,7 @@ impl Failure {
     }
 
     /// Maps the failure to a store error; `what` names the operation.
-    pub(super) fn told(self, what: &str) -> StoreError {
+    pub(super) fn during(self, what: &str) -> StoreError {
         let kind = match self {
             Self::Changed => return changed(),
             Self::Full => StoreErrorKind::StorageFull,
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(Failure::of(4, "Disk quota exceeded"), Failure::Full);
         assert_eq!(Failure::of(15, ""), Failure::Full);
         assert_eq!(Failure::of(4, "Failure"), Failure::Refused("Failure".to_owned()));
-        assert_eq!(Failure::of(3, "x").told("writing").kind(), StoreErrorKind::AccessDenied);
-        assert_eq!(Failure::Full.told("writing").kind(), StoreErrorKind::StorageFull);
+        assert_eq!(Failure::of(3, "x").during("writing").kind(), StoreErrorKind::AccessDenied);
+        assert_eq!(Failure::Full.during("writing").kind(), StoreErrorKind::StorageFull);
     }
 }

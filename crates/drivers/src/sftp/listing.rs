@@ -6,7 +6,7 @@
 use super::{
     failure::Failure,
     packet::Name,
-    remote::{Remote, Way},
+    remote::{FolderPath, Remote},
     requests::{Open, names},
     session::Answer,
 };
@@ -46,7 +46,7 @@ pub(super) fn list<'r>(remote: &'r Remote, folder: &str) -> BoxStream<'r, Result
                 match listing.batch(remote, &folder).await {
                     Ok(Some(entries)) => Ok(Some((entries, Some(listing)))),
                     Ok(None) => Ok(None),
-                    Err(failure) => Err(failure.told("listing a folder")),
+                    Err(failure) => Err(failure.during("listing a folder")),
                 }
             }
         });
@@ -66,7 +66,7 @@ pub(super) async fn whole(remote: &Remote, folder: &str) -> Result<Vec<Entry>> {
 async fn begin(remote: &Remote, folder: &str) -> Result<Option<(Vec<Entry>, Listing)>> {
     let path = &remote.at(folder);
     let begun = remote.repeat("listing a folder", |lease, _| async move {
-        if remote.way(&lease, folder).await? != Way::Clear {
+        if remote.way(&lease, folder).await? != FolderPath::Clear {
             return Ok(None);
         }
         let open = match Open::folder(lease.clone(), path).await {
@@ -75,7 +75,11 @@ async fn begin(remote: &Remote, folder: &str) -> Result<Option<(Vec<Entry>, List
             Err(failure @ Failure::Refused(_)) => {
                 // The folder may have been removed or replaced by a file.
                 remote.forget_way(folder);
-                return if remote.way(&lease, folder).await? == Way::Clear { Err(failure) } else { Ok(None) };
+                return if remote.way(&lease, folder).await? == FolderPath::Clear {
+                    Err(failure)
+                } else {
+                    Ok(None)
+                };
             }
             Err(failure) => return Err(failure),
         };

@@ -30,7 +30,7 @@ pub use hosts::HostKeys;
 use crate::backend::{
     Traffic,
     codec::{Names, join},
-    tree::files::{Draft, DraftName, Entry, Files, Kind, OWN, Opened, Service, Slots, Stat},
+    tree::files::{Draft, DraftName, Entry, EntryKind, Files, OWN, Opened, Service, Slots, Stat},
 };
 use crate::{
     model::{Secret, Span},
@@ -42,7 +42,7 @@ use failure::Failure;
 use futures_util::stream::BoxStream;
 use packet::FOR_READING;
 use reading::Reading;
-use remote::{ROUNDS, Remote, Way, parent};
+use remote::{FolderPath, ROUNDS, Remote, parent};
 use requests::Open;
 use slots::SftpSlots;
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -98,7 +98,8 @@ impl SftpFiles {
         let at = self.remote.at(path);
         let mut last = Failure::Lost("the file was replaced again and again");
         for _ in 0..ROUNDS {
-            let Some(seen) = self.seen(&lease, path).await?.filter(|seen| seen.kind == Kind::File) else {
+            let Some(seen) = self.seen(&lease, path).await?.filter(|seen| seen.kind == EntryKind::File)
+            else {
                 return Ok(None);
             };
             let open = match requests::present(Open::file(lease.clone(), &at, FOR_READING).await) {
@@ -130,10 +131,10 @@ impl SftpFiles {
                 futures_util::future::join(self.remote.way(lease, parent(path)), lease.lstat(&at)).await;
             match (way?, found) {
                 // This happens when a folder in the path was replaced by a file a moment ago.
-                (Way::Clear, Err(failure @ Failure::Refused(_))) => last = failure,
-                (Way::Clear, found) => return found,
+                (FolderPath::Clear, Err(failure @ Failure::Refused(_))) => last = failure,
+                (FolderPath::Clear, found) => return found,
                 // Entries behind a link are never read.
-                (Way::Missing | Way::File | Way::Barred, _) => return Ok(None),
+                (FolderPath::Missing | FolderPath::File | FolderPath::Barred, _) => return Ok(None),
             }
             self.remote.forget_way(parent(path));
         }
@@ -223,13 +224,13 @@ impl Files for SftpFiles {
         let (old, new) = (&self.remote.at(from), &self.remote.at(to));
         let renamed = self.remote.repeat("renaming a file", |lease, repeated| async move {
             match self.seen(&lease, from).await? {
-                Some(stat) if stat.kind == Kind::File => match lease.rename(old, new).await {
+                Some(stat) if stat.kind == EntryKind::File => match lease.rename(old, new).await {
                     Ok(()) => Ok(Some(stat)),
                     Err(Failure::Missing) => Ok(None),
                     Err(failure) => Err(failure),
                 },
                 // The previous attempt was carried out, and only its reply was lost.
-                None if repeated => Ok(lease.lstat(new).await?.filter(|stat| stat.kind == Kind::File)),
+                None if repeated => Ok(lease.lstat(new).await?.filter(|stat| stat.kind == EntryKind::File)),
                 _ => Ok(None),
             }
         });
@@ -240,11 +241,12 @@ impl Files for SftpFiles {
         let at = &self.remote.at(path);
         let removed = self.remote.repeat("removing a file", |lease, repeated| async move {
             match self.seen(&lease, path).await? {
-                Some(stat) if stat.kind == Kind::File => match requests::present(lease.remove(at).await) {
+                Some(stat) if stat.kind == EntryKind::File => match requests::present(lease.remove(at).await)
+                {
                     Ok(removed) => Ok(removed.is_some() || repeated),
                     // The file may have been removed, or replaced by a folder.
                     Err(failure @ Failure::Refused(_)) => match self.seen(&lease, path).await? {
-                        Some(stat) if stat.kind == Kind::File => Err(failure),
+                        Some(stat) if stat.kind == EntryKind::File => Err(failure),
                         _ => Ok(repeated),
                     },
                     Err(failure) => Err(failure),
@@ -264,7 +266,7 @@ impl Files for SftpFiles {
         let removed = self.remote.repeat("removing a folder", |lease, _| async move {
             match self.seen(&lease, path).await? {
                 None => return Ok(true),
-                Some(stat) if stat.kind != Kind::Folder => return Ok(false),
+                Some(stat) if stat.kind != EntryKind::Folder => return Ok(false),
                 Some(_) => {}
             }
             self.remote.forget(path);
@@ -284,10 +286,10 @@ impl Files for SftpFiles {
                 return self.remote.make_root(&lease).await;
             }
             match self.remote.make_folders(&lease, path).await? {
-                Way::Clear => Ok(()),
-                Way::Missing => Err(draft::unmakable(&self.remote, path)),
-                Way::File => Err(Failure::Refused("a file has the name of a folder".to_owned())),
-                Way::Barred => Err(draft::barred()),
+                FolderPath::Clear => Ok(()),
+                FolderPath::Missing => Err(draft::unmakable(&self.remote, path)),
+                FolderPath::File => Err(Failure::Refused("a file has the name of a folder".to_owned())),
+                FolderPath::Barred => Err(draft::barred()),
             }
         });
         made.await
@@ -321,5 +323,5 @@ fn draft_at(name: &DraftName) -> String {
 }
 
 fn is_file(stat: &Stat, expected: &Stat) -> bool {
-    stat.kind == Kind::File && stat.is_same(expected)
+    stat.kind == EntryKind::File && stat.is_same(expected)
 }

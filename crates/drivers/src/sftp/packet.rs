@@ -6,7 +6,7 @@
 
 use super::failure::Failure;
 use crate::{
-    backend::tree::files::{Kind, Stat},
+    backend::tree::files::{EntryKind, Stat},
     model::Timestamp,
 };
 use bytes::{Buf, Bytes, BytesMut};
@@ -154,9 +154,9 @@ impl Attributes {
     /// Returns size, kind and time. `None`: the server does not report the kind.
     pub(super) fn stat(&self) -> Option<Stat> {
         let kind = match self.permissions? & 0o170_000 {
-            0o100_000 => Kind::File,
-            0o040_000 => Kind::Folder,
-            _ => Kind::Other,
+            0o100_000 => EntryKind::File,
+            0o040_000 => EntryKind::Folder,
+            _ => EntryKind::Other,
         };
         let modified = self.modified.map(|seconds| Timestamp::from_millis(i64::from(seconds) * 1000));
         Some(Stat { kind, size: self.size.unwrap_or(0), modified, tag: None, md5: None })
@@ -177,7 +177,7 @@ impl Packets {
         let Some(Ok(length)) = self.0.get(..4).map(<[u8; 4]>::try_from) else { return Ok(None) };
         let length = u32::from_be_bytes(length) as usize;
         if length == 0 || length > MAX_PACKET {
-            return Err(strange());
+            return Err(unexpected());
         }
         if self.0.len() < 4 + length {
             // Reserves space for the whole packet at once.
@@ -219,7 +219,7 @@ pub(super) fn reply(kind: u8, packet: Bytes) -> Result<(u32, Reply), Failure> {
         }
         105 => Reply::Attributes(fields.attributes()?),
         201 => Reply::Extended(fields.0),
-        _ => return Err(strange()),
+        _ => return Err(unexpected()),
     };
     Ok((id, reply))
 }
@@ -247,7 +247,7 @@ pub(super) fn longs<const N: usize>(packet: Bytes) -> Result<[u64; N], Failure> 
     Ok(numbers)
 }
 
-pub(super) fn strange() -> Failure {
+pub(super) fn unexpected() -> Failure {
     Failure::Lost("the server does not keep to the protocol")
 }
 
@@ -255,17 +255,17 @@ struct Fields(Bytes);
 
 impl Fields {
     fn number(&mut self) -> Result<u32, Failure> {
-        self.0.try_get_u32().map_err(|_| strange())
+        self.0.try_get_u32().map_err(|_| unexpected())
     }
 
     fn long(&mut self) -> Result<u64, Failure> {
-        self.0.try_get_u64().map_err(|_| strange())
+        self.0.try_get_u64().map_err(|_| unexpected())
     }
 
     fn text(&mut self) -> Result<Bytes, Failure> {
         let length = self.number()? as usize;
         if length > self.0.len() {
-            return Err(strange());
+            return Err(unexpected());
         }
         Ok(self.0.split_to(length))
     }
@@ -325,7 +325,7 @@ mod tests {
         let stat = names[0].attributes.stat().expect("a stat");
         assert_eq!(
             (stat.kind, stat.size, stat.modified),
-            (Kind::File, 5, Some(Timestamp::from_millis(2000)))
+            (EntryKind::File, 5, Some(Timestamp::from_millis(2000)))
         );
     }
 

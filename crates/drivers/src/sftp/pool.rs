@@ -28,7 +28,7 @@ pub(super) struct Pool {
     pub(super) meter: Arc<Meter>,
     key: Option<Arc<PrivateKey>>,
     sessions: Mutex<Vec<Arc<Session>>>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     /// Held while a connection is made. It contains the time and the reason of the last failure.
     dialling: tokio::sync::Mutex<Option<(Instant, StoreErrorKind, String)>>,
 }
@@ -39,7 +39,7 @@ impl Pool {
             key: connect::private_key(&settings)?,
             meter: Arc::default(),
             sessions: Mutex::new(Vec::new()),
-            places: Arc::new(Semaphore::new(settings.max_requests)),
+            permits: Arc::new(Semaphore::new(settings.max_requests)),
             dialling: tokio::sync::Mutex::new(None),
             settings,
         })
@@ -51,8 +51,8 @@ impl Pool {
 
     /// Returns a connection, for use until the lease is dropped.
     pub(super) async fn lease(&self) -> Result<Lease> {
-        let place = tokio::time::timeout(self.settings.timeout, self.places.clone().acquire_owned()).await;
-        let Ok(Ok(place)) = place else {
+        let permit = tokio::time::timeout(self.settings.timeout, self.permits.clone().acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else {
             return Err(StoreError::new(
                 StoreErrorKind::Busy,
                 "too many requests are waiting for this backend",
@@ -62,16 +62,16 @@ impl Pool {
         let (session, is_crowded) =
             self.best().map_or((None, true), |(session, is_crowded)| (Some(session), is_crowded));
         if let (Some(session), false) = (&session, is_crowded) {
-            return Ok(Lease::new(session.clone(), place));
+            return Ok(Lease::new(session.clone(), permit));
         }
         let mut failure = match (session, self.dialling.try_lock()) {
             // Another task is making a connection already.
-            (Some(session), Err(_)) => return Ok(Lease::new(session, place)),
+            (Some(session), Err(_)) => return Ok(Lease::new(session, permit)),
             (_, Ok(failure)) => failure,
             (None, Err(_)) => self.dialling.lock().await,
         };
         if let Some((session, false)) = self.best() {
-            return Ok(Lease::new(session, place));
+            return Ok(Lease::new(session, permit));
         }
         if let Some((when, kind, message)) = &*failure
             && *when > asked
@@ -81,10 +81,10 @@ impl Pool {
         match self.dial().await {
             Ok(session) => {
                 self.sessions().push(session.clone());
-                Ok(Lease::new(session, place))
+                Ok(Lease::new(session, permit))
             }
             Err(error) => match self.best() {
-                Some((session, _)) => Ok(Lease::new(session, place)),
+                Some((session, _)) => Ok(Lease::new(session, permit)),
                 None => {
                     self.meter.contact().lost(&error);
                     *failure = Some((Instant::now(), error.kind(), error.to_string()));
@@ -140,13 +140,13 @@ impl fmt::Debug for Pool {
 #[derive(Debug)]
 pub(super) struct Lease {
     session: Arc<Session>,
-    place: Arc<OwnedSemaphorePermit>,
+    permit: Arc<OwnedSemaphorePermit>,
 }
 
 impl Lease {
-    fn new(session: Arc<Session>, place: OwnedSemaphorePermit) -> Self {
+    fn new(session: Arc<Session>, permit: OwnedSemaphorePermit) -> Self {
         session.add_user();
-        Self { session, place: Arc::new(place) }
+        Self { session, permit: Arc::new(permit) }
     }
 }
 
@@ -154,7 +154,7 @@ impl Lease {
 impl Clone for Lease {
     fn clone(&self) -> Self {
         self.session.add_user();
-        Self { session: self.session.clone(), place: self.place.clone() }
+        Self { session: self.session.clone(), permit: self.permit.clone() }
     }
 }
 

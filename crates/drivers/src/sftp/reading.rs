@@ -29,7 +29,7 @@ const AHEAD: usize = 16;
 pub(super) struct Reading {
     open: Open,
     stat: Stat,
-    asked: VecDeque<Asked>,
+    asked: VecDeque<PendingRead>,
     /// The offset from which nothing was requested yet.
     next: u64,
     end: u64,
@@ -37,7 +37,7 @@ pub(super) struct Reading {
     may_change: bool,
 }
 
-struct Asked {
+struct PendingRead {
     offset: u64,
     length: usize,
     answer: Answer,
@@ -81,7 +81,7 @@ impl Reading {
                 self.open.lease.send_more(|| self.open.reading(self.next, length)).await?
             };
             let Some(answer) = answer else { break };
-            self.asked.push_back(Asked { offset: self.next, length, answer });
+            self.asked.push_back(PendingRead { offset: self.next, length, answer });
             self.next += length as u64;
         }
         Ok(())
@@ -93,14 +93,14 @@ impl Reading {
         if self.next >= self.end && self.check.is_none() && !self.may_change {
             self.check = Some(self.open.stat_later().await?);
         }
-        let Some(Asked { offset, length, answer }) = self.asked.pop_front() else { return Ok(None) };
+        let Some(PendingRead { offset, length, answer }) = self.asked.pop_front() else { return Ok(None) };
         let mut bytes = data(answer.await?)?.filter(|bytes| !bytes.is_empty()).ok_or(Failure::Changed)?;
         if bytes.len() < length && offset + (bytes.len() as u64) < self.end {
             // The server sent less than requested: the rest is requested again, and the final check is done
             // again after it.
             let (offset, length) = (offset + bytes.len() as u64, length - bytes.len());
             let answer = self.open.lease.send(self.open.reading(offset, length)).await?;
-            self.asked.push_front(Asked { offset, length, answer });
+            self.asked.push_front(PendingRead { offset, length, answer });
             self.check = None;
         }
         bytes.truncate(usize::try_from(self.end - offset).unwrap_or(usize::MAX));
@@ -136,7 +136,7 @@ impl Opened for Reading {
         self.next = self.asked.back().map_or(span.start, |last| last.offset + last.length as u64);
         self.end = span.end;
         // Some servers open the file only when the first bytes are requested.
-        let first = self.piece().await.map_err(|failure| failure.told("reading a file"))?;
+        let first = self.piece().await.map_err(|failure| failure.during("reading a file"))?;
         let pieces = stream::try_unfold((self, first), |(mut reading, first)| async move {
             let piece = match first {
                 Some(first) => Ok(Some(first)),
@@ -145,7 +145,7 @@ impl Opened for Reading {
             match piece {
                 Ok(Some(bytes)) => Ok(Some((bytes, (reading, None)))),
                 Ok(None) => Ok(None),
-                Err(failure) => Err(failure.told("reading a file")),
+                Err(failure) => Err(failure.during("reading a file")),
             }
         });
         Ok(Box::pin(pieces))

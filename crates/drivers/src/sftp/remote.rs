@@ -17,7 +17,7 @@ use super::{
 use crate::{
     backend::{
         Traffic,
-        tree::{files::Kind, late::Late},
+        tree::{files::EntryKind, late::Late},
         wire::pause,
     },
     store::Result,
@@ -50,7 +50,7 @@ pub(super) struct Remote {
 
 /// The state of the folders in a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum FolderPath {
     /// All of them are folders.
     Clear,
     Missing,
@@ -94,14 +94,14 @@ impl Remote {
                     tracing::debug!(why, what, attempt, "a request to a backend was lost; it is repeated");
                     tokio::time::sleep(pause(attempt, Duration::ZERO)).await;
                 }
-                result => return result.map_err(|failure| failure.told(what)),
+                result => return result.map_err(|failure| failure.during(what)),
             }
         }
-        Err(Failure::Lost("it has no attempts").told(what))
+        Err(Failure::Lost("it has no attempts").during(what))
     }
 
     /// Returns the state of a folder and those above it. The root is not checked.
-    pub(super) async fn way(&self, lease: &Lease, folder: &str) -> std::result::Result<Way, Failure> {
+    pub(super) async fn way(&self, lease: &Lease, folder: &str) -> std::result::Result<FolderPath, Failure> {
         match self.look(lease, folder).await {
             // The check was refused, for example below a path that was a folder at the last check.
             Err(Failure::Refused(_)) => {
@@ -112,7 +112,7 @@ impl Remote {
         }
     }
 
-    async fn look(&self, lease: &Lease, folder: &str) -> std::result::Result<Way, Failure> {
+    async fn look(&self, lease: &Lease, folder: &str) -> std::result::Result<FolderPath, Failure> {
         let mut asked = Vec::new();
         for part in prefixes(folder).filter(|part| !self.is_trusted(part)) {
             asked.push((part, lease.send(Request::new(packet::LSTAT).text(&self.at(part))).await?));
@@ -120,13 +120,13 @@ impl Remote {
         // Results below the first path that is not a folder are ignored.
         for (part, answer) in asked {
             match present(answer.await.and_then(stat))?.map(|stat| stat.kind) {
-                Some(Kind::Folder) => self.trust(part),
-                Some(Kind::File) => return Ok(Way::File),
-                Some(Kind::Other | Kind::Nameless) => return Ok(Way::Barred),
-                None => return Ok(Way::Missing),
+                Some(EntryKind::Folder) => self.trust(part),
+                Some(EntryKind::File) => return Ok(FolderPath::File),
+                Some(EntryKind::Other | EntryKind::Nameless) => return Ok(FolderPath::Barred),
+                None => return Ok(FolderPath::Missing),
             }
         }
-        Ok(Way::Clear)
+        Ok(FolderPath::Clear)
     }
 
     /// Creates a folder and those above it, including the root. `Missing`: another program removes them each
@@ -135,12 +135,12 @@ impl Remote {
         &self,
         lease: &Lease,
         folder: &str,
-    ) -> std::result::Result<Way, Failure> {
-        let mut last = Ok(Way::Missing);
+    ) -> std::result::Result<FolderPath, Failure> {
+        let mut last = Ok(FolderPath::Missing);
         for _ in 0..ROUNDS {
             match self.make_each(lease, folder).await {
                 // Another program may have created the folder and removed it before it was checked.
-                unmade @ (Ok(Way::Missing) | Err(Failure::Refused(_))) => last = unmade,
+                unmade @ (Ok(FolderPath::Missing) | Err(Failure::Refused(_))) => last = unmade,
                 made => return made,
             }
             self.forget_way(folder);
@@ -148,7 +148,7 @@ impl Remote {
         last
     }
 
-    async fn make_each(&self, lease: &Lease, folder: &str) -> std::result::Result<Way, Failure> {
+    async fn make_each(&self, lease: &Lease, folder: &str) -> std::result::Result<FolderPath, Failure> {
         for part in prefixes(folder) {
             if self.is_trusted(part) {
                 continue;
@@ -160,12 +160,12 @@ impl Remote {
                     // Another task may have created it first: the next check decides.
                     let _ = lease.make_folder(&self.at(part)).await;
                 }
-                Err(Failure::Missing) => return Ok(Way::Missing),
+                Err(Failure::Missing) => return Ok(FolderPath::Missing),
                 Err(failure @ (Failure::Lost(_) | Failure::BadName | Failure::Full)) => return Err(failure),
                 // Servers do not report that a folder exists: a check decides.
                 Err(failure) => match self.way(lease, part).await? {
-                    Way::Clear => {}
-                    Way::Missing => return Err(failure),
+                    FolderPath::Clear => {}
+                    FolderPath::Missing => return Err(failure),
                     other => return Ok(other),
                 },
             }

@@ -14,7 +14,7 @@ type Result<T> = std::result::Result<T, Failure>;
 pub(super) fn done(reply: Reply) -> Result<()> {
     match reply {
         Reply::Done => Ok(()),
-        _ => Err(packet::strange()),
+        _ => Err(packet::unexpected()),
     }
 }
 
@@ -23,7 +23,7 @@ pub(super) fn stat(reply: Reply) -> Result<Stat> {
         Reply::Attributes(attributes) => attributes.stat().ok_or_else(|| {
             Failure::Refused("the server does not say what is a file and what a folder".to_owned())
         }),
-        _ => Err(packet::strange()),
+        _ => Err(packet::unexpected()),
     }
 }
 
@@ -32,7 +32,7 @@ pub(super) fn names(reply: Reply) -> Result<Option<Vec<Name>>> {
     match reply {
         Reply::Names(names) => Ok(Some(names)),
         Reply::End => Ok(None),
-        _ => Err(packet::strange()),
+        _ => Err(packet::unexpected()),
     }
 }
 
@@ -41,7 +41,7 @@ pub(super) fn data(reply: Reply) -> Result<Option<Bytes>> {
     match reply {
         Reply::Data(bytes) => Ok(Some(bytes)),
         Reply::End => Ok(None),
-        _ => Err(packet::strange()),
+        _ => Err(packet::unexpected()),
     }
 }
 
@@ -127,7 +127,7 @@ impl Open {
     async fn with(lease: Lease, request: Request) -> Result<Self> {
         match lease.call(request).await? {
             Reply::Handle(handle) => Ok(Self { lease, handle, is_closed: false }),
-            _ => Err(packet::strange()),
+            _ => Err(packet::unexpected()),
         }
     }
 

@@ -66,8 +66,8 @@ struct Core {
 }
 
 struct Shared {
-    state: Mutex<State>,
-    places: Arc<Semaphore>,
+    state: Mutex<SessionState>,
+    permits: Arc<Semaphore>,
     /// The number of operations and open handles.
     users: AtomicUsize,
     timeout: Duration,
@@ -75,7 +75,7 @@ struct Shared {
     meter: Arc<Meter>,
 }
 
-struct State {
+struct SessionState {
     next: u32,
     waiting: HashMap<u32, Waiting>,
     /// The time of the last bytes from the server, or of the first request in flight if that is later.
@@ -87,7 +87,7 @@ struct Waiting {
     answer: oneshot::Sender<Result<Reply, Failure>>,
     since: Instant,
     patience: Duration,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Session {
@@ -104,7 +104,7 @@ impl Session {
         let version = loop {
             if let Some((kind, version)) = packets.next()? {
                 if kind != packet::VERSION {
-                    return Err(packet::strange());
+                    return Err(packet::unexpected());
                 }
                 break version;
             }
@@ -117,13 +117,13 @@ impl Session {
         let extensions = packet::extensions(version)?;
         let has = |name: &str| extensions.iter().any(|extension| extension == name);
         let shared = Arc::new(Shared {
-            state: Mutex::new(State {
+            state: Mutex::new(SessionState {
                 next: 0,
                 waiting: HashMap::new(),
                 progress: Instant::now(),
                 ended: None,
             }),
-            places: Arc::new(Semaphore::new(IN_FLIGHT)),
+            permits: Arc::new(Semaphore::new(IN_FLIGHT)),
             users: AtomicUsize::new(0),
             timeout,
             line,
@@ -185,7 +185,7 @@ impl Session {
     /// Calls the server like `call`, for requests that make it process a whole file.
     pub(super) async fn call_long(&self, request: Request) -> Result<Reply, Failure> {
         let patience = self.core.shared.timeout * LONG;
-        self.core.queue(request, self.core.place().await?, patience).await?.await
+        self.core.queue(request, self.core.permit().await?, patience).await?.await
     }
 
     /// Sends a request. The caller may wait for the reply later.
@@ -199,8 +199,8 @@ impl Session {
         request: impl FnOnce() -> Request,
     ) -> Result<Option<Answer>, Failure> {
         let shared = &self.core.shared;
-        match shared.places.clone().try_acquire_owned() {
-            Ok(place) => self.core.queue(request(), place, shared.timeout).await.map(Some),
+        match shared.permits.clone().try_acquire_owned() {
+            Ok(permit) => self.core.queue(request(), permit, shared.timeout).await.map(Some),
             Err(tokio::sync::TryAcquireError::NoPermits) => Ok(None),
             Err(tokio::sync::TryAcquireError::Closed) => Err(LOST),
         }
@@ -213,12 +213,12 @@ impl Session {
 }
 
 impl Core {
-    async fn place(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        self.shared.places.clone().acquire_owned().await.map_err(|_| LOST)
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        self.shared.permits.clone().acquire_owned().await.map_err(|_| LOST)
     }
 
     async fn send(&self, request: Request) -> Result<Answer, Failure> {
-        self.queue(request, self.place().await?, self.shared.timeout).await
+        self.queue(request, self.permit().await?, self.shared.timeout).await
     }
 
     fn send_later(&self, request: Request) {
@@ -231,7 +231,7 @@ impl Core {
     async fn queue(
         &self,
         request: Request,
-        place: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
         patience: Duration,
     ) -> Result<Answer, Failure> {
         // Nothing waits between here and the queue: a caller that is dropped earlier has sent nothing.
@@ -247,7 +247,7 @@ impl Core {
         if state.waiting.is_empty() {
             state.progress = since;
         }
-        state.waiting.insert(id, Waiting { answer, since, patience, _place: place });
+        state.waiting.insert(id, Waiting { answer, since, patience, _permit: permit });
         self.shared.meter.request();
         room.send(request.framed(id));
         Ok(Answer { wait, core: self.clone() })
@@ -301,13 +301,13 @@ impl fmt::Debug for Answer {
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SessionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn answer(&self, kind: u8, packet: Bytes) -> Result<Option<Bytes>, Failure> {
         let (id, reply) = packet::reply(kind, packet)?;
-        let waiting = self.state().waiting.remove(&id).ok_or_else(packet::strange)?;
+        let waiting = self.state().waiting.remove(&id).ok_or_else(packet::unexpected)?;
         Ok(match waiting.answer.send(Ok(reply)) {
             Err(Ok(Reply::Handle(handle))) => Some(handle),
             _ => None,
@@ -336,7 +336,7 @@ impl Shared {
             std::mem::take(&mut state.waiting)
         };
         self.meter.failures(waiting.len());
-        self.places.close();
+        self.permits.close();
         self.line.cut();
         for waiting in waiting.into_values() {
             let _ = waiting.answer.send(Err(why.clone()));

@@ -98,7 +98,7 @@ impl Slot for SftpSlot {
             failed => failed,
         };
         explained(&self.remote, &self.writing, settled, 1).await?;
-        self.writing.open.close().await.map_err(|failure| failure.told("writing a part"))
+        self.writing.open.close().await.map_err(|failure| failure.during("writing a part"))
     }
 
     async fn abandon(self: Box<Self>) -> bool {

@@ -5,7 +5,7 @@ use crate::{
     backend::{
         claims::Claim,
         codec,
-        tree::files::{Draft, DraftName, Kind, Published, Stat},
+        tree::files::{Draft, DraftName, EntryKind, Published, Stat},
         wire::{Again, Gathered, Outgoing, Reply, Sending},
     },
     store::{
@@ -31,10 +31,10 @@ pub(super) struct WebdavDraft {
     at: Option<String>,
     size: Option<u64>,
     written: u64,
-    state: State,
+    state: DraftState,
 }
 
-enum State {
+enum DraftState {
     /// A few bytes, which were not sent to the server yet.
     Gathering(Gathered),
     Sending(Sending),
@@ -43,7 +43,7 @@ enum State {
     Failed,
 }
 
-impl State {
+impl DraftState {
     /// Ends the upload on this side. Returns whether the server may still write the file.
     async fn cut(self) -> bool {
         match self {
@@ -60,12 +60,12 @@ impl State {
 impl WebdavDraft {
     pub(super) fn new(files: WebdavFiles, name: &DraftName, size: Option<u64>) -> Self {
         let at = Some(super::draft_path(name));
-        Self { files, at, size, written: 0, state: State::Gathering(Gathered::default()) }
+        Self { files, at, size, written: 0, state: DraftState::Gathering(Gathered::default()) }
     }
 
     /// Returns a draft of a file that the server has created.
     pub(super) fn stored(files: WebdavFiles, name: &DraftName) -> Self {
-        Self { files, at: Some(super::draft_path(name)), size: None, written: 0, state: State::Stored }
+        Self { files, at: Some(super::draft_path(name)), size: None, written: 0, state: DraftState::Stored }
     }
 
     fn at(&self) -> Result<&str> {
@@ -93,18 +93,18 @@ impl WebdavDraft {
         let call = self.files.client.file("PUT", self.at()?);
         // A streamed body cannot be sent twice.
         let sending = Sending::begin(self.size, |body| call.body(body).send(Again::OnlyIfRefused));
-        self.state = State::Sending(sending);
+        self.state = DraftState::Sending(sending);
         self.pass(gathered.into_pieces()).await
     }
 
     async fn pass(&mut self, bytes: Vec<Bytes>) -> Result<()> {
-        let State::Sending(sending) = &mut self.state else { return Err(failed()) };
+        let DraftState::Sending(sending) = &mut self.state else { return Err(failed()) };
         let refused = match sending.write(bytes).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(reply)) => self.refused(reply).await,
             Err(error) => error,
         };
-        self.state = State::Failed;
+        self.state = DraftState::Failed;
         Err(refused)
     }
 
@@ -139,7 +139,7 @@ impl WebdavDraft {
     }
 
     /// Sends MOVE, and repeats it after the reason for a refusal was removed. The caller owns the path.
-    async fn make_it(&self, path: &str, absent: bool) -> Result<Outcome> {
+    async fn make_it(&self, path: &str, absent: bool) -> Result<MoveOutcome> {
         let at = self.at()?;
         if codec::has_marks(path) && !self.files.understands_marks(at).await? {
             return Err(StoreError::new(
@@ -149,7 +149,7 @@ impl WebdavDraft {
         }
         let mut replacing = false;
         // Whether a MOVE was sent whose reply was lost, so that it may have been carried out.
-        let mut doubtful = false;
+        let mut uncertain = false;
         // Whether an attempt to create the folders has found that all of them exist. If that happens again,
         // missing folders are not the reason for the refusal.
         let mut folders_there = false;
@@ -157,20 +157,20 @@ impl WebdavDraft {
             let reply =
                 match self.files.client.file("MOVE", at).to(path, replacing).send(Again::OnlyIfRefused).await
                 {
-                    Ok(reply) if refusal::is_done(&reply) => return Ok(Outcome::Moved),
+                    Ok(reply) if refusal::is_done(&reply) => return Ok(MoveOutcome::Moved),
                     Ok(reply) => reply,
                     // The request or the reply was lost.
-                    Err(error) if error.kind() == StoreErrorKind::Unavailable && !doubtful => {
-                        doubtful = true;
+                    Err(error) if error.kind() == StoreErrorKind::Unavailable && !uncertain => {
+                        uncertain = true;
                         if self.files.look(at).await?.is_none() {
-                            return Ok(Outcome::Moved);
+                            return Ok(MoveOutcome::Moved);
                         }
                         continue;
                     }
                     Err(error) => return Err(error),
                 };
-            if doubtful && self.files.look(at).await?.is_none() {
-                return Ok(Outcome::Moved);
+            if uncertain && self.files.look(at).await?.is_none() {
+                return Ok(MoveOutcome::Moved);
             }
             let status = reply.status;
             let refusal = refusal::read(reply).await;
@@ -180,15 +180,15 @@ impl WebdavDraft {
             // Servers mean different things by all other statuses: a check of the path decides.
             let found = self.files.look(path).await?;
             match found.map(|found| found.kind) {
-                Some(Kind::Folder) => return Ok(Outcome::IsFolder),
-                Some(_) if absent => return Ok(Outcome::Exists),
+                Some(EntryKind::Folder) => return Ok(MoveOutcome::IsFolder),
+                Some(_) if absent => return Ok(MoveOutcome::Exists),
                 Some(_) if !replacing => replacing = true,
                 // The file disappeared before it was replaced.
                 None if status == StatusCode::PRECONDITION_FAILED => replacing = false,
                 Some(_) => return Err(refusal.into()),
                 None => match self.files.make_parents(path).await? {
                     Folders::Made => {}
-                    Folders::Obstructed => return Ok(Outcome::Obstructed),
+                    Folders::Obstructed => return Ok(MoveOutcome::Obstructed),
                     Folders::There if !folders_there => folders_there = true,
                     Folders::There => return Err(refusal.into()),
                 },
@@ -198,7 +198,7 @@ impl WebdavDraft {
     }
 }
 
-enum Outcome {
+enum MoveOutcome {
     Moved,
     IsFolder,
     Obstructed,
@@ -230,29 +230,29 @@ impl Draft for WebdavDraft {
     async fn write(&mut self, bytes: Vec<Bytes>) -> Result<()> {
         self.written += bytes.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
         match &mut self.state {
-            State::Gathering(gathered) => {
+            DraftState::Gathering(gathered) => {
                 if gathered.push(bytes) {
                     return Ok(());
                 }
                 let gathered = std::mem::take(gathered);
-                self.state = State::Failed;
+                self.state = DraftState::Failed;
                 self.send(gathered).await
             }
-            State::Sending(_) => self.pass(bytes).await,
-            State::Stored | State::Failed => Err(failed()),
+            DraftState::Sending(_) => self.pass(bytes).await,
+            DraftState::Stored | DraftState::Failed => Err(failed()),
         }
     }
 
     /// Completes the file. No properties are returned, because on some servers the rename changes them.
     async fn finish(&mut self) -> Result<Option<Stat>> {
-        match std::mem::replace(&mut self.state, State::Failed) {
-            State::Stored => {}
-            State::Failed => return Err(failed()),
-            State::Gathering(gathered) => {
+        match std::mem::replace(&mut self.state, DraftState::Failed) {
+            DraftState::Stored => {}
+            DraftState::Failed => return Err(failed()),
+            DraftState::Gathering(gathered) => {
                 self.files.make_own_folder(false).await?;
                 self.put(gathered.concat()).await?;
             }
-            State::Sending(sending) => {
+            DraftState::Sending(sending) => {
                 let reply = sending.finish().await?;
                 if !refusal::is_done(&reply) {
                     return Err(self.refused(reply).await);
@@ -260,12 +260,12 @@ impl Draft for WebdavDraft {
                 self.kept().await?;
             }
         }
-        self.state = State::Stored;
+        self.state = DraftState::Stored;
         Ok(None)
     }
 
     async fn publish(mut self: Box<Self>, path: &str, absent: bool) -> Result<Published> {
-        if !matches!(self.state, State::Stored) {
+        if !matches!(self.state, DraftState::Stored) {
             return Err(failed());
         }
         // The publishing task runs to its end, even if the caller is dropped: nothing else would clean up
@@ -275,16 +275,16 @@ impl Draft for WebdavDraft {
             let claim: Claim = self.files.claims.own(&[&path]).await;
             let outcome = self.make_it(&path, absent).await?;
             match outcome {
-                Outcome::Moved => self.at = None,
-                Outcome::IsFolder => return Ok(Published::IsFolder(self as Box<dyn Draft>)),
-                Outcome::Obstructed => return Ok(Published::Obstructed(self)),
-                Outcome::Exists => return Ok(Published::Exists(self)),
+                MoveOutcome::Moved => self.at = None,
+                MoveOutcome::IsFolder => return Ok(Published::IsFolder(self as Box<dyn Draft>)),
+                MoveOutcome::Obstructed => return Ok(Published::Obstructed(self)),
+                MoveOutcome::Exists => return Ok(Published::Exists(self)),
             }
             let found = self.files.look(&path).await?;
             drop(claim);
             let gone =
                 || StoreError::new(StoreErrorKind::Unavailable, "the file went away as soon as it was there");
-            found.filter(|stat| stat.kind == Kind::File).map(Published::As).ok_or_else(gone)
+            found.filter(|stat| stat.kind == EntryKind::File).map(Published::As).ok_or_else(gone)
         };
         let given_up =
             |error| StoreError::new(StoreErrorKind::Internal, "publishing was given up").with_source(error);
@@ -292,7 +292,7 @@ impl Draft for WebdavDraft {
     }
 
     async fn discard(mut self: Box<Self>) {
-        let cut = std::mem::replace(&mut self.state, State::Failed).cut().await;
+        let cut = std::mem::replace(&mut self.state, DraftState::Failed).cut().await;
         if let Some(at) = self.at.take() {
             discard(&self.files, at, cut).await;
         }
@@ -301,11 +301,11 @@ impl Draft for WebdavDraft {
 
 impl Drop for WebdavDraft {
     fn drop(&mut self) {
-        let unsent = matches!(self.state, State::Gathering(_));
+        let unsent = matches!(self.state, DraftState::Gathering(_));
         if let (Some(at), Ok(runtime), false) =
             (self.at.take(), tokio::runtime::Handle::try_current(), unsent)
         {
-            let (files, state) = (self.files.clone(), std::mem::replace(&mut self.state, State::Failed));
+            let (files, state) = (self.files.clone(), std::mem::replace(&mut self.state, DraftState::Failed));
             runtime.spawn(async move {
                 let cut = state.cut().await;
                 discard(&files, at, cut).await;

@@ -37,7 +37,7 @@ use crate::backend::{
     claims::Claims,
     codec::join,
     tree::{
-        files::{Draft, DraftName, Entry, FLOWS, Files, Kind, OWN, Opened, Service, Stat},
+        files::{Draft, DraftName, Entry, EntryKind, FLOWS, Files, OWN, Opened, Service, Stat},
         late::Late,
     },
     wire::{Again, Wire, WireSettings},
@@ -187,7 +187,7 @@ impl WebdavFiles {
             }
             // Servers use different statuses for a folder that exists and for a missing parent.
             match (self.look(folder).await?.map(|found| found.kind), folder.rsplit_once('/')) {
-                (Some(Kind::Folder), _) => {
+                (Some(EntryKind::Folder), _) => {
                     missing.pop();
                 }
                 (Some(_), _) => return Ok(Folders::Obstructed),
@@ -262,7 +262,7 @@ impl Files for WebdavFiles {
                 reading::get(&self.client, path, span, None).await.ok()
             };
             let (found, first) = tokio::join!(self.stat(path), first);
-            let Some(stat) = found?.filter(|stat| stat.kind == Kind::File) else { return Ok(None) };
+            let Some(stat) = found?.filter(|stat| stat.kind == EntryKind::File) else { return Ok(None) };
             let ahead = match first.and_then(|reply| Some((reading::extent(&reply, &stat).ok()?, reply))) {
                 Some((span, reply)) => {
                     reading::settled(self, path, &stat, &watch, reply).await.ok().map(|reply| (span, reply))
@@ -313,8 +313,8 @@ impl Files for WebdavFiles {
         }
         // If the source is unchanged after the copy, it was unchanged during the copy.
         let (source, copy) = tokio::try_join!(self.look(from), self.look(&to))?;
-        let whole = copy.is_some_and(|copy| copy.kind == Kind::File && copy.size == expected.size);
-        if source.is_some_and(|source| source.kind == Kind::File && source.is_same(expected)) && whole {
+        let whole = copy.is_some_and(|copy| copy.kind == EntryKind::File && copy.size == expected.size);
+        if source.is_some_and(|source| source.kind == EntryKind::File && source.is_same(expected)) && whole {
             Ok(Some(Box::new(draft)))
         } else {
             Box::new(draft).discard().await;
@@ -324,7 +324,7 @@ impl Files for WebdavFiles {
 
     async fn rename(&self, from: &str, to: &str) -> Result<Option<Stat>> {
         let _claim = self.claims.own(&[from, to]).await;
-        if !self.look(from).await?.is_some_and(|found| found.kind == Kind::File) {
+        if !self.look(from).await?.is_some_and(|found| found.kind == EntryKind::File) {
             return Ok(None);
         }
         let reply = self.client.file("MOVE", from).to(to, false).send(Again::OnlyIfRefused).await?;
@@ -335,7 +335,7 @@ impl Files for WebdavFiles {
     async fn remove(&self, path: &str) -> Result<bool> {
         let _claim = self.claims.own(&[path]).await;
         let Some(found) = self.look(path).await? else { return Ok(false) };
-        if found.kind != Kind::File {
+        if found.kind != EntryKind::File {
             return Ok(false);
         }
         if self.delete(path, found.tag.as_deref()).await? {
@@ -354,7 +354,7 @@ impl Files for WebdavFiles {
         let Some(_claim) = self.claims.try_own(path).await else { return Ok(false) };
         match self.look(path).await? {
             None => return Ok(true),
-            Some(found) if found.kind != Kind::Folder => return Ok(false),
+            Some(found) if found.kind != EntryKind::Folder => return Ok(false),
             Some(_) => {}
         }
         let mut entries = properties::list(self.client.clone(), path.to_owned());
@@ -392,7 +392,7 @@ impl Files for WebdavFiles {
         while let Some(some) = entries.next().await {
             for entry in some?
                 .into_iter()
-                .filter(|entry| entry.stat.kind == Kind::File && entry.name.starts_with(instance))
+                .filter(|entry| entry.stat.kind == EntryKind::File && entry.name.starts_with(instance))
             {
                 self.delete(&join(&drafts(), &entry.name), None).await?;
             }

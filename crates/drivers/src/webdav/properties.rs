@@ -5,7 +5,7 @@ use super::{client::Client, hrefs::Relation, refusal};
 use crate::{
     backend::{
         pages::Pages,
-        tree::files::{Entry, Kind, Stat},
+        tree::files::{Entry, EntryKind, Stat},
         wire::{Again, Came, Reply},
     },
     model::Timestamp,
@@ -53,7 +53,7 @@ async fn only(reply: Reply) -> Result<Option<Stat>> {
         first = first.or(more.into_iter().next());
         // The reply has one element; what servers add to it is short.
         if replies.came.bytes() > LONGEST_LOOK {
-            return Err(strange().with_source("it is longer than an answer about one thing"));
+            return Err(unexpected().with_source("it is longer than an answer about one thing"));
         }
     }
     Ok(first.as_ref().and_then(stat_of))
@@ -61,15 +61,15 @@ async fn only(reply: Reply) -> Result<Option<Stat>> {
 
 /// Lists the entries of `folder`, some at a time, as the reply arrives.
 pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Result<Vec<Entry>>> {
-    enum State {
+    enum ListState {
         Begin,
         Reading(Box<(Responses, Pages)>),
     }
-    let begin = (State::Begin, client, folder);
+    let begin = (ListState::Begin, client, folder);
     futures_util::stream::try_unfold(begin, |(state, client, folder)| async move {
         let mut reading = match state {
-            State::Reading(reading) => reading,
-            State::Begin => {
+            ListState::Reading(reading) => reading,
+            ListState::Begin => {
                 let reply = propfind(&client, &folder, true, "1").await?;
                 if BREAKS_DOWN.contains(&reply.status) {
                     // The reply is read to its end, so that its connection is free for the next request.
@@ -90,7 +90,7 @@ pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Re
         let Some(found) = replies.next().await? else { return Ok(None) };
         let mut entries = Vec::with_capacity(found.len());
         for response in &found {
-            let href = response.value("href").ok_or_else(strange)?;
+            let href = response.value("href").ok_or_else(unexpected)?;
             match (client.base.relate(&folder, href)?, stat_of(response)) {
                 (Relation::Child(name), Some(stat)) => entries.push(Entry { name, stat }),
                 (Relation::Nameless, _) => entries.push(Entry::nameless(href.as_bytes())),
@@ -101,7 +101,7 @@ pub(super) fn list(client: Arc<Client>, folder: String) -> BoxStream<'static, Re
         if let Some(first) = entries.first() {
             pages.next(&first.name)?;
         }
-        Ok(Some((entries, (State::Reading(reading), client, folder))))
+        Ok(Some((entries, (ListState::Reading(reading), client, folder))))
     })
     .boxed()
 }
@@ -146,7 +146,7 @@ async fn is_below_file(client: &Arc<Client>, path: &str, status: StatusCode) -> 
             status => return Ok(is_nothing(status)),
         }
     }
-    Ok(innermost.is_some_and(|found| found.kind == Kind::File))
+    Ok(innermost.is_some_and(|found| found.kind == EntryKind::File))
 }
 
 /// Returns whether a redirect leads from the path to the same path with a slash. Some servers send it for
@@ -170,7 +170,7 @@ impl Responses {
             StatusCode::MULTI_STATUS => {
                 Ok(Self { reply, document: Some(Children::of("multistatus")), came: Came::default() })
             }
-            _ if reply.status.is_success() => Err(strange()),
+            _ if reply.status.is_success() => Err(unexpected()),
             _ => Err(refusal::read(reply).await.into()),
         }
     }
@@ -190,7 +190,7 @@ impl Responses {
                     .unwrap_or_default(),
             };
             if self.came.bytes() > LONGEST_LISTING {
-                return Err(strange().with_source("it has no end"));
+                return Err(unexpected().with_source("it has no end"));
             }
             found.retain(|element| element.name == "response");
             if !found.is_empty() || self.document.is_none() {
@@ -201,10 +201,10 @@ impl Responses {
 }
 
 fn malformed(error: Malformed) -> StoreError {
-    strange().with_source(error)
+    unexpected().with_source(error)
 }
 
-fn strange() -> StoreError {
+fn unexpected() -> StoreError {
     StoreError::new(
         StoreErrorKind::Broken,
         "the storage's reply to PROPFIND is not one: is the url that of a WebDAV folder?",
@@ -227,12 +227,12 @@ fn stat_of(response: &Element) -> Option<Stat> {
     let types = properties.iter().find_map(|found| found.child("resourcetype"));
     let size = value("getcontentlength").and_then(|text| text.parse().ok());
     let kind = match (types.is_some_and(|types| types.child("collection").is_some()), size) {
-        (true, _) => Kind::Folder,
-        (false, Some(_)) => Kind::File,
+        (true, _) => EntryKind::Folder,
+        (false, Some(_)) => EntryKind::File,
         // The server reports no length, so S3 could not serve the file.
-        (false, None) => Kind::Other,
+        (false, None) => EntryKind::Other,
     };
-    if kind == Kind::Folder {
+    if kind == EntryKind::Folder {
         return Some(Stat { kind, size: 0, modified: None, tag: None, md5: None });
     }
     let modified = value("getlastmodified").and_then(Timestamp::parse_http_date);
@@ -265,7 +265,7 @@ mod tests {
             <d:getlastmodified>Mon, 12 Oct 2009 17:50:30 GMT</d:getlastmodified></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat>\
             <d:propstat><d:prop><d:getetag/></d:prop><d:status>HTTP/1.1 404 Not Found</d:status></d:propstat></d:response>";
         let stat = stat(response).expect("a file");
-        assert_eq!((stat.kind, stat.size, stat.tag.as_deref()), (Kind::File, 7, Some("abc")));
+        assert_eq!((stat.kind, stat.size, stat.tag.as_deref()), (EntryKind::File, 7, Some("abc")));
         assert_eq!(stat.modified.map(Timestamp::seconds), Some(1_255_369_830));
     }
 
@@ -277,9 +277,9 @@ mod tests {
         };
         assert_eq!(
             of("<resourcetype><collection/></resourcetype><getcontentlength>4096</getcontentlength>"),
-            Some(Kind::Folder)
+            Some(EntryKind::Folder)
         );
-        assert_eq!(of("<resourcetype/>"), Some(Kind::Other));
+        assert_eq!(of("<resourcetype/>"), Some(EntryKind::Other));
         assert_eq!(stat("<response><href>/a</href><status>HTTP/1.1 403 Forbidden</status></response>"), None);
     }
 

@@ -49,7 +49,7 @@ impl CachedBackend {
 }
 
 fn identity(record: &BucketRecord) -> (BucketId, String) {
-    (record.id, record.bucket.place.clone())
+    (record.id, record.bucket.location.clone())
 }
 
 /// Ends the lifetime of all cached answers when it is dropped, even if the work that may have changed
@@ -74,8 +74,8 @@ impl Backend for CachedBackend {
         Some(&self.below)
     }
 
-    fn place_for(&self, name: &BucketName) -> String {
-        self.below.place_for(name)
+    fn location_for(&self, name: &BucketName) -> String {
+        self.below.location_for(name)
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {

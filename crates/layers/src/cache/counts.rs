@@ -8,7 +8,7 @@ use std::sync::{
 
 /// The kinds of requests that caches answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum RequestKind {
     Head,
     /// A head with parts and tags.
     Describe,
@@ -19,7 +19,7 @@ pub enum Kind {
     Data,
 }
 
-impl Kind {
+impl RequestKind {
     const ALL: [Self; 5] = [Self::Head, Self::Describe, Self::Get, Self::List, Self::Data];
 
     pub fn as_str(self) -> &'static str {
@@ -40,22 +40,22 @@ const OUTCOMES: [CacheUse; 3] = [CacheUse::Hit, CacheUse::Miss, CacheUse::Stale]
 pub struct Count {
     pub backend: Arc<str>,
     pub bucket: BucketName,
-    pub kind: Kind,
+    pub kind: RequestKind,
     pub outcome: CacheUse,
     pub times: u64,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Counts([[AtomicU64; OUTCOMES.len()]; Kind::ALL.len()]);
+pub(super) struct Counts([[AtomicU64; OUTCOMES.len()]; RequestKind::ALL.len()]);
 
 impl Counts {
-    pub(super) fn add(&self, kind: Kind, outcome: CacheUse) {
+    pub(super) fn add(&self, kind: RequestKind, outcome: CacheUse) {
         self.0[kind as usize][outcome as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Returns all counts that are not zero.
     pub(super) fn read(&self, backend: &Arc<str>, bucket: &BucketName) -> impl Iterator<Item = Count> {
-        let all = Kind::ALL.into_iter().flat_map(|kind| OUTCOMES.map(|outcome| (kind, outcome)));
+        let all = RequestKind::ALL.into_iter().flat_map(|kind| OUTCOMES.map(|outcome| (kind, outcome)));
         all.filter_map(move |(kind, outcome)| {
             let times = self.0[kind as usize][outcome as usize].load(Ordering::Relaxed);
             (times > 0).then(|| Count {

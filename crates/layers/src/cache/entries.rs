@@ -21,7 +21,7 @@ use tokio::time::Instant;
 const WINDOWS: usize = 1024;
 
 /// An object as the storage returned it; `None` means that the key has no object.
-pub(super) type Seen = Option<Arc<ObjectInfo>>;
+pub(super) type KnownObject = Option<Arc<ObjectInfo>>;
 
 /// How much of an object is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,7 +54,7 @@ pub(super) struct Entry {
 
 #[derive(Debug, Clone)]
 pub(super) enum Said {
-    Object(Seen, Depth),
+    Object(KnownObject, Depth),
     Page(Arc<ListPage>),
 }
 
@@ -82,7 +82,7 @@ pub(super) struct Entries {
     entries: Cache<Name, Entry>,
     windows: Box<[Mutex<Window>]>,
     hasher: RandomState,
-    pub(super) objects: Flights<Question, Seen>,
+    pub(super) objects: Flights<Question, KnownObject>,
     pub(super) pages: Flights<Question, Arc<ListPage>>,
 }
 

@@ -28,7 +28,7 @@ mod store;
 mod window;
 
 pub use backend::CachedBackend;
-pub use counts::{Count, Kind};
+pub use counts::{Count, RequestKind};
 pub use data::{DataCache, DataSettings};
 pub use metadata::MetadataCache;
 pub use space::Freshness;

@@ -1,8 +1,8 @@
 //! What one bucket keeps: its answers in the shared memory, its windows, and its counts.
 
 use super::{
-    counts::{Count, Counts, Kind},
-    entries::{Depth, Drawn, Entries, Entry, Name, Question, Said, Seen, Subject, lock},
+    counts::{Count, Counts, RequestKind},
+    entries::{Depth, Drawn, Entries, Entry, KnownObject, Name, Question, Said, Subject, lock},
     window::Window,
 };
 use crate::{
@@ -75,7 +75,7 @@ impl Space {
         &self.cache
     }
 
-    pub(super) fn count(&self, kind: Kind, outcome: CacheUse) {
+    pub(super) fn count(&self, kind: RequestKind, outcome: CacheUse) {
         self.counts.add(kind, outcome);
     }
 
@@ -92,7 +92,7 @@ impl Space {
         self.era.fetch_add(1, Ordering::AcqRel);
     }
 
-    pub(super) fn object(&self, key: &ObjectKey, depth: Depth) -> Found<Seen> {
+    pub(super) fn object(&self, key: &ObjectKey, depth: Depth) -> Found<KnownObject> {
         match self.cache.find(&self.named(key)) {
             // If the key does not exist, a head says as much as `describe`.
             Some(Entry { said: Said::Object(seen, known), drawn, .. })
@@ -113,7 +113,7 @@ impl Space {
     }
 
     /// Keeps an answer, unless the object was changed since `drawn`.
-    pub(super) fn keep_object(&self, key: &ObjectKey, drawn: Drawn, seen: &Seen, depth: Depth) {
+    pub(super) fn keep_object(&self, key: &ObjectKey, drawn: Drawn, seen: &KnownObject, depth: Depth) {
         let name = self.named(key);
         let window = self.cache.window(self.number, key);
         if !window.admits(drawn.number) {
@@ -174,7 +174,7 @@ impl Space {
         if touched == Touched::ObjectAndListing {
             lock(&self.listing).begin();
         }
-        Writing { space: self.clone(), key: key.clone(), touched, doubtful: true }
+        Writing { space: self.clone(), key: key.clone(), touched, uncertain: true }
     }
 
     pub(super) fn asks_object(&self, key: &ObjectKey, depth: Depth, drawn: Drawn) -> Question {
@@ -209,7 +209,7 @@ impl Space {
     }
 }
 
-fn differ(before: &Seen, now: &Seen, same: impl Fn(&ObjectInfo, &ObjectInfo) -> bool) -> bool {
+fn differ(before: &KnownObject, now: &KnownObject, same: impl Fn(&ObjectInfo, &ObjectInfo) -> bool) -> bool {
     match (before, now) {
         (Some(before), Some(now)) => !same(before, now),
         (None, None) => false,
@@ -223,12 +223,12 @@ pub(super) struct Writing {
     space: Arc<Space>,
     key: ObjectKey,
     touched: Touched,
-    doubtful: bool,
+    uncertain: bool,
 }
 
 impl Writing {
     pub(super) fn settle<T>(mut self, outcome: Result<T>) -> Result<T> {
-        self.doubtful = outcome.as_ref().is_err_and(is_doubtful);
+        self.uncertain = outcome.as_ref().is_err_and(may_have_happened);
         outcome
     }
 }
@@ -236,15 +236,15 @@ impl Writing {
 impl Drop for Writing {
     fn drop(&mut self) {
         let now = Instant::now();
-        self.space.cache.window(self.space.number, &self.key).end(self.doubtful, now);
+        self.space.cache.window(self.space.number, &self.key).end(self.uncertain, now);
         if self.touched == Touched::ObjectAndListing {
-            lock(&self.space.listing).end(self.doubtful, now);
+            lock(&self.space.listing).end(self.uncertain, now);
         }
     }
 }
 
 /// Returns whether the storage may have made the change despite the error, or may still make it.
-fn is_doubtful(error: &StoreError) -> bool {
+fn may_have_happened(error: &StoreError) -> bool {
     error.is_temporary()
         || matches!(
             error.kind(),

@@ -1,9 +1,9 @@
 //! One bucket behind the metadata cache.
 
 use super::{
-    counts::Kind,
+    counts::RequestKind,
     current::is_current,
-    entries::{Depth, Seen},
+    entries::{Depth, KnownObject},
     space::{Found, Space, Touched},
 };
 use crate::{
@@ -30,8 +30,8 @@ impl CachedStore {
 
     async fn look(&self, key: &ObjectKey, conditions: &ReadConditions, depth: Depth) -> Result<ObjectInfo> {
         let kind = match depth {
-            Depth::Head => Kind::Head,
-            Depth::Whole => Kind::Describe,
+            Depth::Head => RequestKind::Head,
+            Depth::Whole => RequestKind::Describe,
         };
         let (seen, used) = match self.space.object(key, depth) {
             Found::Fresh(seen) => (Ok(seen), CacheUse::Hit),
@@ -51,7 +51,7 @@ impl CachedStore {
     }
 
     /// Returns the storage's answer, and keeps it if that is allowed. Concurrent callers share one question.
-    async fn ask(&self, key: &ObjectKey, depth: Depth) -> Result<Seen> {
+    async fn ask(&self, key: &ObjectKey, depth: Depth) -> Result<KnownObject> {
         let Some(drawn) = self.space.draw(key) else { return ask(&*self.below, key, depth).await };
         let question = self.space.asks_object(key, depth, drawn);
         let ask = || {
@@ -89,7 +89,7 @@ impl CachedStore {
     }
 }
 
-async fn ask(below: &dyn Store, key: &ObjectKey, depth: Depth) -> Result<Seen> {
+async fn ask(below: &dyn Store, key: &ObjectKey, depth: Depth) -> Result<KnownObject> {
     let all = ReadConditions::default();
     let asked = match depth {
         Depth::Head => below.head(key.current(), &all).await,
@@ -103,7 +103,7 @@ async fn ask(below: &dyn Store, key: &ObjectKey, depth: Depth) -> Result<Seen> {
 }
 
 /// Returns a reply in the form in which it is kept: notes on how it was obtained belong to that reply only.
-fn seen(info: &ObjectInfo) -> Seen {
+fn seen(info: &ObjectInfo) -> KnownObject {
     Some(Arc::new(ObjectInfo { notes: Notes::default(), ..info.clone() }))
 }
 
@@ -140,12 +140,12 @@ impl Layer for CachedStore {
                 None => Err(StoreErrorKind::NoSuchKey),
             };
             if let Err(kind) = verdict {
-                self.space.count(Kind::Get, CacheUse::Hit);
+                self.space.count(RequestKind::Get, CacheUse::Hit);
                 return Err(kind.into());
             }
         }
         let (drawn, conditions) = (self.space.draw(key), request.conditions.clone());
-        let keep = |seen: &Seen| {
+        let keep = |seen: &KnownObject| {
             if let Some(drawn) = drawn {
                 self.space.keep_object(key, drawn, seen, Depth::Head);
             }
@@ -173,7 +173,7 @@ impl Layer for CachedStore {
                 _ => Err(error),
             },
         };
-        self.space.count(Kind::Get, outcome);
+        self.space.count(RequestKind::Get, outcome);
         reply
     }
 
@@ -210,7 +210,7 @@ impl Layer for CachedStore {
                 (asked, _) => (asked, CacheUse::Miss),
             },
         };
-        self.space.count(Kind::List, used);
+        self.space.count(RequestKind::List, used);
         Ok(ListPage { cache: Some(used), ..Arc::unwrap_or_clone(page?) })
     }
 

@@ -26,14 +26,14 @@ pub(super) const DOUBT: Duration = Duration::from_secs(60);
 pub(super) struct Window {
     number: u64,
     writing: usize,
-    doubtful_until: Option<Instant>,
+    uncertain_until: Option<Instant>,
 }
 
 impl Window {
     /// Draws a number. `None` means that a write is in progress: an answer from that time must not be kept.
     pub(super) fn draw(&self, now: Instant) -> Option<u64> {
-        let doubtful = self.doubtful_until.is_some_and(|until| now < until);
-        (self.writing == 0 && !doubtful).then_some(self.number)
+        let uncertain = self.uncertain_until.is_some_and(|until| now < until);
+        (self.writing == 0 && !uncertain).then_some(self.number)
     }
 
     pub(super) fn admits(&self, drawn: u64) -> bool {
@@ -46,10 +46,10 @@ impl Window {
         self.writing += 1;
     }
 
-    pub(super) fn end(&mut self, doubtful: bool, now: Instant) {
+    pub(super) fn end(&mut self, uncertain: bool, now: Instant) {
         self.writing -= 1;
-        if doubtful {
-            self.doubtful_until = Some(now + DOUBT);
+        if uncertain {
+            self.uncertain_until = Some(now + DOUBT);
         }
     }
 

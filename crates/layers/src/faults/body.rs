@@ -3,7 +3,7 @@
 
 use super::{
     handle::{Fate, Faults, unavailable},
-    plan::Kind,
+    plan::FaultKind,
 };
 use crate::{
     model::Checksum,
@@ -68,7 +68,7 @@ fn shortened(mut frame: Bytes, tear: &mut Option<u64>) -> Bytes {
 /// body is collected first, because its sender will be gone by then.
 pub(super) async fn incoming(payload: Payload, fate: &Fate) -> Result<(Payload, Broken)> {
     let broken = Broken::default();
-    if fate.is(Kind::Late) {
+    if fate.is(FaultKind::Late) {
         return Ok((payload.held().await?, broken));
     }
     let tear = fate.tear(payload.length().unwrap_or(UNKNOWN));

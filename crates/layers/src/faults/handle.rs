@@ -5,7 +5,7 @@
 //! another, with a clock that is held still, get the same fates again.
 
 use super::{
-    plan::{Draws, Kind, LATENESS, Plan},
+    plan::{Draws, FaultKind, LATENESS, Plan},
     record::{Counts, Done, Record},
 };
 use crate::store::{
@@ -165,7 +165,7 @@ impl Faults {
         let (kind, wait, late_by) = {
             let now = self.plan();
             if now.is_down(operation) {
-                (Some(Kind::Down), Default::default(), now.plan.late_by)
+                (Some(FaultKind::Down), Default::default(), now.plan.late_by)
             } else {
                 let (kind, wait) = now.plan.fate(operation, draws);
                 (kind, wait, now.plan.late_by)
@@ -177,10 +177,10 @@ impl Faults {
             tokio::time::sleep(wait).await;
         }
         match kind {
-            Some(Kind::Down) => Err(down()),
-            Some(Kind::Unavailable) => Err(unavailable("a fault: unavailable")),
-            Some(Kind::Throttled) => Err(StoreError::new(StoreErrorKind::Busy, "a fault: throttled")),
-            Some(Kind::Hang) => {
+            Some(FaultKind::Down) => Err(down()),
+            Some(FaultKind::Unavailable) => Err(unavailable("a fault: unavailable")),
+            Some(FaultKind::Throttled) => Err(StoreError::new(StoreErrorKind::Busy, "a fault: throttled")),
+            Some(FaultKind::Hang) => {
                 self.released(|plan| !plan.hangs()).await;
                 Ok(Fate { kind: None, operation, draws, late_by, faults: self.clone() })
             }
@@ -222,7 +222,7 @@ impl Faults {
 /// The fate of one call that reaches the storage.
 #[derive(Debug)]
 pub(super) struct Fate {
-    kind: Option<Kind>,
+    kind: Option<FaultKind>,
     pub(super) operation: Operation,
     draws: Draws,
     late_by: std::time::Duration,
@@ -230,19 +230,19 @@ pub(super) struct Fate {
 }
 
 impl Fate {
-    pub(super) fn is(&self, kind: Kind) -> bool {
+    pub(super) fn is(&self, kind: FaultKind) -> bool {
         self.kind == Some(kind)
     }
 
     /// Returns where a body of `len` bytes is torn, if it is.
     pub(super) fn tear(&self, len: u64) -> Option<u64> {
-        self.is(Kind::TornBody).then(|| self.draws.cut(len))
+        self.is(FaultKind::TornBody).then(|| self.draws.cut(len))
     }
 
     /// Awaits a request to the store below. Dropping the future cancels the request.
     pub(super) async fn ask<T>(&self, question: impl Future<Output = Result<T>>) -> Result<T> {
         let answer = question.await;
-        if self.is(Kind::LostReply) { Err(unavailable("a fault: the reply was lost")) } else { answer }
+        if self.is(FaultKind::LostReply) { Err(unavailable("a fault: the reply was lost")) } else { answer }
     }
 
     /// Makes a change in the store below: now, or after the answer.
@@ -250,7 +250,7 @@ impl Fate {
         &self,
         deed: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        if !self.is(Kind::Late) {
+        if !self.is(FaultKind::Late) {
             return self.ask(deed).await;
         }
         let waits = self.late_by + self.draws.part_of(self.late_by, LATENESS);

@@ -17,7 +17,7 @@ mod record;
 mod store;
 
 pub use handle::Faults;
-pub use plan::{Flapping, Kind, Plan};
+pub use plan::{FaultKind, Flapping, Plan};
 pub use record::{Counts, Done};
 pub use store::FaultyStore;
 
@@ -56,18 +56,18 @@ impl Backend for FaultyBackend {
         Some(&self.below)
     }
 
-    fn place_for(&self, name: &BucketName) -> String {
-        self.below.place_for(name)
+    fn location_for(&self, name: &BucketName) -> String {
+        self.below.location_for(name)
     }
 
     /// Counts as a listing, because most drivers list for this.
     async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
-        let fate = self.faults.meet(Operation::List, &bucket.bucket.place).await?;
+        let fate = self.faults.meet(Operation::List, &bucket.bucket.location).await?;
         fate.ask(self.below.found(bucket)).await
     }
 
     async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
-        let fate = self.faults.meet(Operation::Create, &bucket.bucket.place).await?;
+        let fate = self.faults.meet(Operation::Create, &bucket.bucket.location).await?;
         let (below, bucket) = (self.below.clone(), bucket.clone());
         fate.act(async move { below.create(&bucket).await }).await
     }
@@ -75,20 +75,20 @@ impl Backend for FaultyBackend {
     /// Has no faults: opening is local and asks no storage.
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
         let opened = self.below.open(bucket).await?;
-        let (faults, place) = (self.faults.clone(), bucket.bucket.place.clone());
-        let upkeep = FaultyUpkeep { below: opened.upkeep.clone(), faults, place };
+        let (faults, location) = (self.faults.clone(), bucket.bucket.location.clone());
+        let upkeep = FaultyUpkeep { below: opened.upkeep.clone(), faults, location };
         let opened = OpenedBucket { upkeep: Arc::new(upkeep), ..opened };
         Ok(opened.behind(|below| Arc::new(FaultyStore::new(below, self.faults.clone()))))
     }
 
     /// Counts as a listing, because most drivers list for this.
-    async fn has_place(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
-        let fate = self.faults.meet(Operation::List, &bucket.bucket.place).await?;
-        fate.ask(self.below.has_place(bucket)).await
+    async fn has_location(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
+        let fate = self.faults.meet(Operation::List, &bucket.bucket.location).await?;
+        fate.ask(self.below.has_location(bucket)).await
     }
 
     async fn remove(&self, bucket: &BucketRecord) -> Result<bool, StoreError> {
-        let fate = self.faults.meet(Operation::Remove, &bucket.bucket.place).await?;
+        let fate = self.faults.meet(Operation::Remove, &bucket.bucket.location).await?;
         let (below, bucket) = (self.below.clone(), bucket.clone());
         fate.act(async move { below.remove(&bucket).await }).await
     }
@@ -103,29 +103,29 @@ impl Backend for FaultyBackend {
 struct FaultyUpkeep {
     below: Arc<dyn Upkeep>,
     faults: Faults,
-    place: String,
+    location: String,
 }
 
 #[async_trait]
 impl Upkeep for FaultyUpkeep {
     /// Counts as a listing, because most drivers list for this.
     async fn is_there(&self) -> Result<bool, StoreError> {
-        let fate = self.faults.meet(Operation::List, &self.place).await?;
+        let fate = self.faults.meet(Operation::List, &self.location).await?;
         fate.ask(self.below.is_there()).await
     }
 
     async fn maintain(&self) -> Result<(), StoreError> {
-        let fate = self.faults.meet(Operation::Tend, &self.place).await?;
+        let fate = self.faults.meet(Operation::Maintain, &self.location).await?;
         fate.ask(self.below.maintain()).await
     }
 
     async fn scan_fully(&self, progress: &Progress) -> Result<bool, StoreError> {
-        let fate = self.faults.meet(Operation::Walk, &self.place).await?;
+        let fate = self.faults.meet(Operation::FullScan, &self.location).await?;
         fate.ask(self.below.scan_fully(progress)).await
     }
 
     async fn read_changes(&self) -> Result<(), StoreError> {
-        let fate = self.faults.meet(Operation::Follow, &self.place).await?;
+        let fate = self.faults.meet(Operation::ReadChanges, &self.location).await?;
         fate.ask(self.below.read_changes()).await
     }
 }

@@ -9,10 +9,10 @@ use std::{
 /// Maximum number of pages that are kept; beyond it all are dropped, and the next answers are correct.
 const KEPT: usize = 100;
 
-type Asked = (String, Option<String>, Option<String>, usize);
+type PageKey = (String, Option<String>, Option<String>, usize);
 
 #[derive(Debug, Default)]
-pub(super) struct Pages(Mutex<HashMap<Asked, ListPage>>);
+pub(super) struct Pages(Mutex<HashMap<PageKey, ListPage>>);
 
 impl Pages {
     pub(super) fn last(&self, request: &ListRequest) -> Option<ListPage> {
@@ -27,12 +27,12 @@ impl Pages {
         pages.insert(asked(request), page.clone());
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Asked, ListPage>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PageKey, ListPage>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn asked(request: ListRequest) -> Asked {
+fn asked(request: ListRequest) -> PageKey {
     let ListRequest { prefix, after, delimiter, limit } = request;
     (prefix, after, delimiter, limit)
 }

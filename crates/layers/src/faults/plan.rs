@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// The kinds of faults that a call can meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum FaultKind {
     /// The answer is Unavailable at once: the storage is down for all calls.
     Down,
     /// There is no answer until the faults are healed; then the call continues as if nothing had happened.
@@ -27,16 +27,16 @@ pub enum Kind {
 
 type Rate = fn(&Plan) -> f64;
 
-impl Kind {
+impl FaultKind {
     /// The kinds that an operation can meet, in the order in which they are drawn.
-    const CHANCES: [(Kind, Rate); 7] = [
-        (Kind::Hang, |plan| plan.hang),
-        (Kind::Unavailable, |plan| plan.unavailable),
-        (Kind::Throttled, |plan| plan.throttled),
-        (Kind::LostReply, |plan| plan.lost_reply),
-        (Kind::Late, |plan| plan.late),
-        (Kind::TornBody, |plan| plan.torn_body),
-        (Kind::StaleList, |plan| plan.stale_list),
+    const CHANCES: [(FaultKind, Rate); 7] = [
+        (FaultKind::Hang, |plan| plan.hang),
+        (FaultKind::Unavailable, |plan| plan.unavailable),
+        (FaultKind::Throttled, |plan| plan.throttled),
+        (FaultKind::LostReply, |plan| plan.lost_reply),
+        (FaultKind::Late, |plan| plan.late),
+        (FaultKind::TornBody, |plan| plan.torn_body),
+        (FaultKind::StaleList, |plan| plan.stale_list),
     ];
 
     fn concerns(self, operation: Operation) -> bool {
@@ -118,20 +118,20 @@ impl Plan {
     }
 
     /// Returns a plan in which every call meets this fault.
-    pub fn always(kind: Kind) -> Self {
+    pub fn always(kind: FaultKind) -> Self {
         Self::default().with(kind, 1.0)
     }
 
-    pub fn with(mut self, kind: Kind, rate: f64) -> Self {
+    pub fn with(mut self, kind: FaultKind, rate: f64) -> Self {
         match kind {
-            Kind::Down => self.down = rate > 0.0,
-            Kind::Hang => self.hang = rate,
-            Kind::Unavailable => self.unavailable = rate,
-            Kind::Throttled => self.throttled = rate,
-            Kind::LostReply => self.lost_reply = rate,
-            Kind::Late => self.late = rate,
-            Kind::TornBody => self.torn_body = rate,
-            Kind::StaleList => self.stale_list = rate,
+            FaultKind::Down => self.down = rate > 0.0,
+            FaultKind::Hang => self.hang = rate,
+            FaultKind::Unavailable => self.unavailable = rate,
+            FaultKind::Throttled => self.throttled = rate,
+            FaultKind::LostReply => self.lost_reply = rate,
+            FaultKind::Late => self.late = rate,
+            FaultKind::TornBody => self.torn_body = rate,
+            FaultKind::StaleList => self.stale_list = rate,
         }
         self
     }
@@ -166,13 +166,14 @@ impl Plan {
     }
 
     /// Decides the fate of a call, unless the storage is down. Returns the fault and the extra delay.
-    pub(super) fn fate(&self, operation: Operation, draws: Draws) -> (Option<Kind>, Duration) {
+    pub(super) fn fate(&self, operation: Operation, draws: Draws) -> (Option<FaultKind>, Duration) {
         if !self.operations.contains(operation) {
             return (None, Duration::ZERO);
         }
-        let met =
-            |(kind, rate): &(Kind, Rate)| kind.concerns(operation) && draws.share(*kind as u64) < rate(self);
-        let kind = Kind::CHANCES.iter().find(|chance| met(chance)).map(|(kind, _)| *kind);
+        let met = |(kind, rate): &(FaultKind, Rate)| {
+            kind.concerns(operation) && draws.share(*kind as u64) < rate(self)
+        };
+        let kind = FaultKind::CHANCES.iter().find(|chance| met(chance)).map(|(kind, _)| *kind);
         (kind, self.latency + draws.part_of(self.jitter, JITTER))
     }
 }
@@ -228,10 +229,10 @@ mod tests {
     fn a_rate_is_the_share_of_calls_that_meet_it() {
         let plan = Plan { unavailable: 0.05, lost_reply: 0.2, ..Plan::default() };
         let of = |kind| draws().filter(|draws| plan.fate(Operation::Put, *draws).0 == Some(kind)).count();
-        assert!((4_700..5_300).contains(&of(Kind::Unavailable)));
+        assert!((4_700..5_300).contains(&of(FaultKind::Unavailable)));
         // A call that is unavailable has no reply to lose.
-        assert!((18_500..19_500).contains(&of(Kind::LostReply)));
-        assert_eq!(of(Kind::Late), 0);
+        assert!((18_500..19_500).contains(&of(FaultKind::LostReply)));
+        assert_eq!(of(FaultKind::Late), 0);
     }
 
     #[test]
@@ -244,8 +245,8 @@ mod tests {
     #[test]
     fn nothing_and_always_are_exact() {
         assert!(draws().all(|draws| Plan::default().fate(Operation::List, draws) == (None, Duration::ZERO)));
-        let always = Plan::always(Kind::StaleList);
-        assert!(draws().all(|draws| always.fate(Operation::List, draws).0 == Some(Kind::StaleList)));
+        let always = Plan::always(FaultKind::StaleList);
+        assert!(draws().all(|draws| always.fate(Operation::List, draws).0 == Some(FaultKind::StaleList)));
     }
 
     #[test]

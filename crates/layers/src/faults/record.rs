@@ -1,6 +1,6 @@
 //! The record of faults: counts of all of them, and the latest calls one by one.
 
-use super::plan::Kind;
+use super::plan::FaultKind;
 use crate::store::operation::Operation;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,12 +15,12 @@ pub struct Done {
     pub operation: Operation,
     /// A key, the prefix of a listing, or the location of a bucket.
     pub subject: String,
-    pub kind: Option<Kind>,
+    pub kind: Option<FaultKind>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
-    met: BTreeMap<(Operation, Option<Kind>), u64>,
+    met: BTreeMap<(Operation, Option<FaultKind>), u64>,
 }
 
 impl Counts {
@@ -36,15 +36,15 @@ impl Counts {
         self.sum(|_, kind| kind.is_some())
     }
 
-    pub fn of(&self, kind: Kind) -> u64 {
+    pub fn of(&self, kind: FaultKind) -> u64 {
         self.sum(|_, met| met == Some(kind))
     }
 
-    pub fn done_to(&self, operation: Operation, kind: Kind) -> u64 {
+    pub fn done_to(&self, operation: Operation, kind: FaultKind) -> u64 {
         self.met.get(&(operation, Some(kind))).copied().unwrap_or_default()
     }
 
-    fn sum(&self, counts: impl Fn(Operation, Option<Kind>) -> bool) -> u64 {
+    fn sum(&self, counts: impl Fn(Operation, Option<FaultKind>) -> bool) -> u64 {
         self.met
             .iter()
             .filter(|((operation, kind), _)| counts(*operation, *kind))

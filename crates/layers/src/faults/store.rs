@@ -1,6 +1,6 @@
 //! A store that fails by its plan, on top of one that does not.
 
-use super::{body, handle::Faults, pages::Pages, plan::Kind};
+use super::{body, handle::Faults, pages::Pages, plan::FaultKind};
 use crate::{
     model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
@@ -96,7 +96,7 @@ impl Layer for FaultyStore {
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {
         let fate = self.faults.meet(Operation::List, &request.prefix).await?;
-        if fate.is(Kind::StaleList)
+        if fate.is(FaultKind::StaleList)
             && let Some(page) = self.pages.last(&request)
         {
             return Ok(page);

@@ -53,11 +53,11 @@ pub struct Used {
 #[derive(Debug)]
 pub struct Account {
     budget: Budget,
-    state: Mutex<State>,
+    state: Mutex<BudgetState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct BudgetState {
     used: Used,
     /// The end of the month, in milliseconds.
     until: i64,
@@ -72,7 +72,7 @@ impl Account {
             Some(kept) if kept.month >= month => kept.clone(),
             _ => Used { month, ..Used::default() },
         };
-        Self { budget, state: Mutex::new(State { used, until, traffic: 0 }) }
+        Self { budget, state: Mutex::new(BudgetState { used, until, traffic: 0 }) }
     }
 
     /// Counts a request that is about to be made, or refuses it. `traffic` is the backend's own count, which
@@ -89,7 +89,7 @@ impl Account {
                 StoreErrorKind::Busy,
                 format!("the backend's {what} of this month are used up"),
             )
-            .lasting(wait));
+            .with_retry_after(wait));
         }
         if traffic.is_none() {
             state.used.requests += 1;
@@ -116,7 +116,7 @@ impl Account {
         self.state(Timestamp::now()).used.clone()
     }
 
-    fn state(&self, now: Timestamp) -> MutexGuard<'_, State> {
+    fn state(&self, now: Timestamp) -> MutexGuard<'_, BudgetState> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if now.millis() >= state.until {
             let (month, until) = month(now);
@@ -126,7 +126,7 @@ impl Account {
     }
 }
 
-impl State {
+impl BudgetState {
     fn look(&mut self, traffic: Option<u64>) -> u64 {
         if let Some(traffic) = traffic {
             self.used.requests += traffic.saturating_sub(self.traffic);

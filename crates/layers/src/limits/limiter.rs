@@ -82,7 +82,9 @@ impl Limiter {
             match rate.take_within(1, PATIENCE) {
                 Ok(wait) if wait.is_zero() => {}
                 Ok(wait) => tokio::time::sleep(wait).await,
-                Err(wait) => return Err(self.meter.refuse("too many requests a second").lasting(wait)),
+                Err(wait) => {
+                    return Err(self.meter.refuse("too many requests a second").with_retry_after(wait));
+                }
             }
         }
         let slot = match &self.slots {

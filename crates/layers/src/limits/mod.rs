@@ -65,8 +65,8 @@ impl Backend for LimitedBackend {
         Some(&self.gate.below)
     }
 
-    fn place_for(&self, name: &BucketName) -> String {
-        self.gate.below.place_for(name)
+    fn location_for(&self, name: &BucketName) -> String {
+        self.gate.below.location_for(name)
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {

@@ -65,7 +65,7 @@ pub(super) struct Ended {
 
 /// The queue of bytes to one replica.
 pub(super) struct Leg {
-    state: Mutex<State>,
+    state: Mutex<LegState>,
     /// Notifies that bytes were taken, or that the leg is over.
     room: Arc<Notify>,
     changed: Notify,
@@ -73,7 +73,7 @@ pub(super) struct Leg {
 }
 
 #[derive(Default)]
-struct State {
+struct LegState {
     frames: VecDeque<Bytes>,
     waiting: usize,
     begun: bool,
@@ -115,7 +115,7 @@ impl Broadcast {
             checksum: AnnouncedChecksum::Algorithm(self.checksum),
             ..Default::default()
         };
-        Payload::foretold(Source { leg: leg.clone(), arrived: None }, announced)
+        Payload::foretold(LegSource { leg: leg.clone(), arrived: None }, announced)
     }
 
     /// Reads the body to its end. Waits for at least `needed` legs.
@@ -274,7 +274,7 @@ impl Leg {
         self.room.notify_waiters();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LegState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -320,12 +320,12 @@ impl BodySource for Whole {
     }
 }
 
-struct Source {
+struct LegSource {
     leg: Arc<Leg>,
     arrived: Option<Arrived>,
 }
 
-impl BodySource for Source {
+impl BodySource for LegSource {
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -356,7 +356,7 @@ impl BodySource for Source {
     }
 }
 
-impl Drop for Source {
+impl Drop for LegSource {
     fn drop(&mut self) {
         self.leg.state().over = true;
         self.leg.room.notify_waiters();

@@ -16,8 +16,8 @@ pub(super) async fn distrust(
 ) -> Result<()> {
     let guard = bucket.lock(key).await;
     let hold = bucket.hold(key, &guard).await?;
-    let stands = hold.row().stands.filter(|record| record.change.generation == generation);
-    let Some(record) = stands.filter(|record| record.copies.contains_key(&member.name)) else {
+    let committed = hold.row().committed.filter(|record| record.change.generation == generation);
+    let Some(record) = committed.filter(|record| record.copies.contains_key(&member.name)) else {
         return Ok(());
     };
     if record.copies.len() == 1 {
@@ -29,10 +29,10 @@ pub(super) async fn distrust(
         bucket.call_for_look();
     }
     hold.change(|row| {
-        if let Some(record) = row.stands_of(generation) {
+        if let Some(record) = row.committed_of(generation) {
             record.lost_by(&member.name);
             if wrong == Wrong::Bytes {
-                record.rotten.insert(member.name.clone());
+                record.corrupt.insert(member.name.clone());
             }
         }
         row.wants_repair = true;

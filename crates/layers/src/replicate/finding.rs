@@ -5,7 +5,7 @@
 use super::{
     bucket::Bucket,
     record::{Record, Row},
-    records::{Hold, Seen},
+    records::{Hold, SeenRow},
     resolve,
 };
 use crate::{
@@ -33,8 +33,8 @@ impl Bucket {
     /// `_guard` is the lock of the key.
     pub(super) async fn hold(self: &Arc<Self>, key: &ObjectKey, _guard: &Guard<ObjectKey>) -> Result<Hold> {
         let hold = self.records.hold(key).await?;
-        if hold.row().begun.is_some() {
-            resolve::begun(self, key, &hold).await?;
+        if hold.row().pending.is_some() {
+            resolve::pending(self, key, &hold).await?;
         } else if self.may_be_foreign(&hold.row()) {
             resolve::adopt(self, key, &hold).await?;
         }
@@ -49,8 +49,8 @@ impl Bucket {
         _guard: &Guard<ObjectKey>,
     ) -> Result<Hold> {
         let hold = self.records.hold(key).await?;
-        if hold.row().begun.is_some_and(|begun| begun.chain().count() >= SUPERSEDED) {
-            resolve::begun(self, key, &hold).await?;
+        if hold.row().pending.is_some_and(|pending| pending.chain().count() >= SUPERSEDED) {
+            resolve::pending(self, key, &hold).await?;
         } else if self.may_be_foreign(&hold.row()) {
             resolve::adopt(self, key, &hold).await?;
         }
@@ -60,7 +60,7 @@ impl Bucket {
     /// Returns what a key is known to hold, without asking any replica.
     pub(super) async fn glance(&self, key: &ObjectKey) -> Result<Option<Row>> {
         Ok(match self.records.see(key).await? {
-            Seen::Row(row) if !self.may_be_foreign(&row) => Some(row),
+            SeenRow::Row(row) if !self.may_be_foreign(&row) => Some(row),
             _ => None,
         })
     }
@@ -76,15 +76,15 @@ impl Bucket {
 
     /// Returns the record of the object that a key holds.
     pub(super) async fn find(self: &Arc<Self>, key: &ObjectKey) -> Result<Arc<Record>> {
-        let stands = self.see(key).await?.stands;
-        stands.filter(|record| record.object().is_some()).ok_or_else(|| StoreErrorKind::NoSuchKey.into())
+        let committed = self.see(key).await?.committed;
+        committed.filter(|record| record.object().is_some()).ok_or_else(|| StoreErrorKind::NoSuchKey.into())
     }
 
     /// Returns whether the key may have a foreign object: nothing is known about it, and some replica was
     /// never scanned.
     fn may_be_foreign(&self, row: &Row) -> bool {
-        row.stands.is_none()
-            && row.begun.is_none()
+        row.committed.is_none()
+            && row.pending.is_none()
             && self.members().iter().any(|member| member.is_unexplored())
     }
 
@@ -129,8 +129,9 @@ impl Bucket {
             let page =
                 self.catalog.objects(self.record.id, after.take(), PAGE, WhichObjects::Unsettled).await?;
             let (is_last, last) = (page.len() < PAGE, page.last().map(|row| row.key.clone()));
-            let begun = page.into_iter().filter(|row| Row::parse(row).is_ok_and(|row| row.begun.is_some()));
-            let found_out = futures_util::stream::iter(begun).map(|row| async move {
+            let pending =
+                page.into_iter().filter(|row| Row::parse(row).is_ok_and(|row| row.pending.is_some()));
+            let found_out = futures_util::stream::iter(pending).map(|row| async move {
                 if let Err(error) = self.see(&row.key).await {
                     tracing::debug!(key = %row.key, %error, "what a crash left is not found out about yet");
                 }

@@ -32,14 +32,14 @@ pub(super) trait Probe: Send + Sync + fmt::Debug {
 
 #[derive(Debug)]
 pub(super) struct Health {
-    state: Mutex<State>,
+    state: Mutex<HealthState>,
     probes: Mutex<Vec<Weak<dyn Probe>>>,
     /// Counts recoveries of any backend. Tasks that wait for a backend check again when it grows.
     recovered: Tally,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct HealthState {
     strikes: u32,
     down: Option<Down>,
     /// The number of probes since the backend was last healthy for some time.
@@ -210,7 +210,7 @@ impl Health {
         self.state().p95
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, HealthState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

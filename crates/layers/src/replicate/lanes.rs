@@ -41,9 +41,9 @@ pub(super) struct Early {
 }
 
 /// A position in a lane, held until it is dropped.
-pub(super) struct Turn(Place);
+pub(super) struct Turn(LanePosition);
 
-enum Place {
+enum LanePosition {
     Waiting(BoxFuture<'static, Guard<Lane>>),
     Come { _guard: Guard<Lane> },
 }
@@ -79,8 +79,8 @@ impl Lanes {
         let mut waiting = unconstrained(async move { locks.lock(&lane).await }).boxed();
         // The lock is fair: waiters get it in the order of their first poll.
         Turn(match (&mut waiting).now_or_never() {
-            Some(guard) => Place::Come { _guard: guard },
-            None => Place::Waiting(waiting),
+            Some(guard) => LanePosition::Come { _guard: guard },
+            None => LanePosition::Waiting(waiting),
         })
     }
 }
@@ -88,8 +88,8 @@ impl Lanes {
 impl Turn {
     /// Waits until all earlier turns have ended.
     pub(super) async fn come(&mut self) {
-        if let Place::Waiting(waiting) = &mut self.0 {
-            self.0 = Place::Come { _guard: waiting.await };
+        if let LanePosition::Waiting(waiting) = &mut self.0 {
+            self.0 = LanePosition::Come { _guard: waiting.await };
         }
     }
 }
@@ -121,7 +121,7 @@ impl Drop for Early {
 
 impl fmt::Debug for Turn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Turn").field(&matches!(self.0, Place::Come { .. })).finish()
+        f.debug_tuple("Turn").field(&matches!(self.0, LanePosition::Come { .. })).finish()
     }
 }
 

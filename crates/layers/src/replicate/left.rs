@@ -18,10 +18,10 @@ use crate::{
         Backend,
         locks::{Guard, Locks},
     },
-    catalog::{BucketId, BucketRecord, BucketsQuery, Catalog, LeftPlace, NewBucket},
+    catalog::{BucketId, BucketRecord, BucketsQuery, Catalog, LeftLocation, NewBucket},
     model::{Owner, Timestamp},
     store,
-    work::{Backoff, Ended, Failure, Kind, Outcome, Run, Stepped, Subject, Worker, kind},
+    work::{Backoff, Ended, Failure, JobKind, Run, Stepped, Subject, TurnOutcome, Worker, kind},
 };
 use async_trait::async_trait;
 use futures_util::FutureExt;
@@ -41,23 +41,23 @@ const PAGE: usize = 1000;
 type At = (String, String);
 
 #[derive(Debug)]
-pub(super) struct LeftPlaces {
+pub(super) struct LeftLocations {
     catalog: Arc<dyn Catalog>,
     backends: HashMap<String, Arc<dyn Backend>>,
     turns: Arc<Locks<At>>,
     wake: Notify,
     /// The locations that were already reported.
-    told: Mutex<HashSet<At>>,
+    reported: Mutex<HashSet<At>>,
 }
 
-impl LeftPlaces {
+impl LeftLocations {
     pub(super) fn new(catalog: Arc<dyn Catalog>, backends: HashMap<String, Arc<dyn Backend>>) -> Arc<Self> {
         Arc::new(Self {
             catalog,
             backends,
             turns: Arc::default(),
             wake: Notify::new(),
-            told: Mutex::default(),
+            reported: Mutex::default(),
         })
     }
 
@@ -68,31 +68,31 @@ impl LeftPlaces {
         members: impl Iterator<Item = Arc<Member>>,
     ) -> store::Result<()> {
         for member in members {
-            let (backend, place, name) =
-                (member.name.clone(), member.record.bucket.place.clone(), bucket.bucket.name.clone());
-            tracing::info!(bucket = %name, backend, place, "the place of a deleted bucket is removed when its backend answers");
-            self.catalog.leave_place(LeftPlace { backend, place, bucket: name }).await?;
+            let (backend, location, name) =
+                (member.name.clone(), member.record.bucket.location.clone(), bucket.bucket.name.clone());
+            tracing::info!(bucket = %name, backend, place = location, "the place of a deleted bucket is removed when its backend answers");
+            self.catalog.leave_location(LeftLocation { backend, location, bucket: name }).await?;
         }
         Ok(())
     }
 
     /// Takes a location for a bucket. It is not removed while the turn is held. `None` means that it is being
     /// removed now.
-    pub(super) async fn reclaim(&self, backend: &str, place: &str) -> store::Result<Option<Guard<At>>> {
+    pub(super) async fn reclaim(&self, backend: &str, location: &str) -> store::Result<Option<Guard<At>>> {
         // Polled without tokio's budget, which may delay even a free lock.
-        let turn = unconstrained(self.turns.lock(&(backend.to_owned(), place.to_owned()))).now_or_never();
-        self.catalog.forget_place(backend, place).await?;
+        let turn = unconstrained(self.turns.lock(&(backend.to_owned(), location.to_owned()))).now_or_never();
+        self.catalog.forget_location(backend, location).await?;
         Ok(turn)
     }
 
     /// Returns whether a location was left by a deleted bucket.
-    pub(super) async fn was_left(&self, backend: &str, place: &str) -> store::Result<bool> {
+    pub(super) async fn was_left(&self, backend: &str, location: &str) -> store::Result<bool> {
         Ok(self
             .catalog
-            .left_places()
+            .left_locations()
             .await?
             .iter()
-            .any(|left| left.backend == backend && left.place == place))
+            .any(|left| left.backend == backend && left.location == location))
     }
 
     pub(super) fn wake(&self) {
@@ -101,24 +101,24 @@ impl LeftPlaces {
 
     /// Returns whether any location is left.
     async fn round(&self, run: &Run) -> Result<bool, Failure> {
-        let left = self.catalog.left_places().await.map_err(|error| {
+        let left = self.catalog.left_locations().await.map_err(|error| {
             tracing::debug!(%error, "the places of deleted buckets could not be read");
             Failure::of(&error)
         })?;
         let mut some_left = false;
-        for place in left {
-            let at = (place.backend.clone(), place.place.clone());
-            match self.remove(&place).await {
+        for location in left {
+            let at = (location.backend.clone(), location.location.clone());
+            match self.remove(&location).await {
                 Ok(true) => {
-                    tracing::info!(bucket = %place.bucket, backend = place.backend, place = place.place, "the place of a deleted bucket was removed");
-                    self.told().remove(&at);
+                    tracing::info!(bucket = %location.bucket, backend = location.backend, place = location.location, "the place of a deleted bucket was removed");
+                    self.reported().remove(&at);
                     run.add("removed", 1);
                     continue;
                 }
                 Ok(false) => {}
                 Err(error) => {
-                    if self.told().insert(at) {
-                        tracing::warn!(bucket = %place.bucket, backend = place.backend, place = place.place, %error, "the place of a deleted bucket could not be removed; it is tried again");
+                    if self.reported().insert(at) {
+                        tracing::warn!(bucket = %location.bucket, backend = location.backend, place = location.location, %error, "the place of a deleted bucket could not be removed; it is tried again");
                     }
                 }
             }
@@ -129,28 +129,31 @@ impl LeftPlaces {
     }
 
     /// Returns `Ok(false)` if the location stays, for a reason that was reported.
-    async fn remove(&self, left: &LeftPlace) -> store::Result<bool> {
+    async fn remove(&self, left: &LeftLocation) -> store::Result<bool> {
         let Some(backend) = self.backends.get(&left.backend) else { return Ok(false) };
-        let at = (left.backend.clone(), left.place.clone());
+        let at = (left.backend.clone(), left.location.clone());
         let _turn = self.turns.lock(&at).await;
         if self.has_owner(left).await? {
             return Ok(false);
         }
         if !timely(STEP, backend.remove(&record(left))).await? {
-            if self.told().insert(at) {
-                tracing::warn!(bucket = %left.bucket, backend = left.backend, place = left.place, "the place of a deleted bucket stays: something that nobody knows is in it");
+            if self.reported().insert(at) {
+                tracing::warn!(bucket = %left.bucket, backend = left.backend, place = left.location, "the place of a deleted bucket stays: something that nobody knows is in it");
             }
             return Ok(false);
         }
-        self.catalog.forget_place(&left.backend, &left.place).await?;
+        self.catalog.forget_location(&left.backend, &left.location).await?;
         Ok(true)
     }
 
     /// Returns whether a bucket has the location by now.
-    async fn has_owner(&self, left: &LeftPlace) -> store::Result<bool> {
+    async fn has_owner(&self, left: &LeftLocation) -> store::Result<bool> {
         if let Some(bucket) = self.catalog.bucket(&left.bucket).await? {
             let replicas = self.catalog.replicas(bucket.id).await?;
-            if replicas.iter().any(|replica| replica.backend == left.backend && replica.place == left.place) {
+            if replicas
+                .iter()
+                .any(|replica| replica.backend == left.backend && replica.location == left.location)
+            {
                 return Ok(true);
             }
         }
@@ -161,7 +164,7 @@ impl LeftPlaces {
                 .buckets(BucketsQuery { after: after.take(), limit: PAGE, ..Default::default() })
                 .await?;
             let is_owner = |record: &BucketRecord| {
-                record.bucket.backend == left.backend && record.bucket.place == left.place
+                record.bucket.backend == left.backend && record.bucket.location == left.location
             };
             if page.buckets.iter().any(is_owner) {
                 return Ok(true);
@@ -173,29 +176,29 @@ impl LeftPlaces {
         }
     }
 
-    fn told(&self) -> std::sync::MutexGuard<'_, HashSet<At>> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reported(&self) -> std::sync::MutexGuard<'_, HashSet<At>> {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Removes the locations of deleted buckets on one backend, which it keeps open.
 #[derive(Debug)]
 pub(super) struct Removing {
-    left: Arc<LeftPlaces>,
+    left: Arc<LeftLocations>,
     backend: Box<str>,
     recovered: Since,
     backoff: Backoff,
 }
 
 impl Removing {
-    pub(super) fn new(left: Arc<LeftPlaces>, backend: &str, recovered: Since) -> Self {
+    pub(super) fn new(left: Arc<LeftLocations>, backend: &str, recovered: Since) -> Self {
         Self { left, backend: backend.into(), recovered, backoff: Backoff::new(RESTS.0, RESTS.1) }
     }
 }
 
 #[async_trait]
 impl Worker for Removing {
-    fn kind(&self) -> &'static Kind {
+    fn kind(&self) -> &'static JobKind {
         &kind::LEFT_LOCATIONS
     }
 
@@ -209,7 +212,7 @@ impl Worker for Removing {
     }
 
     fn rest(&mut self, ended: &Ended) -> Option<Duration> {
-        Some(self.backoff.after(ended.outcome == Outcome::Done, self.backoff.longest()))
+        Some(self.backoff.after(ended.outcome == TurnOutcome::Done, self.backoff.longest()))
     }
 
     async fn called(&mut self) {
@@ -223,7 +226,7 @@ impl Worker for Removing {
 }
 
 /// Returns the record in the form that the driver needs. The catalog has no record of the bucket any more.
-fn record(left: &LeftPlace) -> BucketRecord {
+fn record(left: &LeftLocation) -> BucketRecord {
     let nobody = Owner { id: "".into(), display_name: "".into() };
     let bucket = NewBucket {
         name: left.bucket.clone(),
@@ -231,7 +234,7 @@ fn record(left: &LeftPlace) -> BucketRecord {
         created: Timestamp::from_millis(0),
         tenant: Default::default(),
         backend: left.backend.clone(),
-        place: left.place.clone(),
+        location: left.location.clone(),
     };
     BucketRecord::new(BucketId(0), bucket)
 }

@@ -93,7 +93,7 @@ impl Member {
         let mut record = bucket.clone();
         record.id = replica.id;
         record.bucket.backend = replica.backend.clone();
-        record.bucket.place = replica.place;
+        record.bucket.location = replica.location;
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let (slots, pace) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::default());
         Self::made(Self {
@@ -130,7 +130,7 @@ impl Member {
         let mut record = bucket.clone();
         record.id = replica.id;
         record.bucket.backend = replica.backend.clone();
-        record.bucket.place = replica.place;
+        record.bucket.location = replica.location;
         Self::made(Self {
             name: replica.backend,
             number: self.number,
@@ -168,7 +168,7 @@ impl Member {
         let open = || async {
             // Opening may create a location again, which would hide that its content is gone. The caller may
             // hold a key's lock, so a backend that hangs is not waited for.
-            if self.is_seeded() && !timely(ANSWER, self.backend.has_place(&self.record)).await? {
+            if self.is_seeded() && !timely(ANSWER, self.backend.has_location(&self.record)).await? {
                 return Err(StoreError::new(
                     StoreErrorKind::Unavailable,
                     "the place of the replica is gone: it is made again soon",
@@ -184,8 +184,8 @@ impl Member {
     }
 
     /// Returns whether its location exists, and is the one on which it was opened.
-    pub(super) async fn has_place(&self) -> Result<bool> {
-        if self.opened.get().is_none() && !timely(ANSWER, self.backend.has_place(&self.record)).await? {
+    pub(super) async fn has_location(&self) -> Result<bool> {
+        if self.opened.get().is_none() && !timely(ANSWER, self.backend.has_location(&self.record)).await? {
             return Ok(false);
         }
         timely(ANSWER, self.opened().await?.upkeep.is_there()).await
@@ -396,7 +396,7 @@ impl Probe for Member {
                 ) =>
             {
                 // The storage answers, and only the location in it is gone: the worker repairs that.
-                let is_gone = matches!(timely(PROBE, self.has_place()).await, Ok(false));
+                let is_gone = matches!(timely(PROBE, self.has_location()).await, Ok(false));
                 if !is_gone {
                     self.heed(self.health.judge(Some(&error)));
                 }

@@ -25,13 +25,13 @@ mod health;
 mod lanes;
 mod large;
 mod left;
+mod locations;
 mod member;
 mod multipart;
 mod opening;
 mod operate;
 mod orphans;
 mod pace;
-mod places;
 mod publish;
 mod queue;
 mod read;
@@ -55,7 +55,7 @@ mod write;
 
 use crate::{
     backend::{Backend, Found, OpenedBucket, Replication},
-    catalog::{BackendPlace, BucketId, BucketRecord, Catalog, NewBucket, NewReplica, ReplicaRecord},
+    catalog::{BackendLocation, BucketId, BucketRecord, Catalog, NewBucket, NewReplica, ReplicaRecord},
     model::BucketName,
     store::{
         Capabilities,
@@ -66,7 +66,7 @@ use crate::{
 use async_trait::async_trait;
 use bucket::{Bucket, Opening};
 use health::Health;
-use left::{LeftPlaces, Removing};
+use left::{LeftLocations, Removing};
 use member::Member;
 use recent::Recent;
 use std::{
@@ -123,7 +123,7 @@ pub struct ReplicatedBackend {
     recovered: Tally,
     buckets: Mutex<HashMap<BucketId, Weak<Bucket>>>,
     recent: Recent,
-    left: Arc<LeftPlaces>,
+    left: Arc<LeftLocations>,
     workers: Workers,
     stop: CancellationToken,
     _stopped_when_dropped: DropGuard,
@@ -154,7 +154,7 @@ impl ReplicatedBackend {
         }
         let stop = CancellationToken::new();
         let recovered = Tally::default();
-        let left = LeftPlaces::new(catalog.clone(), settings.backends.clone());
+        let left = LeftLocations::new(catalog.clone(), settings.backends.clone());
         let removing = Removing::new(left.clone(), &settings.name, recovered.since_now());
         tokio::spawn(workers.clone().live(Box::new(removing), stop.clone()));
         Ok(Self {
@@ -196,9 +196,9 @@ impl ReplicatedBackend {
     }
 
     /// Returns the location of a bucket on one of the backends.
-    fn place_of(backend: &dyn Backend, bucket: &NewBucket) -> Result<String, StoreError> {
-        let prefix = (bucket.place != bucket.name.as_str()).then_some(bucket.place.as_str());
-        backend.place_at(&bucket.name, None, prefix)
+    fn location_of(backend: &dyn Backend, bucket: &NewBucket) -> Result<String, StoreError> {
+        let prefix = (bucket.location != bucket.name.as_str()).then_some(bucket.location.as_str());
+        backend.location_at(&bucket.name, None, prefix)
     }
 
     fn member(&self, bucket: &BucketRecord, replica: ReplicaRecord) -> Result<Arc<Member>, StoreError> {
@@ -212,8 +212,10 @@ impl ReplicatedBackend {
         let mut known = self.catalog.replicas(bucket.id).await?;
         for (name, backend) in self.members() {
             if !known.iter().any(|replica| replica.backend == *name) {
-                let new =
-                    NewReplica { backend: name.clone(), place: Self::place_of(&**backend, &bucket.bucket)? };
+                let new = NewReplica {
+                    backend: name.clone(),
+                    location: Self::location_of(&**backend, &bucket.bucket)?,
+                };
                 known.push(self.catalog.add_replica(bucket.id, new).await?);
             }
         }
@@ -273,13 +275,13 @@ impl Backend for ReplicatedBackend {
         store::capabilities(self.members().map(|(_, backend)| backend.capabilities()))
     }
 
-    fn place_for(&self, name: &BucketName) -> String {
+    fn location_for(&self, name: &BucketName) -> String {
         name.as_str().to_owned()
     }
 
-    fn parts(&self, bucket: &NewBucket) -> Result<Vec<BackendPlace>, StoreError> {
+    fn parts(&self, bucket: &NewBucket) -> Result<Vec<BackendLocation>, StoreError> {
         let part = |(name, backend): (&String, &Arc<dyn Backend>)| {
-            Ok(BackendPlace { backend: name.clone(), place: Self::place_of(&**backend, bucket)? })
+            Ok(BackendLocation { backend: name.clone(), location: Self::location_of(&**backend, bucket)? })
         };
         self.members().map(part).collect()
     }
@@ -287,11 +289,11 @@ impl Backend for ReplicatedBackend {
     /// Checks the replicas that answer. The others are checked when they answer, before they are used.
     async fn found(&self, bucket: &BucketRecord) -> Result<Found, StoreError> {
         let mut members = Vec::new();
-        for BackendPlace { backend, place } in self.parts(&bucket.bucket)? {
+        for BackendLocation { backend, location } in self.parts(&bucket.bucket)? {
             let new = ReplicaRecord {
                 id: BucketId(0),
                 backend,
-                place,
+                location,
                 rank: 0,
                 seeded: false,
                 refilled: false,
@@ -300,14 +302,14 @@ impl Backend for ReplicatedBackend {
             };
             members.push(self.member(bucket, new)?);
         }
-        places::found(&self.left, &members, self.promised()).await
+        locations::found(&self.left, &members, self.promised()).await
     }
 
     async fn create(&self, bucket: &BucketRecord) -> Result<(), StoreError> {
         let replicas = self.replicas(bucket).await?;
         let members: Vec<_> =
             replicas.into_iter().map(|replica| self.member(bucket, replica)).collect::<Result<_, _>>()?;
-        places::make(&self.catalog, &self.left, bucket, &members, self.promised()).await
+        locations::make(&self.catalog, &self.left, bucket, &members, self.promised()).await
     }
 
     async fn open(&self, bucket: &BucketRecord) -> Result<OpenedBucket, StoreError> {
@@ -322,9 +324,9 @@ impl Backend for ReplicatedBackend {
         let open = self.opened_bucket(bucket).await?;
         // There are objects whose deletion has not reached every replica.
         if queue::drain(&open, |_| ()).await?.left > 0 {
-            return Err(places::still_has_deleted());
+            return Err(locations::still_has_deleted());
         }
-        if !places::remove(&self.left, &open, self.promised()).await? {
+        if !locations::remove(&self.left, &open, self.promised()).await? {
             return Ok(false);
         }
         open.stop.cancel();

@@ -9,9 +9,9 @@ use super::{
     broadcast::{Broadcast, Leg},
     bucket::{Bucket, Writer, interrupted},
     member::{ANSWER, Member, in_time, nothing, timely, too_few},
-    publish::{self, Outcome, Plan, Step},
+    publish::{self, ChangeOutcome, Plan, Step},
     record::{Known, Row},
-    uploads::{InHand, Places},
+    uploads::{InHand, MemberUploads},
     write,
 };
 use crate::{
@@ -77,7 +77,8 @@ pub(super) async fn begin(bucket: &Arc<Bucket>, key: &ObjectKey, request: BeginU
         return Err(failure.unwrap_or_else(|| too_few(begun.len(), bucket.needed())));
     }
     let have_all = begun.len() == all;
-    let places = Places(begun.into_iter().map(|(name, id)| (name, id.as_str().to_owned())).collect());
+    let member_uploads =
+        MemberUploads(begun.into_iter().map(|(name, id)| (name, id.as_str().to_owned())).collect());
     let record = UploadRecord {
         bucket: bucket.record.id,
         upload: upload.clone(),
@@ -87,11 +88,11 @@ pub(super) async fn begin(bucket: &Arc<Bucket>, key: &ObjectKey, request: BeginU
         attributes: request.attributes,
         checksum: request.checksum,
         explicit_checksum: request.explicit_checksum,
-        location: places.text(),
+        location: member_uploads.text(),
     };
     bucket.catalog.begin_upload(record).await?;
     leaving.settled = have_all;
-    bucket.uploads.begin(&upload, places);
+    bucket.uploads.begin(&upload, member_uploads);
     Ok(upload)
 }
 
@@ -120,13 +121,13 @@ async fn find(bucket: &Bucket, key: &ObjectKey, upload: &UploadId) -> Result<Upl
 }
 
 /// Returns the members that stay in an upload, and its id on each.
-async fn members(bucket: &Bucket, record: &UploadRecord) -> Result<Places> {
+async fn members(bucket: &Bucket, record: &UploadRecord) -> Result<MemberUploads> {
     if let Some(members) = bucket.uploads.members(&record.upload) {
         return Ok(members);
     }
-    let mut members = Places::parse(&record.location);
+    let mut members = MemberUploads::parse(&record.location);
     for part in parts(bucket, &record.upload).await? {
-        members.retain(&Places::parse(&part.location));
+        members.retain(&MemberUploads::parse(&part.location));
     }
     bucket.uploads.begin(&record.upload, members.clone());
     Ok(members)
@@ -155,10 +156,10 @@ pub(super) async fn put_part(
     let record = find(bucket, key, upload).await?;
     let algorithm =
         multipart::part_algorithm(record.checksum, record.explicit_checksum, payload.checksum_algorithm())?;
-    let places = members(bucket, &record).await?;
+    let member_uploads = members(bucket, &record).await?;
     let needed = bucket.needed();
     let mut writers = bucket.writers()?;
-    writers.retain(|(member, _)| places.0.contains_key(&member.name));
+    writers.retain(|(member, _)| member_uploads.0.contains_key(&member.name));
     if writers.len() < needed {
         return Err(too_few(writers.len(), needed));
     }
@@ -167,7 +168,7 @@ pub(super) async fn put_part(
     let legs = broadcast.legs.clone();
     let asked = Answers::new();
     for ((member, slot), leg) in writers.into_iter().zip(&legs) {
-        let there = places
+        let there = member_uploads
             .0
             .get(&member.name)
             .and_then(|id| UploadId::parse(id))
@@ -199,7 +200,8 @@ pub(super) async fn put_part(
     let _turn = bucket.parts.lock(&(upload.clone(), number)).await;
     legs.iter().for_each(|leg| leg.release(&ended, None));
     let (sent, failure) = gather(asked, needed).await;
-    let having = Places(sent.into_iter().map(|(name, part)| (name, part.etag.as_str().to_owned())).collect());
+    let having =
+        MemberUploads(sent.into_iter().map(|(name, part)| (name, part.etag.as_str().to_owned())).collect());
     if !bucket.uploads.narrow(upload, &having, needed) {
         // The upload may have ended meanwhile.
         find(bucket, key, upload).await?;
@@ -291,9 +293,9 @@ pub(super) async fn complete(
     let parts = parts(bucket, upload).await?;
     let recorded: Vec<_> = parts.iter().map(recorded).collect();
     let assembled = multipart::assemble(record.checksum, record.explicit_checksum, &request, &recorded)?;
-    let places = members(bucket, &record).await?;
+    let member_uploads = members(bucket, &record).await?;
     let mut writers = bucket.writers()?;
-    writers.retain(|(member, _)| places.0.contains_key(&member.name));
+    writers.retain(|(member, _)| member_uploads.0.contains_key(&member.name));
     if writers.len() < bucket.needed() {
         return Err(too_few(writers.len(), bucket.needed()));
     }
@@ -303,15 +305,16 @@ pub(super) async fn complete(
         .filter_map(|part| parts.iter().find(|known| known.number == part.number))
         .collect();
     let in_hand = Arc::new(bucket.uploads.in_hand());
-    let step =
-        |writer: Writer| complete_step(bucket, &in_hand, writer, (key, &places, &chosen, assembled.size));
+    let step = |writer: Writer| {
+        complete_step(bucket, &in_hand, writer, (key, &member_uploads, &chosen, assembled.size))
+    };
     let steps = writers.into_iter().map(step).collect::<Result<_>>()?;
     let object = ObjectRecord::of_upload(assembled, record.attributes.clone(), upload.clone());
     let own = upload.clone();
     let make = Box::new(move |row: &Row| match row.object() {
         // Another request completed it meanwhile.
-        Some(there) if there.upload.as_ref() == Some(&own) => Ok(Outcome::Stays),
-        _ => Ok(Outcome::Becomes(Some(Box::new(object)))),
+        Some(there) if there.upload.as_ref() == Some(&own) => Ok(ChangeOutcome::Stays),
+        _ => Ok(ChangeOutcome::Becomes(Some(Box::new(object)))),
     });
     let published = publish::publish(
         bucket,
@@ -333,8 +336,8 @@ pub(super) async fn complete(
         Err(error) if error.kind() != CatalogErrorKind::NotFound => return Err(error.into()),
         _ => bucket.uploads.end(upload),
     }
-    let mut left = Places::parse(&record.location);
-    left.0.retain(|name, _| !places.0.contains_key(name));
+    let mut left = MemberUploads::parse(&record.location);
+    left.0.retain(|name, _| !member_uploads.0.contains_key(name));
     abandon(bucket, key, left);
     Ok(written)
 }
@@ -358,12 +361,13 @@ fn complete_step(
     bucket: &Arc<Bucket>,
     in_hand: &Arc<InHand>,
     writer: Writer,
-    (key, places, parts, size): (&ObjectKey, &Places, &[&PartRecord], u64),
+    (key, member_uploads, parts, size): (&ObjectKey, &MemberUploads, &[&PartRecord], u64),
 ) -> Result<Step> {
     let name = writer.0.name.clone();
-    let there = places.0.get(&name).and_then(|id| UploadId::parse(id)).ok_or(StoreErrorKind::NoSuchUpload)?;
+    let there =
+        member_uploads.0.get(&name).and_then(|id| UploadId::parse(id)).ok_or(StoreErrorKind::NoSuchUpload)?;
     let of = |part: &&PartRecord| {
-        let etag = Places::parse(&part.location)
+        let etag = MemberUploads::parse(&part.location)
             .0
             .get(&name)
             .map(|etag| ETag::parse(etag))
@@ -388,14 +392,14 @@ pub(super) async fn abort(bucket: &Arc<Bucket>, key: &ObjectKey, upload: &Upload
         return Err(StoreErrorKind::NoSuchUpload.into());
     }
     bucket.uploads.end(upload);
-    abandon(bucket, key, Places::parse(&record.location));
+    abandon(bucket, key, MemberUploads::parse(&record.location));
     Ok(())
 }
 
 /// Aborts what members keep of an upload that has ended. It only takes space, so no request waits for this.
 /// Members that cannot abort now are asked again later.
-fn abandon(bucket: &Arc<Bucket>, key: &ObjectKey, places: Places) {
-    for (name, id) in places.0 {
+fn abandon(bucket: &Arc<Bucket>, key: &ObjectKey, member_uploads: MemberUploads) {
+    for (name, id) in member_uploads.0 {
         let (Some(member), Some(there)) = (bucket.member(&name), UploadId::parse(&id)) else { continue };
         let (own, key) = (bucket.clone(), key.clone());
         bucket.spawn(async move {

@@ -57,8 +57,8 @@ pub(super) async fn open(
         if doubt.is_none() && (asked.is_empty() || waits.is_zero()) {
             // Checked before waiting for a replica that may not answer: perhaps the replicas that answered
             // have a change newer than the record.
-            let is_doubtful = next.peek().is_none_or(|(member, _)| !member.health.is_up());
-            if is_doubtful && !wrong.is_empty() && !std::mem::take(&mut is_dispelled) {
+            let is_unconfirmed = next.peek().is_none_or(|(member, _)| !member.health.is_up());
+            if is_unconfirmed && !wrong.is_empty() && !std::mem::take(&mut is_dispelled) {
                 doubt = Some(Box::pin(is_replaced(bucket.clone(), key.clone(), record.change.generation)));
             } else {
                 match next.next() {
@@ -128,8 +128,8 @@ async fn maybe(doubt: &mut Option<Doubt>) -> Option<Result<bool>> {
 /// taking effect and that replicas may show already.
 async fn is_replaced(bucket: Arc<Bucket>, key: ObjectKey, generation: u64) -> Result<bool> {
     let guard = bucket.lock(&key).await;
-    let stands = bucket.hold(&key, &guard).await?.row().stands;
-    Ok(stands.is_none_or(|now| now.change.generation != generation))
+    let committed = bucket.hold(&key, &guard).await?.row().committed;
+    Ok(committed.is_none_or(|now| now.change.generation != generation))
 }
 
 /// Waits in the background for replicas that were asked first but were overtaken. Their remaining time shows
@@ -184,7 +184,7 @@ fn order(bucket: &Bucket, record: &Record, without: &[usize]) -> Vec<(Arc<Member
             ReadPolicy::Ordered => Duration::ZERO,
             ReadPolicy::Fastest | ReadPolicy::Hedged => member.health.p95().unwrap_or_default(),
         };
-        (!member.health.is_up(), record.doubtful.contains(&member.name), member.backend.avoid(), time)
+        (!member.health.is_up(), record.unconfirmed.contains(&member.name), member.backend.avoid(), time)
     });
     holders
 }

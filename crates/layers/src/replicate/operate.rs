@@ -7,11 +7,11 @@ use super::{
     queue,
     record::Row,
     scrub,
-    survey::{self, Depth, Pace, Strangers},
+    survey::{self, Depth, Pace, StrayObjects},
 };
 use crate::{
     backend::{Backend, Lack, Lacking, ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub},
-    catalog::{BackendPlace, BucketRecord, Expected, NewReplica, ObjectRow, ReplicaChange, WhichObjects},
+    catalog::{BackendLocation, BucketRecord, Expected, NewReplica, ObjectRow, ReplicaChange, WhichObjects},
     model::ObjectKey,
     store::{
         Result,
@@ -51,7 +51,8 @@ impl Queued {
     }
 
     fn is_at(&self, member: &Member) -> bool {
-        self.row.begun.is_none() && self.row.stands.as_ref().is_some_and(|record| record.is_at(&member.name))
+        self.row.pending.is_none()
+            && self.row.committed.as_ref().is_some_and(|record| record.is_at(&member.name))
     }
 
     /// Returns why a member did not get the object, or cannot get it now.
@@ -65,7 +66,7 @@ impl Queued {
         if let Some(why) = member.troubles.unseen().filter(|_| !member.is_seeded()) {
             return why;
         }
-        let words = match (&self.row.begun, member.is_seeded()) {
+        let words = match (&self.row.pending, member.is_seeded()) {
             (Some(_), _) => "a change was begun, and it is not known yet whether it took effect",
             (None, false) => "the replica is being filled",
             (None, true) => "no failure is noted: repair comes to it",
@@ -121,9 +122,9 @@ impl ReplicatedBackend {
 
 impl From<survey::Surveyed> for ReplicationCounts {
     fn from(
-        survey::Surveyed { objects, adopted, strangers, differing, copied, failed, unreachable }: survey::Surveyed,
+        survey::Surveyed { objects, adopted, stray, differing, copied, failed, unreachable }: survey::Surveyed,
     ) -> Self {
-        Self { objects, adopted, strangers, differing, copied, failed, unreachable }
+        Self { objects, adopted, stray, differing, copied, failed, unreachable }
     }
 }
 
@@ -151,7 +152,7 @@ impl Replication for ReplicatedBackend {
         };
         let state = |(member, lacks): (Arc<Member>, Lacks)| ReplicaState {
             backend: member.name.clone(),
-            place: member.record.bucket.place.clone(),
+            location: member.record.bucket.location.clone(),
             down: member.health.down().map(|(_, why)| why),
             seeded: member.is_seeded(),
             unfilled: member.troubles.unseen().filter(|_| !member.is_seeded()),
@@ -221,10 +222,10 @@ impl Replication for ReplicatedBackend {
                 if driver.replication().is_some() {
                     return refuse(format!("backend '{backend}' is replicated itself"));
                 }
-                let place = Self::place_of(driver, &bucket.bucket)?;
+                let location = Self::location_of(driver, &bucket.bucket)?;
                 let replica = self
                     .catalog
-                    .add_replica(bucket.id, NewReplica { backend: backend.to_owned(), place })
+                    .add_replica(bucket.id, NewReplica { backend: backend.to_owned(), location })
                     .await?;
                 let member = self.member(bucket, replica)?;
                 open.change_members(|members| members.push(member.clone()));
@@ -232,16 +233,16 @@ impl Replication for ReplicatedBackend {
             }
         };
         // New changes go to the replica from now on; this copies the existing objects.
-        survey::survey(&open, &member, Depth::Listing, Strangers::Adopted, Pace::Full, |seen| {
+        survey::survey(&open, &member, Depth::Listing, StrayObjects::Adopted, Pace::Full, |seen| {
             tell(seen.into())
         })
         .await
         .map(Into::into)
     }
 
-    fn place_on(&self, bucket: &BucketRecord, backend: &str) -> Result<BackendPlace> {
-        let place = Self::place_of(self.driver(backend)?, &bucket.bucket)?;
-        Ok(BackendPlace { backend: backend.to_owned(), place })
+    fn location_on(&self, bucket: &BucketRecord, backend: &str) -> Result<BackendLocation> {
+        let location = Self::location_of(self.driver(backend)?, &bucket.bucket)?;
+        Ok(BackendLocation { backend: backend.to_owned(), location })
     }
 
     async fn remove(&self, bucket: &BucketRecord, backend: &str) -> Result<()> {

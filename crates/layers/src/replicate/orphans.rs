@@ -11,7 +11,7 @@
 use super::{
     bucket::Bucket,
     member::{Member, in_time},
-    uploads::Places,
+    uploads::MemberUploads,
 };
 use crate::{
     model::UploadId,
@@ -86,7 +86,8 @@ async fn known(bucket: &Bucket, member: &Member) -> Result<HashSet<UploadId>> {
         let next = next_page(&page);
         for UploadInfo { upload, .. } in uploads(page) {
             let record = bucket.catalog.upload(bucket.record.id, &upload).await?;
-            let there = record.and_then(|record| Places::parse(&record.location).0.remove(&member.name));
+            let there =
+                record.and_then(|record| MemberUploads::parse(&record.location).0.remove(&member.name));
             known.extend(there.and_then(|there| UploadId::parse(&there)));
         }
         match next {

@@ -70,7 +70,7 @@ pub(super) struct Go {
     pub(super) ended: Option<Ended>,
 }
 
-type Make = Box<dyn FnOnce(&Row) -> Result<Outcome> + Send>;
+type Make = Box<dyn FnOnce(&Row) -> Result<ChangeOutcome> + Send>;
 
 /// The change to be made to a key.
 pub(super) struct Plan {
@@ -96,7 +96,7 @@ impl Plan {
     }
 }
 
-pub(super) enum Outcome {
+pub(super) enum ChangeOutcome {
     Becomes(Option<Box<ObjectRecord>>),
     /// There is nothing to do.
     Stays,
@@ -200,9 +200,9 @@ async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<A
     let row = hold.row();
     row.check(&conditions)?;
     // It is not known which replicas a superseded change has reached.
-    let is_unsure = row.begun.is_some();
+    let is_unsure = row.pending.is_some();
     let known =
-        |member: &Member| if is_unsure { Known::Unknown } else { member.known(row.stands.as_deref()) };
+        |member: &Member| if is_unsure { Known::Unknown } else { member.known(row.committed.as_deref()) };
     if let Some(Body { ended, underway }) = &body
         && ended.is_under_way()
     {
@@ -218,10 +218,10 @@ async fn run(bucket: Arc<Bucket>, key: ObjectKey, plan: Plan) -> Result<Option<A
         }
     }
     let change = match make(&row)? {
-        Outcome::Becomes(object) => row.next(object),
-        Outcome::Stays => return Ok(None),
+        ChangeOutcome::Becomes(object) => row.next(object),
+        ChangeOutcome::Stays => return Ok(None),
     };
-    let mut record = Record::after(row.stands.as_deref(), change.decided());
+    let mut record = Record::after(row.committed.as_deref(), change.decided());
     let is_unsettled = hold.is_unsettled();
     hold.begin(change);
     if is_unsettled && let Err(error) = hold.save().await {
@@ -406,13 +406,13 @@ async fn write_down(
     let guard = bucket.lock(key).await;
     let wants_repair = hold.change(|row| {
         // If a newer change is committed, this copy is out of date.
-        if let Some(record) = row.stands_of(generation) {
+        if let Some(record) = row.committed_of(generation) {
             // A copy in the record is from a repair, which reached the replica after this change.
             ended.retain(|(name, _)| !record.copies.contains_key(name));
             ended.into_iter().for_each(|(name, copy)| record.made_by(name, copy));
         }
         bucket.settle(row);
-        row.wants_repair || row.begun.is_some()
+        row.wants_repair || row.pending.is_some()
     });
     if let Err(error) = hold.save().await {
         tracing::error!(%key, %error, "the record of a change was not saved; it is found out when it is needed");

@@ -35,7 +35,7 @@ impl Recent {
 
     /// Keeps a row of a key that holds an object. There is no limit to the number of keys that hold none.
     pub(super) fn keep(&self, bucket: BucketId, key: &ObjectKey, row: &Row) {
-        if row.stands.is_some() {
+        if row.committed.is_some() {
             self.0.insert((bucket, key.clone()), row.clone());
         }
     }
@@ -51,7 +51,7 @@ fn weigh(key: &ObjectKey, row: &Row) -> usize {
     const COPY: usize = 200;
     let (object, copies) = (
         row.object().map_or(0, ObjectRecord::footprint),
-        row.stands.as_ref().map_or(0, |record| record.copies.len()),
+        row.committed.as_ref().map_or(0, |record| record.copies.len()),
     );
     ENTRY + size_of::<Record>() + key.as_str().len() + object + copies * COPY
 }
@@ -65,7 +65,7 @@ mod tests {
     fn row() -> Row {
         let object = ObjectRecord::new(3, Timestamp::now(), ETag::parse("e"));
         let change = Row::default().next(Some(Box::new(object)));
-        Row { stands: Some(Arc::new(Record::new(change))), ..Default::default() }
+        Row { committed: Some(Arc::new(Record::new(change))), ..Default::default() }
     }
 
     #[test]

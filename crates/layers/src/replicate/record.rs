@@ -33,12 +33,12 @@ pub(super) struct Record {
     pub(super) copies: BTreeMap<String, Copy>,
     /// Backends with a corrupt copy: its bytes differ under the right ETag, as reading them showed. What such
     /// a backend reports does not count until the object was written to it again.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
-    pub(super) rotten: BTreeSet<String>,
+    #[serde(rename = "rotten", skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub(super) corrupt: BTreeSet<String>,
     /// Backends of unconfirmed copies: they were not seen to hold their copy since the beginning of a change
     /// that never took effect. A write of that change may have reached them. Repair checks them.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
-    pub(super) doubtful: BTreeSet<String>,
+    #[serde(rename = "doubtful", skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub(super) unconfirmed: BTreeSet<String>,
     /// A deletion of this object was begun and has had no effect so far: it may still arrive late. If all
     /// copies are gone later, the deletion is the reason.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
@@ -125,16 +125,19 @@ impl Record {
             v: VERSION,
             change,
             copies: BTreeMap::new(),
-            rotten: BTreeSet::new(),
-            doubtful: BTreeSet::new(),
+            corrupt: BTreeSet::new(),
+            unconfirmed: BTreeSet::new(),
             may_be_deleted: false,
         }
     }
 
     /// Returns the record of a change to the current state. Corrupt copies stay marked until they are written
     /// again.
-    pub(super) fn after(stands: Option<&Self>, change: Change) -> Self {
-        Self { rotten: stands.map(|record| record.rotten.clone()).unwrap_or_default(), ..Self::new(change) }
+    pub(super) fn after(committed: Option<&Self>, change: Change) -> Self {
+        Self {
+            corrupt: committed.map(|record| record.corrupt.clone()).unwrap_or_default(),
+            ..Self::new(change)
+        }
     }
 
     /// Returns whether its object has this ETag.
@@ -144,20 +147,20 @@ impl Record {
 
     /// Notes that a replica has made the change.
     pub(super) fn made_by(&mut self, member: String, copy: Copy) {
-        self.rotten.remove(&member);
-        self.doubtful.remove(&member);
+        self.corrupt.remove(&member);
+        self.unconfirmed.remove(&member);
         self.copies.insert(member, copy);
     }
 
     /// Notes that a replica does not have what it should.
     pub(super) fn lost_by(&mut self, member: &str) {
-        self.doubtful.remove(member);
+        self.unconfirmed.remove(member);
         self.copies.remove(member);
     }
 
     /// Returns whether a replica is known to have made the change.
     pub(super) fn is_at(&self, member: &str) -> bool {
-        self.copies.contains_key(member) && !self.doubtful.contains(member)
+        self.copies.contains_key(member) && !self.unconfirmed.contains(member)
     }
 
     pub(super) fn object(&self) -> Option<&ObjectRecord> {
@@ -187,9 +190,9 @@ impl Record {
 /// What the catalog knows about a key.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Row {
-    pub(super) stands: Option<Arc<Record>>,
+    pub(super) committed: Option<Arc<Record>>,
     /// A pending change, whose outcome is not known.
-    pub(super) begun: Option<Change>,
+    pub(super) pending: Option<Change>,
     /// Some replica has to be repaired.
     pub(super) wants_repair: bool,
     /// A gateway that was killed left the row in this state. It may have had requests on their way to
@@ -206,55 +209,55 @@ enum Intent {
 
 impl Row {
     pub(super) fn parse(row: &ObjectRow) -> Result<Self> {
-        let intended = row.intended.as_deref().map(read::<Intent>).transpose()?;
-        let (begun, wants_repair) = match intended {
+        let pending = row.pending.as_deref().map(read::<Intent>).transpose()?;
+        let (pending, wants_repair) = match pending {
             Some(Intent::Change(change)) => (Some(change), false),
             Some(Intent::Repair) => (None, true),
             None => (None, false),
         };
-        let stands = row.stands.as_deref().map(read::<Record>).transpose()?;
+        let committed = row.committed.as_deref().map(read::<Record>).transpose()?;
         // The outcome was a deletion, and the next kill came before that was checked again.
-        let is_doubtful = |record: &Record| record.object().is_none() && !record.doubtful.is_empty();
-        let was_left = begun.is_some() || stands.as_ref().is_some_and(is_doubtful);
-        Ok(Self { stands: stands.map(Arc::new), begun, wants_repair, was_left })
+        let is_unconfirmed = |record: &Record| record.object().is_none() && !record.unconfirmed.is_empty();
+        let was_left = pending.is_some() || committed.as_ref().is_some_and(is_unconfirmed);
+        Ok(Self { committed: committed.map(Arc::new), pending, wants_repair, was_left })
     }
 
     pub(super) fn store(&self, key: &ObjectKey) -> Result<ObjectRow> {
-        let intended = match (&self.begun, self.wants_repair) {
+        let pending = match (&self.pending, self.wants_repair) {
             (Some(change), _) => Some(Intent::Change(change.clone())),
             (None, true) => Some(Intent::Repair),
             (None, false) => None,
         };
         Ok(ObjectRow {
             key: key.clone(),
-            stands: self.stands.as_deref().map(write).transpose()?,
-            intended: intended.as_ref().map(write).transpose()?,
+            committed: self.committed.as_deref().map(write).transpose()?,
+            pending: pending.as_ref().map(write).transpose()?,
         })
     }
 
     pub(super) fn object(&self) -> Option<&ObjectRecord> {
-        self.stands.as_ref()?.object()
+        self.committed.as_ref()?.object()
     }
 
     /// Returns whether nothing was changed since `before` was cloned from it.
     pub(super) fn is_still(&self, before: &Self) -> bool {
-        let stands = match (&self.stands, &before.stands) {
+        let committed = match (&self.committed, &before.committed) {
             (Some(now), Some(before)) => Arc::ptr_eq(now, before),
             (None, None) => true,
             _ => false,
         };
-        stands && self.begun == before.begun && self.wants_repair == before.wants_repair
+        committed && self.pending == before.pending && self.wants_repair == before.wants_repair
     }
 
     /// Returns the committed record, to be changed, if it has this generation.
-    pub(super) fn stands_of(&mut self, generation: u64) -> Option<&mut Record> {
-        let stands = self.stands.as_mut().filter(|record| record.change.generation == generation)?;
-        Some(Arc::make_mut(stands))
+    pub(super) fn committed_of(&mut self, generation: u64) -> Option<&mut Record> {
+        let committed = self.committed.as_mut().filter(|record| record.change.generation == generation)?;
+        Some(Arc::make_mut(committed))
     }
 
     pub(super) fn generation(&self) -> u64 {
         let of = |change: Option<&Change>| change.map_or(0, |change| change.generation);
-        of(self.stands.as_ref().map(|record| &record.change)).max(of(self.begun.as_ref()))
+        of(self.committed.as_ref().map(|record| &record.change)).max(of(self.pending.as_ref()))
     }
 
     pub(super) fn check(&self, conditions: &WriteConditions) -> Result<()> {
@@ -273,7 +276,7 @@ impl Row {
             generation: clock.max(self.generation() + 1),
             object,
             found: false,
-            over: self.begun.clone().map(Box::new),
+            over: self.pending.clone().map(Box::new),
         }
     }
 
@@ -283,18 +286,18 @@ impl Row {
     pub(super) fn settle<'m>(&mut self, members: impl Iterator<Item = &'m str>, is_early: bool) {
         if is_early
             && self.was_left
-            && let Some(record) = self.stands.as_mut().filter(|record| record.object().is_none())
+            && let Some(record) = self.committed.as_mut().filter(|record| record.object().is_none())
         {
             let record = Arc::make_mut(record);
-            record.doubtful.extend(record.copies.keys().cloned());
+            record.unconfirmed.extend(record.copies.keys().cloned());
         }
-        let Some(record) = &self.stands else {
+        let Some(record) = &self.committed else {
             self.wants_repair = false;
             return;
         };
         self.wants_repair = record.lacks(members);
         if !self.wants_repair && record.change.object.is_none() {
-            self.stands = None;
+            self.committed = None;
         }
     }
 }
@@ -339,10 +342,10 @@ mod tests {
         let first = row.next(Some(Box::new(made)));
         let mut record = Record::new(first);
         record.copies.insert("disk".into(), Copy { etag: Some(ETag::parse("x")) });
-        row.stands = Some(Arc::new(record));
-        for (begun, wants_repair) in [(None, false), (None, true), (Some(row.next(None)), false)] {
-            let was_left = begun.is_some();
-            let row = Row { begun, wants_repair, was_left, ..row.clone() };
+        row.committed = Some(Arc::new(record));
+        for (pending, wants_repair) in [(None, false), (None, true), (Some(row.next(None)), false)] {
+            let was_left = pending.is_some();
+            let row = Row { pending, wants_repair, was_left, ..row.clone() };
             assert_eq!(Row::parse(&row.store(&key).expect("is stored")).expect("is read"), row);
         }
     }
@@ -350,10 +353,10 @@ mod tests {
     #[test]
     fn a_deletion_is_forgotten_once_every_member_confirmed_it() {
         let mut row = Row::default();
-        row.stands = Some(Arc::new(Record::new(row.next(None))));
+        row.committed = Some(Arc::new(Record::new(row.next(None))));
         row.settle(["disk", "lake"].into_iter(), false);
-        assert!(row.wants_repair && row.stands.is_some());
-        let copies = &mut row.stands_of(row.generation()).expect("stands").copies;
+        assert!(row.wants_repair && row.committed.is_some());
+        let copies = &mut row.committed_of(row.generation()).expect("stands").copies;
         copies.insert("disk".into(), Copy::default());
         copies.insert("lake".into(), Copy::default());
         row.settle(["disk", "lake"].into_iter(), false);
@@ -365,14 +368,16 @@ mod tests {
         let members = || ["disk", "lake"].into_iter();
         let mut record = Record::new(Row::default().next(None));
         members().for_each(|name| record.made_by(name.into(), Copy::default()));
-        let mut row = Row { stands: Some(Arc::new(record)), was_left: true, ..Default::default() };
+        let mut row = Row { committed: Some(Arc::new(record)), was_left: true, ..Default::default() };
         row.settle(members(), true);
-        assert!(row.wants_repair && members().all(|name| !row.stands.as_ref().expect("stands").is_at(name)));
+        assert!(
+            row.wants_repair && members().all(|name| !row.committed.as_ref().expect("stands").is_at(name))
+        );
         let generation = row.generation();
-        let record = row.stands_of(generation).expect("stands");
+        let record = row.committed_of(generation).expect("stands");
         members().for_each(|name| record.made_by(name.into(), Copy::default()));
         row.settle(members(), false);
-        assert_eq!(row.stands, None);
+        assert_eq!(row.committed, None);
     }
 
     #[test]
@@ -380,7 +385,7 @@ mod tests {
         let mut row = Row::default();
         let mut late = object("a");
         late.modified = Timestamp::from_millis(i64::from(u32::MAX) * 10_000);
-        row.stands = Some(Arc::new(Record::new(row.next(Some(late.clone())))));
+        row.committed = Some(Arc::new(Record::new(row.next(Some(late.clone())))));
         let next = row.next(Some(object("b")));
         assert!(next.generation > row.generation());
         assert_eq!(next.object.expect("an object").modified, late.modified);
@@ -400,15 +405,15 @@ mod tests {
         let mut record = Record::new(change.decided());
         record.copies.insert("disk".into(), Copy { etag: Some(ETag::parse("x")) });
         record.copies.insert("lake".into(), Copy::default());
-        record.rotten.insert("disk".into());
-        record.doubtful.insert("lake".into());
+        record.corrupt.insert("disk".into());
+        record.unconfirmed.insert("lake".into());
         record.may_be_deleted = true;
-        let row = |record: Record, begun: Option<Change>| {
-            let (wants_repair, was_left) = (begun.is_none(), begun.is_some());
-            let row = Row { stands: Some(Arc::new(record)), begun, wants_repair, was_left };
+        let row = |record: Record, pending: Option<Change>| {
+            let (wants_repair, was_left) = (pending.is_none(), pending.is_some());
+            let row = Row { committed: Some(Arc::new(record)), pending, wants_repair, was_left };
             let stored = row.store(&key).expect("is stored");
             assert_eq!(Row::parse(&stored).expect("is read"), row);
-            [stored.stands.expect("a record"), stored.intended.expect("an intent")]
+            [stored.committed.expect("a record"), stored.pending.expect("an intent")]
         };
         let gone = Change { generation: 1024, object: None, found: false, over: None };
         let rows = [row(record, Some(change)), row(Record::new(before), None), row(Record::new(gone), None)];
@@ -420,8 +425,8 @@ mod tests {
         fn every_record_comes_back(object in records::any_record(), new in records::any_record()) {
             let key = ObjectKey::new("a/b").expect("a key");
             let mut row = Row::default();
-            row.stands = Some(Arc::new(Record::new(row.next(Some(Box::new(object))))));
-            row.begun = Some(row.next(Some(Box::new(new))));
+            row.committed = Some(Arc::new(Record::new(row.next(Some(Box::new(object))))));
+            row.pending = Some(row.next(Some(Box::new(new))));
             row.was_left = true;
             prop_assert_eq!(Row::parse(&row.store(&key).expect("is stored")).expect("is read"), row);
         }

@@ -62,7 +62,7 @@ struct Now {
 impl Now {
     /// Returns whether the catalog has the row, and nothing about it has to be resolved.
     fn is_settled(&self) -> bool {
-        self.saved && !self.unsettled && self.unshown.is_none() && self.row.begun.is_none()
+        self.saved && !self.unsettled && self.unshown.is_none() && self.row.pending.is_none()
     }
 }
 
@@ -76,7 +76,7 @@ pub(super) struct Hold {
 
 /// What a reader finds.
 #[derive(Debug)]
-pub(super) enum Seen {
+pub(super) enum SeenRow {
     Row(Row),
     /// The current state is unknown until it is resolved.
     Unresolved,
@@ -87,7 +87,7 @@ impl Records {
         Arc::new(Self { catalog, bucket, recent, changing: Mutex::default() })
     }
 
-    pub(super) async fn see(&self, key: &ObjectKey) -> Result<Seen> {
+    pub(super) async fn see(&self, key: &ObjectKey) -> Result<SeenRow> {
         let before = {
             let changing = self.changing();
             if let Some(seen) = changing.seen(key) {
@@ -96,18 +96,18 @@ impl Records {
             changing.count
         };
         if let Some(row) = self.recent.get(self.bucket, key) {
-            return Ok(Seen::Row(row));
+            return Ok(SeenRow::Row(row));
         }
         let row = self.load(key).await?;
         let changing = self.changing();
-        if row.begun.is_none() {
+        if row.pending.is_none() {
             if changing.count == before {
                 self.recent.keep(self.bucket, key, &row);
             }
-            return Ok(Seen::Row(row));
+            return Ok(SeenRow::Row(row));
         }
         // A writer may have begun to hold the row in between.
-        Ok(changing.seen(key).unwrap_or(Seen::Unresolved))
+        Ok(changing.seen(key).unwrap_or(SeenRow::Unresolved))
     }
 
     /// Returns the row of a key that is being changed.
@@ -125,7 +125,7 @@ impl Records {
             Some(row) => row,
             None => self.load(key).await?,
         };
-        let unsettled = row.begun.is_some();
+        let unsettled = row.pending.is_some();
         let entry = Arc::new(Held {
             now: Mutex::new(Now { row, in_hand: false, unshown: None, unsettled, saved: true }),
             saving: tokio::sync::Mutex::default(),
@@ -148,10 +148,10 @@ impl Records {
 }
 
 impl Changing {
-    fn seen(&self, key: &ObjectKey) -> Option<Seen> {
+    fn seen(&self, key: &ObjectKey) -> Option<SeenRow> {
         let now = self.held.get(key)?.now();
-        let is_known = now.row.begun.is_none() || now.in_hand;
-        Some(if is_known { Seen::Row(now.row.clone()) } else { Seen::Unresolved })
+        let is_known = now.row.pending.is_none() || now.in_hand;
+        Some(if is_known { SeenRow::Row(now.row.clone()) } else { SeenRow::Unresolved })
     }
 }
 
@@ -167,14 +167,14 @@ impl Hold {
         let mut now = self.held.now();
         // The superseded change may have taken effect, and its client may know that.
         (now.in_hand, now.saved) = (!change.supersedes(), false);
-        now.row.begun = Some(change);
+        now.row.pending = Some(change);
     }
 
-    /// Commits `stands`. The caller has to update listings, and then call `shown`.
-    pub(super) fn decide(&self, stands: Arc<Record>) {
+    /// Commits `committed`. The caller has to update listings, and then call `shown`.
+    pub(super) fn decide(&self, committed: Arc<Record>) {
         let mut now = self.held.now();
-        now.unshown = Some(stands.clone());
-        (now.row.stands, now.row.begun, now.in_hand, now.saved) = (Some(stands), None, false, false);
+        now.unshown = Some(committed.clone());
+        (now.row.committed, now.row.pending, now.in_hand, now.saved) = (Some(committed), None, false, false);
     }
 
     /// Reports that listings show the change of this generation.
@@ -211,11 +211,11 @@ impl Hold {
         let _saving = self.held.saving.lock().await;
         let (row, is_settled) = {
             let mut now = self.held.now();
-            let begun =
-                now.row.begun.clone().or_else(|| now.unshown.as_ref().map(|record| record.change.clone()));
-            now.unsettled |= begun.is_some();
-            let is_settled = begun.is_none();
-            (Row { begun, ..now.row.clone() }, is_settled)
+            let pending =
+                now.row.pending.clone().or_else(|| now.unshown.as_ref().map(|record| record.change.clone()));
+            now.unsettled |= pending.is_some();
+            let is_settled = pending.is_none();
+            (Row { pending, ..now.row.clone() }, is_settled)
         };
         // One process has the bucket open, and this is the only hold on the key: there is no other writer of
         // the row.

@@ -44,7 +44,7 @@ pub(super) struct Repaired {
 
 pub(super) async fn key(bucket: &Arc<Bucket>, key: &ObjectKey) -> Result<Repaired> {
     let mut repaired = Repaired::default();
-    let Some(record) = bucket.see(key).await?.stands else { return Ok(repaired) };
+    let Some(record) = bucket.see(key).await?.committed else { return Ok(repaired) };
     let mut last = None;
     for member in bucket.members().iter().filter(|member| !record.is_at(&member.name)) {
         let outcome = if member.health.is_up() { one(bucket, key, member).await } else { Ok(Done::Later) };
@@ -113,7 +113,7 @@ async fn one(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Res
     bucket.lanes.join(member.number, key).come().await;
     let row = bucket.see(key).await?;
     let was_left = row.was_left;
-    let Some(record) = row.stands.filter(|record| !record.is_at(&member.name)) else {
+    let Some(record) = row.committed.filter(|record| !record.is_at(&member.name)) else {
         return Ok(Done::Overtaken);
     };
     let generation = record.change.generation;
@@ -167,7 +167,7 @@ async fn look(member: &Member, key: &ObjectKey, record: &Record, object: &Object
         return Ok(Held::It(copy.clone()));
     }
     let may_be_it =
-        !record.rotten.contains(&member.name) && info.size == object.size && info.etag == object.etag;
+        !record.corrupt.contains(&member.name) && info.size == object.size && info.etag == object.etag;
     if !may_be_it || !info.etag.tells_bytes() {
         return Ok(Held::Else(Known::Held(info.etag)));
     }
@@ -233,9 +233,9 @@ async fn suspect(
     source: &Member,
     error: &StoreError,
 ) {
-    let rotten =
+    let corrupt =
         matches!(error.payload(), Some(PayloadError::Md5Mismatch { .. } | PayloadError::ChecksumMismatch(_)));
-    if rotten && record.copies.len() > 1 {
+    if corrupt && record.copies.len() > 1 {
         tracing::error!(%key, backend = source.name, "a replica has other bytes than were written");
         if let Err(error) = distrust(bucket, key, record.change.generation, source, Wrong::Bytes).await {
             tracing::warn!(%key, backend = source.name, %error, "a replica with other bytes was not noted");

@@ -30,11 +30,11 @@ pub(super) async fn turn(
 ) -> Result<Option<Turn>> {
     let guard = bucket.lock(key).await;
     let hold = bucket.hold(key, &guard).await?;
-    let stands = hold
+    let committed = hold
         .row()
-        .stands
+        .committed
         .is_some_and(|record| record.change.generation == generation && !record.is_at(&member.name));
-    Ok(stands.then(|| bucket.lanes.change(member.number, key, own)))
+    Ok(committed.then(|| bucket.lanes.change(member.number, key, own)))
 }
 
 /// Records what a replica has now, if the record is still current.
@@ -48,7 +48,7 @@ pub(super) async fn confirm(
     let guard = bucket.lock(key).await;
     let hold = bucket.hold(key, &guard).await?;
     let changed = hold.change(|row| {
-        let Some(record) = row.stands_of(generation) else { return false };
+        let Some(record) = row.committed_of(generation) else { return false };
         record.made_by(member.name.clone(), copy);
         bucket.settle(row);
         true

@@ -37,7 +37,7 @@ const UNEXPLORED: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a replica reports about a key.
-struct Seen {
+struct ReplicaReport {
     member: Arc<Member>,
     /// `None` inside means that there is no object.
     found: Result<Option<ObjectInfo>>,
@@ -52,18 +52,18 @@ async fn look(
     members: impl Iterator<Item = &Arc<Member>>,
     key: &ObjectKey,
     patience: Duration,
-) -> Vec<Seen> {
+) -> Vec<ReplicaReport> {
     let look = |member: &Arc<Member>| {
         let (member, key) = (member.clone(), key.clone());
         let mut turn = bucket.lanes.join(member.number, &key);
         async move {
             if timeout(patience, turn.come()).await.is_err() {
                 let found = Err(unavailable("a change is still on its way to a replica"));
-                return Seen { member, found, is_busy: true };
+                return ReplicaReport { member, found, is_busy: true };
             }
             let found = member.look(&key).await;
             member.judge(&found);
-            Seen { member, found, is_busy: false }
+            ReplicaReport { member, found, is_busy: false }
         }
     };
     join_all(members.map(look)).await
@@ -94,7 +94,7 @@ impl Verdict {
 
 /// Returns whether a replica has a change that was begun on the committed state, and perhaps on other pending
 /// changes.
-fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change, is_only: bool) -> Verdict {
+fn verdict(seen: &ReplicaReport, committed: Option<&Record>, change: &Change, is_only: bool) -> Verdict {
     let Ok(found) = &seen.found else { return Verdict::Unknown };
     let (info, object) = match (found, &change.object) {
         (None, None) => return Verdict::Has(Copy::default()),
@@ -102,17 +102,19 @@ fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change, is_only: bool)
         (Some(info), Some(object)) => (info, object),
     };
     let has = Verdict::Has(Copy { etag: Some(info.etag.clone()) });
-    let known = if is_only { seen.member.known(stands) } else { Known::Unknown };
+    let known = if is_only { seen.member.known(committed) } else { Known::Unknown };
     match known {
         _ if !may_be(object, info.size, &info.etag) => Verdict::HasNot,
         // The replica may report the corrupt object.
-        _ if stands
-            .is_some_and(|record| record.rotten.contains(&seen.member.name) && record.shows(&info.etag)) =>
+        _ if committed
+            .is_some_and(|record| record.corrupt.contains(&seen.member.name) && record.shows(&info.etag)) =>
         {
             Verdict::HasNot
         }
         // It may be the earlier object, because the ETag does not show what was changed.
-        Known::Held(before) if before == info.etag && keeps_bytes(stands, object) => Verdict::Untold(before),
+        Known::Held(before) if before == info.etag && keeps_bytes(committed, object) => {
+            Verdict::Untold(before)
+        }
         // The bytes are the same, whichever change wrote them.
         _ if object.etag == info.etag && is_digest(&info.etag) => has,
         Known::Held(before) if before == info.etag => Verdict::HasNot,
@@ -128,22 +130,22 @@ fn verdict(seen: &Seen, stands: Option<&Record>, change: &Change, is_only: bool)
 /// Resolves a pending change with an unknown outcome. If any replica has it, it is committed. If so many
 /// replicas do not have it that it cannot have been acknowledged, it never took effect. The same applies to
 /// the changes that it supersedes, none of which was acknowledged.
-pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
+pub(super) async fn pending(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
     let row = hold.row();
-    let Some(change) = &row.begun else { return Ok(()) };
+    let Some(change) = &row.pending else { return Ok(()) };
     let members = bucket.members();
     for patience in [Duration::ZERO, PATIENCE] {
         let seen = look(bucket, members.iter(), key, patience).await;
         let is_only = change.chain().count() == 1;
         let (mut without, mut is_unclear) = (None, false);
         for change in change.chain() {
-            let verdicts = verdicts(key, &seen, row.stands.as_deref(), change, is_only).await;
+            let verdicts = verdicts(key, &seen, row.committed.as_deref(), change, is_only).await;
             without.get_or_insert(verdicts.iter().filter(|verdict| **verdict == Verdict::HasNot).count());
             is_unclear |= seen
                 .iter()
                 .zip(&verdicts)
                 .any(|(seen, verdict)| seen.found.is_ok() && *verdict == Verdict::Unknown);
-            let mut record = Record::after(row.stands.as_deref(), change.found());
+            let mut record = Record::after(row.committed.as_deref(), change.found());
             // The earlier state stays current although a later change was given up. Late reports about that
             // change do not count for this record.
             if change.generation < row.generation() {
@@ -170,8 +172,8 @@ pub(super) async fn begun(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
     Err(unavailable("too few replicas answer to tell what the key holds"))
 }
 
-fn keeps_bytes(stands: Option<&Record>, object: &ObjectRecord) -> bool {
-    stands
+fn keeps_bytes(committed: Option<&Record>, object: &ObjectRecord) -> bool {
+    committed
         .and_then(Record::object)
         .is_some_and(|before| before.etag == object.etag && before.size == object.size)
 }
@@ -193,14 +195,14 @@ async fn has_notes(member: &Member, key: &ObjectKey, object: &ObjectRecord, etag
 /// Returns for each replica whether it has a change. If only the bytes show it, they are read.
 async fn verdicts(
     key: &ObjectKey,
-    seen: &[Seen],
-    stands: Option<&Record>,
+    seen: &[ReplicaReport],
+    committed: Option<&Record>,
     change: &Change,
     is_only: bool,
 ) -> Vec<Verdict> {
     let mut verdicts = Vec::with_capacity(seen.len());
     for seen in seen {
-        let verdict = verdict(seen, stands, change, is_only);
+        let verdict = verdict(seen, committed, change, is_only);
         verdicts.push(match (&verdict, &change.object) {
             (Verdict::Unclear(etag), Some(object)) => {
                 match in_time(Some(object.size), digest::has_bytes(&seen.member, key, etag, object)).await {
@@ -218,14 +220,14 @@ async fn verdicts(
 
 /// Returns the record for a change that never took effect: the state before it is current again. A write of
 /// that change may still reach replicas that were not seen to hold the current state.
-async fn as_before(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Record> {
-    let Some(mut record) = row.stands.as_deref().cloned() else {
+async fn as_before(key: &ObjectKey, seen: &[ReplicaReport], row: &Row) -> Result<Record> {
+    let Some(mut record) = row.committed.as_deref().cloned() else {
         // A replica that was never scanned may have held another object all the time.
         if let Some(foreign) = newest(key, seen.iter().filter(|seen| !seen.member.is_seeded()), row).await? {
             return Ok(foreign);
         }
         // A replica that does not answer and was never scanned is scanned when it answers.
-        let is_gone = |seen: &&Seen| {
+        let is_gone = |seen: &&ReplicaReport| {
             matches!(seen.found, Ok(None)) || (seen.found.is_err() && !seen.member.is_seeded())
         };
         return Ok(gone(&row.next(None).found(), seen.iter().filter(is_gone)));
@@ -233,7 +235,7 @@ async fn as_before(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Record> 
     // Late reports about an earlier change do not count for this record any more.
     record.change.generation = row.generation() + 1;
     record.may_be_deleted |=
-        row.begun.as_ref().is_some_and(|change| change.chain().any(|change| change.object.is_none()));
+        row.pending.as_ref().is_some_and(|change| change.chain().any(|change| change.object.is_none()));
     for seen in seen {
         let Some(copy) = record.copies.get(&seen.member.name).cloned() else { continue };
         match &seen.found {
@@ -241,7 +243,7 @@ async fn as_before(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Record> 
                 record.made_by(seen.member.name.clone(), copy)
             }
             Ok(_) => record.lost_by(&seen.member.name),
-            Err(_) => drop(record.doubtful.insert(seen.member.name.clone())),
+            Err(_) => drop(record.unconfirmed.insert(seen.member.name.clone())),
         }
     }
     if record.object().is_none() || !record.copies.is_empty() {
@@ -259,12 +261,12 @@ async fn as_before(key: &ObjectKey, seen: &[Seen], row: &Row) -> Result<Record> 
 }
 
 /// Returns the replicas that have nothing.
-fn without(seen: &[Seen]) -> impl Iterator<Item = &Seen> {
+fn without(seen: &[ReplicaReport]) -> impl Iterator<Item = &ReplicaReport> {
     seen.iter().filter(|seen| matches!(seen.found, Ok(None)))
 }
 
 /// Returns the record of a key that holds nothing, as these replicas confirm.
-fn gone<'s>(change: &Change, confirmed: impl Iterator<Item = &'s Seen>) -> Record {
+fn gone<'s>(change: &Change, confirmed: impl Iterator<Item = &'s ReplicaReport>) -> Record {
     let mut gone = Record::new(change.clone());
     gone.copies = confirmed.map(|seen| (seen.member.name.clone(), Copy::default())).collect();
     gone
@@ -275,15 +277,15 @@ pub(super) async fn adopt(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
     let members = bucket.members();
     // A replica that is out is not waited for if another one knows the answer.
     let has_seeded = members.iter().any(|member| member.is_seeded());
-    let strangers: Vec<_> = members
+    let unlisted: Vec<_> = members
         .iter()
         .filter(|member| member.is_unexplored() && (member.health.is_up() || !has_seeded))
         .cloned()
         .collect();
     let limit = if has_seeded { UNEXPLORED } else { Duration::MAX };
-    let seen = timeout(limit, look(bucket, strangers.iter(), key, Duration::ZERO)).await;
+    let seen = timeout(limit, look(bucket, unlisted.iter(), key, Duration::ZERO)).await;
     let seen = seen.unwrap_or_else(|_| {
-        strangers.iter().for_each(|member| member.lagged());
+        unlisted.iter().for_each(|member| member.lagged());
         Vec::new()
     });
     match newest(key, seen.iter(), &hold.row()).await? {
@@ -298,7 +300,7 @@ pub(super) async fn adopt(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) ->
 /// Another replica may have the object, or an older one, which is then all that is left.
 pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> Result<()> {
     let row = hold.row();
-    let Some((record, object)) = row.stands.as_deref().and_then(|record| Some((record, record.object()?)))
+    let Some((record, object)) = row.committed.as_deref().and_then(|record| Some((record, record.object()?)))
     else {
         return Ok(());
     };
@@ -306,14 +308,14 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
     let seen = look(bucket, members.iter(), key, PATIENCE).await;
     // The replica has the object as recorded, or the same bytes under another ETag: some storage reports its
     // own ETag only later.
-    let has = |seen: &&Seen| {
+    let has = |seen: &&ReplicaReport| {
         let Ok(Some(info)) = &seen.found else { return false };
         let as_recorded =
             record.copies.get(&seen.member.name).is_some_and(|copy| copy.etag.as_ref() == Some(&info.etag));
-        let is_rotten = record.rotten.contains(&seen.member.name);
-        as_recorded || (!is_rotten && is_digest(&object.etag) && object.etag == info.etag)
+        let is_corrupt = record.corrupt.contains(&seen.member.name);
+        as_recorded || (!is_corrupt && is_digest(&object.etag) && object.etag == info.etag)
     };
-    let holders: Vec<&Seen> = seen.iter().filter(has).collect();
+    let holders: Vec<&ReplicaReport> = seen.iter().filter(has).collect();
     if !holders.is_empty() {
         let mut same = record.clone();
         for seen in &seen {
@@ -339,11 +341,11 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
         tracing::info!(%key, "a deletion that was given up came late: no replica has the object any more");
         return settle(bucket, key, hold, gone(&row.next(None).found(), without(&seen))).await;
     }
-    let is_rotten = |seen: &Seen| {
+    let is_corrupt = |seen: &ReplicaReport| {
         matches!(&seen.found, Ok(Some(info)) if info.etag == object.etag)
-            && record.rotten.contains(&seen.member.name)
+            && record.corrupt.contains(&seen.member.name)
     };
-    let becomes = match newest(key, seen.iter().filter(|seen| !is_rotten(seen)), &row).await? {
+    let becomes = match newest(key, seen.iter().filter(|seen| !is_corrupt(seen)), &row).await? {
         Some(record) => {
             let now = record.object().map(|object| object.etag.as_str()).unwrap_or_default();
             tracing::error!(
@@ -352,7 +354,7 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
             );
             record
         }
-        None if seen.iter().any(is_rotten) => {
+        None if seen.iter().any(is_corrupt) => {
             tracing::error!(
                 %key, lost = object.etag.as_str(), size = object.size,
                 "the only replica left of an object has other bytes than were written: write the object again, or delete it"
@@ -375,7 +377,7 @@ pub(super) async fn lost(bucket: &Arc<Bucket>, key: &ObjectKey, hold: &Hold) -> 
 /// Returns a record of the newest object that replicas have, with all replicas that have it.
 async fn newest(
     key: &ObjectKey,
-    seen: impl Iterator<Item = &Seen> + Clone,
+    seen: impl Iterator<Item = &ReplicaReport> + Clone,
     row: &Row,
 ) -> Result<Option<Record>> {
     let found = seen.filter_map(|seen| Some((&seen.member, seen.found.as_ref().ok()?.as_ref()?)));
@@ -442,7 +444,7 @@ pub(super) async fn found(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Me
     let guard = bucket.lock(key).await;
     let hold = bucket.records.hold(key).await?;
     let row = hold.row();
-    if row.stands.is_some() || row.begun.is_some() {
+    if row.committed.is_some() || row.pending.is_some() {
         return Ok(false);
     }
     // Other replicas may have it too: the newest copy is taken.

@@ -6,9 +6,10 @@
 
 use super::{
     bucket::Bucket,
+    locations,
     member::Member,
-    places, queue,
-    survey::{self, Depth, Pace, Strangers, Surveyed},
+    queue,
+    survey::{self, Depth, Pace, StrayObjects, Surveyed},
 };
 use crate::{
     backend::Progress,
@@ -25,7 +26,7 @@ pub(super) async fn all(
     pace: Pace,
     mut tell: impl FnMut(Surveyed),
 ) -> Result<Surveyed> {
-    places::look(bucket).await;
+    locations::look(bucket).await;
     let mut sum = Surveyed::default();
     let mut last = None;
     let members = bucket.members();
@@ -72,5 +73,5 @@ pub(super) async fn one(
         member.judge(&walked);
         walked?;
     }
-    survey::survey(bucket, member, depth, Strangers::LeftAlone, pace, tell).await
+    survey::survey(bucket, member, depth, StrayObjects::LeftAlone, pace, tell).await
 }

@@ -15,8 +15,8 @@ use super::{
     bucket::Bucket,
     digest,
     distrust::distrust,
+    locations,
     member::{ANSWER, Member, nothing, timely},
-    places,
     record::{Record, Row, Wrong},
     repair, resolve,
 };
@@ -48,7 +48,7 @@ pub(super) enum Depth {
 /// operator requests their adoption: they may come from a cancelled write that arrived late, and would
 /// reappear after they were deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Strangers {
+pub(super) enum StrayObjects {
     LeftAlone,
     Adopted,
 }
@@ -68,7 +68,7 @@ pub struct Surveyed {
     /// Unknown objects that were adopted.
     pub adopted: u64,
     /// Unknown objects that were left alone.
-    pub strangers: u64,
+    pub stray: u64,
     /// Replicas of objects that differed from their records.
     pub differing: u64,
     pub copied: u64,
@@ -82,7 +82,7 @@ impl std::ops::AddAssign for Surveyed {
     fn add_assign(&mut self, other: Self) {
         self.objects += other.objects;
         self.adopted += other.adopted;
-        self.strangers += other.strangers;
+        self.stray += other.stray;
         self.differing += other.differing;
         self.copied += other.copied;
         self.failed += other.failed;
@@ -95,18 +95,18 @@ pub(super) async fn survey(
     bucket: &Arc<Bucket>,
     member: &Arc<Member>,
     depth: Depth,
-    strangers: Strangers,
+    stray: StrayObjects,
     pace: Pace,
     mut tell: impl FnMut(Surveyed),
 ) -> Result<Surveyed> {
     if !member.is_seeded() {
         // The replica may not have been reachable when the bucket was created, or its location is gone.
-        places::prepare(bucket, member).await?;
+        locations::prepare(bucket, member).await?;
     }
-    let strangers = match () {
-        () if member.is_unexplored() => Strangers::Adopted,
-        () if member.is_refilled() => Strangers::LeftAlone,
-        () => strangers,
+    let stray = match () {
+        () if member.is_unexplored() => StrayObjects::Adopted,
+        () if member.is_refilled() => StrayObjects::LeftAlone,
+        () => stray,
     };
     let listed = Listed {
         member: member.clone(),
@@ -122,7 +122,7 @@ pub(super) async fn survey(
     });
     // The cases are polled together: one in progress may hold what the next one waits for.
     let seen = cases
-        .map_ok(|case| async { Result::Ok(see_to(bucket, member, (depth, strangers), case).await) })
+        .map_ok(|case| async { Result::Ok(see_to(bucket, member, (depth, stray), case).await) })
         .try_buffer_unordered(AT_ONCE);
     tokio::pin!(seen);
     let mut sum = Surveyed::default();
@@ -159,7 +159,12 @@ async fn next(listed: &mut Listed, rows: &mut Rows) -> Result<Option<Case>> {
     Ok(Some(Case { key, there, known }))
 }
 
-async fn see_to(bucket: &Arc<Bucket>, member: &Arc<Member>, how: (Depth, Strangers), case: Case) -> Surveyed {
+async fn see_to(
+    bucket: &Arc<Bucket>,
+    member: &Arc<Member>,
+    how: (Depth, StrayObjects),
+    case: Case,
+) -> Surveyed {
     let key = case.key.clone();
     let mut seen = Surveyed { objects: 1, ..Default::default() };
     if let Err(error) = examine(bucket, member, how, case, &mut seen).await {
@@ -172,18 +177,18 @@ async fn see_to(bucket: &Arc<Bucket>, member: &Arc<Member>, how: (Depth, Strange
 async fn examine(
     bucket: &Arc<Bucket>,
     member: &Arc<Member>,
-    (depth, strangers): (Depth, Strangers),
+    (depth, stray): (Depth, StrayObjects),
     Case { key, there, known }: Case,
     seen: &mut Surveyed,
 ) -> Result<()> {
     let row = known.as_ref().map(Row::parse).transpose()?.unwrap_or_default();
-    if row.stands.is_none() && row.begun.is_none() {
-        match strangers {
-            Strangers::Adopted => seen.adopted += u64::from(resolve::found(bucket, &key, member).await?),
-            Strangers::LeftAlone => seen.strangers += u64::from(there.is_some()),
+    if row.committed.is_none() && row.pending.is_none() {
+        match stray {
+            StrayObjects::Adopted => seen.adopted += u64::from(resolve::found(bucket, &key, member).await?),
+            StrayObjects::LeftAlone => seen.stray += u64::from(there.is_some()),
         }
     }
-    if let Some(record) = &row.stands
+    if let Some(record) = &row.committed
         && record.copies.contains_key(&member.name)
         && let Some(wrong) = wrong(member, depth, &key, record, there.as_ref()).await?
     {
@@ -192,15 +197,15 @@ async fn examine(
         seen.failed += u64::from(wrong == Wrong::Bytes && record.copies.len() == 1);
         distrust(bucket, &key, record.change.generation, member, wrong).await?;
     }
-    let lacks = row.begun.is_some()
-        || row.stands.as_ref().is_some_and(|record| !record.is_at(&member.name))
+    let lacks = row.pending.is_some()
+        || row.committed.as_ref().is_some_and(|record| !record.is_at(&member.name))
         || seen.differing > 0;
     if lacks {
         let repaired = repair::key(bucket, &key).await?;
         seen.copied += repaired.copied;
         // The other replicas are handled when they are scanned.
-        let stands = bucket.see(&key).await?.stands;
-        seen.failed += u64::from(stands.is_some_and(|record| !record.is_at(&member.name)));
+        let committed = bucket.see(&key).await?.committed;
+        seen.failed += u64::from(committed.is_some_and(|record| !record.is_at(&member.name)));
     }
     if let Some(object) = row.object() {
         index(bucket, &key, object).await?;

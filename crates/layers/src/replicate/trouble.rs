@@ -27,13 +27,13 @@ const LONGEST: usize = 300;
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
     round: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<TroublesState>,
     /// Returns why the last scan of the replica failed, if it did.
     unseen: Mutex<Option<String>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct TroublesState {
     keys: BTreeMap<ObjectKey, Noted>,
     /// Each cause, and the time since which it lasts.
     causes: BTreeMap<String, Timestamp>,
@@ -132,12 +132,12 @@ impl Troubles {
         troubles
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, TroublesState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl TroublesState {
     fn retain(&mut self, keep: impl Fn(&Noted) -> bool) {
         self.keys.retain(|_, noted| keep(noted));
         let Self { keys, causes } = self;

@@ -63,7 +63,7 @@ pub(super) async fn reason(
             _ => telling(errors, had.saturating_sub(stopped), bucket.needed()),
         };
     }
-    if let Some(record) = before.and_then(|row| row.stands) {
+    if let Some(record) = before.and_then(|row| row.committed) {
         // Without another change, a replica that refused does not hold what the record says.
         distrust_later(bucket, key, record.change.generation, surprised);
     }

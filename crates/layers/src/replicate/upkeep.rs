@@ -4,7 +4,7 @@
 use super::{
     bucket::Bucket,
     member::Member,
-    survey::{self, Depth, Pace, Strangers},
+    survey::{self, Depth, Pace, StrayObjects},
 };
 use crate::{
     backend::{Progress, Upkeep},
@@ -57,7 +57,8 @@ impl Upkeep for ReplicatedUpkeep {
         }
         round.last?;
         for member in self.0.members().iter() {
-            survey::survey(&self.0, member, Depth::Listing, Strangers::Adopted, Pace::Full, |_| ()).await?;
+            survey::survey(&self.0, member, Depth::Listing, StrayObjects::Adopted, Pace::Full, |_| ())
+                .await?;
         }
         Ok(true)
     }

@@ -22,9 +22,9 @@ const LATE: Duration = Duration::from_secs(60);
 /// The stored form of an upload or a part: for each backend, the upload's id there, or the part's ETag.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Places(pub(super) BTreeMap<String, String>);
+pub(super) struct MemberUploads(pub(super) BTreeMap<String, String>);
 
-impl Places {
+impl MemberUploads {
     pub(super) fn parse(text: &str) -> Self {
         // Text that cannot be parsed names no member: the upload is then short of members, and reports so.
         serde_json::from_str(text).unwrap_or_default()
@@ -42,7 +42,7 @@ impl Places {
 /// The members that have all the parts so far, with the upload's id on each.
 #[derive(Debug)]
 pub(super) struct Uploads {
-    members: Mutex<HashMap<UploadId, Places>>,
+    members: Mutex<HashMap<UploadId, MemberUploads>>,
     hands: Arc<Hands>,
     /// Set while members may have unknown uploads; until this time they may get further ones. It is set at
     /// first, because what happened before the start is not known.
@@ -110,16 +110,16 @@ impl Uploads {
         self.orphans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn members(&self, upload: &UploadId) -> Option<Places> {
+    pub(super) fn members(&self, upload: &UploadId) -> Option<MemberUploads> {
         self.lock().get(upload).cloned()
     }
 
-    pub(super) fn begin(&self, upload: &UploadId, members: Places) {
+    pub(super) fn begin(&self, upload: &UploadId, members: MemberUploads) {
         self.lock().insert(upload.clone(), members);
     }
 
     /// Keeps only the members `having` in the upload, if at least `needed` stay. Returns whether it did.
-    pub(super) fn narrow(&self, upload: &UploadId, having: &Places, needed: usize) -> bool {
+    pub(super) fn narrow(&self, upload: &UploadId, having: &MemberUploads, needed: usize) -> bool {
         let mut uploads = self.lock();
         let Some(members) = uploads.get_mut(upload) else { return false };
         let mut left = members.clone();
@@ -135,7 +135,7 @@ impl Uploads {
         self.lock().remove(upload);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, Places>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, MemberUploads>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -144,20 +144,20 @@ impl Uploads {
 mod tests {
     use super::*;
 
-    fn places(names: &[&str]) -> Places {
-        Places(names.iter().map(|name| ((*name).to_owned(), format!("at {name}"))).collect())
+    fn member_uploads(names: &[&str]) -> MemberUploads {
+        MemberUploads(names.iter().map(|name| ((*name).to_owned(), format!("at {name}"))).collect())
     }
 
     #[test]
     fn an_upload_loses_members_until_too_few_would_be_left() {
         let uploads = Uploads::default();
         let upload = UploadId::parse("u").expect("an id");
-        uploads.begin(&upload, places(&["a", "b", "c"]));
-        assert!(uploads.narrow(&upload, &places(&["a", "b"]), 2));
-        assert!(!uploads.narrow(&upload, &places(&["b", "c"]), 2), "c is out for good");
-        assert_eq!(uploads.members(&upload), Some(places(&["a", "b"])));
-        assert_eq!(Places::parse(&places(&["a", "b"]).text()), places(&["a", "b"]));
+        uploads.begin(&upload, member_uploads(&["a", "b", "c"]));
+        assert!(uploads.narrow(&upload, &member_uploads(&["a", "b"]), 2));
+        assert!(!uploads.narrow(&upload, &member_uploads(&["b", "c"]), 2), "c is out for good");
+        assert_eq!(uploads.members(&upload), Some(member_uploads(&["a", "b"])));
+        assert_eq!(MemberUploads::parse(&member_uploads(&["a", "b"]).text()), member_uploads(&["a", "b"]));
         uploads.end(&upload);
-        assert!(!uploads.narrow(&upload, &places(&["a", "b"]), 2));
+        assert!(!uploads.narrow(&upload, &member_uploads(&["a", "b"]), 2));
     }
 }

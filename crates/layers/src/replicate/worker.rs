@@ -7,11 +7,12 @@
 
 use super::{
     bucket::Bucket,
+    locations,
     member::Member,
-    orphans, places, queue,
+    orphans, queue,
     repair::Repaired,
     scrub,
-    survey::{self, Depth, Pace, Strangers, Surveyed},
+    survey::{self, Depth, Pace, StrayObjects, Surveyed},
     tally::Since,
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     catalog::BucketId,
     model::BucketName,
     store::error::StoreError,
-    work::{Backoff, Ended, Failure, Kind, Outcome, Run, Stepped, Subject, Worker, Workers, kind},
+    work::{Backoff, Ended, Failure, JobKind, Run, Stepped, Subject, TurnOutcome, Worker, Workers, kind},
 };
 use async_trait::async_trait;
 use futures_util::{
@@ -75,7 +76,7 @@ struct Chores {
 
 #[async_trait]
 impl Worker for Chores {
-    fn kind(&self) -> &'static Kind {
+    fn kind(&self) -> &'static JobKind {
         match self.chore {
             Chore::Repair => &kind::REPLICA_REPAIR,
             Chore::Care => &kind::REPLICA_CARE,
@@ -100,7 +101,7 @@ impl Worker for Chores {
         let own = self.bucket.upgrade();
         let answer = |own: &Arc<Bucket>| own.members().iter().all(|member| member.health.is_up());
         let longest = if own.as_ref().is_some_and(answer) { BRIEF } else { self.backoff.longest() };
-        let rest = self.backoff.after(ended.outcome == Outcome::Done, longest);
+        let rest = self.backoff.after(ended.outcome == TurnOutcome::Done, longest);
         if let Some(own) = own.filter(|_| self.chore == Chore::Repair) {
             own.repairs_next(Instant::now() + rest);
         }
@@ -133,7 +134,7 @@ async fn repairs(bucket: Arc<Bucket>, run: &Run) -> Result<bool, Failure> {
 
 /// Returns whether every replica exists and is complete, or will be completed by the queue.
 async fn care(bucket: Arc<Bucket>, run: &Run) -> Result<bool, Failure> {
-    places::look(&bucket).await;
+    locations::look(&bucket).await;
     // A replica that is slow, or large, does not block the others.
     let up: Vec<_> = bucket.members().iter().filter(|member| member.health.is_up()).cloned().collect();
     let cares = up.into_iter().map(|member| care_for(bucket.clone(), member, run).boxed());
@@ -173,7 +174,8 @@ fn counting(run: &Run) -> impl FnMut(Surveyed) {
 }
 
 async fn fill(bucket: &Arc<Bucket>, member: &Arc<Member>, run: &Run) -> Result<bool, StoreError> {
-    match survey::survey(bucket, member, Depth::Listing, Strangers::Adopted, Pace::Full, counting(run)).await
+    match survey::survey(bucket, member, Depth::Listing, StrayObjects::Adopted, Pace::Full, counting(run))
+        .await
     {
         Ok(seen) => {
             member.troubles.looked_through(None);
@@ -202,7 +204,7 @@ struct Scrubs {
 
 #[async_trait]
 impl Worker for Scrubs {
-    fn kind(&self) -> &'static Kind {
+    fn kind(&self) -> &'static JobKind {
         &kind::REPLICA_SCRUB
     }
 

@@ -6,7 +6,7 @@ use super::{
     bucket::{Bucket, Writer},
     lanes::{Lanes, Turn},
     member::{Guarded, Member, in_time, nothing},
-    publish::{self, Body, Bound, Go, Outcome, Plan, Step, given_up},
+    publish::{self, Body, Bound, ChangeOutcome, Go, Plan, Step, given_up},
     record::{Copy, Known, Row},
     untaken::{self, is_surprise},
 };
@@ -36,11 +36,11 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
     let broadcast = Broadcast::new(&payload, writers.iter().map(|(member, _)| member.pace.clone()), None);
     // A short body is sent once the state that it replaces is known. The end of a long body is, too, but not
     // every storage accepts conditions then.
-    let is_told_early = |writer: &Writer| !writer.0.capabilities().late_conditions;
+    let checks_early = |writer: &Writer| !writer.0.capabilities().late_conditions;
     let before =
-        if is_short || !writers.iter().any(is_told_early) { None } else { bucket.glance(key).await? };
+        if is_short || !writers.iter().any(checks_early) { None } else { bucket.glance(key).await? };
     let step = |(writer, leg): (Writer, &Arc<Leg>)| {
-        let known = before.as_ref().map_or(Known::Unknown, |row| writer.0.known(row.stands.as_deref()));
+        let known = before.as_ref().map_or(Known::Unknown, |row| writer.0.known(row.committed.as_deref()));
         put_step(&bucket.lanes, writer, known, key, &attributes, leg, broadcast.payload(leg))
     };
     let legs = broadcast.legs.clone();
@@ -55,7 +55,7 @@ pub(super) async fn put(bucket: &Arc<Bucket>, key: &ObjectKey, request: PutReque
     let verified = &ended.verified;
     let object = ObjectRecord::of_body(verified, attributes);
     let overwritten = object.written();
-    let make = Box::new(move |_: &Row| Ok(Outcome::Becomes(Some(Box::new(object)))));
+    let make = Box::new(move |_: &Row| Ok(ChangeOutcome::Becomes(Some(Box::new(object)))));
     let body = Some(Body { ended, underway });
     let record =
         publish::publish(bucket, key, Plan { conditions, sight: Sight::Blind, make, steps, body }).await?;
@@ -76,8 +76,8 @@ pub(super) fn put_step(
     payload: Payload,
 ) -> Step {
     let (own, key, attributes, leg) = (member.clone(), key.clone(), member.keeps(attributes), leg.clone());
-    let is_told_late = member.capabilities().late_conditions;
-    let is_bound = !is_told_late && member.may_check_puts();
+    let checks_late = member.capabilities().late_conditions;
+    let is_bound = !checks_late && member.may_check_puts();
     let lanes = is_bound.then(|| lanes.clone());
     let bound = is_bound.then(|| Bound { known: known.clone(), leg: leg.clone() });
     Step::new(member, bound, move |mut going| {
@@ -95,7 +95,7 @@ pub(super) fn put_step(
                         {
                             return Err(given_up());
                         }
-                        let conditions = if is_told_late { WriteConditions::default() } else { expect(&own, &key, known).await? };
+                        let conditions = if checks_late { WriteConditions::default() } else { expect(&own, &key, known).await? };
                         let sent = send(&own, &key, PutRequest { attributes, conditions, payload }).await;
                         // The replica gets the object by repair. From now on it is sent no conditions.
                         sent.inspect_err(|error| if error.kind() == StoreErrorKind::NotImplemented { own.checks_not(Guarded::Put) })
@@ -207,11 +207,11 @@ pub(super) async fn delete(
     let removal = Arc::new(OnceLock::new());
     let decided = removal.clone();
     let make = Box::new(move |row: &Row| {
-        let (removal, outcome) = match (row.object(), &row.begun) {
+        let (removal, outcome) = match (row.object(), &row.pending) {
             // A write with an unknown outcome may have left something, or may still leave it.
-            (_, Some(_)) => (Removal::Unknown, Outcome::Becomes(None)),
-            (Some(_), None) => (Removal::Removed, Outcome::Becomes(None)),
-            (None, None) => (Removal::Absent, Outcome::Stays),
+            (_, Some(_)) => (Removal::Unknown, ChangeOutcome::Becomes(None)),
+            (Some(_), None) => (Removal::Removed, ChangeOutcome::Becomes(None)),
+            (None, None) => (Removal::Absent, ChangeOutcome::Stays),
         };
         decided.get_or_init(|| removal);
         Ok(outcome)
@@ -273,7 +273,7 @@ pub(super) async fn update(bucket: &Arc<Bucket>, key: &ObjectKey, change: Change
             Change::Tags(tags) => object.attributes.tags = tags,
             Change::Acl(acl) => object.attributes.acl = acl,
         }
-        Ok(Outcome::Becomes(Some(Box::new(object))))
+        Ok(ChangeOutcome::Becomes(Some(Box::new(object))))
     });
     let conditions = WriteConditions::default();
     publish::publish(bucket, key, Plan { conditions, sight: Sight::Looked, make, steps, body: None }).await?;
@@ -310,21 +310,21 @@ mod tests {
         let backend = Arc::new(MemoryBackend::new());
         let name = BucketName::parse("bucket").expect("a name");
         let owner = Owner { id: "owner".into(), display_name: "owner".into() };
-        let (place, created) = (backend.place_for(&name), Timestamp::now());
+        let (location, created) = (backend.location_for(&name), Timestamp::now());
         let bucket = NewBucket {
             name,
             owner,
             created,
             tenant: Default::default(),
             backend: "safe".into(),
-            place: place.clone(),
+            location: location.clone(),
         };
         let record = BucketRecord::new(BucketId(1), bucket);
         backend.open(&record).await.expect("a place");
         let replica = ReplicaRecord {
             id: BucketId(2),
             backend: "memory".into(),
-            place,
+            location,
             rank: 0,
             seeded: true,
             refilled: false,

@@ -1,6 +1,6 @@
 //! Why a bucket cannot be opened, created, adopted or deleted.
 
-use super::{bucket::Bucket, places::Clash, settings::SettingsError};
+use super::{bucket::Bucket, locations::Clash, settings::SettingsError};
 use crate::{
     catalog::{CatalogError, CatalogErrorKind},
     store::error::{StoreError, StoreErrorKind},
@@ -16,7 +16,7 @@ pub enum BucketError {
     Exists(Arc<Bucket>),
     /// The location is taken: by another bucket, or by data created outside the gateway.
     #[error("the place of the bucket is taken")]
-    PlaceTaken(#[source] Taken),
+    LocationTaken(#[source] Taken),
     #[error("nothing lies there that could become a bucket")]
     NothingThere,
     /// Another program keeps the location in a format of its own.
@@ -50,7 +50,7 @@ pub enum Taken {
 impl From<CatalogError> for BucketError {
     fn from(error: CatalogError) -> Self {
         match error.kind() {
-            CatalogErrorKind::Overlaps => Self::PlaceTaken(Taken::ByBucket(error)),
+            CatalogErrorKind::Overlaps => Self::LocationTaken(Taken::ByBucket(error)),
             _ => Self::Store(error.into()),
         }
     }

@@ -8,7 +8,7 @@
 mod bucket;
 mod documents;
 mod error;
-mod places;
+mod locations;
 pub mod scrub;
 pub mod settings;
 mod setup;
@@ -17,8 +17,8 @@ mod sweeping;
 use crate::{
     backend::{Backend, Found, locks::Locks},
     catalog::{
-        BackendPlace, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog,
-        CatalogErrorKind, Expected, LeftPlace, NewBucket, NewDocument,
+        BackendLocation, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog,
+        CatalogErrorKind, Expected, LeftLocation, NewBucket, NewDocument,
     },
     model::{BucketName, CannedAcl, Owner, Timestamp},
     store::{
@@ -29,7 +29,7 @@ use crate::{
 };
 pub use bucket::Bucket;
 pub use error::{BucketError, Taken};
-pub use places::{Clash, Homes, all_places};
+pub use locations::{Clash, Homes, all_locations};
 use settings::{Acl, Location, SettingsInForce};
 pub use setup::{SHARED, Setup, Unfit, refuse_move};
 use std::{
@@ -109,7 +109,7 @@ impl Buckets {
         ];
         let bucket = NewBucket {
             tenant: Default::default(),
-            place: backend.place_for(&request.name),
+            location: backend.location_for(&request.name),
             name: request.name,
             owner: request.owner,
             created: Timestamp::now(),
@@ -124,7 +124,7 @@ impl Buckets {
                 Err(BucketError::Exists(self.get(&name).await?))
             }
             Err(error) => {
-                if let BucketError::PlaceTaken(why) = &error {
+                if let BucketError::LocationTaken(why) = &error {
                     tracing::info!(bucket = %name, backend = default, %why, "a bucket was not created: its place is taken");
                 }
                 Err(error)
@@ -146,10 +146,10 @@ impl Buckets {
         // data.
         let was_left = self.refuse_taken(&**backend, &bucket).await?;
         let Some(record) = self.write_down(bucket, documents).await? else { return Ok(None) };
-        let (id, left) = (record.id, left_place(&record.bucket));
+        let (id, left) = (record.id, left_location(&record.bucket));
         let made = async {
             if was_left {
-                self.catalog.forget_place(&left.backend, &left.place).await?;
+                self.catalog.forget_location(&left.backend, &left.location).await?;
             }
             backend.create(&record).await?;
             self.open(record).await
@@ -161,14 +161,14 @@ impl Buckets {
                 // ours.
                 let may_be_made = matches!(&error, BucketError::Store(error) if error.is_temporary());
                 if may_be_made && backend.replication().is_none() {
-                    self.catalog.leave_place(left).await?;
+                    self.catalog.leave_location(left).await?;
                 }
                 // Without its location the bucket does not exist; the client gets the error and may try
                 // again.
                 self.catalog.delete_bucket(id).await?;
                 Err(match error {
                     BucketError::Store(error) if error.kind() == StoreErrorKind::Conflict => {
-                        BucketError::PlaceTaken(Taken::OnStorage(error))
+                        BucketError::LocationTaken(Taken::OnStorage(error))
                     }
                     error => error,
                 })
@@ -179,19 +179,19 @@ impl Buckets {
     /// Refuses a location with content that the gateway did not create. Returns whether a failed creation has
     /// left an empty one.
     async fn refuse_taken(&self, backend: &dyn Backend, bucket: &NewBucket) -> Result<bool, BucketError> {
-        if self.setup().homes.is_around_another(&places::parts(backend, bucket)?) {
-            return Err(BucketError::PlaceTaken(Taken::ByBackend));
+        if self.setup().homes.is_around_another(&locations::parts(backend, bucket)?) {
+            return Err(BucketError::LocationTaken(Taken::ByBackend));
         }
         let is_left = async || {
-            let (left, own) = (self.catalog.left_places().await?, left_place(bucket));
+            let (left, own) = (self.catalog.left_locations().await?, left_location(bucket));
             Ok::<_, BucketError>(
-                left.iter().any(|left| left.backend == own.backend && left.place == own.place),
+                left.iter().any(|left| left.backend == own.backend && left.location == own.location),
             )
         };
         match backend.found(&unwritten(bucket)).await? {
             Found::Nothing => Ok(false),
             Found::Empty if is_left().await? => Ok(true),
-            Found::Empty | Found::Something => Err(BucketError::PlaceTaken(Taken::ByOthers)),
+            Found::Empty | Found::Something => Err(BucketError::LocationTaken(Taken::ByOthers)),
         }
     }
 
@@ -207,7 +207,7 @@ impl Buckets {
         bucket: NewBucket,
         documents: Vec<NewDocument>,
     ) -> Result<Option<BucketRecord>, BucketError> {
-        let parts = places::parts(&*self.backend(&bucket.backend)?, &bucket)?;
+        let parts = locations::parts(&*self.backend(&bucket.backend)?, &bucket)?;
         let around = self.setup().homes.around(&parts);
         match self.catalog.create_bucket_apart(bucket, documents, around).await {
             Ok(record) => Ok(Some(record)),
@@ -338,16 +338,21 @@ impl Buckets {
     }
 
     /// Refuses another location for a bucket if another bucket is there.
-    pub async fn refuse_shared(&self, name: &BucketName, place: BackendPlace) -> Result<(), BucketError> {
+    pub async fn refuse_shared(
+        &self,
+        name: &BucketName,
+        location: BackendLocation,
+    ) -> Result<(), BucketError> {
         let setup = self.setup();
-        let (mut all, new) = (all_places(&*self.catalog, &setup.backends).await?, (name.clone(), place));
+        let (mut all, new) =
+            (all_locations(&*self.catalog, &setup.backends).await?, (name.clone(), location));
         if !all.contains(&new) {
             all.push(new);
         }
         setup
             .homes
             .clash(all)
-            .map_or(Ok(()), |clash| Err(BucketError::PlaceTaken(Taken::ByReplica(clash.into()))))
+            .map_or(Ok(()), |clash| Err(BucketError::LocationTaken(Taken::ByReplica(clash.into()))))
     }
 
     pub fn administrator(&self) -> Option<Owner> {
@@ -387,8 +392,12 @@ impl Buckets {
     }
 }
 
-fn left_place(bucket: &NewBucket) -> LeftPlace {
-    LeftPlace { backend: bucket.backend.clone(), place: bucket.place.clone(), bucket: bucket.name.clone() }
+fn left_location(bucket: &NewBucket) -> LeftLocation {
+    LeftLocation {
+        backend: bucket.backend.clone(),
+        location: bucket.location.clone(),
+        bucket: bucket.name.clone(),
+    }
 }
 
 /// The record of a bucket that is not in the catalog, in the form that drivers need.

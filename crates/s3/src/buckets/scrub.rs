@@ -121,7 +121,7 @@ struct Scrub<'s> {
 }
 
 /// The result of one check of an object.
-enum Seen {
+enum CheckResult {
     /// Everything is correct; how many of its bytes were read, and whether there was a digest to compare.
     Right {
         read: u64,
@@ -135,7 +135,7 @@ enum Seen {
 
 /// Something that looked wrong, with its row of the listing. It is wrong if it looks the same under the same
 /// row once more.
-struct Doubt {
+struct UnconfirmedFinding {
     row: ListedObject,
     what: String,
     modified: Option<Timestamp>,
@@ -175,25 +175,27 @@ impl Scrub<'_> {
     }
 
     async fn judge(&self, mut row: ListedObject, listed: Timestamp) -> Result<Verdict> {
-        let mut before: Option<Doubt> = None;
+        let mut before: Option<UnconfirmedFinding> = None;
         for _ in 0..ROUNDS {
             let (what, modified) = match (self.look(&row).await?, before.take()) {
-                (Seen::Right { read, unverified }, None) => return Ok(Verdict::Right { read, unverified }),
+                (CheckResult::Right { read, unverified }, None) => {
+                    return Ok(Verdict::Right { read, unverified });
+                }
                 // The driver has corrected its listing because of this check. A change that is as old as that
                 // came from no client.
-                (Seen::Right { .. }, Some(doubt))
+                (CheckResult::Right { .. }, Some(doubt))
                     if doubt.modified.is_some_and(|modified| is_older(modified, listed)) =>
                 {
                     return Ok(Verdict::Wrong(doubt.what));
                 }
-                (Seen::Right { .. }, Some(_)) => return Ok(Verdict::Changed),
-                (Seen::Wrong { what, .. }, Some(doubt)) if what == doubt.what && row == doubt.row => {
+                (CheckResult::Right { .. }, Some(_)) => return Ok(Verdict::Changed),
+                (CheckResult::Wrong { what, .. }, Some(doubt)) if what == doubt.what && row == doubt.row => {
                     return Ok(Verdict::Wrong(what));
                 }
-                (Seen::Wrong { what, modified }, _) => (what, modified),
+                (CheckResult::Wrong { what, modified }, _) => (what, modified),
             };
             let Some(now) = self.row(&row.key).await? else { return Ok(Verdict::Changed) };
-            before = Some(Doubt { row: std::mem::replace(&mut row, now), what, modified });
+            before = Some(UnconfirmedFinding { row: std::mem::replace(&mut row, now), what, modified });
         }
         Ok(Verdict::Changed)
     }
@@ -208,11 +210,11 @@ impl Scrub<'_> {
         }))
     }
 
-    async fn look(&self, row: &ListedObject) -> Result<Seen> {
+    async fn look(&self, row: &ListedObject) -> Result<CheckResult> {
         let info = match timely(self.store.describe(row.key.current(), &Default::default())).await {
             Ok(info) => info,
             Err(error) if error.kind() == StoreErrorKind::NoSuchKey => {
-                return Ok(Seen::Wrong {
+                return Ok(CheckResult::Wrong {
                     what: "it is listed and cannot be found".to_owned(),
                     modified: None,
                 });
@@ -220,15 +222,15 @@ impl Scrub<'_> {
             Err(error) => return Err(error),
         };
         if let Some(what) = contradiction(row, &info) {
-            return Ok(Seen::Wrong { what, modified: Some(info.last_modified) });
+            return Ok(CheckResult::Wrong { what, modified: Some(info.last_modified) });
         }
         match self.depth {
-            Depth::Records => Ok(Seen::Right { read: 0, unverified: false }),
+            Depth::Records => Ok(CheckResult::Right { read: 0, unverified: false }),
             Depth::Bytes => self.read(&row.key, info).await,
         }
     }
 
-    async fn read(&self, key: &ObjectKey, info: ObjectInfo) -> Result<Seen> {
+    async fn read(&self, key: &ObjectKey, info: ObjectInfo) -> Result<CheckResult> {
         let modified = Some(info.last_modified);
         let reply = timely(self.store.get(key.current(), GetRequest::default())).await?;
         if reply.info.etag != info.etag || reply.info.size != info.size {
@@ -240,7 +242,7 @@ impl Scrub<'_> {
                 said.size,
                 said.etag.quoted()
             );
-            return Ok(Seen::Wrong { what, modified });
+            return Ok(CheckResult::Wrong { what, modified });
         }
         let mut digest = Digest::of(&info);
         match reply.body {
@@ -254,8 +256,8 @@ impl Scrub<'_> {
             }
         }
         Ok(match digest.finish(&info) {
-            Ok(verified) => Seen::Right { read: info.size, unverified: !verified },
-            Err(what) => Seen::Wrong { what, modified },
+            Ok(verified) => CheckResult::Right { read: info.size, unverified: !verified },
+            Err(what) => CheckResult::Wrong { what, modified },
         })
     }
 }

@@ -22,7 +22,7 @@ use std::{
 };
 
 /// A kind of document.
-pub trait Kind {
+pub trait DocumentKind {
     type Value: Clone + PartialEq + fmt::Debug + Default + Send + Sync + 'static;
 
     /// The name under which the catalog stores the kind: it must never change.
@@ -35,12 +35,12 @@ pub trait Kind {
 }
 
 /// A kind that the registry has.
-pub trait Registered: Kind {
+pub trait Registered: DocumentKind {
     fn of(settings: &BucketSettings) -> &Self::Value;
 }
 
 /// The document of a value. `None` means that the value is the default, which has no document.
-pub fn document<K: Kind>(value: &K::Value) -> Option<NewDocument> {
+pub fn document<K: DocumentKind>(value: &K::Value) -> Option<NewDocument> {
     (*value != K::Value::default()).then(|| NewDocument { kind: K::NAME.to_owned(), body: K::write(value) })
 }
 
@@ -50,12 +50,12 @@ macro_rules! kinds {
         #[derive(Debug, Clone, Default, PartialEq)]
         pub struct BucketSettings {
             revision: Revision,
-            $($field: <$kind as Kind>::Value,)*
+            $($field: <$kind as DocumentKind>::Value,)*
         }
 
         impl BucketSettings {
             /// The kinds that there are, by name.
-            pub const KINDS: &'static [&'static str] = &[$(<$kind as Kind>::NAME),*];
+            pub const KINDS: &'static [&'static str] = &[$(<$kind as DocumentKind>::NAME),*];
 
             /// `Err` means that a document cannot be parsed.
             pub fn parse(documents: &Documents) -> Result<Self, SettingsError> {
@@ -63,7 +63,7 @@ macro_rules! kinds {
                 for document in &documents.all {
                     let malformed = |why| SettingsError::Malformed { kind: document.kind.clone(), why };
                     match document.kind.as_str() {
-                        $(<$kind as Kind>::NAME => settings.$field = <$kind as Kind>::parse(&document.body).map_err(malformed)?,)*
+                        $(<$kind as DocumentKind>::NAME => settings.$field = <$kind as DocumentKind>::parse(&document.body).map_err(malformed)?,)*
                         other => return Err(SettingsError::Unknown(other.to_owned())),
                     }
                 }

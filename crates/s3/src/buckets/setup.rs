@@ -9,12 +9,12 @@
 
 use super::{
     Bucket, BucketError, Buckets, Homes,
-    places::{self, Clash, all_places},
+    locations::{self, Clash, all_locations},
     unwritten,
 };
 use crate::{
     backend::Backend,
-    catalog::{BackendPlace, Catalog, NewBucket},
+    catalog::{BackendLocation, Catalog, NewBucket},
     model::{BucketName, Grants, Owner},
     store::error::StoreErrorKind,
 };
@@ -48,7 +48,7 @@ pub enum Unfit {
     Clash(Box<Clash>),
     #[error(
         "bucket '{}' is at '{}' on backend '{}', but the configuration says '{}' on '{}': a bucket does not move by configuration",
-        .wanted.name, .known.place, .known.backend, .wanted.place, .wanted.backend
+        .wanted.name, .known.location, .known.backend, .wanted.location, .wanted.backend
     )]
     Moves { known: Box<NewBucket>, wanted: Box<NewBucket> },
     #[error("opening bucket '{0}'")]
@@ -68,7 +68,7 @@ impl Setup {
 
     /// All problems with these buckets, compared with each other and with those in the catalog.
     pub async fn check(&self, catalog: &dyn Catalog, wanted: &[NewBucket]) -> Vec<Unfit> {
-        let mut all = match all_places(catalog, &self.backends).await {
+        let mut all = match all_locations(catalog, &self.backends).await {
             Ok(all) => all,
             Err(error) => return vec![Unfit::Catalog(error.into())],
         };
@@ -88,7 +88,7 @@ impl Setup {
         &self,
         catalog: &dyn Catalog,
         bucket: &NewBucket,
-    ) -> Result<Vec<(BucketName, BackendPlace)>, Unfit> {
+    ) -> Result<Vec<(BucketName, BackendLocation)>, Unfit> {
         let failed = |error: BucketError| Unfit::Bucket(bucket.name.clone(), error);
         if let Some(known) = catalog.bucket(&bucket.name).await.map_err(|error| failed(error.into()))? {
             return refuse_move(&known.bucket, bucket).map(|()| Vec::new());
@@ -101,14 +101,14 @@ impl Setup {
             Err(error) if error.kind() == StoreErrorKind::AccessDenied => {}
             Err(error) => return Err(failed(error.into())),
         }
-        let parts = places::parts(&**backend, bucket).map_err(|error| failed(error.into()))?;
+        let parts = locations::parts(&**backend, bucket).map_err(|error| failed(error.into()))?;
         Ok(parts.into_iter().map(|part| (bucket.name.clone(), part)).collect())
     }
 }
 
 /// Refuses a bucket that the catalog has at another location.
 pub fn refuse_move(known: &NewBucket, wanted: &NewBucket) -> Result<(), Unfit> {
-    if (&known.backend, &known.place) == (&wanted.backend, &wanted.place) {
+    if (&known.backend, &known.location) == (&wanted.backend, &wanted.location) {
         return Ok(());
     }
     Err(Unfit::Moves { known: Box::new(known.clone()), wanted: Box::new(wanted.clone()) })
@@ -166,14 +166,14 @@ mod tests {
         BucketName::parse(text).expect("a name")
     }
 
-    fn bucket(text: &str, place: &str) -> NewBucket {
+    fn bucket(text: &str, location: &str) -> NewBucket {
         NewBucket {
             name: name(text),
             owner: owner("alice"),
             created: Timestamp::from_millis(0),
             tenant: Default::default(),
             backend: "memory".to_owned(),
-            place: place.to_owned(),
+            location: location.to_owned(),
         }
     }
 

@@ -28,7 +28,7 @@ const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495
 
 /// Where in the framing the next byte lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum FramingState {
     /// In the line before a chunk.
     Size,
     /// In a chunk, with so many bytes to come.
@@ -48,7 +48,7 @@ enum State {
 /// Public for fuzzing.
 #[derive(Debug)]
 pub struct Decoder {
-    state: State,
+    state: FramingState,
     /// The beginning of a line that did not end within one frame.
     line: Vec<u8>,
     /// Bytes of the object still to come.
@@ -64,7 +64,7 @@ impl Decoder {
     /// For chunks without signatures. `trailer` is what `x-amz-trailer` announced.
     pub fn unsigned(decoded_length: u64, trailer: Option<ChecksumAlgorithm>) -> Self {
         Self {
-            state: State::Size,
+            state: FramingState::Size,
             line: Vec::new(),
             missing: decoded_length,
             signatures: None,
@@ -88,12 +88,12 @@ impl Decoder {
     pub fn decode(&mut self, input: &mut Bytes) -> Result<Option<Bytes>, PayloadError> {
         while !input.is_empty() {
             match self.state {
-                State::Size => {
+                FramingState::Size => {
                     if let Some(line) = self.line(input)? {
                         self.begin(&line)?;
                     }
                 }
-                State::Data(size) => {
+                FramingState::Data(size) => {
                     let data = input.split_to(usize::try_from(size).unwrap_or(usize::MAX).min(input.len()));
                     let rest = size - data.len() as u64;
                     if let Some(signatures) = &mut self.signatures {
@@ -102,26 +102,26 @@ impl Decoder {
                             signatures.check_chunk()?;
                         }
                     }
-                    self.state = if rest == 0 { State::Return } else { State::Data(rest) };
+                    self.state = if rest == 0 { FramingState::Return } else { FramingState::Data(rest) };
                     return Ok(Some(data));
                 }
-                State::Return | State::Newline => {
-                    let (expected, next) = if self.state == State::Return {
-                        (b'\r', State::Newline)
+                FramingState::Return | FramingState::Newline => {
+                    let (expected, next) = if self.state == FramingState::Return {
+                        (b'\r', FramingState::Newline)
                     } else {
-                        (b'\n', State::Size)
+                        (b'\n', FramingState::Size)
                     };
                     if input.split_to(1) != [expected][..] {
                         return Err(PayloadError::Framing("a chunk is longer than its size"));
                     }
                     self.state = next;
                 }
-                State::Trailer { bare } => {
+                FramingState::Trailer { bare } => {
                     if let Some(line) = self.line(input)? {
                         self.trailer(&line, bare)?;
                     }
                 }
-                State::End => return Err(PayloadError::Framing("there are bytes behind the end")),
+                FramingState::End => return Err(PayloadError::Framing("there are bytes behind the end")),
             }
         }
         Ok(None)
@@ -129,7 +129,7 @@ impl Decoder {
 
     /// Called when the body has ended: it must have ended here.
     pub fn finish(&self) -> Result<(), PayloadError> {
-        if self.state == State::End { Ok(()) } else { Err(PayloadError::Incomplete) }
+        if self.state == FramingState::End { Ok(()) } else { Err(PayloadError::Incomplete) }
     }
 
     /// The value that the trailer had.
@@ -176,7 +176,7 @@ impl Decoder {
             (None, Some(_)) => return Err(PayloadError::Framing("a chunk is signed in an unsigned body")),
         }
         if size > 0 {
-            self.state = State::Data(size);
+            self.state = FramingState::Data(size);
             return Ok(());
         }
         if self.missing > 0 {
@@ -185,7 +185,7 @@ impl Decoder {
         if let Some(signatures) = &mut self.signatures {
             signatures.check_chunk()?;
         }
-        self.state = State::Trailer { bare: false };
+        self.state = FramingState::Trailer { bare: false };
         Ok(())
     }
 
@@ -198,7 +198,7 @@ impl Decoder {
             return match (bare, after_bare) {
                 (true, _) => Err(malformed),
                 (false, true) => {
-                    self.state = State::Trailer { bare: false };
+                    self.state = FramingState::Trailer { bare: false };
                     Ok(())
                 }
                 (false, false) => self.end(),
@@ -207,7 +207,7 @@ impl Decoder {
         let (name, value) =
             std::str::from_utf8(line).ok().and_then(|line| line.split_once(':')).ok_or(malformed)?;
         let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
-        self.state = State::Trailer { bare };
+        self.state = FramingState::Trailer { bare };
         if name == TRAILER_SIGNATURE && self.sealed {
             if let Some(signatures) = &mut self.signatures {
                 signatures.check_trailer(value)?;
@@ -237,7 +237,7 @@ impl Decoder {
         if self.announced.is_some() && self.checksum.is_none() {
             return Err(PayloadError::Trailer("the announced checksum did not come"));
         }
-        self.state = State::End;
+        self.state = FramingState::End;
         Ok(())
     }
 }

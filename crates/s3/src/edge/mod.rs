@@ -40,7 +40,7 @@ use crate::{
     access::CredentialsInForce,
     model::{Identity, Secret, SignatureV2},
     s3::{
-        self, Arrival, Asked, Context, ErrorCode, HeaderMapExt, Operation, Preflight, Query, Request,
+        self, Arrival, Context, ErrorCode, HeaderMapExt, Operation, Preflight, Query, Request, RouteInput,
         S3Error, Target,
     },
     store::payload::{Announced, Payload},
@@ -168,7 +168,7 @@ impl Edge {
     {
         let Received { arrival, method, target, query, mut headers, attended, body } = received;
         let presigned = sender.presigned.is_some();
-        let operation = s3::route(Asked {
+        let operation = s3::route(RouteInput {
             method: &method,
             target: &target,
             query: &query,

@@ -4,7 +4,7 @@
 use super::rounds::{Round, each_bucket};
 use crate::{
     buckets::Buckets,
-    work::{Ended, Every, Failure, Kind, Run, Stepped, Worker, kind},
+    work::{Ended, Every, Failure, JobKind, Run, Stepped, Worker, kind},
 };
 use async_trait::async_trait;
 use std::{sync::Arc, time::Duration};
@@ -28,7 +28,7 @@ impl ChangeFeed {
 
 #[async_trait]
 impl Worker for ChangeFeed {
-    fn kind(&self) -> &'static Kind {
+    fn kind(&self) -> &'static JobKind {
         &kind::CHANGE_FEED
     }
 

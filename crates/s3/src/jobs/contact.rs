@@ -6,7 +6,7 @@ use crate::{
     buckets::{BucketError, Buckets},
     catalog::{BucketRecord, BucketsQuery},
     model::ObjectKey,
-    work::{Ended, Failure, Kind, Run, Stepped, Worker, kind},
+    work::{Ended, Failure, JobKind, Run, Stepped, Worker, kind},
 };
 use async_trait::async_trait;
 use std::{collections::HashSet, sync::Arc, time::Duration};
@@ -20,7 +20,7 @@ pub(super) struct Contact(pub(super) Arc<Buckets>);
 
 #[async_trait]
 impl Worker for Contact {
-    fn kind(&self) -> &'static Kind {
+    fn kind(&self) -> &'static JobKind {
         &kind::CONTACT
     }
 

@@ -6,7 +6,7 @@ use crate::{
     catalog::{BucketId, BucketsQuery},
     model::{BucketName, Timestamp},
     store::error::StoreErrorKind,
-    work::{Ended, Failure, Kind, Run, Stepped, Worker, kind},
+    work::{Ended, Failure, JobKind, Run, Stepped, Worker, kind},
 };
 use async_trait::async_trait;
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -25,7 +25,7 @@ pub(super) struct Expiry {
 
 #[async_trait]
 impl Worker for Expiry {
-    fn kind(&self) -> &'static Kind {
+    fn kind(&self) -> &'static JobKind {
         &kind::UPLOAD_EXPIRY
     }
 

@@ -48,8 +48,13 @@ pub fn spawn(buckets: Arc<Buckets>, settings: JobSettings, stop: CancellationTok
 
 /// Does the upkeep of buckets that came while the server runs, at once: what lies there already is to be
 /// listed.
-pub fn tend_new(buckets: Arc<Buckets>, names: Vec<BucketName>, jobs: &TaskTracker, stop: CancellationToken) {
+pub fn maintain_new(
+    buckets: Arc<Buckets>,
+    names: Vec<BucketName>,
+    jobs: &TaskTracker,
+    stop: CancellationToken,
+) {
     if !names.is_empty() {
-        jobs.spawn(stop.run_until_cancelled_owned(upkeep::tend_new(buckets, names)));
+        jobs.spawn(stop.run_until_cancelled_owned(upkeep::maintain_new(buckets, names)));
     }
 }

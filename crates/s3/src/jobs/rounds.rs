@@ -5,7 +5,7 @@ use crate::{
     catalog::{BucketRecord, BucketsQuery},
     model::Timestamp,
     store::error::{StoreError, StoreErrorKind},
-    work::{Failure, Kind, Run, kind},
+    work::{Failure, JobKind, Run, kind},
 };
 
 pub(super) const PAGE: usize = 1000;
@@ -18,7 +18,7 @@ pub(super) enum Round {
 }
 
 impl Round {
-    fn kind(self) -> &'static Kind {
+    fn kind(self) -> &'static JobKind {
         match self {
             Self::Upkeep => &kind::UPKEEP,
             Self::ChangeFeed => &kind::CHANGE_FEED,

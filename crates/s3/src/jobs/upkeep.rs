@@ -5,7 +5,7 @@ use super::rounds::{Round, each_bucket, one_bucket};
 use crate::{
     buckets::Buckets,
     model::BucketName,
-    work::{Ended, Every, Failure, Kind, Run, Stepped, Worker, kind},
+    work::{Ended, Every, Failure, JobKind, Run, Stepped, Worker, kind},
 };
 use async_trait::async_trait;
 use std::{sync::Arc, time::Duration};
@@ -30,7 +30,7 @@ impl Upkeep {
 
 #[async_trait]
 impl Worker for Upkeep {
-    fn kind(&self) -> &'static Kind {
+    fn kind(&self) -> &'static JobKind {
         &kind::UPKEEP
     }
 
@@ -49,7 +49,7 @@ impl Worker for Upkeep {
 }
 
 /// The upkeep of buckets that are new, one after the other.
-pub(super) async fn tend_new(buckets: Arc<Buckets>, names: Vec<BucketName>) {
+pub(super) async fn maintain_new(buckets: Arc<Buckets>, names: Vec<BucketName>) {
     for name in names {
         let tended = match buckets.catalog().bucket(&name).await {
             Ok(Some(record)) => one_bucket(&buckets, &record, Round::Upkeep).await,

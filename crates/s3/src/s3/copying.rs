@@ -11,7 +11,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-pub(super) struct Source {
+pub(super) struct OpenedSource {
     pub(super) bucket: Arc<Bucket>,
     pub(super) object: CopySource,
     /// A client that copies may read the tags there. An ACL does not allow it.
@@ -24,7 +24,7 @@ pub(super) async fn source(
     service: &Service,
     operation: Operation,
     request: &Request,
-) -> Result<Source, S3Error> {
+) -> Result<OpenedSource, S3Error> {
     let (name, key, version) = headers::copy_source(request)?;
     let bucket = service
         .buckets()
@@ -38,10 +38,10 @@ pub(super) async fn source(
     headers::expected_owner(&request.headers, "x-amz-source-expected-bucket-owner", &bucket)?;
     let conditions = headers::source_conditions(&request.headers)?;
     let object = CopySource { store: bucket.store().clone(), key, version, conditions };
-    Ok(Source { bucket, object, shows_tags })
+    Ok(OpenedSource { bucket, object, shows_tags })
 }
 
-impl Source {
+impl OpenedSource {
     /// The object that is there now. The copy itself reads it again: this is for checks that only S3 makes.
     pub(super) async fn head(&self) -> Result<ObjectInfo, S3Error> {
         self.object

@@ -226,7 +226,7 @@ impl From<BucketError> for S3Error {
     fn from(error: BucketError) -> Self {
         let code = match error {
             BucketError::NoSuchBucket => ErrorCode::NoSuchBucket,
-            BucketError::Exists(_) | BucketError::PlaceTaken(_) => ErrorCode::BucketAlreadyExists,
+            BucketError::Exists(_) | BucketError::LocationTaken(_) => ErrorCode::BucketAlreadyExists,
             BucketError::NotEmpty => ErrorCode::BucketNotEmpty,
             BucketError::NothingThere | BucketError::Foreign(_) | BucketError::NoSuchBackend(_) => {
                 ErrorCode::InternalError
@@ -251,7 +251,8 @@ mod tests {
             let after = headers.iter().find(|(name, _)| *name == header::RETRY_AFTER);
             after.map(|(_, value)| value.to_str().expect("a number").to_owned())
         };
-        let busy = |wait| told(StoreError::from(StoreErrorKind::Busy).lasting(Duration::from_micros(wait)));
+        let busy =
+            |wait| told(StoreError::from(StoreErrorKind::Busy).with_retry_after(Duration::from_micros(wait)));
         assert_eq!(told(StoreErrorKind::Busy.into()).as_deref(), Some("1"), "nobody knows");
         for (micros, seconds) in
             [(0, "1"), (1_000_000, "1"), (1_000_001, "2"), (90_000_000, "90"), (u64::MAX, "3600")]

@@ -59,7 +59,7 @@ impl Encoding {
 
 /// The parameters of a listing by names.
 #[derive(Debug)]
-pub(super) struct Page<'q> {
+pub(super) struct ListParameters<'q> {
     pub(super) prefix: &'q str,
     /// Never empty: S3 takes an empty delimiter for none.
     pub(super) delimiter: Option<&'q str>,
@@ -67,7 +67,7 @@ pub(super) struct Page<'q> {
     pub(super) encoding: Encoding,
 }
 
-impl<'q> Page<'q> {
+impl<'q> ListParameters<'q> {
     /// `limit` is the parameter that bounds the page: `max-keys`, `max-uploads`.
     pub(super) fn read(query: &'q Query, limit: &'static str) -> Result<Self, S3Error> {
         Ok(Self {
@@ -254,7 +254,7 @@ mod tests {
     fn parameters_have_the_defaults_of_s3() {
         let empty = query(&[("delimiter", ""), ("max-keys", ""), ("encoding-type", "")]);
         for query in [query(&[]), empty] {
-            let page = Page::read(&query, "max-keys").expect("defaults");
+            let page = ListParameters::read(&query, "max-keys").expect("defaults");
             assert_eq!(
                 (page.prefix, page.delimiter, page.limit, page.encoding),
                 ("", None, 1000, Encoding::Plain)
@@ -271,7 +271,7 @@ mod tests {
             ("max-keys", "1.5"),
             ("encoding-type", "URL"),
         ] {
-            let error = Page::read(&query(&[(name, value)]), "max-keys").expect_err(value);
+            let error = ListParameters::read(&query(&[(name, value)]), "max-keys").expect_err(value);
             assert_eq!(error.code, ErrorCode::InvalidArgument, "{name}={value}");
             assert!(error.details.contains(&("ArgumentName", name.to_owned())));
         }

@@ -49,7 +49,7 @@ pub use preflight::Preflight;
 pub use reference::reference;
 pub use region::Settings;
 pub use request::{HeaderMapExt, Query, Request, Target};
-pub use routing::{Asked, route};
+pub use routing::{RouteInput, route};
 pub use service::Service;
 
 use crate::xml;

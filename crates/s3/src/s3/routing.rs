@@ -29,7 +29,7 @@ const HARMLESS: &[&str] = &["x-id"];
 
 /// The parts of a request that name its operation.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct RouteInput<'a> {
     pub method: &'a Method,
     pub target: &'a Target,
     /// Decoded.
@@ -49,7 +49,7 @@ impl Target {
     }
 }
 
-impl Asked<'_> {
+impl RouteInput<'_> {
     fn has(&self, mark: Mark) -> bool {
         let has = |name: &str| self.query.iter().any(|(known, _)| known == name);
         match mark {
@@ -103,7 +103,7 @@ fn sub_resources(facts: &Facts) -> impl Iterator<Item = &'static str> {
 }
 
 /// The operation that a request is for. `None`: none has this method on such a resource.
-pub fn route(asked: Asked<'_>) -> Option<Operation> {
+pub fn route(asked: RouteInput<'_>) -> Option<Operation> {
     let (verb, scope) = (Verb::of(asked.method)?, asked.target.scope());
     let (_, _, rows) = ROUTES.rows.iter().find(|(of, on, _)| (*of, *on) == (verb, scope))?;
     rows.iter().find(|facts| facts.named.iter().all(|mark| asked.has(*mark))).map(|facts| facts.operation)
@@ -192,7 +192,7 @@ mod tests {
         let query: Vec<_> =
             request.query.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let Request { method, target, headers, .. } = request;
-        route(Asked { method, target, query: &query, headers, presigned: false })
+        route(RouteInput { method, target, query: &query, headers, presigned: false })
     }
 
     fn message(request: &Request) -> Option<String> {
@@ -308,7 +308,7 @@ mod tests {
     fn a_presigned_query_may_name_the_source_of_a_copy() {
         let request = tests::request_for(Operation::PutObject.facts());
         let query = vec![("X-Amz-Copy-Source".to_owned(), "bucket/key".to_owned())];
-        let asked = |presigned| Asked {
+        let asked = |presigned| RouteInput {
             method: &request.method,
             target: &request.target,
             query: &query,

@@ -7,8 +7,8 @@ use crate::{
     model::{ObjectKey, Timestamp},
     s3::{
         bucket::S3Store,
-        listing::{RemotePage, beyond, strange},
-        refusal::{self, Asked},
+        listing::{RemotePage, beyond, unexpected},
+        refusal::{self, RequestSubject},
     },
     store::{ListEntry, ListRequest, ListedObject, Result, grouping::Query},
 };
@@ -22,17 +22,17 @@ const LONGEST_PAGE: usize = 32 << 20;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page {
+struct ObjectsPage {
     next_page_token: Option<String>,
     #[serde(default)]
     prefixes: Vec<String>,
     #[serde(default)]
-    items: Vec<Item>,
+    items: Vec<GcsObject>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Item {
+struct GcsObject {
     name: String,
     generation: String,
     size: String,
@@ -55,11 +55,12 @@ impl S3Store {
     }
 
     async fn page_grouped_there(&self, request: &ListRequest, after: Option<&str>) -> Result<RemotePage> {
-        let prefix = self.place.below(&names::encode_prefix(&request.prefix));
+        let prefix = self.location.below(&names::encode_prefix(&request.prefix));
         let delimiter = request.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
         // A listing of GCS begins with the given name, one of S3 after it.
-        let start = after
-            .map(|after| self.place.below(&names::encode_prefix(&beyond(after, &request.prefix, delimiter))));
+        let start = after.map(|after| {
+            self.location.below(&names::encode_prefix(&beyond(after, &request.prefix, delimiter)))
+        });
         let limit = (request.limit + usize::from(start.is_some())).to_string();
         let mut query = vec![
             ("fields", Some(FIELDS)),
@@ -68,12 +69,12 @@ impl S3Store {
         ];
         query.extend(delimiter.map(|delimiter| ("delimiter", Some(delimiter))));
         query.extend(start.as_deref().map(|start| ("startOffset", Some(start))));
-        let reply = self.client.described(&self.place.remote).query(&query).send(Again::Harmless).await?;
+        let reply = self.client.described(&self.location.remote).query(&query).send(Again::Harmless).await?;
         if !reply.status.is_success() {
-            return Err(refusal::read(reply, Asked::Bucket).await.into());
+            return Err(refusal::read(reply, RequestSubject::Bucket).await.into());
         }
-        let page: Page =
-            serde_json::from_slice(&reply.bytes(LONGEST_PAGE).await?).map_err(|_| strange("document"))?;
+        let page: ObjectsPage =
+            serde_json::from_slice(&reply.bytes(LONGEST_PAGE).await?).map_err(|_| unexpected("document"))?;
         let mut entries = Vec::with_capacity(page.items.len() + page.prefixes.len());
         let mut last = None::<String>;
         let mut met = |name: &str| {
@@ -82,7 +83,7 @@ impl S3Store {
             }
         };
         for item in &page.items {
-            let Some(name) = self.place.strip(&item.name) else { continue };
+            let Some(name) = self.location.strip(&item.name) else { continue };
             let key = names::decode(name);
             met(key.as_deref().unwrap_or(name));
             // Names that are not valid keys are not listed.
@@ -90,7 +91,7 @@ impl S3Store {
                 entries.push(ListEntry::Object(object(key, item)?));
             }
         }
-        for name in page.prefixes.iter().filter_map(|name| self.place.strip(name)) {
+        for name in page.prefixes.iter().filter_map(|name| self.location.strip(name)) {
             let group = names::decode_prefix(name);
             met(group.as_deref().unwrap_or(name));
             entries.extend(group.map(ListEntry::CommonPrefix));
@@ -143,13 +144,13 @@ impl S3Store {
     }
 }
 
-fn object(key: ObjectKey, item: &Item) -> Result<ListedObject> {
+fn object(key: ObjectKey, item: &GcsObject) -> Result<ListedObject> {
     let md5 = item.md5_hash.as_deref().and_then(|text| STANDARD.decode(text).ok()?.try_into().ok());
     let known = facts::listed(md5, &item.generation, |name| item.metadata.get(name).map(String::as_str));
-    let updated = || Timestamp::parse_iso8601(&item.updated).ok_or_else(|| strange("modification time"));
+    let updated = || Timestamp::parse_iso8601(&item.updated).ok_or_else(|| unexpected("modification time"));
     Ok(ListedObject {
         key,
-        size: item.size.parse().map_err(|_| strange("size"))?,
+        size: item.size.parse().map_err(|_| unexpected("size"))?,
         etag: known.etag,
         last_modified: known.modified.map_or_else(updated, Ok)?,
         checksum: Some(known.checksum),

@@ -20,7 +20,7 @@ mod uploads;
 mod writing;
 
 use crate::{
-    backend::place::Place,
+    backend::location::RemoteLocation,
     model::ObjectKey,
     store::{
         Result,
@@ -35,9 +35,9 @@ pub(super) const STAGE: &str = ".causeway-upload-";
 const ROUNDS: usize = 16;
 
 /// Returns the name of a key on the storage.
-pub(super) fn name(place: &Place, key: &ObjectKey) -> Result<String> {
+pub(super) fn name(location: &RemoteLocation, key: &ObjectKey) -> Result<String> {
     match ObjectKey::new(names::encode(key.as_str())) {
-        Ok(name) => place.name(&name),
+        Ok(name) => location.name(&name),
         Err(_) => Err(StoreError::new(
             StoreErrorKind::KeyTooLong,
             "the key is too long once its line ends are escaped",

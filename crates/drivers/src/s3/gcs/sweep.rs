@@ -5,7 +5,7 @@ use crate::{
     model::{Timestamp, UploadId},
     s3::{
         bucket::S3Store,
-        refusal::{self, Asked},
+        refusal::{self, RequestSubject},
     },
     store::{
         Result,
@@ -70,17 +70,17 @@ impl S3Store {
         }
         let reply = self
             .client
-            .call(Method::GET, &self.place.remote, None)
+            .call(Method::GET, &self.location.remote, None)
             .query(&query)
             .send(Again::Harmless)
             .await?;
         if !reply.status.is_success() {
-            return Err(refusal::read(reply, Asked::Bucket).await.into());
+            return Err(refusal::read(reply, RequestSubject::Bucket).await.into());
         }
         let document = reply.bytes(LONGEST_PAGE).await?;
-        let strange =
+        let unexpected =
             || StoreError::new(StoreErrorKind::Internal, "a page of the storage is no valid listing");
-        let root = xml::parse_reply(&document).map_err(|_| strange())?;
+        let root = xml::parse_reply(&document).map_err(|_| unexpected())?;
         let found = root.all(element).map(|element| {
             Some(Found {
                 name: element.value(name)?.to_owned(),
@@ -88,6 +88,6 @@ impl S3Store {
                 since: Timestamp::parse_iso8601(element.value(since)?)?,
             })
         });
-        found.collect::<Option<_>>().ok_or_else(strange)
+        found.collect::<Option<_>>().ok_or_else(unexpected)
     }
 }

@@ -15,7 +15,7 @@ use super::{
     ROUNDS, STAGE,
     facts::{self, Facts},
     not_ours,
-    writing::{Source, is_lost_race},
+    writing::{SourceObject, is_lost_race},
 };
 use crate::{
     backend::{uploads, wire::Again},
@@ -27,8 +27,8 @@ use crate::{
     s3::{
         bucket::S3Store,
         headers::answered,
-        multipart::{complete_document, strange},
-        refusal::{self, Asked},
+        multipart::{complete_document, unexpected},
+        refusal::{self, RequestSubject},
         writing::{Announced, reply_etag, unread},
     },
     store::{
@@ -49,7 +49,7 @@ const MAX_SIZE: u64 = 5 << 40;
 
 impl S3Store {
     pub(super) fn stage(&self, upload: &str) -> String {
-        self.place.below(&format!("{STAGE}{upload}"))
+        self.location.below(&format!("{STAGE}{upload}"))
     }
 
     pub(in crate::s3) async fn begin_staged(
@@ -64,9 +64,9 @@ impl S3Store {
         let initiated = Timestamp::now();
         let upload = uploads::new_id(initiated)?;
         let call = self.call(Method::POST, &self.stage(upload.as_str())).query(&[("uploads", None)]);
-        let document = self.document(call.send(Again::OnlyIfRefused).await?, Asked::Bucket).await?;
-        let root = xml::parse_reply(&document).map_err(|_| strange())?;
-        let location = root.value("UploadId").filter(|id| !id.is_empty()).ok_or_else(strange)?.to_owned();
+        let document = self.document(call.send(Again::OnlyIfRefused).await?, RequestSubject::Bucket).await?;
+        let root = xml::parse_reply(&document).map_err(|_| unexpected())?;
+        let location = root.value("UploadId").filter(|id| !id.is_empty()).ok_or_else(unexpected)?.to_owned();
         let record = UploadRecord {
             bucket: self.bucket,
             upload: upload.clone(),
@@ -105,7 +105,7 @@ impl S3Store {
             if reply.status.is_success() {
                 Ok((reply, arrived))
             } else {
-                Err(StoreError::from(refusal::read(reply, Asked::Upload).await))
+                Err(StoreError::from(refusal::read(reply, RequestSubject::Upload).await))
             }
         };
         let (reply, arrived) = match sent.await {
@@ -270,7 +270,7 @@ impl S3Store {
             return Ok(());
         }
         let status = if status.is_success() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
-        let gone = StoreError::from(refusal::of_document(status, &document, Asked::Upload));
+        let gone = StoreError::from(refusal::of_document(status, &document, RequestSubject::Upload));
         if gone.kind() != StoreErrorKind::NoSuchUpload {
             return Err(gone);
         }
@@ -303,7 +303,7 @@ impl S3Store {
         let object = ObjectRecord::of_upload(assembled, upload.attributes.clone(), id.clone());
         let facts = Facts { says_etag: true, ..Facts::new(object) };
         let described = facts.headers()?;
-        let source = Source { path: self.path(&self.stage(id.as_str())), generation: None };
+        let source = SourceObject { path: self.path(&self.stage(id.as_str())), generation: None };
         for _ in 0..ROUNDS {
             let guard = self.guard(name, conditions, false).await?;
             match self.rewrite(name, &source, described.clone(), &guard).await {
@@ -351,7 +351,7 @@ impl S3Store {
         if reply.status.is_success() || reply.status == StatusCode::NOT_FOUND {
             return Ok(());
         }
-        Err(refusal::read(reply, Asked::Object).await.into())
+        Err(refusal::read(reply, RequestSubject::Object).await.into())
     }
 
     pub(in crate::s3) async fn abort_staged(&self, key: &ObjectKey, id: &UploadId) -> Result<()> {
@@ -375,7 +375,7 @@ impl S3Store {
         if reply.status.is_success() {
             return Ok(());
         }
-        let error = StoreError::from(refusal::read(reply, Asked::Upload).await);
+        let error = StoreError::from(refusal::read(reply, RequestSubject::Upload).await);
         match error.kind() {
             // A Complete that was interrupted has assembled it.
             StoreErrorKind::NoSuchUpload => self.drop_staged(stage).await,

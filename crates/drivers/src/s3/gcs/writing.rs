@@ -17,7 +17,7 @@ use crate::{
         copying::{copied, modified},
         guard::Guard,
         headers::answered,
-        refusal::{self, Asked},
+        refusal::{self, RequestSubject},
         writing::{Announced, Verification, reply_etag, unread},
     },
     store::{
@@ -33,7 +33,7 @@ use std::sync::Arc;
 const STORAGE_CLASS: &str = "x-goog-storage-class";
 
 /// An object of this storage, as the source of a copy.
-pub(super) struct Source {
+pub(super) struct SourceObject {
     pub(super) path: String,
     /// The only generation that may be copied. If it is gone, the result is `NoSuchKey`.
     pub(super) generation: Option<u64>,
@@ -68,7 +68,7 @@ impl S3Store {
         let call = guard.apply(self.call(Method::PUT, &name).headers(described).headers(headers)).body(body);
         let (reply, arrived) = verification.settle(call.send(Again::OnlyIfRefused).await)?;
         if !reply.status.is_success() {
-            return Err(refusal::read(reply, Asked::Object).await.into());
+            return Err(refusal::read(reply, RequestSubject::Object).await.into());
         }
         let Some(arrived) = arrived else { return Err(unread()) };
         let (etag, last_modified) = (reply_etag(&reply, &arrived)?, answered(&reply));
@@ -95,7 +95,7 @@ impl S3Store {
         let generation = generation(&put.headers).ok()?;
         let mut described = facts.headers().ok()?;
         described.extend(class(&put.headers));
-        let source = Source { path: self.path(name), generation: Some(generation) };
+        let source = SourceObject { path: self.path(name), generation: Some(generation) };
         match self.rewrite(name, &source, described, &Guard::Generation(generation)).await {
             Ok(at) => Some(at),
             Err(error) => {
@@ -126,7 +126,7 @@ impl S3Store {
             // too.
             described
                 .extend(headers.get("x-goog-metageneration").map(|seen| (IF_METAGENERATION, seen.clone())));
-            let source = Source { path: self.path(&name), generation: Some(generation) };
+            let source = SourceObject { path: self.path(&name), generation: Some(generation) };
             match self.rewrite(&name, &source, described, &Guard::Generation(generation)).await {
                 Err(error) if is_lost_race(&error) => {}
                 other => return other.map(drop),
@@ -160,7 +160,8 @@ impl S3Store {
             };
             let described = Facts { says_etag, ..Facts::new(object) }.headers()?;
             let guard = self.guard(&name, &request.conditions, false).await?;
-            let source = Source { path: from.path(&source_name), generation: Some(generation(&headers)?) };
+            let source =
+                SourceObject { path: from.path(&source_name), generation: Some(generation(&headers)?) };
             match self.rewrite(&name, &source, described, &guard).await {
                 Ok(last_modified) => {
                     return Ok(Written {
@@ -186,7 +187,7 @@ impl S3Store {
     pub(super) async fn rewrite(
         &self,
         name: &str,
-        source: &Source,
+        source: &SourceObject,
         described: HeaderMap,
         guard: &Guard,
     ) -> Result<Timestamp> {
@@ -201,7 +202,7 @@ impl S3Store {
 
     /// Returns an object of this bucket as the source of a copy.
     pub(super) fn path(&self, name: &str) -> String {
-        format!("/{}/{}", encode_path(&self.place.remote), encode_path(name))
+        format!("/{}/{}", encode_path(&self.location.remote), encode_path(name))
     }
 
     /// Returns the bucket of a source, if it is on this storage too.

@@ -54,14 +54,14 @@ pub(super) struct Fetch {
 struct Shared {
     version: Arc<Version>,
     span: Span,
-    state: Mutex<State>,
+    state: Mutex<FetchState>,
     moved: Notify,
     /// The furthest position that a reader waits for.
     wanted: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
-struct State {
+struct FetchState {
     opened: bool,
     /// The bytes from `from` to `to`, in order.
     frames: VecDeque<Bytes>,
@@ -171,7 +171,7 @@ impl Fetch {
         last: u64,
     ) -> Arc<Self> {
         let span = Span { start: version.span(first).start, end: version.span(last).end };
-        let state = State {
+        let state = FetchState {
             opened: false,
             frames: VecDeque::new(),
             from: span.start,
@@ -287,7 +287,7 @@ impl Drop for Fetch {
     }
 }
 
-impl State {
+impl FetchState {
     fn piece(&self, at: u64) -> Piece {
         let mut start = self.from;
         for frame in &self.frames {
@@ -303,7 +303,7 @@ impl State {
 }
 
 impl Shared {
-    async fn wait<T>(&self, look: impl Fn(&State) -> Option<T>) -> T {
+    async fn wait<T>(&self, look: impl Fn(&FetchState) -> Option<T>) -> T {
         loop {
             let moved = self.moved.notified();
             tokio::pin!(moved);
@@ -316,7 +316,7 @@ impl Shared {
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut FetchState)) {
         change(&mut lock(&self.state));
         self.moved.notify_waiters();
     }
@@ -390,7 +390,7 @@ impl Shared {
     }
 }
 
-impl State {
+impl FetchState {
     fn pass(&mut self, frame: Bytes) {
         self.to += frame.len() as u64;
         self.frames.push_back(frame);

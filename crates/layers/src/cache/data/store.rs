@@ -7,7 +7,7 @@ use super::{
     reader::Reader,
 };
 use crate::{
-    cache::{counts::Kind, current::is_current},
+    cache::{counts::RequestKind, current::is_current},
     catalog::BucketRecord,
     model::{CacheUse, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
@@ -48,7 +48,7 @@ impl DataStore {
         let begun = Reader::begin(self.cache.clone(), self.below.clone(), version.clone(), span).await?;
         let Some(mut reader) = begun else { return Ok(None) };
         let used = if reader.has_all() { CacheUse::Hit } else { CacheUse::Miss };
-        self.counted.counts.add(Kind::Data, used);
+        self.counted.counts.add(RequestKind::Data, used);
         info.notes.cache = Some(used);
         if self.cache.goes_on(&version, span.start, span.end) {
             self.read_ahead(&version, (span.end - 1) / BLOCK + 1);

@@ -16,7 +16,7 @@ async fn bucket() -> Arc<dyn Store> {
         created: Timestamp::now(),
         tenant: Default::default(),
         backend: "memory".to_owned(),
-        place: "bucket".to_owned(),
+        location: "bucket".to_owned(),
     };
     backend.open(&BucketRecord::new(BucketId(1), bucket)).await.expect("opens").store
 }

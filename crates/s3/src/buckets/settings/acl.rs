@@ -1,12 +1,12 @@
 //! The canned ACL of a bucket.
 
-use super::Kind;
+use super::DocumentKind;
 use crate::model::CannedAcl;
 
 #[derive(Debug)]
 pub enum Acl {}
 
-impl Kind for Acl {
+impl DocumentKind for Acl {
     type Value = CannedAcl;
     const NAME: &'static str = "acl";
 

@@ -1,13 +1,13 @@
 //! The `LocationConstraint` that a client gave when it made the bucket. It never changes; empty is the
 //! default.
 
-use super::Kind;
+use super::DocumentKind;
 use std::sync::Arc;
 
 #[derive(Debug)]
 pub enum Location {}
 
-impl Kind for Location {
+impl DocumentKind for Location {
     type Value = Arc<str>;
     const NAME: &'static str = "location";
 

@@ -33,7 +33,7 @@ const CONCURRENCY: usize = 16;
 /// How many bytes of the reply are in memory at once.
 const PIECE: usize = 16 << 10;
 
-struct Item {
+struct ObjectIdentifier {
     /// The key as the client wrote it, or its beginning: an impossible key gets its own error.
     key: String,
     version: Option<String>,
@@ -59,10 +59,10 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
     Ok(response)
 }
 
-type Outcome = (Item, Result<Deleted, S3Error>);
+type DeleteOutcome = (ObjectIdentifier, Result<Deleted, S3Error>);
 
 /// The document is made while it is sent: escaped, a list may be six times as long.
-fn result(outcomes: Vec<Outcome>, quiet: bool, held: impl Send + 'static) -> Body {
+fn result(outcomes: Vec<DeleteOutcome>, quiet: bool, held: impl Send + 'static) -> Body {
     let (begin, end) = xml::Writer::halves("DeleteResult");
     let rest = stream::unfold(
         (outcomes.into_iter(), Some(end), held),
@@ -83,7 +83,7 @@ fn result(outcomes: Vec<Outcome>, quiet: bool, held: impl Send + 'static) -> Bod
     }
 }
 
-async fn read(payload: Payload) -> Result<(Entries<Item>, bool), S3Error> {
+async fn read(payload: Payload) -> Result<(Entries<ObjectIdentifier>, bool), S3Error> {
     let mut quiet = false;
     let entries =
         document::entries(payload, "Delete", MAX_DOCUMENT, |child, items| match child.name.as_str() {
@@ -103,7 +103,7 @@ async fn read(payload: Payload) -> Result<(Entries<Item>, bool), S3Error> {
     if entries.items.is_empty() { Err(ErrorCode::MalformedXML.into()) } else { Ok((entries, quiet)) }
 }
 
-impl Item {
+impl ObjectIdentifier {
     fn size(&self) -> usize {
         let version = self.version.as_ref().map_or(0, String::len);
         size_of::<Self>()
@@ -114,7 +114,7 @@ impl Item {
 }
 
 /// `None` if it is malformed: a condition that cannot be read must not become an unconditional delete.
-fn item(object: &xml::Element) -> Option<Item> {
+fn item(object: &xml::Element) -> Option<ObjectIdentifier> {
     let date = match object.value("LastModifiedTime") {
         Some(text) => Some(Timestamp::parse_http_date(text.trim())?),
         None => None,
@@ -123,7 +123,7 @@ fn item(object: &xml::Element) -> Option<Item> {
         Some(text) => Some(text.trim().parse().ok()?),
         None => None,
     };
-    Some(Item {
+    Some(ObjectIdentifier {
         key: object.value("Key").filter(|key| !key.is_empty()).map(shown)?.to_owned(),
         version: object.value("VersionId").filter(|id| !id.is_empty()).map(|id| shown(id).to_owned()),
         conditions: WriteConditions {
@@ -135,7 +135,11 @@ fn item(object: &xml::Element) -> Option<Item> {
     })
 }
 
-async fn delete_item(context: &Context, bucket: &Bucket, item: &Item) -> Result<Deleted, S3Error> {
+async fn delete_item(
+    context: &Context,
+    bucket: &Bucket,
+    item: &ObjectIdentifier,
+) -> Result<Deleted, S3Error> {
     let key = ObjectKey::new(item.key.as_str())?;
     let resource = Resource::Object(bucket, &key);
     if decide(context, Action::DeleteObject, resource) != Decision::Allow {
@@ -152,7 +156,7 @@ async fn delete_item(context: &Context, bucket: &Bucket, item: &Item) -> Result<
     Ok(delete(&**bucket.store(), address, &item.conditions).await?)
 }
 
-fn write(w: &mut xml::Writer, item: &Item, outcome: &Result<Deleted, S3Error>, quiet: bool) {
+fn write(w: &mut xml::Writer, item: &ObjectIdentifier, outcome: &Result<Deleted, S3Error>, quiet: bool) {
     let named = |w: &mut xml::Writer| {
         w.text("Key", &item.key);
         if let Some(version) = &item.version {
@@ -193,7 +197,7 @@ mod tests {
         format!("<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{objects}</Delete>")
     }
 
-    async fn parse(document: &str) -> Result<(Entries<Item>, bool), S3Error> {
+    async fn parse(document: &str) -> Result<(Entries<ObjectIdentifier>, bool), S3Error> {
         read(Payload::from_bytes(document.to_owned())).await
     }
 

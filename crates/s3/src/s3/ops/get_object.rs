@@ -32,11 +32,11 @@ async fn open(reader: &Reader<'_>, reading: &Reading) -> Read<(GetReply, Selecti
     let first = get(reading.selection).await?;
     // An If-Range is judged on the very object that was opened: so reply and verdict agree, whatever happens
     // meanwhile.
-    let doubtful = match &first {
+    let uncertain = match &first {
         Ok(reply) => reading.outdated(&reply.info),
         Err(error) => reading.has_if_range() && matches!(error.kind(), StoreErrorKind::InvalidRange { .. }),
     };
-    if !doubtful {
+    if !uncertain {
         return Ok(first.map(|reply| (reply, reading.selection)));
     }
     let whole = match get(Selection::Whole).await? {

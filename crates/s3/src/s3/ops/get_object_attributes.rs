@@ -30,7 +30,7 @@ impl Attribute {
 
 /// Which parts to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Page {
+struct PartsRange {
     after: u16,
     limit: usize,
 }
@@ -77,7 +77,7 @@ fn wanted(headers: &HeaderMap) -> Result<Vec<Attribute>, S3Error> {
     Ok(wanted)
 }
 
-fn page(headers: &HeaderMap) -> Result<Page, S3Error> {
+fn page(headers: &HeaderMap) -> Result<PartsRange, S3Error> {
     let number = |header: &'static str| {
         let parse = |text: &str| {
             let number = text.parse::<i32>().ok().and_then(|number| usize::try_from(number).ok());
@@ -93,10 +93,10 @@ fn page(headers: &HeaderMap) -> Result<Page, S3Error> {
     };
     let after = number("x-amz-part-number-marker")?.unwrap_or(0);
     let limit = number("x-amz-max-parts")?.unwrap_or(MAX_PARTS).min(MAX_PARTS);
-    Ok(Page { after: u16::try_from(after).unwrap_or(u16::MAX), limit })
+    Ok(PartsRange { after: u16::try_from(after).unwrap_or(u16::MAX), limit })
 }
 
-fn show(w: &mut xml::Writer, attribute: Attribute, info: &ObjectInfo, page: Page) {
+fn show(w: &mut xml::Writer, attribute: Attribute, info: &ObjectInfo, page: PartsRange) {
     match attribute {
         Attribute::ETag => w.text("ETag", info.etag.as_str()),
         Attribute::Checksum => {
@@ -114,7 +114,7 @@ fn show(w: &mut xml::Writer, attribute: Attribute, info: &ObjectInfo, page: Page
     }
 }
 
-fn parts(w: &mut xml::Writer, parts: &[ObjectPart], page: Page) {
+fn parts(w: &mut xml::Writer, parts: &[ObjectPart], page: PartsRange) {
     let rest = &parts[parts.partition_point(|part| part.number <= page.after)..];
     let shown = &rest[..rest.len().min(page.limit)];
     w.number("PartsCount", parts.len() as u64);
@@ -157,7 +157,7 @@ mod tests {
         let all: Vec<_> = [1, 4, 9].map(|number| ObjectPart { number, size: 5, checksum: None }).into();
         let shown = |after, limit| {
             let mut writer = xml::Writer::document();
-            writer.element("ObjectParts", |w| parts(w, &all, Page { after, limit }));
+            writer.element("ObjectParts", |w| parts(w, &all, PartsRange { after, limit }));
             let root = xml::parse(&writer.finish(), "ObjectParts").expect("well formed");
             let numbers: Vec<_> =
                 root.all("Part").filter_map(|part| part.value("PartNumber")?.parse::<u16>().ok()).collect();
@@ -178,10 +178,10 @@ mod tests {
     fn page_limits_are_numbers() {
         let of =
             |headers: &[(&'static str, &str)]| page(&request(headers).headers).map_err(|error| error.code);
-        assert_eq!(of(&[]), Ok(Page { after: 0, limit: 1000 }));
+        assert_eq!(of(&[]), Ok(PartsRange { after: 0, limit: 1000 }));
         assert_eq!(
             of(&[("x-amz-max-parts", "5000"), ("x-amz-part-number-marker", "70000")]),
-            Ok(Page { after: u16::MAX, limit: 1000 })
+            Ok(PartsRange { after: u16::MAX, limit: 1000 })
         );
         assert_eq!(of(&[("x-amz-max-parts", "-1")]), Err(ErrorCode::InvalidArgument));
         assert_eq!(of(&[("x-amz-part-number-marker", "x")]), Err(ErrorCode::InvalidArgument));

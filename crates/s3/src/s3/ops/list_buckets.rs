@@ -3,7 +3,7 @@
 use crate::{
     buckets::{
         BucketError,
-        settings::{self, BucketSettings, Kind},
+        settings::{self, BucketSettings, DocumentKind},
     },
     catalog::{BucketRecord, BucketsQuery},
     model::Role,

@@ -8,7 +8,7 @@ use crate::{
 
 pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Result<Response, S3Error> {
     let query = &call.request.query;
-    let page = listing::Page::read(query, "max-uploads")?;
+    let page = listing::ListParameters::read(query, "max-uploads")?;
     let key_marker = query.get("key-marker").unwrap_or_default();
     // S3 API reference: without a key marker, the upload marker is ignored.
     let upload_marker = query.get("upload-id-marker").filter(|_| !key_marker.is_empty()).unwrap_or_default();

@@ -7,7 +7,7 @@ use crate::{
 
 pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Result<Response, S3Error> {
     let query = &call.request.query;
-    let page = listing::Page::read(query, "max-keys")?;
+    let page = listing::ListParameters::read(query, "max-keys")?;
     let key_marker = query.get("key-marker").unwrap_or_default();
     let version_marker = query.get("version-id-marker").unwrap_or_default();
     if !version_marker.is_empty() && key_marker.is_empty() {

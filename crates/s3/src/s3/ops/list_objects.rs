@@ -7,7 +7,7 @@ use crate::{
 
 pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Result<Response, S3Error> {
     let query = &call.request.query;
-    let page = listing::Page::read(query, "max-keys")?;
+    let page = listing::ListParameters::read(query, "max-keys")?;
     let marker = query.get("marker").unwrap_or_default();
     let request = ListRequest {
         prefix: page.prefix.to_owned(),

@@ -7,7 +7,7 @@ use crate::{
 
 pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Result<Response, S3Error> {
     let query = &call.request.query;
-    let page = listing::Page::read(query, "max-keys")?;
+    let page = listing::ListParameters::read(query, "max-keys")?;
     let (start_after, token) = (query.get("start-after"), query.get("continuation-token"));
     let resumed = token.map(listing::read_token).transpose()?.flatten();
     // A token was made by a page that had begun behind `start-after`, so it overrides it.

@@ -4,7 +4,7 @@ use crate::{
     model::ByteRange,
     s3::{
         About, HeaderMapExt, ObjectCall, Operation, Response, S3Error, Service,
-        copying::{self, Source},
+        copying::{self, OpenedSource},
         keep_alive, limits, multipart, reply,
     },
     store::{
@@ -43,7 +43,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
     .await
 }
 
-async fn failure(source: &Source, range: &str, error: StoreError) -> S3Error {
+async fn failure(source: &OpenedSource, range: &str, error: StoreError) -> S3Error {
     match error.kind() {
         // A GET of such a range is answered with 416, a copy of it with 400.
         StoreErrorKind::InvalidRange { size } => S3Error::argument(

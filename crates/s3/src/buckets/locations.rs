@@ -7,7 +7,7 @@
 
 use crate::{
     backend::Backend,
-    catalog::{BackendPlace, BucketRecord, BucketsQuery, Catalog, CatalogError, NewBucket},
+    catalog::{BackendLocation, BucketRecord, BucketsQuery, Catalog, CatalogError, NewBucket},
     model::{BucketName, Location},
     store::error::StoreError,
 };
@@ -23,8 +23,8 @@ pub struct Homes(BTreeMap<String, Location>);
 
 /// Two buckets that share a location, or two replicas of one bucket.
 #[derive(Debug, thiserror::Error)]
-#[error("bucket '{}' ('{}' on backend '{}') and bucket '{}' ('{}' on backend '{}') share a place", .0.0, .0.1.place, .0.1.backend, .1.0, .1.1.place, .1.1.backend)]
-pub struct Clash(pub (BucketName, BackendPlace), pub (BucketName, BackendPlace));
+#[error("bucket '{}' ('{}' on backend '{}') and bucket '{}' ('{}' on backend '{}') share a place", .0.0, .0.1.location, .0.1.backend, .1.0, .1.1.location, .1.1.backend)]
+pub struct Clash(pub (BucketName, BackendLocation), pub (BucketName, BackendLocation));
 
 impl Homes {
     pub fn new(homes: BTreeMap<String, Location>) -> Self {
@@ -32,25 +32,25 @@ impl Homes {
     }
 
     /// The locations, on any backend, that must be free of other buckets for a bucket at these locations.
-    pub(super) fn around(&self, parts: &[BackendPlace]) -> Vec<BackendPlace> {
-        let mut around: BTreeSet<BackendPlace> = parts.iter().cloned().collect();
+    pub(super) fn around(&self, parts: &[BackendLocation]) -> Vec<BackendLocation> {
+        let mut around: BTreeSet<BackendLocation> = parts.iter().cloned().collect();
         for location in parts.iter().filter_map(|part| self.location(part)) {
             for (backend, home) in &self.0 {
-                let place = match (home.way_to(&location), location.way_to(home)) {
-                    (Some(place), _) => place.to_owned(),
+                let location = match (home.way_to(&location), location.way_to(home)) {
+                    (Some(location), _) => location.to_owned(),
                     // All of that backend is inside.
                     (None, Some(_)) => String::new(),
                     (None, None) => continue,
                 };
-                around.insert(BackendPlace { backend: backend.clone(), place });
+                around.insert(BackendLocation { backend: backend.clone(), location });
             }
         }
         around.into_iter().collect()
     }
 
     /// Whether a location contains all of another backend: no client may have that.
-    pub(super) fn is_around_another(&self, parts: &[BackendPlace]) -> bool {
-        let holds = |part: &BackendPlace| {
+    pub(super) fn is_around_another(&self, parts: &[BackendLocation]) -> bool {
+        let holds = |part: &BackendLocation| {
             let (Some(location), Some(own)) = (self.location(part), self.0.get(&part.backend)) else {
                 return false;
             };
@@ -59,21 +59,22 @@ impl Homes {
         parts.iter().any(holds)
     }
 
-    fn location(&self, part: &BackendPlace) -> Option<Location> {
-        Some(self.0.get(&part.backend)?.below(&part.place))
+    fn location(&self, part: &BackendLocation) -> Option<Location> {
+        Some(self.0.get(&part.backend)?.below(&part.location))
     }
 
     /// Two of these that share a location.
-    pub fn clash(&self, all: impl IntoIterator<Item = (BucketName, BackendPlace)>) -> Option<Clash> {
-        let alone = |part: &BackendPlace| Location::new(format!("backend {}", part.backend), &part.place);
-        let located = |(name, part): (BucketName, BackendPlace)| {
+    pub fn clash(&self, all: impl IntoIterator<Item = (BucketName, BackendLocation)>) -> Option<Clash> {
+        let alone =
+            |part: &BackendLocation| Location::new(format!("backend {}", part.backend), &part.location);
+        let located = |(name, part): (BucketName, BackendLocation)| {
             (self.location(&part).unwrap_or_else(|| alone(&part)), name, part)
         };
         let mut all: Vec<_> = all.into_iter().map(located).collect();
         all.sort();
         // Locations inside another one follow it in the order. Names with characters before '/' may come in
         // between.
-        let mut outer: Vec<(Location, BucketName, BackendPlace)> = Vec::new();
+        let mut outer: Vec<(Location, BucketName, BackendLocation)> = Vec::new();
         for (location, name, part) in all {
             outer.retain(|(around, ..)| around.may_hold_what_follows(&location));
             if let Some((_, first, its)) =
@@ -88,10 +89,10 @@ impl Homes {
 }
 
 /// All locations of all buckets in a catalog.
-pub async fn all_places(
+pub async fn all_locations(
     catalog: &dyn Catalog,
     backends: &HashMap<String, Arc<dyn Backend>>,
-) -> Result<Vec<(BucketName, BackendPlace)>, CatalogError> {
+) -> Result<Vec<(BucketName, BackendLocation)>, CatalogError> {
     let mut all = Vec::new();
     for record in catalog.buckets(BucketsQuery { limit: usize::MAX, ..Default::default() }).await?.buckets {
         let parts = parts_of(catalog, backends, &record).await?;
@@ -105,7 +106,7 @@ async fn parts_of(
     catalog: &dyn Catalog,
     backends: &HashMap<String, Arc<dyn Backend>>,
     record: &BucketRecord,
-) -> Result<Vec<BackendPlace>, CatalogError> {
+) -> Result<Vec<BackendLocation>, CatalogError> {
     let planned = match backends.get(&record.bucket.backend) {
         Some(backend) => parts(&**backend, &record.bucket).unwrap_or_default(),
         None => vec![own(&record.bucket)],
@@ -113,7 +114,7 @@ async fn parts_of(
     let replicas = catalog.replicas(record.id).await?;
     let mut parts: Vec<_> = replicas
         .into_iter()
-        .map(|replica| BackendPlace { backend: replica.backend, place: replica.place })
+        .map(|replica| BackendLocation { backend: replica.backend, location: replica.location })
         .collect();
     for new in planned {
         if !parts.iter().any(|known| known.backend == new.backend) {
@@ -124,21 +125,21 @@ async fn parts_of(
 }
 
 /// All locations of a bucket that is to be created.
-pub(super) fn parts(backend: &dyn Backend, bucket: &NewBucket) -> Result<Vec<BackendPlace>, StoreError> {
+pub(super) fn parts(backend: &dyn Backend, bucket: &NewBucket) -> Result<Vec<BackendLocation>, StoreError> {
     let parts = backend.parts(bucket)?;
     Ok(if parts.is_empty() { vec![own(bucket)] } else { parts })
 }
 
-fn own(bucket: &NewBucket) -> BackendPlace {
-    BackendPlace { backend: bucket.backend.clone(), place: bucket.place.clone() }
+fn own(bucket: &NewBucket) -> BackendLocation {
+    BackendLocation { backend: bucket.backend.clone(), location: bucket.location.clone() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn at(backend: &str, place: &str) -> BackendPlace {
-        BackendPlace { backend: backend.into(), place: place.into() }
+    fn at(backend: &str, location: &str) -> BackendLocation {
+        BackendLocation { backend: backend.into(), location: location.into() }
     }
 
     /// Two roots of one disk, one inside the other, the same storage behind two names, and a separate one.
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_must_be_free_is_told_on_every_backend_that_reaches_it() {
-        let around = |backend, place| homes().around(&[at(backend, place)]);
+        let around = |backend, location| homes().around(&[at(backend, location)]);
         assert_eq!(around("lake", "a"), [at("alias", "a"), at("lake", "a")]);
         assert_eq!(around("outer", "photos"), [at("outer", "photos")]);
         assert_eq!(around("outer", "deep"), [at("inner", ""), at("outer", "deep")]);
@@ -172,7 +173,8 @@ mod tests {
     fn two_that_share_a_place_are_found_whatever_lies_between_them() {
         let clash = |all: &[(&str, &str, &str)]| {
             let name = |name: &str| BucketName::parse(name).expect("a name");
-            let clash = homes().clash(all.iter().map(|(of, backend, place)| (name(of), at(backend, place))));
+            let clash =
+                homes().clash(all.iter().map(|(of, backend, location)| (name(of), at(backend, location))));
             clash.map(|Clash((first, _), (second, _))| format!("{first} {second}"))
         };
         assert_eq!(

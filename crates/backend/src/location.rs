@@ -10,13 +10,13 @@ use crate::{
 
 /// A location. Its text form, which the catalog stores, is `remote` or `remote/prefix`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct RemoteLocation {
     pub remote: String,
     /// Empty, or a text with a `/` at its end.
     prefix: String,
 }
 
-impl Place {
+impl RemoteLocation {
     pub fn parse(text: &str) -> Self {
         match text.split_once('/') {
             Some((remote, prefix)) => Self { remote: remote.to_owned(), prefix: format!("{prefix}/") },
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn a_bucket_is_a_remote_one_or_a_prefix_of_one() {
         let name = BucketName::parse("photos").expect("a name");
-        for ((shared, remote, prefix), place) in [
+        for ((shared, remote, prefix), location) in [
             ((None, None, None), "photos"),
             ((None, None, Some("a/b")), "photos/a/b"),
             ((None, Some("there"), None), "there"),
@@ -79,14 +79,19 @@ mod tests {
             ((Some("all"), None, Some("")), "all"),
             ((Some("all"), Some("there"), Some("x")), "there/x"),
         ] {
-            assert_eq!(Place::of(&name, shared, remote, prefix), place);
+            assert_eq!(RemoteLocation::of(&name, shared, remote, prefix), location);
         }
-        let place = Place::parse("all/x/y");
+        let location = RemoteLocation::parse("all/x/y");
         assert_eq!(
-            (place.remote.as_str(), place.below("k").as_str(), place.strip("x/y/k"), place.strip("x/yk")),
+            (
+                location.remote.as_str(),
+                location.below("k").as_str(),
+                location.strip("x/y/k"),
+                location.strip("x/yk")
+            ),
             ("all", "x/y/k", Some("k"), None)
         );
-        assert!(place.name(&ObjectKey::new("k".repeat(1020)).expect("a key")).is_ok());
-        assert!(place.name(&ObjectKey::new("k".repeat(1021)).expect("a key")).is_err());
+        assert!(location.name(&ObjectKey::new("k".repeat(1020)).expect("a key")).is_ok());
+        assert!(location.name(&ObjectKey::new("k".repeat(1021)).expect("a key")).is_err());
     }
 }

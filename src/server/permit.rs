@@ -90,7 +90,7 @@ impl Line {
 /// hold no part of its window that active streams need.
 #[derive(Debug)]
 struct Turn {
-    _place: Taken,
+    _permit: Taken,
 }
 
 /// What an admitted request holds.
@@ -102,7 +102,7 @@ struct Entered {
 }
 
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct RequestPermit {
     metrics: Arc<Metrics>,
     client: Arc<Peer>,
     entered: Mutex<Option<Entered>>,
@@ -112,7 +112,7 @@ pub(super) struct Place {
     _work: InWork,
 }
 
-impl Place {
+impl RequestPermit {
     /// `client` is the peer that the request is for. `None` means that too many streams are open to keep one
     /// more, even for an error reply.
     pub(super) fn begin(line: &Line, client: Arc<Peer>, metrics: Arc<Metrics>) -> Option<Arc<Self>> {
@@ -143,8 +143,8 @@ impl Place {
     }
 
     fn enter_at_once(&self) -> Option<Entered> {
-        let place = self.client.requests().try_take()?;
-        Some(Entered { _turn: Arc::new(Turn { _place: place }), _of_client: None })
+        let permit = self.client.requests().try_take()?;
+        Some(Entered { _turn: Arc::new(Turn { _permit: permit }), _of_client: None })
     }
 
     async fn enter_with_others(&self, line: &Line) -> Option<Entered> {
@@ -152,7 +152,7 @@ impl Place {
         let turn = match shared.upgrade() {
             Some(turn) => turn,
             None => {
-                let turn = Arc::new(Turn { _place: line.peer.requests().take().await? });
+                let turn = Arc::new(Turn { _permit: line.peer.requests().take().await? });
                 *shared = Arc::downgrade(&turn);
                 turn
             }
@@ -238,13 +238,13 @@ impl Place {
             Some(progress) => progress.piece(bytes, self.clone()),
             None => {
                 let held = self.excess(&bytes);
-                Bytes::from_owner(Piece { bytes, _held: held, _place: self.clone() })
+                Bytes::from_owner(Piece { bytes, _held: held, _permit: self.clone() })
             }
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for RequestPermit {
     fn drop(&mut self) {
         self.metrics.in_flight.dec();
     }
@@ -253,7 +253,7 @@ impl Drop for Place {
 struct Piece {
     bytes: Bytes,
     _held: Option<Held>,
-    _place: Arc<Place>,
+    _permit: Arc<RequestPermit>,
 }
 
 impl AsRef<[u8]> for Piece {

@@ -12,7 +12,7 @@
 
 use super::{
     bucket::{Bucket, interrupted},
-    left::LeftPlaces,
+    left::LeftLocations,
     member::{Member, timely, too_few},
 };
 use crate::{
@@ -93,7 +93,7 @@ struct Made {
 
 /// Returns what exists at the locations for the replicas of a new bucket: the strongest answer of the members
 /// that reply. An empty location that a deleted bucket has left counts as free.
-pub(super) async fn found(left: &LeftPlaces, members: &[Arc<Member>], needed: usize) -> Result<Found> {
+pub(super) async fn found(left: &LeftLocations, members: &[Arc<Member>], needed: usize) -> Result<Found> {
     let enough = |ended: &[(Arc<Member>, Result<Found>)]| {
         ended.iter().filter(|(_, found)| found.is_ok()).count() >= needed
     };
@@ -105,7 +105,7 @@ pub(super) async fn found(left: &LeftPlaces, members: &[Arc<Member>], needed: us
     for (member, found) in round.ended {
         let found = found.unwrap_or(Found::Nothing);
         let is_left =
-            found == Found::Empty && left.was_left(&member.name, &member.record.bucket.place).await?;
+            found == Found::Empty && left.was_left(&member.name, &member.record.bucket.location).await?;
         most = most.max(if is_left { Found::Nothing } else { found });
     }
     Ok(most)
@@ -115,14 +115,14 @@ pub(super) async fn found(left: &LeftPlaces, members: &[Arc<Member>], needed: us
 /// created, every location that did not exist before is removed again.
 pub(super) async fn make(
     catalog: &Arc<dyn Catalog>,
-    left: &Arc<LeftPlaces>,
+    left: &Arc<LeftLocations>,
     bucket: &BucketRecord,
     members: &[Arc<Member>],
     needed: usize,
 ) -> Result<()> {
     let (mut turns, mut ready) = (Vec::new(), Vec::new());
     for member in members {
-        let turn = left.reclaim(&member.name, &member.record.bucket.place).await?;
+        let turn = left.reclaim(&member.name, &member.record.bucket.location).await?;
         // Recorded durably before anything is created: until the location is created, anything found there is
         // foreign, or was left by a deleted bucket.
         catalog.update_replica(member.record.id, Expected::Any, ReplicaChange::Unmade).await?;
@@ -162,7 +162,7 @@ pub(super) async fn make(
 }
 
 async fn make_one(member: Arc<Member>) -> Result<Made> {
-    let was_there = member.has_place().await?;
+    let was_there = member.has_location().await?;
     if was_there && member.backend.found(&member.record).await? == Found::Something {
         return Err(StoreError::new(StoreErrorKind::Conflict, OCCUPIED));
     }
@@ -174,7 +174,7 @@ async fn make_one(member: Arc<Member>) -> Result<Made> {
 /// Removes the locations of an emptied bucket from all members. `Ok(false)` means that one still contains
 /// something, and the bucket stays. Once as many members as are `needed` have removed theirs, those that do
 /// not answer are written down.
-pub(super) async fn remove(left: &Arc<LeftPlaces>, bucket: &Arc<Bucket>, needed: usize) -> Result<bool> {
+pub(super) async fn remove(left: &Arc<LeftLocations>, bucket: &Arc<Bucket>, needed: usize) -> Result<bool> {
     let members = bucket.members();
     let gone = |ended: &[(Arc<Member>, Result<bool>)]| {
         ended.iter().filter(|(_, outcome)| matches!(outcome, Ok(true))).count()
@@ -252,14 +252,14 @@ async fn look_at(member: Arc<Member>) -> (Arc<Member>, bool) {
     if !member.is_seeded() || !member.health.is_up() {
         return (member, true);
     }
-    let there = timely(STEP, member.has_place()).await;
+    let there = timely(STEP, member.has_location()).await;
     member.judge(&there);
     (member, there.unwrap_or(true))
 }
 
 async fn renew(bucket: &Arc<Bucket>, member: &Arc<Member>) -> Result<()> {
     tracing::warn!(
-        bucket = %bucket.record.bucket.name, backend = member.name, place = member.record.bucket.place,
+        bucket = %bucket.record.bucket.name, backend = member.name, location = member.record.bucket.location,
         "the place of a replica is gone: it is made again, and filled from the others"
     );
     let replica = bucket.catalog.renew_replica(member.record.id, Expected::Any).await?;
@@ -285,7 +285,7 @@ pub(super) async fn prepare(bucket: &Bucket, member: &Arc<Member>) -> Result<()>
             bucket.catalog.update_replica(member.record.id, Expected::Any, ReplicaChange::Refilled).await?;
             member.set_made();
         }
-        if !member.has_place().await? {
+        if !member.has_location().await? {
             member.backend.create(&member.record).await?;
         }
         Ok(())
