@@ -49,7 +49,7 @@ pub async fn check(
     for row in rows {
         if let Row::Bucket(bucket) = row?
             && let Some(known) = catalog.bucket(&bucket.name).await?
-            && (known.bucket.backend != bucket.backend || known.bucket.location != bucket.location)
+            && (known.bucket.backend != bucket.backend || known.bucket.location != bucket.place)
         {
             return Err(ImportError::Elsewhere {
                 name: bucket.name,

@@ -208,15 +208,17 @@ fn recognise(db: &Connection, path: &Path, format: &Format) -> std::result::Resu
 
 /// Upgrades the file step by step. Each step is committed together with its version number.
 fn upgrade(db: &mut Connection, format: &Format) -> std::result::Result<(), Problem> {
+    let mut is_new = false;
     loop {
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version: u32 = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let Some(step) = format.upgrades.get(version as usize) else { return Ok(()) };
-        if version > 0 {
+        is_new |= version == 0;
+        if !is_new {
             tracing::info!(
                 file = format.file,
                 version = version + 1,
-                "a stored format is brought up to date: that takes as long as the file is large"
+                "a stored format is upgraded: the time depends on the size of the file"
             );
         }
         change.execute_batch(step)?;
