@@ -38,9 +38,9 @@ pub(crate) struct Principals {
 /// How a statement names the sender. Later ones need less of other policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reach {
-    /// As an account, which leaves it to its identity policies.
+    /// The statement names the account of the sender, which leaves the decision to its identity policies.
     Account,
-    /// As everybody.
+    /// The statement names everybody.
     Everyone,
     /// By its role.
     Role,

@@ -71,7 +71,7 @@ impl Layer for Flawed {
     }
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
-        // As storage that one has to wait for.
+        // The replies are late, like those of a slow storage.
         tokio::task::yield_now().await;
         if self.flaw == Flaw::WritesRefused {
             return Err(StoreErrorKind::Internal.into());

@@ -225,7 +225,7 @@ fn the_documented_trailer_is_accepted() {
     let seed = "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e";
     let crc32c = Some(ChecksumAlgorithm::Crc32c);
     assert_eq!(documented(seed, &body("\r\n"), crc32c, true), Ok(66560));
-    // As minio-go writes it.
+    // minio-go writes it so.
     assert_eq!(documented(seed, &body("\n\r\n"), crc32c, true), Ok(66560));
     assert_eq!(documented(seed, &body("\r\n\r\n"), crc32c, true), Err(PayloadError::SignatureMismatch));
 }
