@@ -60,6 +60,11 @@ pub(super) async fn describe_locked(
     Ok(found.info())
 }
 
+/// Returns whether a file is described only after its bytes were read.
+pub(super) fn needs_digest(found: &Found) -> bool {
+    found.record.is_none() && found.stat.md5.is_none() && found.stat.size <= SMALL
+}
+
 fn adopt_later(bucket: &Arc<Bucket>, key: &ObjectKey) {
     if let Ok(permit) = bucket.adopting.clone().try_acquire_owned() {
         let (bucket, key) = (bucket.clone(), key.clone());

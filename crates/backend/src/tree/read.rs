@@ -18,7 +18,7 @@
 use super::{
     adopt,
     bucket::{Bucket, to_the_end},
-    files::is_changed,
+    files::{changed, is_changed},
     finding::{Look, Looked},
     record::{Intent, Row},
 };
@@ -123,6 +123,17 @@ async fn look(
         wish.selection.map_or(Look::Only, |selection| Look::Open(ahead(&row, &wish.conditions, selection)));
     let Some(found) = bucket.find(key, &row, look, locked).await? else { return Ok(None) };
     let Looked { found, opened } = found.ok_or(StoreErrorKind::NoSuchKey)?;
+    if opened.is_some() && adopt::needs_digest(&found) {
+        // The digest needs the lock and a reader of its own. A storage has a limited number of readers, so
+        // none is held meanwhile: the holder of the lock may wait for one.
+        drop(opened);
+        if locked {
+            adopt::recorded(bucket, key, found, row).await?;
+        } else {
+            adopt::describe(bucket, key, &found).await?;
+        }
+        return Err(changed());
+    }
     let by_tag = found.by_tag;
     let info = if locked {
         adopt::describe_locked(bucket, key, &found, row).await?
