@@ -12,6 +12,7 @@
 //! | `pattern`, `arn` | wildcards and policy variables |
 //! | `json`, `error` | the syntax below, and what is wrong with a document |
 //! | `request`, `context` | what is decided |
+//! | `member` | users and sessions with their policies, as they are kept |
 //! | `evaluate`, `decision` | who wins, and the answer |
 //! | `public` | whether a policy is public |
 //!
@@ -31,6 +32,7 @@ mod error;
 mod evaluate;
 mod json;
 mod keys;
+mod member;
 mod pattern;
 mod principal;
 mod public;
@@ -44,5 +46,6 @@ pub use decision::{At, Decision, Ground, Missing, Source};
 pub use document::{MAX_BUCKET_POLICY_BYTES, MAX_IDENTITY_POLICY_CHARACTERS, Policy};
 pub use error::{Flaw, MalformedPolicy};
 pub use evaluate::{Attached, Policies};
+pub use member::{Member, MemberKind, NamedPolicy, Tag};
 pub use request::{Principal, PrincipalKind, Request};
 pub use statement::{Effect, Statement};

@@ -1,6 +1,6 @@
 //! What is decided: who asks for which action on which resource, under which circumstances.
 
-use crate::{action::Action, arn::Arn, context::Context};
+use crate::{action::Action, arn::Arn, context::Context, member::Tag};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrincipalKind {
@@ -32,7 +32,7 @@ pub struct Principal<'a> {
     pub role_arn: &'a str,
     /// The provider that vouched for a session.
     pub provider: &'a str,
-    pub tags: &'a [(&'a str, &'a str)],
+    pub tags: &'a [Tag],
 }
 
 impl<'a> Principal<'a> {
@@ -82,7 +82,7 @@ impl<'a> Principal<'a> {
             context.add("aws:federatedprovider", self.provider);
         }
         for (key, value) in self.tags {
-            context.add(format!("aws:principaltag/{key}"), *value);
+            context.add(format!("aws:principaltag/{key}"), &**value);
         }
     }
 }

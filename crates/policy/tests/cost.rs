@@ -2,7 +2,7 @@
 //! `cargo test --release -p causeway-policy --test cost -- --nocapture`.
 
 use causeway_policy::{Action, Attached, Context, Policies, Policy, Principal, PrincipalKind, Request};
-use std::{hint::black_box, time::Instant};
+use std::{borrow::Cow, hint::black_box, time::Instant};
 
 /// Short rounds, of which some are not interrupted on a busy machine.
 const ROUNDS: usize = 2_000;
@@ -17,7 +17,7 @@ const BOB: Principal<'static> = Principal {
     name: "bob",
     role_arn: "",
     provider: "",
-    tags: &[("Team", "red")],
+    tags: &[(Cow::Borrowed("Team"), Cow::Borrowed("red"))],
 };
 
 /// Ten statements of an identity and twenty of a bucket: prefixes, variables and conditions, as people write

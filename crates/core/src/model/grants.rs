@@ -61,7 +61,7 @@ mod tests {
     }
 
     fn right(role: Role, who: &str, grants: &[(&str, Right)]) -> Right {
-        let identity = Identity { access_key: AccessKey(who.into()), role, owner: owner(who) };
+        let identity = Identity::account(AccessKey(who.into()), role, owner(who));
         identity
             .right(&owner("alice"), &Grants::new(grants.iter().map(|(name, right)| (owner(name), *right))))
     }

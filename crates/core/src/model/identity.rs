@@ -1,5 +1,6 @@
 //! The sender of a request: identities from configuration, and the principal of one request.
 
+use causeway_policy::Member;
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
@@ -57,8 +58,19 @@ pub struct Owner {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     pub access_key: AccessKey,
+    /// What applies to an account. A member has its policies instead.
     pub role: Role,
+    /// The account, as owner of buckets.
     pub owner: Owner,
+    /// The user or the session of the account. `None`: the account itself.
+    pub member: Option<Arc<Member>>,
+}
+
+impl Identity {
+    /// The identity of an account itself.
+    pub fn account(access_key: AccessKey, role: Role, owner: Owner) -> Self {
+        Self { access_key, role, owner, member: None }
+    }
 }
 
 /// The verified sender of one request. Only the edge makes `Identity` principals.

@@ -9,7 +9,7 @@ mod values;
 use case::{Case, Kind, Random, Sender};
 use causeway_policy::{
     Action, Attached, Context, Decision, Ground, MalformedPolicy, Policies, Policy, Principal, PrincipalKind,
-    Request,
+    Request, Tag,
 };
 use oracle::Verdict;
 use std::time::Instant;
@@ -23,7 +23,7 @@ fn number(name: &str) -> Option<u64> {
         .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 
-fn principal<'a>(sender: &'a Sender, tags: &'a [(&'a str, &'a str)]) -> Principal<'a> {
+fn principal<'a>(sender: &'a Sender, tags: &'a [Tag]) -> Principal<'a> {
     let kind = match sender.kind {
         Kind::Anonymous => PrincipalKind::Anonymous,
         Kind::Root => PrincipalKind::Root,
@@ -87,7 +87,8 @@ fn compare(case: &Case) -> Result<&'static str, MalformedPolicy> {
         bucket: parsed.bucket.as_ref().map(|policy| Attached { name: "bucket", policy }),
         owner: Some(&case.owner),
     };
-    let tags: Vec<(&str, &str)> = case.sender.tags.iter().map(|(key, value)| (&**key, &**value)).collect();
+    let tags: Vec<Tag> =
+        case.sender.tags.iter().map(|(key, value)| (key.clone().into(), value.clone().into())).collect();
     let mut context = Context::new();
     for (key, value) in &case.context {
         context.add(key.as_str(), value.as_str());

@@ -3,6 +3,7 @@
 use causeway_policy::{
     Action, Attached, Context, Decision, Policies, Policy, Principal, PrincipalKind, Request,
 };
+use std::borrow::Cow;
 
 pub const BOB: Principal<'static> = Principal {
     kind: PrincipalKind::User,
@@ -13,7 +14,7 @@ pub const BOB: Principal<'static> = Principal {
     name: "bob",
     role_arn: "",
     provider: "",
-    tags: &[("Team", "red")],
+    tags: &[(Cow::Borrowed("Team"), Cow::Borrowed("red"))],
 };
 
 pub const SESSION: Principal<'static> = Principal {

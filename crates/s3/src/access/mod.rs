@@ -46,7 +46,7 @@ impl Credentials {
             if steward.as_ref().is_none_or(|(other, _)| *other != Role::Admin && role == Role::Admin) {
                 steward = Some((role, owner.clone()));
             }
-            let identity = Identity { access_key: access_key.clone(), role, owner };
+            let identity = Identity::account(access_key.clone(), role, owner);
             all.identities.insert(access_key.0, (Arc::new(identity), secret_key));
         }
         all.administrator =

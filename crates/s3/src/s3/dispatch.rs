@@ -142,7 +142,7 @@ mod tests {
 
     fn identity(name: &str, role: Role) -> Principal {
         let owner = Owner { id: name.into(), display_name: name.into() };
-        Principal::Identity(Identity { access_key: AccessKey(name.into()), role, owner }.into())
+        Principal::Identity(Identity::account(AccessKey(name.into()), role, owner).into())
     }
 
     /// A service with buckets of alice: a private one, named as in every request of these tests, and one that

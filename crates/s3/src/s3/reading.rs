@@ -221,9 +221,8 @@ mod tests {
         let mut request = request(headers);
         request.query = Query::new(query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect());
         let owner = Owner { id: "id".into(), display_name: "name".into() };
-        request.context.principal = Principal::Identity(
-            Identity { access_key: AccessKey("k".into()), role: Role::Admin, owner }.into(),
-        );
+        request.context.principal =
+            Principal::Identity(Identity::account(AccessKey("k".into()), Role::Admin, owner).into());
         Reading::asked(&request).map_err(|error| error.code)
     }
 

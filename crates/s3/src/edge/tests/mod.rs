@@ -48,7 +48,7 @@ impl Keys for People {
     fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
         let (name, secret) = self.0.iter().find(|(name, _)| name == access_key)?;
         let owner = Owner { id: name.as_str().into(), display_name: name.as_str().into() };
-        let identity = Identity { access_key: AccessKey(name.as_str().into()), role: Role::ReadWrite, owner };
+        let identity = Identity::account(AccessKey(name.as_str().into()), Role::ReadWrite, owner);
         Some((Arc::new(identity), Secret::new(secret.as_str())))
     }
 }
