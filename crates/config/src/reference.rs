@@ -51,7 +51,7 @@ secrets, and the environment and flags that it was started with. Run `causeway c
 the server.
 
 **All of it or nothing.** If anything is wrong (a key, a file that is missing, a certificate, a backend that cannot be opened, a bucket
-that would move or share a place), every problem is in the log, nothing is changed, and the server goes on as it was.
+that would move or share a location), every problem is in the log, nothing is changed, and the server goes on as it was.
 
 | what was changed | takes effect |
 | --- | --- |

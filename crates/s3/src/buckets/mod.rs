@@ -125,7 +125,7 @@ impl Buckets {
             }
             Err(error) => {
                 if let BucketError::LocationTaken(why) = &error {
-                    tracing::info!(bucket = %name, backend = default, %why, "a bucket was not created: its place is taken");
+                    tracing::info!(bucket = %name, backend = default, %why, "a bucket was not created: its location is taken");
                 }
                 Err(error)
             }
