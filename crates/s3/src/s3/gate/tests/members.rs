@@ -24,10 +24,17 @@ async fn an_operation_needs_each_of_its_actions_and_no_other() {
         let needed = actions(operation);
         for missing in &needed {
             let fixture = Fixture::new().await;
-            let all_others: Vec<&str> =
-                crate::s3::Action::ALL.iter().map(|action| action.as_str()).filter(|name| name != missing).collect();
+            let all_others: Vec<&str> = crate::s3::Action::ALL
+                .iter()
+                .map(|action| action.as_str())
+                .filter(|name| name != missing)
+                .collect();
             let without = member(user("alice", &allowing(&all_others)));
-            assert_eq!(fixture.status(ask(operation, &without)).await, 403, "{operation:?} without {missing}");
+            assert_eq!(
+                fixture.status(ask(operation, &without)).await,
+                403,
+                "{operation:?} without {missing}"
+            );
             decided += 1;
         }
         if !needed.is_empty() {

@@ -42,7 +42,13 @@ async fn the_tags_of_the_object_decide_where_a_policy_asks_for_them() {
         fixture.put("bucket", "blue", &[("team", "blue")], CannedAcl::Private).await;
         fixture.put("bucket", "plain", &[], CannedAcl::Private).await;
         fixture
-            .policy(&statement("Allow", r#""*""#, &format!("\"{action}\""), r#""arn:aws:s3:::bucket/*""#, by_tag))
+            .policy(&statement(
+                "Allow",
+                r#""*""#,
+                &format!("\"{action}\""),
+                r#""arn:aws:s3:::bucket/*""#,
+                by_tag,
+            ))
             .await;
         let ask = |key| with_header(on_key(ask(operation, &NOBODY), key), "x-amz-acl", "private");
         assert!(matches!(fixture.status(ask("key")).await, 200 | 204), "{operation:?}");
@@ -73,17 +79,14 @@ async fn the_tags_of_the_request_decide_in_a_header_and_in_a_body() {
     let fixture = Fixture::new().await;
     let by_tag = r#","Condition":{"StringEquals":{"s3:RequestObjectTag/team":"green"},"ForAllValues:StringEquals":{"s3:RequestObjectTagKeys":["team"]}}"#;
     let actions = r#"["s3:PutObject","s3:PutObjectTagging"]"#;
-    fixture
-        .policy(&statement("Allow", r#""*""#, actions, r#""arn:aws:s3:::bucket/*""#, by_tag))
-        .await;
+    fixture.policy(&statement("Allow", r#""*""#, actions, r#""arn:aws:s3:::bucket/*""#, by_tag)).await;
     let put = |tags| with_header(ask(Operation::PutObject, &NOBODY), "x-amz-tagging", tags);
     for (tags, expected) in [("team=green", 200), ("team=blue", 403), ("team=green&x=y", 403), ("x=y", 403)] {
         assert_eq!(fixture.status(put(tags)).await, expected, "{tags}");
     }
     assert_eq!(fixture.status(ask(Operation::PutObject, &NOBODY)).await, 403);
-    let body = |value: &str| {
-        with_body(ask(Operation::PutObjectTagging, &NOBODY), &TAGS.replace("VALUE", value))
-    };
+    let body =
+        |value: &str| with_body(ask(Operation::PutObjectTagging, &NOBODY), &TAGS.replace("VALUE", value));
     assert_eq!(fixture.status(body("green")).await, 200);
     assert_eq!(fixture.status(body("blue")).await, 403);
     // Nothing but the body says what tags it sets.
@@ -96,7 +99,13 @@ async fn new_tags_are_decided_about_together_with_those_that_are_there() {
     let fixture = Fixture::new().await;
     let by_tags = r#","Condition":{"StringEquals":{"s3:RequestObjectTag/team":"green","s3:ExistingObjectTag/team":"red"}}"#;
     fixture
-        .policy(&statement("Allow", r#""*""#, r#""s3:PutObjectTagging""#, r#""arn:aws:s3:::bucket/*""#, by_tags))
+        .policy(&statement(
+            "Allow",
+            r#""*""#,
+            r#""s3:PutObjectTagging""#,
+            r#""arn:aws:s3:::bucket/*""#,
+            by_tags,
+        ))
         .await;
     fixture.put("bucket", "blue", &[("team", "blue")], CannedAcl::Private).await;
     let body = |key, value: &str| {
@@ -139,13 +148,22 @@ async fn a_copy_is_named_by_its_source_however_that_is_written() {
     for text in ["other/public/*", "/other/public/*"] {
         let condition = format!(r#","Condition":{{"StringNotLike":{{"s3:x-amz-copy-source":"{text}"}}}}"#);
         fixture
-            .policy(&statement("Deny", r#""*""#, r#""s3:PutObject""#, r#""arn:aws:s3:::bucket/*""#, &condition))
+            .policy(&statement(
+                "Deny",
+                r#""*""#,
+                r#""s3:PutObject""#,
+                r#""arn:aws:s3:::bucket/*""#,
+                &condition,
+            ))
             .await;
         fixture.put("other", "public/a", &[], CannedAcl::Private).await;
         fixture.put("other", "private", &[], CannedAcl::Private).await;
         let alice = account("alice", Role::ReadWrite);
-        let copy = |source: &str| with_header(ask(Operation::CopyObject, &alice), "x-amz-copy-source", source);
-        for source in ["other/public/a", "/other/public/a", "other%2Fpublic%2Fa", "other/public/a?versionId=null"] {
+        let copy =
+            |source: &str| with_header(ask(Operation::CopyObject, &alice), "x-amz-copy-source", source);
+        for source in
+            ["other/public/a", "/other/public/a", "other%2Fpublic%2Fa", "other/public/a?versionId=null"]
+        {
             assert_eq!(fixture.status(copy(source)).await, 200, "{source} by {text}");
         }
         for source in ["other/private", "/other/private", "%6fther/private"] {

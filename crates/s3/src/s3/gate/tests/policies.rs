@@ -87,9 +87,8 @@ async fn a_policy_that_names_nobody_is_malformed_and_changes_nothing() {
     let fixture = Fixture::new().await;
     let alice = account("alice", Role::ReadWrite);
     let put = |text: &str| with_body(ask(Operation::PutBucketPolicy, &alice), text);
-    let of = |arn: &str| {
-        statement("Allow", &format!(r#"{{"AWS":"{arn}"}}"#), r#""s3:GetObject""#, EVERYTHING, "")
-    };
+    let of =
+        |arn: &str| statement("Allow", &format!(r#"{{"AWS":"{arn}"}}"#), r#""s3:GetObject""#, EVERYTHING, "");
     let (status, body) = fixture.reply(put(&of("arn:aws:iam::000000000001:user/nobody"))).await;
     assert!(status == 400 && body.contains("<Code>MalformedPolicy</Code>"), "{body}");
     assert_eq!(fixture.status(ask(Operation::GetBucketPolicy, &alice)).await, 404);
@@ -102,9 +101,7 @@ async fn only_the_account_of_the_owner_touches_the_policy() {
     let fixture = Fixture::new().await;
     fixture.policy(&statement("Allow", r#""*""#, r#""s3:*""#, EVERYTHING, "")).await;
     let bob = account("bob", Role::ReadWrite);
-    for operation in
-        [Operation::GetBucketPolicy, Operation::PutBucketPolicy, Operation::DeleteBucketPolicy]
-    {
+    for operation in [Operation::GetBucketPolicy, Operation::PutBucketPolicy, Operation::DeleteBucketPolicy] {
         assert_eq!(fixture.status(ask(operation, &bob)).await, 405, "{operation:?}");
     }
     assert_eq!(fixture.status(ask(Operation::GetBucketPolicyStatus, &bob)).await, 200);
@@ -201,7 +198,9 @@ async fn the_circumstances_of_a_request_are_conditions() {
 async fn listings_are_limited_by_prefix_delimiter_and_size() {
     let fixture = Fixture::new().await;
     let condition = r#","Condition":{"StringEquals":{"s3:prefix":"home/","s3:delimiter":"/"},"NumericLessThanEquals":{"s3:max-keys":"10"}}"#;
-    fixture.policy(&statement("Allow", r#""*""#, r#""s3:ListBucket""#, r#""arn:aws:s3:::bucket""#, condition)).await;
+    fixture
+        .policy(&statement("Allow", r#""*""#, r#""s3:ListBucket""#, r#""arn:aws:s3:::bucket""#, condition))
+        .await;
     let list = |pairs: &[(&str, &str)]| with_query(ask(Operation::ListObjects, &NOBODY), pairs);
     let all = [("prefix", "home/"), ("delimiter", "/"), ("max-keys", "10")];
     assert_eq!(fixture.status(list(&all)).await, 200);

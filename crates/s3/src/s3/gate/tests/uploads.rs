@@ -50,6 +50,7 @@ async fn uploads_are_listed_and_aborted_by_actions_of_their_own() {
     assert_eq!(fixture.status(ask(Operation::ListMultipartUploads, &nobody)).await, 403);
     assert_eq!(fixture.status(asked(Operation::ListParts)).await, 403);
     assert_eq!(fixture.status(asked(Operation::AbortMultipartUpload)).await, 403);
-    let part = with_query(ask(Operation::UploadPart, &nobody), &[("uploadId", &*upload), ("partNumber", "1")]);
+    let part =
+        with_query(ask(Operation::UploadPart, &nobody), &[("uploadId", &*upload), ("partNumber", "1")]);
     assert_eq!(fixture.status(part).await, 200);
 }
