@@ -5,6 +5,7 @@
 use crate::{
     error::{Flaw, MalformedPolicy},
     json::Json,
+    late::{Late, LateKeys},
     statement::{Rules, Statement},
 };
 use std::collections::{BTreeSet, HashSet};
@@ -19,6 +20,7 @@ pub const MAX_IDENTITY_POLICY_CHARACTERS: usize = 10_240;
 pub struct Policy {
     id: Option<Box<str>>,
     statements: Vec<Statement>,
+    late: LateKeys,
 }
 
 impl Policy {
@@ -82,11 +84,16 @@ impl Policy {
             }
             statements.push(statement);
         }
-        Ok(Self { id: id.map(Into::into), statements })
+        Ok(Self { id: id.map(Into::into), statements, late: LateKeys::of(&json) })
     }
 
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
+    }
+
+    /// Whether a decision may depend on a key whose value is known late.
+    pub fn reads(&self, key: Late) -> bool {
+        self.late.has(key)
     }
 
     pub fn statements(&self) -> &[Statement] {

@@ -75,7 +75,8 @@ mod tests {
     async fn photos(buckets: &Arc<Buckets>) -> Arc<Bucket> {
         let owner = Owner { id: "alice".into(), display_name: "alice".into() };
         let name = BucketName::parse("photos").expect("a name");
-        let create = CreateBucket { name, owner, acl: CannedAcl::PublicRead, location: "EU".into() };
+        let create =
+            CreateBucket { name, owner, acl: CannedAcl::PublicRead, ownership: None, location: "EU".into() };
         buckets.create(create).await.expect("made")
     }
 
@@ -123,7 +124,10 @@ mod tests {
         let refused = gateway(&dir).get(made.name()).await.expect_err("a later release's");
         let BucketError::Store(error) = &refused else { panic!("{refused:?}") };
         assert!(
-            std::error::Error::source(error).expect("a cause").to_string().contains("of kind 'of a later release'"),
+            std::error::Error::source(error)
+                .expect("a cause")
+                .to_string()
+                .contains("of kind 'of a later release'"),
             "{error:?}"
         );
         assert!(buckets.refresh(&made).await.is_err());

@@ -19,7 +19,7 @@ mod public_access;
 use crate::catalog::{Documents, NewDocument, Revision};
 pub use acl::Acl;
 pub use location::Location;
-pub use ownership::{ObjectOwnership, OwnershipControls};
+pub use ownership::OwnershipControls;
 pub use policy::{BucketPolicy, PolicyDocument, PolicyRefused};
 pub use public_access::{PublicAccess, PublicAccessBlock};
 use std::{
@@ -167,7 +167,10 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_an_error() {
         let parse = |all| BucketSettings::parse(&documents(all)).expect_err("refused");
-        assert_eq!(parse(&[("acl", "private"), ("lifecycle", "{}")]), SettingsError::Unknown("lifecycle".into()));
+        assert_eq!(
+            parse(&[("acl", "private"), ("lifecycle", "{}")]),
+            SettingsError::Unknown("lifecycle".into())
+        );
         assert!(
             parse(&[("acl", "everybody")])
                 .to_string()
