@@ -11,15 +11,24 @@
 //! - without a document, the kind's default applies, which is not stored.
 
 mod acl;
+mod configurations;
+mod cors;
+mod json;
 mod location;
+mod tagging;
+mod words;
 
 use crate::catalog::{Documents, NewDocument, Revision};
 pub use acl::Acl;
+pub use configurations::{Analytics, Configurations, IntelligentTiering, Metrics, TooMany};
+pub use cors::Cors;
 pub use location::Location;
 use std::{
     fmt,
     sync::{Arc, PoisonError, RwLock},
 };
+pub use tagging::Tagging;
+pub use words::{Abac, AbacStatus, Accelerate, Acceleration, Payer, RequestPayment};
 
 /// A kind of document.
 pub trait DocumentKind {
@@ -80,8 +89,16 @@ macro_rules! kinds {
 
 // The registry: one row for each kind.
 kinds! {
+    Abac in abac,
+    Acceleration in acceleration,
     Acl in acl,
+    Analytics in analytics,
+    Cors in cors,
+    IntelligentTiering in intelligent_tiering,
     Location in location,
+    Metrics in metrics,
+    RequestPayment in request_payment,
+    Tagging in tagging,
 }
 
 impl BucketSettings {

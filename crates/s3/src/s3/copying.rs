@@ -1,6 +1,6 @@
 //! The object that a copy reads: resolved and authorized like any other read.
 
-use super::{ErrorCode, On, Operation, Request, S3Error, Service, headers, reader::Reader};
+use super::{ErrorCode, On, Operation, Request, S3Error, Service, headers, payment, reader::Reader};
 use crate::{
     buckets::Bucket,
     model::{ObjectAddress, ObjectInfo},
@@ -36,6 +36,7 @@ pub(super) async fn source(
     reader.allow().await?;
     let shows_tags = reader.shows_tags();
     headers::expected_owner(&request.headers, "x-amz-source-expected-bucket-owner", &bucket)?;
+    payment::check(request, &bucket)?;
     let conditions = headers::source_conditions(&request.headers)?;
     let object = CopySource { store: bucket.store().clone(), key, version, conditions };
     Ok(OpenedSource { bucket, object, shows_tags })

@@ -4,7 +4,11 @@
 //! Owns nothing of a request: `dispatch` does.
 
 use super::{crossing::Crossings, region::Settings};
-use crate::{buckets::Buckets, catalog::BucketId, model::ObjectKey};
+use crate::{
+    buckets::Buckets,
+    catalog::BucketId,
+    model::{Chain, CorsRules, ObjectKey},
+};
 use std::sync::Arc;
 
 /// S3, over the buckets there are.
@@ -18,6 +22,19 @@ pub struct Service {
 impl Service {
     pub fn new(buckets: Arc<Buckets>, settings: Settings) -> Self {
         Self { buckets, settings, copies: Arc::default() }
+    }
+
+    /// The CORS rules for requests on a bucket, or on the service. Where they cannot be read, there are none.
+    pub async fn cors(&self, bucket: Option<&str>) -> CorsRules {
+        self.buckets.cors(bucket).await.unwrap_or_else(|error| {
+            tracing::warn!(bucket, error = %Chain(&error), "the CORS rules of a bucket cannot be read: its replies have none");
+            CorsRules::default()
+        })
+    }
+
+    /// The same for a request that is refused for want of room: nothing is read for it.
+    pub fn cors_at_once(&self, bucket: Option<&str>) -> CorsRules {
+        self.buckets.cors_at_once(bucket)
     }
 
     pub(super) fn buckets(&self) -> &Arc<Buckets> {

@@ -9,6 +9,7 @@ use crate::{
     s3::{
         ErrorCode, HeaderMapExt, Operation, Request, S3Error,
         abilities::{Abilities, Holds},
+        payment,
     },
     store::error::StoreError,
 };
@@ -113,6 +114,7 @@ pub(in crate::s3) fn admit(
     let storage = Abilities::of(bucket);
     refuse_unsupported(operation, request, Some(storage))?;
     expected_owner(&request.headers, "x-amz-expected-bucket-owner", bucket)?;
+    payment::check(request, bucket)?;
     let version = version_of(operation, request)?;
     if !operation.facts().verb.is_safe() {
         match storage.conditions(operation) {
