@@ -15,6 +15,9 @@ mod configurations;
 mod cors;
 mod json;
 mod location;
+mod ownership;
+mod policy;
+mod public_access;
 mod tagging;
 mod words;
 
@@ -23,6 +26,9 @@ pub use acl::Acl;
 pub use configurations::{Analytics, Configurations, IntelligentTiering, Metrics, TooMany};
 pub use cors::Cors;
 pub use location::Location;
+pub use ownership::{ObjectOwnership, OwnershipControls};
+pub use policy::{BucketPolicy, PolicyDocument, PolicyRefused};
+pub use public_access::{PublicAccess, PublicAccessBlock};
 use std::{
     fmt,
     sync::{Arc, PoisonError, RwLock},
@@ -97,6 +103,9 @@ kinds! {
     IntelligentTiering in intelligent_tiering,
     Location in location,
     Metrics in metrics,
+    OwnershipControls in ownership,
+    PolicyDocument in policy,
+    PublicAccessBlock in public_access,
     RequestPayment in request_payment,
     Tagging in tagging,
 }
@@ -175,7 +184,7 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_an_error() {
         let parse = |all| BucketSettings::parse(&documents(all)).expect_err("refused");
-        assert_eq!(parse(&[("acl", "private"), ("policy", "{}")]), SettingsError::Unknown("policy".into()));
+        assert_eq!(parse(&[("acl", "private"), ("lifecycle", "{}")]), SettingsError::Unknown("lifecycle".into()));
         assert!(
             parse(&[("acl", "everybody")])
                 .to_string()
