@@ -9,9 +9,9 @@ mod in_force;
 mod principal_ids;
 mod root;
 
+pub use crate::model::account_id;
 use crate::model::{AccessKey, Identity, Owner, Role, Secret};
 pub use added::{AddedIdentities, AddedIdentity, Addition, IdentityError};
-pub use crate::model::account_id;
 pub use in_force::CredentialsInForce;
 pub use principal_ids::{NoPrincipals, PrincipalIds};
 pub use root::{RootCredentials, generated_root};

@@ -196,7 +196,10 @@ mod tests {
         let refused = gateway(&dir).get(made.name()).await.expect_err("a later release's");
         let BucketError::Store(error) = &refused else { panic!("{refused:?}") };
         assert!(
-            std::error::Error::source(error).expect("a cause").to_string().contains("of kind 'of a later release'"),
+            std::error::Error::source(error)
+                .expect("a cause")
+                .to_string()
+                .contains("of kind 'of a later release'"),
             "{error:?}"
         );
         assert!(buckets.refresh(&made).await.is_err());

@@ -184,7 +184,10 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_an_error() {
         let parse = |all| BucketSettings::parse(&documents(all)).expect_err("refused");
-        assert_eq!(parse(&[("acl", "private"), ("lifecycle", "{}")]), SettingsError::Unknown("lifecycle".into()));
+        assert_eq!(
+            parse(&[("acl", "private"), ("lifecycle", "{}")]),
+            SettingsError::Unknown("lifecycle".into())
+        );
         assert!(
             parse(&[("acl", "everybody")])
                 .to_string()

@@ -123,7 +123,8 @@ mod tests {
     fn a_policy_that_names_nobody_or_speaks_of_another_bucket_is_refused() {
         let nobody = BucketPolicy::accept(&text(), "photos", |_| None).expect_err("nobody has that name");
         assert_eq!(nobody, PolicyRefused::Nobody(USER.to_owned()));
-        let other = BucketPolicy::accept(&text(), "music", |_| Some("id".into())).expect_err("not its bucket");
+        let other =
+            BucketPolicy::accept(&text(), "music", |_| Some("id".into())).expect_err("not its bucket");
         assert!(matches!(other, PolicyRefused::Malformed(_)), "{other}");
     }
 
