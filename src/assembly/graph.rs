@@ -173,6 +173,7 @@ pub(crate) fn setup(settings: &Settings, credentials: &Credentials, backends: Op
         homes: Homes::new(settings.homes()),
         administrator: credentials.administrator().cloned(),
         grants: settings.buckets.iter().map(|(name, bucket)| (name.clone(), grants(bucket))).collect(),
+        cors: settings.cors_rules(),
     }
 }
 

@@ -63,29 +63,36 @@ impl Handler {
             Record::begin(&request, id.clone(), line.address, permit.clone(), self.metrics.clone());
         let (head, has_body) = (head_size(&request), !request.body().is_end_stream());
         let mut request = request.map(|body| Counted::new(body, &mut record));
-        let reply = Reply::to(&mut request, id.clone());
+        let page = self.edge.page(&request);
+        let reply = Reply::to(&mut request, id.clone()).with(page);
         let arrival = Arrival { id: id.clone(), at: now, peer, is_secure: line.is_secure(request.headers()) };
         let asked = Instant::now();
         let mut reserved =
             if permit.enter(line).await { permit.reserve(line, head, has_body).await } else { None };
-        let response = if reserved.is_none() {
+        let (response, rules) = if reserved.is_none() {
             self.metrics.overload.inc();
             drop(request);
-            About::new(&id, None, None).error(busy(asked.elapsed()))
+            let rules = reply.page().map(|page| self.service.cors_at_once(page.bucket()));
+            (About::new(&id, None, None).error(busy(asked.elapsed())), rules)
         } else {
             // Boxed: the state that remains while a reply is sent is small. A panic costs its own request a
             // 500, and does not end the connection and the other requests on it.
             let serving = Box::pin(self.serve(request, arrival, &mut record, &permit));
-            match AssertUnwindSafe(serving).catch_unwind().await {
+            let response = match AssertUnwindSafe(serving).catch_unwind().await {
                 Ok(response) => response,
                 Err(_) => {
                     self.metrics.panicked();
                     tracing::error!(request = %id, "serving a request panicked");
                     About::new(&id, None, None).error(ErrorCode::InternalError.into())
                 }
-            }
+            };
+            let rules = match reply.page() {
+                Some(page) => Some(self.service.cors(page.bucket()).await),
+                None => None,
+            };
+            (response, rules)
         };
-        let mut response = reply.finish(response);
+        let mut response = reply.finish(response, &rules.unwrap_or_default());
         if record.is_unread() && permit.progress().is_none() {
             // The rest of the body cannot be distinguished from the next request. HTTP/2 resets the stream by
             // itself.
@@ -115,7 +122,7 @@ impl Handler {
     {
         let id = arrival.id.clone();
         match self.edge.admit(request, arrival) {
-            Ok(Admitted::Preflight(preflight)) => self.service.preflight(preflight),
+            Ok(Admitted::Preflight(preflight)) => self.service.preflight(preflight).await,
             Ok(Admitted::Request(mut request)) => {
                 record.admitted(&request);
                 request.payload = request.payload.within(permit.memory().clone());

@@ -2,6 +2,7 @@
 
 use super::{
     backend::{BACKEND_TYPES, Backend, FsBackend},
+    cors::Cors,
     environment,
     error::{ConfigError, ConfigErrors, Origin, nearest},
     file,
@@ -41,7 +42,7 @@ pub struct Flag {
 const ROOT: [[&str; 2]; 2] =
     [["CAUSEWAY_ROOT_USER", "CAUSEWAY_ROOT_PASSWORD"], ["MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"]];
 
-const SECTIONS: &[&str] = &["server", "identity", "backend", "bucket", "default"];
+const SECTIONS: &[&str] = &["server", "identity", "cors", "backend", "bucket", "default"];
 
 impl Settings {
     /// Returns the settings, or all problems with them.
@@ -90,7 +91,7 @@ impl Settings {
             None => section("server", empty("server"), context, &mut wrong).ok_or_else(|| wrong.clone())?,
         };
         let mut identities = Vec::new();
-        let listed = wrong.note(numbered(take(&mut tree, "identity")));
+        let listed = wrong.note(numbered(take(&mut tree, "identity"), "identity"));
         broken.identity = listed.is_none();
         for (n, node) in listed.unwrap_or_default().into_iter().enumerate() {
             match section(format!("identity[{n}]"), node, context, &mut wrong) {
@@ -98,6 +99,7 @@ impl Settings {
                 None => broken.identity = true,
             }
         }
+        let cors = cors(take(&mut tree, "cors"), context, &mut wrong);
         let (mut backends, mut layers) = (BTreeMap::new(), BTreeMap::new());
         for (name, node) in wrong.note(named(take(&mut tree, "backend"), "backend")).unwrap_or_default() {
             match backend(&name, node, context, &mut wrong) {
@@ -130,7 +132,7 @@ impl Settings {
         let default = default.unwrap_or(Defaults { backend: None });
         let root = wrong.note(root(context.environment)).flatten();
         let mut settings =
-            Self { server, root, identities, backends, layers, order: Vec::new(), buckets, default };
+            Self { server, root, identities, cors, backends, layers, order: Vec::new(), buckets, default };
         validate::validate(&mut settings, &origins, &broken, &mut wrong);
         wrong.or(settings)
     }
@@ -175,11 +177,26 @@ fn empty(section: &str) -> Node {
     Node { raw, origin: Origin::Default }
 }
 
-fn numbered(node: Node) -> Result<Vec<Node>, ConfigError> {
+fn numbered(node: Node, section: &str) -> Result<Vec<Node>, ConfigError> {
     match node.raw {
         Raw::List(items) => Ok(items),
-        _ => Err(ConfigError::new(node.origin, "'identity' is a list of sections: write [[identity]]")),
+        _ => Err(ConfigError::new(
+            node.origin,
+            format!("'{section}' is a list of sections: write [[{section}]]"),
+        )),
     }
+}
+
+/// Reads the CORS rules, and checks them together.
+fn cors(node: Node, context: &Context<'_>, wrong: &mut ConfigErrors) -> Vec<Cors> {
+    let origin = node.origin.clone();
+    let listed = wrong.note(numbered(node, "cors")).unwrap_or_default();
+    let read = |(n, node)| section(format!("cors[{n}]"), node, context, wrong);
+    let all: Vec<Cors> = listed.into_iter().enumerate().filter_map(read).collect();
+    if let Err(why) = Cors::rules(&all) {
+        wrong.push(ConfigError::new(origin, format!("cors: {why}")));
+    }
+    all
 }
 
 fn named(node: Node, section: &str) -> Result<Table, ConfigError> {

@@ -4,6 +4,7 @@
 use super::{
     backend::BACKEND_TYPES,
     bucket::Bucket,
+    cors::Cors,
     layers::Layers,
     section::{Fallback, Row, Section},
     services,
@@ -62,6 +63,7 @@ that would move or share a location), every problem is in the log, nothing is ch
 | a bucket that is no longer named | its `access` and limits are gone; the bucket stays, as it does after a restart |
 | new backends, with their limits and caches, and `[default]` | at once |
 | the certificate: another file, or another content | at the next connection |
+| `[[cors]]` | at the next request |
 | `server.log_level` | at once |
 | secrets in files (`{ file = "path" }`) of identities | at the next request |
 | everything else of `[server]`: addresses, the data directory, sizes, times, regions | at the next start |
@@ -132,6 +134,7 @@ pub fn reference() -> String {
     };
     section("[server]", Server::ABOUT, Server::ROWS);
     section("[[identity]]", Identity::ABOUT, Identity::ROWS);
+    section("[[cors]]", Cors::ABOUT, Cors::ROWS);
     for backend in BACKEND_TYPES {
         section("[backend.NAME]", backend.about, backend.rows);
     }
@@ -155,6 +158,9 @@ impl Settings {
         section("[server]".to_owned(), self.server.show());
         for identity in &self.identities {
             section("[[identity]]".to_owned(), identity.show());
+        }
+        for rule in &self.cors {
+            section("[[cors]]".to_owned(), rule.show());
         }
         for (name, backend) in &self.backends {
             let mut values = vec![("type", Some(super::value::quote(backend.type_name())))];

@@ -6,6 +6,7 @@ use super::{
     amount::{ByteRate, Count},
     backend::{BACKEND_TYPES, Backend, join},
     bucket::Bucket,
+    cors::Cors,
     error::ConfigErrors,
     layers::Layers,
     networks::Networks,
@@ -15,7 +16,7 @@ use super::{
     value::{Domains, Interval, LogFormat, LogLevel, Setting, Size},
 };
 use crate::{
-    model::{AccessKey, BucketName, ObjectOwnership, Role, Secret, SignatureV2},
+    model::{AccessKey, BucketName, CorsRules, ObjectOwnership, Role, Secret, SignatureV2},
     store::Durability,
 };
 use Fallback::{Required, Text, Unset};
@@ -28,6 +29,8 @@ pub struct Settings {
     /// The root user, from the environment: see `Root`.
     pub root: Option<Root>,
     pub identities: Vec<Identity>,
+    /// CORS rules of buckets without their own.
+    pub cors: Vec<Cors>,
     /// The backends by name: at least one.
     pub backends: BTreeMap<String, Backend>,
     /// The layers of each backend. The implicit backend without configuration has none.
@@ -46,7 +49,7 @@ pub struct Root {
 }
 
 /// Top-level keys that hold a list of tables.
-pub(super) const LISTS: &[&str] = &["identity"];
+pub(super) const LISTS: &[&str] = &["identity", "cors"];
 
 section! {
     /// The addresses, limits and directories of the server.
@@ -202,6 +205,11 @@ pub(super) fn holds_secret(path: &str) -> bool {
 }
 
 impl Settings {
+    /// Returns the CORS rules of buckets without their own. Rules that are wrong were refused.
+    pub fn cors_rules(&self) -> CorsRules {
+        Cors::rules(&self.cors).unwrap_or_default()
+    }
+
     /// Returns the location of a bucket on its backend, in the same form as the drivers.
     pub fn place_of(&self, name: &BucketName, bucket: &Bucket) -> String {
         let backend = self.backends.get(self.backend_of(bucket)).map(|backend| self.below(backend));

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     backend::Backend,
     catalog::{BackendLocation, Catalog, NewBucket},
-    model::{BucketName, Grants, Owner},
+    model::{BucketName, CorsRules, Grants, Owner},
     store::error::StoreErrorKind,
 };
 use std::{
@@ -35,6 +35,8 @@ pub struct Setup {
     /// The rights of others than the owner in buckets of the configuration. Buckets that clients created have
     /// no grants.
     pub grants: HashMap<BucketName, Arc<Grants>>,
+    /// The CORS rules of buckets without their own.
+    pub cors: CorsRules,
 }
 
 /// The advice for two buckets at one location.

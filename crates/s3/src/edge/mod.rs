@@ -40,8 +40,8 @@ use crate::{
     access::CredentialsInForce,
     model::{Identity, Secret, SignatureV2},
     s3::{
-        self, Arrival, Context, ErrorCode, HeaderMapExt, Operation, Preflight, Query, Request, RouteInput,
-        S3Error, Target,
+        self, Arrival, Context, CrossOrigin, ErrorCode, HeaderMapExt, Operation, Preflight, Query, Request,
+        RouteInput, S3Error, Target,
     },
     store::payload::{Announced, Payload},
 };
@@ -125,6 +125,17 @@ impl Edge {
     pub fn new(settings: EdgeSettings, keys: Arc<dyn Keys>) -> Self {
         let authenticator = Authenticator::new(keys, settings.region, settings.signature_v2);
         Self { authenticator, addresses: Addresses::new(settings.domains), paces: settings.paces }
+    }
+
+    /// The page of another origin that sent a request, and the bucket that it addresses, whether or not the
+    /// request is admitted later. An address that cannot be read is that of no bucket.
+    pub fn page<B>(&self, request: &http::Request<B>) -> Option<CrossOrigin> {
+        let page = CrossOrigin::read(request.method(), request.headers())?;
+        let host = wire::host(request.uri(), request.headers(), request.version());
+        let path = encoding::decode_path(request.uri().path());
+        let bucket =
+            host.ok().zip(path.ok()).and_then(|(host, path)| self.addresses.locate(host, &path).0.bucket);
+        Some(page.on(bucket))
     }
 
     /// Authenticates a request by its head, and makes its body a payload.

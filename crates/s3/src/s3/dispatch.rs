@@ -15,6 +15,7 @@ use super::{
     operation::{On, Operation},
     operations::each_operation,
     ops::*,
+    payment::Requester,
     preflight::Preflight,
     reader::Reader,
     request::{Request, Target},
@@ -60,15 +61,29 @@ impl Service {
     pub async fn handle(&self, request: Request) -> Response {
         let about = About::of(&request);
         let answered = match routing::check(&request) {
-            Ok(operation) => self.operate(operation, request).await,
+            Ok(operation) => self.charge(operation, request).await,
             Err(error) => Err(error),
         };
         answered.unwrap_or_else(|error| about.error(error))
     }
 
     /// Answers a preflight, which is not authenticated.
-    pub fn preflight(&self, preflight: Preflight) -> Response {
-        preflight.answer()
+    pub async fn preflight(&self, preflight: Preflight) -> Response {
+        let rules = self.cors(preflight.target.bucket.as_deref()).await;
+        preflight.answer(&rules)
+    }
+
+    /// Says in the reply that a requester pays, where it does.
+    async fn charge(&self, operation: Operation, request: Request) -> Result<Response, S3Error> {
+        let requester = Requester::of(&request)?.zip(request.target.bucket.clone());
+        let mut response = self.operate(operation, request).await?;
+        if let Some((requester, name)) = requester
+            && let Ok(name) = BucketName::parse(&name)
+            && let Some(bucket) = self.buckets().opened(&name)
+        {
+            requester.mark(&bucket, &mut response);
+        }
+        Ok(response)
     }
 
     async fn operate(&self, operation: Operation, request: Request) -> Result<Response, S3Error> {

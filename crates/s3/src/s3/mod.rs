@@ -14,8 +14,11 @@ mod body;
 mod bucket_policy;
 mod call;
 mod condition_keys;
+mod configurations;
 mod context;
 mod copying;
+mod cors;
+mod cross_origin;
 mod crossing;
 mod dispatch;
 mod document;
@@ -29,6 +32,7 @@ mod listing;
 mod multipart;
 mod operation;
 mod operations;
+mod payment;
 mod preflight;
 
 mod reader;
@@ -40,8 +44,10 @@ mod request;
 mod resource;
 mod routing;
 mod service;
+mod shape;
 mod tagging;
 mod verdict;
+mod word;
 
 mod ops;
 
@@ -50,6 +56,7 @@ pub use action::Action;
 pub use body::{Body, Response};
 pub use call::{BucketCall, ObjectCall, ReadCall, ServiceCall};
 pub use context::{Arrival, Context, RequestId, Signature, SignatureVersion};
+pub use cross_origin::CrossOrigin;
 pub use error::{ErrorCode, S3Error};
 pub use operation::{Also, Conditions, Facts, Mark, Need, On, Operation, Scope, Support, Verb};
 pub use preflight::Preflight;

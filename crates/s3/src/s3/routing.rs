@@ -237,8 +237,8 @@ mod tests {
             "The bucket sub-resource 'policy' is not implemented"
         );
         assert_eq!(
-            named(Operation::GetBucketAcl, "cors"),
-            "The bucket sub-resource 'cors' is not implemented"
+            named(Operation::GetBucketAcl, "inventory"),
+            "The bucket sub-resource 'inventory' is not implemented"
         );
         assert_eq!(
             named(Operation::ListObjects, "events"),
@@ -257,8 +257,8 @@ mod tests {
             "The object sub-resource 'legal-hold' is not implemented"
         );
         assert_eq!(
-            named(Operation::PutBucketVersioning, "tagging"),
-            "The bucket sub-resource 'tagging' is not implemented"
+            named(Operation::PutBucketVersioning, "replication"),
+            "The bucket sub-resource 'replication' is not implemented"
         );
         assert_eq!(refused(Operation::PutBucketVersioning).message, "Versioning is not implemented");
         assert_eq!(refused(Operation::PostObject).message, "Upload by HTML form is not implemented");

@@ -8,7 +8,7 @@ use crate::{
     access::{NoPrincipals, PrincipalIds},
     buckets::Buckets,
     catalog::BucketId,
-    model::ObjectKey,
+    model::{Chain, CorsRules, ObjectKey},
 };
 use std::sync::Arc;
 
@@ -34,6 +34,19 @@ impl Service {
 
     pub(super) fn principals(&self) -> &dyn PrincipalIds {
         &*self.principals
+    }
+
+    /// The CORS rules for requests on a bucket, or on the service. Where they cannot be read, there are none.
+    pub async fn cors(&self, bucket: Option<&str>) -> CorsRules {
+        self.buckets.cors(bucket).await.unwrap_or_else(|error| {
+            tracing::warn!(bucket, error = %Chain(&error), "the CORS rules of a bucket cannot be read: its replies have none");
+            CorsRules::default()
+        })
+    }
+
+    /// The same for a request that is refused for want of room: nothing is read for it.
+    pub fn cors_at_once(&self, bucket: Option<&str>) -> CorsRules {
+        self.buckets.cors_at_once(bucket)
     }
 
     pub(super) fn buckets(&self) -> &Arc<Buckets> {
