@@ -48,6 +48,6 @@ pub use document::{MAX_BUCKET_POLICY_BYTES, MAX_IDENTITY_POLICY_CHARACTERS, Poli
 pub use error::{Flaw, MalformedPolicy};
 pub use evaluate::{Attached, Policies};
 pub use late::Late;
-pub use member::{Member, MemberKind, NamedPolicy, Tag};
-pub use request::{Principal, PrincipalKind, Request};
+pub use member::{Member, MemberKind, NamedPolicy};
+pub use request::{Principal, PrincipalKind, Request, Tag};
 pub use statement::{Effect, Statement};
