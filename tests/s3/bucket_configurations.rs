@@ -110,7 +110,7 @@ async fn configurations_that_would_fill_memory_are_refused() {
     };
     let refused = (0..200).map(put).find(|reply| reply.status != 200).expect("a limit");
     assert_eq!(refused.failure(), is(400, "TooManyConfigurations"));
-    let long = "x".repeat(16 << 10);
+    let long = "x".repeat((16 << 10) + 1);
     let reply = server.raw().put(format!("/{bucket}?metrics&id=long"), long).send();
     assert_eq!(reply.failure(), is(400, "MaxMessageLengthExceeded"));
     assert_eq!(failure(client.list_bucket_metrics_configurations().bucket(&bucket).send().await).0, 200);

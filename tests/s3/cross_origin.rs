@@ -164,3 +164,22 @@ async fn the_rules_of_the_configuration_are_those_of_all_buckets_without_their_o
     client.delete_bucket_cors().bucket(&own).send().await.expect("deleted");
     assert_eq!(origin(&format!("/{own}/k")), expected);
 }
+
+#[test]
+fn a_request_that_is_refused_for_its_rate_says_so_to_its_page() {
+    let busy = format!("{DEFAULT}[bucket.busy]\nowner = \"test-alice\"\nrequest_rate = 1\n");
+    let server = Server::configured("", &busy);
+    let ask = || {
+        let request = server.raw().get("/busy/k").unsigned_header("origin", "https://console.example.org");
+        request.send()
+    };
+    let replies: Vec<RawReply> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..32).map(|_| scope.spawn(ask)).collect();
+        asking.into_iter().map(|asked| asked.join().expect("answered")).collect()
+    });
+    assert!(replies.iter().any(|reply| reply.code().as_deref() == Some("SlowDown")));
+    for reply in replies {
+        let origin = reply.header("access-control-allow-origin");
+        assert_eq!(origin, Some("https://console.example.org"), "{} {}", reply.status, reply.text());
+    }
+}

@@ -16,6 +16,7 @@ async fn tags_of_a_bucket_are_replaced_as_a_whole_and_survive_a_restart() {
     let missing = is(404, "NoSuchTagSet");
     assert_eq!(failure(client.get_bucket_tagging().bucket(&bucket).send().await), missing);
     for tags in [&[("a", "1"), ("b", "")][..], &[("c & d", "<e>")]] {
+        let client = server.client();
         client.put_bucket_tagging().bucket(&bucket).tagging(tagging(tags)).send().await.expect("set");
         server.restart();
         let client = server.client();
