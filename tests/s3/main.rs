@@ -31,6 +31,7 @@ mod list_objects;
 mod list_objects_v2;
 mod list_parts;
 mod operations;
+mod post_object;
 mod put_bucket_acl;
 mod put_object;
 mod put_object_acl;

@@ -165,6 +165,9 @@ pub struct Capabilities {
     /// Whether a PUT can take conditions that arrive at the end of its body: this process publishes the
     /// object, and checks conditions only then.
     pub late_conditions: bool,
+    /// Whether a long body must announce its length: the storage is told the length before it gets the first
+    /// byte. Elsewhere a body may be as long as it turns out to be.
+    pub needs_length: bool,
     pub multipart: MultipartSupport,
     pub durability: Durability,
 }

@@ -23,6 +23,7 @@ mod keep_alive;
 mod limits;
 mod listing;
 mod multipart;
+mod object_url;
 mod operation;
 mod operations;
 mod preflight;
@@ -34,7 +35,9 @@ mod reply;
 mod request;
 mod routing;
 mod service;
+mod spool;
 mod tagging;
+mod writing;
 
 mod ops;
 
@@ -44,13 +47,16 @@ pub use body::{Body, Response};
 pub use call::{BucketCall, ObjectCall, ReadCall, ServiceCall};
 pub use context::{Arrival, Context, RequestId};
 pub use error::{ErrorCode, S3Error};
+pub use limits::MAX_BODY;
 pub use operation::{Conditions, Facts, Mark, Need, On, Operation, Scope, Support, Verb};
 pub use preflight::Preflight;
 pub use reference::reference;
 pub use region::Settings;
-pub use request::{HeaderMapExt, Query, Request, Target};
+pub use request::{FormReply, FormStatus, HeaderMapExt, Query, Request, Target};
 pub use routing::{RouteInput, route};
 pub use service::Service;
+pub use spool::Spool;
+pub use tagging::header as tagging_header;
 
 use crate::xml;
 
@@ -112,6 +118,7 @@ mod tests {
             target: Target { bucket: Some("bucket".into()), key: Some("key".into()) },
             query: Query::default(),
             headers: map,
+            form: None,
             payload: Payload::from_bytes(""),
         }
     }

@@ -14,7 +14,7 @@
 /// `Name { METHOD Scope named [marks] takes [parameters] needs [Action on Resource] conditions Which } =>
 /// kind handler;`
 ///
-/// The kinds of handlers are those of `call`: `service`, `bucket`, `reads`, `object`. `refused` has none, and
+/// The kinds of handlers are those of `call`: `service`, `bucket`, `reads`, `object`, and `form` for an object whose key is in a form. `refused` has none, and
 /// may say what is missing.
 macro_rules! each_operation {
     ($then:ident { $($first:tt)* }) => {
@@ -266,7 +266,7 @@ macro_rules! each_operation {
             WriteGetObjectResponse {
                 POST Bucket named [Header("x-amz-request-route")] needs [WriteGetObjectResponse on Bucket]
             } => refused "WriteGetObjectResponse";
-            PostObject { POST Bucket needs [PutObject on EachKey] } => refused "Upload by HTML form";
+            PostObject { POST Bucket needs [PutObject on Object] } => form post_object;
 
             // Settings of an object.
             GetObjectAcl {

@@ -2,6 +2,7 @@
 
 use super::{ErrorCode, Response, S3Error, headers, reply, xml};
 use crate::model::{Tag, TagSet};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Ten tags of 128 and 256 characters, every one of them escaped, and more.
 pub(super) const MAX_DOCUMENT: usize = 128 * 1024;
@@ -15,6 +16,13 @@ pub(super) fn read(document: &[u8]) -> Result<TagSet, S3Error> {
     };
     let tags: Option<Vec<_>> = set.all("Tag").map(tag).collect();
     TagSet::new(tags.ok_or_else(malformed)?).map_err(headers::tag_error)
+}
+
+/// The value of an `x-amz-tagging` header that says the same as a document.
+pub fn header(document: &str) -> Result<String, S3Error> {
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let pair = |tag: &Tag| format!("{}={}", encoded(&tag.key), encoded(&tag.value));
+    Ok(read(document.as_bytes())?.iter().map(pair).collect::<Vec<_>>().join("&"))
 }
 
 /// In order of keys: S3 promises none, and one that does not depend on who wrote the tags compares best.

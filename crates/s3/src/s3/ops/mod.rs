@@ -24,6 +24,7 @@ pub(super) mod list_object_versions;
 pub(super) mod list_objects;
 pub(super) mod list_objects_v2;
 pub(super) mod list_parts;
+pub(super) mod post_object;
 pub(super) mod put_bucket_acl;
 pub(super) mod put_object;
 pub(super) mod put_object_acl;
