@@ -1,5 +1,5 @@
-//! Forms: what is read does not depend on how a body is split into frames, and the parts of a form that is read
-//! and written again are the same.
+//! Forms: the fields and the file do not depend on how a body is split into frames, and no more is kept of the
+//! fields than is allowed.
 
 #![no_main]
 

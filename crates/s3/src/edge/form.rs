@@ -2,10 +2,10 @@
 //! that a PUT of the file would be.
 //!
 //! Owns the order of the steps: the fields are read, the signature of the policy is verified, the policy
-//! decides about the fields, and the fields become headers. The file is not read here. What a PUT may ask for,
-//! and who may do it, is decided later, by the same code as for a PUT. Invariants:
-//! - a form carries its signature in its fields: one that has a signature in a header or in the query, too, is
-//!   refused;
+//! decides about the fields, and the fields become headers. The file is not read here. What a PUT may ask
+//! for, and who may do it, is decided later, by the same code as for a PUT. Invariants:
+//! - a form carries its signature in its fields: one that has another signature, in a header or in the query,
+//!   is refused;
 //! - of the headers of the request itself none describes the object: only fields do;
 //! - a form without a signature is anonymous, and has no policy.
 

@@ -1,7 +1,7 @@
 //! Bodies of unknown length, on their way to storage that must know the length first.
 //!
-//! A form does not say how long its file is: other fields may follow the file. Such a body waits on local disk
-//! until its end has come. A short one waits in memory. Invariants:
+//! A form does not say how long its file is: other fields may follow the file. Such a body waits on local
+//! disk until its end has come. A short one waits in memory. Invariants:
 //! - a body that is passed on was verified, and is verified again by the store that reads it;
 //! - the files have no name, so the system removes them however the process ends;
 //! - all files together never exceed the budget.

@@ -1,4 +1,5 @@
-//! The fields of a form: their names, the variable that they may contain, and the headers that they stand for.
+//! The fields of a form: their names, the variable that they may contain, and the headers that they stand
+//! for.
 //!
 //! Owns one table: each field is either about the form itself, or stands for a header of PutObject. So a form
 //! can ask for nothing that a PUT could not ask for, and whatever refuses a header refuses the field.

@@ -16,6 +16,9 @@ pub const MAX_FORM: usize = 20 * 1024;
 /// RFC 2046, section 5.1.1.
 const MAX_BOUNDARY: usize = 70;
 
+/// The first line end of a buffer, and that of an empty line behind it.
+const EMPTY_LINE: &[u8] = b"\r\n\r\n";
+
 /// The field that ends a form.
 const FILE: &str = "file";
 
@@ -33,8 +36,8 @@ pub(super) fn is_form(content_type: &str) -> bool {
     content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("multipart/form-data"))
 }
 
-/// The bytes before each part: `\r\n--` and the boundary. Only the first of them is `\r`, so a delimiter never
-/// begins within another one.
+/// The bytes before each part: `\r\n--` and the boundary. Only the first of them is `\r`, so a delimiter
+/// never begins within another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delimiter(Bytes);
 
@@ -129,7 +132,10 @@ impl Reader {
             Position::Beginning => {
                 let delimiter = &self.delimiter.0[..];
                 // Some clients begin with an empty line.
-                let start = if self.buffer.starts_with(b"\r\n\r\n") { 2 } else { 0 };
+                if EMPTY_LINE.starts_with(&self.buffer) && self.buffer.len() < EMPTY_LINE.len() {
+                    return Ok(None);
+                }
+                let start = if self.buffer.starts_with(EMPTY_LINE) { 2 } else { 0 };
                 let found = &self.buffer[start..];
                 let length = found.len().min(delimiter.len());
                 if found[..length] != delimiter[..length] {
@@ -346,8 +352,11 @@ mod tests {
             file in proptest::collection::vec(any::<u8>(), 0..64),
             cuts in proptest::collection::vec(0usize..40, 0..12),
         ) {
-            let fields: Vec<(String, String)> = fields.into_iter().filter(|(name, value)| name != FILE && !format!("\r\n{value}").contains("\r\n--b")).collect();
-            let mut body: Vec<u8> = fields.iter().flat_map(|(name, value)| part(&format!("name=\"{name}\""), value).into_bytes()).collect();
+            let is_usual = |name: &str, value: &str| name != FILE && !format!("\r\n{value}").contains("\r\n--b");
+            let fields: Vec<(String, String)> =
+                fields.into_iter().filter(|(name, value)| is_usual(name, value)).collect();
+            let written = |(name, value): &(String, String)| part(&format!("name=\"{name}\""), value).into_bytes();
+            let mut body: Vec<u8> = fields.iter().flat_map(written).collect();
             body.extend_from_slice(b"--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n");
             body.extend_from_slice(&file);
             prop_assert_eq!(read(&body, "b", &cuts), Ok(Some((fields, String::new(), file))));

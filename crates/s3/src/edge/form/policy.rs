@@ -1,8 +1,8 @@
 //! The policy of a form: until when it holds, and the conditions that its fields must fulfil (S3 API
 //! reference, "POST policy").
 //!
-//! Owns the document and its decision. Does not own who signed it (`authentication`), nor what a principal may
-//! do (the gate of `s3`): a policy only narrows what its signer may do. Invariants:
+//! Owns the document and its decision. Does not own who signed it (`authentication`), nor what a principal
+//! may do (the gate of `s3`): a policy only narrows what its signer may do. Invariants:
 //! - a field that no condition names is refused, and so is a condition on a field that did not come;
 //! - names of fields are compared without regard to case, values exactly.
 

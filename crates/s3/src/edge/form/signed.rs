@@ -1,7 +1,7 @@
 //! Who claims to have signed the policy of a form: by version 4 or version 2 of the signature, in fields.
 //!
-//! Parsing only; `authentication` decides whether the claim is true. Invariant: a form that has any field of a
-//! signature claims to be signed, and is never taken for an anonymous one.
+//! Parsing only; `authentication` decides whether the claim is true. Invariant: a form that has any field of
+//! a signature claims to be signed, and is never taken for an anonymous one.
 
 use super::fields::Fields;
 use crate::{
