@@ -13,12 +13,11 @@ use crate::store::{
 };
 use bytes::Bytes;
 use futures_util::stream;
-use rustix::fs::{Mode, OFlags};
 use std::{
     fs::{self, File},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, FileExt},
-    path::PathBuf,
+    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -122,22 +121,14 @@ impl Spool {
     }
 }
 
-/// A file that nobody else can open.
-fn unnamed(dir: &std::path::Path) -> io::Result<File> {
-    let mode = Mode::RUSR | Mode::WUSR;
-    match rustix::fs::open(dir, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode) {
-        Ok(file) => Ok(file.into()),
-        // Not every file system has such files: one with a name, which is removed at once, does as well.
-        Err(_) => {
-            let mut random = [0; 16];
-            getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
-            let path = dir.join(hex::encode(random));
-            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
-            let file = rustix::fs::open(&path, flags, mode)?;
-            fs::remove_file(&path)?;
-            Ok(file.into())
-        }
-    }
+/// A file that nobody else can open. A process that is killed between the two steps leaves an empty file.
+fn unnamed(dir: &Path) -> io::Result<File> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+    let path = dir.join(hex::encode(random));
+    let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
 }
 
 fn read_back(
