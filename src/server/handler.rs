@@ -121,9 +121,14 @@ impl Handler {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         let id = arrival.id.clone();
-        match self.edge.admit(request, arrival) {
-            Ok(Admitted::Preflight(preflight)) => self.service.preflight(preflight).await,
-            Ok(Admitted::Request(mut request)) => {
+        let admitted = match self.edge.admit(request, arrival) {
+            Ok(Admitted::Preflight(preflight)) => return self.service.preflight(preflight).await,
+            Ok(Admitted::Request(request)) => Ok(request),
+            Ok(Admitted::Form(form)) => self.edge.open(form).await,
+            Err(refusal) => Err(refusal),
+        };
+        match admitted {
+            Ok(mut request) => {
                 record.admitted(&request);
                 request.payload = request.payload.within(permit.memory().clone());
                 match self.limits.admit(&request).await {
@@ -231,6 +236,7 @@ mod tests {
         let buckets = Arc::new(Buckets::new(catalog, Default::default(), "disk".to_owned()));
         let edge = Edge::new(EdgeSettings::default(), Arc::new(Defective));
         let metrics = Arc::<Metrics>::default();
+        let spool = s3::Spool::new(dir.path().join("spool"), 1 << 20);
         let service = Service::new(
             buckets,
             s3::Settings {
@@ -238,6 +244,7 @@ mod tests {
                 any_region: true,
                 object_ownership: crate::model::ObjectOwnership::ObjectWriter,
             },
+            spool,
         );
         let handler = Handler::new(edge, service, Arc::default(), metrics.clone());
         let line = line(&Sources::default(), false);

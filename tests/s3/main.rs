@@ -35,6 +35,7 @@ mod list_objects;
 mod list_objects_v2;
 mod list_parts;
 mod operations;
+mod post_object;
 mod put_bucket_abac;
 mod put_bucket_accelerate_configuration;
 mod put_bucket_acl;

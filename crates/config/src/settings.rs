@@ -125,10 +125,12 @@ section! {
         /// How often backends are scanned for objects that were created or changed outside Causeway.
         scan_interval: Interval = Text("10m"),
         /// A directory on local disk for parts of multipart uploads, for backends that have no multipart
-        /// uploads themselves.
+        /// uploads themselves, and for the files of forms, for backends that must know the length of an
+        /// object before its bytes.
         spool: Option<PathBuf> = Unset("`.causeway/spool` in the data directory"),
         /// Maximum number of bytes of parts in the spool, for each backend. Parts that do not fit are
-        /// answered 503 SlowDown; if the parts of one upload alone do not fit, 400 EntityTooLarge.
+        /// answered 503 SlowDown; if the parts of one upload alone do not fit, 400 EntityTooLarge. The files
+        /// of all forms together have as much.
         spool_size: Size = Text("16GiB"),
         /// Bytes of memory for the answers of backends with a `metadata_ttl`: one cache for all of them.
         metadata_cache_size: Size = Text("64MiB"),

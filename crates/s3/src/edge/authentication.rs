@@ -5,6 +5,7 @@ use super::{
     Keys, authorization,
     canonical::{Order, Reading, Signed, check_coverage, string_to_sign},
     claim::{Claim, Credential, SigningTime},
+    form::signed::{By, SignedPolicy},
     presigned::{self, Presigned, Version},
     signature::{SigningKey, SigningKeys},
     skew::{MAX_SKEW, check_skew},
@@ -160,6 +161,44 @@ impl Authenticator {
                 .detail("SignatureProvided", claim.signature));
         }
         Ok(Sender { principal: Principal::Identity(identity), presigned, proof: None, latin1: Vec::new() })
+    }
+
+    /// The identity that signed the policy of a form.
+    pub(super) fn by_form(&self, signed: &SignedPolicy<'_>) -> Result<Arc<Identity>, S3Error> {
+        let (access_key, given) = match &signed.by {
+            By::Four { credential, signature } => {
+                let malformed = |why| {
+                    presigned::malformed(format!("Error parsing the X-Amz-Credential parameter; {why}"))
+                };
+                self.check_region(credential, malformed)?;
+                (credential.access_key, *signature)
+            }
+            By::Two { .. } if self.version2 == SignatureV2::Off => {
+                return Err(authorization::signature_version_2());
+            }
+            By::Two { access_key, signature } => (*access_key, *signature),
+        };
+        let (identity, secret) = self.keys.find(access_key).ok_or_else(|| {
+            S3Error::from(ErrorCode::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key)
+        })?;
+        // Causeway issues no temporary credentials, so no session token is valid.
+        if signed.token.is_some() {
+            return Err(ErrorCode::InvalidToken.into());
+        }
+        let text = signed.policy.as_bytes();
+        let holds = match &signed.by {
+            By::Four { credential, signature } => {
+                self.signing.verify(credential, &secret, text, signature).is_some()
+            }
+            By::Two { signature, .. } => version2::verifies(&secret, text, signature),
+        };
+        if !holds {
+            return Err(S3Error::from(ErrorCode::SignatureDoesNotMatch)
+                .detail("AWSAccessKeyId", access_key)
+                .detail("StringToSign", signed.policy)
+                .detail("SignatureProvided", given));
+        }
+        Ok(identity)
     }
 
     fn identity(

@@ -9,7 +9,8 @@
 //! - a preflight is answered before authentication: browsers send it without credentials;
 //! - of an authenticated request every `x-amz-*` header is signed, wherever it was written, and the host, or
 //!   by SigV2 the bucket;
-//! - nothing of the body is read here: a refusal costs the client no upload, and the server no memory.
+//! - nothing of a body is read before its request is admitted: a refusal costs the client no upload, and the
+//!   server no memory. The exception are the fields of a form, which have a limit.
 
 mod address;
 mod announced;
@@ -20,6 +21,7 @@ mod canonical;
 pub mod chunked;
 mod claim;
 pub mod encoding;
+pub mod form;
 mod head;
 mod presigned;
 mod reply;
@@ -51,6 +53,7 @@ use authentication::{Authenticator, Head, Sender};
 use body::WireBody;
 use bytes::Bytes;
 use chunked::{Decoder, Signatures};
+use form::Form;
 use http::{HeaderMap, Method, header, request::Parts};
 use presigned::Pairs;
 use reply::Attended;
@@ -91,6 +94,8 @@ pub struct Edge {
 pub enum Admitted {
     /// A request whose sender is known, or that is anonymous.
     Request(Request),
+    /// An upload by form, whose sender is known once [`Edge::open`] has read its fields.
+    Form(Form),
     /// A question of a browser, which carries no credentials.
     Preflight(Preflight),
 }
@@ -155,20 +160,26 @@ impl Edge {
         }
         wire::check_expectation(&headers).map_err(refusal)?;
         let query = encoding::parse_query(uri.query().unwrap_or_default()).map_err(refusal)?;
-        let head = Head {
-            method: &method,
-            raw_path: uri.path(),
-            path: &path,
-            target: &target,
-            bucket_in_host,
-            query: &query,
-            headers: &headers,
-            host,
-        };
-        let sender = self.authenticator.authenticate(head, arrival.at).map_err(refusal)?;
         let attended = extensions.remove::<Attended>();
-        self.trust(Received { arrival, method, target, query, headers, attended, body }, sender)
-            .map(Admitted::Request)
+        let received = Received { arrival, method, target, query, headers, attended, body };
+        if form::is_meant(&received) {
+            let bucket = received.target.bucket.clone();
+            let form = Form::receive(received, self.paces.clone());
+            return form.map(Admitted::Form).map_err(|error| Refusal { error, bucket, key: None });
+        }
+        let Received { arrival, method, target, query, headers, .. } = &received;
+        let refusal = |error| Refusal { error, bucket: target.bucket.clone(), key: target.key.clone() };
+        let host = wire::host(&uri, headers, version)?;
+        let head =
+            Head { method, raw_path: uri.path(), path: &path, target, bucket_in_host, query, headers, host };
+        let sender = self.authenticator.authenticate(head, arrival.at).map_err(refusal)?;
+        self.trust(received, sender).map(Admitted::Request)
+    }
+
+    /// Reads the fields of a form, and makes its file the payload of a request.
+    #[allow(clippy::result_large_err)]
+    pub async fn open(&self, form: Form) -> Result<Request, Refusal> {
+        form.open(&self.authenticator).await
     }
 
     /// Makes a request once its sender is known. The request is routed here.
@@ -208,7 +219,7 @@ impl Edge {
         let payload = Payload::new(source, announced);
         let signature = sender.signature();
         let context = Context { arrival, principal: sender.principal, presigned, signature, operation };
-        Ok(Request { context, method, target, query, headers, payload })
+        Ok(Request { context, method, target, query, headers, form: None, payload })
     }
 }
 

@@ -30,6 +30,7 @@ mod keep_alive;
 mod limits;
 mod listing;
 mod multipart;
+mod object_url;
 mod operation;
 mod operations;
 mod payment;
@@ -45,9 +46,11 @@ mod resource;
 mod routing;
 mod service;
 mod shape;
+mod spool;
 mod tagging;
 mod verdict;
 mod word;
+mod writing;
 
 mod ops;
 
@@ -58,13 +61,16 @@ pub use call::{BucketCall, ObjectCall, ReadCall, ServiceCall};
 pub use context::{Arrival, Context, RequestId, Signature, SignatureVersion};
 pub use cross_origin::CrossOrigin;
 pub use error::{ErrorCode, S3Error};
+pub use limits::MAX_BODY;
 pub use operation::{Also, Conditions, Facts, Mark, Need, On, Operation, Scope, Support, Verb};
 pub use preflight::Preflight;
 pub use reference::reference;
 pub use region::Settings;
-pub use request::{HeaderMapExt, Query, Request, Target};
+pub use request::{FormReply, FormStatus, HeaderMapExt, Query, Request, Target};
 pub use routing::{RouteInput, route};
 pub use service::Service;
+pub use spool::Spool;
+pub use tagging::header as tagging_header;
 
 use crate::xml;
 
@@ -132,6 +138,7 @@ mod tests {
             target: Target { bucket: Some("bucket".into()), key: Some("key".into()) },
             query: Query::default(),
             headers: map,
+            form: None,
             payload: Payload::from_bytes(""),
         }
     }

@@ -14,7 +14,7 @@
 /// `Name { METHOD Scope named [marks] takes [parameters] needs [Action on Resource] also [Action with header]
 /// conditions Which } => kind handler;`
 ///
-/// The kinds of handlers are those of `call`: `service`, `bucket`, `reads`, `object`. `refused` has none, and
+/// The kinds of handlers are those of `call`: `service`, `bucket`, `reads`, `object`, and `form` for an object whose key is in a form. `refused` has none, and
 /// may say what is missing.
 macro_rules! each_operation {
     ($then:ident { $($first:tt)* }) => {
@@ -296,7 +296,15 @@ macro_rules! each_operation {
             WriteGetObjectResponse {
                 POST Bucket named [Header("x-amz-request-route")] needs [WriteGetObjectResponse on Bucket]
             } => refused "WriteGetObjectResponse";
-            PostObject { POST Bucket needs [PutObject on EachKey] } => refused "Upload by HTML form";
+            PostObject {
+                POST Bucket needs [PutObject on Object]
+                also [
+                    PutObjectAcl with "x-amz-acl", PutObjectAcl with "x-amz-grant-", PutObjectTagging with "x-amz-tagging",
+                    PutObjectRetention with "x-amz-object-lock-mode",
+                    PutObjectRetention with "x-amz-object-lock-retain-until-date",
+                    PutObjectLegalHold with "x-amz-object-lock-legal-hold"
+                ]
+            } => form post_object;
 
             // Settings of an object.
             GetObjectAcl {

@@ -3,7 +3,7 @@
 //!
 //! Owns nothing of a request: `dispatch` does.
 
-use super::{crossing::Crossings, region::Settings};
+use super::{crossing::Crossings, region::Settings, spool::Spool};
 use crate::{
     access::{NoPrincipals, PrincipalIds},
     buckets::Buckets,
@@ -19,11 +19,12 @@ pub struct Service {
     settings: Settings,
     copies: Arc<Crossings<(BucketId, ObjectKey)>>,
     principals: Arc<dyn PrincipalIds>,
+    spool: Spool,
 }
 
 impl Service {
-    pub fn new(buckets: Arc<Buckets>, settings: Settings) -> Self {
-        Self { buckets, settings, copies: Arc::default(), principals: Arc::new(NoPrincipals) }
+    pub fn new(buckets: Arc<Buckets>, settings: Settings, spool: Spool) -> Self {
+        Self { buckets, settings, copies: Arc::default(), principals: Arc::new(NoPrincipals), spool }
     }
 
     /// With the users and roles that policies may name. Without this there are none.
@@ -56,6 +57,11 @@ impl Service {
     /// The copies under way.
     pub(super) fn copies(&self) -> &Arc<Crossings<(BucketId, ObjectKey)>> {
         &self.copies
+    }
+
+    /// Where bodies of unknown length wait.
+    pub(super) fn spool(&self) -> &Spool {
+        &self.spool
     }
 
     pub(super) fn settings(&self) -> &Settings {

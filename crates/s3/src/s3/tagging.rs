@@ -2,6 +2,7 @@
 
 use super::{ErrorCode, Response, S3Error, headers, reply, xml};
 use crate::model::{BucketTags, Tag, TagSet};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Fifty tags of 128 and 256 characters, every one of them escaped, and more.
 pub(super) const MAX_DOCUMENT: usize = 128 * 1024;
@@ -25,6 +26,13 @@ fn tags(document: &[u8]) -> Result<Vec<Tag>, S3Error> {
     };
     let tags: Option<Vec<_>> = set.all("Tag").map(tag).collect();
     tags.ok_or_else(malformed)
+}
+
+/// The value of an `x-amz-tagging` header that says the same as a document.
+pub fn header(document: &str) -> Result<String, S3Error> {
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let pair = |tag: &Tag| format!("{}={}", encoded(&tag.key), encoded(&tag.value));
+    Ok(read(document.as_bytes())?.iter().map(pair).collect::<Vec<_>>().join("&"))
 }
 
 /// In order of keys: S3 promises none, and one that does not depend on who wrote the tags compares best.

@@ -1,6 +1,7 @@
 //! Whole requests through the edge, signed by the AWS SDK's own signer.
 
 mod bodies;
+mod forms;
 mod latin1;
 mod mutations;
 mod presigned;
@@ -222,6 +223,7 @@ where
 {
     edge.admit(request, arrival(at)).map(|admitted| match admitted {
         Admitted::Request(request) => request,
+        Admitted::Form(form) => panic!("{form:?}"),
         Admitted::Preflight(preflight) => panic!("{preflight:?}"),
     })
 }
@@ -233,6 +235,7 @@ fn admit(request: http::Request<Full<Bytes>>) -> Result<Request, S3Error> {
 fn preflight(request: http::Request<Full<Bytes>>) -> Preflight {
     match edge().admit(request, arrival(now())).expect("admitted") {
         Admitted::Preflight(preflight) => preflight,
+        Admitted::Form(form) => panic!("{form:?}"),
         Admitted::Request(request) => panic!("{request:?}"),
     }
 }

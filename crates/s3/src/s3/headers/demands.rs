@@ -58,7 +58,7 @@ const DEMANDS: &[(&str, Demand)] = &[
 
 /// Where an object's class and encryption are said.
 const BEGINNINGS: &[Operation] =
-    &[Operation::PutObject, Operation::CopyObject, Operation::CreateMultipartUpload];
+    &[Operation::PutObject, Operation::PostObject, Operation::CopyObject, Operation::CreateMultipartUpload];
 
 /// `storage` is that of the bucket, if there is a bucket.
 pub(in crate::s3) fn refuse_unsupported(

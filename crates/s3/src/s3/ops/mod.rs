@@ -47,6 +47,7 @@ pub(super) mod list_object_versions;
 pub(super) mod list_objects;
 pub(super) mod list_objects_v2;
 pub(super) mod list_parts;
+pub(super) mod post_object;
 pub(super) mod put_bucket_abac;
 pub(super) mod put_bucket_accelerate_configuration;
 pub(super) mod put_bucket_acl;
