@@ -108,7 +108,7 @@ impl Buckets {
 
 fn gone(error: CatalogError) -> BucketError {
     match error.kind() {
-        CatalogErrorKind::NotFound => BucketError::NoSuchBucket,
+        CatalogErrorKind::NoSuchBucket => BucketError::NoSuchBucket,
         _ => error.into(),
     }
 }
