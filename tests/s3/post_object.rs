@@ -327,7 +327,7 @@ async fn a_file_of_any_length_reaches_storage_that_must_know_it_first() {
     let server = Server::configured("", &backend);
     let client = server.client();
     let bucket = server.bucket(&client).await;
-    for length in [0, 5, 128 << 10, 128 << 10 | 1, 3 << 20] {
+    for length in [0, 5, 128 << 10, (128 << 10) + 1, 3 << 20] {
         let file: Vec<u8> = (0..length).map(|at: usize| (at / 251) as u8).collect();
         let form = Form::signed(ALICE, &bucket, &[("key", "k")], &[range(0, 4 << 20)]).file(file.clone());
         assert_eq!(form.send(&server.raw(), &bucket).status, 204, "{length}");
