@@ -103,6 +103,7 @@ macro_rules! contract_promises {
                 every_attribute_is_kept
                 the_largest_attributes_s3_allows_are_kept
                 tags_and_acl_change_without_a_new_object
+                the_longest_acl_is_kept_or_refused
                 an_update_of_a_multipart_object_keeps_its_parts
                 an_update_of_nothing_is_refused
                 changes_of_tags_and_acl_at_once_both_stand

@@ -61,10 +61,10 @@ pub(crate) async fn build(
     };
     let edge_settings =
         EdgeSettings { domains, paces, region: only_region, signature_v2: server.signature_v2 };
-    let edge = Edge::new(edge_settings, keys);
+    let edge = Edge::new(edge_settings, keys.clone());
     // Its files have no names, and so meet nothing of the backends.
     let spool = s3::Spool::new(spool_of(settings, data), server.spool_size.0);
-    let service = Service::new(stack.buckets.clone(), s3_settings, spool);
+    let service = Service::new(stack.buckets.clone(), s3_settings, spool).with_accounts(keys);
     let jobs = JobSettings {
         // The job's value for "never again".
         scan_interval: server.scan_interval.0.unwrap_or_default(),

@@ -12,7 +12,7 @@
 //! had the fields `acl` and `location` of a bucket instead of its documents, and is read, too.
 
 use crate::{
-    buckets::settings::{Acl, Location, document},
+    buckets::settings::{BucketAcl, Location, document},
     catalog::{Documents, NewBucket, NewDocument, ObjectRow},
     model::{BucketName, CannedAcl, ObjectKey, Owner, TenantId, Timestamp},
 };
@@ -96,7 +96,7 @@ impl BucketRow {
 
     pub(super) fn bucket(self) -> (NewBucket, Vec<NewDocument>) {
         let Self { tenant, name, owner, created, documents, backend, place, acl, location } = self;
-        let of_format_1 = [document::<Acl>(&acl), document::<Location>(&location.into())];
+        let of_format_1 = [document::<BucketAcl>(&acl.into()), document::<Location>(&location.into())];
         let documents = documents.into_iter().map(|(kind, body)| NewDocument { kind, body });
         (
             NewBucket { tenant, name, owner, created, backend, location: place },

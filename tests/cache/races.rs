@@ -189,10 +189,10 @@ async fn every_write_is_seen_at_once() {
     copy(store, "a", &bed.store, "b").await.expect("is copied");
     assert_eq!(etag(store, "a").await, etag_of(b"copied"));
 
-    store.update(key("a").current(), Change::Acl(CannedAcl::PublicRead)).await.expect("is changed");
+    store.update(key("a").current(), Change::Acl(CannedAcl::PublicRead.into())).await.expect("is changed");
     assert_eq!(
         store.head(key("a").current(), &Default::default()).await.expect("a head").attributes.acl,
-        CannedAcl::PublicRead
+        CannedAcl::PublicRead.into()
     );
 
     delete(store, "a").await;

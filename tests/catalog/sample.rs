@@ -75,7 +75,7 @@ pub fn upload(bucket: BucketId, id: &str, of: &str, initiated: i64) -> UploadRec
             content_type: Some("text/plain".into()),
             user: [("colour".to_owned(), "bl\"ue".to_owned())].into(),
             tags,
-            acl: CannedAcl::BucketOwnerRead,
+            acl: CannedAcl::BucketOwnerRead.into(),
             ..Default::default()
         },
         checksum: ChecksumSpec { algorithm: ChecksumAlgorithm::Sha256, kind: ChecksumKind::Composite },

@@ -2,7 +2,9 @@
 
 use super::{client::*, storage::Storage};
 use causeway::{
-    model::{Attributes, CannedAcl, MAX_USER_METADATA, Tag, TagSet},
+    model::{
+        Acl, AclGrant, AclGrants, AclPermission, Attributes, CannedAcl, CanonicalId, Grantee, MAX_GRANTS, MAX_USER_METADATA, Tag, TagSet,
+    },
     store::{Change, Keeping, Store, error::StoreErrorKind},
 };
 
@@ -13,6 +15,15 @@ pub fn tags(pairs: &[(&str, &str)]) -> TagSet {
 
 fn keeps_acls(store: &dyn Store) -> bool {
     store.capabilities().object_acls == Keeping::Kept
+}
+
+/// Grants to so many accounts.
+fn granted(grantees: usize) -> Acl {
+    let grants = (0..grantees).map(|number| AclGrant {
+        grantee: Grantee::Account(CanonicalId::parse(&format!("{number:064x}")).expect("an id")),
+        permission: AclPermission::ALL[number % AclPermission::ALL.len()],
+    });
+    Acl::Granted(AclGrants::new(grants).expect("few grants"))
 }
 
 fn keeps_tags(store: &dyn Store) -> bool {
@@ -38,7 +49,7 @@ pub fn every(store: &dyn Store) -> Attributes {
         } else {
             TagSet::default()
         },
-        acl: if keeps_acls(store) { CannedAcl::PublicRead } else { CannedAcl::Private },
+        acl: if keeps_acls(store) { CannedAcl::PublicRead.into() } else { CannedAcl::Private.into() },
         // Most storage keeps neither; `tests/s3_backend` tests those that do.
         storage_class: None,
         encryption: None,
@@ -97,19 +108,21 @@ pub async fn tags_and_acl_change_without_a_new_object(storage: &Storage) {
         assert_eq!(head(store, "key").await, expected);
     }
     for acl in [
-        CannedAcl::Private,
-        CannedAcl::PublicReadWrite,
-        CannedAcl::AuthenticatedRead,
-        CannedAcl::BucketOwnerFullControl,
+        CannedAcl::Private.into(),
+        CannedAcl::PublicReadWrite.into(),
+        granted(10),
+        CannedAcl::AuthenticatedRead.into(),
+        granted(0),
+        CannedAcl::BucketOwnerFullControl.into(),
     ] {
-        if acl != CannedAcl::Private && !keeps_acls(store) {
+        if !acl.is_private() && !keeps_acls(store) {
             assert_eq!(
                 refused(store.update(key("key").current(), Change::Acl(acl)).await),
                 StoreErrorKind::AclNotSupported
             );
             continue;
         }
-        store.update(key("key").current(), Change::Acl(acl)).await.expect("is changed");
+        store.update(key("key").current(), Change::Acl(acl.clone())).await.expect("is changed");
         expected.attributes.acl = acl;
         assert_eq!(head(store, "key").await, expected);
     }
@@ -118,6 +131,20 @@ pub async fn tags_and_acl_change_without_a_new_object(storage: &Storage) {
     assert!(
         matches!(&listed[..], [causeway::store::ListEntry::Object(o)] if o.etag == expected.etag && is_same_moment(o.last_modified, expected.last_modified))
     );
+}
+
+pub async fn the_longest_acl_is_kept_or_refused(storage: &Storage) {
+    let store = &*storage.bucket("bucket").await;
+    put(store, "key", "x").await;
+    let before = head(store, "key").await;
+    match store.update(key("key").current(), Change::Acl(granted(MAX_GRANTS))).await {
+        Ok(()) => assert_eq!(head(store, "key").await.attributes.acl, granted(MAX_GRANTS)),
+        Err(error) => {
+            let refusals = [StoreErrorKind::AclNotSupported, StoreErrorKind::InvalidRequest];
+            assert!(refusals.contains(&error.kind()), "{error:?}");
+            assert_eq!(head(store, "key").await, before);
+        }
+    }
 }
 
 pub async fn an_update_of_a_multipart_object_keeps_its_parts(storage: &Storage) {
@@ -138,7 +165,7 @@ pub async fn an_update_of_nothing_is_refused(storage: &Storage) {
     let store = &*storage.bucket("bucket").await;
     for change in [
         Change::Tags(TagSet::default()),
-        Change::Acl(if keeps_acls(store) { CannedAcl::PublicRead } else { CannedAcl::Private }),
+        Change::Acl(if keeps_acls(store) { CannedAcl::PublicRead } else { CannedAcl::Private }.into()),
     ] {
         assert_eq!(refused(store.update(key("key").current(), change).await), StoreErrorKind::NoSuchKey);
     }
@@ -155,10 +182,10 @@ pub async fn changes_of_tags_and_acl_at_once_both_stand(storage: &Storage) {
             tokio::spawn(
                 async move { one.update(key("key").current(), Change::Tags(tags(&[("a", "b")]))).await },
             );
-        let opening = tokio::spawn(async move { two.update(key("key").current(), Change::Acl(acl)).await });
+        let opening = tokio::spawn(async move { two.update(key("key").current(), Change::Acl(acl.into())).await });
         tagging.await.expect("no panic").expect("is changed");
         opening.await.expect("no panic").expect("is changed");
         let attributes = head(&*bucket, "key").await.attributes;
-        assert_eq!((attributes.tags, attributes.acl), (tags(&[("a", "b")]), acl));
+        assert_eq!((attributes.tags, attributes.acl), (tags(&[("a", "b")]), acl.into()));
     }
 }

@@ -26,7 +26,7 @@ pub async fn a_copy_has_the_bytes_metadata_and_tags_of_its_source_but_not_its_ac
         assert_same_time(info.last_modified, written.last_modified);
         assert_eq!(
             info.attributes,
-            Attributes { acl: CannedAcl::Private, website_redirect: None, ..every(&*store) }
+            Attributes { acl: CannedAcl::Private.into(), website_redirect: None, ..every(&*store) }
         );
         assert_eq!(read(&*store, &to).await, body);
         assert_eq!(head(&*store, name).await.attributes, every(&*store), "the source stays as it is");
@@ -43,7 +43,7 @@ pub async fn directives_replace_metadata_and_tags_each_by_itself(storage: &Stora
     };
     let replaced = || Some(metadata.clone());
     let plain =
-        |attributes: Attributes| Attributes { acl: CannedAcl::Private, website_redirect: None, ..attributes };
+        |attributes: Attributes| Attributes { acl: CannedAcl::Private.into(), website_redirect: None, ..attributes };
     let cases = [
         (
             CopyAttributes { metadata: replaced(), ..Default::default() },
@@ -110,7 +110,7 @@ pub async fn a_copy_goes_from_backend_to_backend(storage: &Storage) {
     assert!(got == body);
     assert_eq!(
         (info.etag, info.attributes),
-        (etag_of(&body), Attributes { acl: CannedAcl::Private, website_redirect: None, ..every(&*here) })
+        (etag_of(&body), Attributes { acl: CannedAcl::Private.into(), website_redirect: None, ..every(&*here) })
     );
 }
 

@@ -43,7 +43,7 @@ pub async fn a_version_that_is_not_there_is_no_such_version(storage: &Storage) {
         assert_eq!(refused(store.get(address, Default::default()).await), NoSuchVersion, "GET of {name}");
         let change = Change::Tags(attributes.tags.clone());
         assert_eq!(refused(store.update(address, change).await), NoSuchVersion, "an update of {name}");
-        let change = Change::Acl(attributes.acl);
+        let change = Change::Acl(attributes.acl.clone());
         assert_eq!(refused(store.update(address, change).await), NoSuchVersion, "an update of {name}");
         let copy = CopyRequest { source: source(&bucket, name, unknown()), ..copy_request(&bucket, name) };
         assert_eq!(refused(store.copy(&target(), copy).await), NoSuchVersion, "a copy of {name}");

@@ -110,7 +110,7 @@ fn attributes_of(which: u8, acls: bool) -> Attributes {
         cache_control: (which > 3).then(|| "no-cache".to_owned()),
         user: (0..which).map(|n| (format!("name-{n}"), "wert ✓".repeat(n as usize))).collect(),
         tags: tags(which / 2),
-        acl: if which == 5 && acls { CannedAcl::PublicRead } else { CannedAcl::Private },
+        acl: if which == 5 && acls { CannedAcl::PublicRead } else { CannedAcl::Private }.into(),
         ..Default::default()
     }
 }
@@ -208,7 +208,7 @@ impl Run {
                 let expected = source.and_then(|source| self.model.check(&to, &wants).map(|()| source));
                 if let Some((written, source)) = same_kind(got, expected)? {
                     let mut new = which.map_or_else(|| source.attributes.clone(), attributes);
-                    (new.tags, new.acl) = (source.attributes.tags, CannedAcl::Private);
+                    (new.tags, new.acl) = (source.attributes.tags, CannedAcl::Private.into());
                     let kept =
                         self.storage.copies_keep_etags() && ETag::parse(&source.etag).as_md5().is_none();
                     let new = plain(source.body, new);
@@ -226,10 +226,10 @@ impl Run {
             }
             Operation::Share { key: name, public } => {
                 let acl = if public && acls { CannedAcl::PublicRead } else { CannedAcl::Private };
-                let got = store.update(key(&name).current(), Change::Acl(acl)).await;
+                let got = store.update(key(&name).current(), Change::Acl(acl.into())).await;
                 let object = self.model.objects.get_mut(&name).ok_or(Kind::NoSuchKey);
                 if let Some(((), object)) = same_kind(got, object)? {
-                    object.attributes.acl = acl;
+                    object.attributes.acl = acl.into();
                 }
                 Ok(())
             }

@@ -249,7 +249,7 @@ fn create(text: &str) -> CreateBucket {
     CreateBucket {
         name: name(text),
         owner: owner(),
-        acl: CannedAcl::Private,
+        acl: CannedAcl::Private.into(),
         ownership: None,
         location: String::new(),
     }

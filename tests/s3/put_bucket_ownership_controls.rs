@@ -88,6 +88,37 @@ async fn acls_are_not_turned_off_while_that_of_the_bucket_grants_something() {
 }
 
 #[tokio::test]
+async fn grants_to_other_accounts_and_acls_that_are_off_exclude_each_other() {
+    let server = Server::start();
+    let client = server.client_of(ALICE);
+    let bucket = server.bucket(&client).await;
+    let (alice, bob) = (server.canonical_id(ALICE), server.canonical_id(BOB));
+    let acl = |header: &str, id: &str| {
+        server.raw_of(ALICE).put(format!("/{bucket}?acl"), "").header(header, format!("id={id}")).send()
+    };
+    let enforce = || {
+        let set = client.put_bucket_ownership_controls().bucket(&bucket);
+        set.ownership_controls(controls(ObjectOwnership::BucketOwnerEnforced)).send()
+    };
+    assert_eq!(acl("x-amz-grant-read", &bob).status, 200);
+    assert_eq!(failure(enforce().await), is(400, "InvalidBucketAclWithObjectOwnership"));
+    assert_eq!(acl("x-amz-grant-full-control", &alice).status, 200);
+    enforce().await.expect("set");
+    let refused = is(400, "AccessControlListNotSupported");
+    assert_eq!(acl("x-amz-grant-read", &bob).failure(), refused);
+    assert_eq!(acl("x-amz-grant-read", &alice).failure(), refused);
+    assert_eq!(acl("x-amz-grant-full-control", &alice).status, 200);
+    let put = client.put_object().bucket(&bucket).key("k").grant_read(format!("id={bob}"));
+    assert_eq!(failure(put.send().await), refused);
+    let create = client.create_bucket().bucket("never-made").grant_read(format!("id={bob}"));
+    let create = create.object_ownership(ObjectOwnership::BucketOwnerEnforced).send().await;
+    assert_eq!(failure(create), is(400, "InvalidBucketAclWithObjectOwnership"));
+    let create = client.create_bucket().bucket("granted").grant_read(format!("id={bob}"));
+    create.send().await.expect("a bucket");
+    assert_eq!(server.raw_of(BOB).get("/granted").send().status, 200);
+}
+
+#[tokio::test]
 async fn an_acl_from_before_grants_nothing_while_acls_are_off() {
     let server = Server::start();
     let client = server.client();

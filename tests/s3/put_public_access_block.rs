@@ -107,6 +107,30 @@ async fn public_acls_that_are_ignored_grant_nothing_and_count_again_later() {
 }
 
 #[tokio::test]
+async fn grants_to_accounts_are_not_public_and_grants_to_groups_are() {
+    let server = Server::start();
+    let client = server.client_of(ALICE);
+    let bucket = server.bucket(&client).await;
+    let bob = format!("id={}", server.canonical_id(BOB));
+    let everybody = "uri=http://acs.amazonaws.com/groups/global/AllUsers";
+    let set = |grantees: &str| {
+        let set = server.raw_of(ALICE).put(format!("/{bucket}?acl"), "");
+        set.header("x-amz-grant-read", grantees).send().status
+    };
+    let statuses = || {
+        let list = format!("/{bucket}");
+        [server.raw_of(BOB).get(&list).send().status, server.raw().get(&list).anonymous().send().status]
+    };
+    assert_eq!(set(&format!("{bob},{everybody}")), 200);
+    assert_eq!(statuses(), [200, 200]);
+    block(&client, &bucket, rules().ignore_public_acls(true).block_public_acls(true).build()).await;
+    assert_eq!(statuses(), [200, 403]);
+    assert_eq!(set(everybody), 403);
+    assert_eq!(set(&bob), 200);
+    assert_eq!(statuses(), [200, 403]);
+}
+
+#[tokio::test]
 async fn public_policies_cannot_be_set_where_they_are_blocked() {
     let server = Server::start();
     let client = server.client();

@@ -3,7 +3,7 @@
 
 use crate::{
     model::{
-        Attributes, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Encryption,
+        Acl, AclGrant, AclGrants, AclPermission, Attributes, CannedAcl, CanonicalId, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Encryption, Grantee,
         EncryptionAlgorithm, ObjectChecksum, ObjectLock, ObjectPart, Restore, Retention, RetentionMode,
         StorageClass, Tag, TagSet, Timestamp, UploadId, VersionId,
     },
@@ -32,7 +32,7 @@ pub(crate) fn full() -> ObjectRecord {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into(),
         tags,
-        acl: CannedAcl::PublicRead,
+        acl: CannedAcl::PublicRead.into(),
         storage_class: StorageClass::parse("GLACIER_IR"),
         encryption: Some(Encryption {
             algorithm: EncryptionAlgorithm::Kms,
@@ -74,6 +74,12 @@ fn any_time() -> impl Strategy<Value = Timestamp> {
     (0..=253_402_300_799_999i64).prop_map(Timestamp::from_millis)
 }
 
+fn granted() -> Acl {
+    let grantees = [Grantee::Account(CanonicalId::parse("42b0").expect("an id")), Grantee::AllUsers];
+    let grants = grantees.map(|grantee| AclGrant { grantee, permission: AclPermission::Read });
+    Acl::Granted(AclGrants::new(grants).expect("few grants"))
+}
+
 fn any_attributes() -> impl Strategy<Value = Attributes> {
     let text = || option::of("\\PC{1,12}");
     let user = prop::collection::btree_map("[a-b0-1_-]{1,6}", "\\PC{0,12}", 0..3);
@@ -81,7 +87,7 @@ fn any_attributes() -> impl Strategy<Value = Attributes> {
         let tags = tags.into_iter().map(|(key, value)| Tag { key, value });
         TagSet::new(tags.collect()).unwrap_or_default()
     });
-    let acl = prop::sample::select(vec![CannedAcl::Private, CannedAcl::PublicRead]);
+    let acl = prop::sample::select(vec![CannedAcl::Private.into(), CannedAcl::PublicRead.into(), granted()]);
     let class = prop::sample::select(vec![None, StorageClass::parse("GLACIER")]);
     let encryption = option::of(option::of("[a-z]{1,8}").prop_map(|key_id| Encryption {
         algorithm: EncryptionAlgorithm::Kms,

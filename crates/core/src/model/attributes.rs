@@ -1,7 +1,7 @@
-//! What a client says about an object besides its bytes: system headers, user metadata, tags, canned ACL,
+//! What a client says about an object besides its bytes: system headers, user metadata, tags, ACL,
 //! storage class, encryption.
 
-use super::{CannedAcl, Encryption, StorageClass, TagSet};
+use super::{Acl, Encryption, StorageClass, TagSet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -33,8 +33,8 @@ pub struct Attributes {
     pub user: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "TagSet::is_empty")]
     pub tags: TagSet,
-    #[serde(skip_serializing_if = "CannedAcl::is_private")]
-    pub acl: CannedAcl,
+    #[serde(skip_serializing_if = "Acl::is_private")]
+    pub acl: Acl,
     /// A copy never takes over the storage class or the encryption of its source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<StorageClass>,
@@ -59,6 +59,6 @@ impl Attributes {
             &self.website_redirect,
         ];
         let headers: usize = headers.into_iter().flatten().map(String::len).sum();
-        user + tags + headers
+        user + tags + headers + self.acl.footprint()
     }
 }

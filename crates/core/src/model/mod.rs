@@ -6,9 +6,13 @@
 
 mod account;
 mod acl;
+mod acl_grant;
+mod acl_text;
 mod address;
 mod attributes;
 mod bucket;
+mod canned_acl;
+mod canonical_id;
 mod chain;
 mod checksum;
 mod cors;
@@ -36,10 +40,13 @@ mod upload;
 mod version;
 
 pub use account::account_id;
-pub use acl::CannedAcl;
+pub use acl::{Acl, AclGrants, MAX_GRANTS, PublicGrants, TooManyGrants};
+pub use acl_grant::{AclGrant, AclPermission, Grantee};
 pub use address::{NoSuchVersion, ObjectAddress};
 pub use attributes::{Attributes, MAX_USER_METADATA};
 pub use bucket::{BucketName, BucketNameError};
+pub use canned_acl::CannedAcl;
+pub use canonical_id::CanonicalId;
 pub use chain::Chain;
 pub use checksum::{
     Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ChecksumSpec, ObjectChecksum, combine_crc,

@@ -273,7 +273,7 @@ pub struct CopyAttributes {
     /// The tagging directive is REPLACE: these tags are used.
     pub tags: Option<TagSet>,
     /// A copy never takes over the ACL, the storage class or the encryption of its source.
-    pub acl: crate::model::CannedAcl,
+    pub acl: crate::model::Acl,
     pub storage_class: Option<StorageClass>,
     pub encryption: Option<Encryption>,
 }
@@ -284,7 +284,7 @@ impl CopyAttributes {
         let kept = || Attributes { website_redirect: None, ..source.clone() };
         let mut attributes = self.metadata.clone().unwrap_or_else(kept);
         attributes.tags = self.tags.clone().unwrap_or_else(|| source.tags.clone());
-        attributes.acl = self.acl;
+        attributes.acl = self.acl.clone();
         attributes.storage_class = self.storage_class;
         attributes.encryption = self.encryption.clone();
         attributes
@@ -300,7 +300,7 @@ pub struct CopyPartRequest {
 #[derive(Debug, Clone)]
 pub enum Change {
     Tags(TagSet),
-    Acl(crate::model::CannedAcl),
+    Acl(crate::model::Acl),
 }
 
 /// The parameters of one page of a listing.

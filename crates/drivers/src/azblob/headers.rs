@@ -60,7 +60,7 @@ impl Draft {
         let modified = self.keeps_time.then_some(self.object.modified);
         // The blob has the other attributes itself.
         let attributes =
-            Attributes { tags: attributes.tags.clone(), acl: attributes.acl, ..Default::default() };
+            Attributes { tags: attributes.tags.clone(), acl: attributes.acl.clone(), ..Default::default() };
         Record {
             own: Beside { modified, headers, elsewhere: None },
             object: ObjectRecord { attributes, modified: Timestamp::from_millis(0), ..self.object.clone() },

@@ -103,7 +103,7 @@ pub(super) fn fits(Record { object, .. }: &Record, size: u64, md5: Option<[u8; 1
 /// Puts what a record says over what the blob's own headers say.
 pub(super) fn apply(Record { own, object }: &Record, attributes: &mut Attributes) {
     attributes.tags = object.attributes.tags.clone();
-    attributes.acl = object.attributes.acl;
+    attributes.acl = object.attributes.acl.clone();
     for field in FIELDS {
         if let Some(value) = own.headers.get(field.name) {
             *(field.of_mut)(attributes) = value.clone();

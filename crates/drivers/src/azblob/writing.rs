@@ -156,7 +156,7 @@ impl AzblobStore {
             let mut attributes = found.info.attributes.clone();
             match &change {
                 Change::Tags(tags) => attributes.tags = tags.clone(),
-                Change::Acl(acl) => attributes.acl = *acl,
+                Change::Acl(acl) => attributes.acl = acl.clone(),
             }
             let draft = Draft { object: ObjectRecord { attributes, ..found.object() }, keeps_time: true };
             let headers = self.metadata(key, &draft, &found.native).await?;

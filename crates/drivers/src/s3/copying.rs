@@ -77,16 +77,16 @@ impl S3Store {
         let (name, wish) = (self.name(key).await?, wish(&request.attributes));
         let mut call =
             self.call(Method::PUT, &name).vendor("copy-source", from).headers(self.kept_as(&wish).await?);
-        let acl = attributes.acl;
+        let acl = &attributes.acl;
         let replaced = match (&attributes.metadata, pinned) {
-            (Some(given), _) => Some(Attributes { acl, ..given.clone() }),
+            (Some(given), _) => Some(Attributes { acl: acl.clone(), ..given.clone() }),
             // A website redirect is not copied, but not every storage knows that.
             (None, Some(source))
                 if self.dialect() == Dialect::Gcs
-                    || source.attributes.acl != acl
+                    || source.attributes.acl != *acl
                     || source.attributes.website_redirect.is_some() =>
             {
-                Some(Attributes { website_redirect: None, acl, ..source.attributes.clone() })
+                Some(Attributes { website_redirect: None, acl: acl.clone(), ..source.attributes.clone() })
             }
             _ => None,
         };

@@ -8,7 +8,7 @@ use super::Dialect;
 use crate::{
     backend::wire::Reply,
     model::{
-        Attributes, CannedAcl, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, TagSet,
+        Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, TagSet,
         Timestamp, encoded_words,
     },
     store::{
@@ -40,8 +40,8 @@ pub(super) fn of_attributes(attributes: &Attributes, dialect: Dialect) -> Result
     if let Some(target) = &attributes.website_redirect {
         headers.insert(redirect(dialect), encoded(target)?);
     }
-    if attributes.acl != CannedAcl::Private {
-        headers.insert(acl(dialect), encoded(attributes.acl.as_str())?);
+    if !attributes.acl.is_private() {
+        headers.insert(acl(dialect), encoded(&attributes.acl.text())?);
     }
     for (name, text) in &attributes.user {
         if name.starts_with(OWN) {

@@ -6,7 +6,7 @@ use super::{
     wish,
 };
 use crate::{
-    model::{Attributes, CannedAcl, ETag, ObjectInfo, Timestamp},
+    model::{Acl, Attributes, ETag, ObjectInfo, Timestamp},
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
@@ -34,7 +34,8 @@ pub(super) fn object_info(headers: &HeaderMap, size: u64, dialect: Dialect) -> R
         content_language: text(&header::CONTENT_LANGUAGE),
         expires: text(&expires(dialect)).or_else(|| text(&OWN_EXPIRES)),
         website_redirect: text(&redirect(dialect)),
-        acl: text(&acl(dialect)).and_then(|name| CannedAcl::parse(&name)).unwrap_or_default(),
+        // What is not understood opens nothing: the object is its owner's alone.
+        acl: text(&acl(dialect)).and_then(|stored| Acl::parse(&stored)).unwrap_or_default(),
         storage_class: wish::class(headers),
         encryption: wish::encryption(headers),
         ..Default::default()

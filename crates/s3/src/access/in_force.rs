@@ -7,7 +7,7 @@
 //! - an access key of the configuration belongs to the configuration, whatever was added under the same key.
 
 use super::Credentials;
-use crate::model::{Identity, Secret};
+use crate::model::{Identity, Owner, Secret};
 use std::sync::{Arc, PoisonError, RwLock};
 
 #[derive(Debug)]
@@ -25,6 +25,14 @@ impl CredentialsInForce {
     pub fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
         let find = |all: &RwLock<Arc<Credentials>>| {
             all.read().unwrap_or_else(PoisonError::into_inner).find(access_key)
+        };
+        find(&self.configured).or_else(|| find(&self.added))
+    }
+
+    /// The account with a canonical id.
+    pub fn owner(&self, canonical_id: &str) -> Option<Owner> {
+        let find = |all: &RwLock<Arc<Credentials>>| {
+            all.read().unwrap_or_else(PoisonError::into_inner).owner(canonical_id).cloned()
         };
         find(&self.configured).or_else(|| find(&self.added))
     }
@@ -70,7 +78,10 @@ mod tests {
     fn those_who_were_added_are_in_force_beside_the_configuration_which_wins() {
         let in_force = CredentialsInForce::new(only("alice", "configured"));
         in_force.replace_added(only("bob", "added"));
-        assert_eq!(in_force.find("bob").expect("bob").1.expose(), "added");
+        let (bob, secret) = in_force.find("bob").expect("bob");
+        assert_eq!(secret.expose(), "added");
+        assert_eq!(in_force.owner(&bob.owner.id), Some(bob.owner.clone()));
+        assert_eq!(in_force.owner("bob"), None, "an access key is no canonical id");
         in_force.replace(only("bob", "configured"));
         assert_eq!(in_force.find("bob").expect("bob").1.expose(), "configured");
         in_force.replace(only("alice", "configured"));

@@ -3,6 +3,7 @@
 //! Invariants: a secret is returned only by [`Credentials::find`], to verify a signature; the id of an owner
 //! depends on the access key alone, so that buckets keep their owner whatever else is configured.
 
+mod accounts;
 mod added;
 mod data_key;
 mod in_force;
@@ -11,6 +12,7 @@ mod root;
 
 pub use crate::model::account_id;
 use crate::model::{AccessKey, Identity, Owner, Role, Secret};
+pub use accounts::{Accounts, NoAccounts};
 pub use added::{AddedIdentities, AddedIdentity, Addition, IdentityError};
 pub use in_force::CredentialsInForce;
 pub use principal_ids::{NoPrincipals, PrincipalIds};
@@ -30,6 +32,8 @@ pub struct Credential {
 #[derive(Debug, Default)]
 pub struct Credentials {
     identities: HashMap<Arc<str>, (Arc<Identity>, Secret)>,
+    /// The accounts, by canonical id.
+    owners: HashMap<Arc<str>, Owner>,
     /// The owner of what the configuration names.
     steward: Option<Owner>,
     /// The owner of what existed before.
@@ -49,6 +53,7 @@ impl Credentials {
             if steward.as_ref().is_none_or(|(other, _)| *other != Role::Admin && role == Role::Admin) {
                 steward = Some((role, owner.clone()));
             }
+            all.owners.insert(owner.id.clone(), owner.clone());
             let identity = Identity::account(access_key.clone(), role, owner);
             all.identities.insert(access_key.0, (Arc::new(identity), secret_key));
         }
@@ -60,6 +65,11 @@ impl Credentials {
 
     pub fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
         self.identities.get(access_key).cloned()
+    }
+
+    /// The account with a canonical id.
+    pub fn owner(&self, canonical_id: &str) -> Option<&Owner> {
+        self.owners.get(canonical_id)
     }
 
     /// The first administrator.

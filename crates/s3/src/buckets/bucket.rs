@@ -3,11 +3,11 @@
 //! Owns nothing that changes but the settings in force. The table of open buckets replaces a bucket whose owner
 //! or grants change.
 
-use super::settings::{Acl, BucketSettings, Location, Payer, RequestPayment, SettingsInForce};
+use super::settings::{BucketAcl, BucketSettings, Location, Payer, RequestPayment, SettingsInForce};
 use crate::{
     backend::{OpenedBucket, Upkeep},
     catalog::{BucketId, BucketRecord},
-    model::{BucketName, CannedAcl, Grants, Owner, Timestamp, account_id},
+    model::{Acl, BucketName, Grants, Owner, Timestamp, account_id},
     store::Store,
 };
 use std::{
@@ -62,8 +62,8 @@ impl Bucket {
         self.settings.read(|settings| settings.get::<Location>().clone())
     }
 
-    pub fn acl(&self) -> CannedAcl {
-        self.settings.read(|settings| *settings.get::<Acl>())
+    pub fn acl(&self) -> Acl {
+        self.settings.read(|settings| settings.get::<BucketAcl>().clone())
     }
 
     /// Who pays for requests.

@@ -125,7 +125,7 @@ mod tests {
         backend::{Backend, memory::MemoryBackend},
         buckets::{
             CreateBucket, Setup,
-            settings::{Acl, Configurations, Metrics},
+            settings::{BucketAcl, Configurations, Metrics},
         },
         catalog::{NewDocument, sqlite::SqliteCatalog},
         model::{CannedAcl, CorsMethod, CorsPattern, CorsRule, Owner},
@@ -149,7 +149,7 @@ mod tests {
         let owner = Owner { id: "alice".into(), display_name: "alice".into() };
         let name = BucketName::parse("photos").expect("a name");
         let create =
-            CreateBucket { name, owner, acl: CannedAcl::PublicRead, ownership: None, location: "EU".into() };
+            CreateBucket { name, owner, acl: CannedAcl::PublicRead.into(), ownership: None, location: "EU".into() };
         buckets.create(create).await.expect("made")
     }
 
@@ -158,13 +158,13 @@ mod tests {
         let dir = TempDir::new().expect("a directory");
         let buckets = gateway(&dir);
         let made = photos(&buckets).await;
-        assert_eq!((made.acl(), &*made.location()), (CannedAcl::PublicRead, "EU"));
-        buckets.set::<Acl>(&made, &CannedAcl::AuthenticatedRead).await.expect("set");
-        assert_eq!(made.acl(), CannedAcl::AuthenticatedRead);
+        assert_eq!((made.acl(), &*made.location()), (CannedAcl::PublicRead.into(), "EU"));
+        buckets.set::<BucketAcl>(&made, &CannedAcl::AuthenticatedRead.into()).await.expect("set");
+        assert_eq!(made.acl(), CannedAcl::AuthenticatedRead.into());
         let again = gateway(&dir).get(made.name()).await.expect("opened");
-        assert_eq!((again.acl(), &*again.location()), (CannedAcl::AuthenticatedRead, "EU"));
-        buckets.set::<Acl>(&made, &CannedAcl::Private).await.expect("set");
-        assert_eq!(gateway(&dir).get(made.name()).await.expect("opened").acl(), CannedAcl::Private);
+        assert_eq!((again.acl(), &*again.location()), (CannedAcl::AuthenticatedRead.into(), "EU"));
+        buckets.set::<BucketAcl>(&made, &CannedAcl::Private.into()).await.expect("set");
+        assert_eq!(gateway(&dir).get(made.name()).await.expect("opened").acl(), CannedAcl::Private.into());
     }
 
     #[tokio::test]
@@ -174,14 +174,14 @@ mod tests {
         let ours = photos(&one).await;
         let theirs = other.get(ours.name()).await.expect("opened");
         assert!(!one.refresh(&ours).await.expect("nothing has moved"));
-        other.set::<Acl>(&theirs, &CannedAcl::PublicReadWrite).await.expect("set");
-        assert_eq!(ours.acl(), CannedAcl::PublicRead);
+        other.set::<BucketAcl>(&theirs, &CannedAcl::PublicReadWrite.into()).await.expect("set");
+        assert_eq!(ours.acl(), CannedAcl::PublicRead.into());
         assert!(one.refresh(&ours).await.expect("it has moved"));
-        assert_eq!((ours.acl(), &*ours.location()), (CannedAcl::PublicReadWrite, "EU"));
+        assert_eq!((ours.acl(), &*ours.location()), (CannedAcl::PublicReadWrite.into(), "EU"));
         assert!(!one.refresh(&ours).await.expect("nothing has moved since"));
         one.catalog().delete_bucket(ours.id()).await.expect("deleted");
         for outcome in
-            [other.refresh(&theirs).await.map(drop), other.set::<Acl>(&theirs, &CannedAcl::PublicRead).await]
+            [other.refresh(&theirs).await.map(drop), other.set::<BucketAcl>(&theirs, &CannedAcl::PublicRead.into()).await]
         {
             assert!(matches!(outcome, Err(BucketError::NoSuchBucket)), "{outcome:?}");
         }
@@ -204,7 +204,7 @@ mod tests {
             "{error:?}"
         );
         assert!(buckets.refresh(&made).await.is_err());
-        assert_eq!(made.acl(), CannedAcl::PublicRead, "what was in force stays");
+        assert_eq!(made.acl(), CannedAcl::PublicRead.into(), "what was in force stays");
     }
 
     fn anywhere(method: CorsMethod) -> CorsRules {

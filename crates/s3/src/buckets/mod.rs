@@ -20,7 +20,7 @@ use crate::{
         BackendLocation, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog,
         CatalogErrorKind, Expected, LeftLocation, NewBucket, NewDocument,
     },
-    model::{BucketName, CannedAcl, ObjectOwnership, Owner, Timestamp},
+    model::{Acl, BucketName, ObjectOwnership, Owner, Timestamp},
     store::{
         ListRequest,
         error::{StoreError, StoreErrorKind},
@@ -30,7 +30,7 @@ use crate::{
 pub use bucket::Bucket;
 pub use error::{BucketError, Taken};
 pub use locations::{Clash, Homes, all_locations};
-use settings::{Acl, Location, OwnershipControls, SettingsInForce};
+use settings::{BucketAcl, Location, OwnershipControls, SettingsInForce};
 pub use setup::{SHARED, Setup, Unfit, refuse_move};
 use std::{
     collections::HashMap,
@@ -43,7 +43,7 @@ use sweeping::Sweeping;
 pub struct CreateBucket {
     pub name: BucketName,
     pub owner: Owner,
-    pub acl: CannedAcl,
+    pub acl: Acl,
     /// `None`: none is written down, and ACLs count.
     pub ownership: Option<ObjectOwnership>,
     pub location: String,
@@ -106,7 +106,7 @@ impl Buckets {
         let default = &self.default_backend().ok_or(BucketError::NoDefaultBackend)?;
         let backend = &self.backend(default)?;
         let documents = [
-            settings::document::<Acl>(&request.acl),
+            settings::document::<BucketAcl>(&request.acl),
             settings::document::<OwnershipControls>(&request.ownership),
             settings::document::<Location>(&request.location.into()),
         ];

@@ -22,7 +22,7 @@ mod tagging;
 mod words;
 
 use crate::catalog::{Documents, NewDocument, Revision};
-pub use acl::Acl;
+pub use acl::BucketAcl;
 pub use configurations::{Analytics, Configurations, IntelligentTiering, Metrics, TooMany};
 pub use cors::Cors;
 pub use location::Location;
@@ -97,8 +97,8 @@ macro_rules! kinds {
 kinds! {
     Abac in abac,
     Acceleration in acceleration,
-    Acl in acl,
     Analytics in analytics,
+    BucketAcl in acl,
     Cors in cors,
     IntelligentTiering in intelligent_tiering,
     Location in location,
@@ -175,10 +175,10 @@ mod tests {
     #[test]
     fn settings_say_what_documents_say_and_otherwise_the_default() {
         let none = BucketSettings::parse(&Documents::default()).expect("no documents");
-        assert_eq!((*none.get::<Acl>(), &**none.get::<Location>()), (CannedAcl::Private, ""));
+        assert_eq!((none.get::<BucketAcl>().clone(), &**none.get::<Location>()), (CannedAcl::Private.into(), ""));
         let both = BucketSettings::parse(&documents(&[("acl", "public-read"), ("location", "eu-west-1")]))
             .expect("read");
-        assert_eq!((*both.get::<Acl>(), &**both.get::<Location>()), (CannedAcl::PublicRead, "eu-west-1"));
+        assert_eq!((both.get::<BucketAcl>().clone(), &**both.get::<Location>()), (CannedAcl::PublicRead.into(), "eu-west-1"));
     }
 
     #[test]
@@ -191,7 +191,7 @@ mod tests {
         assert!(
             parse(&[("acl", "everybody")])
                 .to_string()
-                .contains("of kind 'acl' cannot be read: 'everybody' is no canned ACL")
+                .contains("of kind 'acl' cannot be read: 'everybody' is no ACL that this release knows")
         );
     }
 
@@ -199,9 +199,9 @@ mod tests {
     fn every_kind_has_a_name_of_its_own_and_its_default_is_not_stored() {
         let names: std::collections::BTreeSet<_> = BucketSettings::KINDS.iter().collect();
         assert_eq!(names.len(), BucketSettings::KINDS.len());
-        assert_eq!(document::<Acl>(&CannedAcl::Private), None);
+        assert_eq!(document::<BucketAcl>(&CannedAcl::Private.into()), None);
         assert_eq!(document::<Location>(&"".into()), None);
-        let public = document::<Acl>(&CannedAcl::PublicRead).expect("a document");
+        let public = document::<BucketAcl>(&CannedAcl::PublicRead.into()).expect("a document");
         assert_eq!((public.kind.as_str(), public.body.as_str()), ("acl", "public-read"));
     }
 
@@ -210,8 +210,8 @@ mod tests {
         let in_force = SettingsInForce::of(&documents(&[("acl", "public-read")])).expect("read");
         let of = |revision| BucketSettings { revision: Revision(revision), ..BucketSettings::default() };
         in_force.advance(of(2));
-        assert_eq!(*in_force.now().get::<Acl>(), CannedAcl::PublicRead);
+        assert_eq!(*in_force.now().get::<BucketAcl>(), CannedAcl::PublicRead.into());
         in_force.advance(of(4));
-        assert_eq!(*in_force.now().get::<Acl>(), CannedAcl::Private);
+        assert_eq!(*in_force.now().get::<BucketAcl>(), CannedAcl::Private.into());
     }
 }

@@ -215,8 +215,8 @@ mod tests {
         assert_eq!((now.owner(), held.owner()), (&owner("carol"), &owner("alice")));
         assert!(Arc::ptr_eq(now.store(), held.store()));
         assert_eq!(buckets.given_to(&owner("bob")), [name("photos")]);
-        buckets.set::<Acl>(&held, &CannedAcl::PublicRead).await.expect("set");
-        assert_eq!(now.acl(), CannedAcl::PublicRead, "set by a request that began before");
+        buckets.set::<BucketAcl>(&held, &CannedAcl::PublicRead.into()).await.expect("set");
+        assert_eq!(now.acl(), CannedAcl::PublicRead.into(), "set by a request that began before");
     }
 
     #[tokio::test]

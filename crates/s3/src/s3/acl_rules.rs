@@ -4,13 +4,14 @@
 //! Does not own what an ACL grants: the gate does. Invariant: an ACL that would count for nothing is refused,
 //! never accepted and forgotten.
 
-use super::{ErrorCode, S3Error};
+use super::{ErrorCode, S3Error, grantee};
 use crate::{
+    access::Accounts,
     buckets::{
         Bucket,
         settings::{BucketSettings, OwnershipControls, PublicAccessBlock},
     },
-    model::{CannedAcl, ObjectOwnership},
+    model::{Acl, CannedAcl, Grantee, ObjectOwnership, Owner},
 };
 
 /// Whether ACLs are off: they grant nothing, and only one that changes nothing can be set.
@@ -18,10 +19,15 @@ fn are_off(settings: &BucketSettings) -> bool {
     *settings.get::<OwnershipControls>() == Some(ObjectOwnership::BucketOwnerEnforced)
 }
 
-/// Refuses a request whose header gives an ACL that the bucket does not accept.
-pub(super) fn admit_canned(acl: CannedAcl, bucket: &Bucket) -> Result<(), S3Error> {
+/// Refuses a request whose headers give an ACL that the bucket does not accept.
+pub(super) fn admit_header(acl: &Acl, bucket: &Bucket, accounts: &dyn Accounts) -> Result<(), S3Error> {
     let settings = bucket.settings();
-    if are_off(&settings) && acl != CannedAcl::BucketOwnerFullControl {
+    admit_known(acl, bucket.owner(), accounts)?;
+    let is_owners = match acl {
+        Acl::Canned(canned) => *canned == CannedAcl::BucketOwnerFullControl,
+        Acl::Granted(_) => acl.is_owners_alone(&bucket.owner().id),
+    };
+    if are_off(&settings) && !is_owners {
         return Err(ErrorCode::AccessControlListNotSupported.into());
     }
     admit_public(acl, &settings)
@@ -29,32 +35,44 @@ pub(super) fn admit_canned(acl: CannedAcl, bucket: &Bucket) -> Result<(), S3Erro
 
 /// Refuses the ACL of a document that the bucket does not accept. Where ACLs are off, only the owner may be
 /// in it.
-pub(super) fn admit_document(acl: CannedAcl, bucket: &Bucket) -> Result<(), S3Error> {
+pub(super) fn admit_document(acl: &Acl, bucket: &Bucket) -> Result<(), S3Error> {
     let settings = bucket.settings();
-    if are_off(&settings) && is_public(acl) {
+    if are_off(&settings) && !acl.is_owners_alone(&bucket.owner().id) {
         return Err(ErrorCode::AccessControlListNotSupported.into());
     }
     admit_public(acl, &settings)
 }
 
-fn admit_public(acl: CannedAcl, settings: &BucketSettings) -> Result<(), S3Error> {
-    let is_blocked = settings.get::<PublicAccessBlock>().is_some_and(|access| access.block_public_acls);
-    if is_blocked && is_public(acl) { Err(ErrorCode::AccessDenied.into()) } else { Ok(()) }
+/// Refuses grants to accounts that do not exist.
+pub(super) fn admit_known(acl: &Acl, owner: &Owner, accounts: &dyn Accounts) -> Result<(), S3Error> {
+    for grant in acl.grants() {
+        if let Grantee::Account(id) = &grant.grantee
+            && id.as_str() != &*owner.id
+            && accounts.account(id.as_str()).is_none()
+        {
+            return Err(grantee::unknown_account(id.as_str()));
+        }
+    }
+    Ok(())
 }
 
-/// Amazon S3 User Guide, "The meaning of public": a grant to everybody, or to every authenticated user.
-fn is_public(acl: CannedAcl) -> bool {
-    acl.anyone_reads() || acl.anyone_writes() || acl.users_read()
+fn admit_public(acl: &Acl, settings: &BucketSettings) -> Result<(), S3Error> {
+    let is_blocked = settings.get::<PublicAccessBlock>().is_some_and(|access| access.block_public_acls);
+    if is_blocked && acl.is_public() { Err(ErrorCode::AccessDenied.into()) } else { Ok(()) }
 }
 
 /// The ACL that the bucket shows for one that is stored. Where ACLs are off, the owner has everything.
-pub(super) fn shown(acl: CannedAcl, bucket: &Bucket) -> CannedAcl {
-    if are_off(&bucket.settings()) { CannedAcl::Private } else { acl }
+pub(super) fn shown(acl: Acl, bucket: &Bucket) -> Acl {
+    if are_off(&bucket.settings()) { Acl::default() } else { acl }
 }
 
-/// Refuses an ownership that turns off an ACL which grants something.
-pub(super) fn admit_ownership(ownership: Option<ObjectOwnership>, acl: CannedAcl) -> Result<(), S3Error> {
-    if ownership == Some(ObjectOwnership::BucketOwnerEnforced) && is_public(acl) {
+/// Refuses an ownership that turns off an ACL which grants something to others than the owner.
+pub(super) fn admit_ownership(
+    ownership: Option<ObjectOwnership>,
+    acl: &Acl,
+    owner: &Owner,
+) -> Result<(), S3Error> {
+    if ownership == Some(ObjectOwnership::BucketOwnerEnforced) && acl.gives_to_others_than(&owner.id) {
         return Err(ErrorCode::InvalidBucketAclWithObjectOwnership.into());
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The actions of S3, as IAM names them, and the roles and canned ACLs that allow each.
+//! The actions of S3, as IAM names them, and the roles and ACLs that allow each.
 //!
 //! Owns the names, one table, and what is special about single actions. `gate` applies the table to a
 //! principal and a bucket; `verdict` asks policies.
@@ -42,11 +42,15 @@ pub(super) enum Needed {
     ReadObject,
     /// The right to read the bucket. No ACL grants it.
     Know,
-    /// The right to write to the bucket, or an ACL of the bucket that lets everybody write. A read-only
+    /// The right to write to the bucket, or an ACL of the bucket that lets the principal write. A read-only
     /// identity never may.
     Write,
     /// The right to write to the bucket. No ACL grants it.
     WriteTags,
+    /// The right to read the bucket, or an ACL of the bucket or the object that lets the principal read it.
+    ReadAcl,
+    /// The bucket itself, or an ACL of the bucket or the object that lets the principal change it.
+    WriteAcl,
     /// The bucket itself: whoever owns it.
     Own,
 }
@@ -57,9 +61,10 @@ actions! {
     ReadBucket: "s3": ListBucket ListBucketVersions;
     ReadObject: "s3": GetObject GetObjectAttributes GetObjectVersion GetObjectVersionAttributes;
     Know: "s3":
-        GetBucketAcl GetBucketLocation GetBucketVersioning GetObjectAcl GetObjectTagging GetObjectVersionAcl
-        GetObjectVersionTagging
+        GetBucketLocation GetBucketVersioning GetObjectTagging GetObjectVersionTagging
         ListBucketMultipartUploads ListMultipartUploadParts;
+    ReadAcl: "s3": GetBucketAcl GetObjectAcl GetObjectVersionAcl;
+    WriteAcl: "s3": PutBucketAcl PutObjectAcl PutObjectVersionAcl;
     Write: "s3": AbortMultipartUpload DeleteObject DeleteObjectVersion PutObject;
     WriteTags: "s3":
         DeleteObjectTagging DeleteObjectVersionTagging PutObjectTagging PutObjectVersionTagging;
@@ -72,12 +77,12 @@ actions! {
         GetBucketPublicAccessBlock GetBucketRequestPayment GetBucketTagging GetBucketWebsite GetEncryptionConfiguration
         GetIntelligentTieringConfiguration GetInventoryConfiguration GetLifecycleConfiguration GetMetricsConfiguration
         GetObjectAnnotation GetObjectLegalHold GetObjectRetention GetObjectTorrent GetReplicationConfiguration
-        ListObjectAnnotations PutAccelerateConfiguration PutAnalyticsConfiguration PutBucketAbac PutBucketAcl
+        ListObjectAnnotations PutAccelerateConfiguration PutAnalyticsConfiguration PutBucketAbac
         PutBucketCORS PutBucketLogging PutBucketNotification PutBucketObjectLockConfiguration
         PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock PutBucketRequestPayment PutBucketTagging
         PutBucketVersioning PutBucketWebsite PutEncryptionConfiguration PutIntelligentTieringConfiguration
-        PutInventoryConfiguration PutLifecycleConfiguration PutMetricsConfiguration PutObjectAcl PutObjectAnnotation
-        PutObjectLegalHold PutObjectRetention PutObjectVersionAcl PutReplicationConfiguration RestoreObject
+        PutInventoryConfiguration PutLifecycleConfiguration PutMetricsConfiguration PutObjectAnnotation
+        PutObjectLegalHold PutObjectRetention PutReplicationConfiguration RestoreObject
         UpdateBucketMetadataAnnotationTableConfiguration UpdateBucketMetadataInventoryTableConfiguration
         UpdateBucketMetadataJournalTableConfiguration UpdateObjectEncryption,
         "s3express": CreateSession ListAllMyDirectoryBuckets,

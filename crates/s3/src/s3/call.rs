@@ -7,6 +7,7 @@ use super::{
     request::Request,
 };
 use crate::{
+    access::Accounts,
     buckets::Bucket,
     model::{ObjectAddress, ObjectKey, VersionId},
 };
@@ -33,6 +34,8 @@ pub struct ReadCall {
     bucket: Arc<Bucket>,
     key: ObjectKey,
     version: Option<VersionId>,
+    /// The accounts that an ACL may name.
+    pub(super) accounts: Arc<dyn Accounts>,
 }
 
 impl ReadCall {
@@ -42,8 +45,9 @@ impl ReadCall {
         bucket: Arc<Bucket>,
         key: ObjectKey,
         version: Option<VersionId>,
+        accounts: Arc<dyn Accounts>,
     ) -> Self {
-        Self { request, operation, bucket, key, version }
+        Self { request, operation, bucket, key, version, accounts }
     }
 
     fn address(&self) -> ObjectAddress<'_> {

@@ -107,7 +107,7 @@ impl Service {
         let bucket = self.bucket_of(&request.target).await?;
         // What depends on the keys in the body is asked again by the handler.
         gate::admit(&Asker::of(&request), operation, Addressed::bucket(&bucket))?;
-        headers::admit(operation, &request, &bucket)?;
+        headers::admit(operation, &request, &bucket, &**self.accounts())?;
         Ok(BucketCall { request, bucket })
     }
 
@@ -115,8 +115,8 @@ impl Service {
     async fn on_read(&self, operation: Operation, request: Request) -> Result<ReadCall, S3Error> {
         let bucket = self.bucket_of(&request.target).await?;
         let key = key_of(&request.target)?;
-        let version = headers::admit(operation, &request, &bucket)?;
-        Ok(ReadCall::new(operation, request, bucket, key, version))
+        let version = headers::admit(operation, &request, &bucket, &**self.accounts())?;
+        Ok(ReadCall::new(operation, request, bucket, key, version, self.accounts().clone()))
     }
 
     async fn on_object(&self, operation: Operation, request: Request) -> Result<ObjectCall, S3Error> {
@@ -133,7 +133,7 @@ impl Service {
                 Reader::new(asker, operation, On::Object, &bucket, address).allow().await?;
             }
         }
-        headers::admit(operation, &request, &bucket)?;
+        headers::admit(operation, &request, &bucket, &**self.accounts())?;
         Ok(ObjectCall { request, bucket, key, version })
     }
 
@@ -185,7 +185,7 @@ mod tests {
         for (name, acl) in [("bucket", CannedAcl::Private), ("public", CannedAcl::PublicReadWrite)] {
             let name = BucketName::parse(name).expect("a name");
             let create =
-                CreateBucket { name, owner: owner.clone(), acl, ownership: None, location: String::new() };
+                CreateBucket { name, owner: owner.clone(), acl: acl.into(), ownership: None, location: String::new() };
             buckets.create(create).await.expect("a bucket");
         }
         let spool = Spool::new(dir.path().join("spool"), 1 << 20);

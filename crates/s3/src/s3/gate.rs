@@ -1,7 +1,7 @@
 //! Authorization: whether a principal may do an action to a resource. One function decides, and every
 //! operation asks it.
 //!
-//! Owns how the rules are joined: policies (`verdict`), roles, rights in a bucket, and canned ACLs. Does not
+//! Owns how the rules are joined: policies (`verdict`), roles, rights in a bucket, and ACLs. Does not
 //! own which actions an operation needs (`operations`), nor what each action requires of a role (`action`).
 //!
 //! Invariants:
@@ -22,9 +22,11 @@ use super::{
 use crate::{
     buckets::{
         Bucket,
-        settings::{BucketPolicy, BucketSettings, OwnershipControls, PolicyDocument, PublicAccessBlock},
+        settings::{BucketAcl, BucketPolicy, BucketSettings, OwnershipControls, PolicyDocument, PublicAccessBlock},
     },
-    model::{CannedAcl, Identity, ObjectAddress, ObjectKey, ObjectOwnership, Right, Role},
+    model::{
+        Acl, AclPermission, Identity, ObjectAddress, ObjectKey, ObjectOwnership, PublicGrants, Right, Role,
+    },
 };
 use std::sync::Arc;
 
@@ -192,51 +194,62 @@ fn by_role(context: &Context, needed: Needed, resource: Resource<'_>) -> bool {
         return match needed {
             Needed::Identity => true,
             Needed::Writer => identity.role != Role::ReadOnly,
-            Needed::ReadBucket | Needed::ReadObject | Needed::Know => false,
-            Needed::Write | Needed::WriteTags | Needed::Own => false,
+            Needed::ReadBucket | Needed::ReadObject | Needed::ReadAcl | Needed::Know => false,
+            Needed::Write | Needed::WriteTags | Needed::WriteAcl | Needed::Own => false,
         };
     };
     let right = identity.right(bucket.owner(), bucket.grants());
     match needed {
         Needed::Identity | Needed::Writer => false,
-        Needed::ReadBucket | Needed::ReadObject | Needed::Know => right >= Right::Read,
+        Needed::ReadBucket | Needed::ReadObject | Needed::ReadAcl | Needed::Know => right >= Right::Read,
         Needed::Write | Needed::WriteTags => right >= Right::Write,
-        Needed::Own => right >= Right::Own,
+        Needed::WriteAcl | Needed::Own => right >= Right::Own,
     }
 }
 
-/// What ACLs grant to everybody, or to every identity.
+/// What ACLs grant to the account of the sender, to every identity, or to everybody.
 fn by_acl(
     context: &Context,
     needed: Needed,
     resource: Resource<'_>,
     settings: Option<&BucketSettings>,
 ) -> Decision {
-    let Some(bucket) = resource.bucket() else { return Decision::Deny };
-    if settings.is_some_and(|settings| !acls_count(settings)) {
+    let (Some(settings), Some(permission)) = (settings, permission(needed)) else { return Decision::Deny };
+    if *settings.get::<OwnershipControls>() == Some(ObjectOwnership::BucketOwnerEnforced) {
         return Decision::Deny;
     }
     let identity = context.principal.identity();
-    let reads = |acl: CannedAcl| acl.anyone_reads() || (identity.is_some() && acl.users_read());
-    let writes = identity.is_none_or(|identity| identity.member.is_some() || identity.role != Role::ReadOnly);
-    match needed {
-        Needed::ReadBucket => reads(bucket.acl()).into(),
-        Needed::Write => (writes && bucket.acl().anyone_writes()).into(),
-        Needed::ReadObject => match resource {
-            Resource::Opened(_, _, info) => reads(info.attributes.acl).into(),
-            Resource::Keys(_) | Resource::Object(..) => Decision::Depends,
-            Resource::Service | Resource::NewBucket(_) | Resource::Bucket(_) | Resource::Lookup(..) => {
-                Decision::Deny
-            }
-        },
-        Needed::Identity | Needed::Writer | Needed::Know | Needed::WriteTags | Needed::Own => Decision::Deny,
+    let is_reader =
+        identity.is_some_and(|identity| identity.member.is_none() && identity.role == Role::ReadOnly);
+    if is_reader && !permission.only_reads() {
+        return Decision::Deny;
+    }
+    let public = match settings.get::<PublicAccessBlock>() {
+        Some(access) if access.ignore_public_acls => PublicGrants::Ignored,
+        _ => PublicGrants::Count,
+    };
+    let account = identity.map(|identity| &*identity.owner.id);
+    let allows = |acl: &Acl| Decision::from(acl.allows(permission, account, public));
+    let is_about_bucket = matches!(needed, Needed::ReadBucket | Needed::Write);
+    match resource {
+        Resource::Service | Resource::NewBucket(_) => Decision::Deny,
+        _ if is_about_bucket => allows(settings.get::<BucketAcl>()),
+        Resource::Bucket(_) | Resource::Lookup(..) if needed == Needed::ReadObject => Decision::Deny,
+        Resource::Bucket(_) | Resource::Lookup(..) => allows(settings.get::<BucketAcl>()),
+        Resource::Opened(_, _, info) => allows(&info.attributes.acl),
+        Resource::Keys(_) | Resource::Object(..) => Decision::Depends,
     }
 }
 
-/// Whether ACLs that grant something to everybody, or to every identity, do so.
-fn acls_count(settings: &BucketSettings) -> bool {
-    *settings.get::<OwnershipControls>() != Some(ObjectOwnership::BucketOwnerEnforced)
-        && !settings.get::<PublicAccessBlock>().is_some_and(|access| access.ignore_public_acls)
+/// What an ACL has to grant.
+fn permission(needed: Needed) -> Option<AclPermission> {
+    match needed {
+        Needed::ReadBucket | Needed::ReadObject => Some(AclPermission::Read),
+        Needed::Write => Some(AclPermission::Write),
+        Needed::ReadAcl => Some(AclPermission::ReadAcp),
+        Needed::WriteAcl => Some(AclPermission::WriteAcp),
+        Needed::Identity | Needed::Writer | Needed::Know | Needed::WriteTags | Needed::Own => None,
+    }
 }
 
 /// The resolved address of a request.

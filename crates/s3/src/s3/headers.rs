@@ -7,6 +7,7 @@ mod checksum;
 mod conditions;
 mod copy_source;
 mod demands;
+mod grants;
 mod integrity;
 mod keeping;
 mod notes;
@@ -14,7 +15,7 @@ mod object;
 mod user_metadata;
 mod version;
 
-pub(super) use attributes::{attributes, canned_acl, tag_error, tags};
+pub(super) use attributes::{attributes, tag_error, tags};
 pub(super) use checksum::{
     CHECKSUM_TYPE, checksum_headers, checksum_mode, checksum_spec, part_checksum_header,
 };
@@ -24,6 +25,7 @@ pub(super) use conditions::{
 };
 pub(super) use copy_source::copy_source;
 pub(super) use demands::{admit, expected_owner, refuse_unsupported, version_of};
+pub(super) use grants::acl;
 pub(super) use integrity::require_integrity;
 pub(super) use keeping::{ENCRYPTION, STORAGE_CLASS, encryption_headers};
 pub(super) use notes::{CACHE, notes};

@@ -160,11 +160,13 @@ pub(super) struct ShownOwner<'b> {
 }
 
 impl<'b> ShownOwner<'b> {
-    /// Shows the name only to a client that may read the bucket's ACL, which contains it too.
+    /// Shows the name only to an identity that may read the bucket's ACL, which contains it too.
     pub(super) fn of(call: &'b BucketCall) -> Self {
         let decision =
             decide(&Asker::of(&call.request), Action::GetBucketAcl, Resource::Bucket(&call.bucket));
-        Self { owner: call.bucket.owner(), by_name: decision == Decision::Allow }
+        let is_identity = call.request.context.principal.identity().is_some();
+        let by_name = is_identity && decision == Decision::Allow;
+        Self { owner: call.bucket.owner(), by_name }
     }
 
     fn write(self, w: &mut Writer) {

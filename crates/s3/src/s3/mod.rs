@@ -24,6 +24,7 @@ mod dispatch;
 mod document;
 mod error;
 mod gate;
+mod grantee;
 mod headers;
 mod identification;
 mod keep_alive;

@@ -5,7 +5,7 @@
 
 use super::{crossing::Crossings, region::Settings, spool::Spool};
 use crate::{
-    access::{NoPrincipals, PrincipalIds},
+    access::{Accounts, NoAccounts, NoPrincipals, PrincipalIds},
     buckets::Buckets,
     catalog::BucketId,
     model::{Chain, CorsRules, ObjectKey},
@@ -19,18 +19,30 @@ pub struct Service {
     settings: Settings,
     copies: Arc<Crossings<(BucketId, ObjectKey)>>,
     principals: Arc<dyn PrincipalIds>,
+    accounts: Arc<dyn Accounts>,
     spool: Spool,
 }
 
 impl Service {
     pub fn new(buckets: Arc<Buckets>, settings: Settings, spool: Spool) -> Self {
-        Self { buckets, settings, copies: Arc::default(), principals: Arc::new(NoPrincipals), spool }
+        let (principals, accounts) = (Arc::new(NoPrincipals), Arc::new(NoAccounts));
+        Self { buckets, settings, copies: Arc::default(), principals, accounts, spool }
     }
 
     /// With the users and roles that policies may name. Without this there are none.
     #[must_use]
     pub fn with_principals(self, principals: Arc<dyn PrincipalIds>) -> Self {
         Self { principals, ..self }
+    }
+
+    /// With the accounts that ACLs may name. Without this there are none but the owners of buckets.
+    #[must_use]
+    pub fn with_accounts(self, accounts: Arc<dyn Accounts>) -> Self {
+        Self { accounts, ..self }
+    }
+
+    pub(super) fn accounts(&self) -> &Arc<dyn Accounts> {
+        &self.accounts
     }
 
     pub(super) fn principals(&self) -> &dyn PrincipalIds {

@@ -4,7 +4,7 @@
 //! says nothing is left out, so that a record without it has the bytes that it had before there was one.
 
 use super::{object::ObjectRecord, parts::Parts};
-use crate::model::{Attributes, CannedAcl, ETag, TagSet, Timestamp};
+use crate::model::{Acl, Attributes, ETag, TagSet, Timestamp};
 use serde::{de::MapAccess, ser::SerializeMap};
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ impl Kept for TagSet {
     }
 }
 
-impl Kept for CannedAcl {
+impl Kept for Acl {
     fn says_nothing(&self) -> bool {
         self.is_private()
     }

@@ -112,7 +112,7 @@ impl S3Store {
             let mut attributes = info.attributes.clone();
             match &change {
                 Change::Tags(tags) => attributes.tags = tags.clone(),
-                Change::Acl(acl) => attributes.acl = *acl,
+                Change::Acl(acl) => attributes.acl = acl.clone(),
             }
             if attributes == info.attributes {
                 return Ok(());

@@ -1,20 +1,20 @@
-//! The canned ACL of a bucket.
+//! The ACL of a bucket.
 
 use super::DocumentKind;
-use crate::model::CannedAcl;
+use crate::model::Acl;
 
 #[derive(Debug)]
-pub enum Acl {}
+pub enum BucketAcl {}
 
-impl DocumentKind for Acl {
-    type Value = CannedAcl;
+impl DocumentKind for BucketAcl {
+    type Value = Acl;
     const NAME: &'static str = "acl";
 
-    fn parse(body: &str) -> Result<CannedAcl, String> {
-        CannedAcl::parse(body).ok_or_else(|| format!("'{body}' is no canned ACL"))
+    fn parse(body: &str) -> Result<Acl, String> {
+        Acl::parse(body).ok_or_else(|| format!("'{body}' is no ACL that this release knows"))
     }
 
-    fn write(acl: &CannedAcl) -> String {
-        acl.as_str().to_owned()
+    fn write(acl: &Acl) -> String {
+        acl.text().into_owned()
     }
 }

@@ -109,5 +109,6 @@ codes! {
     StorageFull 507 "The storage behind this bucket is full." [],
     TooManyConfigurations 400 "You are attempting to create a new configuration but have already reached the 1,000-configuration limit." [],
     UnexpectedContent 400 "This request contains unsupported content." [],
+    UnresolvableGrantByEmailAddress 400 "The email address you provided does not match any account on record." [],
     XAmzContentSHA256Mismatch 400 "The provided 'x-amz-content-sha256' header does not match what was computed." ["ClientComputedContentSHA256" "S3ComputedContentSHA256"],
 }

@@ -1,9 +1,9 @@
 //! The attributes that a write gives its object besides the bytes: PutObject, CopyObject with REPLACE,
 //! CreateMultipartUpload.
 
-use super::{keeping, user_metadata};
+use super::{grants, keeping, user_metadata};
 use crate::{
-    model::{Attributes, CannedAcl, Tag, TagError, TagSet},
+    model::{Attributes, Tag, TagError, TagSet},
     s3::{ErrorCode, HeaderMapExt, Request, S3Error},
 };
 use http::{HeaderMap, HeaderName, header};
@@ -26,7 +26,7 @@ pub(in crate::s3) fn attributes(request: &Request) -> Result<Attributes, S3Error
         website_redirect: website_redirect(headers)?,
         user: user_metadata::read(headers)?,
         tags: tags(headers)?.unwrap_or_default(),
-        acl: canned_acl(headers)?.unwrap_or_default(),
+        acl: grants::acl(headers)?.unwrap_or_default(),
         storage_class: keeping::storage_class(headers)?,
         encryption: keeping::encryption(headers)?,
     })
@@ -85,17 +85,11 @@ pub(in crate::s3) fn tag_error(error: TagError) -> S3Error {
     }
 }
 
-/// `x-amz-acl`. Grants to named grantees are refused with the other demands.
-pub(in crate::s3) fn canned_acl(headers: &HeaderMap) -> Result<Option<CannedAcl>, S3Error> {
-    let parse = |name: &str| CannedAcl::parse(name).ok_or_else(|| S3Error::argument("x-amz-acl", name, ""));
-    headers.amz("x-amz-acl")?.map(parse).transpose()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        model::{Encryption, EncryptionAlgorithm, StorageClass},
+        model::{CannedAcl, Encryption, EncryptionAlgorithm, StorageClass},
         s3::tests::request,
     };
     use std::collections::BTreeMap;
@@ -134,7 +128,7 @@ mod tests {
             website_redirect: Some("/there".into()),
             user: BTreeMap::from([("colour".into(), "blué".into()), ("list".into(), "1,2".into())]),
             tags: TagSet::new(vec![tag("a b", "c d"), tag("e", "")]).expect("valid"),
-            acl: CannedAcl::PublicRead,
+            acl: CannedAcl::PublicRead.into(),
             storage_class: StorageClass::parse("GLACIER_IR"),
             encryption: Some(Encryption {
                 algorithm: EncryptionAlgorithm::Aes256,

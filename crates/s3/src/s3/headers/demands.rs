@@ -2,8 +2,9 @@
 //! guarantee is honoured somewhere, or refused here. The service calls this for every request, so that no
 //! operation can forget it.
 
-use super::{attributes::canned_acl, keeping};
+use super::{grants, keeping};
 use crate::{
+    access::Accounts,
     buckets::Bucket,
     model::{NoSuchVersion, StorageClass, VersionId, account_id},
     s3::{
@@ -17,7 +18,7 @@ use http::HeaderMap;
 
 #[derive(Clone, Copy)]
 enum Demand {
-    /// Encryption, retention, grants, …: 501.
+    /// Encryption, retention, …: 501.
     Unsupported,
     /// Answers 501 unless the header has one of these values, which ask for nothing special.
     Unless(&'static [&'static str]),
@@ -26,6 +27,8 @@ enum Demand {
     StorageClass,
     /// 501 where the storage passes it on to nobody, and 400 but where an object begins.
     Encryption,
+    /// 501 but where an operation sets an ACL.
+    Grant,
 }
 
 /// By name, or by prefix where the name ends with `-`.
@@ -49,7 +52,7 @@ const DEMANDS: &[(&str, Demand)] = &[
     ("x-amz-skip-destination-validation", Demand::Unsupported),
     ("x-amz-create-session-mode", Demand::Unsupported),
     ("x-amz-mfa", Demand::Unsupported),
-    ("x-amz-grant-", Demand::Unsupported),
+    ("x-amz-grant-", Demand::Grant),
     ("x-amz-write-offset-bytes", Demand::Unsupported),
     ("x-amz-rename-source", Demand::Unsupported),
     ("x-amz-if-match-initiated-time", Demand::Unsupported),
@@ -59,6 +62,17 @@ const DEMANDS: &[(&str, Demand)] = &[
 /// Where an object's class and encryption are said.
 const BEGINNINGS: &[Operation] =
     &[Operation::PutObject, Operation::PostObject, Operation::CopyObject, Operation::CreateMultipartUpload];
+
+/// Where an ACL is set.
+const ACL_SETTERS: &[Operation] = &[
+    Operation::CreateBucket,
+    Operation::PutBucketAcl,
+    Operation::PutObject,
+    Operation::PostObject,
+    Operation::CopyObject,
+    Operation::CreateMultipartUpload,
+    Operation::PutObjectAcl,
+];
 
 /// `storage` is that of the bucket, if there is a bucket.
 pub(in crate::s3) fn refuse_unsupported(
@@ -96,7 +110,8 @@ pub(in crate::s3) fn refuse_unsupported(
                     ));
                 }
             }
-            Demand::Unsupported | Demand::Unless(_) | Demand::Encryption => {
+            Demand::Grant if ACL_SETTERS.contains(&operation) && grants::is_grant(name) => {}
+            Demand::Unsupported | Demand::Unless(_) | Demand::Encryption | Demand::Grant => {
                 return Err(S3Error::unsupported_header(name));
             }
         }
@@ -110,6 +125,7 @@ pub(in crate::s3) fn admit(
     operation: Operation,
     request: &Request,
     bucket: &Bucket,
+    accounts: &dyn Accounts,
 ) -> Result<Option<VersionId>, S3Error> {
     let storage = Abilities::of(bucket);
     refuse_unsupported(operation, request, Some(storage))?;
@@ -117,8 +133,8 @@ pub(in crate::s3) fn admit(
     payment::check(request, bucket)?;
     let version = version_of(operation, request)?;
     if !operation.facts().verb.is_safe() {
-        if let Some(acl) = canned_acl(&request.headers)? {
-            acl_rules::admit_canned(acl, bucket)?;
+        if let Some(acl) = grants::acl(&request.headers)? {
+            acl_rules::admit_header(&acl, bucket, accounts)?;
         }
         match storage.conditions(operation) {
             Holds::Yes => {}

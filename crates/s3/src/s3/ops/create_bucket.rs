@@ -2,7 +2,7 @@
 
 use crate::{
     buckets::{Bucket, BucketError, CreateBucket, settings::OwnershipControls},
-    model::{BucketName, CannedAcl, ObjectOwnership},
+    model::{Acl, BucketName, CannedAcl, ObjectOwnership},
     s3::{
         ErrorCode, HeaderMapExt, Operation, Request, Response, S3Error, Service, ServiceCall, acl_rules,
         asker::{Asker, BodyFacts},
@@ -26,7 +26,8 @@ pub(in crate::s3) async fn handle(service: &Service, call: ServiceCall) -> Resul
     }
     let ownership = stored(ownership(&headers)?, service.settings().object_ownership);
     let acl = acl(&headers)?;
-    acl_rules::admit_ownership(ownership, acl)?;
+    acl_rules::admit_known(&acl, &owner, &**service.accounts())?;
+    acl_rules::admit_ownership(ownership, &acl, &owner)?;
     let location = location(&payload.collect(MAX_CONFIGURATION_BYTES).await?)?;
     // Policies may decide about the location, which was unknown until now.
     let asker = Asker::new(&context, &query, &headers).knowing(BodyFacts::Location(&location));
@@ -65,9 +66,11 @@ fn exists(bucket: &Bucket, wanted: &CreateBucket, default_region: &str) -> Resul
 }
 
 /// S3 API reference: the two canned ACLs that speak of a bucket's owner are ignored on buckets.
-fn acl(headers: &HeaderMap) -> Result<CannedAcl, S3Error> {
-    Ok(match headers::canned_acl(headers)? {
-        None | Some(CannedAcl::BucketOwnerRead | CannedAcl::BucketOwnerFullControl) => CannedAcl::Private,
+fn acl(headers: &HeaderMap) -> Result<Acl, S3Error> {
+    Ok(match headers::acl(headers)? {
+        None | Some(Acl::Canned(CannedAcl::BucketOwnerRead | CannedAcl::BucketOwnerFullControl)) => {
+            Acl::default()
+        }
         Some(acl) => acl,
     })
 }
@@ -150,8 +153,8 @@ mod tests {
     #[test]
     fn acls_that_speak_of_the_bucket_owner_mean_nothing_to_a_bucket() {
         let read = |value| acl(&request(&[("x-amz-acl", value)]).headers).map_err(|error| error.code);
-        assert_eq!(read("bucket-owner-full-control"), Ok(CannedAcl::Private));
-        assert_eq!(read("public-read"), Ok(CannedAcl::PublicRead));
+        assert_eq!(read("bucket-owner-full-control"), Ok(CannedAcl::Private.into()));
+        assert_eq!(read("public-read"), Ok(CannedAcl::PublicRead.into()));
         assert_eq!(read("nonsense"), Err(ErrorCode::InvalidArgument));
     }
 }

@@ -11,7 +11,7 @@ const MAX_BODY: usize = 16 * 1024;
 
 pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result<Response, S3Error> {
     let ownership = Some(read(&call.request.payload.collect(MAX_BODY).await?)?);
-    acl_rules::admit_ownership(ownership, call.bucket.acl())?;
+    acl_rules::admit_ownership(ownership, &call.bucket.acl(), call.bucket.owner())?;
     service.buckets().set::<OwnershipControls>(&call.bucket, &ownership).await?;
     Ok(reply::empty(StatusCode::OK))
 }

@@ -1,4 +1,4 @@
-//! PutObjectAcl: a canned ACL by header, or grants that amount to one.
+//! PutObjectAcl: a canned ACL or grants, by headers or as a document.
 
 use crate::{
     model::ObjectAddress,
@@ -7,10 +7,10 @@ use crate::{
 };
 use http::StatusCode;
 
-pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
+pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
     let ObjectCall { request, bucket, key, version } = call;
-    let acl = acl::from_request(request, bucket.owner()).await?;
-    acl_rules::admit_document(acl, &bucket)?;
+    let acl = acl::from_request(request, bucket.owner(), &**service.accounts()).await?;
+    acl_rules::admit_document(&acl, &bucket)?;
     bucket.store().update(ObjectAddress::new(&key, version.as_ref()), Change::Acl(acl)).await?;
     Ok(reply::empty(StatusCode::OK))
 }

@@ -9,7 +9,7 @@ use crate::{
     },
     catalog::sqlite::SqliteCatalog,
     model::{
-        AccessKey, Attributes, BucketName, CannedAcl, Identity, ObjectKey, ObjectOwnership, Owner, Principal,
+        AccessKey, Acl, Attributes, BucketName, Identity, ObjectKey, ObjectOwnership, Owner, Principal,
         Role, Tag, TagSet, account_id,
     },
     policy::{Member, MemberKind, NamedPolicy, Policy},
@@ -113,7 +113,7 @@ impl Fixture {
             let create = CreateBucket {
                 name,
                 owner: owner("alice"),
-                acl: CannedAcl::Private,
+                acl: Acl::default(),
                 ownership: None,
                 location: String::new(),
             };
@@ -127,15 +127,15 @@ impl Fixture {
         let service = Service::new(buckets.clone(), settings).with_principals(Arc::new(Users));
         let fixture = Self { service, buckets, _dir: dir };
         for bucket in ["bucket", "other"] {
-            fixture.put(bucket, "key", &[("team", "red")], CannedAcl::Private).await;
+            fixture.put(bucket, "key", &[("team", "red")], Acl::default()).await;
         }
         fixture
     }
 
-    pub(super) async fn put(&self, bucket: &str, key: &str, tags: &[(&str, &str)], acl: CannedAcl) {
+    pub(super) async fn put(&self, bucket: &str, key: &str, tags: &[(&str, &str)], acl: impl Into<Acl>) {
         let tags = tags.iter().map(|(key, value)| Tag { key: (*key).into(), value: (*value).into() });
         let attributes =
-            Attributes { tags: TagSet::new(tags.collect()).expect("tags"), acl, ..Attributes::default() };
+            Attributes { tags: TagSet::new(tags.collect()).expect("tags"), acl: acl.into(), ..Attributes::default() };
         let key = ObjectKey::new(key).expect("a key");
         let request =
             PutRequest { attributes, conditions: Default::default(), payload: Payload::from_bytes("hello") };
