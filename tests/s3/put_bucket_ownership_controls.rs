@@ -1,7 +1,7 @@
 //! PutBucketOwnershipControls, GetBucketOwnershipControls and DeleteBucketOwnershipControls over the wire, and
 //! what becomes of ACLs where they are off.
 
-use crate::support::{Server, failure, is, put};
+use crate::support::{ALICE, BOB, Server, failure, is, put};
 use aws_sdk_s3::{
     Client,
     types::{BucketCannedAcl, ObjectCannedAcl, ObjectOwnership, OwnershipControls, OwnershipControlsRule},

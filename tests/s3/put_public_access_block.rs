@@ -1,7 +1,7 @@
 //! PutPublicAccessBlock, GetPublicAccessBlock and DeletePublicAccessBlock over the wire.
 
 use super::put_bucket_policy::policy;
-use crate::support::{Server, failure, is, put};
+use crate::support::{ALICE, BOB, Server, failure, is, put};
 use aws_sdk_s3::{
     Client,
     types::{BucketCannedAcl, ObjectCannedAcl, PublicAccessBlockConfiguration},

@@ -155,6 +155,11 @@ impl Server {
         self.raw_of(ALICE)
     }
 
+    /// The id by which ACLs name the account of an identity.
+    pub fn canonical_id(&self, who: Who) -> String {
+        self.raw_of(who).get("/").send().element("ID").expect("the owner of the buckets")
+    }
+
     pub fn raw_of(&self, who: Who) -> Raw {
         Raw::new(self.address, who)
     }
