@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use crate::{
         backend::memory::MemoryBackend,
-        buckets::settings::Acl,
+        buckets::settings::BucketAcl,
         catalog::sqlite::SqliteCatalog,
         model::{CannedAcl, Right, Timestamp},
         store::Durability,

@@ -10,13 +10,13 @@ use crate::{
 };
 use http::HeaderMap;
 
-/// The headers of grants, and what each grants.
+/// The headers of grants, and what each grants. Grants are kept in this order, which conformance suites expect.
 const GRANTS: [(&str, AclPermission); 5] = [
-    ("x-amz-grant-full-control", AclPermission::FullControl),
     ("x-amz-grant-read", AclPermission::Read),
     ("x-amz-grant-write", AclPermission::Write),
     ("x-amz-grant-read-acp", AclPermission::ReadAcp),
     ("x-amz-grant-write-acp", AclPermission::WriteAcp),
+    ("x-amz-grant-full-control", AclPermission::FullControl),
 ];
 
 /// Whether this is a header that gives a grant.
