@@ -16,6 +16,7 @@ mod document;
 mod error;
 mod file;
 mod gone;
+mod iam;
 mod identity;
 mod index;
 mod lease;
@@ -32,7 +33,7 @@ mod writer;
 
 use super::{
     BackendLocation, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog,
-    Clock, Commit, CompletedUpload, Document, Documents, Expected, Generation, Identities, IndexChange,
+    Clock, Commit, CompletedUpload, Document, Documents, Expected, Generation, IamChange, IamDocuments, Identities, IndexChange,
     IndexRow, Lease, LeftLocation, NewBucket, NewDocument, NewIdentity, NewReplica, ObjectRow, ObjectVersion,
     PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject, UploadRecord, VersionRow,
     WhichObjects,
@@ -230,6 +231,24 @@ impl Catalog for SqliteCatalog {
     async fn remove_identity(&self, access_key: &AccessKey, expected: Expected) -> Result<bool> {
         let access_key = access_key.clone();
         self.truth.writer.submit_freeing(move |db| identity::remove(db, &access_key, expected)).await
+    }
+
+    async fn iam_revision(&self) -> Result<Revision> {
+        self.truth.readers.read(iam::revision).await
+    }
+
+    async fn iam(&self) -> Result<IamDocuments> {
+        self.truth.readers.read(iam::all).await
+    }
+
+    async fn change_iam(&self, changes: Vec<IamChange>, expected: Expected) -> Result<Revision> {
+        let frees = changes.iter().all(|change| matches!(change, IamChange::Delete(_)));
+        let change = move |db: &rusqlite::Connection| iam::change(db, &changes, expected);
+        if frees {
+            self.truth.writer.submit_freeing(change).await
+        } else {
+            self.truth.writer.submit(change).await
+        }
     }
 
     async fn acquire_lease(&self, name: &str, owner: &str, ttl: Duration) -> Result<Option<Lease>> {

@@ -4,6 +4,7 @@
 //! This module owns no I/O, no clock and no policy. Everything else in the crate may use it; it uses nothing
 //! of the crate.
 
+mod account;
 mod acl;
 mod address;
 mod attributes;
@@ -32,6 +33,7 @@ mod time;
 mod upload;
 mod version;
 
+pub use account::account_id;
 pub use acl::CannedAcl;
 pub use address::{NoSuchVersion, ObjectAddress};
 pub use attributes::{Attributes, MAX_USER_METADATA};
