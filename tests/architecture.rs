@@ -35,6 +35,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("store", &["model"]),
     // What S3 remembers and storage cannot.
     ("catalog", &["model", "store"]),
+    // Users, groups, roles and temporary credentials.
+    ("iam", &["policy", "model", "store", "xml", "catalog"]),
     // The contract of backends, and what their drivers share.
     ("backend", &["model", "store", "catalog"]),
     // The contract of background jobs, and what operators see of them.
@@ -56,13 +58,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["model", "store", "drivers"]),
     ("telemetry", &["model", "store"]),
     // Identities, and who may log in.
-    ("access", &["model", "catalog"]),
+    ("access", &["model", "catalog", "iam"]),
     // Background jobs of the server.
     ("jobs", &["model", "store", "catalog", "work", "buckets"]),
     // The meaning of the protocol.
     ("s3", &["model", "store", "catalog", "buckets", "xml"]),
     // The wire format of the protocol.
-    ("edge", &["model", "store", "access", "s3"]),
+    ("edge", &["model", "store", "iam", "access", "s3"]),
     // Requests of operators.
     ("admin", &["telemetry"]),
     ("control", &["model", "store", "catalog", "backend", "work", "buckets", "access"]),
@@ -83,6 +85,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "buckets",
             "config",
             "telemetry",
+            "iam",
             "access",
             "jobs",
             "s3",
@@ -109,6 +112,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "buckets",
             "config",
             "telemetry",
+            "iam",
             "access",
             "jobs",
             "s3",

@@ -41,7 +41,7 @@ pub struct Flag {
 const ROOT: [[&str; 2]; 2] =
     [["CAUSEWAY_ROOT_USER", "CAUSEWAY_ROOT_PASSWORD"], ["MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"]];
 
-const SECTIONS: &[&str] = &["server", "identity", "backend", "bucket", "default"];
+const SECTIONS: &[&str] = &["server", "identity", "oidc", "backend", "bucket", "default"];
 
 impl Settings {
     /// Returns the settings, or all problems with them.
@@ -90,13 +90,18 @@ impl Settings {
             None => section("server", empty("server"), context, &mut wrong).ok_or_else(|| wrong.clone())?,
         };
         let mut identities = Vec::new();
-        let listed = wrong.note(numbered(take(&mut tree, "identity")));
+        let listed = wrong.note(numbered(take(&mut tree, "identity"), "identity"));
         broken.identity = listed.is_none();
         for (n, node) in listed.unwrap_or_default().into_iter().enumerate() {
             match section(format!("identity[{n}]"), node, context, &mut wrong) {
                 Some(identity) => identities.push(identity),
                 None => broken.identity = true,
             }
+        }
+        let mut oidc = Vec::new();
+        let listed = wrong.note(numbered(take(&mut tree, "oidc"), "oidc"));
+        for (n, node) in listed.unwrap_or_default().into_iter().enumerate() {
+            oidc.extend(section(format!("oidc[{n}]"), node, context, &mut wrong));
         }
         let (mut backends, mut layers) = (BTreeMap::new(), BTreeMap::new());
         for (name, node) in wrong.note(named(take(&mut tree, "backend"), "backend")).unwrap_or_default() {
@@ -130,7 +135,7 @@ impl Settings {
         let default = default.unwrap_or(Defaults { backend: None });
         let root = wrong.note(root(context.environment)).flatten();
         let mut settings =
-            Self { server, root, identities, backends, layers, order: Vec::new(), buckets, default };
+            Self { server, root, identities, oidc, backends, layers, order: Vec::new(), buckets, default };
         validate::validate(&mut settings, &origins, &broken, &mut wrong);
         wrong.or(settings)
     }
@@ -175,10 +180,13 @@ fn empty(section: &str) -> Node {
     Node { raw, origin: Origin::Default }
 }
 
-fn numbered(node: Node) -> Result<Vec<Node>, ConfigError> {
+fn numbered(node: Node, section: &str) -> Result<Vec<Node>, ConfigError> {
     match node.raw {
         Raw::List(items) => Ok(items),
-        _ => Err(ConfigError::new(node.origin, "'identity' is a list of sections: write [[identity]]")),
+        _ => Err(ConfigError::new(
+            node.origin,
+            format!("'{section}' is a list of sections: write [[{section}]]"),
+        )),
     }
 }
 

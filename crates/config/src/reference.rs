@@ -5,6 +5,7 @@ use super::{
     backend::BACKEND_TYPES,
     bucket::Bucket,
     layers::Layers,
+    oidc::Oidc,
     section::{Fallback, Row, Section},
     services,
     settings::{Defaults, Identity, Server, Settings},
@@ -132,6 +133,7 @@ pub fn reference() -> String {
     };
     section("[server]", Server::ABOUT, Server::ROWS);
     section("[[identity]]", Identity::ABOUT, Identity::ROWS);
+    section("[[oidc]]", Oidc::ABOUT, Oidc::ROWS);
     for backend in BACKEND_TYPES {
         section("[backend.NAME]", backend.about, backend.rows);
     }
@@ -155,6 +157,9 @@ impl Settings {
         section("[server]".to_owned(), self.server.show());
         for identity in &self.identities {
             section("[[identity]]".to_owned(), identity.show());
+        }
+        for provider in &self.oidc {
+            section("[[oidc]]".to_owned(), provider.show());
         }
         for (name, backend) in &self.backends {
             let mut values = vec![("type", Some(super::value::quote(backend.type_name())))];

@@ -9,6 +9,7 @@ use super::{
     error::ConfigErrors,
     layers::Layers,
     networks::Networks,
+    oidc::Oidc,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     services,
@@ -28,6 +29,8 @@ pub struct Settings {
     /// The root user, from the environment: see `Root`.
     pub root: Option<Root>,
     pub identities: Vec<Identity>,
+    /// The OpenID Connect providers.
+    pub oidc: Vec<Oidc>,
     /// The backends by name: at least one.
     pub backends: BTreeMap<String, Backend>,
     /// The layers of each backend. The implicit backend without configuration has none.
@@ -46,7 +49,7 @@ pub struct Root {
 }
 
 /// Top-level keys that hold a list of tables.
-pub(super) const LISTS: &[&str] = &["identity"];
+pub(super) const LISTS: &[&str] = &["identity", "oidc"];
 
 section! {
     /// The addresses, limits and directories of the server.

@@ -90,6 +90,10 @@ impl From<bool> for Decision {
 
 /// Whether the principal of a request may do an action to a resource.
 pub(super) fn decide(context: &Context, action: Action, resource: Resource<'_>) -> Decision {
+    // No rule here speaks of members of accounts: their policies do.
+    if context.principal.identity().is_some_and(|identity| identity.member.is_some()) {
+        return Decision::Deny;
+    }
     by_roles_and_acls(context, action.needed(), resource)
 }
 
