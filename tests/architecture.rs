@@ -67,7 +67,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("edge", &["model", "store", "iam", "access", "s3"]),
     // Requests of operators.
     ("admin", &["telemetry"]),
-    ("control", &["model", "store", "catalog", "backend", "work", "buckets", "access"]),
+    ("control", &["model", "store", "catalog", "iam", "backend", "work", "buckets", "access", "xml"]),
     // What is built from the settings: the one place that wires all of it.
     (
         "assembly",
@@ -96,7 +96,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "operate",
         &[
-            "model", "store", "catalog", "backend", "work", "drivers", "buckets", "config", "access",
+            "model", "store", "catalog", "iam", "backend", "work", "drivers", "buckets", "config", "access",
             "control", "assembly",
         ],
     ),

@@ -27,8 +27,7 @@ const MAX_REQUESTS: usize = 2;
 
 pub(crate) fn providers(settings: &[Oidc]) -> Result<Providers, StartError> {
     let provider = |oidc: &Oidc| {
-        let settings =
-            ProviderSettings { issuer: oidc.issuer.0.clone(), audiences: oidc.audience.0.clone() };
+        let settings = ProviderSettings { issuer: oidc.issuer.0.clone(), audiences: oidc.audience.0.clone() };
         let wire = Wire::new(WireSettings {
             timeout: TIMEOUT,
             connect_timeout: TIMEOUT,
@@ -92,14 +91,24 @@ fn is_private(address: IpAddr) -> bool {
         IpAddr::V4(ip) => {
             let [first, second, ..] = ip.octets();
             let is_shared = first == 100 && (64..128).contains(&second);
-            ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || ip.is_broadcast() || ip.is_multicast() || is_shared
+            ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_unspecified()
+                || ip.is_broadcast()
+                || ip.is_multicast()
+                || is_shared
         }
         IpAddr::V6(ip) => is_private_v6(ip),
     }
 }
 
 fn is_private_v6(ip: Ipv6Addr) -> bool {
-    ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || ip.is_unique_local() || ip.is_unicast_link_local()
+    ip.is_loopback()
+        || ip.is_unspecified()
+        || ip.is_multicast()
+        || ip.is_unique_local()
+        || ip.is_unicast_link_local()
 }
 
 #[cfg(test)]
@@ -108,7 +117,19 @@ mod tests {
 
     #[test]
     fn addresses_of_private_networks_and_of_this_machine_are_private() {
-        for ip in ["10.1.2.3", "172.16.0.1", "192.168.1.1", "127.0.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "::1", "fd00::1", "fe80::1", "::ffff:10.0.0.1"] {
+        for ip in [
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "::1",
+            "fd00::1",
+            "fe80::1",
+            "::ffff:10.0.0.1",
+        ] {
             assert!(is_private(ip.parse().expect("an address")), "{ip}");
         }
         for ip in ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1"] {

@@ -232,12 +232,7 @@ mod tests {
     struct Defective;
 
     impl Keys for Defective {
-        fn find(
-            &self,
-            _: &str,
-            _: Option<&str>,
-            _: Timestamp,
-        ) -> Result<(Arc<Identity>, Secret), Refused> {
+        fn find(&self, _: &str, _: Option<&str>, _: Timestamp) -> Result<(Arc<Identity>, Secret), Refused> {
             panic!("a defect")
         }
     }

@@ -43,10 +43,10 @@ use crate::{
     backend::{Backend, Space, Traffic},
     buckets::Buckets,
     config::{self, Settings},
-    iam::{Directory, query::Queries},
     control,
     drivers::fs::minio,
     edge::{Pace, Paces},
+    iam::{Directory, query::Queries},
     model::Timestamp,
     telemetry::{
         backends::{BackendRequests, Known},

@@ -6,9 +6,9 @@ use super::sample::{bucket, completed, key, name, new_bucket, number, owner, par
 use super::sqlite::open;
 use causeway::{
     catalog::{
-        BucketId, BucketSize, BucketSizes, BucketsQuery, Catalog, Document, Documents, Expected, IamDocuments, IndexRow,
-        LeftLocation, NewBucket, ObjectRow, PartRecord, ReplicaRecord, Revision, WhichObjects,
-        sqlite::SqliteCatalog,
+        BucketId, BucketSize, BucketSizes, BucketsQuery, Catalog, Document, Documents, Expected,
+        IamDocuments, IndexRow, LeftLocation, NewBucket, ObjectRow, PartRecord, ReplicaRecord, Revision,
+        WhichObjects, sqlite::SqliteCatalog,
     },
     model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, Role, Timestamp},
 };
@@ -171,8 +171,11 @@ async fn files_of_format_version_7_are_read_with_documents_identities_and_leases
         assert_eq!(identities.revision, Revision(4));
         let versions = catalog.object_versions(BucketId(1), &key("a")).await.expect("read");
         assert_eq!(versions.len(), 1);
-        let lease =
-            catalog.acquire_lease("scan", "node-b", Duration::from_secs(1)).await.expect("asked").expect("free");
+        let lease = catalog
+            .acquire_lease("scan", "node-b", Duration::from_secs(1))
+            .await
+            .expect("asked")
+            .expect("free");
         assert_eq!(lease.fencing, 8 + start);
         assert!(catalog.release_lease(&lease).await.expect("released"));
 

@@ -23,7 +23,8 @@ async fn stored(catalog: &dyn Catalog) -> Vec<(String, String, Revision)> {
 
 pub async fn users_and_policies_are_found_as_they_were_put_and_move_one_revision(catalog: Arc<dyn Catalog>) {
     assert_eq!(catalog.iam().await.expect("read"), IamDocuments::default());
-    let changes = vec![put("b", "user", "bob", "{\"ä\":1}"), put("a", "user", "bob", "2"), put("a", "role", "r", "3")];
+    let changes =
+        vec![put("b", "user", "bob", "{\"ä\":1}"), put("a", "user", "bob", "2"), put("a", "role", "r", "3")];
     let first = catalog.change_iam(changes, Expected::ABSENT).await.expect("put");
     assert!(first > Revision::NONE);
     assert_eq!(catalog.iam_revision().await.expect("read"), first);

@@ -33,10 +33,10 @@ mod writer;
 
 use super::{
     BackendLocation, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog,
-    Clock, Commit, CompletedUpload, Document, Documents, Expected, Generation, IamChange, IamDocuments, Identities, IndexChange,
-    IndexRow, Lease, LeftLocation, NewBucket, NewDocument, NewIdentity, NewReplica, ObjectRow, ObjectVersion,
-    PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject, UploadRecord, VersionRow,
-    WhichObjects,
+    Clock, Commit, CompletedUpload, Document, Documents, Expected, Generation, IamChange, IamDocuments,
+    Identities, IndexChange, IndexRow, Lease, LeftLocation, NewBucket, NewDocument, NewIdentity, NewReplica,
+    ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject,
+    UploadRecord, VersionRow, WhichObjects,
 };
 use crate::{
     model::{AccessKey, BucketName, ObjectKey, TenantId, Timestamp, UploadId},

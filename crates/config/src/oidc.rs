@@ -38,7 +38,9 @@ impl Setting for Issuer {
         let issuer = text::<Self>(node)?;
         let rest = ["https://", "http://"].iter().find_map(|scheme| issuer.strip_prefix(scheme));
         let is_sound = |rest: &str| {
-            !rest.is_empty() && !rest.starts_with('/') && rest.bytes().all(|b| b.is_ascii_graphic() && !b"?#@".contains(&b))
+            !rest.is_empty()
+                && !rest.starts_with('/')
+                && rest.bytes().all(|b| b.is_ascii_graphic() && !b"?#@".contains(&b))
         };
         if rest.is_some_and(is_sound) { Ok(Self(issuer.to_owned())) } else { refuse::<Self, _>(node) }
     }

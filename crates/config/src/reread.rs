@@ -80,8 +80,17 @@ impl Settings {
         }
         let oidc = self.oidc.clone();
         let (root, identities, default) = (new.root.clone(), new.identities.clone(), new.default.clone());
-        let mut next =
-            Self { server, root, identities, oidc, backends, layers, order, buckets: new.buckets.clone(), default };
+        let mut next = Self {
+            server,
+            root,
+            identities,
+            oidc,
+            backends,
+            layers,
+            order,
+            buckets: new.buckets.clone(),
+            default,
+        };
         for (name, bucket) in &new.buckets {
             self.keep_in_place(&mut next, &new, name, bucket, &mut waiting);
         }

@@ -56,11 +56,7 @@ pub(crate) enum Compiled {
 
 impl Compiled {
     /// `account` is the 12-digit id.
-    pub(crate) fn of(
-        account: &str,
-        entity: Entity,
-        key: Option<&DataKey>,
-    ) -> Result<Self, MalformedPolicy> {
+    pub(crate) fn of(account: &str, entity: Entity, key: Option<&DataKey>) -> Result<Self, MalformedPolicy> {
         Ok(match entity {
             Entity::User(data) => {
                 let inline = compile(&data.policies, &format!("user {}", data.name))?;
@@ -102,7 +98,10 @@ fn unseal(keys: &BTreeMap<String, Key>, key: Option<&DataKey>) -> BTreeMap<Strin
     let unsealed = |(access_key, stored): (&String, &Key)| {
         let secret = key.and_then(|key| key.unseal(access_key, &stored.secret));
         if secret.is_none() {
-            tracing::error!(access_key, "the secret of an access key cannot be unsealed: it is left out. Delete it and create another one, or restore the key that seals secrets");
+            tracing::error!(
+                access_key,
+                "the secret of an access key cannot be unsealed: it is left out. Delete it and create another one, or restore the key that seals secrets"
+            );
         }
         Some((access_key.clone(), secret?))
     };

@@ -186,7 +186,8 @@ impl Directory {
             }
             // A task of its own: once begun, it completes even if the caller is dropped.
             let (this, canonical_id) = (self.clone(), canonical_id.to_owned());
-            let committed = tokio::spawn(async move { this.commit(&state, &canonical_id, changes, turn).await });
+            let committed =
+                tokio::spawn(async move { this.commit(&state, &canonical_id, changes, turn).await });
             if committed.await.unwrap_or(Err(DirectoryError::Interrupted))? {
                 return Ok(value);
             }

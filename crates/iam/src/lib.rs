@@ -20,6 +20,7 @@
 //! | `snapshot` | which identity an access key belongs to |
 //! | `directory` | the catalog, the snapshot in force, and changes |
 //! | `oidc` | who an OpenID Connect token speaks of |
+//! | `simulate` | whether somebody would be allowed something |
 //! | `query` | the query APIs of IAM and STS |
 //!
 //! Invariants:
@@ -42,6 +43,7 @@ pub mod query;
 mod random;
 mod session;
 mod sessions;
+mod simulate;
 mod snapshot;
 mod state;
 
@@ -54,3 +56,4 @@ use causeway_policy as policy;
 pub use data_key::DataKey;
 pub use directory::{Accounts, Directory, DirectoryError, Refused};
 pub use session::SessionToken;
+pub use simulate::{Simulated, Simulation};

@@ -47,9 +47,15 @@ impl fmt::Debug for Claims {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Holder {
     /// The account itself. The session ends with the access key that it was begun with.
-    Account { key: String },
+    Account {
+        key: String,
+    },
     /// A user, by folded name. The session ends with the access key that it was begun with.
-    User { name: String, id: String, key: String },
+    User {
+        name: String,
+        id: String,
+        key: String,
+    },
     Role(RoleSession),
 }
 

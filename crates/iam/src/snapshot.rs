@@ -54,11 +54,7 @@ impl Made {
 }
 
 /// The identity of a member of an account, or of the account itself under another key.
-pub(crate) fn identity(
-    account: &Identity,
-    access_key: &AccessKey,
-    member: Option<&Arc<Member>>,
-) -> Identity {
+pub(crate) fn identity(account: &Identity, access_key: &AccessKey, member: Option<&Arc<Member>>) -> Identity {
     Identity {
         access_key: access_key.clone(),
         role: account.role,

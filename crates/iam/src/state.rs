@@ -27,7 +27,9 @@ pub(crate) struct State {
 
 /// What is wrong with a stored document, and which one it is.
 #[derive(Debug, thiserror::Error)]
-#[error("the {kind} '{name}' of account {account} is not understood: {why}. Use the release that wrote it, or a later one")]
+#[error(
+    "the {kind} '{name}' of account {account} is not understood: {why}. Use the release that wrote it, or a later one"
+)]
 pub struct NotUnderstood {
     kind: String,
     name: String,

@@ -45,7 +45,9 @@ mod trust;
 pub use action::Action;
 pub use context::Context;
 pub use decision::{At, Decision, Ground, Missing, Source};
-pub use document::{MAX_BUCKET_POLICY_BYTES, MAX_IDENTITY_POLICY_CHARACTERS, MAX_TRUST_POLICY_CHARACTERS, Policy};
+pub use document::{
+    MAX_BUCKET_POLICY_BYTES, MAX_IDENTITY_POLICY_CHARACTERS, MAX_TRUST_POLICY_CHARACTERS, Policy,
+};
 pub use error::{Flaw, MalformedPolicy};
 pub use evaluate::{Attached, Policies};
 pub use member::{Member, MemberKind, NamedPolicy, Tag};

@@ -54,8 +54,7 @@ mod tests {
     fn allowed(trust: &str, identity: Option<&str>, sender: Principal<'_>) -> bool {
         let trust = Policy::trust(trust).expect("a trust policy");
         let identity = identity.map(|text| Policy::identity(text).expect("an identity policy"));
-        let identity: Vec<_> =
-            identity.iter().map(|policy| Attached { name: "identity", policy }).collect();
+        let identity: Vec<_> = identity.iter().map(|policy| Attached { name: "identity", policy }).collect();
         let action = Action::new("sts:AssumeRole");
         let request = Request::new(sender, &action, ROLE, Context::new());
         let policies = Policies {
@@ -99,7 +98,10 @@ mod tests {
     #[test]
     fn between_two_accounts_both_have_to_allow_it() {
         let theirs = trust(r#"{"AWS":"222222222222"}"#);
-        let stranger = |account| Principal { arn: "arn:aws:iam::222222222222:user/eve", ..sender(PrincipalKind::User, account) };
+        let stranger = |account| Principal {
+            arn: "arn:aws:iam::222222222222:user/eve",
+            ..sender(PrincipalKind::User, account)
+        };
         assert!(!allowed(&theirs, None, stranger("222222222222")));
         assert!(allowed(&theirs, Some(MAY), stranger("222222222222")));
         assert!(!allowed(&theirs, Some(MAY), stranger("333333333333")));

@@ -13,9 +13,9 @@ use causeway::{
     catalog::{
         BackendLocation, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery,
         Catalog, CatalogError, CatalogErrorKind, Clock, Commit, CompletedUpload, Document, Documents,
-        Expected, Generation, IamChange, IamDocuments, Identities, IndexChange, IndexRow, Lease, LeftLocation, NewBucket, NewDocument,
-        NewIdentity, NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result,
-        Revision, StoredObject, UploadRecord, VersionRow, WhichObjects,
+        Expected, Generation, IamChange, IamDocuments, Identities, IndexChange, IndexRow, Lease,
+        LeftLocation, NewBucket, NewDocument, NewIdentity, NewReplica, ObjectRow, ObjectVersion, PartRecord,
+        ReplicaChange, ReplicaRecord, Result, Revision, StoredObject, UploadRecord, VersionRow, WhichObjects,
     },
     model::{AccessKey, BucketName, ObjectKey, TenantId, Timestamp, UploadId},
     store::{ListPage, ListRequest, ListUploadsRequest, UploadsPage},

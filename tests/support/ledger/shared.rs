@@ -3,7 +3,10 @@
 
 use super::state::expect;
 use causeway::{
-    catalog::{Expected, IamChange, IamDocument, IamDocuments, IamKey, Identities, IdentityRecord, Lease, NewIdentity, Result, Revision},
+    catalog::{
+        Expected, IamChange, IamDocument, IamDocuments, IamKey, Identities, IdentityRecord, Lease,
+        NewIdentity, Result, Revision,
+    },
     model::{AccessKey, Timestamp},
 };
 use std::{collections::BTreeMap, time::Duration};

@@ -1,10 +1,6 @@
 //! SQL of users, groups, roles and managed policies.
 
-use super::{
-    column::get,
-    refusal::conflict,
-    writer::Applied,
-};
+use super::{column::get, refusal::conflict, writer::Applied};
 use crate::catalog::{Expected, IamChange, IamDocument, IamDocuments, IamKey, Revision};
 use rusqlite::{Connection, Row, params};
 
@@ -53,7 +49,6 @@ pub(super) fn change(db: &Connection, changes: &[IamChange], expected: Expected)
 }
 
 fn document(row: &Row<'_>) -> rusqlite::Result<IamDocument> {
-    let key =
-        IamKey { tenant: get(row, 0)?, account: row.get(1)?, kind: row.get(2)?, name: row.get(3)? };
+    let key = IamKey { tenant: get(row, 0)?, account: row.get(1)?, kind: row.get(2)?, name: row.get(3)? };
     Ok(IamDocument { key, body: row.get(4)?, revision: Revision(row.get(5)?) })
 }

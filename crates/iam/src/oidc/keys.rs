@@ -44,7 +44,10 @@ pub(super) struct Key {
 
 #[derive(Debug)]
 enum Public {
-    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
     /// A point of P-256, uncompressed.
     P256(Vec<u8>),
 }

@@ -98,7 +98,10 @@ impl Provider {
         if kept.keys.iter().any(|key| key.is_named_by(token) && key.has_signed(token)) {
             return Ok(());
         }
-        Err(QueryError::new(Code::InvalidIdentityToken, "The signature of the web identity token is not valid"))
+        Err(QueryError::new(
+            Code::InvalidIdentityToken,
+            "The signature of the web identity token is not valid",
+        ))
     }
 
     fn kept(&self) -> Option<Arc<Kept>> {
@@ -118,7 +121,11 @@ impl Provider {
                 *self.kept.write().unwrap_or_else(PoisonError::into_inner) = Some(kept);
             }
             Err(error) => {
-                tracing::warn!(issuer = self.settings.issuer, error, "the keys of an OpenID Connect provider could not be fetched");
+                tracing::warn!(
+                    issuer = self.settings.issuer,
+                    error,
+                    "the keys of an OpenID Connect provider could not be fetched"
+                );
             }
         }
     }

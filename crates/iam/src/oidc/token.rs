@@ -68,12 +68,14 @@ pub(super) struct Token<'t> {
 impl<'t> Token<'t> {
     /// The error says what is wrong, for the client.
     pub(super) fn parse(text: &'t str) -> Result<Self, &'static str> {
-        const MALFORMED: &str = "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)";
+        const MALFORMED: &str =
+            "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)";
         let (signed, signature) = text.rsplit_once('.').ok_or(MALFORMED)?;
         let (header, claims) = signed.split_once('.').ok_or(MALFORMED)?;
         let bytes = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| MALFORMED);
-        let header: Header = serde_json::from_slice(&bytes(header)?)
-            .map_err(|_| "The header of the token is malformed, or its algorithm is neither RS256 nor ES256")?;
+        let header: Header = serde_json::from_slice(&bytes(header)?).map_err(
+            |_| "The header of the token is malformed, or its algorithm is neither RS256 nor ES256",
+        )?;
         if header.crit.is_some() {
             return Err("The token has a critical extension that is not understood");
         }

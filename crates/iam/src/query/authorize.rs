@@ -73,7 +73,8 @@ pub(crate) fn attached(policies: &[NamedPolicy]) -> Vec<Attached<'_>> {
 
 pub(crate) fn denied(work: &Work<'_>, permission: &str, resource: &str) -> QueryError {
     let caller = work.call.caller.as_ref().map_or_else(|| "anonymous".to_owned(), |identity| arn(identity));
-    let message = format!("User: {caller} is not authorized to perform: {permission} on resource: {resource}");
+    let message =
+        format!("User: {caller} is not authorized to perform: {permission} on resource: {resource}");
     QueryError::new(Code::AccessDenied, message)
 }
 
@@ -135,7 +136,9 @@ pub(crate) fn context<'a>(work: &Work<'a>) -> Context<'a> {
     for key in call.form.values("TagKeys") {
         context.add("aws:tagkeys", key);
     }
-    for (parameter, key) in [("PolicyArn", "iam:policyarn"), ("PermissionsBoundary", "iam:permissionsboundary")] {
+    for (parameter, key) in
+        [("PolicyArn", "iam:policyarn"), ("PermissionsBoundary", "iam:permissionsboundary")]
+    {
         if let Some(arn) = work.parameter(parameter) {
             context.add(key, arn);
         }

@@ -51,9 +51,10 @@ impl Form {
             None => Ok(false),
             Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
             Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
-            Some(_) => {
-                Err(QueryError::new(Code::ValidationError, format!("The value of {name} must be true or false")))
-            }
+            Some(_) => Err(QueryError::new(
+                Code::ValidationError,
+                format!("The value of {name} must be true or false"),
+            )),
         }
     }
 

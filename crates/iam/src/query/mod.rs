@@ -96,7 +96,9 @@ impl Queries {
             return Ok(None);
         }
         if call.form.get("ProviderId").is_some() {
-            return Err(QueryError::invalid("ProviderId is for OAuth 2.0 access tokens, which are not accepted"));
+            return Err(QueryError::invalid(
+                "ProviderId is for OAuth 2.0 access tokens, which are not accepted",
+            ));
         }
         let token = call.form.needed("WebIdentityToken")?;
         self.providers.verify(token, call.at).await.map(Some)

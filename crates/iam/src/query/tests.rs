@@ -21,7 +21,8 @@ use tempfile::TempDir;
 
 /// 2026-01-02T03:04:05Z
 const NOW: i64 = 1_767_323_045_000;
-const ANYTHING: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+const ANYTHING: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
 
 /// Three accounts: `root` may do everything, `other` is somebody else, and `reader` only reads.
 struct Gateway {
@@ -121,11 +122,19 @@ impl Gateway {
         self.directory.find(access_key, token, Timestamp::from_millis(self.now), &self.accounts)
     }
 
-    async fn call_as(&self, caller: Option<Arc<Identity>>, token: Option<&str>, parameters: &[(&str, &str)]) -> Said {
+    async fn call_as(
+        &self,
+        caller: Option<Arc<Identity>>,
+        token: Option<&str>,
+        parameters: &[(&str, &str)],
+    ) -> Said {
         let is_sts = ["GetCallerIdentity", "GetSessionToken", "AssumeRole", "AssumeRoleWithWebIdentity"]
             .contains(&parameters[0].0);
         let version = if is_sts { "2011-06-15" } else { "2010-05-08" };
-        let mut pairs = vec![("Action".to_owned(), parameters[0].0.to_owned()), ("Version".to_owned(), version.to_owned())];
+        let mut pairs = vec![
+            ("Action".to_owned(), parameters[0].0.to_owned()),
+            ("Version".to_owned(), version.to_owned()),
+        ];
         pairs.extend(parameters[1..].iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let call = Call {
             request_id: "id".into(),
@@ -165,7 +174,8 @@ impl Gateway {
         self.root(&[("CreateUser", ""), ("UserName", name)]).await.ok();
         if !action.is_empty() {
             let policy = allow(action, "*");
-            let put = [("PutUserPolicy", ""), ("UserName", name), ("PolicyName", "p"), ("PolicyDocument", &policy)];
+            let put =
+                [("PutUserPolicy", ""), ("UserName", name), ("PolicyName", "p"), ("PolicyDocument", &policy)];
             self.root(&put).await.ok();
         }
         self.root(&[("CreateAccessKey", ""), ("UserName", name)]).await.ok().get("AccessKeyId")

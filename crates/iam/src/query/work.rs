@@ -144,18 +144,22 @@ impl<'a> Work<'a> {
     pub(crate) fn tags(&self) -> Result<Vec<Tag>, QueryError> {
         let tag = |fields: super::form::Fields<'_>| {
             let field = |name: &str| {
-                fields.get(name).map(|text| (*text).to_owned()).ok_or_else(|| {
-                    QueryError::invalid(format!("A tag without {name} must not be given"))
-                })
+                fields
+                    .get(name)
+                    .map(|text| (*text).to_owned())
+                    .ok_or_else(|| QueryError::invalid(format!("A tag without {name} must not be given")))
             };
             Ok(Tag { key: field("Key")?, value: field("Value")? })
         };
-        let given: Vec<Tag> = self.call.form.list("Tags").into_iter().map(tag).collect::<Result<_, QueryError>>()?;
+        let given: Vec<Tag> =
+            self.call.form.list("Tags").into_iter().map(tag).collect::<Result<_, QueryError>>()?;
         let mut tags = Vec::new();
         let count = given.len();
         names::merge_tags(&mut tags, given).map_err(invalid_input)?;
         if tags.len() < count {
-            return Err(invalid_input("Duplicate tag keys found. Please note that Tag keys are case insensitive."));
+            return Err(invalid_input(
+                "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+            ));
         }
         Ok(tags)
     }

@@ -76,6 +76,10 @@ impl AddedIdentities {
         Self { catalog, dir: dir.into(), in_force, revision: Mutex::new(Revision::NONE) }
     }
 
+    pub fn in_force(&self) -> &CredentialsInForce {
+        &self.in_force
+    }
+
     /// Puts the catalog's identities in force, if they have changed since.
     pub async fn refresh(&self) -> Result<(), IdentityError> {
         let mut revision = self.revision.lock().await;

@@ -31,6 +31,16 @@ impl CredentialsInForce {
         drop(self.directory.set(directory));
     }
 
+    pub fn directory(&self) -> Option<&Arc<Directory>> {
+        self.directory.get()
+    }
+
+    /// The first administrator of the configuration.
+    pub fn administrator(&self) -> Option<Arc<Identity>> {
+        let configured = self.configured.read().unwrap_or_else(PoisonError::into_inner);
+        configured.account(&configured.administrator()?.id)
+    }
+
     /// Whether an access key belongs to a member of an account.
     pub(super) fn is_of_a_member(&self, access_key: &str) -> bool {
         self.directory.get().is_some_and(|directory| directory.has_key(access_key))

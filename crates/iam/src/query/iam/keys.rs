@@ -26,7 +26,9 @@ enum Of {
 impl Of {
     fn find(work: &Work<'_>) -> Result<Self, QueryError> {
         if work.parameter("UserName").is_none() && work.caller()?.member.is_none() {
-            return Ok(Self::Root(work.account().root.as_ref().map(|root| root.data.clone()).unwrap_or_default()));
+            return Ok(Self::Root(
+                work.account().root.as_ref().map(|root| root.data.clone()).unwrap_or_default(),
+            ));
         }
         Ok(Self::User(work.user()?.data.clone()))
     }
@@ -77,12 +79,16 @@ pub(in crate::query) fn list(work: &mut Work<'_>) -> Result<(), QueryError> {
     let mut of = Of::find(work)?;
     let name = of.name(work)?;
     let keys = std::mem::take(of.keys());
-    work.list("AccessKeyMetadata", keys.into_iter().map(|(id, key)| (id.clone(), (id, key))), |w, (id, key)| {
-        w.text("UserName", &name);
-        w.text("AccessKeyId", id);
-        w.text("Status", status(key.active));
-        w.text("CreateDate", names::shown(key.created));
-    })
+    work.list(
+        "AccessKeyMetadata",
+        keys.into_iter().map(|(id, key)| (id.clone(), (id, key))),
+        |w, (id, key)| {
+            w.text("UserName", &name);
+            w.text("AccessKeyId", id);
+            w.text("Status", status(key.active));
+            w.text("CreateDate", names::shown(key.created));
+        },
+    )
 }
 
 pub(in crate::query) fn update(work: &mut Work<'_>) -> Result<(), QueryError> {

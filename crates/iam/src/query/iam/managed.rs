@@ -117,7 +117,9 @@ pub(in crate::query) fn delete(work: &mut Work<'_>) -> Result<(), QueryError> {
         return conflict("Cannot delete a policy attached to entities.");
     }
     if policy.data.versions.len() > 1 {
-        return conflict("This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.");
+        return conflict(
+            "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.",
+        );
     }
     work.delete(Kind::Policy, &policy.data.name);
     Ok(())
@@ -165,7 +167,8 @@ fn holders<'a>(
         }
     };
     let has = |policies: &Policies, bounded: Option<&String>| {
-        (attached && policies.attached.contains(arn)) || (boundary && bounded.is_some_and(|known| known == arn))
+        (attached && policies.attached.contains(arn))
+            || (boundary && bounded.is_some_and(|known| known == arn))
     };
     let groups = account.groups.values().map(|group| &group.data);
     let groups = groups.filter(|group| has(&group.policies, None));

@@ -101,5 +101,8 @@ fn number(policy: &ManagedPolicy, arn: &str, id: &str) -> Result<u32, QueryError
 }
 
 fn no_such_version(arn: &str, id: &str) -> QueryError {
-    QueryError::new(Code::NoSuchEntity, format!("Policy {arn} version {id} does not exist or is not attachable."))
+    QueryError::new(
+        Code::NoSuchEntity,
+        format!("Policy {arn} version {id} does not exist or is not attachable."),
+    )
 }

@@ -47,7 +47,9 @@ pub(super) fn policies(
     if let Some(text) = inline {
         let size = text.chars().count();
         if size > MAX_CHARACTERS {
-            let message = format!("The policy of a session has {size} characters; at most {MAX_CHARACTERS} are allowed");
+            let message = format!(
+                "The policy of a session has {size} characters; at most {MAX_CHARACTERS} are allowed"
+            );
             return Err(QueryError::new(Code::PackedPolicyTooLarge, message));
         }
         let malformed = |error: crate::policy::MalformedPolicy| {
@@ -76,7 +78,8 @@ pub(super) fn policies(
 /// How much of the room for policies and tags a session takes, in percent.
 pub(super) fn packed_size(policies: Option<&SessionPolicies>) -> u32 {
     let used = policies.map_or(0, |policies| {
-        policies.inline.as_ref().map_or(0, String::len) + policies.attached.iter().map(String::len).sum::<usize>()
+        policies.inline.as_ref().map_or(0, String::len)
+            + policies.attached.iter().map(String::len).sum::<usize>()
     });
     u32::try_from(used * 100 / (2 * MAX_CHARACTERS)).unwrap_or(100).min(100)
 }

@@ -92,7 +92,8 @@ fn tags(work: &Work<'_>, caller: &Identity) -> Result<(Vec<Tag>, Vec<String>), Q
     let mut tags = work.tags()?;
     let mut transitive: Vec<String> =
         work.call.form.values("TransitiveTagKeys").into_iter().map(str::to_owned).collect();
-    if let Some(key) = transitive.iter().find(|key| !tags.iter().any(|tag| tag.key.eq_ignore_ascii_case(key))) {
+    if let Some(key) = transitive.iter().find(|key| !tags.iter().any(|tag| tag.key.eq_ignore_ascii_case(key)))
+    {
         return Err(invalid_input(format!("The transitive tag key {key} is not among the tags")));
     }
     for tag in kept_tags(work, caller)? {

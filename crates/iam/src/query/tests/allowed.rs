@@ -28,7 +28,8 @@ async fn no_action_of_iam_is_anybodys_and_each_is_allowed_by_its_own_permission_
         let by_reader = gateway.by("reader", &call).await;
         assert_eq!(by_reader.code() == is(403, "AccessDenied"), !reads, "{} {by_reader:?}", action.name);
         let own = allow(action.permission, "*");
-        let put = [("PutUserPolicy", ""), ("UserName", "bob"), ("PolicyName", "p"), ("PolicyDocument", &*own)];
+        let put =
+            [("PutUserPolicy", ""), ("UserName", "bob"), ("PolicyName", "p"), ("PolicyDocument", &*own)];
         gateway.root(&put).await.ok();
         let said = gateway.by(&key, &call).await;
         assert_ne!(said.code(), is(403, "AccessDenied"), "{} {said:?}", action.name);
@@ -44,10 +45,16 @@ async fn a_permission_is_for_the_arns_that_its_policy_names() {
     let put = [("PutUserPolicy", ""), ("UserName", "bob"), ("PolicyName", "p"), ("PolicyDocument", &*team)];
     gateway.root(&put).await.ok();
     gateway.by(&key, &[("CreateUser", ""), ("UserName", "eve"), ("Path", "/team/")]).await.ok();
-    assert_eq!(gateway.by(&key, &[("CreateUser", ""), ("UserName", "eve2")]).await.code(), is(403, "AccessDenied"));
+    assert_eq!(
+        gateway.by(&key, &[("CreateUser", ""), ("UserName", "eve2")]).await.code(),
+        is(403, "AccessDenied")
+    );
     // The path is that of the user, not one that the call names.
     gateway.by(&key, &[("DeleteUser", ""), ("UserName", "EVE")]).await.ok();
-    assert_eq!(gateway.by(&key, &[("DeleteUser", ""), ("UserName", "bob")]).await.code(), is(403, "AccessDenied"));
+    assert_eq!(
+        gateway.by(&key, &[("DeleteUser", ""), ("UserName", "bob")]).await.code(),
+        is(403, "AccessDenied")
+    );
 }
 
 #[tokio::test]
@@ -55,8 +62,14 @@ async fn members_of_one_account_see_nothing_of_another() {
     let gateway = Gateway::new().await;
     gateway.user("bob", "").await;
     gateway.by("other", &[("CreateUser", ""), ("UserName", "eve")]).await.ok();
-    assert_eq!(gateway.by("other", &[("GetUser", ""), ("UserName", "bob")]).await.code(), is(404, "NoSuchEntity"));
-    assert_eq!(gateway.by("other", &[("DeleteUser", ""), ("UserName", "bob")]).await.code(), is(404, "NoSuchEntity"));
+    assert_eq!(
+        gateway.by("other", &[("GetUser", ""), ("UserName", "bob")]).await.code(),
+        is(404, "NoSuchEntity")
+    );
+    assert_eq!(
+        gateway.by("other", &[("DeleteUser", ""), ("UserName", "bob")]).await.code(),
+        is(404, "NoSuchEntity")
+    );
     assert_eq!(gateway.root(&[("ListUsers", "")]).await.ok().count("UserName"), 1);
 }
 
@@ -70,8 +83,10 @@ async fn an_unknown_action_version_or_parameter_is_refused_by_name() {
         caller: Some(root.clone()),
         token: None,
         service: Some(service),
-        form: Form::new(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
-            .expect("a form"),
+        form: Form::new(
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        )
+        .expect("a form"),
         peer: Ipv4Addr::LOCALHOST.into(),
         is_secure: false,
         user_agent: None,
@@ -90,6 +105,9 @@ async fn an_unknown_action_version_or_parameter_is_refused_by_name() {
         let answer = gateway.queries.answer(call(&pairs, service)).await;
         assert_eq!(answer.code, Some(code), "{pairs:?}");
         let text = String::from_utf8_lossy(&answer.body).into_owned();
-        assert!(text.contains(&format!("<Code>{code}</Code>")) && text.contains("<RequestId>id</RequestId>"), "{text}");
+        assert!(
+            text.contains(&format!("<Code>{code}</Code>")) && text.contains("<RequestId>id</RequestId>"),
+            "{text}"
+        );
     }
 }

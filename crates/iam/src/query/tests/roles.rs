@@ -10,20 +10,36 @@ fn assume<'a>(role: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a s
 async fn a_role_is_created_found_changed_and_deleted() {
     let gateway = Gateway::new().await;
     let text = trust(&format!(r#"{{"AWS":"{}"}}"#, account("root")), "sts:AssumeRole");
-    let create = [("CreateRole", ""), ("RoleName", "Reader"), ("AssumeRolePolicyDocument", &*text), ("MaxSessionDuration", "7200")];
+    let create = [
+        ("CreateRole", ""),
+        ("RoleName", "Reader"),
+        ("AssumeRolePolicyDocument", &*text),
+        ("MaxSessionDuration", "7200"),
+    ];
     let made = gateway.root(&create).await.ok();
     assert_eq!((made.get("Arn"), made.get("MaxSessionDuration")), (arn("role", "Reader"), "7200".to_owned()));
     assert_eq!(made.get("AssumeRolePolicyDocument"), show::document(&text));
     gateway.root(&[("UpdateRole", ""), ("RoleName", "Reader"), ("Description", "reads")]).await.ok();
     let got = gateway.root(&[("GetRole", ""), ("RoleName", "reader")]).await.ok();
     assert_eq!((got.get("Description"), got.get("RoleId")), ("reads".to_owned(), made.get("RoleId")));
-    let put = [("PutRolePolicy", ""), ("RoleName", "Reader"), ("PolicyName", "p"), ("PolicyDocument", ANYTHING)];
+    let put =
+        [("PutRolePolicy", ""), ("RoleName", "Reader"), ("PolicyName", "p"), ("PolicyDocument", ANYTHING)];
     gateway.root(&put).await.ok();
-    assert_eq!(gateway.root(&[("DeleteRole", ""), ("RoleName", "Reader")]).await.code(), is(409, "DeleteConflict"));
+    assert_eq!(
+        gateway.root(&[("DeleteRole", ""), ("RoleName", "Reader")]).await.code(),
+        is(409, "DeleteConflict")
+    );
     gateway.root(&[("DeleteRolePolicy", ""), ("RoleName", "Reader"), ("PolicyName", "p")]).await.ok();
     gateway.root(&[("DeleteRole", ""), ("RoleName", "Reader")]).await.ok();
-    for (text, seconds) in [("{}", "3600"), (&*trust(r#"{"AWS":"bob"}"#, "sts:AssumeRole"), "3600"), (&*text, "60")] {
-        let create = [("CreateRole", ""), ("RoleName", "x"), ("AssumeRolePolicyDocument", text), ("MaxSessionDuration", seconds)];
+    for (text, seconds) in
+        [("{}", "3600"), (&*trust(r#"{"AWS":"bob"}"#, "sts:AssumeRole"), "3600"), (&*text, "60")]
+    {
+        let create = [
+            ("CreateRole", ""),
+            ("RoleName", "x"),
+            ("AssumeRolePolicyDocument", text),
+            ("MaxSessionDuration", seconds),
+        ];
         assert_eq!(gateway.root(&create).await.status, 400, "{text}");
     }
 }
@@ -34,7 +50,8 @@ async fn a_session_does_what_the_role_may_and_says_who_it_is() {
     let key = gateway.user("bob", "").await;
     gateway.role("Lister", &format!(r#"{{"AWS":"{}"}}"#, arn("user", "bob"))).await;
     let policy = allow("iam:ListUsers", "*");
-    let put = [("PutRolePolicy", ""), ("RoleName", "Lister"), ("PolicyName", "p"), ("PolicyDocument", &*policy)];
+    let put =
+        [("PutRolePolicy", ""), ("RoleName", "Lister"), ("PolicyName", "p"), ("PolicyDocument", &*policy)];
     gateway.root(&put).await.ok();
     let role = arn("role", "Lister");
     let said = gateway.by(&key, &assume(&role, &[])).await.ok();
@@ -47,7 +64,8 @@ async fn a_session_does_what_the_role_may_and_says_who_it_is() {
     assert_eq!(gateway.by_session(&session, &[("ListGroups", "")]).await.code(), is(403, "AccessDenied"));
     // A deny that is added later acts on the session.
     let policy = statement("Deny", "iam:*", "*");
-    let put = [("PutRolePolicy", ""), ("RoleName", "Lister"), ("PolicyName", "d"), ("PolicyDocument", &*policy)];
+    let put =
+        [("PutRolePolicy", ""), ("RoleName", "Lister"), ("PolicyName", "d"), ("PolicyDocument", &*policy)];
     gateway.root(&put).await.ok();
     assert_eq!(gateway.by_session(&session, &[("ListUsers", "")]).await.code(), is(403, "AccessDenied"));
     // A role that is created anew under the name is another one.
@@ -93,10 +111,16 @@ async fn a_role_that_trusts_another_account_leaves_it_to_that_account() {
     for (name, policy) in [("may", Some(allow("sts:AssumeRole", &role))), ("may-not", None)] {
         gateway.by("other", &[("CreateUser", ""), ("UserName", name)]).await.ok();
         if let Some(policy) = &policy {
-            let put = [("PutUserPolicy", ""), ("UserName", name), ("PolicyName", "p"), ("PolicyDocument", &**policy)];
+            let put = [
+                ("PutUserPolicy", ""),
+                ("UserName", name),
+                ("PolicyName", "p"),
+                ("PolicyDocument", &**policy),
+            ];
             gateway.by("other", &put).await.ok();
         }
-        let key = gateway.by("other", &[("CreateAccessKey", ""), ("UserName", name)]).await.ok().get("AccessKeyId");
+        let key =
+            gateway.by("other", &[("CreateAccessKey", ""), ("UserName", name)]).await.ok().get("AccessKeyId");
         let said = gateway.by(&key, &assume(&role, &[])).await;
         assert_eq!(said.status == 200, policy.is_some(), "{name} {said:?}");
     }
@@ -120,12 +144,22 @@ async fn tags_of_a_session_need_a_permission_and_go_on_where_they_are_transitive
     let gateway = Gateway::new().await;
     let both = trust(&format!(r#"{{"AWS":"{}"}}"#, account("root")), "sts:*");
     for name in ["one", "two"] {
-        gateway.root(&[("CreateRole", ""), ("RoleName", name), ("AssumeRolePolicyDocument", &both)]).await.ok();
-        let put = [("PutRolePolicy", ""), ("RoleName", name), ("PolicyName", "p"), ("PolicyDocument", ANYTHING)];
+        gateway
+            .root(&[("CreateRole", ""), ("RoleName", name), ("AssumeRolePolicyDocument", &both)])
+            .await
+            .ok();
+        let put =
+            [("PutRolePolicy", ""), ("RoleName", name), ("PolicyName", "p"), ("PolicyDocument", ANYTHING)];
         gateway.root(&put).await.ok();
     }
     gateway.role("untagged", &format!(r#"{{"AWS":"{}"}}"#, account("root"))).await;
-    let tags = [("Tags.member.1.Key", "team"), ("Tags.member.1.Value", "a"), ("Tags.member.2.Key", "x"), ("Tags.member.2.Value", "1"), ("TransitiveTagKeys.member.1", "team")];
+    let tags = [
+        ("Tags.member.1.Key", "team"),
+        ("Tags.member.1.Value", "a"),
+        ("Tags.member.2.Key", "x"),
+        ("Tags.member.2.Value", "1"),
+        ("TransitiveTagKeys.member.1", "team"),
+    ];
     let (one, two, untagged) = (arn("role", "one"), arn("role", "two"), arn("role", "untagged"));
     assert_eq!(gateway.root(&assume(&untagged, &tags)).await.code(), is(403, "AccessDenied"));
     let session = gateway.root(&assume(&one, &tags)).await.ok().temporary();

@@ -11,7 +11,11 @@ async fn a_policy_of_the_session_narrows_it() {
     let role = arn("role", "admin");
     let only = allow("iam:ListUsers", "*");
     let assume = |more: &[(&'static str, String)]| {
-        let mut call = vec![("AssumeRole", String::new()), ("RoleArn", role.clone()), ("RoleSessionName", "work".to_owned())];
+        let mut call = vec![
+            ("AssumeRole", String::new()),
+            ("RoleArn", role.clone()),
+            ("RoleSessionName", "work".to_owned()),
+        ];
         call.extend(more.iter().cloned());
         call
     };
@@ -30,14 +34,20 @@ async fn a_policy_of_the_session_narrows_it() {
     let reads = ("PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/IAMReadOnlyAccess".to_owned());
     let reads = begin(&[reads]).await.ok().temporary();
     gateway.by_session(&reads, &[("ListGroups", "")]).await.ok();
-    assert_eq!(gateway.by_session(&reads, &[("CreateUser", ""), ("UserName", "x")]).await.code(), is(403, "AccessDenied"));
+    assert_eq!(
+        gateway.by_session(&reads, &[("CreateUser", ""), ("UserName", "x")]).await.code(),
+        is(403, "AccessDenied")
+    );
     assert_eq!(begin(&[("Policy", "{".to_owned())]).await.code(), is(400, "MalformedPolicyDocument"));
     let long = format!("{ANYTHING}{}", " ".repeat(2048));
     assert_eq!(begin(&[("Policy", long)]).await.code(), is(400, "PackedPolicyTooLarge"));
     let none = ("PolicyArns.member.1.arn", arn("policy", "none"));
     assert_eq!(begin(&[none]).await.code(), is(404, "NoSuchEntity"));
     for seconds in ["899", "3601"] {
-        assert_eq!(begin(&[("DurationSeconds", seconds.to_owned())]).await.code(), is(400, "ValidationError"));
+        assert_eq!(
+            begin(&[("DurationSeconds", seconds.to_owned())]).await.code(),
+            is(400, "ValidationError")
+        );
     }
 }
 
@@ -46,7 +56,8 @@ async fn a_session_ends_when_its_time_is_over() {
     let mut gateway = Gateway::new().await;
     gateway.role("r", &format!(r#"{{"AWS":"{}"}}"#, account("root"))).await;
     let role = arn("role", "r");
-    let call = [("AssumeRole", ""), ("RoleArn", &*role), ("RoleSessionName", "work"), ("DurationSeconds", "900")];
+    let call =
+        [("AssumeRole", ""), ("RoleArn", &*role), ("RoleSessionName", "work"), ("DurationSeconds", "900")];
     let session = gateway.root(&call).await.ok().temporary();
     let found = |gateway: &Gateway| gateway.find(&session.access_key, Some(&session.token)).map(drop);
     gateway.now = NOW + 899_999;
@@ -54,7 +65,11 @@ async fn a_session_ends_when_its_time_is_over() {
     gateway.now = NOW + 900_000;
     assert_eq!(found(&gateway), Err(Refused::ExpiredToken));
     gateway.now = NOW;
-    assert_eq!(gateway.find(&session.access_key, None).map(drop), Err(Refused::Unknown), "it needs its token");
+    assert_eq!(
+        gateway.find(&session.access_key, None).map(drop),
+        Err(Refused::Unknown),
+        "it needs its token"
+    );
     assert_eq!(gateway.find(&session.access_key, Some("other")).map(drop), Err(Refused::InvalidToken));
     let other = gateway.root(&call).await.ok().temporary();
     assert_eq!(gateway.find(&session.access_key, Some(&other.token)).map(drop), Err(Refused::InvalidToken));
@@ -64,7 +79,8 @@ async fn a_session_ends_when_its_time_is_over() {
 async fn a_session_of_a_user_ends_with_the_access_key_or_the_user() {
     let gateway = Gateway::new().await;
     let key = gateway.user("bob", "s3:*").await;
-    let session = gateway.by(&key, &[("GetSessionToken", ""), ("DurationSeconds", "900")]).await.ok().temporary();
+    let session =
+        gateway.by(&key, &[("GetSessionToken", ""), ("DurationSeconds", "900")]).await.ok().temporary();
     let found = || gateway.find(&session.access_key, Some(&session.token)).map(|(identity, _)| identity);
     let identity = found().expect("a session");
     assert_eq!(identity.member.as_ref().map(|member| &*member.name), Some("bob"));
@@ -73,7 +89,8 @@ async fn a_session_of_a_user_ends_with_the_access_key_or_the_user() {
     for call in ["ListUsers", "GetSessionToken"] {
         assert_eq!(gateway.by_session(&session, &[(call, "")]).await.status, 403, "{call}");
     }
-    let status = |status| [("UpdateAccessKey", ""), ("UserName", "bob"), ("AccessKeyId", &*key), ("Status", status)];
+    let status =
+        |status| [("UpdateAccessKey", ""), ("UserName", "bob"), ("AccessKeyId", &*key), ("Status", status)];
     gateway.root(&status("Inactive")).await.ok();
     assert_eq!(found().map(drop), Err(Refused::Unknown));
     gateway.root(&status("Active")).await.ok();
@@ -98,7 +115,8 @@ async fn a_session_is_found_twice_as_the_same_identity() {
     let key = gateway.user("bob", "s3:*").await;
     let session = gateway.by(&key, &[("GetSessionToken", "")]).await.ok().temporary();
     for (key, token) in [(&key, None), (&session.access_key, Some(&*session.token))] {
-        let (one, other) = (gateway.find(key, token).expect("found").0, gateway.find(key, token).expect("found").0);
+        let (one, other) =
+            (gateway.find(key, token).expect("found").0, gateway.find(key, token).expect("found").0);
         assert!(Arc::ptr_eq(&one, &other), "nothing is made anew for each request");
     }
 }

@@ -8,11 +8,18 @@ async fn a_user_is_created_found_renamed_and_deleted() {
     let create = [("CreateUser", ""), ("UserName", "Bob"), ("Path", "/team/")];
     let made = gateway.root(&create).await.ok();
     assert_eq!(made.get("Arn"), format!("arn:aws:iam::{}:user/team/Bob", account("root")));
-    assert!(made.get("UserId").starts_with("AIDA") && made.text.contains("<CreateUserResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">"));
+    assert!(
+        made.get("UserId").starts_with("AIDA")
+            && made.text.contains("<CreateUserResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">")
+    );
     assert_eq!(made.get("CreateDate"), "2026-01-02T03:04:05Z");
     assert_eq!(gateway.root(&create).await.code(), is(409, "EntityAlreadyExists"));
     let same = [("CreateUser", ""), ("UserName", "bob")];
-    assert_eq!(gateway.root(&same).await.code(), is(409, "EntityAlreadyExists"), "names differ in more than case");
+    assert_eq!(
+        gateway.root(&same).await.code(),
+        is(409, "EntityAlreadyExists"),
+        "names differ in more than case"
+    );
     let got = gateway.root(&[("GetUser", ""), ("UserName", "Bob")]).await.ok();
     assert_eq!(got.get("UserId"), made.get("UserId"));
     let rename = [("UpdateUser", ""), ("UserName", "Bob"), ("NewUserName", "Robert"), ("NewPath", "/")];
@@ -21,9 +28,21 @@ async fn a_user_is_created_found_renamed_and_deleted() {
     let got = gateway.root(&[("GetUser", ""), ("UserName", "Robert")]).await.ok();
     assert_eq!((got.get("UserId"), got.get("Arn")), (made.get("UserId"), arn("user", "Robert")));
     gateway.root(&[("DeleteUser", ""), ("UserName", "Robert")]).await.ok();
-    assert_eq!(gateway.root(&[("DeleteUser", ""), ("UserName", "Robert")]).await.code(), is(404, "NoSuchEntity"));
+    assert_eq!(
+        gateway.root(&[("DeleteUser", ""), ("UserName", "Robert")]).await.code(),
+        is(404, "NoSuchEntity")
+    );
     for (name, value) in [("UserName", "a b"), ("Path", "team"), ("Colour", "red")] {
-        let said = gateway.root(&[("CreateUser", ""), (if name == "UserName" { "Path" } else { "UserName" }, if name == "UserName" { "/" } else { "x" }), (name, value)]).await;
+        let said = gateway
+            .root(&[
+                ("CreateUser", ""),
+                (
+                    if name == "UserName" { "Path" } else { "UserName" },
+                    if name == "UserName" { "/" } else { "x" },
+                ),
+                (name, value),
+            ])
+            .await;
         assert_eq!(said.code(), is(400, "ValidationError"), "{name}");
     }
 }
@@ -40,7 +59,10 @@ async fn users_are_listed_in_pages_of_their_own_account() {
     assert!(page.text.contains("<UserName>a</UserName>") && page.text.contains("<UserName>B</UserName>"));
     let marker = page.get("Marker");
     let rest = gateway.root(&[("ListUsers", ""), ("MaxItems", "2"), ("Marker", &marker)]).await.ok();
-    assert_eq!((rest.count("UserName"), rest.get("IsTruncated"), rest.find("Marker")), (1, "false".to_owned(), None));
+    assert_eq!(
+        (rest.count("UserName"), rest.get("IsTruncated"), rest.find("Marker")),
+        (1, "false".to_owned(), None)
+    );
     for odd in [("MaxItems", "0"), ("MaxItems", "1001"), ("Marker", "?")] {
         assert_eq!(gateway.root(&[("ListUsers", ""), odd]).await.code(), is(400, "ValidationError"));
     }
@@ -59,8 +81,12 @@ async fn two_access_keys_are_valid_while_one_replaces_the_other() {
     }
     assert_eq!(gateway.find(&second, None).expect("in force").1.expose(), made.get("SecretAccessKey"));
     assert_eq!(gateway.root(&create).await.code(), is(409, "LimitExceeded"));
-    assert_eq!(gateway.root(&[("ListAccessKeys", ""), ("UserName", "bob")]).await.ok().count("AccessKeyId"), 2);
-    let status = |status| [("UpdateAccessKey", ""), ("UserName", "bob"), ("AccessKeyId", &*first), ("Status", status)];
+    assert_eq!(
+        gateway.root(&[("ListAccessKeys", ""), ("UserName", "bob")]).await.ok().count("AccessKeyId"),
+        2
+    );
+    let status =
+        |status| [("UpdateAccessKey", ""), ("UserName", "bob"), ("AccessKeyId", &*first), ("Status", status)];
     gateway.root(&status("Inactive")).await.ok();
     assert_eq!(gateway.find(&first, None).map(drop), Err(Refused::Unknown));
     gateway.root(&status("Active")).await.ok();
@@ -69,7 +95,10 @@ async fn two_access_keys_are_valid_while_one_replaces_the_other() {
     gateway.root(&[("DeleteAccessKey", ""), ("UserName", "bob"), ("AccessKeyId", &first)]).await.ok();
     assert_eq!(gateway.find(&first, None).map(drop), Err(Refused::Unknown));
     assert!(gateway.find(&second, None).is_ok());
-    assert_eq!(gateway.root(&[("DeleteUser", ""), ("UserName", "bob")]).await.code(), is(409, "DeleteConflict"));
+    assert_eq!(
+        gateway.root(&[("DeleteUser", ""), ("UserName", "bob")]).await.code(),
+        is(409, "DeleteConflict")
+    );
 }
 
 #[tokio::test]
@@ -111,14 +140,33 @@ async fn a_user_is_nobody_while_the_account_is_not_in_force() {
 #[tokio::test]
 async fn tags_are_set_listed_and_removed() {
     let gateway = Gateway::new().await;
-    let create = [("CreateUser", ""), ("UserName", "bob"), ("Tags.member.1.Key", "Team"), ("Tags.member.1.Value", "a")];
+    let create = [
+        ("CreateUser", ""),
+        ("UserName", "bob"),
+        ("Tags.member.1.Key", "Team"),
+        ("Tags.member.1.Value", "a"),
+    ];
     assert_eq!(gateway.root(&create).await.ok().get("Key"), "Team");
-    let tag = [("TagUser", ""), ("UserName", "bob"), ("Tags.member.1.Key", "team"), ("Tags.member.1.Value", "b"), ("Tags.member.2.Key", "x"), ("Tags.member.2.Value", "")];
+    let tag = [
+        ("TagUser", ""),
+        ("UserName", "bob"),
+        ("Tags.member.1.Key", "team"),
+        ("Tags.member.1.Value", "b"),
+        ("Tags.member.2.Key", "x"),
+        ("Tags.member.2.Value", ""),
+    ];
     gateway.root(&tag).await.ok();
     let listed = gateway.root(&[("ListUserTags", ""), ("UserName", "bob")]).await.ok();
     assert_eq!((listed.count("Key"), listed.text.contains("<Value>b</Value>")), (2, true));
     gateway.root(&[("UntagUser", ""), ("UserName", "bob"), ("TagKeys.member.1", "TEAM")]).await.ok();
     assert_eq!(gateway.root(&[("ListUserTags", ""), ("UserName", "bob")]).await.ok().count("Key"), 1);
-    let twice = [("TagUser", ""), ("UserName", "bob"), ("Tags.member.1.Key", "a"), ("Tags.member.1.Value", "1"), ("Tags.member.2.Key", "A"), ("Tags.member.2.Value", "2")];
+    let twice = [
+        ("TagUser", ""),
+        ("UserName", "bob"),
+        ("Tags.member.1.Key", "a"),
+        ("Tags.member.1.Value", "1"),
+        ("Tags.member.2.Key", "A"),
+        ("Tags.member.2.Value", "2"),
+    ];
     assert_eq!(gateway.root(&twice).await.code(), is(400, "InvalidInput"));
 }

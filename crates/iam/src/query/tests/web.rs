@@ -35,7 +35,10 @@ impl Fetch for Realm {
         match url {
             "https://id.example/realm/.well-known/openid-configuration" => {
                 self.asked.fetch_add(1, Ordering::SeqCst);
-                let document = format!(r#"{{"issuer":"{}","jwks_uri":"https://id.example/keys","other":1}}"#, self.issuer);
+                let document = format!(
+                    r#"{{"issuer":"{}","jwks_uri":"https://id.example/keys","other":1}}"#,
+                    self.issuer
+                );
                 Ok(document.into())
             }
             "https://id.example/keys" => {
@@ -54,7 +57,8 @@ struct Key {
 impl Key {
     fn new(id: &'static str) -> Self {
         let random = SystemRandom::new();
-        let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).expect("a key");
+        let document =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).expect("a key");
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref(), &random);
         Self { id, pair: pair.expect("a key") }
     }
@@ -62,7 +66,12 @@ impl Key {
     fn public(&self) -> String {
         let point = self.pair.public_key().as_ref();
         let part = |range: std::ops::Range<usize>| URL_SAFE_NO_PAD.encode(&point[range]);
-        format!(r#"{{"kty":"EC","crv":"P-256","kid":"{}","x":"{}","y":"{}"}}"#, self.id, part(1..33), part(33..65))
+        format!(
+            r#"{{"kty":"EC","crv":"P-256","kid":"{}","x":"{}","y":"{}"}}"#,
+            self.id,
+            part(1..33),
+            part(33..65)
+        )
     }
 
     fn sign(&self, header: &str, claims: &str) -> String {
@@ -92,7 +101,8 @@ impl Scene {
     async fn new() -> Self {
         let key = Key::new("one");
         let keys = vec![key.public(), RSA_KEY.to_owned(), r#"{"kty":"oct","k":"AAAA"}"#.to_owned()];
-        let realm = Arc::new(Realm { issuer: ISSUER.to_owned(), keys: Mutex::new(keys), asked: AtomicUsize::new(0) });
+        let realm =
+            Arc::new(Realm { issuer: ISSUER.to_owned(), keys: Mutex::new(keys), asked: AtomicUsize::new(0) });
         let settings = ProviderSettings { issuer: ISSUER.to_owned(), audiences: vec!["causeway".to_owned()] };
         let fetch: Arc<dyn Fetch> = realm.clone();
         let gateway = Gateway::with(Providers::new([(settings, fetch)])).await;
@@ -101,16 +111,25 @@ impl Scene {
             "}]}",
             r#","Condition":{"StringEquals":{"id.example/realm:sub":"bob","id.example/realm:aud":"causeway"}}}]}"#,
         );
-        gateway.root(&[("CreateRole", ""), ("RoleName", "web"), ("AssumeRolePolicyDocument", &text)]).await.ok();
+        gateway
+            .root(&[("CreateRole", ""), ("RoleName", "web"), ("AssumeRolePolicyDocument", &text)])
+            .await
+            .ok();
         let policy = allow("iam:ListUsers", "*");
-        let put = [("PutRolePolicy", ""), ("RoleName", "web"), ("PolicyName", "p"), ("PolicyDocument", &*policy)];
+        let put =
+            [("PutRolePolicy", ""), ("RoleName", "web"), ("PolicyName", "p"), ("PolicyDocument", &*policy)];
         gateway.root(&put).await.ok();
         Self { gateway, realm, key }
     }
 
     async fn assume(&self, token: &str) -> Said {
         let role = arn("role", "web");
-        let call = [("AssumeRoleWithWebIdentity", ""), ("RoleArn", &*role), ("RoleSessionName", "work"), ("WebIdentityToken", token)];
+        let call = [
+            ("AssumeRoleWithWebIdentity", ""),
+            ("RoleArn", &*role),
+            ("RoleSessionName", "work"),
+            ("WebIdentityToken", token),
+        ];
         self.gateway.call_as(None, None, &call).await
     }
 }
@@ -119,10 +138,16 @@ impl Scene {
 async fn whom_a_provider_vouches_for_gets_the_role_that_trusts_it() {
     let scene = Scene::new().await;
     let said = scene.assume(&scene.key.token(&claims())).await.ok();
-    assert_eq!((said.get("SubjectFromWebIdentityToken"), said.get("Audience")), ("bob".to_owned(), "causeway".to_owned()));
+    assert_eq!(
+        (said.get("SubjectFromWebIdentityToken"), said.get("Audience")),
+        ("bob".to_owned(), "causeway".to_owned())
+    );
     let session = said.temporary();
     scene.gateway.by_session(&session, &[("ListUsers", "")]).await.ok();
-    assert_eq!(scene.gateway.by_session(&session, &[("ListRoles", "")]).await.code(), is(403, "AccessDenied"));
+    assert_eq!(
+        scene.gateway.by_session(&session, &[("ListRoles", "")]).await.code(),
+        is(403, "AccessDenied")
+    );
     scene.assume(RSA_TOKEN).await.ok();
     scene.assume(&scene.key.token(&claims())).await.ok();
     assert_eq!(scene.realm.asked.load(Ordering::SeqCst), 1, "the keys are kept");
@@ -141,13 +166,20 @@ async fn a_token_counts_only_if_everything_in_it_holds() {
     let valid = scene.key.token(&good);
     let (head, signature) = valid.rsplit_once('.').expect("a signature");
     let swapped = format!("{head}.{}", signature.chars().rev().collect::<String>());
-    let unsigned = format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), URL_SAFE_NO_PAD.encode(&good));
+    let unsigned =
+        format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), URL_SAFE_NO_PAD.encode(&good));
     for (token, code) in [
         (changed(ISSUER, "https://evil.example"), (400, "InvalidIdentityToken")),
         (changed("causeway", "another"), (400, "InvalidIdentityToken")),
-        (changed(r#""aud":"causeway""#, r#""aud":"causeway","azp":"another""#), (400, "InvalidIdentityToken")),
+        (
+            changed(r#""aud":"causeway""#, r#""aud":"causeway","azp":"another""#),
+            (400, "InvalidIdentityToken"),
+        ),
         (changed(&format!("{}", now + 300), &now.to_string()), (400, "ExpiredTokenException")),
-        (changed(&format!(r#""iat":{now}"#), &format!(r#""nbf":{}"#, now + 61)), (400, "InvalidIdentityToken")),
+        (
+            changed(&format!(r#""iat":{now}"#), &format!(r#""nbf":{}"#, now + 61)),
+            (400, "InvalidIdentityToken"),
+        ),
         (changed(r#""exp""#, r#""expires""#), (400, "InvalidIdentityToken")),
         (changed("bob", ""), (400, "InvalidIdentityToken")),
         (changed("bob", "eve"), (403, "AccessDenied")),

@@ -10,7 +10,9 @@ use ring::digest::{SHA256, digest};
 const FORM: &str = "Action=ListUsers&Version=2010-05-08";
 
 fn post(body: &str) -> Draft {
-    Draft::new("POST", "/").header("content-type", "application/x-www-form-urlencoded; charset=utf-8").body(body.to_owned())
+    Draft::new("POST", "/")
+        .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
+        .body(body.to_owned())
 }
 
 /// Like SDKs: these services get no `x-amz-content-sha256`.
