@@ -52,19 +52,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Caches: answers of drivers are kept for a while.
     ("cache", &["model", "store", "catalog", "backend"]),
     // Which buckets there are, and the stack of each.
-    ("buckets", &["model", "store", "catalog", "backend", "work"]),
+    ("buckets", &["policy", "model", "store", "catalog", "backend", "work"]),
     // Beside the layers. Settings are data, and metrics are names. The types of backends are a table of the
     // drivers, from which settings are made.
     ("config", &["model", "store", "drivers"]),
     ("telemetry", &["model", "store"]),
     // Identities, and who may log in.
-    ("access", &["model", "catalog", "iam"]),
+    ("access", &["policy", "model", "catalog", "iam"]),
     // Background jobs of the server.
     ("jobs", &["model", "store", "catalog", "work", "buckets"]),
     // The meaning of the protocol.
-    ("s3", &["model", "store", "catalog", "buckets", "xml"]),
+    ("s3", &["policy", "model", "store", "catalog", "buckets", "access", "xml"]),
     // The wire format of the protocol.
-    ("edge", &["model", "store", "iam", "access", "s3"]),
+    ("edge", &["policy", "model", "store", "iam", "access", "s3"]),
     // Requests of operators.
     ("admin", &["telemetry"]),
     ("control", &["model", "store", "catalog", "iam", "backend", "work", "buckets", "access", "xml"]),

@@ -54,8 +54,11 @@ pub(crate) async fn build(
     let domains = server.domain.as_ref().map(|domains| domains.0.clone()).unwrap_or_default();
     let stop = paces.stop.clone();
     let only_region = server.only_region().map(str::to_owned);
-    let s3_settings =
-        s3::Settings { region: server.region_name().to_owned(), any_region: only_region.is_none() };
+    let s3_settings = s3::Settings {
+        region: server.region_name().to_owned(),
+        any_region: only_region.is_none(),
+        object_ownership: server.default_object_ownership,
+    };
     let edge_settings =
         EdgeSettings { domains, paces, region: only_region, signature_v2: server.signature_v2 };
     let edge = Edge::new(edge_settings, keys);

@@ -273,7 +273,14 @@ mod tests {
         let buckets = Arc::new(Buckets::new(catalog, Default::default(), "disk".to_owned()));
         let edge = Edge::new(EdgeSettings::default(), Arc::new(Defective));
         let metrics = Arc::<Metrics>::default();
-        let service = Service::new(buckets, s3::Settings { region: "r".to_owned(), any_region: true });
+        let service = Service::new(
+            buckets,
+            s3::Settings {
+                region: "r".to_owned(),
+                any_region: true,
+                object_ownership: crate::model::ObjectOwnership::ObjectWriter,
+            },
+        );
         let handler = Handler::new(edge, service, queries, Arc::default(), metrics.clone());
         let line = line(&Sources::default(), false);
         let now = Timestamp::now().iso8601().replace(['-', ':'], "");

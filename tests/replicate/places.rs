@@ -246,7 +246,13 @@ fn name(text: &str) -> BucketName {
 }
 
 fn create(text: &str) -> CreateBucket {
-    CreateBucket { name: name(text), owner: owner(), acl: CannedAcl::Private, location: String::new() }
+    CreateBucket {
+        name: name(text),
+        owner: owner(),
+        acl: CannedAcl::Private,
+        ownership: None,
+        location: String::new(),
+    }
 }
 
 /// Buckets on a backend with faults, and on one without.

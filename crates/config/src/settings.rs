@@ -16,7 +16,7 @@ use super::{
     value::{Domains, Interval, LogFormat, LogLevel, Setting, Size},
 };
 use crate::{
-    model::{AccessKey, BucketName, Role, Secret, SignatureV2},
+    model::{AccessKey, BucketName, ObjectOwnership, Role, Secret, SignatureV2},
     store::Durability,
 };
 use Fallback::{Required, Text, Unset};
@@ -77,6 +77,9 @@ section! {
         /// Where signature version 2 is accepted: in `presigned` URLs, which many SDKs still make by default,
         /// or in `all` requests.
         signature_v2: SignatureV2 = Text("presigned"),
+        /// The object ownership of buckets that are made without `x-amz-object-ownership`. `ObjectWriter`: ACLs
+        /// count, which older tools expect. `BucketOwnerEnforced`: ACLs are off, as in new buckets of AWS.
+        default_object_ownership: ObjectOwnership = Text("ObjectWriter"),
         /// What an acknowledged write survives. `strict`: a killed process and power loss; `relaxed`: a
         /// killed process only.
         durability: Durability = Text("strict"),

@@ -5,7 +5,7 @@ use super::{
     tree::{Node, Raw},
 };
 use crate::{
-    model::{AccessKey, Endpoint, Role, SignatureV2},
+    model::{AccessKey, Endpoint, ObjectOwnership, Role, SignatureV2},
     store::Durability,
 };
 use std::{collections::BTreeMap, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
@@ -387,6 +387,7 @@ pub enum LogFormat {
 choice!(LogFormat, "\"human\" or \"json\"", "human" => LogFormat::Human, "json" => LogFormat::Json);
 choice!(Durability, "\"strict\" or \"relaxed\"", "strict" => Durability::Strict, "relaxed" => Durability::Relaxed);
 choice!(SignatureV2, "\"presigned\", \"all\" or \"off\"", "presigned" => SignatureV2::Presigned, "all" => SignatureV2::All, "off" => SignatureV2::Off);
+choice!(ObjectOwnership, "\"ObjectWriter\", \"BucketOwnerPreferred\" or \"BucketOwnerEnforced\"", "ObjectWriter" => ObjectOwnership::ObjectWriter, "BucketOwnerPreferred" => ObjectOwnership::BucketOwnerPreferred, "BucketOwnerEnforced" => ObjectOwnership::BucketOwnerEnforced);
 choice!(Role, "\"admin\", \"readwrite\" or \"readonly\"", "admin" => Role::Admin, "readwrite" => Role::ReadWrite, "readonly" => Role::ReadOnly);
 
 /// How a bucket is named in requests to a backend.

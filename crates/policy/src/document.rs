@@ -5,6 +5,7 @@
 use crate::{
     error::{Flaw, MalformedPolicy},
     json::Json,
+    late::{Late, LateKeys},
     statement::{Rules, Statement},
 };
 use std::collections::{BTreeSet, HashSet};
@@ -22,6 +23,7 @@ pub const MAX_TRUST_POLICY_CHARACTERS: usize = 4096;
 pub struct Policy {
     id: Option<Box<str>>,
     statements: Vec<Statement>,
+    late: LateKeys,
 }
 
 impl Policy {
@@ -86,11 +88,16 @@ impl Policy {
             }
             statements.push(statement);
         }
-        Ok(Self { id: id.map(Into::into), statements })
+        Ok(Self { id: id.map(Into::into), statements, late: LateKeys::of(&json) })
     }
 
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
+    }
+
+    /// Whether a decision may depend on a key whose value is known late.
+    pub fn reads(&self, key: Late) -> bool {
+        self.late.has(key)
     }
 
     pub fn statements(&self) -> &[Statement] {

@@ -8,7 +8,7 @@
 //! | `document` | a policy as a whole: version, size, statements |
 //! | `statement` | one statement, and whether it speaks of a request |
 //! | `principal`, `action`, `resource`, `condition` | one element of a statement each |
-//! | `keys` | which condition keys there are |
+//! | `keys`, `late` | which condition keys there are, and which are known late |
 //! | `pattern`, `arn` | wildcards and policy variables |
 //! | `json`, `error` | the syntax below, and what is wrong with a document |
 //! | `request`, `context` | what is decided |
@@ -33,6 +33,7 @@ mod error;
 mod evaluate;
 mod json;
 mod keys;
+mod late;
 mod member;
 mod pattern;
 mod principal;
@@ -50,6 +51,7 @@ pub use document::{
 };
 pub use error::{Flaw, MalformedPolicy};
 pub use evaluate::{Attached, Policies};
+pub use late::Late;
 pub use member::{Member, MemberKind, NamedPolicy, Tag};
 pub use request::{Principal, PrincipalKind, Request};
 pub use statement::{Effect, Statement};

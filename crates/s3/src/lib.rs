@@ -13,4 +13,5 @@ use causeway_backend as backend;
 use causeway_catalog as catalog;
 use causeway_core::{model, store, xml};
 use causeway_iam as iam;
+use causeway_policy as policy;
 use causeway_work as work;

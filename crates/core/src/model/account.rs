@@ -1,14 +1,14 @@
-//! The account of an owner, as ARNs and policies name it.
+//! The account of an owner, by the number that policies and ARNs name it by.
 //!
-//! Invariant: the id of an account depends on the canonical id alone and never changes, because stored
-//! policies contain it.
+//! Invariant: the id of an account depends on the canonical id of its owner alone and never changes, because
+//! stored policies contain it.
 
 use std::sync::Arc;
 
 /// The number of account ids: they have 12 decimal digits.
 const ACCOUNTS: u64 = 1_000_000_000_000;
 
-/// Returns the 12 digits by which ARNs and policies name the account of an owner.
+/// The 12 digits by which ARNs and policies name the account of an owner.
 pub fn account_id(canonical_id: &str) -> Arc<str> {
     let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
     // Never change these words: stored policies name accounts by the result.

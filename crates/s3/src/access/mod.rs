@@ -6,11 +6,14 @@
 
 mod added;
 mod in_force;
+mod principal_ids;
 mod root;
 
+pub use crate::model::account_id;
 use crate::model::{AccessKey, Identity, Owner, Role, Secret};
 pub use added::{AddedIdentities, AddedIdentity, Addition, IdentityError};
 pub use in_force::CredentialsInForce;
+pub use principal_ids::{NoPrincipals, PrincipalIds};
 pub use root::{RootCredentials, generated_root};
 use std::{collections::HashMap, sync::Arc};
 

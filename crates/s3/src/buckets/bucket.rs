@@ -7,10 +7,13 @@ use super::settings::{Acl, BucketSettings, Location, SettingsInForce};
 use crate::{
     backend::{OpenedBucket, Upkeep},
     catalog::{BucketId, BucketRecord},
-    model::{BucketName, CannedAcl, Grants, Owner, Timestamp},
+    model::{BucketName, CannedAcl, Grants, Owner, Timestamp, account_id},
     store::Store,
 };
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 /// An open bucket.
 pub struct Bucket {
@@ -19,6 +22,8 @@ pub struct Bucket {
     /// lost.
     pub(super) settings: Arc<SettingsInForce>,
     pub(super) grants: Arc<Grants>,
+    /// The account id of the owner, once it was asked for.
+    pub(super) account: OnceLock<Arc<str>>,
     pub(super) opened: OpenedBucket,
 }
 
@@ -37,6 +42,11 @@ impl Bucket {
 
     pub fn owner(&self) -> &Owner {
         &self.record.bucket.owner
+    }
+
+    /// The account that the bucket belongs to, as policies name it.
+    pub fn account(&self) -> &str {
+        self.account.get_or_init(|| account_id(&self.owner().id))
     }
 
     pub fn created(&self) -> Timestamp {
@@ -76,11 +86,13 @@ impl Bucket {
 
     /// A copy of the open bucket, to be changed where it differs.
     pub(super) fn again(&self) -> Self {
-        let Self { record, settings, grants, opened } = self;
+        let Self { record, settings, grants, account: _, opened } = self;
         Self {
             record: record.clone(),
             settings: settings.clone(),
             grants: grants.clone(),
+            // It follows from the owner, which may be what changes.
+            account: OnceLock::new(),
             opened: opened.clone(),
         }
     }

@@ -75,7 +75,8 @@ mod tests {
     async fn photos(buckets: &Arc<Buckets>) -> Arc<Bucket> {
         let owner = Owner { id: "alice".into(), display_name: "alice".into() };
         let name = BucketName::parse("photos").expect("a name");
-        let create = CreateBucket { name, owner, acl: CannedAcl::PublicRead, location: "EU".into() };
+        let create =
+            CreateBucket { name, owner, acl: CannedAcl::PublicRead, ownership: None, location: "EU".into() };
         buckets.create(create).await.expect("made")
     }
 
@@ -118,12 +119,15 @@ mod tests {
         let dir = TempDir::new().expect("a directory");
         let buckets = gateway(&dir);
         let made = photos(&buckets).await;
-        let policy = NewDocument { kind: "policy".into(), body: "{}".into() };
-        buckets.catalog().set_document(made.id(), Expected::ABSENT, policy).await.expect("set");
+        let unknown = NewDocument { kind: "of a later release".into(), body: "{}".into() };
+        buckets.catalog().set_document(made.id(), Expected::ABSENT, unknown).await.expect("set");
         let refused = gateway(&dir).get(made.name()).await.expect_err("a later release's");
         let BucketError::Store(error) = &refused else { panic!("{refused:?}") };
         assert!(
-            std::error::Error::source(error).expect("a cause").to_string().contains("of kind 'policy'"),
+            std::error::Error::source(error)
+                .expect("a cause")
+                .to_string()
+                .contains("of kind 'of a later release'"),
             "{error:?}"
         );
         assert!(buckets.refresh(&made).await.is_err());

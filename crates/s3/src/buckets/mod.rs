@@ -20,7 +20,7 @@ use crate::{
         BackendLocation, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog,
         CatalogErrorKind, Expected, LeftLocation, NewBucket, NewDocument,
     },
-    model::{BucketName, CannedAcl, Owner, Timestamp},
+    model::{BucketName, CannedAcl, ObjectOwnership, Owner, Timestamp},
     store::{
         ListRequest,
         error::{StoreError, StoreErrorKind},
@@ -30,7 +30,7 @@ use crate::{
 pub use bucket::Bucket;
 pub use error::{BucketError, Taken};
 pub use locations::{Clash, Homes, all_locations};
-use settings::{Acl, Location, SettingsInForce};
+use settings::{Acl, Location, OwnershipControls, SettingsInForce};
 pub use setup::{SHARED, Setup, Unfit, refuse_move};
 use std::{
     collections::HashMap,
@@ -44,6 +44,8 @@ pub struct CreateBucket {
     pub name: BucketName,
     pub owner: Owner,
     pub acl: CannedAcl,
+    /// `None`: none is written down, and ACLs count.
+    pub ownership: Option<ObjectOwnership>,
     pub location: String,
 }
 
@@ -105,6 +107,7 @@ impl Buckets {
         let backend = &self.backend(default)?;
         let documents = [
             settings::document::<Acl>(&request.acl),
+            settings::document::<OwnershipControls>(&request.ownership),
             settings::document::<Location>(&request.location.into()),
         ];
         let bucket = NewBucket {
@@ -378,7 +381,7 @@ impl Buckets {
         // Under the lock: a setup that is put in force now finds the bucket open, or is the one that gives it
         // its grants.
         let grants = self.setup().grants_in(&record.bucket.name);
-        let bucket = Arc::new(Bucket { record, settings, grants, opened });
+        let bucket = Arc::new(Bucket { record, settings, grants, account: Default::default(), opened });
         open.insert(bucket.name().clone(), bucket.clone());
         Ok(bucket)
     }

@@ -12,10 +12,16 @@
 
 mod acl;
 mod location;
+mod ownership;
+mod policy;
+mod public_access;
 
 use crate::catalog::{Documents, NewDocument, Revision};
 pub use acl::Acl;
 pub use location::Location;
+pub use ownership::OwnershipControls;
+pub use policy::{BucketPolicy, PolicyDocument, PolicyRefused};
+pub use public_access::{PublicAccess, PublicAccessBlock};
 use std::{
     fmt,
     sync::{Arc, PoisonError, RwLock},
@@ -82,6 +88,9 @@ macro_rules! kinds {
 kinds! {
     Acl in acl,
     Location in location,
+    OwnershipControls in ownership,
+    PolicyDocument in policy,
+    PublicAccessBlock in public_access,
 }
 
 impl BucketSettings {
@@ -158,7 +167,10 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_an_error() {
         let parse = |all| BucketSettings::parse(&documents(all)).expect_err("refused");
-        assert_eq!(parse(&[("acl", "private"), ("policy", "{}")]), SettingsError::Unknown("policy".into()));
+        assert_eq!(
+            parse(&[("acl", "private"), ("lifecycle", "{}")]),
+            SettingsError::Unknown("lifecycle".into())
+        );
         assert!(
             parse(&[("acl", "everybody")])
                 .to_string()

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     iam::Refused,
     model::{Identity, Principal, Secret, SignatureV2, Timestamp},
-    s3::{ErrorCode, HeaderMapExt, S3Error},
+    s3::{ErrorCode, HeaderMapExt, S3Error, Signature, SignatureVersion},
 };
 use http::{HeaderMap, HeaderName, header};
 use std::sync::Arc;
@@ -26,6 +26,18 @@ pub(super) struct Sender {
     pub(super) proof: Option<Proof>,
     /// Signed headers whose values were sent in Latin-1.
     pub(super) latin1: Vec<HeaderName>,
+}
+
+impl Sender {
+    /// What decisions may know of the signature. Only version 4 leaves a proof, which says when it was made.
+    pub(super) fn signature(&self) -> Option<Signature> {
+        let version = match (&self.principal, &self.proof) {
+            (Principal::Anonymous, _) => return None,
+            (Principal::Identity(_), Some(_)) => SignatureVersion::Four,
+            (Principal::Identity(_), None) => SignatureVersion::Two,
+        };
+        Some(Signature { version, at: self.proof.as_ref().map(|proof| proof.time.at) })
+    }
 }
 
 /// The signature that held: the first link of the chain that signed chunks continue.

@@ -213,7 +213,8 @@ impl Edge {
 
         let source = WireBody::new(body, decoder, self.paces.clone(), attended);
         let payload = Payload::new(source, announced);
-        let context = Context { arrival, principal: sender.principal, presigned, operation };
+        let signature = sender.signature();
+        let context = Context { arrival, principal: sender.principal, presigned, signature, operation };
         Ok(Request { context, method, target, query, headers, payload })
     }
 }

@@ -1,6 +1,10 @@
 //! The actions of S3, as IAM names them, and the roles and canned ACLs that allow each.
 //!
-//! Owns the names and one table. `gate` applies the table to a principal and a bucket.
+//! Owns the names, one table, and what is special about single actions. `gate` applies the table to a
+//! principal and a bucket; `verdict` asks policies.
+
+use crate::policy;
+use std::sync::LazyLock;
 
 macro_rules! actions {
     ($($needed:ident: $($service:literal: $($name:ident)+),+;)+) => {
@@ -10,6 +14,8 @@ macro_rules! actions {
         pub enum Action { $($($($name),+),+),+ }
 
         impl Action {
+            pub const ALL: &'static [Action] = &[$($($(Self::$name),+),+),+];
+
             /// The action with the prefix of its service, as policies write it.
             pub fn as_str(self) -> &'static str {
                 match self { $($($(Self::$name => concat!($service, ":", stringify!($name))),+),+),+ }
@@ -49,12 +55,14 @@ actions! {
     Identity: "s3": ListAllMyBuckets;
     Writer: "s3": CreateBucket;
     ReadBucket: "s3": ListBucket ListBucketVersions;
-    ReadObject: "s3": GetObject GetObjectAttributes;
+    ReadObject: "s3": GetObject GetObjectAttributes GetObjectVersion GetObjectVersionAttributes;
     Know: "s3":
-        GetBucketAcl GetBucketLocation GetBucketVersioning GetObjectAcl GetObjectTagging
+        GetBucketAcl GetBucketLocation GetBucketVersioning GetObjectAcl GetObjectTagging GetObjectVersionAcl
+        GetObjectVersionTagging
         ListBucketMultipartUploads ListMultipartUploadParts;
-    Write: "s3": AbortMultipartUpload DeleteObject PutObject;
-    WriteTags: "s3": DeleteObjectTagging PutObjectTagging;
+    Write: "s3": AbortMultipartUpload DeleteObject DeleteObjectVersion PutObject;
+    WriteTags: "s3":
+        DeleteObjectTagging DeleteObjectVersionTagging PutObjectTagging PutObjectVersionTagging;
     // Most of these operations are not served: a client that is not the owner will need a policy.
     Own: "s3":
         CreateBucketMetadataTableConfiguration DeleteBucket DeleteBucketMetadataTableConfiguration DeleteBucketPolicy
@@ -69,11 +77,56 @@ actions! {
         PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock PutBucketRequestPayment PutBucketTagging
         PutBucketVersioning PutBucketWebsite PutEncryptionConfiguration PutIntelligentTieringConfiguration
         PutInventoryConfiguration PutLifecycleConfiguration PutMetricsConfiguration PutObjectAcl PutObjectAnnotation
-        PutObjectLegalHold PutObjectRetention PutReplicationConfiguration RestoreObject
+        PutObjectLegalHold PutObjectRetention PutObjectVersionAcl PutReplicationConfiguration RestoreObject
         UpdateBucketMetadataAnnotationTableConfiguration UpdateBucketMetadataInventoryTableConfiguration
         UpdateBucketMetadataJournalTableConfiguration UpdateObjectEncryption,
         "s3express": CreateSession ListAllMyDirectoryBuckets,
         "s3-object-lambda": WriteGetObjectResponse;
+}
+
+/// The actions in the form that policies compare, in the order of [`Action::ALL`].
+static IN_POLICIES: LazyLock<Vec<policy::Action>> =
+    LazyLock::new(|| Action::ALL.iter().map(|action| policy::Action::new(action.as_str())).collect());
+
+impl Action {
+    pub(super) fn in_policies(self) -> &'static policy::Action {
+        &IN_POLICIES[self as usize]
+    }
+
+    /// The name of the action where the request names a version.
+    pub(super) fn on_version(self) -> Self {
+        match self {
+            Self::GetObject => Self::GetObjectVersion,
+            Self::GetObjectAcl => Self::GetObjectVersionAcl,
+            Self::GetObjectAttributes => Self::GetObjectVersionAttributes,
+            Self::GetObjectTagging => Self::GetObjectVersionTagging,
+            Self::PutObjectAcl => Self::PutObjectVersionAcl,
+            Self::PutObjectTagging => Self::PutObjectVersionTagging,
+            Self::DeleteObject => Self::DeleteObjectVersion,
+            Self::DeleteObjectTagging => Self::DeleteObjectVersionTagging,
+            other => other,
+        }
+    }
+
+    /// Whether policies may ask for the tags that the object has: `s3:ExistingObjectTag`.
+    pub(super) fn sees_existing_tags(self) -> bool {
+        matches!(
+            self,
+            Self::GetObject
+                | Self::GetObjectAcl
+                | Self::GetObjectAttributes
+                | Self::GetObjectTagging
+                | Self::PutObjectAcl
+                | Self::PutObjectTagging
+                | Self::DeleteObjectTagging
+        )
+    }
+
+    /// Whether the action changes nothing, as the names of actions say.
+    pub(super) fn only_reads(self) -> bool {
+        let name = self.as_str().split_once(':').map_or("", |(_, name)| name);
+        ["Get", "List"].iter().any(|verb| name.starts_with(verb))
+    }
 }
 
 #[cfg(test)]
@@ -85,5 +138,22 @@ mod tests {
         assert_eq!(Action::GetObject.as_str(), "s3:GetObject");
         assert_eq!(Action::PutBucketCORS.as_str(), "s3:PutBucketCORS");
         assert_eq!(Action::CreateSession.as_str(), "s3express:CreateSession");
+    }
+
+    #[test]
+    fn every_action_is_where_policies_look_for_it() {
+        for (number, action) in Action::ALL.iter().enumerate() {
+            assert_eq!(*action as usize, number);
+            assert_eq!(*action.in_policies(), policy::Action::new(action.as_str()));
+        }
+    }
+
+    #[test]
+    fn an_action_on_a_version_requires_the_same_of_a_role() {
+        for action in Action::ALL {
+            assert_eq!(action.on_version().needed(), action.needed(), "{action:?}");
+            assert_eq!(action.on_version().only_reads(), action.only_reads(), "{action:?}");
+        }
+        assert_eq!(Action::DeleteObject.on_version().as_str(), "s3:DeleteObjectVersion");
     }
 }

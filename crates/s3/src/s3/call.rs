@@ -1,6 +1,7 @@
 //! What an operation receives: its request, authorized, with what it addresses already resolved and typed.
 
 use super::{
+    asker::Asker,
     operation::{On, Operation},
     reader::Reader,
     request::Request,
@@ -50,7 +51,7 @@ impl ReadCall {
     }
 
     pub(super) fn reader(&self) -> Reader<'_> {
-        Reader::new(&self.request.context, self.operation, On::Object, &self.bucket, self.address())
+        Reader::new(Asker::of(&self.request), self.operation, On::Object, &self.bucket, self.address())
     }
 }
 

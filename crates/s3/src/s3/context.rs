@@ -29,12 +29,29 @@ pub struct Arrival {
     pub is_secure: bool,
 }
 
+/// How a request was signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureVersion {
+    Two,
+    Four,
+}
+
+/// The signature that held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signature {
+    pub version: SignatureVersion,
+    /// When it was made. Version 2 does not always say.
+    pub at: Option<Timestamp>,
+}
+
 #[derive(Debug)]
 pub struct Context {
     pub arrival: Arrival,
     pub principal: Principal,
     /// Whether the query authenticated the request.
     pub presigned: bool,
+    /// `None`: the request is anonymous.
+    pub signature: Option<Signature>,
     /// `None`: no operation has this method on such a resource.
     pub operation: Option<Operation>,
 }

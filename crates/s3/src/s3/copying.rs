@@ -1,6 +1,6 @@
 //! The object that a copy reads: resolved and authorized like any other read.
 
-use super::{ErrorCode, On, Operation, Request, S3Error, Service, headers, reader::Reader};
+use super::{ErrorCode, On, Operation, Request, S3Error, Service, asker::Asker, headers, reader::Reader};
 use crate::{
     buckets::Bucket,
     model::{ObjectAddress, ObjectInfo},
@@ -16,6 +16,8 @@ pub(super) struct OpenedSource {
     pub(super) object: CopySource,
     /// A client that copies may read the tags there. An ACL does not allow it.
     pub(super) shows_tags: bool,
+    /// The client may know that there is no such object.
+    may_miss: bool,
 }
 
 /// The source that `x-amz-copy-source` names, with its conditions. Whether `operation` may read it is decided
@@ -32,13 +34,13 @@ pub(super) async fn source(
         .await
         .map_err(|error| S3Error::from(error).detail("BucketName", name.as_str()))?;
     let address = ObjectAddress::new(&key, version.as_ref());
-    let reader = Reader::new(&request.context, operation, On::Source, &bucket, address);
+    let reader = Reader::new(Asker::of(request), operation, On::Source, &bucket, address);
     reader.allow().await?;
-    let shows_tags = reader.shows_tags();
+    let (shows_tags, may_miss) = (reader.reads_tags().await?, reader.may_miss());
     headers::expected_owner(&request.headers, "x-amz-source-expected-bucket-owner", &bucket)?;
     let conditions = headers::source_conditions(&request.headers)?;
     let object = CopySource { store: bucket.store().clone(), key, version, conditions };
-    Ok(OpenedSource { bucket, object, shows_tags })
+    Ok(OpenedSource { bucket, object, shows_tags, may_miss })
 }
 
 impl OpenedSource {
@@ -54,6 +56,9 @@ impl OpenedSource {
     /// Maps an error where only the source's key can be the missing one.
     pub(super) fn failure(&self, error: StoreError) -> S3Error {
         match error.kind() {
+            StoreErrorKind::NoSuchKey | StoreErrorKind::NoSuchVersion if !self.may_miss => {
+                S3Error::from(ErrorCode::AccessDenied).with_source(error)
+            }
             StoreErrorKind::NoSuchKey => S3Error::from(error).detail("Key", self.object.key.as_str()),
             _ => error.into(),
         }

@@ -6,22 +6,24 @@
 
 use super::{
     about::About,
+    asker::Asker,
     body::Response,
     call::{BucketCall, ObjectCall, ReadCall, ServiceCall},
     error::{ErrorCode, S3Error},
-    gate::{self, Addressed},
+    gate::{self, Addressed, Decision},
     headers,
-    operation::Operation,
+    operation::{On, Operation},
     operations::each_operation,
     ops::*,
     preflight::Preflight,
+    reader::Reader,
     request::{Request, Target},
     routing,
     service::Service,
 };
 use crate::{
     buckets::Bucket,
-    model::{BucketName, ObjectKey},
+    model::{BucketName, ObjectAddress, ObjectKey},
 };
 use std::sync::Arc;
 
@@ -76,19 +78,16 @@ impl Service {
     /// For operations that need no bucket, or make one.
     fn on_service(&self, operation: Operation, request: Request) -> Result<ServiceCall, S3Error> {
         let name = request.target.bucket.as_deref().unwrap_or_default();
-        let addressed = Addressed { name, bucket: None, key: None };
-        gate::admit(&request.context, operation.facts().needs, addressed)?;
+        // What depends on the body is asked again by the handler.
+        gate::admit(&Asker::of(&request), operation, Addressed::new_bucket(name))?;
         headers::refuse_unsupported(operation, &request, None)?;
         Ok(ServiceCall { request })
     }
 
     async fn on_bucket(&self, operation: Operation, request: Request) -> Result<BucketCall, S3Error> {
         let bucket = self.bucket_of(&request.target).await?;
-        gate::admit(
-            &request.context,
-            operation.facts().needs,
-            Addressed { name: "", bucket: Some(&bucket), key: None },
-        )?;
+        // What depends on the keys in the body is asked again by the handler.
+        gate::admit(&Asker::of(&request), operation, Addressed::bucket(&bucket))?;
         headers::admit(operation, &request, &bucket)?;
         Ok(BucketCall { request, bucket })
     }
@@ -104,12 +103,18 @@ impl Service {
     async fn on_object(&self, operation: Operation, request: Request) -> Result<ObjectCall, S3Error> {
         let bucket = self.bucket_of(&request.target).await?;
         let key = key_of(&request.target)?;
-        gate::admit(
-            &request.context,
-            operation.facts().needs,
-            Addressed { name: "", bucket: Some(&bucket), key: Some(&key) },
-        )?;
-        let version = headers::admit(operation, &request, &bucket)?;
+        let version = headers::version_of(operation, &request)?;
+        let address = ObjectAddress::new(&key, version.as_ref());
+        let asker = Asker::of(&request);
+        let addressed = Addressed { name: "", bucket: Some(&bucket), object: Some(address) };
+        if gate::admit(&asker, operation, addressed)? == Decision::Depends {
+            // Needs on new tags are asked again by the handler, those on the object are decided here.
+            let is_on_object = operation.facts().needs.iter().any(|need| need.on == On::Object);
+            if is_on_object {
+                Reader::new(asker, operation, On::Object, &bucket, address).allow().await?;
+            }
+        }
+        headers::admit(operation, &request, &bucket)?;
         Ok(ObjectCall { request, bucket, key, version })
     }
 
@@ -130,12 +135,8 @@ mod tests {
         backend::{Backend, memory::MemoryBackend},
         buckets::{Buckets, CreateBucket},
         catalog::sqlite::SqliteCatalog,
-        model::{AccessKey, CannedAcl, Identity, Owner, Principal, Role},
-        s3::{
-            Query, Settings,
-            operation::{On, Scope},
-            tests::request_for,
-        },
+        model::{AccessKey, CannedAcl, Identity, ObjectOwnership, Owner, Principal, Role},
+        s3::{Query, Settings, operation::Scope, tests::request_for},
         store::Durability,
     };
     use std::collections::HashMap;
@@ -155,10 +156,18 @@ mod tests {
         let owner = Owner { id: "alice".into(), display_name: "alice".into() };
         for (name, acl) in [("bucket", CannedAcl::Private), ("public", CannedAcl::PublicReadWrite)] {
             let name = BucketName::parse(name).expect("a name");
-            let create = CreateBucket { name, owner: owner.clone(), acl, location: String::new() };
+            let create =
+                CreateBucket { name, owner: owner.clone(), acl, ownership: None, location: String::new() };
             buckets.create(create).await.expect("a bucket");
         }
-        Service::new(buckets, Settings { region: "r".to_owned(), any_region: true })
+        Service::new(
+            buckets,
+            Settings {
+                region: "r".to_owned(),
+                any_region: true,
+                object_ownership: ObjectOwnership::ObjectWriter,
+            },
+        )
     }
 
     async fn status(service: &Service, operation: Operation, principal: Principal, bucket: &str) -> u16 {
@@ -240,7 +249,7 @@ mod tests {
                 let is_addressed = match need.on {
                     On::Service => facts.scope == Scope::Service,
                     On::NewBucket | On::Bucket | On::EachKey => facts.scope == Scope::Bucket,
-                    On::Object | On::Source => facts.scope == Scope::Object,
+                    On::Object | On::Tagged | On::Source => facts.scope == Scope::Object,
                 };
                 assert!(is_addressed, "{operation:?} {need:?}");
             }

@@ -1,73 +1,39 @@
 //! Authorization: whether a principal may do an action to a resource. One function decides, and every
 //! operation asks it.
 //!
-//! Owns the rules: today those of roles, of rights in a bucket and of canned ACLs. Does not own which actions
-//! an operation needs (`operations`), nor what each action requires of a principal (`action`).
+//! Owns how the rules are joined: policies (`verdict`), roles, rights in a bucket, and canned ACLs. Does not
+//! own which actions an operation needs (`operations`), nor what each action requires of a role (`action`).
 //!
 //! Invariants:
-//! - what no rule allows is denied;
-//! - for an object that was not opened yet, its ACL allows nothing: see `reader`.
+//! - a statement of a policy that denies wins over everything; what no rule allows is denied;
+//! - a user or a session is allowed nothing that its own policies do not allow, whatever its account may;
+//! - a read-only account only reads, whatever a bucket lets it do;
+//! - for an object that was not opened yet, its ACL and its tags allow nothing: see `reader`.
 
 use super::{
     action::{Action, Needed},
+    asker::Asker,
     context::Context,
     error::{ErrorCode, S3Error},
-    identification,
-    operation::{Need, On, Operation},
+    operation::{Facts, On, Operation},
+    resource::Resource,
+    verdict::{self, Sides, Verdict, verdict},
 };
 use crate::{
-    buckets::Bucket,
-    model::{CannedAcl, ObjectInfo, ObjectKey, Right, Role},
+    buckets::{
+        Bucket,
+        settings::{BucketPolicy, BucketSettings, OwnershipControls, PolicyDocument, PublicAccessBlock},
+    },
+    model::{CannedAcl, Identity, ObjectAddress, ObjectKey, ObjectOwnership, Right, Role},
 };
-use std::fmt;
-
-/// The resource of an action.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Resource<'a> {
-    Service,
-    /// A bucket that is to be made, by its name.
-    NewBucket(&'a str),
-    Bucket(&'a Bucket),
-    /// Keys of a bucket that are not known yet.
-    Keys(&'a Bucket),
-    /// A key, whatever is there.
-    Object(&'a Bucket, &'a ObjectKey),
-    /// The object that was found at the key.
-    Opened(&'a Bucket, &'a ObjectKey, &'a ObjectInfo),
-}
-
-impl<'a> Resource<'a> {
-    fn bucket(self) -> Option<&'a Bucket> {
-        match self {
-            Self::Service | Self::NewBucket(_) => None,
-            Self::Bucket(bucket)
-            | Self::Keys(bucket)
-            | Self::Object(bucket, _)
-            | Self::Opened(bucket, _, _) => Some(bucket),
-        }
-    }
-}
-
-/// The name that policies give it.
-impl fmt::Display for Resource<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Service => f.write_str("*"),
-            Self::NewBucket(name) => write!(f, "{}{name}", identification::ARN_PREFIX),
-            Self::Bucket(bucket) => write!(f, "{}{}", identification::ARN_PREFIX, bucket.name()),
-            Self::Keys(bucket) => write!(f, "{}{}/*", identification::ARN_PREFIX, bucket.name()),
-            Self::Object(bucket, key) | Self::Opened(bucket, key, _) => {
-                write!(f, "{}{}/{key}", identification::ARN_PREFIX, bucket.name())
-            }
-        }
-    }
-}
+use std::sync::Arc;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decision {
     Allow,
     Deny,
-    /// The decision depends on the key, or on the object that is found there: ask again with that.
+    /// The decision depends on the key, on the object that is found there, or on the body: ask again with
+    /// that.
     Depends,
 }
 
@@ -88,54 +54,189 @@ impl From<bool> for Decision {
     }
 }
 
-/// Whether the principal of a request may do an action to a resource.
-pub(super) fn decide(context: &Context, action: Action, resource: Resource<'_>) -> Decision {
-    // No rule here speaks of members of accounts: their policies do.
-    if context.principal.identity().is_some_and(|identity| identity.member.is_some()) {
-        return Decision::Deny;
+impl From<Verdict> for Decision {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Allowed => Self::Allow,
+            Verdict::Late => Self::Depends,
+            Verdict::Denied | Verdict::Silent => Self::Deny,
+        }
     }
-    by_roles_and_acls(context, action.needed(), resource)
+}
+
+/// An action to decide about.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    action: Action,
+    /// What roles and ACLs require for it.
+    needed: Needed,
+    /// Whether a header of the request made it necessary, beside the action of the operation.
+    is_further: bool,
+}
+
+/// Whether the principal of a request may do an action to a resource.
+pub(super) fn decide(asker: &Asker<'_>, action: Action, resource: Resource<'_>) -> Decision {
+    decide_wanted(asker, Wanted { action, needed: action.needed(), is_further: false }, resource)
+}
+
+fn decide_wanted(asker: &Asker<'_>, wanted: Wanted, resource: Resource<'_>) -> Decision {
+    let settings = resource.bucket().map(Bucket::settings);
+    let settings = settings.as_deref();
+    let identity = asker.context.principal.identity().map(Arc::as_ref);
+    let sides = sides(settings, identity);
+    if sides.are_empty() {
+        return match by_role(asker.context, wanted.needed, resource) {
+            true => Decision::Allow,
+            false => by_acl(asker.context, wanted.needed, resource, settings),
+        };
+    }
+    let said = |sides| verdict(asker, wanted.action, resource, sides, wanted.is_further);
+    let is_shut_out = is_shut_out(identity, resource, settings);
+    match said(sides) {
+        Verdict::Denied => Decision::Deny,
+        Verdict::Late => Decision::Depends,
+        Verdict::Allowed if !is_shut_out && lets_ask(identity, wanted.action) => Decision::Allow,
+        Verdict::Allowed | Verdict::Silent if by_role(asker.context, wanted.needed, resource) => {
+            Decision::Allow
+        }
+        Verdict::Allowed | Verdict::Silent if is_shut_out => Decision::Deny,
+        Verdict::Allowed | Verdict::Silent => {
+            match by_acl(asker.context, wanted.needed, resource, settings) {
+                Decision::Deny => Decision::Deny,
+                granted if sides.member.is_some() => granted.and(said(sides.own()).into()),
+                granted => granted,
+            }
+        }
+    }
+}
+
+fn sides<'s>(settings: Option<&'s BucketSettings>, identity: Option<&'s Identity>) -> Sides<'s> {
+    let bucket = settings.and_then(|settings| settings.get::<PolicyDocument>().as_deref());
+    Sides::new(bucket, identity.and_then(|identity| identity.member.as_deref()))
+}
+
+/// Whether the account of the sender lets it ask. Policies of a user or a session were asked already.
+fn lets_ask(identity: Option<&Identity>, action: Action) -> bool {
+    identity.is_none_or(|identity| {
+        identity.member.is_some() || identity.role != Role::ReadOnly || action.only_reads()
+    })
+}
+
+/// Whether the sender acts as the account that owns a bucket, or as a part of that account.
+pub(super) fn is_of_owner(context: &Context, bucket: &Bucket) -> bool {
+    context.principal.identity().is_some_and(|identity| is_ours(identity, bucket))
+}
+
+fn is_ours(identity: &Identity, bucket: &Bucket) -> bool {
+    identity.owner.id == bucket.owner().id || (identity.member.is_none() && identity.role == Role::Admin)
+}
+
+/// `RestrictPublicBuckets`: where a policy is public, only the account of the owner comes in.
+fn is_shut_out(
+    identity: Option<&Identity>,
+    resource: Resource<'_>,
+    settings: Option<&BucketSettings>,
+) -> bool {
+    let (Some(bucket), Some(settings)) = (resource.bucket(), settings) else { return false };
+    settings.get::<PublicAccessBlock>().is_some_and(|access| access.restrict_public_buckets)
+        && settings.get::<PolicyDocument>().as_ref().is_some_and(|policy| policy.is_public())
+        && !identity.is_some_and(|identity| is_ours(identity, bucket))
+}
+
+/// Whether the tags of an object may decide about one of these actions.
+pub(super) fn reads_tags(asker: &Asker<'_>, facts: &Facts, bucket: &Bucket) -> bool {
+    let settings = bucket.settings();
+    let identity = asker.context.principal.identity().map(Arc::as_ref);
+    let sides = sides(Some(&settings), identity);
+    !sides.are_empty() && facts.needs.iter().any(|need| verdict::reads_tags(&sides, need.action))
+}
+
+/// Whether the sender could still change the policy of a bucket, if this were the policy.
+pub(super) fn could_undo(asker: &Asker<'_>, bucket: &Bucket, policy: &BucketPolicy) -> bool {
+    let identity = asker.context.principal.identity();
+    let sides = Sides::new(Some(policy), identity.and_then(|identity| identity.member.as_deref()));
+    verdict(asker, Action::PutBucketPolicy, Resource::Bucket(bucket), sides, false) != Verdict::Denied
 }
 
 /// 403 for a request that was denied, which the log explains.
-pub(super) fn denied(context: &Context, resource: Resource<'_>) -> S3Error {
-    let identity = context.principal.identity().map(|identity| identity.access_key.as_str());
-    let operation = context.operation.map(Operation::as_str);
-    let id = &context.arrival.id;
-    tracing::debug!(request = %id, identity, operation, resource = resource.to_string(), "access was denied");
+pub(super) fn denied(asker: &Asker<'_>, action: Action, resource: Resource<'_>) -> S3Error {
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let context = asker.context;
+        let identity = context.principal.identity().map(|identity| identity.access_key.as_str());
+        let operation = context.operation.map(Operation::as_str);
+        let (id, action, why) = (&context.arrival.id, action.as_str(), reason(asker, action, resource));
+        let resource = resource.to_string();
+        tracing::debug!(request = %id, identity, operation, action, resource, why, "access was denied");
+    }
     ErrorCode::AccessDenied.into()
 }
 
-fn by_roles_and_acls(context: &Context, needed: Needed, resource: Resource<'_>) -> Decision {
+fn reason(asker: &Asker<'_>, action: Action, resource: Resource<'_>) -> String {
+    let settings = resource.bucket().map(Bucket::settings);
+    let identity = asker.context.principal.identity().map(Arc::as_ref);
+    let sides = sides(settings.as_deref(), identity);
+    if sides.are_empty() {
+        return "no role, grant or ACL allows it".to_owned();
+    }
+    if is_shut_out(identity, resource, settings.as_deref()) {
+        return "the bucket's policy is public, and RestrictPublicBuckets is on".to_owned();
+    }
+    verdict::explained(asker, action, resource, sides)
+}
+
+/// The role of an account, and its grants. Users and sessions have policies instead.
+fn by_role(context: &Context, needed: Needed, resource: Resource<'_>) -> bool {
     let identity = context.principal.identity();
-    let writes = identity.is_none_or(|identity| identity.role != Role::ReadOnly);
+    let Some(identity) = identity.filter(|identity| identity.member.is_none()) else { return false };
     let Some(bucket) = resource.bucket() else {
         return match needed {
-            Needed::Identity => identity.is_some(),
-            Needed::Writer => identity.is_some() && writes,
+            Needed::Identity => true,
+            Needed::Writer => identity.role != Role::ReadOnly,
             Needed::ReadBucket | Needed::ReadObject | Needed::Know => false,
             Needed::Write | Needed::WriteTags | Needed::Own => false,
-        }
-        .into();
+        };
     };
-    // The rights of the principal itself, whatever ACLs allow to anybody.
-    let right = identity.map_or(Right::Nothing, |identity| identity.right(bucket.owner(), bucket.grants()));
-    let reads_by = |acl: CannedAcl| acl.anyone_reads() || (identity.is_some() && acl.users_read());
+    let right = identity.right(bucket.owner(), bucket.grants());
     match needed {
         Needed::Identity | Needed::Writer => false,
-        Needed::ReadBucket => right >= Right::Read || reads_by(bucket.acl()),
-        Needed::Know => right >= Right::Read,
-        Needed::Write => right >= Right::Write || (writes && bucket.acl().anyone_writes()),
-        Needed::WriteTags => right >= Right::Write,
+        Needed::ReadBucket | Needed::ReadObject | Needed::Know => right >= Right::Read,
+        Needed::Write | Needed::WriteTags => right >= Right::Write,
         Needed::Own => right >= Right::Own,
-        Needed::ReadObject => match resource {
-            _ if right >= Right::Read => true,
-            Resource::Opened(_, _, info) => reads_by(info.attributes.acl),
-            Resource::Keys(_) | Resource::Object(..) => return Decision::Depends,
-            Resource::Service | Resource::NewBucket(_) | Resource::Bucket(_) => false,
-        },
     }
-    .into()
+}
+
+/// What ACLs grant to everybody, or to every identity.
+fn by_acl(
+    context: &Context,
+    needed: Needed,
+    resource: Resource<'_>,
+    settings: Option<&BucketSettings>,
+) -> Decision {
+    let Some(bucket) = resource.bucket() else { return Decision::Deny };
+    if settings.is_some_and(|settings| !acls_count(settings)) {
+        return Decision::Deny;
+    }
+    let identity = context.principal.identity();
+    let reads = |acl: CannedAcl| acl.anyone_reads() || (identity.is_some() && acl.users_read());
+    let writes = identity.is_none_or(|identity| identity.member.is_some() || identity.role != Role::ReadOnly);
+    match needed {
+        Needed::ReadBucket => reads(bucket.acl()).into(),
+        Needed::Write => (writes && bucket.acl().anyone_writes()).into(),
+        Needed::ReadObject => match resource {
+            Resource::Opened(_, _, info) => reads(info.attributes.acl).into(),
+            Resource::Keys(_) | Resource::Object(..) => Decision::Depends,
+            Resource::Service | Resource::NewBucket(_) | Resource::Bucket(_) | Resource::Lookup(..) => {
+                Decision::Deny
+            }
+        },
+        Needed::Identity | Needed::Writer | Needed::Know | Needed::WriteTags | Needed::Own => Decision::Deny,
+    }
+}
+
+/// Whether ACLs that grant something to everybody, or to every identity, do so.
+fn acls_count(settings: &BucketSettings) -> bool {
+    *settings.get::<OwnershipControls>() != Some(ObjectOwnership::BucketOwnerEnforced)
+        && !settings.get::<PublicAccessBlock>().is_some_and(|access| access.ignore_public_acls)
 }
 
 /// The resolved address of a request.
@@ -144,32 +245,101 @@ pub(super) struct Addressed<'a> {
     /// The name of the bucket, where there is none yet.
     pub(super) name: &'a str,
     pub(super) bucket: Option<&'a Bucket>,
-    pub(super) key: Option<&'a ObjectKey>,
+    pub(super) object: Option<ObjectAddress<'a>>,
 }
 
 impl<'a> Addressed<'a> {
+    pub(super) fn new_bucket(name: &'a str) -> Self {
+        Self { name, bucket: None, object: None }
+    }
+
+    pub(super) fn bucket(bucket: &'a Bucket) -> Self {
+        Self { name: "", bucket: Some(bucket), object: None }
+    }
+
     fn resource(self, on: On) -> Option<Resource<'a>> {
-        match (on, self.bucket, self.key) {
+        match (on, self.bucket, self.object) {
             (On::Service, None, None) => Some(Resource::Service),
             (On::NewBucket, None, None) => Some(Resource::NewBucket(self.name)),
             (On::Bucket, Some(bucket), _) => Some(Resource::Bucket(bucket)),
             (On::EachKey, Some(bucket), _) => Some(Resource::Keys(bucket)),
-            (On::Object, Some(bucket), Some(key)) => Some(Resource::Object(bucket, key)),
-            (On::Service | On::NewBucket | On::Bucket | On::EachKey | On::Object | On::Source, _, _) => None,
+            (On::Object | On::Tagged, Some(bucket), Some(address)) => Some(Resource::Object(bucket, address)),
+            (
+                On::Service | On::NewBucket | On::Bucket | On::EachKey | On::Object | On::Tagged | On::Source,
+                _,
+                _,
+            ) => None,
         }
     }
 }
 
-/// Refuses a request that lacks a right it needs, before anything of it is done. What the handler decides
-/// later may still be denied: each key of a list, and the source of a copy, which `copying` resolves.
-pub(super) fn admit(context: &Context, needs: &[Need], addressed: Addressed<'_>) -> Result<(), S3Error> {
-    for need in needs.iter().filter(|need| need.on != On::Source) {
+/// Whether a request has every right that it needs, before anything of it is done. `Depends` means that the
+/// operation has to ask again: `reader` about an object, `delete_objects` about each key, `copying` about the
+/// source, and the handlers of new buckets and new tags with what their bodies say.
+pub(super) fn admit(
+    asker: &Asker<'_>,
+    operation: Operation,
+    addressed: Addressed<'_>,
+) -> Result<Decision, S3Error> {
+    let facts = operation.facts();
+    let mut decision = Decision::Allow;
+    for need in facts.needs.iter().filter(|need| need.on != On::Source) {
         let resource = addressed.resource(need.on).ok_or(ErrorCode::AccessDenied)?;
-        match decide(context, need.action, resource) {
-            Decision::Allow => {}
-            Decision::Depends if need.on == On::EachKey => {}
-            Decision::Depends | Decision::Deny => return Err(denied(context, resource)),
-        }
+        decision = decision.and(allowed(asker, need.action, decide(asker, need.action, resource), resource)?);
+    }
+    if let Some(first) = facts.needs.first() {
+        let resource = addressed.resource(first.on).ok_or(ErrorCode::AccessDenied)?;
+        further(asker, facts, resource, &mut decision)?;
+    }
+    Ok(decision)
+}
+
+/// The actions that headers of the request make necessary. Roles and ACLs require no more for them than for
+/// the operation itself.
+fn further(
+    asker: &Asker<'_>,
+    facts: &Facts,
+    resource: Resource<'_>,
+    decision: &mut Decision,
+) -> Result<(), S3Error> {
+    let Some(needed) = facts.needs.first().map(|need| need.action.needed()) else { return Ok(()) };
+    for also in facts.also.iter().filter(|also| asker.needs(also)) {
+        let wanted = Wanted { action: also.action, needed, is_further: true };
+        *decision =
+            decision.and(allowed(asker, also.action, decide_wanted(asker, wanted, resource), resource)?);
     }
     Ok(())
 }
+
+/// Whether an action is allowed that an operation turns out to need, as if a header had said so.
+pub(super) fn decide_further(
+    asker: &Asker<'_>,
+    operation: Operation,
+    action: Action,
+    resource: Resource<'_>,
+) -> bool {
+    operation.facts().needs.first().is_some_and(|first| {
+        let wanted = Wanted { action, needed: first.action.needed(), is_further: true };
+        decide_wanted(asker, wanted, resource) == Decision::Allow
+    })
+}
+
+fn allowed(
+    asker: &Asker<'_>,
+    action: Action,
+    decision: Decision,
+    resource: Resource<'_>,
+) -> Result<Decision, S3Error> {
+    match decision {
+        Decision::Deny => Err(denied(asker, action, resource)),
+        Decision::Allow | Decision::Depends => Ok(decision),
+    }
+}
+
+/// Whether the sender may know that there is no object at a key: if it may list the bucket there.
+pub(super) fn may_miss(asker: &Asker<'_>, bucket: &Bucket, key: &ObjectKey) -> bool {
+    decide(asker, Action::ListBucket, Resource::Lookup(bucket, key)) == Decision::Allow
+}
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ mod object;
 mod user_metadata;
 mod version;
 
-pub(super) use attributes::{attributes, canned_acl, tag_error};
+pub(super) use attributes::{attributes, canned_acl, tag_error, tags};
 pub(super) use checksum::{
     CHECKSUM_TYPE, checksum_headers, checksum_mode, checksum_spec, part_checksum_header,
 };
@@ -23,7 +23,7 @@ pub(super) use conditions::{
     write_conditions,
 };
 pub(super) use copy_source::copy_source;
-pub(super) use demands::{admit, expected_owner, refuse_unsupported};
+pub(super) use demands::{admit, expected_owner, refuse_unsupported, version_of};
 pub(super) use integrity::require_integrity;
 pub(super) use keeping::{ENCRYPTION, STORAGE_CLASS, encryption_headers};
 pub(super) use notes::{CACHE, notes};

@@ -12,7 +12,9 @@ use crate::{
     model::{CacheUse, ChecksumSpec, Notes, Owner, StorageClass},
     s3::{
         Action, BucketCall, acl,
-        gate::{Decision, Resource, decide},
+        asker::Asker,
+        gate::{Decision, decide},
+        resource::Resource,
     },
     store::{ListEntry, ListedObject},
 };
@@ -160,7 +162,8 @@ pub(super) struct ShownOwner<'b> {
 impl<'b> ShownOwner<'b> {
     /// Shows the name only to a client that may read the bucket's ACL, which contains it too.
     pub(super) fn of(call: &'b BucketCall) -> Self {
-        let decision = decide(&call.request.context, Action::GetBucketAcl, Resource::Bucket(&call.bucket));
+        let decision =
+            decide(&Asker::of(&call.request), Action::GetBucketAcl, Resource::Bucket(&call.bucket));
         Self { owner: call.bucket.owner(), by_name: decision == Decision::Allow }
     }
 

@@ -7,9 +7,13 @@
 mod abilities;
 mod about;
 mod acl;
+mod acl_rules;
 mod action;
+mod asker;
 mod body;
+mod bucket_policy;
 mod call;
+mod condition_keys;
 mod context;
 mod copying;
 mod crossing;
@@ -26,15 +30,18 @@ mod multipart;
 mod operation;
 mod operations;
 mod preflight;
+
 mod reader;
 mod reading;
 mod reference;
 mod region;
 mod reply;
 mod request;
+mod resource;
 mod routing;
 mod service;
 mod tagging;
+mod verdict;
 
 mod ops;
 
@@ -42,9 +49,9 @@ pub use about::About;
 pub use action::Action;
 pub use body::{Body, Response};
 pub use call::{BucketCall, ObjectCall, ReadCall, ServiceCall};
-pub use context::{Arrival, Context, RequestId};
+pub use context::{Arrival, Context, RequestId, Signature, SignatureVersion};
 pub use error::{ErrorCode, S3Error};
-pub use operation::{Conditions, Facts, Mark, Need, On, Operation, Scope, Support, Verb};
+pub use operation::{Also, Conditions, Facts, Mark, Need, On, Operation, Scope, Support, Verb};
 pub use preflight::Preflight;
 pub use reference::reference;
 pub use region::Settings;
@@ -72,7 +79,13 @@ mod tests {
             peer: Ipv4Addr::LOCALHOST.into(),
             is_secure: false,
         };
-        Context { arrival, principal: Principal::Anonymous, presigned: false, operation: None }
+        Context {
+            arrival,
+            principal: Principal::Anonymous,
+            presigned: false,
+            signature: None,
+            operation: None,
+        }
     }
 
     /// A request that a row of the table names, and that says nothing more.

@@ -108,6 +108,8 @@ pub enum On {
     NewBucket,
     Bucket,
     Object,
+    /// The object whose new tags the body has. The operation asks again when it knows them.
+    Tagged,
     /// Each key that the body names. The operation asks about each.
     EachKey,
     /// The object that a copy reads.
@@ -120,7 +122,7 @@ impl On {
             Self::Service => "the service",
             Self::NewBucket => "the new bucket",
             Self::Bucket => "the bucket",
-            Self::Object => "the object",
+            Self::Object | Self::Tagged => "the object",
             Self::EachKey => "each key",
             Self::Source => "the source",
         }
@@ -132,6 +134,16 @@ impl On {
 pub struct Need {
     pub action: Action,
     pub on: On,
+}
+
+/// An action that a request must be allowed as well if it has a header, on what the first need is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Also {
+    pub action: Action,
+    /// A name, or the beginning of names if it ends with `-`.
+    pub header: &'static str,
+    /// The value of the header that asks for nothing.
+    pub unless: Option<&'static str>,
 }
 
 /// The storage promise on which the conditions of a writing operation rest.
@@ -162,6 +174,7 @@ pub struct Facts {
     /// The parameters that it knows, besides those that name it.
     pub takes: &'static [&'static str],
     pub needs: &'static [Need],
+    pub also: &'static [Also],
     pub conditions: Conditions,
     pub support: Support,
 }
@@ -182,7 +195,9 @@ macro_rules! operations {
     ($($name:ident {
         $verb:ident $scope:ident
         $(named [$($mark:ident($($words:literal),+)),+])? $(takes [$($taken:literal),+])?
-        needs [$($action:ident on $on:ident),+] $(conditions $conditions:ident)?
+        needs [$($action:ident on $on:ident),+]
+        $(also [$($further:ident with $header:literal $(unless $harmless:literal)?),+])?
+        $(conditions $conditions:ident)?
     } => $kind:ident $($handler:ident)? $($refusal:literal)?;)+) => {
         /// An operation of S3, by its name in the API reference, in logs and in metrics.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -203,10 +218,17 @@ macro_rules! operations {
             named: &[$($(Mark::$mark($($words),+)),+)?],
             takes: &[$($($taken),+)?],
             needs: &[$(Need { action: Action::$action, on: On::$on }),+],
+            also: &[$($(Also {
+                action: Action::$further,
+                header: $header,
+                unless: operations!(@unless $($harmless)?),
+            }),+)?],
             conditions: operations!(@conditions $($conditions)?),
             support: operations!(@$kind $($refusal)?),
         }),+];
     };
+    (@unless) => { None };
+    (@unless $harmless:literal) => { Some($harmless) };
     (@conditions) => { Conditions::Unknown };
     (@conditions $conditions:ident) => { Conditions::$conditions };
     (@refused) => { Support::Refused(None) };

@@ -11,8 +11,8 @@
 
 /// Calls a macro with some tokens and then all rows:
 ///
-/// `Name { METHOD Scope named [marks] takes [parameters] needs [Action on Resource] conditions Which } =>
-/// kind handler;`
+/// `Name { METHOD Scope named [marks] takes [parameters] needs [Action on Resource] also [Action with header]
+/// conditions Which } => kind handler;`
 ///
 /// The kinds of handlers are those of `call`: `service`, `bucket`, `reads`, `object`. `refused` has none, and
 /// may say what is missing.
@@ -181,28 +181,34 @@ macro_rules! each_operation {
             } => refused;
             GetBucketOwnershipControls {
                 GET Bucket named [Query("ownershipControls")] needs [GetBucketOwnershipControls on Bucket]
-            } => refused;
+            } => bucket get_bucket_ownership_controls;
             PutBucketOwnershipControls {
                 PUT Bucket named [Query("ownershipControls")] needs [PutBucketOwnershipControls on Bucket]
-            } => refused;
+            } => bucket put_bucket_ownership_controls;
             DeleteBucketOwnershipControls {
                 DELETE Bucket named [Query("ownershipControls")] needs [PutBucketOwnershipControls on Bucket]
-            } => refused;
-            GetBucketPolicy { GET Bucket named [Query("policy")] needs [GetBucketPolicy on Bucket] } => refused;
-            PutBucketPolicy { PUT Bucket named [Query("policy")] needs [PutBucketPolicy on Bucket] } => refused;
-            DeleteBucketPolicy { DELETE Bucket named [Query("policy")] needs [DeleteBucketPolicy on Bucket] } => refused;
+            } => bucket delete_bucket_ownership_controls;
+            GetBucketPolicy {
+                GET Bucket named [Query("policy")] needs [GetBucketPolicy on Bucket]
+            } => bucket get_bucket_policy;
+            PutBucketPolicy {
+                PUT Bucket named [Query("policy")] needs [PutBucketPolicy on Bucket]
+            } => bucket put_bucket_policy;
+            DeleteBucketPolicy {
+                DELETE Bucket named [Query("policy")] needs [DeleteBucketPolicy on Bucket]
+            } => bucket delete_bucket_policy;
             GetBucketPolicyStatus {
                 GET Bucket named [Query("policyStatus")] needs [GetBucketPolicyStatus on Bucket]
-            } => refused;
+            } => bucket get_bucket_policy_status;
             GetPublicAccessBlock {
                 GET Bucket named [Query("publicAccessBlock")] needs [GetBucketPublicAccessBlock on Bucket]
-            } => refused;
+            } => bucket get_public_access_block;
             PutPublicAccessBlock {
                 PUT Bucket named [Query("publicAccessBlock")] needs [PutBucketPublicAccessBlock on Bucket]
-            } => refused;
+            } => bucket put_public_access_block;
             DeletePublicAccessBlock {
                 DELETE Bucket named [Query("publicAccessBlock")] needs [PutBucketPublicAccessBlock on Bucket]
-            } => refused;
+            } => bucket delete_public_access_block;
             GetBucketReplication {
                 GET Bucket named [Query("replication")] needs [GetReplicationConfiguration on Bucket]
             } => refused;
@@ -257,7 +263,15 @@ macro_rules! each_operation {
                 needs [ListBucket on Bucket]
             } => bucket list_objects;
             HeadBucket { HEAD Bucket needs [ListBucket on Bucket] } => bucket head_bucket;
-            CreateBucket { PUT Bucket needs [CreateBucket on NewBucket] } => service create_bucket;
+            CreateBucket {
+                PUT Bucket needs [CreateBucket on NewBucket]
+                also [
+                    PutBucketAcl with "x-amz-acl" unless "private", PutBucketAcl with "x-amz-grant-",
+                    PutBucketOwnershipControls with "x-amz-object-ownership",
+                    PutBucketObjectLockConfiguration with "x-amz-bucket-object-lock-enabled" unless "false",
+                    PutBucketVersioning with "x-amz-bucket-object-lock-enabled" unless "false"
+                ]
+            } => service create_bucket;
             DeleteBucket { DELETE Bucket needs [DeleteBucket on Bucket] } => bucket delete_bucket;
             DeleteObjects {
                 POST Bucket named [Query("delete")] needs [DeleteObject on EachKey] conditions OnDelete
@@ -271,7 +285,7 @@ macro_rules! each_operation {
             // Settings of an object.
             GetObjectAcl {
                 GET Object named [Query("acl")] takes ["versionId"] needs [GetObjectAcl on Object]
-            } => object get_object_acl;
+            } => reads get_object_acl;
             PutObjectAcl {
                 PUT Object named [Query("acl")] takes ["versionId"] needs [PutObjectAcl on Object]
             } => object put_object_acl;
@@ -316,9 +330,9 @@ macro_rules! each_operation {
             } => refused;
             GetObjectTagging {
                 GET Object named [Query("tagging")] takes ["versionId"] needs [GetObjectTagging on Object]
-            } => object get_object_tagging;
+            } => reads get_object_tagging;
             PutObjectTagging {
-                PUT Object named [Query("tagging")] takes ["versionId"] needs [PutObjectTagging on Object]
+                PUT Object named [Query("tagging")] takes ["versionId"] needs [PutObjectTagging on Tagged]
             } => object put_object_tagging;
             DeleteObjectTagging {
                 DELETE Object named [Query("tagging")] takes ["versionId"] needs [DeleteObjectTagging on Object]
@@ -330,6 +344,12 @@ macro_rules! each_operation {
             // Uploads in parts.
             CreateMultipartUpload {
                 POST Object named [Query("uploads")] needs [PutObject on Object]
+                also [
+                    PutObjectAcl with "x-amz-acl", PutObjectAcl with "x-amz-grant-", PutObjectTagging with "x-amz-tagging",
+                    PutObjectRetention with "x-amz-object-lock-mode",
+                    PutObjectRetention with "x-amz-object-lock-retain-until-date",
+                    PutObjectLegalHold with "x-amz-object-lock-legal-hold"
+                ]
             } => object create_multipart_upload;
             UploadPartCopy {
                 PUT Object named [Either("uploadId", "partNumber"), Header("x-amz-copy-source")]
@@ -373,9 +393,24 @@ macro_rules! each_operation {
             } => refused;
             CopyObject {
                 PUT Object named [Header("x-amz-copy-source")] needs [PutObject on Object, GetObject on Source]
+                also [
+                    PutObjectAcl with "x-amz-acl", PutObjectAcl with "x-amz-grant-", PutObjectTagging with "x-amz-tagging",
+                    PutObjectRetention with "x-amz-object-lock-mode",
+                    PutObjectRetention with "x-amz-object-lock-retain-until-date",
+                    PutObjectLegalHold with "x-amz-object-lock-legal-hold"
+                ]
                 conditions OnWrite
             } => object copy_object;
-            PutObject { PUT Object needs [PutObject on Object] conditions OnWrite } => object put_object;
+            PutObject {
+                PUT Object needs [PutObject on Object]
+                also [
+                    PutObjectAcl with "x-amz-acl", PutObjectAcl with "x-amz-grant-", PutObjectTagging with "x-amz-tagging",
+                    PutObjectRetention with "x-amz-object-lock-mode",
+                    PutObjectRetention with "x-amz-object-lock-retain-until-date",
+                    PutObjectLegalHold with "x-amz-object-lock-legal-hold"
+                ]
+                conditions OnWrite
+            } => object put_object;
             DeleteObject {
                 DELETE Object takes ["versionId"] needs [DeleteObject on Object] conditions OnDelete
             } => object delete_object;

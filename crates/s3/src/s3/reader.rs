@@ -2,15 +2,16 @@
 //! made about the very object that was opened.
 //!
 //! Invariant: nothing about an object leaves this module before that decision, not even which condition it
-//! breaks. An operation that reads an object receives this and no store.
+//! breaks, or that it does not exist. An operation that reads an object receives this and no store.
 
 use super::{
     abilities::Abilities,
     action::Action,
-    context::Context,
+    asker::Asker,
     error::S3Error,
-    gate::{self, Decision, Resource, decide},
+    gate::{self, Decision, decide},
     operation::{On, Operation},
+    resource::Resource,
 };
 use crate::{
     buckets::Bucket,
@@ -21,10 +22,11 @@ use crate::{
         error::{StoreError, StoreErrorKind},
     },
 };
+use std::borrow::Cow;
 
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
-    context: &'a Context,
+    asker: Asker<'a>,
     operation: Operation,
     /// Which of the operation's needs are about this object.
     on: On,
@@ -40,21 +42,41 @@ pub(super) type Read<T> = Result<store::Result<T>, S3Error>;
 
 impl<'a> Reader<'a> {
     pub(super) fn new(
-        context: &'a Context,
+        asker: Asker<'a>,
         operation: Operation,
         on: On,
         bucket: &'a Bucket,
         address: ObjectAddress<'a>,
     ) -> Self {
-        let mut reader = Self { context, operation, on, bucket, address, decision: Decision::Deny };
-        reader.decision = reader.decide(Resource::Object(bucket, address.key));
+        let mut reader = Self { asker, operation, on, bucket, address, decision: Decision::Deny };
+        reader.decision = reader.decide(reader.unopened());
         reader
     }
 
-    /// Whether the tags of the object may be shown, and counted.
+    pub(super) fn bucket(&self) -> &'a Bucket {
+        self.bucket
+    }
+
+    /// Whether the number of tags may be shown. Where the tags themselves decide about that, it is not.
     pub(super) fn shows_tags(&self) -> bool {
-        decide(self.context, Action::GetObjectTagging, Resource::Object(self.bucket, self.address.key))
-            == Decision::Allow
+        decide(&self.asker, Action::GetObjectTagging, self.unopened()) == Decision::Allow
+    }
+
+    /// Whether the client may read the tags of the object that is there now.
+    pub(super) async fn reads_tags(&self) -> Result<bool, S3Error> {
+        match decide(&self.asker, Action::GetObjectTagging, self.unopened()) {
+            Decision::Depends => {
+                match self.bucket.store().describe(self.address, &Default::default()).await {
+                    Ok(info) => {
+                        Ok(decide(&self.asker, Action::GetObjectTagging, self.opened(&info))
+                            == Decision::Allow)
+                    }
+                    Err(error) if self.is_absence(&error) => Ok(false),
+                    Err(error) => Err(error.into()),
+                }
+            }
+            decided => Ok(decided == Decision::Allow),
+        }
     }
 
     pub(super) async fn get(&self, request: GetRequest) -> Read<GetReply> {
@@ -75,45 +97,73 @@ impl<'a> Reader<'a> {
         self.decided(found, |info| info).await
     }
 
-    /// Called before a copy reads the object, which opens it by itself.
+    /// Called before an operation that opens the object by itself: a copy, or a change of its tags. What it
+    /// opens may be a newer object.
     pub(super) async fn allow(&self) -> Result<(), S3Error> {
         match self.decision {
-            Decision::Depends => self.allowed(self.look().await?),
-            decided => self.allowed(decided),
+            Decision::Depends => self.describe(&Default::default()).await?.map(drop).map_err(S3Error::from),
+            decided => self.allowed(decided, self.unopened()),
         }
     }
 
+    /// Whether the client may know that there is no such object.
+    pub(super) fn may_miss(&self) -> bool {
+        gate::may_miss(&self.asker, self.bucket, self.address.key)
+    }
+
+    fn unopened(&self) -> Resource<'a> {
+        Resource::Object(self.bucket, self.address)
+    }
+
+    fn opened<'o>(&'o self, info: &'o ObjectInfo) -> Resource<'o> {
+        Resource::Opened(self.bucket, self.address, info)
+    }
+
     fn refuse_early(&self) -> Result<(), S3Error> {
-        if self.decision == Decision::Deny { Err(self.denied()) } else { Ok(()) }
+        if self.decision == Decision::Deny { Err(self.denied(self.unopened())) } else { Ok(()) }
     }
 
-    fn allowed(&self, decision: Decision) -> Result<(), S3Error> {
-        if decision == Decision::Allow { Ok(()) } else { Err(self.denied()) }
+    fn allowed(&self, decision: Decision, resource: Resource<'_>) -> Result<(), S3Error> {
+        if decision == Decision::Allow { Ok(()) } else { Err(self.denied(resource)) }
     }
 
-    fn denied(&self) -> S3Error {
-        gate::denied(self.context, Resource::Object(self.bucket, self.address.key))
+    /// The refusal, which the log explains by the first action that is not allowed.
+    fn denied(&self, resource: Resource<'_>) -> S3Error {
+        let is_denied = |action: &Action| decide(&self.asker, *action, resource) != Decision::Allow;
+        let action = self.actions().find(is_denied).unwrap_or(Action::ListBucket);
+        gate::denied(&self.asker, action, resource)
+    }
+
+    /// What the operation does to this object.
+    fn actions(&self) -> impl Iterator<Item = Action> {
+        self.operation.facts().needs.iter().filter(|need| need.on == self.on).map(|need| need.action)
     }
 
     /// Decides all needs of the operation for this resource.
     fn decide(&self, resource: Resource<'_>) -> Decision {
-        let needs = self.operation.facts().needs.iter().filter(|need| need.on == self.on);
-        let decisions = needs.map(|need| decide(self.context, need.action, resource));
+        let decisions = self.actions().map(|action| decide(&self.asker, action, resource));
         decisions.reduce(Decision::and).unwrap_or(Decision::Deny)
     }
 
     async fn decided<T>(&self, read: store::Result<T>, info: impl Fn(&T) -> &ObjectInfo) -> Read<T> {
+        if let Err(error) = &read
+            && self.is_absence(error)
+        {
+            return if self.may_miss() { Ok(read) } else { Err(self.denied(self.unopened())) };
+        }
         if self.decision == Decision::Allow {
             return Ok(read);
         }
-        let decision = match &read {
-            Ok(found) => self.decide(Resource::Opened(self.bucket, self.address.key, info(found))),
-            Err(error) if self.is_absence(error) => self.knows_of_nothing(),
-            Err(error) if error.kind() == StoreErrorKind::NoSuchVersion => return Ok(read),
+        match &read {
+            Ok(found) => {
+                let info = self.with_tags(info(found)).await?;
+                self.allowed(self.decide(self.opened(&info)), self.opened(&info))?;
+            }
+            Err(error) if error.kind() == StoreErrorKind::NoSuchVersion => {}
             // Which condition the object breaks is information about it, too.
             Err(_) => self.look().await?,
-        };
-        self.allowed(decision).map(|()| read)
+        }
+        Ok(read)
     }
 
     /// Whether an error says that there is no such object. Where no versions are kept, every id but `null` is
@@ -127,16 +177,29 @@ impl<'a> Reader<'a> {
     }
 
     /// Decides about the object that is there now.
-    async fn look(&self) -> Result<Decision, S3Error> {
+    async fn look(&self) -> Result<(), S3Error> {
         match self.bucket.store().head(self.address, &Default::default()).await {
-            Ok(info) => Ok(self.decide(Resource::Opened(self.bucket, self.address.key, &info))),
-            Err(error) if self.is_absence(&error) => Ok(self.knows_of_nothing()),
+            Ok(info) => {
+                let info = self.with_tags(&info).await?;
+                self.allowed(self.decide(self.opened(&info)), self.opened(&info))
+            }
+            Err(error) if self.is_absence(&error) => self.allowed(self.may_miss().into(), self.unopened()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// A client that may list the bucket may know that the object does not exist.
-    fn knows_of_nothing(&self) -> Decision {
-        decide(self.context, Action::ListBucket, Resource::Bucket(self.bucket))
+    /// An object with its tags, if they decide: some storages keep them elsewhere. They have to be those of
+    /// the object that was opened, so another one that is there by now is an error that passes.
+    async fn with_tags<'i>(&self, info: &'i ObjectInfo) -> Result<Cow<'i, ObjectInfo>, S3Error> {
+        let is_complete = info.attributes.tags.len() == info.tag_count;
+        if is_complete || !gate::reads_tags(&self.asker, self.operation.facts(), self.bucket) {
+            return Ok(Cow::Borrowed(info));
+        }
+        let described = self.bucket.store().describe(self.address, &Default::default()).await?;
+        if described.etag != info.etag || described.last_modified != info.last_modified {
+            let why = "the object was overwritten while its tags were read";
+            return Err(StoreError::new(StoreErrorKind::Busy, why).into());
+        }
+        Ok(Cow::Owned(described))
     }
 }

@@ -8,7 +8,9 @@ const INTRODUCTION: &str = "# Operations\n\n\
     checked by a test. What becomes of each header and parameter of the operations that are served is in\n\
     [`conformance/parameters.toml`](../conformance/parameters.toml).\n\n\
     An operation that is not served is answered with 501 NotImplemented, which names it. The actions are those of IAM policies: what a\n\
-    request must be allowed, and on what.\n";
+    request must be allowed, and on what. Where a\n\
+    request names a version, the action is the one for versions: `s3:GetObjectVersion` for `s3:GetObject`. A header that adds an action\n\
+    is named with it; one that ends with `-` stands for all that begin so.\n";
 
 /// The whole page.
 pub fn reference() -> String {
@@ -46,5 +48,9 @@ fn request(facts: &Facts) -> String {
 
 fn actions(facts: &Facts) -> String {
     let needs = facts.needs.iter().map(|need| format!("`{}` on {}", need.action.as_str(), need.on.as_str()));
-    needs.collect::<Vec<_>>().join(", ")
+    let also = facts.also.iter().map(|also| {
+        let but = also.unless.map(|value| format!(" other than `{value}`")).unwrap_or_default();
+        format!("`{}` with `{}`{but}", also.action.as_str(), also.header)
+    });
+    needs.chain(also).collect::<Vec<_>>().join(", ")
 }

@@ -3,6 +3,7 @@
 //! A location moves no bytes here. It is stored because clients ask for it and sign with it.
 
 use super::{ErrorCode, S3Error};
+use crate::model::ObjectOwnership;
 
 /// The parts of the configuration that S3 itself shows.
 #[derive(Debug, Clone)]
@@ -11,6 +12,8 @@ pub struct Settings {
     pub region: String,
     /// Whether clients may sign for other regions, and so have buckets in them.
     pub any_region: bool,
+    /// The object ownership of buckets that are made without one.
+    pub object_ownership: ObjectOwnership,
 }
 
 /// The region that S3 writes as an empty location.
@@ -80,7 +83,15 @@ mod tests {
     #[test]
     fn a_bucket_is_in_a_region_that_clients_may_sign_for() {
         let refused = |location, any_region| {
-            check(location, &Settings { region: "eu-west-1".to_owned(), any_region }).err()
+            check(
+                location,
+                &Settings {
+                    region: "eu-west-1".to_owned(),
+                    any_region,
+                    object_ownership: ObjectOwnership::ObjectWriter,
+                },
+            )
+            .err()
         };
         for location in ["", "eu-west-1", "EU"] {
             assert!(refused(location, false).is_none(), "{location}");

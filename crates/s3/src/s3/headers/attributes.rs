@@ -25,7 +25,7 @@ pub(in crate::s3) fn attributes(request: &Request) -> Result<Attributes, S3Error
         expires: text(header::EXPIRES)?,
         website_redirect: website_redirect(headers)?,
         user: user_metadata::read(headers)?,
-        tags: headers.amz("x-amz-tagging")?.map(tagging).transpose()?.unwrap_or_default(),
+        tags: tags(headers)?.unwrap_or_default(),
         acl: canned_acl(headers)?.unwrap_or_default(),
         storage_class: keeping::storage_class(headers)?,
         encryption: keeping::encryption(headers)?,
@@ -49,6 +49,11 @@ fn website_redirect(headers: &HeaderMap) -> Result<Option<String>, S3Error> {
         return Err(ErrorCode::InvalidRedirectLocation.into());
     }
     Ok(Some(location.to_owned()))
+}
+
+/// The tags that a header gives to an object.
+pub(in crate::s3) fn tags(headers: &HeaderMap) -> Result<Option<TagSet>, S3Error> {
+    headers.amz("x-amz-tagging")?.map(tagging).transpose()
 }
 
 /// The value of an `x-amz-tagging` header: `a=1&b=2`, encoded as a form.

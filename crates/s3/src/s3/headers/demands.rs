@@ -2,13 +2,14 @@
 //! guarantee is honoured somewhere, or refused here. The service calls this for every request, so that no
 //! operation can forget it.
 
-use super::keeping;
+use super::{attributes::canned_acl, keeping};
 use crate::{
     buckets::Bucket,
     model::{NoSuchVersion, StorageClass, VersionId},
     s3::{
         ErrorCode, HeaderMapExt, Operation, Request, S3Error,
         abilities::{Abilities, Holds},
+        acl_rules,
     },
     store::error::StoreError,
 };
@@ -115,6 +116,9 @@ pub(in crate::s3) fn admit(
     expected_owner(&request.headers, "x-amz-expected-bucket-owner", bucket)?;
     let version = version_of(operation, request)?;
     if !operation.facts().verb.is_safe() {
+        if let Some(acl) = canned_acl(&request.headers)? {
+            acl_rules::admit_canned(acl, bucket)?;
+        }
         match storage.conditions(operation) {
             Holds::Yes => {}
             Holds::NotHere => refuse_conditional_write(&request.headers, "on this bucket's storage")?,
@@ -125,7 +129,10 @@ pub(in crate::s3) fn admit(
 }
 
 /// The version that the request names. Resources of operations without versions exist once.
-fn version_of(operation: Operation, request: &Request) -> Result<Option<VersionId>, S3Error> {
+pub(in crate::s3) fn version_of(
+    operation: Operation,
+    request: &Request,
+) -> Result<Option<VersionId>, S3Error> {
     match version(request.query.get("versionId"))? {
         Some(id) if !id.is_null() && !operation.facts().knows("versionId") => {
             Err(StoreError::from(NoSuchVersion(id)).into())

@@ -1,10 +1,10 @@
 //! CopyObject.
 
 use crate::{
-    model::{Attributes, TagSet},
+    model::{Attributes, ObjectAddress, TagSet},
     s3::{
-        About, ErrorCode, HeaderMapExt, ObjectCall, Operation, Request, Response, S3Error, Service, copying,
-        headers, keep_alive, limits, reply,
+        About, Action, ErrorCode, HeaderMapExt, ObjectCall, Operation, Request, Response, S3Error, Service,
+        asker::Asker, copying, gate, headers, keep_alive, limits, reply, resource::Resource,
     },
     store::{
         CopyAttributes, CopyRequest,
@@ -26,6 +26,10 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
     let checksum = headers::checksum_spec(request)?.map(|spec| spec.algorithm);
     let conditions = headers::write_conditions(&request.headers)?;
     let source = copying::source(service, Operation::CopyObject, request).await?;
+    // Tags that are copied are set as those of a header are.
+    let asker = Asker::of(request);
+    let target = Resource::Object(&call.bucket, ObjectAddress::new(&call.key, None));
+    let sets_tags = gate::decide_further(&asker, Operation::CopyObject, Action::PutObjectTagging, target);
     // An older version becomes the current one by a copy onto its own key.
     let is_older = source.object.version.as_ref().is_some_and(|id| !id.is_null());
     let to_itself = source.bucket.id() == call.bucket.id() && source.object.key == call.key && !is_older;
@@ -45,7 +49,8 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
             .map_err(|_| StoreError::new(StoreErrorKind::Busy, "copies in the other direction take long"))?;
         let info = source.head().await?;
         limits::copied(info.size)?;
-        if !replaces_tags && !source.shows_tags && info.tag_count > 0 {
+        let copies_tags = source.shows_tags && sets_tags;
+        if !replaces_tags && !copies_tags && info.tag_count > 0 {
             return Err(ErrorCode::AccessDenied.into());
         }
         let metadata = if replaces_metadata {
@@ -59,10 +64,10 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
         let encryption = given.encryption;
         let attributes = CopyAttributes {
             metadata,
-            tags: match (replaces_tags, source.shows_tags) {
+            tags: match (replaces_tags, copies_tags) {
                 (true, _) => Some(given.tags),
                 (false, true) => None,
-                // The client may not read the tags that the source gets before the copy.
+                // The client may not copy the tags that the source gets before the copy.
                 (false, false) => Some(TagSet::default()),
             },
             acl: given.acl,

@@ -1,11 +1,13 @@
 //! CreateBucket.
 
 use crate::{
-    buckets::{Bucket, BucketError, CreateBucket},
-    model::{BucketName, CannedAcl},
+    buckets::{Bucket, BucketError, CreateBucket, settings::OwnershipControls},
+    model::{BucketName, CannedAcl, ObjectOwnership},
     s3::{
-        ErrorCode, HeaderMapExt, Response, S3Error, Service, ServiceCall, headers, identification, region,
-        reply, xml,
+        ErrorCode, HeaderMapExt, Operation, Request, Response, S3Error, Service, ServiceCall, acl_rules,
+        asker::{Asker, BodyFacts},
+        gate::{self, Addressed},
+        headers, identification, region, reply, xml,
     },
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -13,20 +15,24 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 const MAX_CONFIGURATION_BYTES: usize = 64 * 1024;
 
 pub(in crate::s3) async fn handle(service: &Service, call: ServiceCall) -> Result<Response, S3Error> {
-    let request = call.request;
-    let owner = request.context.principal.identity().ok_or(ErrorCode::AccessDenied)?.owner.clone();
-    let text = request.target.bucket.unwrap_or_default();
+    let Request { context, target, query, headers, payload, .. } = call.request;
+    let owner = context.principal.identity().ok_or(ErrorCode::AccessDenied)?.owner.clone();
+    let text = target.bucket.unwrap_or_default();
     let name = BucketName::parse(&text)
         .map_err(|error| S3Error::from(ErrorCode::InvalidBucketName).with_source(error))?;
     // A bucket that has such a name already is created again as any other.
     if name.is_reserved() && matches!(service.buckets().get(&name).await, Err(BucketError::NoSuchBucket)) {
         return Err(ErrorCode::InvalidBucketName.into());
     }
-    ownership(&request.headers)?;
-    let acl = acl(&request.headers)?;
-    let location = location(&request.payload.collect(MAX_CONFIGURATION_BYTES).await?)?;
+    let ownership = stored(ownership(&headers)?, service.settings().object_ownership);
+    let acl = acl(&headers)?;
+    acl_rules::admit_ownership(ownership, acl)?;
+    let location = location(&payload.collect(MAX_CONFIGURATION_BYTES).await?)?;
+    // Policies may decide about the location, which was unknown until now.
+    let asker = Asker::new(&context, &query, &headers).knowing(BodyFacts::Location(&location));
+    gate::admit(&asker, Operation::CreateBucket, Addressed::new_bucket(name.as_str()))?;
     region::check(&location, service.settings())?;
-    let create = CreateBucket { name: name.clone(), owner, acl, location };
+    let create = CreateBucket { name: name.clone(), owner, acl, ownership, location: location.clone() };
     match service.buckets().create(create.clone()).await {
         Ok(_) => {}
         Err(BucketError::Exists(bucket)) => exists(&bucket, &create, &service.settings().region)?,
@@ -52,7 +58,9 @@ fn exists(bucket: &Bucket, wanted: &CreateBucket, default_region: &str) -> Resul
     }
     let location = bucket.location();
     let region = region::of(&location, default_region);
-    let same = region == region::of(&wanted.location, default_region) && bucket.acl() == wanted.acl;
+    let same = region == region::of(&wanted.location, default_region)
+        && bucket.acl() == wanted.acl
+        && *bucket.settings().get::<OwnershipControls>() == wanted.ownership;
     if same && region == region::CLASSIC { Ok(()) } else { Err(ErrorCode::BucketAlreadyOwnedByYou.into()) }
 }
 
@@ -64,19 +72,18 @@ fn acl(headers: &HeaderMap) -> Result<CannedAcl, S3Error> {
     })
 }
 
-/// Every object here belongs to the owner of its bucket, and ACLs are honoured. That is what
-/// `BucketOwnerPreferred` promises, and `ObjectWriter` where the writer is the owner. `BucketOwnerEnforced`
-/// promises that ACLs are off for good, which we do not enforce.
-fn ownership(headers: &HeaderMap) -> Result<(), S3Error> {
-    match headers.amz("x-amz-object-ownership")? {
-        None | Some("BucketOwnerPreferred" | "ObjectWriter") => Ok(()),
-        Some("BucketOwnerEnforced") => {
-            Err(S3Error::not_implemented("Object ownership 'BucketOwnerEnforced'"))
-        }
-        Some(other) => {
-            Err(S3Error::argument("x-amz-object-ownership", other, "Invalid x-amz-object-ownership header"))
-        }
-    }
+fn ownership(headers: &HeaderMap) -> Result<Option<ObjectOwnership>, S3Error> {
+    let parse = |text: &str| {
+        ObjectOwnership::parse(text).ok_or_else(|| {
+            S3Error::argument("x-amz-object-ownership", text, "Invalid x-amz-object-ownership header")
+        })
+    };
+    headers.amz("x-amz-object-ownership")?.map(parse).transpose()
+}
+
+/// The ownership that is written down. The default of S3's older buckets is not.
+fn stored(asked: Option<ObjectOwnership>, default: ObjectOwnership) -> Option<ObjectOwnership> {
+    asked.or(Some(default).filter(|default| *default != ObjectOwnership::ObjectWriter))
 }
 
 /// The location in a CreateBucketConfiguration, if there is a document at all.
@@ -123,14 +130,21 @@ mod tests {
     }
 
     #[test]
-    fn an_ownership_we_cannot_enforce_is_refused() {
+    fn an_ownership_is_written_down_unless_it_is_the_default_of_older_buckets() {
         let read = |value| {
             ownership(&request(&[("x-amz-object-ownership", value)]).headers).map_err(|error| error.code)
         };
-        assert_eq!(read("BucketOwnerPreferred"), Ok(()));
-        assert_eq!(read("ObjectWriter"), Ok(()));
-        assert_eq!(read("BucketOwnerEnforced"), Err(ErrorCode::NotImplemented));
+        assert_eq!(read("BucketOwnerEnforced"), Ok(Some(ObjectOwnership::BucketOwnerEnforced)));
         assert_eq!(read("Everyone"), Err(ErrorCode::InvalidArgument));
+        let (writer, enforced) = (ObjectOwnership::ObjectWriter, ObjectOwnership::BucketOwnerEnforced);
+        for (asked, default, expected) in [
+            (None, writer, None),
+            (None, enforced, Some(enforced)),
+            (Some(writer), writer, Some(writer)),
+            (Some(writer), enforced, Some(writer)),
+        ] {
+            assert_eq!(stored(asked, default), expected);
+        }
     }
 
     #[test]

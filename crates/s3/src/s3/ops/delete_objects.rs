@@ -5,11 +5,14 @@ use crate::{
     buckets::Bucket,
     model::{ObjectAddress, ObjectKey, Timestamp, VersionId},
     s3::{
-        Action, Body, BucketCall, Context, ErrorCode, Operation, Response, S3Error, Service,
+        Action, Body, BucketCall, ErrorCode, Operation, Request, Response, S3Error, Service,
         abilities::{Abilities, Holds},
+        asker::Asker,
         document::{self, Entries, shown},
-        gate::{self, Decision, Resource, decide},
-        headers, reply, xml,
+        gate::{self, Decision, decide},
+        headers, reply,
+        resource::Resource,
+        xml,
     },
     store::{
         Deleted,
@@ -42,12 +45,13 @@ struct ObjectIdentifier {
 
 pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Result<Response, S3Error> {
     headers::require_integrity(&call.request)?;
-    let (context, bucket) = (&call.request.context, &*call.bucket);
-    let (entries, quiet) = read(call.request.payload).await?;
+    let Request { context, query, headers, payload, .. } = call.request;
+    let (asker, bucket) = (&Asker::new(&context, &query, &headers), &*call.bucket);
+    let (entries, quiet) = read(payload).await?;
     let Entries { items, held } = entries;
     let outcomes: Vec<_> = stream::iter(items)
         .map(|item| async move {
-            let outcome = delete_item(context, bucket, &item).await;
+            let outcome = delete_item(asker, bucket, &item).await;
             (item, outcome)
         })
         .buffered(CONCURRENCY)
@@ -136,18 +140,18 @@ fn item(object: &xml::Element) -> Option<ObjectIdentifier> {
 }
 
 async fn delete_item(
-    context: &Context,
+    asker: &Asker<'_>,
     bucket: &Bucket,
     item: &ObjectIdentifier,
 ) -> Result<Deleted, S3Error> {
     let key = ObjectKey::new(item.key.as_str())?;
-    let resource = Resource::Object(bucket, &key);
-    if decide(context, Action::DeleteObject, resource) != Decision::Allow {
-        return Err(gate::denied(context, resource));
-    }
     // S3 does not tell, in a list, an id that no version can have from one that no version has.
     let version =
         item.version.as_deref().map(|id| VersionId::parse(id).ok_or(ErrorCode::NoSuchVersion)).transpose()?;
+    let resource = Resource::Object(bucket, ObjectAddress::new(&key, version.as_ref()));
+    if decide(asker, Action::DeleteObject, resource) != Decision::Allow {
+        return Err(gate::denied(asker, Action::DeleteObject, resource));
+    }
     if !item.conditions.is_empty() && Abilities::of(bucket).conditions(Operation::DeleteObjects) != Holds::Yes
     {
         return Err(S3Error::not_implemented("A condition on this bucket's storage"));

@@ -1,8 +1,8 @@
 //! GetObjectTagging.
 
-use crate::s3::{ObjectCall, Response, S3Error, Service, tagging};
+use crate::s3::{ReadCall, Response, S3Error, tagging};
 
-pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
-    let info = call.bucket.store().describe(call.address(), &Default::default()).await?;
+pub(in crate::s3) async fn handle(call: ReadCall) -> Result<Response, S3Error> {
+    let info = call.reader().describe(&Default::default()).await??;
     Ok(tagging::document(&info.attributes.tags))
 }

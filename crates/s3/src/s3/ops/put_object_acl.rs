@@ -2,7 +2,7 @@
 
 use crate::{
     model::ObjectAddress,
-    s3::{ObjectCall, Response, S3Error, Service, acl, reply},
+    s3::{ObjectCall, Response, S3Error, Service, acl, acl_rules, reply},
     store::Change,
 };
 use http::StatusCode;
@@ -10,6 +10,7 @@ use http::StatusCode;
 pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
     let ObjectCall { request, bucket, key, version } = call;
     let acl = acl::from_request(request, bucket.owner()).await?;
+    acl_rules::admit_document(acl, &bucket)?;
     bucket.store().update(ObjectAddress::new(&key, version.as_ref()), Change::Acl(acl)).await?;
     Ok(reply::empty(StatusCode::OK))
 }

@@ -2,7 +2,13 @@
 
 use crate::{
     model::ObjectAddress,
-    s3::{ObjectCall, Response, S3Error, Service, headers, reply, tagging},
+    s3::{
+        ObjectCall, On, Operation, Request, Response, S3Error, Service,
+        asker::{Asker, BodyFacts},
+        headers,
+        reader::Reader,
+        reply, tagging,
+    },
     store::Change,
 };
 use http::StatusCode;
@@ -10,7 +16,12 @@ use http::StatusCode;
 pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
     let ObjectCall { request, bucket, key, version } = call;
     headers::require_integrity(&request)?;
-    let tags = tagging::read(&request.payload.collect(tagging::MAX_DOCUMENT).await?)?;
-    bucket.store().update(ObjectAddress::new(&key, version.as_ref()), Change::Tags(tags)).await?;
+    let Request { context, query, headers, payload, .. } = request;
+    let tags = tagging::read(&payload.collect(tagging::MAX_DOCUMENT).await?)?;
+    let address = ObjectAddress::new(&key, version.as_ref());
+    // Policies may decide about the tags, which were unknown until now.
+    let asker = Asker::new(&context, &query, &headers).knowing(BodyFacts::Tags(&tags));
+    Reader::new(asker, Operation::PutObjectTagging, On::Tagged, &bucket, address).allow().await?;
+    bucket.store().update(address, Change::Tags(tags.clone())).await?;
     Ok(reply::empty(StatusCode::OK))
 }

@@ -1,0 +1,7 @@
+//! Decisions about whole requests: members, accounts and anonymous clients before buckets with policies.
+
+mod fixture;
+mod members;
+mod objects;
+mod policies;
+mod uploads;
