@@ -5,7 +5,7 @@
 //!
 //! `cli` > `server`, `operate` > `assembly` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `cache`, `replicate`,
 //! `limits`, `faults` >
-//! `work`, `drivers` > `backend` > `catalog` > `store` > `model`;
+//! `work`, `drivers` > `backend` > `iam` > `catalog` > `store` > `model`;
 //! `xml`, `config` and `telemetry` are beside them and know only `model` and `store`; `config` also knows the
 //! table of services that `drivers` has.
 

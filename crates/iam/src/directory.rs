@@ -9,7 +9,7 @@ use crate::{
     catalog::{Catalog, CatalogError, CatalogErrorKind, Expected},
     data_key::DataKey,
     entity::Change,
-    model::{Identity, Secret, Timestamp},
+    model::{Identity, Role, Secret, Timestamp},
     policy::MalformedPolicy,
     random::TEMPORARY,
     session::Claims,
@@ -109,7 +109,7 @@ impl Directory {
         let Some(token) = token else {
             let entry = snapshot.find(access_key, now).ok_or(Refused::Unknown)?;
             let account = accounts.account(&entry.account).ok_or(Refused::Unknown)?;
-            return Ok((entry.identity(&account), entry.secret.clone()));
+            return Ok((in_force(entry.identity(&account))?, entry.secret.clone()));
         };
         if !access_key.starts_with(TEMPORARY) {
             return Err(snapshot.find(access_key, now).map_or(Refused::Unknown, |_| Refused::InvalidToken));
@@ -124,7 +124,7 @@ impl Directory {
             accounts.account_of_key(key).is_some_and(|holder| holder.owner.id == account.owner.id)
         };
         let identity = session.identity(&snapshot, &account, now, of_account).ok_or(Refused::Unknown)?;
-        Ok((identity, session.secret.clone()))
+        Ok((in_force(identity)?, session.secret.clone()))
     }
 
     /// Whether an access key belongs to a user or an account here, active or not.
@@ -244,4 +244,10 @@ impl Directory {
     pub(crate) fn catalog_of_tests(&self) -> Arc<dyn Catalog> {
         self.catalog.clone()
     }
+}
+
+/// An account that only reads has no members: their policies might let them write.
+fn in_force(identity: Arc<Identity>) -> Result<Arc<Identity>, Refused> {
+    let only_reads = identity.member.is_some() && identity.role == Role::ReadOnly;
+    if only_reads { Err(Refused::Unknown) } else { Ok(identity) }
 }

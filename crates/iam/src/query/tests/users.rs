@@ -135,6 +135,9 @@ async fn a_user_is_nobody_while_the_account_is_not_in_force() {
     gateway.accounts.0.push(Arc::new(Identity { role: Role::ReadWrite, ..(*root).clone() }));
     let (identity, _) = gateway.find(&key, None).expect("in force again");
     assert_eq!(identity.role, Role::ReadWrite, "as the configuration says now");
+    gateway.accounts.0.pop();
+    gateway.accounts.0.push(Arc::new(Identity { role: Role::ReadOnly, ..(*root).clone() }));
+    assert_eq!(gateway.find(&key, None).map(drop), Err(Refused::Unknown), "it might write");
 }
 
 #[tokio::test]
