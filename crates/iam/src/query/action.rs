@@ -1,6 +1,5 @@
-//! The form of a row of the table of actions: see `actions`.
-
-use super::{error::QueryError, work::Work};
+//! What is known of an action before it is called: its service, its permission, its parameters. The table of
+//! actions and their handlers is in `actions`.
 
 /// The services whose query APIs are served. The names are those in the scope of a signature, and the
 /// prefixes of actions in policies.
@@ -62,8 +61,6 @@ pub(crate) enum On {
     NewPolicy,
 }
 
-pub(crate) type Handler = fn(&mut Work<'_>) -> Result<(), QueryError>;
-
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Action {
     pub(crate) service: Service,
@@ -74,7 +71,6 @@ pub(crate) struct Action {
     pub(crate) on: On,
     /// The parameters beside `Action` and `Version`. One that ends with a dot stands for a list.
     pub(crate) parameters: &'static [&'static str],
-    pub(crate) handler: Handler,
 }
 
 impl Action {

@@ -5,20 +5,33 @@
 
 use super::{
     action::{Access, Action, On, Service},
+    error::QueryError,
     iam::{attached, boundaries, groups, inline, keys, managed, members, roles, tags, users, versions},
     sts::{caller, role, token, web},
+    work::Work,
 };
+
+pub(crate) type Handler = fn(&mut Work<'_>) -> Result<(), QueryError>;
+
+/// An action and what answers it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) action: Action,
+    pub(crate) handler: Handler,
+}
 
 macro_rules! actions {
     ($($service:ident $prefix:literal { $($name:ident $access:ident $on:ident
         [$($parameter:literal)*] => $handler:path;)+ })+) => {
-        pub(crate) const ALL: &[Action] = &[$($(Action {
+        pub(crate) const ALL: &[Row] = &[$($(Row {
+            action: Action {
             service: Service::$service,
             name: stringify!($name),
             permission: concat!($prefix, stringify!($name)),
             access: Access::$access,
             on: On::$on,
             parameters: &[$($parameter),*],
+            },
             handler: $handler,
         }),+),+];
     };
@@ -114,8 +127,8 @@ actions! {
 }
 
 /// The action of a name. Names are unique: no service has one of the other.
-pub(crate) fn find(name: &str) -> Option<&'static Action> {
-    ALL.iter().find(|action| action.name == name)
+pub(crate) fn find(name: &str) -> Option<&'static Row> {
+    ALL.iter().find(|row| row.action.name == name)
 }
 
 #[cfg(test)]
@@ -124,15 +137,20 @@ mod tests {
 
     #[test]
     fn every_action_has_one_row() {
-        for action in ALL {
-            assert_eq!(ALL.iter().filter(|other| other.name == action.name).count(), 1, "{}", action.name);
+        for Row { action, .. } in ALL {
+            assert_eq!(
+                ALL.iter().filter(|other| other.action.name == action.name).count(),
+                1,
+                "{}",
+                action.name
+            );
             assert_eq!(action.permission, format!("{}:{}", action.service.as_str(), action.name));
         }
     }
 
     #[test]
     fn an_action_about_something_has_the_parameter_that_names_it() {
-        for action in ALL {
+        for Row { action, .. } in ALL {
             let needed = match action.on {
                 On::All => continue,
                 On::User => "UserName",
@@ -147,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_list_is_known_by_its_members() {
-        let create = find("CreateUser").expect("a row");
+        let create = find("CreateUser").expect("a row").action;
         for known in ["Action", "Version", "UserName", "Tags.member.1.Key"] {
             assert!(create.knows(known), "{known}");
         }

@@ -32,6 +32,11 @@ pub(crate) fn check(work: &Work<'_>) -> Result<(), QueryError> {
     }
 }
 
+/// Whether the caller has a further permission, for what a parameter of a creation asks for.
+pub(crate) fn permit_also(work: &Work<'_>, permission: &str) -> Result<(), QueryError> {
+    permit(work, permission, &resource(work)?)
+}
+
 /// Whether these are temporary credentials of a user or of an account, rather than of a role.
 pub(crate) fn is_token_of_user(identity: &Identity) -> bool {
     identity.access_key.as_str().starts_with(TEMPORARY)

@@ -38,6 +38,7 @@ use crate::{
     xml::Writer,
 };
 use action::Action;
+use actions::Row;
 use bytes::Bytes;
 use http::StatusCode;
 use std::sync::Arc;
@@ -58,11 +59,12 @@ impl Queries {
     }
 
     pub async fn answer(&self, call: Call) -> Answer {
-        let action = match action_of(&call) {
-            Ok(action) => action,
+        let row = match row_of(&call) {
+            Ok(row) => row,
             Err(error) => return refuse(call.service, &call.request_id, error),
         };
-        match self.run(&call, action).await {
+        let action = &row.action;
+        match self.run(&call, row).await {
             Ok(content) => Answer {
                 status: StatusCode::OK,
                 body: reply(action, &call.request_id, content),
@@ -77,14 +79,15 @@ impl Queries {
         }
     }
 
-    async fn run(&self, call: &Call, action: &'static Action) -> Result<Writer, QueryError> {
+    async fn run(&self, call: &Call, row: &'static Row) -> Result<Writer, QueryError> {
+        let action = &row.action;
         let vouched = self.vouched(call, action).await?;
         // Changes are those of the caller's account. Somebody without one changes nothing.
         let canonical_id = call.caller.as_ref().map_or("", |identity| &identity.owner.id);
         let work = |state: &crate::state::State| {
             let mut work = Work::new(call, action, state, &self.directory, vouched.as_ref());
             authorize::check(&work)?;
-            (action.handler)(&mut work)?;
+            (row.handler)(&mut work)?;
             Ok::<_, QueryError>((work.changes, work.out))
         };
         self.directory.change(canonical_id, work).await
@@ -105,8 +108,8 @@ impl Queries {
     }
 }
 
-/// The action of a call, if the call is of the right service, version and form.
-fn action_of(call: &Call) -> Result<&'static Action, QueryError> {
+/// The row of a call, if the call is of the right service, version and form.
+fn row_of(call: &Call) -> Result<&'static Row, QueryError> {
     let name = call.form.get("Action").filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| QueryError::new(Code::MissingAction, "The request has no Action"))?;
     let version = call.form.get("Version").unwrap_or_default();
@@ -114,7 +117,8 @@ fn action_of(call: &Call) -> Result<&'static Action, QueryError> {
         let message = format!("Could not find operation {name} for version {version}");
         QueryError::new(Code::InvalidAction, message)
     };
-    let action = actions::find(name).ok_or_else(unknown)?;
+    let row = actions::find(name).ok_or_else(unknown)?;
+    let action = &row.action;
     if version != action.service.version() {
         return Err(unknown());
     }
@@ -127,7 +131,7 @@ fn action_of(call: &Call) -> Result<&'static Action, QueryError> {
         let message = format!("The parameter {other} is not supported for {name}");
         return Err(QueryError::invalid(message));
     }
-    Ok(action)
+    Ok(row)
 }
 
 fn reply(action: &Action, request_id: &str, content: Writer) -> Bytes {

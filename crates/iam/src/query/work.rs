@@ -6,7 +6,6 @@
 
 use super::{
     action::{Action, On},
-    authorize,
     call::Call,
     error::{Code, QueryError},
 };
@@ -123,11 +122,6 @@ impl<'a> Work<'a> {
 
     pub(crate) fn delete(&mut self, kind: Kind, name: &str) {
         self.changes.push(Change::Delete(kind, names::fold(name)));
-    }
-
-    /// What a parameter of a creation asks for besides: it is a permission of its own.
-    pub(crate) fn permit(&self, permission: &'static str) -> Result<(), QueryError> {
-        authorize::permit(self, permission, &authorize::resource(self)?)
     }
 
     pub(crate) fn path(&self) -> Result<&'a str, QueryError> {

@@ -7,6 +7,7 @@ use crate::{
     names::{self, GROUP_NAME, fold},
     provided,
     query::{
+        authorize,
         error::{Code, QueryError},
         show::{Detail, Shown},
         work::{Work, exists, no_such_policy, too_many},
@@ -31,7 +32,7 @@ pub(in crate::query) fn create(work: &mut Work<'_>) -> Result<(), QueryError> {
     }
     let (tags, now) = (work.tags()?, work.now());
     if !tags.is_empty() {
-        work.permit("iam:TagPolicy")?;
+        authorize::permit_also(work, "iam:TagPolicy")?;
     }
     let policy = ManagedPolicy {
         name: name.to_owned(),

@@ -9,6 +9,7 @@ use crate::{
     names::{self, USER_NAME, fold},
     policy::Policy,
     query::{
+        authorize,
         error::{Code, QueryError},
         show::{self, Detail},
         work::{Work, exists, too_many},
@@ -35,7 +36,7 @@ pub(in crate::query) fn create(work: &mut Work<'_>) -> Result<(), QueryError> {
     }
     let tags = work.tags()?;
     if !tags.is_empty() {
-        work.permit("iam:TagRole")?;
+        authorize::permit_also(work, "iam:TagRole")?;
     }
     let role = Role {
         name: name.to_owned(),

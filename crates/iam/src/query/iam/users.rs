@@ -26,7 +26,7 @@ pub(in crate::query) fn create(work: &mut Work<'_>) -> Result<(), QueryError> {
     }
     let tags = work.tags()?;
     if !tags.is_empty() {
-        work.permit("iam:TagUser")?;
+        authorize::permit_also(work, "iam:TagUser")?;
     }
     let user = User {
         name: name.to_owned(),
