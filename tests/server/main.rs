@@ -53,3 +53,4 @@ mod tls;
 mod unreachable;
 mod unreadable;
 mod upgrade;
+mod web_identity;

@@ -207,7 +207,7 @@ impl Entity {
 /// One change of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
-    Put(Entity),
+    Put(Box<Entity>),
     /// By kind and folded name.
     Delete(Kind, String),
 }

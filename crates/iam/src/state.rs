@@ -72,7 +72,7 @@ impl State {
         let account = state.account_mut(canonical_id);
         for change in changes {
             match change {
-                Change::Put(entity) => account.put(entity.key(), Compiled::of(&id, entity, key)?),
+                Change::Put(entity) => account.put(entity.key(), Compiled::of(&id, *entity, key)?),
                 Change::Delete(kind, name) => account.delete(kind, &name),
             }
         }

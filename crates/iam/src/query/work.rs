@@ -117,7 +117,7 @@ impl<'a> Work<'a> {
     }
 
     pub(crate) fn put(&mut self, entity: Entity) {
-        self.changes.push(Change::Put(entity));
+        self.changes.push(Change::Put(Box::new(entity)));
     }
 
     pub(crate) fn delete(&mut self, kind: Kind, name: &str) {
