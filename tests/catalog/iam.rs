@@ -27,7 +27,7 @@ pub async fn users_and_policies_are_found_as_they_were_put_and_move_one_revision
         vec![put("b", "user", "bob", "{\"ä\":1}"), put("a", "user", "bob", "2"), put("a", "role", "r", "3")];
     let first = catalog.change_iam(changes, Expected::ABSENT).await.expect("put");
     assert!(first > Revision::NONE);
-    assert_eq!(catalog.iam_revision().await.expect("read"), first);
+    assert_eq!(catalog.iam().await.expect("read").revision, first);
     let expected = [("acme/a/role/r", "3"), ("acme/a/user/bob", "2"), ("acme/b/user/bob", "{\"ä\":1}")];
     assert_eq!(stored(&*catalog).await, expected.map(|(key, body)| (key.to_owned(), body.to_owned(), first)));
     let changes = vec![put("a", "user", "bob", "4"), IamChange::Delete(key("a", "role", "r"))];

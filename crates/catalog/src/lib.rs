@@ -127,7 +127,6 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     async fn remove_identity(&self, access_key: &AccessKey, expected: Expected) -> Result<bool>;
 
     // Users, groups, roles and managed policies: truth.
-    async fn iam_revision(&self) -> Result<Revision>;
     /// Returns all of them, in one consistent state.
     async fn iam(&self) -> Result<IamDocuments>;
     /// Makes all changes or none. `expected` is the revision of all of them, because a change of one may rest

@@ -233,21 +233,14 @@ impl Catalog for SqliteCatalog {
         self.truth.writer.submit_freeing(move |db| identity::remove(db, &access_key, expected)).await
     }
 
-    async fn iam_revision(&self) -> Result<Revision> {
-        self.truth.readers.read(iam::revision).await
-    }
-
     async fn iam(&self) -> Result<IamDocuments> {
         self.truth.readers.read(iam::all).await
     }
 
     async fn change_iam(&self, changes: Vec<IamChange>, expected: Expected) -> Result<Revision> {
-        let frees = changes.iter().all(|change| matches!(change, IamChange::Delete(_)));
-        let change = move |db: &rusqlite::Connection| iam::change(db, &changes, expected);
-        if frees {
-            self.truth.writer.submit_freeing(change).await
-        } else {
-            self.truth.writer.submit(change).await
+        match iam::frees_space(&changes) {
+            true => self.truth.writer.submit_freeing(move |db| iam::change(db, &changes, expected)).await,
+            false => self.truth.writer.submit(move |db| iam::change(db, &changes, expected)).await,
         }
     }
 

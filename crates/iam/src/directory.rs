@@ -88,13 +88,10 @@ impl Directory {
         }
     }
 
-    /// Puts what the catalog has in force, if it has changed since.
+    /// Puts what the catalog has in force.
     pub async fn refresh(&self) -> Result<(), DirectoryError> {
         let _turn = self.turn.lock().await;
-        if self.catalog.iam_revision().await? != self.snapshot().state.revision {
-            self.read().await?;
-        }
-        Ok(())
+        self.read().await
     }
 
     /// The identity of an access key and the secret that signs with it.

@@ -246,10 +246,6 @@ impl Catalog for LedgerCatalog {
         self.submit(&self.truth, move |state| state.shared.remove_identity(&access_key, expected)).await
     }
 
-    async fn iam_revision(&self) -> Result<Revision> {
-        self.read(|state| state.shared.iam().revision).await
-    }
-
     async fn iam(&self) -> Result<IamDocuments> {
         self.read(|state| state.shared.iam()).await
     }

@@ -4,7 +4,7 @@ use super::{column::get, refusal::conflict, writer::Applied};
 use crate::catalog::{Expected, IamChange, IamDocument, IamDocuments, IamKey, Revision};
 use rusqlite::{Connection, Row, params};
 
-pub(super) fn revision(db: &Connection) -> rusqlite::Result<Revision> {
+fn revision(db: &Connection) -> rusqlite::Result<Revision> {
     db.prepare_cached("SELECT revision FROM revisions WHERE name = 'iam'")?
         .query_row([], |row| row.get(0).map(Revision))
 }
@@ -17,6 +17,11 @@ pub(super) fn all(db: &Connection) -> rusqlite::Result<IamDocuments> {
         .query_map([], document)?
         .collect::<rusqlite::Result<_>>()?;
     Ok(IamDocuments { revision: revision(db)?, all })
+}
+
+/// Whether the changes only delete.
+pub(super) fn frees_space(changes: &[IamChange]) -> bool {
+    changes.iter().all(|change| matches!(change, IamChange::Delete(_)))
 }
 
 /// All changes or none. A set of changes that is empty changes no revision.
