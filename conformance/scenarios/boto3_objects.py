@@ -9,6 +9,7 @@ import concurrent.futures
 import datetime
 import hashlib
 import io
+import json
 import os
 import ssl
 import urllib.error
@@ -229,6 +230,27 @@ with scenario.check("what is not signed right is refused"):
     refused((403, "SignatureDoesNotMatch"), bad_secret.get_object, Bucket=BUCKET, Key="range")
     unknown = client(scenario, access_key="AKIANOBODYATALL00000")
     refused((403, "InvalidAccessKeyId"), unknown.list_buckets)
+
+with scenario.check("a bucket policy lets anybody read until it is deleted, and a block keeps it out"):
+    s3.put_object(Bucket=BUCKET, Key="open/a", Body=b"open")
+    url = f"{s3.meta.endpoint_url}/{BUCKET}/open/a"
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/open/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    same(plain(url)[0], 403)
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=policy)
+    same(plain(url)[2], b"open")
+    same(s3.get_bucket_policy(Bucket=BUCKET)["Policy"], policy)
+    same(s3.get_bucket_policy_status(Bucket=BUCKET)["PolicyStatus"]["IsPublic"], True)
+    rules = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}
+    s3.put_public_access_block(Bucket=BUCKET, PublicAccessBlockConfiguration=rules)
+    same(s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"], rules)
+    same(plain(url)[0], 403)
+    refused((403, "AccessDenied"), s3.put_bucket_policy, Bucket=BUCKET, Policy=policy)
+    s3.delete_public_access_block(Bucket=BUCKET)
+    same(plain(url)[0], 200)
+    s3.delete_bucket_policy(Bucket=BUCKET)
+    same(plain(url)[0], 403)
+    refused((404, "NoSuchBucketPolicy"), s3.get_bucket_policy, Bucket=BUCKET)
 
 with scenario.check("16 threads over one client keep their bodies apart"):
 

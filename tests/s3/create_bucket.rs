@@ -119,7 +119,6 @@ async fn what_we_cannot_promise_of_a_bucket_is_refused() {
     let raw = server.raw();
     let cases = [
         ("x-amz-bucket-object-lock-enabled", "true", (501, "NotImplemented")),
-        ("x-amz-object-ownership", "BucketOwnerEnforced", (501, "NotImplemented")),
         ("x-amz-object-ownership", "Everyone", (400, "InvalidArgument")),
         ("x-amz-grant-read", "id=somebody", (501, "NotImplemented")),
         ("x-amz-bucket-namespace", "account-regional", (501, "NotImplemented")),

@@ -120,6 +120,11 @@ impl Server {
         self.dir.path().join("data")
     }
 
+    /// What the server has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
     pub fn client(&self) -> Client {
         self.client_of(ALICE)
     }

@@ -28,39 +28,42 @@ macro_rules! actions {
 actions! {
     Bucket:
         CreateBucket CreateBucketMetadataTableConfiguration DeleteBucket
-        DeleteBucketMetadataTableConfiguration DeleteBucketOwnershipControls DeleteBucketPolicy
-        DeleteBucketPublicAccessBlock DeleteBucketWebsite GetAccelerateConfiguration
-        GetAnalyticsConfiguration GetBucketAbac GetBucketAcl GetBucketCORS GetBucketLocation
-        GetBucketLogging GetBucketMetadataTableConfiguration GetBucketNotification
-        GetBucketObjectLockConfiguration GetBucketOwnershipControls GetBucketPolicy GetBucketPolicyStatus
-        GetBucketPublicAccessBlock GetBucketRequestPayment GetBucketTagging GetBucketVersioning
-        GetBucketWebsite GetEncryptionConfiguration GetIntelligentTieringConfiguration
-        GetInventoryConfiguration GetLifecycleConfiguration GetMetricsConfiguration
-        GetReplicationConfiguration ListBucket ListBucketMultipartUploads ListBucketVersions
-        PutAccelerateConfiguration PutAnalyticsConfiguration PutBucketAbac PutBucketAcl PutBucketCORS
-        PutBucketLogging PutBucketNotification PutBucketObjectLockConfiguration PutBucketOwnershipControls
-        PutBucketPolicy PutBucketPublicAccessBlock PutBucketRequestPayment PutBucketTagging
-        PutBucketVersioning PutBucketWebsite PutEncryptionConfiguration PutIntelligentTieringConfiguration
+        DeleteBucketMetadataTableConfiguration DeleteBucketPolicy DeleteBucketWebsite
+        GetAccelerateConfiguration GetAnalyticsConfiguration GetBucketAbac GetBucketAcl GetBucketCORS
+        GetBucketLocation GetBucketLogging GetBucketMetadataTableConfiguration GetBucketNotification
+        GetBucketObjectLockConfiguration GetBucketOwnershipControls GetBucketPolicy
+        GetBucketPolicyStatus GetBucketPublicAccessBlock GetBucketRequestPayment GetBucketTagging
+        GetBucketVersioning GetBucketWebsite GetEncryptionConfiguration
+        GetIntelligentTieringConfiguration GetInventoryConfiguration GetLifecycleConfiguration
+        GetMetricsConfiguration GetReplicationConfiguration ListBucket ListBucketMultipartUploads
+        ListBucketVersions PutAccelerateConfiguration PutAnalyticsConfiguration PutBucketAbac
+        PutBucketAcl PutBucketCORS PutBucketLogging PutBucketNotification
+        PutBucketObjectLockConfiguration PutBucketOwnershipControls PutBucketPolicy
+        PutBucketPublicAccessBlock PutBucketRequestPayment PutBucketTagging PutBucketVersioning
+        PutBucketWebsite PutEncryptionConfiguration PutIntelligentTieringConfiguration
         PutInventoryConfiguration PutLifecycleConfiguration PutMetricsConfiguration
         PutReplicationConfiguration UpdateBucketMetadataAnnotationTableConfiguration
         UpdateBucketMetadataInventoryTableConfiguration UpdateBucketMetadataJournalTableConfiguration;
     Object:
         AbortMultipartUpload BypassGovernanceRetention DeleteObject DeleteObjectAnnotation
-        DeleteObjectTagging DeleteObjectVersion DeleteObjectVersionTagging GetObject GetObjectAcl
-        GetObjectAnnotation GetObjectAttributes GetObjectLegalHold GetObjectRetention GetObjectTagging
-        GetObjectTorrent GetObjectVersion GetObjectVersionAcl GetObjectVersionAttributes
-        GetObjectVersionForReplication GetObjectVersionTagging GetObjectVersionTorrent InitiateReplication
-        ListMultipartUploadParts ListObjectAnnotations ObjectOwnerOverrideToBucketOwner PutObject
-        PutObjectAcl PutObjectAnnotation PutObjectLegalHold PutObjectRetention PutObjectTagging
-        PutObjectVersionAcl PutObjectVersionTagging ReplicateDelete ReplicateObject ReplicateTags
+        DeleteObjectTagging DeleteObjectVersion DeleteObjectVersionAnnotation DeleteObjectVersionTagging
+        GetObject GetObjectAcl GetObjectAnnotation GetObjectAttributes GetObjectLegalHold
+        GetObjectRetention GetObjectTagging GetObjectTorrent GetObjectVersion GetObjectVersionAcl
+        GetObjectVersionAnnotation GetObjectVersionAnnotationForReplication GetObjectVersionAttributes
+        GetObjectVersionForReplication GetObjectVersionTagging GetObjectVersionTorrent
+        InitiateReplication ListMultipartUploadParts ListObjectAnnotations ListObjectVersionAnnotations
+        ObjectOwnerOverrideToBucketOwner PutObject PutObjectAcl PutObjectAnnotation PutObjectLegalHold
+        PutObjectRetention PutObjectTagging PutObjectVersionAcl PutObjectVersionAnnotation
+        PutObjectVersionTagging ReplicateDelete ReplicateObject ReplicateObjectAnnotation ReplicateTags
         RestoreObject UpdateObjectEncryption;
     Other:
-        AssociateAccessGrantsIdentityCenter CreateAccessGrant CreateAccessGrantsInstance
-        CreateAccessGrantsLocation CreateAccessPoint CreateAccessPointForObjectLambda CreateJob
-        CreateMultiRegionAccessPoint CreateStorageLensGroup DeleteAccessGrant DeleteAccessGrantsInstance
-        DeleteAccessGrantsInstanceResourcePolicy DeleteAccessGrantsLocation DeleteAccessPoint
-        DeleteAccessPointForObjectLambda DeleteAccessPointPolicy DeleteAccessPointPolicyForObjectLambda
-        DeleteJobTagging DeleteMultiRegionAccessPoint DeleteStorageLensConfiguration
+        AllowVendedLogDeliveryForResource AssociateAccessGrantsIdentityCenter CreateAccessGrant
+        CreateAccessGrantsInstance CreateAccessGrantsLocation CreateAccessPoint
+        CreateAccessPointForObjectLambda CreateJob CreateMultiRegionAccessPoint CreateStorageLensGroup
+        DeleteAccessGrant DeleteAccessGrantsInstance DeleteAccessGrantsInstanceResourcePolicy
+        DeleteAccessGrantsLocation DeleteAccessPoint DeleteAccessPointForObjectLambda
+        DeleteAccessPointPolicy DeleteAccessPointPolicyForObjectLambda DeleteJobTagging
+        DeleteMultiRegionAccessPoint DeleteStorageLensConfiguration
         DeleteStorageLensConfigurationTagging DeleteStorageLensGroup DescribeJob
         DescribeMultiRegionAccessPointOperation DissociateAccessGrantsIdentityCenter GetAccessGrant
         GetAccessGrantsInstance GetAccessGrantsInstanceForPrefix GetAccessGrantsInstanceResourcePolicy
@@ -68,17 +71,17 @@ actions! {
         GetAccessPointForObjectLambda GetAccessPointPolicy GetAccessPointPolicyForObjectLambda
         GetAccessPointPolicyStatus GetAccessPointPolicyStatusForObjectLambda GetAccountPublicAccessBlock
         GetDataAccess GetJobTagging GetMultiRegionAccessPoint GetMultiRegionAccessPointPolicy
-        GetMultiRegionAccessPointPolicyStatus GetMultiRegionAccessPointRoutes GetStorageLensConfiguration
-        GetStorageLensConfigurationTagging GetStorageLensDashboard GetStorageLensGroup ListAccessGrants
-        ListAccessGrantsInstances ListAccessGrantsLocations ListAccessPoints ListAccessPointsForObjectLambda
-        ListAllMyBuckets ListCallerAccessGrants ListJobs ListMultiRegionAccessPoints
-        ListStorageLensConfigurations ListStorageLensGroups ListTagsForResource PauseReplication
-        PutAccessGrantsInstanceResourcePolicy PutAccessPointConfigurationForObjectLambda
-        PutAccessPointPolicy PutAccessPointPolicyForObjectLambda PutAccessPointPublicAccessBlock
-        PutAccountPublicAccessBlock PutJobTagging PutMultiRegionAccessPointPolicy
-        PutStorageLensConfiguration PutStorageLensConfigurationTagging SubmitMultiRegionAccessPointRoutes
-        TagResource UntagResource UpdateAccessGrantsLocation UpdateJobPriority UpdateJobStatus
-        UpdateStorageLensGroup;
+        GetMultiRegionAccessPointPolicyStatus GetMultiRegionAccessPointRoutes
+        GetStorageLensConfiguration GetStorageLensConfigurationTagging GetStorageLensDashboard
+        GetStorageLensGroup ListAccessGrants ListAccessGrantsInstances ListAccessGrantsLocations
+        ListAccessPoints ListAccessPointsForObjectLambda ListAllMyBuckets ListCallerAccessGrants
+        ListJobs ListMultiRegionAccessPoints ListStorageLensConfigurations ListStorageLensGroups
+        ListTagsForResource PauseReplication PutAccessGrantsInstanceResourcePolicy
+        PutAccessPointConfigurationForObjectLambda PutAccessPointPolicy
+        PutAccessPointPolicyForObjectLambda PutAccessPointPublicAccessBlock PutAccountPublicAccessBlock
+        PutJobTagging PutMultiRegionAccessPointPolicy PutStorageLensConfiguration
+        PutStorageLensConfigurationTagging SubmitMultiRegionAccessPointRoutes TagResource UntagResource
+        UpdateAccessGrantsLocation UpdateJobPriority UpdateJobStatus UpdateStorageLensGroup;
 }
 
 /// Bits of all actions of the table.

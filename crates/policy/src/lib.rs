@@ -52,7 +52,7 @@ pub use document::{
 pub use error::{Flaw, MalformedPolicy};
 pub use evaluate::{Attached, Policies};
 pub use late::Late;
-pub use member::{Member, MemberKind, NamedPolicy, Tag};
-pub use request::{Principal, PrincipalKind, Request};
+pub use member::{Member, MemberKind, NamedPolicy};
+pub use request::{Principal, PrincipalKind, Request, Tag};
 pub use statement::{Effect, Statement};
 pub use trust::decide_federated;

@@ -5,12 +5,9 @@
 
 use crate::{
     document::Policy,
-    request::{Principal, PrincipalKind},
+    request::{Principal, PrincipalKind, Tag},
 };
-use std::{borrow::Cow, sync::Arc};
-
-/// The key and the value of a tag.
-pub type Tag = (Cow<'static, str>, Cow<'static, str>);
+use std::sync::Arc;
 
 /// A policy with the name under which decisions show it.
 #[derive(Debug, Clone)]

@@ -1,6 +1,10 @@
 //! What is decided: who asks for which action on which resource, under which circumstances.
 
-use crate::{action::Action, arn::Arn, context::Context, member::Tag};
+use crate::{action::Action, arn::Arn, context::Context};
+use std::borrow::Cow;
+
+/// The key and the value of a tag.
+pub type Tag = (Cow<'static, str>, Cow<'static, str>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrincipalKind {

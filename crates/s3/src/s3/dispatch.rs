@@ -245,6 +245,8 @@ mod tests {
     fn every_need_is_about_something_that_requests_of_its_operation_address() {
         for operation in Operation::ALL {
             let facts = operation.facts();
+            // Operations that read decide with the object, and about nothing else.
+            assert!(facts.also.is_empty() || !facts.verb.is_safe(), "{operation:?}");
             for need in facts.needs {
                 let is_addressed = match need.on {
                     On::Service => facts.scope == Scope::Service,

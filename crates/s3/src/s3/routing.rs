@@ -233,8 +233,8 @@ mod tests {
     fn a_sub_resource_that_is_not_served_is_refused_with_any_method_and_beside_any_other() {
         let named = |operation: Operation, more| message(&request(operation.facts(), more)).expect("refused");
         assert_eq!(
-            named(Operation::HeadBucket, "policy"),
-            "The bucket sub-resource 'policy' is not implemented"
+            named(Operation::HeadBucket, "replication"),
+            "The bucket sub-resource 'replication' is not implemented"
         );
         assert_eq!(
             named(Operation::GetBucketAcl, "cors"),

@@ -159,7 +159,10 @@ pub(in crate::s3) fn expected_owner(
     bucket: &Bucket,
 ) -> Result<(), S3Error> {
     match headers.amz(header)? {
-        Some(owner) if owner != &*bucket.owner().id => Err(ErrorCode::AccessDenied.into()),
+        // The account's number, as AWS has it, or its canonical id.
+        Some(owner) if owner != &*bucket.owner().id && owner != bucket.account() => {
+            Err(ErrorCode::AccessDenied.into())
+        }
         _ => Ok(()),
     }
 }
