@@ -55,6 +55,7 @@ SCENARIOS = (
     Scenario("s3fs", "s3fs_files.py", "s3fs", imports_client=True),
     Scenario("aws-sdk-js", "javascript/objects.mjs", "aws-sdk-js", needs=("node", "npm")),
     Scenario("aws-sdk-js-tls", "javascript/objects.mjs", "aws-sdk-js", needs=("node", "npm"), tls=True),
+    Scenario("browser", "browser_uploads.py", "boto3", imports_client=True, needs=("chromium",), heavy=True),
     Scenario("mc", "mc.py", "mc", needs=("go",), heavy=True),
     Scenario("aws-sdk-go", "go/objects.go", "aws-sdk-go", needs=("go",), heavy=True),
     Scenario("aws-sdk-go-tls", "go/objects.go", "aws-sdk-go", needs=("go",), heavy=True, tls=True),

@@ -220,6 +220,29 @@ with scenario.check("presigned GET, HEAD, PUT and DELETE work without a client")
     status, headers, body = plain(presigned("get_object", "presigned"))
     assert status == 404 and headers["x-amz-request-id"].encode() in body, body
 
+with scenario.check("presigned forms upload as their conditions say"):
+
+    def form(key: str, body: bytes, fields: dict | None = None, conditions: list | None = None, more: dict | None = None):
+        signed = s3.generate_presigned_post(BUCKET, key, Fields=fields, Conditions=conditions, ExpiresIn=60)
+        boundary, parts = "form-boundary", (signed["fields"] | (more or {})).items()
+        lines = [f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n' for name, text in parts]
+        file = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+        whole = ("".join(lines) + file).encode() + body + f"\r\n--{boundary}--\r\n".encode()
+        return plain(signed["url"], "POST", whole, {"Content-Type": f"multipart/form-data; boundary={boundary}"})
+
+    typed = {"Content-Type": "text/x-form", "x-amz-meta-from": "form", "success_action_status": "201"}
+    conditions = [{name: text} for name, text in typed.items()] + [["content-length-range", 1, 10_000_000]]
+    status, headers, body = form("forms/${filename}", BODY * 100, typed, conditions)
+    assert status == 201 and b"<Key>forms/a.txt</Key>" in body, (status, body)
+    answer = s3.get_object(Bucket=BUCKET, Key="forms/a.txt")
+    same((answer["ContentType"], answer["Metadata"]), ("text/x-form", {"from": "form"}))
+    assert answer["Body"].read() == BODY * 100 and answer["ETag"] == headers["ETag"]
+    status, _, body = form("forms/large", b"12345", conditions=[["content-length-range", 1, 4]])
+    assert status == 400 and b"EntityTooLarge" in body, (status, body)
+    status, _, body = form("forms/extra", b"1", more={"acl": "public-read"})
+    assert status == 403 and b"Extra input fields: acl" in body, (status, body)
+    same(s3.list_objects_v2(Bucket=BUCKET, Prefix="forms/")["KeyCount"], 1)
+
 with scenario.check("what is not signed right is refused"):
     url = presigned("get_object", "range")
     same(plain(url.replace("/range?", "/bytes?"))[0], 403)

@@ -16,6 +16,7 @@ from harness.server import REPOSITORY, Server, find_binary  # noqa: E402
 CACHE = REPOSITORY / "target" / "conformance"
 # What a request needs before S3 looks at anything else in it. No upload has this id.
 REQUIRED = {
+    "id": "a",
     "partNumber": "1",
     "uploadId": "0",
     "x-amz-copy-source": "/bucket/object",
@@ -23,7 +24,31 @@ REQUIRED = {
 }
 # What makes a request well-formed besides, so that only the parameter in question is wrong with it: a header or a body.
 HEADERS = {"PutObjectAcl": {"x-amz-acl": "private"}}
-BODIES = {"PutObjectTagging": b"<Tagging><TagSet/></Tagging>"}
+METRICS = b"<MetricsConfiguration><Id>a</Id></MetricsConfiguration>"
+TIERING = (
+    b"<IntelligentTieringConfiguration><Id>a</Id><Status>Enabled</Status><Tiering><Days>90</Days>"
+    b"<AccessTier>ARCHIVE_ACCESS</AccessTier></Tiering></IntelligentTieringConfiguration>"
+)
+ANALYTICS = b"<AnalyticsConfiguration><Id>a</Id><StorageClassAnalysis/></AnalyticsConfiguration>"
+CORS = (
+    b"<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule>"
+    b"</CORSConfiguration>"
+)
+BODIES = {
+    "PutBucketAbac": b"<AbacStatus><Status>Disabled</Status></AbacStatus>",
+    "PutBucketAccelerateConfiguration": (
+        b"<AccelerateConfiguration><Status>Suspended</Status></AccelerateConfiguration>"
+    ),
+    "PutBucketAnalyticsConfiguration": ANALYTICS,
+    "PutBucketCors": CORS,
+    "PutBucketIntelligentTieringConfiguration": TIERING,
+    "PutBucketMetricsConfiguration": METRICS,
+    "PutBucketRequestPayment": (
+        b"<RequestPaymentConfiguration><Payer>BucketOwner</Payer></RequestPaymentConfiguration>"
+    ),
+    "PutBucketTagging": b"<Tagging><TagSet/></Tagging>",
+    "PutObjectTagging": b"<Tagging><TagSet/></Tagging>",
+}
 
 
 def model() -> dict:

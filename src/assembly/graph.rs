@@ -19,7 +19,7 @@ use crate::{
     s3::{self, Service},
     work::Workers,
 };
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) struct Graph {
@@ -62,7 +62,9 @@ pub(crate) async fn build(
     let edge_settings =
         EdgeSettings { domains, paces, region: only_region, signature_v2: server.signature_v2 };
     let edge = Edge::new(edge_settings, keys);
-    let service = Service::new(stack.buckets.clone(), s3_settings);
+    // Its files have no names, and so meet nothing of the backends.
+    let spool = s3::Spool::new(spool_of(settings, data), server.spool_size.0);
+    let service = Service::new(stack.buckets.clone(), s3_settings, spool);
     let jobs = JobSettings {
         // The job's value for "never again".
         scan_interval: server.scan_interval.0.unwrap_or_default(),
@@ -109,6 +111,11 @@ pub(crate) async fn stack(
     Ok(Stack { buckets, limits, caches, opened })
 }
 
+/// The directory for what waits on local disk.
+fn spool_of(settings: &Settings, data: &DataDirectory) -> PathBuf {
+    settings.server.spool.clone().unwrap_or_else(|| data.own().join("spool"))
+}
+
 /// Backends that were opened and are not used yet.
 #[derive(Debug, Default)]
 pub(crate) struct NewBackends {
@@ -135,7 +142,7 @@ pub(crate) fn open_backends(
 ) -> NewBackends {
     let OfAll { catalog, workers, limits, data } = of_all;
     let (mut new, mut all) = (NewBackends::default(), open.clone());
-    let spool = settings.server.spool.clone().unwrap_or_else(|| data.own().join("spool"));
+    let spool = spool_of(settings, data);
     for (name, backend) in names.iter().filter_map(|name| settings.backends.get_key_value(name)) {
         // The missing part was already reported.
         if backend.over().iter().any(|part| !all.contains_key(*part)) {
@@ -173,6 +180,7 @@ pub(crate) fn setup(settings: &Settings, credentials: &Credentials, backends: Op
         homes: Homes::new(settings.homes()),
         administrator: credentials.administrator().cloned(),
         grants: settings.buckets.iter().map(|(name, bucket)| (name.clone(), grants(bucket))).collect(),
+        cors: settings.cors_rules(),
     }
 }
 

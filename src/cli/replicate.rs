@@ -158,7 +158,7 @@ fn words(
         String::new()
     };
     let unreachable = if *unreachable > 0 {
-        format!(", {unreachable} replicas could not be looked through")
+        format!(", {unreachable} replicas could not be scanned")
     } else {
         String::new()
     };

@@ -47,7 +47,7 @@ pub(super) async fn adopt(buckets: &Buckets, adoption: Adoption) -> Result<Done,
         NewBucket { name: parsed, owner, created, tenant: Default::default(), backend, location: place };
     let adopted = buckets.adopt(bucket).await.map_err(failed)?;
     let record = &adopted.record().bucket;
-    tracing::info!(bucket = %record.name, backend = record.backend, place = record.location, owner = %record.owner.display_name, "a bucket was adopted");
+    tracing::info!(bucket = %record.name, backend = record.backend, location = record.location, owner = %record.owner.display_name, "a bucket was adopted");
     Ok(Done::Adopted {
         backend: record.backend.clone(),
         place: record.location.clone(),

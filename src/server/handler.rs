@@ -66,29 +66,36 @@ impl Handler {
             Record::begin(&request, id.clone(), line.address, permit.clone(), self.metrics.clone());
         let (head, has_body) = (head_size(&request), !request.body().is_end_stream());
         let mut request = request.map(|body| Counted::new(body, &mut record));
-        let reply = Reply::to(&mut request, id.clone());
+        let page = self.edge.page(&request);
+        let reply = Reply::to(&mut request, id.clone()).with(page);
         let arrival = Arrival { id: id.clone(), at: now, peer, is_secure: line.is_secure(request.headers()) };
         let asked = Instant::now();
         let mut reserved =
             if permit.enter(line).await { permit.reserve(line, head, has_body).await } else { None };
-        let response = if reserved.is_none() {
+        let (response, rules) = if reserved.is_none() {
             self.metrics.overload.inc();
             drop(request);
-            About::new(&id, None, None).error(busy(asked.elapsed()))
+            let rules = reply.page().map(|page| self.service.cors_at_once(page.bucket()));
+            (About::new(&id, None, None).error(busy(asked.elapsed())), rules)
         } else {
             // Boxed: the state that remains while a reply is sent is small. A panic costs its own request a
             // 500, and does not end the connection and the other requests on it.
             let serving = Box::pin(self.serve(request, arrival, &mut record, &permit));
-            match AssertUnwindSafe(serving).catch_unwind().await {
+            let response = match AssertUnwindSafe(serving).catch_unwind().await {
                 Ok(response) => response,
                 Err(_) => {
                     self.metrics.panicked();
                     tracing::error!(request = %id, "serving a request panicked");
                     About::new(&id, None, None).error(ErrorCode::InternalError.into())
                 }
-            }
+            };
+            let rules = match reply.page() {
+                Some(page) => Some(self.service.cors(page.bucket()).await),
+                None => None,
+            };
+            (response, rules)
         };
-        let mut response = reply.finish(response);
+        let mut response = reply.finish(response, &rules.unwrap_or_default());
         if record.is_unread() && permit.progress().is_none() {
             // The rest of the body cannot be distinguished from the next request. HTTP/2 resets the stream by
             // itself.
@@ -146,9 +153,14 @@ impl Handler {
             return self.call(request, arrival, record, permit).await;
         }
         let id = arrival.id.clone();
-        match self.edge.admit(request, arrival) {
-            Ok(Admitted::Preflight(preflight)) => self.service.preflight(preflight),
-            Ok(Admitted::Request(mut request)) => {
+        let admitted = match self.edge.admit(request, arrival) {
+            Ok(Admitted::Preflight(preflight)) => return self.service.preflight(preflight).await,
+            Ok(Admitted::Request(request)) => Ok(request),
+            Ok(Admitted::Form(form)) => self.edge.open(form).await,
+            Err(refusal) => Err(refusal),
+        };
+        match admitted {
+            Ok(mut request) => {
                 record.admitted(&request);
                 request.payload = request.payload.within(permit.memory().clone());
                 match self.limits.admit(&request).await {
@@ -273,6 +285,7 @@ mod tests {
         let buckets = Arc::new(Buckets::new(catalog, Default::default(), "disk".to_owned()));
         let edge = Edge::new(EdgeSettings::default(), Arc::new(Defective));
         let metrics = Arc::<Metrics>::default();
+        let spool = s3::Spool::new(dir.path().join("spool"), 1 << 20);
         let service = Service::new(
             buckets,
             s3::Settings {
@@ -280,6 +293,7 @@ mod tests {
                 any_region: true,
                 object_ownership: crate::model::ObjectOwnership::ObjectWriter,
             },
+            spool,
         );
         let handler = Handler::new(edge, service, queries, Arc::default(), metrics.clone());
         let line = line(&Sources::default(), false);

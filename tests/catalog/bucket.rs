@@ -174,7 +174,7 @@ pub async fn changing_a_bucket_that_is_gone_is_not_found(catalog: Arc<dyn Catalo
     for expected in [Expected::Any, Expected::Exactly(Revision(1))] {
         let error =
             catalog.update_bucket(id, expected, BucketChange::Owner(owner("bob"))).await.expect_err("gone");
-        assert_eq!(error.kind(), CatalogErrorKind::NotFound);
+        assert_eq!(error.kind(), CatalogErrorKind::NoSuchBucket);
     }
 }
 
@@ -235,7 +235,7 @@ pub async fn a_deleted_bucket_takes_everything_with_it(catalog: Arc<dyn Catalog>
     assert_eq!(catalog.stale_uploads(Timestamp::from_millis(10), 9).await.expect("read").len(), 1);
     let error =
         catalog.put_part(id, &sample::upload_id("one"), sample::part(1, "here")).await.expect_err("gone");
-    assert_eq!(error.kind(), CatalogErrorKind::NotFound);
+    assert_eq!(error.kind(), CatalogErrorKind::NoSuchUpload);
     let again = bucket(&*catalog, "photos").await;
     assert!(again.id != id);
 }

@@ -57,7 +57,7 @@ pub async fn a_document_is_swapped_only_for_what_was_read(catalog: Arc<dyn Catal
     assert!(deleted.is_some_and(|deleted| second < deleted && deleted < again), "no revision comes back");
     catalog.delete_bucket(id).await.expect("deleted");
     for expected in [Expected::Any, Expected::ABSENT, Expected::Exactly(again)] {
-        assert_eq!(swap(expected, "late").await, Err(CatalogErrorKind::NotFound));
+        assert_eq!(swap(expected, "late").await, Err(CatalogErrorKind::NoSuchBucket));
     }
 }
 
@@ -78,7 +78,7 @@ pub async fn a_bucket_is_made_with_its_first_documents_and_takes_them_with_it(ca
         .set_document(replica, Expected::Any, document("acl", "private"))
         .await
         .expect_err("a replica has none");
-    assert_eq!(refused.kind(), CatalogErrorKind::NotFound);
+    assert_eq!(refused.kind(), CatalogErrorKind::NoSuchBucket);
     catalog.delete_bucket(made.id).await.expect("deleted");
     assert_eq!(catalog.documents(made.id).await.expect("read"), None);
     assert_eq!(catalog.document(made.id, "acl").await.expect("read"), None);

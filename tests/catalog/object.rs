@@ -68,7 +68,7 @@ pub async fn rows_of_objects_go_with_their_bucket_and_come_to_no_other(catalog: 
     catalog.delete_bucket(id).await.expect("is deleted");
     assert_eq!(catalog.objects(id, None, 9, WhichObjects::All).await.expect("answers"), []);
     let late = catalog.set_object(id, Expected::Any, row("a", Some("2"), None)).await.expect_err("too late");
-    assert_eq!(late.kind(), CatalogErrorKind::NotFound);
+    assert_eq!(late.kind(), CatalogErrorKind::NoSuchBucket);
 }
 
 pub async fn a_row_is_swapped_only_for_what_was_read(catalog: Arc<dyn Catalog>) {

@@ -111,8 +111,8 @@ pub async fn a_bucket_has_one_replica_on_a_backend_and_a_replica_has_none(catalo
     let first = add(&*catalog, id, "disk").await;
     let kind = async |of, backend| catalog.add_replica(of, new(backend)).await.expect_err("refused").kind();
     assert_eq!(kind(id, "disk").await, CatalogErrorKind::Exists);
-    assert_eq!(kind(gone, "disk").await, CatalogErrorKind::NotFound);
-    assert_eq!(kind(first.id, "lake").await, CatalogErrorKind::NotFound);
+    assert_eq!(kind(gone, "disk").await, CatalogErrorKind::NoSuchBucket);
+    assert_eq!(kind(first.id, "lake").await, CatalogErrorKind::NoSuchBucket);
     // A replica of another bucket on the same backend is independent.
     add(&*catalog, other, "disk").await;
     assert_eq!(catalog.replicas(id).await.expect("read"), [first]);
@@ -194,7 +194,7 @@ pub async fn a_renewed_replica_knows_nothing_of_what_was_before_and_keeps_its_ra
     );
     for no_replica in [id, disk.id] {
         let error = catalog.renew_replica(no_replica, Expected::Any).await.expect_err("no replica");
-        assert_eq!(error.kind(), CatalogErrorKind::NotFound);
+        assert_eq!(error.kind(), CatalogErrorKind::NoSuchBucket);
     }
 }
 
@@ -221,7 +221,7 @@ pub async fn only_replicas_are_changed_as_replicas(catalog: Arc<dyn Catalog>) {
     for change in [ReplicaChange::Seeded, ReplicaChange::First] {
         for of in [id, gone.id] {
             let error = catalog.update_replica(of, Expected::Any, change).await.expect_err("no replica");
-            assert_eq!(error.kind(), CatalogErrorKind::NotFound);
+            assert_eq!(error.kind(), CatalogErrorKind::NoSuchBucket);
         }
     }
     assert_eq!(catalog.replicas(id).await.expect("read"), [kept]);
@@ -283,7 +283,7 @@ pub async fn replicas_go_with_their_bucket_and_all_that_is_known_of_them(catalog
         catalog.set_state(replica, "scan", Some("late".into())).await.expect("set");
         assert_eq!(held(&*catalog, replica).await, [0; 8]);
         let error = catalog.begin_upload(sample::upload(replica, "three", "b", 5)).await.expect_err("gone");
-        assert_eq!(error.kind(), CatalogErrorKind::NotFound);
+        assert_eq!(error.kind(), CatalogErrorKind::NoSuchBucket);
     }
     assert_eq!(catalog.replicas(other).await.expect("read"), std::slice::from_ref(&others));
     assert_eq!(held(&*catalog, others.id).await, [1; 8]);

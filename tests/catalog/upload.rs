@@ -24,7 +24,7 @@ pub async fn an_upload_is_begun_once_and_in_a_bucket_that_exists(catalog: Arc<dy
     catalog.begin_upload(upload(id, "one", "a", 1)).await.expect("begun");
     let kind = async |record| catalog.begin_upload(record).await.expect_err("refused").kind();
     assert_eq!(kind(upload(id, "one", "b", 2)).await, CatalogErrorKind::Exists);
-    assert_eq!(kind(upload(gone, "two", "a", 1)).await, CatalogErrorKind::NotFound);
+    assert_eq!(kind(upload(gone, "two", "a", 1)).await, CatalogErrorKind::NoSuchBucket);
     assert_eq!(catalog.upload(id, &upload_id("one")).await.expect("read"), Some(upload(id, "one", "a", 1)));
 }
 
@@ -70,7 +70,7 @@ pub async fn an_ended_upload_takes_no_part(catalog: Arc<dyn Catalog>) {
     assert!(catalog.abort_upload(id, &upload_id("two")).await.expect("aborted"));
     for name in ["one", "two", "never"] {
         let error = catalog.put_part(id, &upload_id(name), part(2, "here")).await.expect_err("ended");
-        assert_eq!(error.kind(), CatalogErrorKind::NotFound);
+        assert_eq!(error.kind(), CatalogErrorKind::NoSuchUpload);
         assert_eq!(catalog.parts(id, &upload_id(name), 0, 9).await.expect("read"), []);
     }
     // Parts do not reappear in an upload that begins later.
@@ -86,7 +86,7 @@ pub async fn of_many_who_finish_an_upload_one_succeeds(catalog: Arc<dyn Catalog>
     let winners: Vec<_> = (0..16).filter(|n| outcomes[*n].is_ok()).collect();
     assert_eq!(winners.len(), 1);
     let errors = outcomes.into_iter().filter_map(Result::err);
-    assert!(errors.map(|error| error.kind()).all(|kind| kind == CatalogErrorKind::NotFound));
+    assert!(errors.map(|error| error.kind()).all(|kind| kind == CatalogErrorKind::NoSuchUpload));
     let remembered = catalog.completed_upload(id, &one).await.expect("read");
     assert_eq!(remembered, Some(completed("a", 100 + winners[0] as i64)));
 }
@@ -260,7 +260,8 @@ pub async fn one_failing_change_spoils_none_of_its_neighbours(catalog: Arc<dyn C
     }));
     for (n, outcome) in outcomes.await.into_iter().enumerate() {
         let expected =
-            [Some(CatalogErrorKind::Exists), None, None, Some(CatalogErrorKind::NotFound), None, None][n % 6];
+            [Some(CatalogErrorKind::Exists), None, None, Some(CatalogErrorKind::NoSuchUpload), None, None]
+                [n % 6];
         assert_eq!(outcome.err().map(|error| error.kind()), expected, "{n}");
     }
     let page = catalog

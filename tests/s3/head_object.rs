@@ -19,7 +19,7 @@ async fn head_says_what_get_says() {
         &[("if-none-match", same)],
         &[("if-match", "\"other\"")],
         &[("x-amz-checksum-mode", "ENABLED")],
-        &[("x-amz-expected-bucket-owner", "somebody")],
+        &[("x-amz-expected-bucket-owner", "123456789012")],
     ] {
         let ask = |method: &str| {
             let request = headers

@@ -339,6 +339,7 @@ async fn what_we_cannot_promise_is_refused_and_nothing_stored() {
         ("if-none-match", "\"5d41402abc4b2a76b9719d911017c592\"", (501, "NotImplemented")),
         ("if-unmodified-since", "Mon, 12 Oct 2009 17:50:30 GMT", (501, "NotImplemented")),
         ("x-amz-expected-bucket-owner", "123456789012", (403, "AccessDenied")),
+        ("x-amz-expected-bucket-owner", "somebody", (400, "InvalidBucketOwnerAWSAccountID")),
         ("x-amz-acl", "everyone", (400, "InvalidArgument")),
         ("x-amz-tagging", "a=1&a=2", (400, "InvalidArgument")),
         ("x-amz-website-redirect-location", "there", (400, "InvalidRedirectLocation")),

@@ -157,7 +157,7 @@ fn buckets_must_have_names_and_places_of_their_own() {
     assert!(refused("[bucket.photos]\nprefix = '.causeway/tmp'\n", &[]).contains("Causeway's own"));
     let message = refused("[bucket.album]\nprefix = 'photos/2024/'\n[bucket.photos]\n", &[]);
     assert!(
-        message.ends_with("causeway.toml:3: the places of bucket 'album' and bucket 'photos' overlap: give each its own prefix"),
+        message.ends_with("causeway.toml:3: the locations of bucket 'album' and bucket 'photos' overlap: give each its own prefix"),
         "{message}"
     );
 }

@@ -54,7 +54,7 @@ fn faults_that_make_no_sense_are_refused() {
     let (code, _, err) =
         check("[bucket.one]\nbackend = 'disk'\nprefix = 'a'\n[bucket.two]\nprefix = 'a/b'\n");
     assert!(
-        code == Some(2) && err.contains("the places of bucket 'one' and bucket 'two' overlap"),
+        code == Some(2) && err.contains("the locations of bucket 'one' and bucket 'two' overlap"),
         "it stands before the same disk: {err}"
     );
     let place = Place::new();

@@ -98,7 +98,7 @@ fn what_appears_in_the_root_is_no_clients_bucket_until_it_is_adopted() {
         (&["loot"][..], "there is a bucket 'loot' already"),
         (&["missing"], "nothing lies there"),
         (&["inner", "--prefix", "loot/deep"], "nothing lies there"),
-        (&["again", "--prefix", "loot"], "would share a place with loot"),
+        (&["again", "--prefix", "loot"], "would share a location with loot"),
         (&["file", "--backend", "none"], "no backend 'none'"),
     ] {
         let said = adopt(&[arguments, &["--config", "causeway.toml"]].concat()).failed(1);
@@ -279,7 +279,7 @@ fn a_replica_that_is_away_when_a_bucket_is_made_is_not_given_what_lies_there() {
     let eve = Raw::new(server.s3, EVE);
     assert!(!done(eve.get("/loot").send()).contains("<Key>k<"));
     within(|| {
-        place.read("stderr").contains("was there before lies in the place of the replica").then_some(())
+        place.read("stderr").contains("was there before lies in the location of the replica").then_some(())
     });
     done(eve.put("/loot/k", "hers").send());
     assert_eq!(eve.get("/loot/k").send().text(), "hers");
@@ -297,7 +297,7 @@ fn buckets_that_share_a_place_since_the_configuration_changed_are_not_served() {
     std::fs::create_dir_all(place.path("d/shared/reports")).expect("made");
     let add = ["bucket", "add", "reports", "d/shared/reports", "--config", "causeway.toml"];
     let said = place.run(&add, &[]).failed(1);
-    assert!(said.contains("'shared'") && said.contains("share a place"), "{said}");
+    assert!(said.contains("'shared'") && said.contains("share a location"), "{said}");
 
     let both = format!("[server]\ndata = 'd'\n{IDENTITIES}[bucket.reports]\nprefix = 'shared/reports'\n");
     place.write("causeway.toml", &both);

@@ -307,9 +307,12 @@ fn what_only_the_server_can_find_wrong_changes_nothing_either() {
             identity(BOB)
         ),
     );
-    for words in
-        ["a bucket does not move by configuration", "share a place", "'clients'", "opening backend 'broken'"]
-    {
+    for words in [
+        "a bucket does not move by configuration",
+        "share a location",
+        "'clients'",
+        "opening backend 'broken'",
+    ] {
         assert!(said.contains(words), "{words}: {said}");
     }
     assert!(!said.contains("bucket 'lost'"), "its backend was told: {said}");

@@ -255,5 +255,5 @@ fn a_replica_that_cannot_be_filled_because_its_directory_is_wrong_says_so_and_th
     let lacking = within(|| Some(lacks(&place)).filter(is_explained));
     assert!(lacking[0][0] == "nas" && lacking[0][1] == "a", "{lacking:?}");
     asked_again(&server, "nas", 60.0);
-    assert_eq!(logged(&place, "a replica could not be looked through"), 1, "{}", place.read("stderr"));
+    assert_eq!(logged(&place, "a replica could not be scanned"), 1, "{}", place.read("stderr"));
 }

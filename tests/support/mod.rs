@@ -11,6 +11,7 @@ pub mod clouds;
 pub mod dav;
 pub mod dropbox;
 pub mod files;
+pub mod form;
 pub mod ftpd;
 pub mod gcs;
 pub mod gdrive;
@@ -113,6 +114,14 @@ impl Server {
 
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// The most memory that the process has used so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak");
+        line.trim().trim_end_matches("kB").trim().parse::<u64>().expect("a number") * 1024
     }
 
     /// The data directory, in which buckets are directories.

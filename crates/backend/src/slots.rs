@@ -142,7 +142,10 @@ pub fn moves(parts: &[ObjectPart], recorded: &[PartRecord]) -> Result<Vec<Move>>
     let one = |part: &ObjectPart| {
         let found = recorded.get(&part.number).ok_or(StoreErrorKind::InvalidPart)?;
         let location = Location::parse(&found.location).ok_or_else(|| {
-            StoreError::new(StoreErrorKind::Internal, format!("unknown place of a part: {}", found.location))
+            StoreError::new(
+                StoreErrorKind::Internal,
+                format!("unknown location of a part: {}", found.location),
+            )
         })?;
         let from = location.offset(found.number);
         let part = Move { location, from, to, size: found.size };

@@ -241,7 +241,7 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     async fn begin_upload(&self, upload: UploadRecord) -> Result<()>;
     async fn upload(&self, bucket: BucketId, upload: &UploadId) -> Result<Option<UploadRecord>>;
     async fn list_uploads(&self, bucket: BucketId, request: ListUploadsRequest) -> Result<UploadsPage>;
-    /// Records a part and returns the one that it replaces. `NotFound`: the upload has ended.
+    /// Records a part and returns the one that it replaces. `NoSuchUpload`: the upload has ended.
     async fn put_part(
         &self,
         bucket: BucketId,
@@ -256,7 +256,7 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
         after: u16,
         limit: usize,
     ) -> Result<Vec<PartRecord>>;
-    /// Ends an upload and records its result, for repeated Completes. `NotFound`: the upload had ended
+    /// Ends an upload and records its result, for repeated Completes. `NoSuchUpload`: the upload had ended
     /// before.
     async fn finish_upload(
         &self,
@@ -284,7 +284,10 @@ pub enum CatalogErrorKind {
     Overlaps,
     /// The stored value is not the one that the caller expected: the caller has to read it again.
     Conflict,
-    NotFound,
+    /// The bucket was deleted, or its location was begun anew under another id.
+    NoSuchBucket,
+    /// The upload has ended or never was.
+    NoSuchUpload,
     /// The file is locked, or has a newer format: an operator has to act.
     Unavailable,
     /// The data directory has no space. Changes that free space still work for a while.
@@ -320,9 +323,12 @@ impl CatalogError {
 impl From<CatalogError> for StoreError {
     fn from(error: CatalogError) -> Self {
         let kind = match error.kind {
-            CatalogErrorKind::NotFound => StoreErrorKind::NoSuchUpload,
+            CatalogErrorKind::NoSuchUpload => StoreErrorKind::NoSuchUpload,
             CatalogErrorKind::Full => StoreErrorKind::DataFull,
-            CatalogErrorKind::Unavailable | CatalogErrorKind::Closed => StoreErrorKind::Unavailable,
+            // A replica whose location is begun anew has another id from then on: its client tries again.
+            CatalogErrorKind::NoSuchBucket | CatalogErrorKind::Unavailable | CatalogErrorKind::Closed => {
+                StoreErrorKind::Unavailable
+            }
             CatalogErrorKind::Conflict => StoreErrorKind::Conflict,
             CatalogErrorKind::Exists | CatalogErrorKind::Overlaps | CatalogErrorKind::Internal => {
                 StoreErrorKind::Internal

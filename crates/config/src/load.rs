@@ -2,6 +2,7 @@
 
 use super::{
     backend::{BACKEND_TYPES, Backend, FsBackend},
+    cors::Cors,
     environment,
     error::{ConfigError, ConfigErrors, Origin, nearest},
     file,
@@ -41,7 +42,7 @@ pub struct Flag {
 const ROOT: [[&str; 2]; 2] =
     [["CAUSEWAY_ROOT_USER", "CAUSEWAY_ROOT_PASSWORD"], ["MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"]];
 
-const SECTIONS: &[&str] = &["server", "identity", "oidc", "backend", "bucket", "default"];
+const SECTIONS: &[&str] = &["server", "identity", "oidc", "cors", "backend", "bucket", "default"];
 
 impl Settings {
     /// Returns the settings, or all problems with them.
@@ -103,6 +104,7 @@ impl Settings {
         for (n, node) in listed.unwrap_or_default().into_iter().enumerate() {
             oidc.extend(section(format!("oidc[{n}]"), node, context, &mut wrong));
         }
+        let cors = cors(take(&mut tree, "cors"), context, &mut wrong);
         let (mut backends, mut layers) = (BTreeMap::new(), BTreeMap::new());
         for (name, node) in wrong.note(named(take(&mut tree, "backend"), "backend")).unwrap_or_default() {
             match backend(&name, node, context, &mut wrong) {
@@ -134,8 +136,18 @@ impl Settings {
         broken.default = default.is_none();
         let default = default.unwrap_or(Defaults { backend: None });
         let root = wrong.note(root(context.environment)).flatten();
-        let mut settings =
-            Self { server, root, identities, oidc, backends, layers, order: Vec::new(), buckets, default };
+        let mut settings = Self {
+            server,
+            root,
+            identities,
+            oidc,
+            cors,
+            backends,
+            layers,
+            order: Vec::new(),
+            buckets,
+            default,
+        };
         validate::validate(&mut settings, &origins, &broken, &mut wrong);
         wrong.or(settings)
     }
@@ -188,6 +200,18 @@ fn numbered(node: Node, section: &str) -> Result<Vec<Node>, ConfigError> {
             format!("'{section}' is a list of sections: write [[{section}]]"),
         )),
     }
+}
+
+/// Reads the CORS rules, and checks them together.
+fn cors(node: Node, context: &Context<'_>, wrong: &mut ConfigErrors) -> Vec<Cors> {
+    let origin = node.origin.clone();
+    let listed = wrong.note(numbered(node, "cors")).unwrap_or_default();
+    let read = |(n, node)| section(format!("cors[{n}]"), node, context, wrong);
+    let all: Vec<Cors> = listed.into_iter().enumerate().filter_map(read).collect();
+    if let Err(why) = Cors::rules(&all) {
+        wrong.push(ConfigError::new(origin, format!("cors: {why}")));
+    }
+    all
 }
 
 fn named(node: Node, section: &str) -> Result<Table, ConfigError> {

@@ -4,6 +4,7 @@
 use super::{
     backend::BACKEND_TYPES,
     bucket::Bucket,
+    cors::Cors,
     layers::Layers,
     oidc::Oidc,
     section::{Fallback, Row, Section},
@@ -52,7 +53,7 @@ secrets, and the environment and flags that it was started with. Run `causeway c
 the server.
 
 **All of it or nothing.** If anything is wrong (a key, a file that is missing, a certificate, a backend that cannot be opened, a bucket
-that would move or share a place), every problem is in the log, nothing is changed, and the server goes on as it was.
+that would move or share a location), every problem is in the log, nothing is changed, and the server goes on as it was.
 
 | what was changed | takes effect |
 | --- | --- |
@@ -63,6 +64,7 @@ that would move or share a place), every problem is in the log, nothing is chang
 | a bucket that is no longer named | its `access` and limits are gone; the bucket stays, as it does after a restart |
 | new backends, with their limits and caches, and `[default]` | at once |
 | the certificate: another file, or another content | at the next connection |
+| `[[cors]]` | at the next request |
 | `server.log_level` | at once |
 | secrets in files (`{ file = "path" }`) of identities | at the next request |
 | everything else of `[server]`: addresses, the data directory, sizes, times, regions | at the next start |
@@ -134,6 +136,7 @@ pub fn reference() -> String {
     section("[server]", Server::ABOUT, Server::ROWS);
     section("[[identity]]", Identity::ABOUT, Identity::ROWS);
     section("[[oidc]]", Oidc::ABOUT, Oidc::ROWS);
+    section("[[cors]]", Cors::ABOUT, Cors::ROWS);
     for backend in BACKEND_TYPES {
         section("[backend.NAME]", backend.about, backend.rows);
     }
@@ -160,6 +163,9 @@ impl Settings {
         }
         for provider in &self.oidc {
             section("[[oidc]]".to_owned(), provider.show());
+        }
+        for rule in &self.cors {
+            section("[[cors]]".to_owned(), rule.show());
         }
         for (name, backend) in &self.backends {
             let mut values = vec![("type", Some(super::value::quote(backend.type_name())))];

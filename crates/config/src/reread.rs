@@ -3,7 +3,7 @@
 //!
 //! | takes effect at once | waits for the next start |
 //! |---|---|
-//! | the root user, identities, their limits | everything else of `[server]` |
+//! | the root user, identities, their limits, CORS rules | everything else of `[server]` |
 //! | buckets, their owners, grants and limits | backends that were changed or removed, and their layers |
 //! | | OpenID Connect providers |
 //! | backends that are new | new buckets on a backend that moves with the next start |
@@ -80,17 +80,9 @@ impl Settings {
         }
         let oidc = self.oidc.clone();
         let (root, identities, default) = (new.root.clone(), new.identities.clone(), new.default.clone());
-        let mut next = Self {
-            server,
-            root,
-            identities,
-            oidc,
-            backends,
-            layers,
-            order,
-            buckets: new.buckets.clone(),
-            default,
-        };
+        let (buckets, cors) = (new.buckets.clone(), new.cors.clone());
+        let mut next =
+            Self { server, root, identities, oidc, cors, backends, layers, order, buckets, default };
         for (name, bucket) in &new.buckets {
             self.keep_in_place(&mut next, &new, name, bucket, &mut waiting);
         }

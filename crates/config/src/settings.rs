@@ -6,6 +6,7 @@ use super::{
     amount::{ByteRate, Count},
     backend::{BACKEND_TYPES, Backend, join},
     bucket::Bucket,
+    cors::Cors,
     error::ConfigErrors,
     layers::Layers,
     networks::Networks,
@@ -16,7 +17,7 @@ use super::{
     value::{Domains, Interval, LogFormat, LogLevel, Setting, Size},
 };
 use crate::{
-    model::{AccessKey, BucketName, ObjectOwnership, Role, Secret, SignatureV2},
+    model::{AccessKey, BucketName, CorsRules, ObjectOwnership, Role, Secret, SignatureV2},
     store::Durability,
 };
 use Fallback::{Required, Text, Unset};
@@ -31,6 +32,8 @@ pub struct Settings {
     pub identities: Vec<Identity>,
     /// The OpenID Connect providers.
     pub oidc: Vec<Oidc>,
+    /// CORS rules of buckets without their own.
+    pub cors: Vec<Cors>,
     /// The backends by name: at least one.
     pub backends: BTreeMap<String, Backend>,
     /// The layers of each backend. The implicit backend without configuration has none.
@@ -49,7 +52,7 @@ pub struct Root {
 }
 
 /// Top-level keys that hold a list of tables.
-pub(super) const LISTS: &[&str] = &["identity", "oidc"];
+pub(super) const LISTS: &[&str] = &["identity", "oidc", "cors"];
 
 section! {
     /// The addresses, limits and directories of the server.
@@ -125,10 +128,12 @@ section! {
         /// How often backends are scanned for objects that were created or changed outside Causeway.
         scan_interval: Interval = Text("10m"),
         /// A directory on local disk for parts of multipart uploads, for backends that have no multipart
-        /// uploads themselves.
+        /// uploads themselves, and for the files of forms, for backends that must know the length of an
+        /// object before its bytes.
         spool: Option<PathBuf> = Unset("`.causeway/spool` in the data directory"),
         /// Maximum number of bytes of parts in the spool, for each backend. Parts that do not fit are
-        /// answered 503 SlowDown; if the parts of one upload alone do not fit, 400 EntityTooLarge.
+        /// answered 503 SlowDown; if the parts of one upload alone do not fit, 400 EntityTooLarge. The files
+        /// of all forms together have as much.
         spool_size: Size = Text("16GiB"),
         /// Bytes of memory for the answers of backends with a `metadata_ttl`: one cache for all of them.
         metadata_cache_size: Size = Text("64MiB"),
@@ -205,6 +210,11 @@ pub(super) fn holds_secret(path: &str) -> bool {
 }
 
 impl Settings {
+    /// Returns the CORS rules of buckets without their own. Rules that are wrong were refused.
+    pub fn cors_rules(&self) -> CorsRules {
+        Cors::rules(&self.cors).unwrap_or_default()
+    }
+
     /// Returns the location of a bucket on its backend, in the same form as the drivers.
     pub fn place_of(&self, name: &BucketName, bucket: &Bucket) -> String {
         let backend = self.backends.get(self.backend_of(bucket)).map(|backend| self.below(backend));

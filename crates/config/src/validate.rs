@@ -327,7 +327,7 @@ fn overlapping(settings: &Settings, origins: &Origins, wrong: &mut ConfigErrors)
                 format!("the replicas of bucket '{b}' overlap: two of its backends are one storage")
             }
             Some((a, _)) => {
-                format!("the places of bucket '{a}' and bucket '{b}' overlap: give each its own prefix")
+                format!("the locations of bucket '{a}' and bucket '{b}' overlap: give each its own prefix")
             }
         };
         wrong.push(ConfigError::new(origins.at(&format!("bucket.{b}")), problem));

@@ -94,7 +94,7 @@ impl Backend for MemoryBackend {
         let parse = |location: &String| BucketName::parse(location);
         let names: Result<_, _> = self.locations.lock().keys().map(parse).collect();
         names.map_err(|error| {
-            StoreError::new(StoreErrorKind::Internal, "a place is no bucket name").with_source(error)
+            StoreError::new(StoreErrorKind::Internal, "a location is no bucket name").with_source(error)
         })
     }
 }

@@ -44,6 +44,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     storage_classes: Keeping::NotKept,
     encryption: Keeping::NotKept,
     late_conditions: true,
+    needs_length: false,
     multipart: MultipartSupport::InPlace,
     durability: Durability::Volatile,
 };

@@ -24,21 +24,41 @@ use std::sync::Arc;
 /// The size up to which the MD5 is computed while the client waits.
 const SMALL: u64 = 1024 * 1024;
 
+/// What is missing before a file can be described as an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Nothing,
+    /// The MD5 of a file that is small enough for the client to wait.
+    Digest,
+    /// The MD5 of a larger file. The client gets a provisional ETag meanwhile.
+    LongDigest,
+}
+
+impl Missing {
+    fn of(found: &Found) -> Self {
+        match (&found.record, found.stat.md5) {
+            (Some(_), _) | (_, Some(_)) => Self::Nothing,
+            (None, None) if found.stat.size <= SMALL => Self::Digest,
+            (None, None) => Self::LongDigest,
+        }
+    }
+}
+
 /// Returns what a client sees of a found file. A small foreign file is adopted here, a large one in the
 /// background.
 pub(super) async fn describe(bucket: &Arc<Bucket>, key: &ObjectKey, found: &Found) -> Result<ObjectInfo> {
-    if found.record.is_some() || found.stat.md5.is_some() {
-        return Ok(found.info());
+    match Missing::of(found) {
+        Missing::Nothing => {}
+        Missing::Digest => {
+            // The result is used only if it is of the same file: the caller serves the file that it has open.
+            let (adopting, its) = (bucket.clone(), key.clone());
+            let adopted = to_the_end(async move { adopt(&adopting, &its).await }).await?;
+            if let Some(record) = adopted.filter(|record| record.own.is(&found.stat)) {
+                return Ok(record.object.info());
+            }
+        }
+        Missing::LongDigest => adopt_later(bucket, key),
     }
-    if found.stat.size <= SMALL {
-        // The result is used only if it is of the same file: the caller serves the file that it has open.
-        let (adopting, its) = (bucket.clone(), key.clone());
-        let adopted = to_the_end(async move { adopt(&adopting, &its).await }).await?;
-        return Ok(adopted
-            .filter(|record| record.own.is(&found.stat))
-            .map_or_else(|| found.info(), |record| record.object.info()));
-    }
-    adopt_later(bucket, key);
     Ok(found.info())
 }
 
@@ -50,19 +70,17 @@ pub(super) async fn describe_locked(
     found: &Found,
     row: Row,
 ) -> Result<ObjectInfo> {
-    if found.record.is_some() || found.stat.md5.is_some() {
-        return Ok(found.info());
+    match Missing::of(found) {
+        Missing::Nothing => {}
+        Missing::Digest => return Ok(recorded(bucket, key, found.clone(), row).await?.0.object.info()),
+        Missing::LongDigest => adopt_later(bucket, key),
     }
-    if found.stat.size <= SMALL {
-        return Ok(recorded(bucket, key, found.clone(), row).await?.0.object.info());
-    }
-    adopt_later(bucket, key);
     Ok(found.info())
 }
 
 /// Returns whether a file is described only after its bytes were read.
 pub(super) fn needs_digest(found: &Found) -> bool {
-    found.record.is_none() && found.stat.md5.is_none() && found.stat.size <= SMALL
+    Missing::of(found) == Missing::Digest
 }
 
 fn adopt_later(bucket: &Arc<Bucket>, key: &ObjectKey) {

@@ -348,6 +348,7 @@ fn capabilities(durability: Durability) -> Capabilities {
         storage_classes: Keeping::NotKept,
         encryption: Keeping::NotKept,
         late_conditions: true,
+        needs_length: false,
         multipart: MultipartSupport::Staged,
         durability,
     }

@@ -40,7 +40,7 @@ pub(super) fn create(
     }
     for location in apart {
         if let Some(other) = touching(db, location)? {
-            let words = format!("bucket {} would share a place with {other}", bucket.name);
+            let words = format!("bucket {} would share a location with {other}", bucket.name);
             return Err(Failure::Refused(CatalogError::new(CatalogErrorKind::Overlaps, words)));
         }
     }

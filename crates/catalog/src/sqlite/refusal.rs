@@ -4,7 +4,7 @@ use super::writer::Failure;
 use crate::catalog::{CatalogError, CatalogErrorKind};
 
 pub(super) fn no_such_bucket() -> Failure {
-    Failure::Refused(CatalogError::new(CatalogErrorKind::NotFound, "no such bucket"))
+    Failure::Refused(CatalogError::new(CatalogErrorKind::NoSuchBucket, "no such bucket"))
 }
 
 /// Refuses a change because the stored value is not the one that the caller read.

@@ -173,7 +173,7 @@ pub(super) fn forget(db: &Connection, before: Timestamp) -> Applied<Step<()>> {
 }
 
 fn no_such_upload() -> Failure {
-    Failure::Refused(CatalogError::new(CatalogErrorKind::NotFound, "the upload has ended or never was"))
+    Failure::Refused(CatalogError::new(CatalogErrorKind::NoSuchUpload, "the upload has ended or never was"))
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<UploadRecord> {

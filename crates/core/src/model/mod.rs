@@ -11,6 +11,7 @@ mod attributes;
 mod bucket;
 mod chain;
 mod checksum;
+mod cors;
 pub mod encoded_words;
 mod encryption;
 mod endpoint;
@@ -43,6 +44,7 @@ pub use chain::Chain;
 pub use checksum::{
     Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ChecksumSpec, ObjectChecksum, combine_crc,
 };
+pub use cors::{CorsError, CorsMatch, CorsMethod, CorsPattern, CorsRule, CorsRules};
 pub use encryption::{Encryption, EncryptionAlgorithm};
 pub use endpoint::Endpoint;
 pub use etag::ETag;
@@ -59,7 +61,7 @@ pub use restore::Restore;
 pub use secret::Secret;
 pub use signature_v2::SignatureV2;
 pub use storage_class::StorageClass;
-pub use tags::{Tag, TagError, TagSet};
+pub use tags::{BucketTags, Tag, TagError, TagSet};
 pub use tenant::TenantId;
 pub use time::Timestamp;
 pub use upload::{MAX_PART_NUMBER, PartNumber, UploadId};

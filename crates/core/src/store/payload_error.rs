@@ -22,6 +22,13 @@ pub enum PayloadError {
     Framing(&'static str),
     #[error("the trailer of the body is malformed: {0}")]
     Trailer(&'static str),
+    #[error("the body of your POST request is not well-formed multipart/form-data: {0}")]
+    Form(&'static str),
+    /// So much of the file of a form had arrived when it was refused.
+    #[error("the file of the form is larger than {most} bytes")]
+    FileTooLarge { length: u64, most: u64 },
+    #[error("the file of the form is smaller than {least} bytes")]
+    FileTooSmall { length: u64, least: u64 },
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
     #[error("your socket connection to the server was not read from or written to within the timeout period")]

@@ -90,6 +90,11 @@ impl Writer {
         let _ = write!(self.0, "<{name}>{value}</{name}>");
     }
 
+    /// Writes XML that another writer has made, and that was kept since.
+    pub fn verbatim(&mut self, xml: &str) {
+        self.0.push_str(xml);
+    }
+
     pub fn finish(self) -> Bytes {
         self.0.into()
     }

@@ -207,7 +207,7 @@ impl AzblobStore {
             .iter()
             .map(|part| located.get(&part.number).and_then(|part| Blocks::parse(&part.location)))
             .collect::<Option<_>>()
-            .ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "a part is in no known place"))?;
+            .ok_or_else(|| StoreError::new(StoreErrorKind::Internal, "a part is in no known location"))?;
         let native = draft.native();
         let list = blocks::list(blocks.iter());
         let reply =

@@ -46,6 +46,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     storage_classes: Keeping::NotKept,
     encryption: Keeping::NotKept,
     late_conditions: false,
+    needs_length: true,
     multipart: MultipartSupport::InPlace,
     durability: Durability::Strict,
 };

@@ -242,7 +242,9 @@ impl Backend for FsBackend {
     async fn found(&self, bucket: &BucketRecord) -> Result<Found> {
         let (location, home) = (Self::location(bucket)?, self.home());
         blocking(move || {
-            home.root.found(&location).map_err(|e| StoreError::io("looking at the place of a new bucket", e))
+            home.root
+                .found(&location)
+                .map_err(|e| StoreError::io("looking at the location of a new bucket", e))
         })
         .await
     }
@@ -403,6 +405,7 @@ fn capabilities(durability: Durability) -> Capabilities {
         storage_classes: Keeping::NotKept,
         encryption: Keeping::NotKept,
         late_conditions: true,
+        needs_length: false,
         multipart: MultipartSupport::InPlace,
         durability,
     }

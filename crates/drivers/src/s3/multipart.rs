@@ -253,7 +253,7 @@ impl S3Store {
         let ended = CompletedUpload { key: key.clone(), written: written.clone(), at: Timestamp::now() };
         match self.catalog.finish_upload(self.bucket, upload, ended).await {
             Ok(()) => {}
-            Err(error) if error.kind() == crate::catalog::CatalogErrorKind::NotFound => {}
+            Err(error) if error.kind() == crate::catalog::CatalogErrorKind::NoSuchUpload => {}
             Err(error) => return Err(error.into()),
         }
         Ok(written)

@@ -83,6 +83,7 @@ pub(super) fn capabilities(dialect: Dialect, known: Option<Features>) -> Capabil
         storage_classes: keeping(dialect == Dialect::S3),
         encryption: keeping(dialect == Dialect::S3),
         late_conditions: false,
+        needs_length: true,
         multipart: MultipartSupport::InPlace,
         durability: Durability::Strict,
     }

@@ -100,7 +100,7 @@ impl Bucket {
             Ok(()) => Ok(()),
             Err(_) => Err(StoreError::new(
                 StoreErrorKind::Busy,
-                "the replicas are being looked through for the first time: try again soon",
+                "the replicas are being scanned for the first time: try again soon",
             )),
         }
     }

@@ -70,7 +70,7 @@ impl LeftLocations {
         for member in members {
             let (backend, location, name) =
                 (member.name.clone(), member.record.bucket.location.clone(), bucket.bucket.name.clone());
-            tracing::info!(bucket = %name, backend, place = location, "the place of a deleted bucket is removed when its backend answers");
+            tracing::info!(bucket = %name, backend, location, "the location of a deleted bucket is removed when its backend answers");
             self.catalog.leave_location(LeftLocation { backend, location, bucket: name }).await?;
         }
         Ok(())
@@ -102,7 +102,7 @@ impl LeftLocations {
     /// Returns whether any location is left.
     async fn round(&self, run: &Run) -> Result<bool, Failure> {
         let left = self.catalog.left_locations().await.map_err(|error| {
-            tracing::debug!(%error, "the places of deleted buckets could not be read");
+            tracing::debug!(%error, "the locations of deleted buckets could not be read");
             Failure::of(&error)
         })?;
         let mut some_left = false;
@@ -110,7 +110,7 @@ impl LeftLocations {
             let at = (location.backend.clone(), location.location.clone());
             match self.remove(&location).await {
                 Ok(true) => {
-                    tracing::info!(bucket = %location.bucket, backend = location.backend, place = location.location, "the place of a deleted bucket was removed");
+                    tracing::info!(bucket = %location.bucket, backend = location.backend, location = location.location, "the location of a deleted bucket was removed");
                     self.reported().remove(&at);
                     run.add("removed", 1);
                     continue;
@@ -118,7 +118,7 @@ impl LeftLocations {
                 Ok(false) => {}
                 Err(error) => {
                     if self.reported().insert(at) {
-                        tracing::warn!(bucket = %location.bucket, backend = location.backend, place = location.location, %error, "the place of a deleted bucket could not be removed; it is tried again");
+                        tracing::warn!(bucket = %location.bucket, backend = location.backend, location = location.location, %error, "the location of a deleted bucket could not be removed; it is tried again");
                     }
                 }
             }
@@ -138,7 +138,7 @@ impl LeftLocations {
         }
         if !timely(STEP, backend.remove(&record(left))).await? {
             if self.reported().insert(at) {
-                tracing::warn!(bucket = %left.bucket, backend = left.backend, place = left.location, "the place of a deleted bucket stays: something that nobody knows is in it");
+                tracing::warn!(bucket = %left.bucket, backend = left.backend, location = left.location, "the location of a deleted bucket stays: something that nobody knows is in it");
             }
             return Ok(false);
         }

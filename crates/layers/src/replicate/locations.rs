@@ -79,7 +79,7 @@ async fn on_all<T: Send + 'static>(
         }
     }
     for member in late.iter().filter(|member| member.health.is_up()) {
-        member.take_out("it did not answer in time when the place of a bucket was made or removed");
+        member.take_out("it did not answer in time when the location of a bucket was made or removed");
     }
     Round { ended, late }
 }
@@ -235,13 +235,13 @@ pub(super) async fn look(bucket: &Arc<Bucket>) {
     let name = &bucket.record.bucket.name;
     if gone.len() == members.len() {
         if !gone.is_empty() && bucket.tells_once("all gone") {
-            tracing::error!(bucket = %name, "the places of all replicas are gone: bring one back, or delete the bucket");
+            tracing::error!(bucket = %name, "the locations of all replicas are gone: bring one back, or delete the bucket");
         }
         return;
     }
     for member in &gone {
         if let Err(error) = renew(bucket, member).await {
-            tracing::warn!(bucket = %name, backend = member.name, %error, "a replica whose place is gone could not be begun anew; it is tried again");
+            tracing::warn!(bucket = %name, backend = member.name, %error, "a replica whose location is gone could not be begun anew; it is tried again");
         }
     }
 }
@@ -260,7 +260,7 @@ async fn look_at(member: Arc<Member>) -> (Arc<Member>, bool) {
 async fn renew(bucket: &Arc<Bucket>, member: &Arc<Member>) -> Result<()> {
     tracing::warn!(
         bucket = %bucket.record.bucket.name, backend = member.name, location = member.record.bucket.location,
-        "the place of a replica is gone: it is made again, and filled from the others"
+        "the location of a replica is gone: it is made again, and filled from the others"
     );
     let replica = bucket.catalog.renew_replica(member.record.id, Expected::Any).await?;
     let fresh = member.renewed(&bucket.record, replica);
@@ -295,7 +295,7 @@ pub(super) async fn prepare(bucket: &Bucket, member: &Arc<Member>) -> Result<()>
     outcome
 }
 
-const OCCUPIED: &str = "something that was there before lies in the place of the replica";
+const OCCUPIED: &str = "something that was there before lies in the location of the replica";
 
 /// Returns the error for a location that other data occupies. It does not count against the backend: other
 /// buckets may work there.

@@ -171,7 +171,7 @@ impl Member {
             if self.is_seeded() && !timely(ANSWER, self.backend.has_location(&self.record)).await? {
                 return Err(StoreError::new(
                     StoreErrorKind::Unavailable,
-                    "the place of the replica is gone: it is made again soon",
+                    "the location of the replica is gone: it is made again soon",
                 ));
             }
             self.backend.open(&self.record).await

@@ -224,7 +224,9 @@ pub(super) async fn put_part(
     };
     match bucket.catalog.put_part(bucket.record.id, upload, part).await {
         Ok(_) => Ok(written),
-        Err(error) if error.kind() == CatalogErrorKind::NotFound => Err(StoreErrorKind::NoSuchUpload.into()),
+        Err(error) if error.kind() == CatalogErrorKind::NoSuchUpload => {
+            Err(StoreErrorKind::NoSuchUpload.into())
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -333,7 +335,7 @@ pub(super) async fn complete(
     };
     let done = CompletedUpload { key: key.clone(), written: written.clone(), at: Timestamp::now() };
     match bucket.catalog.finish_upload(bucket.record.id, upload, done).await {
-        Err(error) if error.kind() != CatalogErrorKind::NotFound => return Err(error.into()),
+        Err(error) if error.kind() != CatalogErrorKind::NoSuchUpload => return Err(error.into()),
         _ => bucket.uploads.end(upload),
     }
     let mut left = MemberUploads::parse(&record.location);

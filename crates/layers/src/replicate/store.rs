@@ -25,7 +25,9 @@ pub(super) fn capabilities(members: impl Iterator<Item = Capabilities>) -> Capab
         Durability::Relaxed => 1,
         Durability::Strict => 2,
     };
-    let durability = members.map(|member| member.durability).min_by_key(|durability| rank(*durability));
+    let members: Vec<Capabilities> = members.collect();
+    let durability =
+        members.iter().map(|member| member.durability).min_by_key(|durability| rank(*durability));
     Capabilities {
         conditional_writes: Guarantee::Leased,
         conditional_completes: Guarantee::Leased,
@@ -38,6 +40,7 @@ pub(super) fn capabilities(members: impl Iterator<Item = Capabilities>) -> Capab
         storage_classes: Keeping::NotKept,
         encryption: Keeping::NotKept,
         late_conditions: false,
+        needs_length: members.iter().any(|member| member.needs_length),
         multipart: MultipartSupport::InPlace,
         durability: durability.unwrap_or(Durability::Volatile),
     }

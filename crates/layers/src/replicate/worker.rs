@@ -156,7 +156,7 @@ async fn care_for(bucket: Arc<Bucket>, member: Arc<Member>, run: &Run) -> Result
     }
     if member.take_missed() {
         let name = &bucket.record.bucket.name;
-        tracing::warn!(bucket = %name, backend = member.name, "many objects are missing in a replica: all of it is looked through");
+        tracing::warn!(bucket = %name, backend = member.name, "many objects are missing in a replica: all of it is scanned");
         let looked = scrub::one(&bucket, &member, Depth::Listing, Pace::Full, counting(run)).await;
         return looked.map(|_| true).map_err(|error| failed(&error));
     }
@@ -184,9 +184,9 @@ async fn fill(bucket: &Arc<Bucket>, member: &Arc<Member>, run: &Run) -> Result<b
         Err(error) => {
             let name = &bucket.record.bucket.name;
             if member.troubles.looked_through(Some(&error)) {
-                tracing::warn!(bucket = %name, backend = member.name, %error, "a replica could not be looked through; it is tried again")
+                tracing::warn!(bucket = %name, backend = member.name, %error, "a replica could not be scanned; it is tried again")
             } else {
-                tracing::debug!(bucket = %name, backend = member.name, %error, "a replica could not be looked through again")
+                tracing::debug!(bucket = %name, backend = member.name, %error, "a replica could not be scanned again")
             }
             Err(error)
         }

@@ -3,7 +3,7 @@
 //! Owns nothing that changes but the settings in force. The table of open buckets replaces a bucket whose owner
 //! or grants change.
 
-use super::settings::{Acl, BucketSettings, Location, SettingsInForce};
+use super::settings::{Acl, BucketSettings, Location, Payer, RequestPayment, SettingsInForce};
 use crate::{
     backend::{OpenedBucket, Upkeep},
     catalog::{BucketId, BucketRecord},
@@ -64,6 +64,11 @@ impl Bucket {
 
     pub fn acl(&self) -> CannedAcl {
         self.settings.read(|settings| *settings.get::<Acl>())
+    }
+
+    /// Who pays for requests.
+    pub fn payer(&self) -> Payer {
+        self.settings.read(|settings| *settings.get::<RequestPayment>())
     }
 
     /// The rights of others than the owner.

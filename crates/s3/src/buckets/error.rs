@@ -15,7 +15,7 @@ pub enum BucketError {
     #[error("the bucket exists")]
     Exists(Arc<Bucket>),
     /// The location is taken: by another bucket, or by data created outside the gateway.
-    #[error("the place of the bucket is taken")]
+    #[error("the location of the bucket is taken")]
     LocationTaken(#[source] Taken),
     #[error("nothing lies there that could become a bucket")]
     NothingThere,

@@ -23,7 +23,7 @@ pub struct Homes(BTreeMap<String, Location>);
 
 /// Two buckets that share a location, or two replicas of one bucket.
 #[derive(Debug, thiserror::Error)]
-#[error("bucket '{}' ('{}' on backend '{}') and bucket '{}' ('{}' on backend '{}') share a place", .0.0, .0.1.location, .0.1.backend, .1.0, .1.1.location, .1.1.backend)]
+#[error("bucket '{}' ('{}' on backend '{}') and bucket '{}' ('{}' on backend '{}') share a location", .0.0, .0.1.location, .0.1.backend, .1.0, .1.1.location, .1.1.backend)]
 pub struct Clash(pub (BucketName, BackendLocation), pub (BucketName, BackendLocation));
 
 impl Homes {

@@ -128,7 +128,7 @@ impl Buckets {
             }
             Err(error) => {
                 if let BucketError::LocationTaken(why) = &error {
-                    tracing::info!(bucket = %name, backend = default, %why, "a bucket was not created: its place is taken");
+                    tracing::info!(bucket = %name, backend = default, %why, "a bucket was not created: its location is taken");
                 }
                 Err(error)
             }
@@ -386,7 +386,8 @@ impl Buckets {
         Ok(bucket)
     }
 
-    fn opened(&self, name: &BucketName) -> Option<Arc<Bucket>> {
+    /// The bucket, if it is open: whether it exists, the catalog knows.
+    pub fn opened(&self, name: &BucketName) -> Option<Arc<Bucket>> {
         self.open.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 

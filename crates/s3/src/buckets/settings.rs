@@ -11,13 +11,20 @@
 //! - without a document, the kind's default applies, which is not stored.
 
 mod acl;
+mod configurations;
+mod cors;
+mod json;
 mod location;
 mod ownership;
 mod policy;
 mod public_access;
+mod tagging;
+mod words;
 
 use crate::catalog::{Documents, NewDocument, Revision};
 pub use acl::Acl;
+pub use configurations::{Analytics, Configurations, IntelligentTiering, Metrics, TooMany};
+pub use cors::Cors;
 pub use location::Location;
 pub use ownership::OwnershipControls;
 pub use policy::{BucketPolicy, PolicyDocument, PolicyRefused};
@@ -26,6 +33,8 @@ use std::{
     fmt,
     sync::{Arc, PoisonError, RwLock},
 };
+pub use tagging::Tagging;
+pub use words::{Abac, AbacStatus, Accelerate, Acceleration, Payer, RequestPayment};
 
 /// A kind of document.
 pub trait DocumentKind {
@@ -86,11 +95,19 @@ macro_rules! kinds {
 
 // The registry: one row for each kind.
 kinds! {
+    Abac in abac,
+    Acceleration in acceleration,
     Acl in acl,
+    Analytics in analytics,
+    Cors in cors,
+    IntelligentTiering in intelligent_tiering,
     Location in location,
+    Metrics in metrics,
     OwnershipControls in ownership,
     PolicyDocument in policy,
     PublicAccessBlock in public_access,
+    RequestPayment in request_payment,
+    Tagging in tagging,
 }
 
 impl BucketSettings {

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     backend::Backend,
     catalog::{BackendLocation, Catalog, NewBucket},
-    model::{BucketName, Grants, Owner},
+    model::{BucketName, CorsRules, Grants, Owner},
     store::error::StoreErrorKind,
 };
 use std::{
@@ -35,6 +35,8 @@ pub struct Setup {
     /// The rights of others than the owner in buckets of the configuration. Buckets that clients created have
     /// no grants.
     pub grants: HashMap<BucketName, Arc<Grants>>,
+    /// The CORS rules of buckets without their own.
+    pub cors: CorsRules,
 }
 
 /// The advice for two buckets at one location.
@@ -53,7 +55,7 @@ pub enum Unfit {
     Moves { known: Box<NewBucket>, wanted: Box<NewBucket> },
     #[error("opening bucket '{0}'")]
     Bucket(BucketName, #[source] BucketError),
-    #[error("looking at the places of the buckets")]
+    #[error("looking at the locations of the buckets")]
     Catalog(#[source] BucketError),
 }
 
@@ -238,7 +240,7 @@ mod tests {
             "{words:?}"
         );
         assert!(
-            words[1].contains("'lost'") && words[2].contains("share a place") && words.len() == 3,
+            words[1].contains("'lost'") && words[2].contains("share a location") && words.len() == 3,
             "{words:?}"
         );
         for absent in ["more", "inner", "lost"] {
@@ -252,6 +254,6 @@ mod tests {
         buckets.ensure(bucket("photos", "photos")).await.expect("made");
         buckets.disown(&name("photos")).await.expect("taken back");
         assert!(matches!(buckets.get(&name("photos")).await, Err(BucketError::NoSuchBucket)));
-        buckets.ensure(bucket("other", "photos")).await.expect("its place is free");
+        buckets.ensure(bucket("other", "photos")).await.expect("its location is free");
     }
 }

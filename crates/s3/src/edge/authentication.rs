@@ -5,6 +5,7 @@ use super::{
     Keys, authorization,
     canonical::{Order, Reading, Signed, check_coverage, push_sha256, string_to_sign},
     claim::{Claim, Credential, QUERIES, S3, SigningTime},
+    form::signed::{By, SignedPolicy},
     presigned::{self, Presigned, Version},
     signature::{SigningKey, SigningKeys},
     skew::{MAX_SKEW, check_skew},
@@ -197,6 +198,42 @@ impl Authenticator {
         Ok(Sender { principal: Principal::Identity(identity), presigned, proof: None, latin1: Vec::new() })
     }
 
+    /// The identity that signed the policy of a form.
+    pub(super) fn by_form(
+        &self,
+        signed: &SignedPolicy<'_>,
+        now: Timestamp,
+    ) -> Result<Arc<Identity>, S3Error> {
+        let (access_key, given) = match &signed.by {
+            By::Four { credential, signature } => {
+                let malformed = |why| {
+                    presigned::malformed(format!("Error parsing the X-Amz-Credential parameter; {why}"))
+                };
+                self.check_region(credential, malformed)?;
+                (credential.access_key, *signature)
+            }
+            By::Two { .. } if self.version2 == SignatureV2::Off => {
+                return Err(authorization::signature_version_2());
+            }
+            By::Two { access_key, signature } => (*access_key, *signature),
+        };
+        let (identity, secret) = self.known(access_key, signed.token, now)?;
+        let text = signed.policy.as_bytes();
+        let holds = match &signed.by {
+            By::Four { credential, signature } => {
+                self.signing.verify(credential, &secret, text, signature).is_some()
+            }
+            By::Two { signature, .. } => version2::verifies(&secret, text, signature),
+        };
+        if !holds {
+            return Err(S3Error::from(ErrorCode::SignatureDoesNotMatch)
+                .detail("AWSAccessKeyId", access_key)
+                .detail("StringToSign", signed.policy)
+                .detail("SignatureProvided", given));
+        }
+        Ok(identity)
+    }
+
     fn identity(
         &self,
         head: Head<'_>,
@@ -204,7 +241,16 @@ impl Authenticator {
         presigned: Option<Version>,
         now: Timestamp,
     ) -> Result<(Arc<Identity>, Secret), S3Error> {
-        let token = session_token(head, presigned.is_some())?;
+        self.known(access_key, session_token(head, presigned.is_some())?, now)
+    }
+
+    /// The identity of an access key that came with a session token, or without one.
+    fn known(
+        &self,
+        access_key: &str,
+        token: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(Arc<Identity>, Secret), S3Error> {
         self.keys.find(access_key, token, now).map_err(|refused| match refused {
             Refused::Unknown => {
                 S3Error::from(ErrorCode::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key)

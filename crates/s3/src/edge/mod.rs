@@ -9,8 +9,9 @@
 //! - a preflight is answered before authentication: browsers send it without credentials;
 //! - of an authenticated request every `x-amz-*` header is signed, wherever it was written, and the host, or
 //!   by SigV2 the bucket;
-//! - nothing of the body of an S3 request is read here: a refusal costs the client no upload, and the server
-//!   no memory. The body of a call of IAM or STS is signed as a whole, and is short (`query`).
+//! - nothing of a body is read before its request is admitted: a refusal costs the client no upload, and the
+//!   server no memory. The exceptions are the fields of a form, which have a limit, and the body of a call of IAM
+//!   or STS, which is signed as a whole and short (`query`).
 
 mod address;
 mod announced;
@@ -21,6 +22,7 @@ mod canonical;
 pub mod chunked;
 mod claim;
 pub mod encoding;
+pub mod form;
 mod head;
 mod presigned;
 mod query;
@@ -43,8 +45,8 @@ use crate::{
     iam::Refused,
     model::{Identity, Secret, SignatureV2, Timestamp},
     s3::{
-        self, Arrival, Context, ErrorCode, HeaderMapExt, Operation, Preflight, Query, Request, RouteInput,
-        S3Error, Target,
+        self, Arrival, Context, CrossOrigin, ErrorCode, HeaderMapExt, Operation, Preflight, Query, Request,
+        RouteInput, S3Error, Target,
     },
     store::payload::{Announced, Payload},
 };
@@ -54,6 +56,7 @@ use authentication::{Authenticator, Head, Sender};
 use body::WireBody;
 use bytes::Bytes;
 use chunked::{Decoder, Signatures};
+use form::Form;
 use http::{HeaderMap, Method, header, request::Parts};
 use presigned::Pairs;
 use reply::Attended;
@@ -105,6 +108,8 @@ pub struct Edge {
 pub enum Admitted {
     /// A request whose sender is known, or that is anonymous.
     Request(Request),
+    /// An upload by form, whose sender is known once [`Edge::open`] has read its fields.
+    Form(Form),
     /// A question of a browser, which carries no credentials.
     Preflight(Preflight),
 }
@@ -143,6 +148,17 @@ impl Edge {
         Self { authenticator, addresses: Addresses::new(settings.domains), paces: settings.paces }
     }
 
+    /// The page of another origin that sent a request, and the bucket that it addresses, whether or not the
+    /// request is admitted later. An address that cannot be read is that of no bucket.
+    pub fn page<B>(&self, request: &http::Request<B>) -> Option<CrossOrigin> {
+        let page = CrossOrigin::read(request.method(), request.headers())?;
+        let host = wire::host(request.uri(), request.headers(), request.version());
+        let path = encoding::decode_path(request.uri().path());
+        let bucket =
+            host.ok().zip(path.ok()).and_then(|(host, path)| self.addresses.locate(host, &path).0.bucket);
+        Some(page.on(bucket))
+    }
+
     /// Authenticates a request by its head, and makes its body a payload.
     #[allow(clippy::result_large_err)] // One a request, moved once.
     pub fn admit<B>(&self, request: http::Request<B>, arrival: Arrival) -> Result<Admitted, Refusal>
@@ -160,20 +176,26 @@ impl Edge {
         }
         wire::check_expectation(&headers).map_err(refusal)?;
         let query = encoding::parse_query(uri.query().unwrap_or_default()).map_err(refusal)?;
-        let head = Head {
-            method: &method,
-            raw_path: uri.path(),
-            path: &path,
-            target: &target,
-            bucket_in_host,
-            query: &query,
-            headers: &headers,
-            host,
-        };
-        let sender = self.authenticator.authenticate(head, arrival.at).map_err(refusal)?;
         let attended = extensions.remove::<Attended>();
-        self.trust(Received { arrival, method, target, query, headers, attended, body }, sender)
-            .map(Admitted::Request)
+        let received = Received { arrival, method, target, query, headers, attended, body };
+        if form::is_meant(&received) {
+            let bucket = received.target.bucket.clone();
+            let form = Form::receive(received, self.paces.clone());
+            return form.map(Admitted::Form).map_err(|error| Refusal { error, bucket, key: None });
+        }
+        let Received { arrival, method, target, query, headers, .. } = &received;
+        let refusal = |error| Refusal { error, bucket: target.bucket.clone(), key: target.key.clone() };
+        let host = wire::host(&uri, headers, version)?;
+        let head =
+            Head { method, raw_path: uri.path(), path: &path, target, bucket_in_host, query, headers, host };
+        let sender = self.authenticator.authenticate(head, arrival.at).map_err(refusal)?;
+        self.trust(received, sender).map(Admitted::Request)
+    }
+
+    /// Reads the fields of a form, and makes its file the payload of a request.
+    #[allow(clippy::result_large_err)]
+    pub async fn open(&self, form: Form) -> Result<Request, Refusal> {
+        form.open(&self.authenticator).await
     }
 
     /// Makes a request once its sender is known. The request is routed here.
@@ -215,7 +237,7 @@ impl Edge {
         let payload = Payload::new(source, announced);
         let signature = sender.signature();
         let context = Context { arrival, principal: sender.principal, presigned, signature, operation };
-        Ok(Request { context, method, target, query, headers, payload })
+        Ok(Request { context, method, target, query, headers, form: None, payload })
     }
 }
 

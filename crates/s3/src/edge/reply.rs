@@ -1,10 +1,13 @@
 //! What HTTP and every client expect of a reply, whatever the operation: identification, a body only where
-//! one is allowed, its length, and whether the connection stays open.
+//! one is allowed, its length, what a page of another origin may see, and whether the connection stays open.
 //!
 //! Invariant: every reply passes [`Reply::finish`], also replies to refused, overloaded and failed requests.
 //! Headers of all replies are added there.
 
-use crate::s3::{Body, RequestId, Response};
+use crate::{
+    model::CorsRules,
+    s3::{Body, CrossOrigin, RequestId, Response},
+};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
 use http_body::Body as _;
 use std::sync::{
@@ -33,6 +36,8 @@ pub struct Reply {
     head: bool,
     /// The client waits for `100 Continue` before it sends its body.
     waits: Option<Waits>,
+    /// The request is of a page of another origin.
+    page: Option<CrossOrigin>,
 }
 
 #[derive(Debug)]
@@ -52,10 +57,20 @@ impl Reply {
                 let empty = request.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
                 Waits { attended, empty }
             });
-        Self { id, head: request.method() == Method::HEAD, waits }
+        Self { id, head: request.method() == Method::HEAD, waits, page: None }
     }
 
-    pub fn finish(self, mut response: Response) -> Response {
+    /// Notes whether a page of another origin sent the request.
+    pub fn with(self, page: Option<CrossOrigin>) -> Self {
+        Self { page, ..self }
+    }
+
+    pub fn page(&self) -> Option<&CrossOrigin> {
+        self.page.as_ref()
+    }
+
+    /// `rules` are those for the page that sent the request, if one did.
+    pub fn finish(self, mut response: Response, rules: &CorsRules) -> Response {
         let bodyless = matches!(response.status(), StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT);
         let length = response.body().size_hint().exact();
         let headers = response.headers_mut();
@@ -72,6 +87,9 @@ impl Reply {
         if let Ok(id) = HeaderValue::try_from(&*self.id.0) {
             headers.insert("x-amz-request-id", id.clone());
             headers.insert("x-amz-id-2", id);
+        }
+        if let Some(page) = &self.page {
+            page.allow(rules, headers);
         }
         // Without a 100 the client either sends its body or does not, and nobody can know which. Clients such
         // as botocore misread what follows on a connection where the 100 for an empty body never came.
@@ -103,7 +121,7 @@ mod tests {
     }
 
     fn reply(mut request: Request<()>, response: Response) -> Response {
-        Reply::to(&mut request, RequestId("id-1".into())).finish(response)
+        Reply::to(&mut request, RequestId("id-1".into())).finish(response, &CorsRules::default())
     }
 
     fn response(status: u16, body: &'static str) -> Response {
@@ -157,7 +175,7 @@ mod tests {
             if read && let Some(attended) = request.extensions().get::<Attended>() {
                 attended.set();
             }
-            header(&reply.finish(response(200, "")), "connection").is_some()
+            header(&reply.finish(response(200, ""), &CorsRules::default()), "connection").is_some()
         };
         assert!(closes(request(&[expect, ("content-length", "3")]), false));
         assert!(!closes(request(&[expect, ("content-length", "3")]), true));

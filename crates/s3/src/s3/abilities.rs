@@ -49,6 +49,11 @@ impl Abilities {
         self.0.encryption == Keeping::Kept
     }
 
+    /// Whether a body must say how long it is.
+    pub(super) fn needs_length(&self) -> bool {
+        self.0.needs_length
+    }
+
     /// Whether objects have versions besides the current one.
     pub(super) fn keeps_versions(&self) -> bool {
         self.0.versions == Keeping::Kept

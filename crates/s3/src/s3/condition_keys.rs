@@ -85,7 +85,12 @@ fn of_arrival<'a>(context: &'a Context, keys: &mut Keys<'a>) {
 fn of_signature<'a>(asker: &Asker<'a>, keys: &mut Keys<'a>) {
     let context = asker.context;
     let Some(signature) = &context.signature else { return };
-    keys.add("s3:authtype", if context.presigned { "REST-QUERY-STRING" } else { "REST-HEADER" });
+    let way = match context.operation {
+        Some(Operation::PostObject) => "POST",
+        _ if context.presigned => "REST-QUERY-STRING",
+        _ => "REST-HEADER",
+    };
+    keys.add("s3:authtype", way);
     match signature.version {
         SignatureVersion::Two => keys.add("s3:signatureversion", "AWS"),
         SignatureVersion::Four => {

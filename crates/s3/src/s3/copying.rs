@@ -1,6 +1,8 @@
 //! The object that a copy reads: resolved and authorized like any other read.
 
-use super::{ErrorCode, On, Operation, Request, S3Error, Service, asker::Asker, headers, reader::Reader};
+use super::{
+    ErrorCode, On, Operation, Request, S3Error, Service, asker::Asker, headers, payment, reader::Reader,
+};
 use crate::{
     buckets::Bucket,
     model::{ObjectAddress, ObjectInfo},
@@ -38,6 +40,7 @@ pub(super) async fn source(
     reader.allow().await?;
     let (shows_tags, may_miss) = (reader.reads_tags().await?, reader.may_miss());
     headers::expected_owner(&request.headers, "x-amz-source-expected-bucket-owner", &bucket)?;
+    payment::check(request, &bucket)?;
     let conditions = headers::source_conditions(&request.headers)?;
     let object = CopySource { store: bucket.store().clone(), key, version, conditions };
     Ok(OpenedSource { bucket, object, shows_tags, may_miss })

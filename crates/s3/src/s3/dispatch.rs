@@ -15,6 +15,7 @@ use super::{
     operation::{On, Operation},
     operations::each_operation,
     ops::*,
+    payment::Requester,
     preflight::Preflight,
     reader::Reader,
     request::{Request, Target},
@@ -52,6 +53,10 @@ macro_rules! dispatch {
         let call = $service.on_object($operation, $request).await?;
         $handler::handle($service, call).await
     }};
+    (@form $service:ident $operation:expr, $request:ident $handler:ident) => {{
+        let call = $service.on_form($operation, $request).await?;
+        $handler::handle($service, call).await
+    }};
     (@refused $service:ident $operation:expr, $request:ident) => { Err(routing::refused($operation)) };
 }
 
@@ -60,15 +65,29 @@ impl Service {
     pub async fn handle(&self, request: Request) -> Response {
         let about = About::of(&request);
         let answered = match routing::check(&request) {
-            Ok(operation) => self.operate(operation, request).await,
+            Ok(operation) => self.charge(operation, request).await,
             Err(error) => Err(error),
         };
         answered.unwrap_or_else(|error| about.error(error))
     }
 
     /// Answers a preflight, which is not authenticated.
-    pub fn preflight(&self, preflight: Preflight) -> Response {
-        preflight.answer()
+    pub async fn preflight(&self, preflight: Preflight) -> Response {
+        let rules = self.cors(preflight.target.bucket.as_deref()).await;
+        preflight.answer(&rules)
+    }
+
+    /// Says in the reply that a requester pays, where it does.
+    async fn charge(&self, operation: Operation, request: Request) -> Result<Response, S3Error> {
+        let requester = Requester::of(&request)?.zip(request.target.bucket.clone());
+        let mut response = self.operate(operation, request).await?;
+        if let Some((requester, name)) = requester
+            && let Ok(name) = BucketName::parse(&name)
+            && let Some(bucket) = self.buckets().opened(&name)
+        {
+            requester.mark(&bucket, &mut response);
+        }
+        Ok(response)
     }
 
     async fn operate(&self, operation: Operation, request: Request) -> Result<Response, S3Error> {
@@ -118,6 +137,15 @@ impl Service {
         Ok(ObjectCall { request, bucket, key, version })
     }
 
+    /// For uploads by form, whose key is a field.
+    async fn on_form(&self, operation: Operation, request: Request) -> Result<ObjectCall, S3Error> {
+        if request.form.is_none() {
+            let condition = "Bucket POST must be of the enclosure-type multipart/form-data";
+            return Err(S3Error::from(ErrorCode::PreconditionFailed).detail("Condition", condition));
+        }
+        self.on_object(operation, request).await
+    }
+
     async fn bucket_of(&self, target: &Target) -> Result<Arc<Bucket>, S3Error> {
         let name = BucketName::parse(target.bucket.as_deref().unwrap_or_default());
         Ok(self.buckets().get(&name.map_err(|_| ErrorCode::NoSuchBucket)?).await?)
@@ -136,7 +164,7 @@ mod tests {
         buckets::{Buckets, CreateBucket},
         catalog::sqlite::SqliteCatalog,
         model::{AccessKey, CannedAcl, Identity, ObjectOwnership, Owner, Principal, Role},
-        s3::{Query, Settings, operation::Scope, tests::request_for},
+        s3::{FormReply, Query, Settings, Spool, operation::Scope, tests::request_for},
         store::Durability,
     };
     use std::collections::HashMap;
@@ -160,6 +188,7 @@ mod tests {
                 CreateBucket { name, owner: owner.clone(), acl, ownership: None, location: String::new() };
             buckets.create(create).await.expect("a bucket");
         }
+        let spool = Spool::new(dir.path().join("spool"), 1 << 20);
         Service::new(
             buckets,
             Settings {
@@ -167,6 +196,7 @@ mod tests {
                 any_region: true,
                 object_ownership: ObjectOwnership::ObjectWriter,
             },
+            spool,
         )
     }
 
@@ -176,6 +206,10 @@ mod tests {
         request.context.principal = principal;
         if facts.scope != Scope::Service {
             request.target.bucket = Some(bucket.to_owned());
+        }
+        if operation == Operation::PostObject {
+            request.target.key = Some("key".to_owned());
+            request.form = Some(FormReply::default());
         }
         // Without it the request is malformed, whoever sends it.
         request.headers.insert("x-amz-object-attributes", http::HeaderValue::from_static("ETag"));
@@ -251,7 +285,9 @@ mod tests {
                 let is_addressed = match need.on {
                     On::Service => facts.scope == Scope::Service,
                     On::NewBucket | On::Bucket | On::EachKey => facts.scope == Scope::Bucket,
-                    On::Object | On::Tagged | On::Source => facts.scope == Scope::Object,
+                    // The key of a form is one of its fields.
+                    On::Object => facts.scope == Scope::Object || *operation == Operation::PostObject,
+                    On::Tagged | On::Source => facts.scope == Scope::Object,
                 };
                 assert!(is_addressed, "{operation:?} {need:?}");
             }

@@ -25,6 +25,9 @@ use std::{fmt, time::Duration};
 const DATA_FULL: &str =
     "The data directory of the gateway is full. Objects can be deleted and uploads aborted.";
 
+/// The message of the code speaks of parts.
+const FILE_TOO_SMALL: &str = "Your proposed upload is smaller than the minimum allowed size.";
+
 /// Maximum number of seconds that a client is asked to wait: SDKs obey it, and an operator may end a longer
 /// outage.
 const LONGEST_WAIT: u64 = 3600;
@@ -118,6 +121,9 @@ impl From<PayloadError> for S3Error {
             PayloadError::InvalidChecksum(_) => ErrorCode::InvalidRequest,
             PayloadError::Trailer(_) => ErrorCode::MalformedTrailerError,
             PayloadError::TooLarge(_) => ErrorCode::MaxMessageLengthExceeded,
+            PayloadError::Form(_) => ErrorCode::MalformedPOSTRequest,
+            PayloadError::FileTooLarge { .. } => ErrorCode::EntityTooLarge,
+            PayloadError::FileTooSmall { .. } => ErrorCode::EntityTooSmall,
             PayloadError::Timeout => ErrorCode::RequestTimeout,
             PayloadError::Source => ErrorCode::InternalError,
             PayloadError::NoMemory => ErrorCode::SlowDown,
@@ -127,11 +133,19 @@ impl From<PayloadError> for S3Error {
             | PayloadError::Md5Mismatch { .. }
             | PayloadError::InvalidChecksum(_)
             | PayloadError::Framing(_)
+            | PayloadError::Form(_)
             | PayloadError::Trailer(_) => error.to_string(),
+            PayloadError::FileTooSmall { .. } => FILE_TOO_SMALL.to_owned(),
             _ => code.message().to_owned(),
         };
         let s3 = Self::new(code, message);
         let s3 = match error {
+            PayloadError::FileTooLarge { length, most } => {
+                s3.detail("ProposedSize", length.to_string()).detail("MaxSizeAllowed", most.to_string())
+            }
+            PayloadError::FileTooSmall { length, least } => {
+                s3.detail("ProposedSize", length.to_string()).detail("MinSizeAllowed", least.to_string())
+            }
             PayloadError::TooLarge(limit) => s3.detail("MaxMessageLengthBytes", limit.to_string()),
             // S3 writes the one as it was computed and the other as it came, in these two forms.
             PayloadError::Md5Mismatch { announced, computed } => s3

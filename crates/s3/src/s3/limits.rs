@@ -4,24 +4,24 @@
 use super::{ErrorCode, S3Error};
 use crate::store::payload::Payload;
 
-const MAX_BYTES: u64 = 5 << 30;
+pub const MAX_BODY: u64 = 5 << 30;
 
 /// The body of PutObject or UploadPart, which must also say how long it is.
 pub(super) fn sent(payload: &Payload) -> Result<(), S3Error> {
     match payload.length() {
         None => Err(ErrorCode::MissingContentLength.into()),
-        Some(length) if length > MAX_BYTES => Err(S3Error::from(ErrorCode::EntityTooLarge)
+        Some(length) if length > MAX_BODY => Err(S3Error::from(ErrorCode::EntityTooLarge)
             .detail("ProposedSize", length.to_string())
-            .detail("MaxSizeAllowed", MAX_BYTES.to_string())),
+            .detail("MaxSizeAllowed", MAX_BODY.to_string())),
         Some(_) => Ok(()),
     }
 }
 
 /// The bytes that CopyObject or UploadPartCopy read from their source.
 pub(super) fn copied(length: u64) -> Result<(), S3Error> {
-    if length > MAX_BYTES {
+    if length > MAX_BODY {
         let message = format!(
-            "The specified copy source is larger than the maximum allowable size for a copy source: {MAX_BYTES}"
+            "The specified copy source is larger than the maximum allowable size for a copy source: {MAX_BODY}"
         );
         return Err(S3Error::new(ErrorCode::InvalidRequest, message));
     }

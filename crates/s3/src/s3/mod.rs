@@ -14,8 +14,11 @@ mod body;
 mod bucket_policy;
 mod call;
 mod condition_keys;
+mod configurations;
 mod context;
 mod copying;
+mod cors;
+mod cross_origin;
 mod crossing;
 mod dispatch;
 mod document;
@@ -27,8 +30,10 @@ mod keep_alive;
 mod limits;
 mod listing;
 mod multipart;
+mod object_url;
 mod operation;
 mod operations;
+mod payment;
 mod preflight;
 
 mod reader;
@@ -40,8 +45,12 @@ mod request;
 mod resource;
 mod routing;
 mod service;
+mod shape;
+mod spool;
 mod tagging;
 mod verdict;
+mod word;
+mod writing;
 
 mod ops;
 
@@ -50,14 +59,18 @@ pub use action::Action;
 pub use body::{Body, Response};
 pub use call::{BucketCall, ObjectCall, ReadCall, ServiceCall};
 pub use context::{Arrival, Context, RequestId, Signature, SignatureVersion};
+pub use cross_origin::CrossOrigin;
 pub use error::{ErrorCode, S3Error};
+pub use limits::MAX_BODY;
 pub use operation::{Also, Conditions, Facts, Mark, Need, On, Operation, Scope, Support, Verb};
 pub use preflight::Preflight;
 pub use reference::reference;
 pub use region::Settings;
-pub use request::{HeaderMapExt, Query, Request, Target};
+pub use request::{FormReply, FormStatus, HeaderMapExt, Query, Request, Target};
 pub use routing::{RouteInput, route};
 pub use service::Service;
+pub use spool::Spool;
+pub use tagging::header as tagging_header;
 
 use crate::xml;
 
@@ -125,6 +138,7 @@ mod tests {
             target: Target { bucket: Some("bucket".into()), key: Some("key".into()) },
             query: Query::default(),
             headers: map,
+            form: None,
             payload: Payload::from_bytes(""),
         }
     }

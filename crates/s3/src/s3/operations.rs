@@ -14,7 +14,7 @@
 /// `Name { METHOD Scope named [marks] takes [parameters] needs [Action on Resource] also [Action with header]
 /// conditions Which } => kind handler;`
 ///
-/// The kinds of handlers are those of `call`: `service`, `bucket`, `reads`, `object`. `refused` has none, and
+/// The kinds of handlers are those of `call`: `service`, `bucket`, `reads`, `object`, and `form` for an object whose key is in a form. `refused` has none, and
 /// may say what is missing.
 macro_rules! each_operation {
     ($then:ident { $($first:tt)* }) => {
@@ -32,32 +32,42 @@ macro_rules! each_operation {
             } => service list_buckets;
 
             // Settings of a bucket.
-            GetBucketAbac { GET Bucket named [Query("abac")] needs [GetBucketAbac on Bucket] } => refused;
-            PutBucketAbac { PUT Bucket named [Query("abac")] needs [PutBucketAbac on Bucket] } => refused;
+            GetBucketAbac {
+                GET Bucket named [Query("abac")] needs [GetBucketAbac on Bucket]
+            } => bucket get_bucket_abac;
+            PutBucketAbac {
+                PUT Bucket named [Query("abac")] needs [PutBucketAbac on Bucket]
+            } => bucket put_bucket_abac;
             GetBucketAccelerateConfiguration {
                 GET Bucket named [Query("accelerate")] needs [GetAccelerateConfiguration on Bucket]
-            } => refused;
+            } => bucket get_bucket_accelerate_configuration;
             PutBucketAccelerateConfiguration {
                 PUT Bucket named [Query("accelerate")] needs [PutAccelerateConfiguration on Bucket]
-            } => refused;
+            } => bucket put_bucket_accelerate_configuration;
             GetBucketAcl { GET Bucket named [Query("acl")] needs [GetBucketAcl on Bucket] } => bucket get_bucket_acl;
             PutBucketAcl { PUT Bucket named [Query("acl")] needs [PutBucketAcl on Bucket] } => bucket put_bucket_acl;
             GetBucketAnalyticsConfiguration {
                 GET Bucket named [Query("analytics"), Query("id")] needs [GetAnalyticsConfiguration on Bucket]
-            } => refused;
+            } => bucket get_bucket_analytics_configuration;
             ListBucketAnalyticsConfigurations {
                 GET Bucket named [Query("analytics")] takes ["continuation-token"]
                 needs [GetAnalyticsConfiguration on Bucket]
-            } => refused;
+            } => bucket list_bucket_analytics_configurations;
             PutBucketAnalyticsConfiguration {
                 PUT Bucket named [Query("analytics")] takes ["id"] needs [PutAnalyticsConfiguration on Bucket]
-            } => refused;
+            } => bucket put_bucket_analytics_configuration;
             DeleteBucketAnalyticsConfiguration {
                 DELETE Bucket named [Query("analytics")] takes ["id"] needs [PutAnalyticsConfiguration on Bucket]
-            } => refused;
-            GetBucketCors { GET Bucket named [Query("cors")] needs [GetBucketCORS on Bucket] } => refused;
-            PutBucketCors { PUT Bucket named [Query("cors")] needs [PutBucketCORS on Bucket] } => refused;
-            DeleteBucketCors { DELETE Bucket named [Query("cors")] needs [PutBucketCORS on Bucket] } => refused;
+            } => bucket delete_bucket_analytics_configuration;
+            GetBucketCors {
+                GET Bucket named [Query("cors")] needs [GetBucketCORS on Bucket]
+            } => bucket get_bucket_cors;
+            PutBucketCors {
+                PUT Bucket named [Query("cors")] needs [PutBucketCORS on Bucket]
+            } => bucket put_bucket_cors;
+            DeleteBucketCors {
+                DELETE Bucket named [Query("cors")] needs [PutBucketCORS on Bucket]
+            } => bucket delete_bucket_cors;
             GetBucketEncryption {
                 GET Bucket named [Query("encryption")] needs [GetEncryptionConfiguration on Bucket]
             } => refused;
@@ -70,19 +80,19 @@ macro_rules! each_operation {
             GetBucketIntelligentTieringConfiguration {
                 GET Bucket named [Query("intelligent-tiering"), Query("id")]
                 needs [GetIntelligentTieringConfiguration on Bucket]
-            } => refused;
+            } => bucket get_bucket_intelligent_tiering_configuration;
             ListBucketIntelligentTieringConfigurations {
                 GET Bucket named [Query("intelligent-tiering")] takes ["continuation-token"]
                 needs [GetIntelligentTieringConfiguration on Bucket]
-            } => refused;
+            } => bucket list_bucket_intelligent_tiering_configurations;
             PutBucketIntelligentTieringConfiguration {
                 PUT Bucket named [Query("intelligent-tiering")] takes ["id"]
                 needs [PutIntelligentTieringConfiguration on Bucket]
-            } => refused;
+            } => bucket put_bucket_intelligent_tiering_configuration;
             DeleteBucketIntelligentTieringConfiguration {
                 DELETE Bucket named [Query("intelligent-tiering")] takes ["id"]
                 needs [PutIntelligentTieringConfiguration on Bucket]
-            } => refused;
+            } => bucket delete_bucket_intelligent_tiering_configuration;
             GetBucketInventoryConfiguration {
                 GET Bucket named [Query("inventory"), Query("id")] needs [GetInventoryConfiguration on Bucket]
             } => refused;
@@ -150,17 +160,17 @@ macro_rules! each_operation {
             } => refused;
             GetBucketMetricsConfiguration {
                 GET Bucket named [Query("metrics"), Query("id")] needs [GetMetricsConfiguration on Bucket]
-            } => refused;
+            } => bucket get_bucket_metrics_configuration;
             ListBucketMetricsConfigurations {
                 GET Bucket named [Query("metrics")] takes ["continuation-token"]
                 needs [GetMetricsConfiguration on Bucket]
-            } => refused;
+            } => bucket list_bucket_metrics_configurations;
             PutBucketMetricsConfiguration {
                 PUT Bucket named [Query("metrics")] takes ["id"] needs [PutMetricsConfiguration on Bucket]
-            } => refused;
+            } => bucket put_bucket_metrics_configuration;
             DeleteBucketMetricsConfiguration {
                 DELETE Bucket named [Query("metrics")] takes ["id"] needs [PutMetricsConfiguration on Bucket]
-            } => refused;
+            } => bucket delete_bucket_metrics_configuration;
             GetBucketNotificationConfiguration {
                 GET Bucket named [Query("notification")] needs [GetBucketNotification on Bucket]
             } => refused;
@@ -220,14 +230,20 @@ macro_rules! each_operation {
             } => refused;
             GetBucketRequestPayment {
                 GET Bucket named [Query("requestPayment")] needs [GetBucketRequestPayment on Bucket]
-            } => refused;
+            } => bucket get_bucket_request_payment;
             PutBucketRequestPayment {
                 PUT Bucket named [Query("requestPayment")] needs [PutBucketRequestPayment on Bucket]
-            } => refused;
+            } => bucket put_bucket_request_payment;
             CreateSession { GET Bucket named [Query("session")] needs [CreateSession on Bucket] } => refused;
-            GetBucketTagging { GET Bucket named [Query("tagging")] needs [GetBucketTagging on Bucket] } => refused;
-            PutBucketTagging { PUT Bucket named [Query("tagging")] needs [PutBucketTagging on Bucket] } => refused;
-            DeleteBucketTagging { DELETE Bucket named [Query("tagging")] needs [PutBucketTagging on Bucket] } => refused;
+            GetBucketTagging {
+                GET Bucket named [Query("tagging")] needs [GetBucketTagging on Bucket]
+            } => bucket get_bucket_tagging;
+            PutBucketTagging {
+                PUT Bucket named [Query("tagging")] needs [PutBucketTagging on Bucket]
+            } => bucket put_bucket_tagging;
+            DeleteBucketTagging {
+                DELETE Bucket named [Query("tagging")] needs [PutBucketTagging on Bucket]
+            } => bucket delete_bucket_tagging;
             GetBucketVersioning {
                 GET Bucket named [Query("versioning")] needs [GetBucketVersioning on Bucket]
             } => bucket get_bucket_versioning;
@@ -280,7 +296,15 @@ macro_rules! each_operation {
             WriteGetObjectResponse {
                 POST Bucket named [Header("x-amz-request-route")] needs [WriteGetObjectResponse on Bucket]
             } => refused "WriteGetObjectResponse";
-            PostObject { POST Bucket needs [PutObject on EachKey] } => refused "Upload by HTML form";
+            PostObject {
+                POST Bucket needs [PutObject on Object]
+                also [
+                    PutObjectAcl with "x-amz-acl", PutObjectAcl with "x-amz-grant-", PutObjectTagging with "x-amz-tagging",
+                    PutObjectRetention with "x-amz-object-lock-mode",
+                    PutObjectRetention with "x-amz-object-lock-retain-until-date",
+                    PutObjectLegalHold with "x-amz-object-lock-legal-hold"
+                ]
+            } => form post_object;
 
             // Settings of an object.
             GetObjectAcl {

@@ -16,6 +16,24 @@ pub struct Target {
     pub key: Option<String>,
 }
 
+/// What an upload by form asks of its reply.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct FormReply {
+    /// Where the browser goes next: an absolute address.
+    pub redirect: Option<String>,
+    pub status: FormStatus,
+}
+
+/// The status of the reply to a form that asks for no redirect.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FormStatus {
+    Ok,
+    /// With a document.
+    Created,
+    #[default]
+    NoContent,
+}
+
 #[derive(Debug)]
 pub struct Request {
     pub context: Context,
@@ -23,8 +41,10 @@ pub struct Request {
     pub target: Target,
     pub query: Query,
     /// The headers as received, without `Authorization`. Every `x-amz-*` among them was signed, unless the
-    /// principal is anonymous.
+    /// principal is anonymous. With a form, those that its fields stand for: its policy covers them.
     pub headers: HeaderMap,
+    /// Only with an upload by form.
+    pub form: Option<FormReply>,
     pub payload: Payload,
 }
 

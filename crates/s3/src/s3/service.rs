@@ -3,12 +3,12 @@
 //!
 //! Owns nothing of a request: `dispatch` does.
 
-use super::{crossing::Crossings, region::Settings};
+use super::{crossing::Crossings, region::Settings, spool::Spool};
 use crate::{
     access::{NoPrincipals, PrincipalIds},
     buckets::Buckets,
     catalog::BucketId,
-    model::ObjectKey,
+    model::{Chain, CorsRules, ObjectKey},
 };
 use std::sync::Arc;
 
@@ -19,11 +19,12 @@ pub struct Service {
     settings: Settings,
     copies: Arc<Crossings<(BucketId, ObjectKey)>>,
     principals: Arc<dyn PrincipalIds>,
+    spool: Spool,
 }
 
 impl Service {
-    pub fn new(buckets: Arc<Buckets>, settings: Settings) -> Self {
-        Self { buckets, settings, copies: Arc::default(), principals: Arc::new(NoPrincipals) }
+    pub fn new(buckets: Arc<Buckets>, settings: Settings, spool: Spool) -> Self {
+        Self { buckets, settings, copies: Arc::default(), principals: Arc::new(NoPrincipals), spool }
     }
 
     /// With the users and roles that policies may name. Without this there are none.
@@ -36,6 +37,19 @@ impl Service {
         &*self.principals
     }
 
+    /// The CORS rules for requests on a bucket, or on the service. Where they cannot be read, there are none.
+    pub async fn cors(&self, bucket: Option<&str>) -> CorsRules {
+        self.buckets.cors(bucket).await.unwrap_or_else(|error| {
+            tracing::warn!(bucket, error = %Chain(&error), "the CORS rules of a bucket cannot be read: its replies have none");
+            CorsRules::default()
+        })
+    }
+
+    /// The same for a request that is refused for want of room: nothing is read for it.
+    pub fn cors_at_once(&self, bucket: Option<&str>) -> CorsRules {
+        self.buckets.cors_at_once(bucket)
+    }
+
     pub(super) fn buckets(&self) -> &Arc<Buckets> {
         &self.buckets
     }
@@ -43,6 +57,11 @@ impl Service {
     /// The copies under way.
     pub(super) fn copies(&self) -> &Arc<Crossings<(BucketId, ObjectKey)>> {
         &self.copies
+    }
+
+    /// Where bodies of unknown length wait.
+    pub(super) fn spool(&self) -> &Spool {
+        &self.spool
     }
 
     pub(super) fn settings(&self) -> &Settings {

@@ -1,12 +1,23 @@
 //! The `Tagging` document, both ways.
 
 use super::{ErrorCode, Response, S3Error, headers, reply, xml};
-use crate::model::{Tag, TagSet};
+use crate::model::{BucketTags, Tag, TagSet};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// Ten tags of 128 and 256 characters, every one of them escaped, and more.
+/// Fifty tags of 128 and 256 characters, every one of them escaped, and more.
 pub(super) const MAX_DOCUMENT: usize = 128 * 1024;
 
+/// The tags of an object.
 pub(super) fn read(document: &[u8]) -> Result<TagSet, S3Error> {
+    TagSet::new(tags(document)?).map_err(headers::tag_error)
+}
+
+/// The tags of a bucket.
+pub(super) fn read_of_bucket(document: &[u8]) -> Result<BucketTags, S3Error> {
+    BucketTags::new(tags(document)?).map_err(headers::tag_error)
+}
+
+fn tags(document: &[u8]) -> Result<Vec<Tag>, S3Error> {
     let malformed = || S3Error::from(ErrorCode::MalformedXML);
     let root = xml::parse(document, "Tagging")?;
     let set = root.child("TagSet").ok_or_else(malformed)?;
@@ -14,12 +25,19 @@ pub(super) fn read(document: &[u8]) -> Result<TagSet, S3Error> {
         Some(Tag { key: element.value("Key")?.to_owned(), value: element.value("Value")?.to_owned() })
     };
     let tags: Option<Vec<_>> = set.all("Tag").map(tag).collect();
-    TagSet::new(tags.ok_or_else(malformed)?).map_err(headers::tag_error)
+    tags.ok_or_else(malformed)
+}
+
+/// The value of an `x-amz-tagging` header that says the same as a document.
+pub fn header(document: &str) -> Result<String, S3Error> {
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let pair = |tag: &Tag| format!("{}={}", encoded(&tag.key), encoded(&tag.value));
+    Ok(read(document.as_bytes())?.iter().map(pair).collect::<Vec<_>>().join("&"))
 }
 
 /// In order of keys: S3 promises none, and one that does not depend on who wrote the tags compares best.
-pub(super) fn document(tags: &TagSet) -> Response {
-    let mut sorted: Vec<_> = tags.iter().collect();
+pub(super) fn document<'t>(tags: impl Iterator<Item = &'t Tag>) -> Response {
+    let mut sorted: Vec<_> = tags.collect();
     sorted.sort_by_key(|tag| &tag.key);
     reply::document("Tagging", |w| {
         w.element("TagSet", |w| {
@@ -48,7 +66,7 @@ mod tests {
             ],
         ] {
             let tags = TagSet::new(tags).expect("valid");
-            let Body::Full(written) = document(&tags).into_body() else { panic!("a document") };
+            let Body::Full(written) = document(tags.iter()).into_body() else { panic!("a document") };
             assert_eq!(read(&written).expect("reads"), tags);
         }
     }

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod calls;
+mod forms;
 mod latin1;
 mod mutations;
 mod presigned;
@@ -240,6 +241,7 @@ where
 {
     edge.admit(request, arrival(at)).map(|admitted| match admitted {
         Admitted::Request(request) => request,
+        Admitted::Form(form) => panic!("{form:?}"),
         Admitted::Preflight(preflight) => panic!("{preflight:?}"),
     })
 }
@@ -251,6 +253,7 @@ fn admit(request: http::Request<Full<Bytes>>) -> Result<Request, S3Error> {
 fn preflight(request: http::Request<Full<Bytes>>) -> Preflight {
     match edge().admit(request, arrival(now())).expect("admitted") {
         Admitted::Preflight(preflight) => preflight,
+        Admitted::Form(form) => panic!("{form:?}"),
         Admitted::Request(request) => panic!("{request:?}"),
     }
 }

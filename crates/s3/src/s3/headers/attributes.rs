@@ -81,7 +81,7 @@ pub(in crate::s3) fn tag_error(error: TagError) -> S3Error {
     match error {
         TagError::Key(key) | TagError::Duplicate(key) => s3.detail("TagKey", key),
         TagError::Value(value) => s3.detail("TagValue", value),
-        TagError::TooMany | TagError::Header => s3,
+        TagError::TooMany | TagError::TooManyOfBucket | TagError::Header => s3,
     }
 }
 

@@ -5,11 +5,11 @@
 use super::{attributes::canned_acl, keeping};
 use crate::{
     buckets::Bucket,
-    model::{NoSuchVersion, StorageClass, VersionId},
+    model::{NoSuchVersion, StorageClass, VersionId, account_id},
     s3::{
         ErrorCode, HeaderMapExt, Operation, Request, S3Error,
         abilities::{Abilities, Holds},
-        acl_rules,
+        acl_rules, payment,
     },
     store::error::StoreError,
 };
@@ -58,7 +58,7 @@ const DEMANDS: &[(&str, Demand)] = &[
 
 /// Where an object's class and encryption are said.
 const BEGINNINGS: &[Operation] =
-    &[Operation::PutObject, Operation::CopyObject, Operation::CreateMultipartUpload];
+    &[Operation::PutObject, Operation::PostObject, Operation::CopyObject, Operation::CreateMultipartUpload];
 
 /// `storage` is that of the bucket, if there is a bucket.
 pub(in crate::s3) fn refuse_unsupported(
@@ -114,6 +114,7 @@ pub(in crate::s3) fn admit(
     let storage = Abilities::of(bucket);
     refuse_unsupported(operation, request, Some(storage))?;
     expected_owner(&request.headers, "x-amz-expected-bucket-owner", bucket)?;
+    payment::check(request, bucket)?;
     let version = version_of(operation, request)?;
     if !operation.facts().verb.is_safe() {
         if let Some(acl) = canned_acl(&request.headers)? {
@@ -152,19 +153,18 @@ fn refuse_conditional_write(headers: &HeaderMap, of: &str) -> Result<(), S3Error
     }
 }
 
-/// Used also for the bucket that a copy reads: `x-amz-source-expected-bucket-owner`.
+/// Refuses a bucket of another account than the 12 digits in a header. Used also for the bucket that a copy
+/// reads: `x-amz-source-expected-bucket-owner`.
 pub(in crate::s3) fn expected_owner(
     headers: &HeaderMap,
     header: &'static str,
     bucket: &Bucket,
 ) -> Result<(), S3Error> {
-    match headers.amz(header)? {
-        // The account's number, as AWS has it, or its canonical id.
-        Some(owner) if owner != &*bucket.owner().id && owner != bucket.account() => {
-            Err(ErrorCode::AccessDenied.into())
-        }
-        _ => Ok(()),
+    let Some(expected) = headers.amz(header)? else { return Ok(()) };
+    if expected.len() != 12 || !expected.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(ErrorCode::InvalidBucketOwnerAWSAccountID.into());
     }
+    if *expected == *account_id(&bucket.owner().id) { Ok(()) } else { Err(ErrorCode::AccessDenied.into()) }
 }
 
 /// The id of a version: `null`, or one that S3 could have given out. Any other text is no id.

@@ -3,15 +3,14 @@
 use crate::{
     model::{Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectKey, UploadId},
     s3::{
-        About, ErrorCode, HeaderMapExt, ObjectCall, Request, Response, S3Error, Service,
+        About, ErrorCode, HeaderMapExt, ObjectCall, Response, S3Error, Service,
         abilities::Abilities,
         document::{self, Entries},
-        headers, keep_alive, multipart, reply, xml,
+        headers, keep_alive, multipart, object_url, reply, xml,
     },
     store::{CompletePart, CompleteUpload, Store, UploadInfo, error::StoreErrorKind, payload::Payload},
 };
-use http::{HeaderMap, header};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use http::HeaderMap;
 
 /// 10,000 parts, each with an ETag and a checksum in the wordiest writing.
 const MAX_LIST_BYTES: usize = 8 << 20;
@@ -20,12 +19,9 @@ const MAX_ETAG: usize = 1024;
 /// SHA-512.
 const MAX_CHECKSUM: usize = 64;
 
-/// The characters that the path of a URL shows as they are.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
-
 pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
     let ObjectCall { request, bucket, key, .. } = call;
-    let (about, location) = (About::of(&request), location(&request, bucket.name().as_str(), &key));
+    let (about, location) = (About::of(&request), object_url::of(&request, bucket.name().as_str(), &key));
     let upload = multipart::upload_id(&request.query)?;
     let conditions = headers::write_conditions(&request.headers)?;
     let (checksum, kind) = (checksum(&request.headers)?, kind(&request.headers)?);
@@ -184,19 +180,6 @@ fn check_digests(begun: &UploadInfo, parts: &[CompletePart]) -> Result<(), S3Err
     Err(S3Error::new(ErrorCode::InvalidRequest, message))
 }
 
-/// The object's URL, by the name under which the client found us, and with the scheme that it really used: a
-/// header of just anybody decides nothing.
-fn location(request: &Request, bucket: &str, key: &ObjectKey) -> String {
-    let key = utf8_percent_encode(key.as_str(), PATH);
-    let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let Some(host) = host.filter(|host| !host.is_empty()) else { return format!("/{bucket}/{key}") };
-    let scheme = if request.context.arrival.is_secure { "https" } else { "http" };
-    match host.strip_prefix(bucket) {
-        Some(domain) if domain.starts_with('.') => format!("{scheme}://{host}/{key}"),
-        _ => format!("{scheme}://{host}/{bucket}/{key}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,22 +279,5 @@ mod tests {
             size(&request(&[("x-amz-mp-object-size", "-1")]).headers).expect_err("negative").code,
             ErrorCode::InvalidRequest
         );
-    }
-
-    #[test]
-    fn the_location_is_the_url_under_which_the_client_found_us() {
-        let key = ObjectKey::new("a b/ü").expect("a key");
-        let of = |is_secure: bool, headers: &[(&'static str, &str)]| {
-            let mut request = request(headers);
-            request.context.arrival.is_secure = is_secure;
-            location(&request, "bucket", &key)
-        };
-        let local = ("host", "localhost:9000");
-        assert_eq!(of(false, &[local]), "http://localhost:9000/bucket/a%20b/%C3%BC");
-        assert_eq!(of(true, &[("host", "bucket.s3.test")]), "https://bucket.s3.test/a%20b/%C3%BC");
-        assert_eq!(of(false, &[("host", "bucketeer.test")]), "http://bucketeer.test/bucket/a%20b/%C3%BC");
-        assert_eq!(of(true, &[]), "/bucket/a%20b/%C3%BC");
-        let claimed = of(false, &[local, ("x-forwarded-proto", "https")]);
-        assert_eq!(claimed, "http://localhost:9000/bucket/a%20b/%C3%BC");
     }
 }

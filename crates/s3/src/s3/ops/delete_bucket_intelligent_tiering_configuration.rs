@@ -1,0 +1,10 @@
+//! DeleteBucketIntelligentTieringConfiguration: removes the one with an id.
+
+use crate::{
+    buckets::settings::IntelligentTiering,
+    s3::{BucketCall, Response, S3Error, Service, configurations},
+};
+
+pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result<Response, S3Error> {
+    configurations::delete::<IntelligentTiering>(service, call).await
+}

@@ -1,0 +1,10 @@
+//! GetBucketAnalyticsConfiguration: the one with an id.
+
+use crate::{
+    buckets::settings::Analytics,
+    s3::{BucketCall, Response, S3Error, Service, configurations},
+};
+
+pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Result<Response, S3Error> {
+    configurations::get::<Analytics>(&call, configurations::ANALYTICS)
+}

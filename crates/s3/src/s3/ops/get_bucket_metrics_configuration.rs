@@ -1,0 +1,10 @@
+//! GetBucketMetricsConfiguration: the one with an id.
+
+use crate::{
+    buckets::settings::Metrics,
+    s3::{BucketCall, Response, S3Error, Service, configurations},
+};
+
+pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Result<Response, S3Error> {
+    configurations::get::<Metrics>(&call, configurations::METRICS)
+}

@@ -1,0 +1,10 @@
+//! PutBucketAnalyticsConfiguration: adds one, or replaces the one with its id.
+
+use crate::{
+    buckets::settings::Analytics,
+    s3::{BucketCall, Response, S3Error, Service, configurations},
+};
+
+pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result<Response, S3Error> {
+    configurations::put::<Analytics>(service, call, configurations::ANALYTICS).await
+}

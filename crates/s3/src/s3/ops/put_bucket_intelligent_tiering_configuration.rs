@@ -1,0 +1,10 @@
+//! PutBucketIntelligentTieringConfiguration: adds one, or replaces the one with its id.
+
+use crate::{
+    buckets::settings::IntelligentTiering,
+    s3::{BucketCall, Response, S3Error, Service, configurations},
+};
+
+pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result<Response, S3Error> {
+    configurations::put::<IntelligentTiering>(service, call, configurations::TIERING).await
+}
