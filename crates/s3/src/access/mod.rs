@@ -1,10 +1,10 @@
-//! The identities of clients, by access key, and their secrets.
+//! The identities of clients, by access key, and their secrets: accounts of the configuration, accounts that
+//! were added, and the members of both, which `iam` keeps.
 //!
 //! Invariants: a secret is returned only by [`Credentials::find`], to verify a signature; the id of an owner
 //! depends on the access key alone, so that buckets keep their owner whatever else is configured.
 
 mod added;
-mod data_key;
 mod in_force;
 mod principal_ids;
 mod root;
@@ -30,6 +30,8 @@ pub struct Credential {
 #[derive(Debug, Default)]
 pub struct Credentials {
     identities: HashMap<Arc<str>, (Arc<Identity>, Secret)>,
+    /// By canonical id.
+    accounts: HashMap<Arc<str>, Arc<Identity>>,
     /// The owner of what the configuration names.
     steward: Option<Owner>,
     /// The owner of what existed before.
@@ -49,8 +51,9 @@ impl Credentials {
             if steward.as_ref().is_none_or(|(other, _)| *other != Role::Admin && role == Role::Admin) {
                 steward = Some((role, owner.clone()));
             }
-            let identity = Identity::account(access_key.clone(), role, owner);
-            all.identities.insert(access_key.0, (Arc::new(identity), secret_key));
+            let identity = Arc::new(Identity::account(access_key.clone(), role, owner));
+            all.accounts.insert(identity.owner.id.clone(), identity.clone());
+            all.identities.insert(access_key.0, (identity, secret_key));
         }
         all.administrator =
             steward.as_ref().filter(|(role, _)| *role == Role::Admin).map(|(_, owner)| owner.clone());
@@ -60,6 +63,11 @@ impl Credentials {
 
     pub fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
         self.identities.get(access_key).cloned()
+    }
+
+    /// The account with a canonical id.
+    pub fn account(&self, canonical_id: &str) -> Option<Arc<Identity>> {
+        self.accounts.get(canonical_id).cloned()
     }
 
     /// The first administrator.
