@@ -5,7 +5,7 @@
 //!
 //! `cli` > `server`, `operate` > `assembly` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `cache`, `replicate`,
 //! `limits`, `faults` >
-//! `work`, `drivers` > `backend` > `catalog` > `store` > `model`;
+//! `work`, `drivers` > `backend` > `iam` > `catalog` > `store` > `model`;
 //! `xml`, `config` and `telemetry` are beside them and know only `model` and `store`; `config` also knows the
 //! table of services that `drivers` has.
 
@@ -24,6 +24,7 @@ pub use causeway_catalog as catalog;
 pub use causeway_config as config;
 pub use causeway_core::{model, store, xml};
 pub use causeway_drivers as drivers;
+pub use causeway_iam as iam;
 pub use causeway_layers::{cache, faults, limits, replicate};
 pub use causeway_s3::{access, buckets, edge, jobs, s3};
 pub use causeway_work as work;

@@ -35,6 +35,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("store", &["model"]),
     // What S3 remembers and storage cannot.
     ("catalog", &["model", "store"]),
+    // Users, groups, roles and temporary credentials.
+    ("iam", &["policy", "model", "store", "xml", "catalog"]),
     // The contract of backends, and what their drivers share.
     ("backend", &["model", "store", "catalog"]),
     // The contract of background jobs, and what operators see of them.
@@ -56,16 +58,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["model", "store", "drivers"]),
     ("telemetry", &["model", "store"]),
     // Identities, and who may log in.
-    ("access", &["policy", "model", "catalog"]),
+    ("access", &["policy", "model", "catalog", "iam"]),
     // Background jobs of the server.
     ("jobs", &["model", "store", "catalog", "work", "buckets"]),
     // The meaning of the protocol.
     ("s3", &["policy", "model", "store", "catalog", "buckets", "access", "xml"]),
     // The wire format of the protocol.
-    ("edge", &["policy", "model", "store", "access", "s3"]),
+    ("edge", &["policy", "model", "store", "iam", "access", "s3"]),
     // Requests of operators.
     ("admin", &["telemetry"]),
-    ("control", &["model", "store", "catalog", "backend", "work", "buckets", "access"]),
+    ("control", &["model", "store", "catalog", "iam", "backend", "work", "buckets", "access", "xml"]),
     // What is built from the settings: the one place that wires all of it.
     (
         "assembly",
@@ -83,6 +85,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "buckets",
             "config",
             "telemetry",
+            "iam",
             "access",
             "jobs",
             "s3",
@@ -93,7 +96,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "operate",
         &[
-            "model", "store", "catalog", "backend", "work", "drivers", "buckets", "config", "access",
+            "model", "store", "catalog", "iam", "backend", "work", "drivers", "buckets", "config", "access",
             "control", "assembly",
         ],
     ),
@@ -109,6 +112,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "buckets",
             "config",
             "telemetry",
+            "iam",
             "access",
             "jobs",
             "s3",

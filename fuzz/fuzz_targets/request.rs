@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use causeway::{
     edge::{Admitted, Edge, EdgeSettings, Keys},
+    iam::Refused,
     model::{AccessKey, Identity, Owner, Role, Secret, Timestamp},
     s3::{Arrival, RequestId},
 };
@@ -19,11 +20,18 @@ use std::{
 struct Alice;
 
 impl Keys for Alice {
-    fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
+    fn find(
+        &self,
+        access_key: &str,
+        _token: Option<&str>,
+        _now: Timestamp,
+    ) -> Result<(Arc<Identity>, Secret), Refused> {
         let owner = Owner { id: "alice".into(), display_name: "alice".into() };
-        let identity = Identity { access_key: AccessKey("AKID".into()), role: Role::Admin, owner };
-        (access_key == "AKID")
-            .then(|| (Arc::new(identity), Secret::new("a secret that the fuzzer does not know")))
+        let identity = Identity::account(AccessKey("AKID".into()), Role::Admin, owner);
+        match access_key {
+            "AKID" => Ok((Arc::new(identity), Secret::new("a secret that the fuzzer does not know"))),
+            _ => Err(Refused::Unknown),
+        }
     }
 }
 

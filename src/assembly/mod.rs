@@ -12,6 +12,7 @@
 //! | `data` | the data directory, and the credentials in it |
 //! | `settle` | the buckets of the configuration |
 //! | `graph` | how all parts are connected |
+//! | `oidc` | OpenID Connect providers |
 //! | `signals` | the signals that stop a server or a command |
 //! | `error` | why something could not be built |
 
@@ -21,6 +22,7 @@ pub(crate) mod data;
 mod error;
 pub(crate) mod graph;
 pub(crate) mod limits;
+pub(crate) mod oidc;
 pub(crate) mod settle;
 pub(crate) mod signals;
 

@@ -9,6 +9,7 @@ mod config;
 mod health;
 mod jobs;
 mod key;
+mod members;
 mod prompt;
 mod replicate;
 mod report;
@@ -56,6 +57,18 @@ enum Command {
     /// Add, list and remove identities while a server runs.
     #[command(subcommand)]
     Key(key::Command),
+    /// Create, list and delete users of an account, their access keys and their policies.
+    #[command(subcommand)]
+    User(members::user::Command),
+    /// Create, list and delete groups of users, and their policies.
+    #[command(subcommand)]
+    Group(members::group::Command),
+    /// Create, list and delete roles, which others take on for a while.
+    #[command(subcommand)]
+    Role(members::role::Command),
+    /// Create, list and delete managed policies, and try out what policies allow.
+    #[command(subcommand)]
+    Policy(members::policy::Command),
     /// Show and repair buckets that are on several backends.
     #[command(subcommand)]
     Replicate(replicate::Command),
@@ -92,6 +105,10 @@ pub fn run() -> ExitCode {
         Command::Bucket(command) => bucket::run(command),
         Command::Catalog(command) => catalog::run(command),
         Command::Key(command) => key::run(command),
+        Command::User(command) => members::user::run(command),
+        Command::Group(command) => members::group::run(command),
+        Command::Role(command) => members::role::run(command),
+        Command::Policy(command) => members::policy::run(command),
         Command::Replicate(command) => replicate::run(command),
         Command::Jobs(arguments) => jobs::run(arguments),
         Command::Config(ConfigCommand::Check { configuration }) => config::check(&configuration),

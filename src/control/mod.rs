@@ -9,6 +9,7 @@
 //! | `scan` | bringing the index of a bucket up to date with its storage |
 //! | `scrub` | whether a bucket's objects match what it lists |
 //! | `key` | identities that are added and removed at run time |
+//! | `members` | users, groups, roles and policies of an account |
 //! | `jobs` | background jobs |
 //! | `replicate` | replicated buckets: their status and members |
 //! | `rows` | the format of an exported catalog |
@@ -20,6 +21,7 @@ mod export;
 mod import;
 mod jobs;
 mod key;
+mod members;
 mod replicate;
 mod rows;
 mod scan;
@@ -30,6 +32,7 @@ pub use adopt::Adoption;
 pub use import::{Clash, ImportError, Imported, check, import};
 pub use jobs::JobsQuery;
 pub use key::{Hidden, Key, Keyed, ListedKey};
+pub use members::{Action, Members, Simulate};
 pub use replicate::{Replicate, Replicated};
 pub use rows::{Header, Row, RowError, Rows};
 
@@ -54,6 +57,7 @@ pub enum Request {
     Export,
     Replicate { bucket: String, what: Replicate },
     Key(Key),
+    Members(Members),
     Jobs(JobsQuery),
 }
 
@@ -95,6 +99,8 @@ pub enum Done {
     },
     Replicated(Replicated),
     Keyed(Keyed),
+    /// JSON.
+    Members(Hidden),
     Jobs {
         /// How many more there are than were reported.
         left_out: usize,
@@ -127,6 +133,7 @@ pub fn answer(
                     replicate::replicate(&buckets, &bucket, what, &replies).await.map(Done::Replicated)
                 }
                 Request::Key(key) => key::answer(&identities, key).await.map(Done::Keyed),
+                Request::Members(asked) => members::answer(&identities, asked).await.map(Done::Members),
                 Request::Jobs(query) => jobs::jobs(&buckets, query, &replies).await,
                 Request::Export => {
                     let exported = export::export(&**buckets.catalog(), &replies).await;

@@ -20,8 +20,8 @@ mod requests;
 pub use crate::{
     backend::{Lack, ReplicaState, ReplicationCounts, Trouble},
     control::{
-        Adoption, Clash, Done, Finding, Header, Hidden, Imported, JobsQuery, Key, Keyed, ListedKey,
-        Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts,
+        Action, Adoption, Clash, Done, Finding, Header, Hidden, Imported, JobsQuery, Key, Keyed, ListedKey,
+        Members, Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts, Simulate,
     },
     model::Role,
     work::{JobState, JobStatus},

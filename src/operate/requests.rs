@@ -12,6 +12,7 @@ use crate::{
     catalog::{BucketsQuery, Catalog, sqlite, sqlite::SqliteCatalog},
     config::Settings,
     control::{self, Clash, Done, Imported, Reply, Request, RowError, Rows, Scanned, socket},
+    iam::Directory,
     model::{Chain, Owner},
     store::Durability,
 };
@@ -143,6 +144,7 @@ pub async fn rebuild(
                 | Done::Replicated(_)
                 | Done::Scrubbed(_)
                 | Done::Keyed(_)
+                | Done::Members(_)
                 | Done::Jobs { .. } => None,
             }),
         )
@@ -189,6 +191,10 @@ impl Visit {
         let known = data.credentials(settings)?;
         let graph::Stack { buckets, .. } = graph::stack(settings, &known, &data, Caches::default()).await?;
         let in_force = Arc::new(CredentialsInForce::new(known.credentials.clone()));
+        let directory = Arc::new(Directory::new(buckets.catalog().clone(), data.own()));
+        let read = directory.refresh().await;
+        read.map_err(|error| StartError::because("reading users, groups, roles and policies", error))?;
+        in_force.attach(directory);
         let identities = Arc::new(AddedIdentities::new(buckets.catalog().clone(), data.own(), in_force));
         Ok(Self { buckets, identities, _data: data })
     }

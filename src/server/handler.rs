@@ -9,8 +9,9 @@ use super::{
 use crate::{
     assembly::limits::LimitsInForce,
     edge::{Admitted, Edge, Reply},
+    iam::query::{self, Answer, Queries},
     model::Timestamp,
-    s3::{About, Arrival, ErrorCode, Response, S3Error, Service},
+    s3::{self, About, Arrival, ErrorCode, RequestId, Response, S3Error, Service},
     telemetry::metrics::Metrics,
 };
 use bytes::Bytes;
@@ -27,6 +28,7 @@ use std::{
 pub(super) struct Handler {
     edge: Edge,
     service: Service,
+    queries: Arc<Queries>,
     limits: Arc<LimitsInForce>,
     metrics: Arc<Metrics>,
     ids: RequestIds,
@@ -36,10 +38,11 @@ impl Handler {
     pub(super) fn new(
         edge: Edge,
         service: Service,
+        queries: Arc<Queries>,
         limits: Arc<LimitsInForce>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { edge, service, limits, metrics, ids: RequestIds::new() }
+        Self { edge, service, queries, limits, metrics, ids: RequestIds::new() }
     }
 
     /// An error refuses the stream. Its client may send the request again, on another connection or later
@@ -110,6 +113,32 @@ impl Handler {
         Ok(record.answered(response, reserved))
     }
 
+    /// Answers a call of IAM or STS.
+    async fn call<B>(
+        &self,
+        request: Request<Counted<B>>,
+        arrival: Arrival,
+        record: &mut Record,
+        permit: &RequestPermit,
+    ) -> Response
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let id = arrival.id.clone();
+        let answer = match self.edge.admit_call(request, arrival, permit.memory()).await {
+            Ok(call) => {
+                record.called(call.caller.as_ref());
+                self.queries.answer(call).await
+            }
+            Err(error) => {
+                self.metrics.unauthenticated(error.code.as_str());
+                query::refuse(None, &id.0, error)
+            }
+        };
+        record.answers_call(answer.action, answer.code);
+        reply_to_call(answer, &id)
+    }
+
     async fn serve<B>(
         &self,
         request: Request<Counted<B>>,
@@ -120,6 +149,9 @@ impl Handler {
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
+        if self.edge.is_call(&request) {
+            return self.call(request, arrival, record, permit).await;
+        }
         let id = arrival.id.clone();
         let admitted = match self.edge.admit(request, arrival) {
             Ok(Admitted::Preflight(preflight)) => return self.service.preflight(preflight).await,
@@ -147,6 +179,21 @@ impl Handler {
             }
         }
     }
+}
+
+/// The reply to a call of IAM or STS.
+fn reply_to_call(answer: Answer, id: &RequestId) -> Response {
+    let mut response = http::Response::new(s3::Body::Full(answer.body));
+    *response.status_mut() = answer.status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    if let Ok(id) = HeaderValue::try_from(&*id.0) {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
+    if let Some(failure) = answer.failure {
+        let error = S3Error { source: Some(failure), ..ErrorCode::InternalError.into() };
+        response.extensions_mut().insert(Arc::new(error));
+    }
+    response
 }
 
 /// The approximate memory of a request's head.
@@ -186,8 +233,8 @@ mod tests {
         catalog::sqlite::SqliteCatalog,
         config::{Flag, Settings, Sources},
         edge::{EdgeSettings, Keys},
+        iam::{Directory, Refused, oidc::Providers},
         model::{Identity, Secret},
-        s3,
         store::Durability,
     };
     use http_body_util::{BodyExt, Full};
@@ -197,7 +244,7 @@ mod tests {
     struct Defective;
 
     impl Keys for Defective {
-        fn find(&self, _: &str) -> Option<(Arc<Identity>, Secret)> {
+        fn find(&self, _: &str, _: Option<&str>, _: Timestamp) -> Result<(Arc<Identity>, Secret), Refused> {
             panic!("a defect")
         }
     }
@@ -233,6 +280,8 @@ mod tests {
     async fn a_panic_becomes_an_internal_error_with_an_id_and_is_counted() {
         let dir = tempfile::tempdir().expect("a directory");
         let catalog = Arc::new(SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("a catalog"));
+        let directory = Arc::new(Directory::new(catalog.clone(), dir.path()));
+        let queries = Arc::new(Queries::new(directory, Providers::default()));
         let buckets = Arc::new(Buckets::new(catalog, Default::default(), "disk".to_owned()));
         let edge = Edge::new(EdgeSettings::default(), Arc::new(Defective));
         let metrics = Arc::<Metrics>::default();
@@ -246,7 +295,7 @@ mod tests {
             },
             spool,
         );
-        let handler = Handler::new(edge, service, Arc::default(), metrics.clone());
+        let handler = Handler::new(edge, service, queries, Arc::default(), metrics.clone());
         let line = line(&Sources::default(), false);
         let now = Timestamp::now().iso8601().replace(['-', ':'], "");
         let (day, time) = (&now[..8], format!("{}Z", &now[..15]));

@@ -38,7 +38,7 @@ use crate::{
         data::{DataDirectory, KnownCredentials},
         graph::{self, Graph, Stack},
         limits::LimitsInForce,
-        signals,
+        oidc, signals,
     },
     backend::{Backend, Space, Traffic},
     buckets::Buckets,
@@ -46,6 +46,7 @@ use crate::{
     control,
     drivers::fs::minio,
     edge::{Pace, Paces},
+    iam::{Directory, query::Queries},
     model::Timestamp,
     telemetry::{
         backends::{BackendRequests, Known},
@@ -114,6 +115,12 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     let Stack { buckets, limits, .. } = stack.clone();
     let identities =
         Arc::new(AddedIdentities::new(buckets.catalog().clone(), data.own(), credentials.clone()));
+    let directory = Arc::new(Directory::new(buckets.catalog().clone(), data.own()));
+    let read = directory.refresh().await;
+    read.map_err(|error| StartError::because("reading users, groups, roles and policies", error))?;
+    credentials.attach(directory.clone());
+    let service = service.with_principals(directory.clone());
+    let queries = Arc::new(Queries::new(directory, oidc::providers(&settings.oidc)?));
     let read = identities.refresh().await;
     read.map_err(|error| StartError::because("reading the identities that were added at run time", error))?;
     watch(&metrics, &buckets, &limits, &data);
@@ -122,7 +129,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
             .run_until_cancelled_owned(sizes::count(buckets.catalog().clone(), metrics.sizes.clone())),
     );
     stack.caches.tell(&metrics);
-    let handler = Arc::new(Handler::new(edge, service, limits, metrics.clone()));
+    let handler = Arc::new(Handler::new(edge, service, queries, limits, metrics.clone()));
     let door =
         Arc::new(Door::new(server, max_connections, tls.clone(), handler, metrics.clone(), stop.clone()));
     let (s3, connections) = door.open(listeners.s3)?;

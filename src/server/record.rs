@@ -5,7 +5,7 @@
 
 use super::permit::RequestPermit;
 use crate::{
-    model::{Chain, Principal},
+    model::{Chain, Identity, Principal},
     s3::{self, Operation, RequestId, S3Error},
     store::{error::StoreError, memory::Held},
     telemetry::{
@@ -45,9 +45,12 @@ pub(super) struct Record {
     /// The reply's length, if it has one.
     length: Option<u64>,
     whole: bool,
-    operation: Option<Operation>,
+    /// An operation of S3, or an action of IAM or STS.
+    operation: Option<&'static str>,
     status: u16,
     error: Option<Arc<S3Error>>,
+    /// The code of an error of IAM or STS.
+    code: Option<&'static str>,
     /// Only where the log wants a line.
     names: Option<Box<Names>>,
     permit: Arc<RequestPermit>,
@@ -89,17 +92,31 @@ impl Record {
             operation: None,
             status: GONE,
             error: None,
+            code: None,
             names: None,
             permit,
         }
     }
 
     pub(super) fn admitted(&mut self, request: &s3::Request) {
-        self.operation = request.context.operation;
+        self.operation = request.context.operation.map(Operation::as_str);
         if tracing::enabled!(target: ACCESS, tracing::Level::DEBUG) {
             let (bucket, key) = (request.target.bucket.clone(), request.target.key.clone());
             self.names = Some(Box::new(Names { bucket, key, principal: request.context.principal.clone() }));
         }
+    }
+
+    /// Records who calls IAM or STS.
+    pub(super) fn called(&mut self, caller: Option<&Arc<Identity>>) {
+        if tracing::enabled!(target: ACCESS, tracing::Level::DEBUG) {
+            let principal = caller.map_or(Principal::Anonymous, |caller| Principal::Identity(caller.clone()));
+            self.names = Some(Box::new(Names { bucket: None, key: None, principal }));
+        }
+    }
+
+    /// Records the outcome of a call of IAM or STS.
+    pub(super) fn answers_call(&mut self, action: Option<&'static str>, code: Option<&'static str>) {
+        (self.operation, self.code) = (action, code);
     }
 
     /// Records the bytes of the reply as they are sent; each counts until it is gone.
@@ -134,7 +151,7 @@ impl Record {
     }
 
     fn failed(&self, error: &(dyn std::error::Error + 'static)) {
-        let operation = self.operation.map_or(NO_OPERATION, Operation::as_str);
+        let operation = self.operation.unwrap_or(NO_OPERATION);
         tracing::error!(request = %self.id, operation, path = self.uri.path(), error = %Chain(error), "a request failed");
     }
 
@@ -145,11 +162,11 @@ impl Record {
             request = %self.id,
             remote = %self.address,
             method = %self.method,
-            operation = self.operation.map_or(NO_OPERATION, Operation::as_str),
+            operation = self.operation.unwrap_or(NO_OPERATION),
             bucket = names.and_then(|names| names.bucket.as_deref()),
             key = names.and_then(|names| names.key.as_deref()),
             status = self.status,
-            error = self.error.as_ref().map(|error| error.code.as_str()),
+            error = self.code.or(self.error.as_ref().map(|error| error.code.as_str())),
             bytes_in = self.bytes_in(),
             bytes_out = self.sent,
             complete = self.is_complete(),
@@ -172,7 +189,7 @@ impl Drop for Record {
     fn drop(&mut self) {
         self.permit.holds_nothing_more();
         self.metrics.ended(Ended {
-            operation: self.operation.map_or(NO_OPERATION, Operation::as_str),
+            operation: self.operation.unwrap_or(NO_OPERATION),
             status: self.status,
             duration: self.begun.elapsed(),
             bytes_in: self.bytes_in(),

@@ -35,6 +35,8 @@ pub async fn what_was_called_before_closing_is_committed_and_what_comes_later_fa
     is_closed(catalog.delete_document(id, "acl", Expected::Any).await);
     is_closed(catalog.identities().await);
     is_closed(catalog.remove_identity(&AccessKey("alice".into()), Expected::Any).await);
+    is_closed(catalog.iam().await);
+    is_closed(catalog.change_iam(Vec::new(), Expected::Any).await);
     is_closed(catalog.acquire_lease("scan", "me", Duration::from_secs(1)).await);
     is_closed(catalog.index(id, put("a", 1)).await);
     is_closed(catalog.index_versions(id, None, 1).await);

@@ -1,18 +1,19 @@
 //! Stored formats: every later version reads what any version ever wrote. Files are only added to
 //! `tests/golden`.
 
+use super::iam::put;
 use super::sample::{bucket, completed, key, name, new_bucket, number, owner, part, row, upload, upload_id};
 use super::sqlite::open;
 use causeway::{
     catalog::{
-        BucketId, BucketSize, BucketSizes, BucketsQuery, Catalog, Document, Documents, Expected, IndexRow,
-        LeftLocation, NewBucket, ObjectRow, PartRecord, ReplicaRecord, Revision, WhichObjects,
-        sqlite::SqliteCatalog,
+        BucketId, BucketSize, BucketSizes, BucketsQuery, Catalog, Document, Documents, Expected,
+        IamDocuments, IndexRow, LeftLocation, NewBucket, ObjectRow, PartRecord, ReplicaRecord, Revision,
+        WhichObjects, sqlite::SqliteCatalog,
     },
-    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, Timestamp},
+    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, Role, Timestamp},
 };
 use rusqlite::Connection;
-use std::path::Path;
+use std::{path::Path, time::Duration};
 use tempfile::TempDir;
 
 fn write(dir: &Path, truth: &str, index: &str) {
@@ -142,6 +143,50 @@ async fn files_of_format_version_6_are_read_with_replicas_objects_and_places_lef
         let fresh = bucket(&catalog, &format!("fresh-{start}")).await;
         assert!(fresh.id > BucketId(9), "ids of deleted buckets are not given out again: {:?}", fresh.id);
         catalog.delete_bucket(fresh.id).await.expect("deleted");
+        catalog.close().await.expect("closed");
+    }
+}
+
+/// The last format before users, groups, roles and policies were added.
+#[tokio::test]
+async fn files_of_format_version_7_are_read_with_documents_identities_and_leases() {
+    let dir = TempDir::new().expect("a directory");
+    write(dir.path(), include_str!("../golden/catalog-v7.sql"), include_str!("../golden/index-v2.sql"));
+    for start in 0..2 {
+        let catalog = open(dir.path());
+        check_photos(&catalog, "upload 17").await;
+        let plain = catalog.bucket(&name("plain")).await.expect("read").expect("a bucket");
+        let policy = Document { kind: "policy".into(), body: "{\"ä\":1}".into(), revision: Revision(5) };
+        assert_eq!(plain.documents, Documents { revision: Revision(5), all: vec![policy] });
+        let identities = catalog.identities().await.expect("read");
+        let shown: Vec<_> = identities
+            .all
+            .iter()
+            .map(|record| {
+                let identity = &record.identity;
+                (identity.access_key.as_str(), identity.tenant.as_str(), identity.role, record.revision.0)
+            })
+            .collect();
+        assert_eq!(shown, [("carol", "default", Role::ReadOnly, 3), ("dave", "acme", Role::ReadWrite, 4)]);
+        assert_eq!(identities.revision, Revision(4));
+        let versions = catalog.object_versions(BucketId(1), &key("a")).await.expect("read");
+        assert_eq!(versions.len(), 1);
+        let lease = catalog
+            .acquire_lease("scan", "node-b", Duration::from_secs(1))
+            .await
+            .expect("asked")
+            .expect("free");
+        assert_eq!(lease.fencing, 8 + start);
+        assert!(catalog.release_lease(&lease).await.expect("released"));
+
+        // No user was there before. The upgraded tables can be changed.
+        let users = catalog.iam().await.expect("read");
+        if start == 0 {
+            assert_eq!(users, IamDocuments::default());
+            catalog.change_iam(vec![put("a", "user", "bob", "1")], Expected::ABSENT).await.expect("put");
+        } else {
+            assert_eq!((users.all.len(), users.revision), (1, Revision(1)));
+        }
         catalog.close().await.expect("closed");
     }
 }

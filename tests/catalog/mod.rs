@@ -4,6 +4,7 @@ pub mod bucket;
 pub mod closing;
 pub mod document;
 pub mod golden;
+pub mod iam;
 pub mod identity;
 pub mod index;
 pub mod lease;
@@ -42,6 +43,8 @@ macro_rules! contract {
             document::buckets_are_listed_with_the_documents_that_were_asked_for,
             identity::identities_are_found_as_they_were_set_and_move_one_revision,
             identity::an_identity_is_swapped_only_for_what_was_read,
+            iam::users_and_policies_are_found_as_they_were_put_and_move_one_revision,
+            iam::users_and_policies_are_changed_only_as_they_were_read_all_or_none,
             index::a_row_comes_back_as_it_was_put,
             index::changes_of_a_key_take_effect_in_the_order_of_their_calls,
             index::a_change_whose_future_is_dropped_is_made,

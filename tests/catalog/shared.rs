@@ -59,7 +59,7 @@ pub async fn what_one_has_committed_the_other_reads(two: Two) {
     two.other.delete_bucket(made.id).await.expect("deleted");
     assert_eq!(two.one.bucket(&name("photos")).await.expect("read"), None);
     let late = two.one.begin_upload(sample::upload(made.id, "one", "a", 1)).await.expect_err("gone");
-    assert_eq!(late.kind(), CatalogErrorKind::NoSuchUpload);
+    assert_eq!(late.kind(), CatalogErrorKind::NoSuchBucket);
 }
 
 pub async fn a_name_that_both_create_is_one_bucket(two: Two) {

@@ -3,7 +3,8 @@
 use super::{client::*, storage::Storage};
 use causeway::{
     model::{
-        Acl, AclGrant, AclGrants, AclPermission, Attributes, CannedAcl, CanonicalId, Grantee, MAX_GRANTS, MAX_USER_METADATA, Tag, TagSet,
+        Acl, AclGrant, AclGrants, AclPermission, Attributes, CannedAcl, CanonicalId, Grantee, MAX_GRANTS,
+        MAX_USER_METADATA, Tag, TagSet,
     },
     store::{Change, Keeping, Store, error::StoreErrorKind},
 };
@@ -182,7 +183,8 @@ pub async fn changes_of_tags_and_acl_at_once_both_stand(storage: &Storage) {
             tokio::spawn(
                 async move { one.update(key("key").current(), Change::Tags(tags(&[("a", "b")]))).await },
             );
-        let opening = tokio::spawn(async move { two.update(key("key").current(), Change::Acl(acl.into())).await });
+        let opening =
+            tokio::spawn(async move { two.update(key("key").current(), Change::Acl(acl.into())).await });
         tagging.await.expect("no panic").expect("is changed");
         opening.await.expect("no panic").expect("is changed");
         let attributes = head(&*bucket, "key").await.attributes;

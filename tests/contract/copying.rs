@@ -42,8 +42,11 @@ pub async fn directives_replace_metadata_and_tags_each_by_itself(storage: &Stora
         ..Default::default()
     };
     let replaced = || Some(metadata.clone());
-    let plain =
-        |attributes: Attributes| Attributes { acl: CannedAcl::Private.into(), website_redirect: None, ..attributes };
+    let plain = |attributes: Attributes| Attributes {
+        acl: CannedAcl::Private.into(),
+        website_redirect: None,
+        ..attributes
+    };
     let cases = [
         (
             CopyAttributes { metadata: replaced(), ..Default::default() },
@@ -110,7 +113,10 @@ pub async fn a_copy_goes_from_backend_to_backend(storage: &Storage) {
     assert!(got == body);
     assert_eq!(
         (info.etag, info.attributes),
-        (etag_of(&body), Attributes { acl: CannedAcl::Private.into(), website_redirect: None, ..every(&*here) })
+        (
+            etag_of(&body),
+            Attributes { acl: CannedAcl::Private.into(), website_redirect: None, ..every(&*here) }
+        )
     );
 }
 

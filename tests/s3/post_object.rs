@@ -193,7 +193,8 @@ async fn what_a_put_refuses_a_form_refuses() {
         ("tagging", "<Tagging>", is(400, "MalformedXML")),
         ("x-amz-copy-source", "bucket/secret", is(400, "InvalidArgument")),
         ("x-amz-meta-a", "a\r\nx-amz-acl: public-read", is(400, "InvalidArgument")),
-        ("x-amz-expected-bucket-owner", "somebody", is(403, "AccessDenied")),
+        ("x-amz-expected-bucket-owner", "somebody", is(400, "InvalidBucketOwnerAWSAccountID")),
+        ("x-amz-expected-bucket-owner", "000000000000", is(403, "AccessDenied")),
     ] {
         // JSON writes a line end as an escape.
         let covered = format!("[\"starts-with\", \"${field}\", \"\"]");

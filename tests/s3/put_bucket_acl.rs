@@ -212,7 +212,8 @@ async fn grants_that_mean_nobody_are_refused_and_change_nothing() {
         let reply = server.raw().put(&target, "").header(name, value).send();
         assert_eq!(reply.failure(), refusal, "{name}: {value}");
     }
-    let both = server.raw().put(&target, "").header("x-amz-acl", "private").header("x-amz-grant-read", &known);
+    let both =
+        server.raw().put(&target, "").header("x-amz-acl", "private").header("x-amz-grant-read", &known);
     assert_eq!(both.send().failure(), is(400, "InvalidRequest"));
     let elsewhere = server.raw().put(format!("/{bucket}?tagging"), "").header("x-amz-grant-read", &known);
     assert_eq!(elsewhere.send().failure(), is(501, "NotImplemented"));

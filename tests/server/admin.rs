@@ -39,7 +39,7 @@ fn health_paths_are_no_part_of_s3() {
 fn metrics_count_requests_by_operation_and_name_no_bucket() {
     let place = Place::new();
     let server = place.serve(&["--data", "d"], &[]);
-    for target in ["/some-bucket/some-key", "/some-bucket?policy"] {
+    for target in ["/some-bucket/some-key", "/some-bucket?replication"] {
         let mut stream = connect(server.s3);
         write!(stream, "GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("sent");
         read_all(&mut stream);
@@ -49,7 +49,7 @@ fn metrics_count_requests_by_operation_and_name_no_bucket() {
     assert!(!text.contains("some-bucket") && !text.contains("some-key"), "{text}");
     assert_eq!(server.metric("causeway_requests_total{operation=\"GetObject\",status=\"4xx\"}"), Some(1.0));
     assert_eq!(
-        server.metric("causeway_requests_total{operation=\"GetBucketPolicy\",status=\"5xx\"}"),
+        server.metric("causeway_requests_total{operation=\"GetBucketReplication\",status=\"5xx\"}"),
         Some(1.0)
     );
     within(|| (server.metric("causeway_requests_in_flight") == Some(0.0)).then_some(()));

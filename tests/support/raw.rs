@@ -41,6 +41,8 @@ impl Raw {
             payload: PayloadMode::Signed,
             signature: Signature::Header,
             region: REGION,
+            service: "s3",
+            token: None,
             length: None,
             tampering: None,
             half_close: false,
@@ -121,6 +123,8 @@ pub struct RawRequest {
     payload: PayloadMode,
     signature: Signature,
     region: &'static str,
+    service: &'static str,
+    token: Option<String>,
     length: Option<String>,
     tampering: Option<(Vec<u8>, Vec<u8>)>,
     half_close: bool,
@@ -175,6 +179,18 @@ impl RawRequest {
         self
     }
 
+    /// Signs for this service: `iam` or `sts`.
+    pub fn service(mut self, service: &'static str) -> Self {
+        self.service = service;
+        self
+    }
+
+    /// Signs with this session token.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
     pub fn anonymous(mut self) -> Self {
         self.payload = PayloadMode::Unsigned;
         self.signature = Signature::None;
@@ -220,8 +236,14 @@ impl RawRequest {
     /// The request as bytes, for tampering.
     pub fn wire(&self) -> Vec<u8> {
         let now = SystemTime::now();
-        let identity =
-            Credentials::new(self.raw.who.access_key, self.raw.who.secret_key, None, None, "test").into();
+        let identity = Credentials::new(
+            self.raw.who.access_key,
+            self.raw.who.secret_key,
+            self.token.clone(),
+            None,
+            "test",
+        )
+        .into();
         let mut settings = SigningSettings::default();
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
@@ -235,7 +257,7 @@ impl RawRequest {
         let params = v4::SigningParams::builder()
             .identity(&identity)
             .region(self.region)
-            .name("s3")
+            .name(self.service)
             .time(now)
             .settings(settings);
         let params = SigningParams::V4(params.build().expect("complete"));

@@ -3,9 +3,10 @@
 
 use crate::{
     model::{
-        Acl, AclGrant, AclGrants, AclPermission, Attributes, CannedAcl, CanonicalId, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, Encryption, Grantee,
-        EncryptionAlgorithm, ObjectChecksum, ObjectLock, ObjectPart, Restore, Retention, RetentionMode,
-        StorageClass, Tag, TagSet, Timestamp, UploadId, VersionId,
+        Acl, AclGrant, AclGrants, AclPermission, Attributes, CannedAcl, CanonicalId, Checksum,
+        ChecksumAlgorithm, ChecksumKind, ETag, Encryption, EncryptionAlgorithm, Grantee, ObjectChecksum,
+        ObjectLock, ObjectPart, Restore, Retention, RetentionMode, StorageClass, Tag, TagSet, Timestamp,
+        UploadId, VersionId,
     },
     store::record::{ObjectRecord, Parts},
 };

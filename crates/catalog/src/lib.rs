@@ -2,8 +2,8 @@
 //! drivers.
 //!
 //! It has two kinds of rows with two guarantees:
-//! - **truth** (buckets and their documents, identities, leases, uploads and their parts, what storage cannot
-//!   keep of its objects): durable when the call returns, by the durability setting;
+//! - **truth** (buckets and their documents, identities, users and policies, leases, uploads and their parts,
+//!   what storage cannot keep of its objects): durable when the call returns, by the durability setting;
 //! - **derived** (the ordered key index and its state): survives a killed process once committed, may lose
 //!   its newest rows to power loss, and can always be rebuilt from the backend. It must never prevent a
 //!   backup.
@@ -24,6 +24,7 @@
 extern crate self as catalog;
 
 mod document;
+mod iam;
 mod identity;
 mod lease;
 pub mod record;
@@ -42,6 +43,7 @@ use crate::{
 use async_trait::async_trait;
 pub use document::{Document, Documents, NewDocument};
 use futures_util::future::BoxFuture;
+pub use iam::{IamChange, IamDocument, IamDocuments, IamKey};
 pub use identity::{Identities, IdentityRecord, NewIdentity};
 pub use lease::{Clock, Lease};
 pub use record::{
@@ -123,6 +125,13 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     async fn set_identity(&self, identity: NewIdentity, expected: Expected) -> Result<Revision>;
     /// Returns whether the identity existed.
     async fn remove_identity(&self, access_key: &AccessKey, expected: Expected) -> Result<bool>;
+
+    // Users, groups, roles and managed policies: truth.
+    /// Returns all of them, in one consistent state.
+    async fn iam(&self) -> Result<IamDocuments>;
+    /// Makes all changes or none. `expected` is the revision of all of them, because a change of one may rest
+    /// on another: a policy is not deleted while a user has it. Returns the new revision.
+    async fn change_iam(&self, changes: Vec<IamChange>, expected: Expected) -> Result<Revision>;
 
     // Leases: truth. Times are those of the catalog's clock.
     /// Returns the lease for the time `ttl`, unless another owner has it. An owner that asks again gets it

@@ -16,6 +16,7 @@ mod document;
 mod error;
 mod file;
 mod gone;
+mod iam;
 mod identity;
 mod index;
 mod lease;
@@ -32,10 +33,10 @@ mod writer;
 
 use super::{
     BackendLocation, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog,
-    Clock, Commit, CompletedUpload, Document, Documents, Expected, Generation, Identities, IndexChange,
-    IndexRow, Lease, LeftLocation, NewBucket, NewDocument, NewIdentity, NewReplica, ObjectRow, ObjectVersion,
-    PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject, UploadRecord, VersionRow,
-    WhichObjects,
+    Clock, Commit, CompletedUpload, Document, Documents, Expected, Generation, IamChange, IamDocuments,
+    Identities, IndexChange, IndexRow, Lease, LeftLocation, NewBucket, NewDocument, NewIdentity, NewReplica,
+    ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject,
+    UploadRecord, VersionRow, WhichObjects,
 };
 use crate::{
     model::{AccessKey, BucketName, ObjectKey, TenantId, Timestamp, UploadId},
@@ -230,6 +231,17 @@ impl Catalog for SqliteCatalog {
     async fn remove_identity(&self, access_key: &AccessKey, expected: Expected) -> Result<bool> {
         let access_key = access_key.clone();
         self.truth.writer.submit_freeing(move |db| identity::remove(db, &access_key, expected)).await
+    }
+
+    async fn iam(&self) -> Result<IamDocuments> {
+        self.truth.readers.read(iam::all).await
+    }
+
+    async fn change_iam(&self, changes: Vec<IamChange>, expected: Expected) -> Result<Revision> {
+        match iam::frees_space(&changes) {
+            true => self.truth.writer.submit_freeing(move |db| iam::change(db, &changes, expected)).await,
+            false => self.truth.writer.submit(move |db| iam::change(db, &changes, expected)).await,
+        }
     }
 
     async fn acquire_lease(&self, name: &str, owner: &str, ttl: Duration) -> Result<Option<Lease>> {

@@ -42,7 +42,7 @@ pub struct Flag {
 const ROOT: [[&str; 2]; 2] =
     [["CAUSEWAY_ROOT_USER", "CAUSEWAY_ROOT_PASSWORD"], ["MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"]];
 
-const SECTIONS: &[&str] = &["server", "identity", "cors", "backend", "bucket", "default"];
+const SECTIONS: &[&str] = &["server", "identity", "oidc", "cors", "backend", "bucket", "default"];
 
 impl Settings {
     /// Returns the settings, or all problems with them.
@@ -99,6 +99,11 @@ impl Settings {
                 None => broken.identity = true,
             }
         }
+        let mut oidc = Vec::new();
+        let listed = wrong.note(numbered(take(&mut tree, "oidc"), "oidc"));
+        for (n, node) in listed.unwrap_or_default().into_iter().enumerate() {
+            oidc.extend(section(format!("oidc[{n}]"), node, context, &mut wrong));
+        }
         let cors = cors(take(&mut tree, "cors"), context, &mut wrong);
         let (mut backends, mut layers) = (BTreeMap::new(), BTreeMap::new());
         for (name, node) in wrong.note(named(take(&mut tree, "backend"), "backend")).unwrap_or_default() {
@@ -131,8 +136,18 @@ impl Settings {
         broken.default = default.is_none();
         let default = default.unwrap_or(Defaults { backend: None });
         let root = wrong.note(root(context.environment)).flatten();
-        let mut settings =
-            Self { server, root, identities, cors, backends, layers, order: Vec::new(), buckets, default };
+        let mut settings = Self {
+            server,
+            root,
+            identities,
+            oidc,
+            cors,
+            backends,
+            layers,
+            order: Vec::new(),
+            buckets,
+            default,
+        };
         validate::validate(&mut settings, &origins, &broken, &mut wrong);
         wrong.or(settings)
     }

@@ -6,6 +6,7 @@ use super::{
     bucket::Bucket,
     cors::Cors,
     layers::Layers,
+    oidc::Oidc,
     section::{Fallback, Row, Section},
     services,
     settings::{Defaults, Identity, Server, Settings},
@@ -134,6 +135,7 @@ pub fn reference() -> String {
     };
     section("[server]", Server::ABOUT, Server::ROWS);
     section("[[identity]]", Identity::ABOUT, Identity::ROWS);
+    section("[[oidc]]", Oidc::ABOUT, Oidc::ROWS);
     section("[[cors]]", Cors::ABOUT, Cors::ROWS);
     for backend in BACKEND_TYPES {
         section("[backend.NAME]", backend.about, backend.rows);
@@ -158,6 +160,9 @@ impl Settings {
         section("[server]".to_owned(), self.server.show());
         for identity in &self.identities {
             section("[[identity]]".to_owned(), identity.show());
+        }
+        for provider in &self.oidc {
+            section("[[oidc]]".to_owned(), provider.show());
         }
         for rule in &self.cors {
             section("[[cors]]".to_owned(), rule.show());

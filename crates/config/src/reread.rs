@@ -5,6 +5,7 @@
 //! |---|---|
 //! | the root user, identities, their limits, CORS rules | everything else of `[server]` |
 //! | buckets, their owners, grants and limits | backends that were changed or removed, and their layers |
+//! | | OpenID Connect providers |
 //! | backends that are new | new buckets on a backend that moves with the next start |
 //! | `default.backend`, `server.log_level`, paths of a certificate | TLS where there was none; the reverse |
 //!
@@ -73,9 +74,15 @@ impl Settings {
         }
         let removed = self.backends.keys().filter(|name| !new.backends.contains_key(*name));
         waiting.extend(removed.map(|name| Waiting { setting: format!("backend.{name}"), why: REMOVED }));
+        // Keys of providers that were fetched are kept with the providers.
+        if self.oidc != new.oidc {
+            waiting.push(Waiting { setting: "oidc".to_owned(), why: CHANGED });
+        }
+        let oidc = self.oidc.clone();
         let (root, identities, default) = (new.root.clone(), new.identities.clone(), new.default.clone());
         let (buckets, cors) = (new.buckets.clone(), new.cors.clone());
-        let mut next = Self { server, root, identities, cors, backends, layers, order, buckets, default };
+        let mut next =
+            Self { server, root, identities, oidc, cors, backends, layers, order, buckets, default };
         for (name, bucket) in &new.buckets {
             self.keep_in_place(&mut next, &new, name, bucket, &mut waiting);
         }

@@ -10,6 +10,7 @@ use super::{
     error::ConfigErrors,
     layers::Layers,
     networks::Networks,
+    oidc::Oidc,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     services,
@@ -29,6 +30,8 @@ pub struct Settings {
     /// The root user, from the environment: see `Root`.
     pub root: Option<Root>,
     pub identities: Vec<Identity>,
+    /// The OpenID Connect providers.
+    pub oidc: Vec<Oidc>,
     /// CORS rules of buckets without their own.
     pub cors: Vec<Cors>,
     /// The backends by name: at least one.
@@ -49,7 +52,7 @@ pub struct Root {
 }
 
 /// Top-level keys that hold a list of tables.
-pub(super) const LISTS: &[&str] = &["identity", "cors"];
+pub(super) const LISTS: &[&str] = &["identity", "oidc", "cors"];
 
 section! {
     /// The addresses, limits and directories of the server.

@@ -15,6 +15,9 @@ pub const MAX_BUCKET_POLICY_BYTES: usize = 20 * 1024;
 /// The longest policy of an identity that IAM accepts (all inline policies of a role), without white space.
 pub const MAX_IDENTITY_POLICY_CHARACTERS: usize = 10_240;
 
+/// The longest trust policy of a role that IAM accepts, without white space.
+pub const MAX_TRUST_POLICY_CHARACTERS: usize = 4096;
+
 /// A policy that was accepted.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -26,14 +29,15 @@ pub struct Policy {
 impl Policy {
     /// A policy of a user, a group or a role, a permission boundary, or a policy of a session.
     pub fn identity(text: &str) -> Result<Self, MalformedPolicy> {
-        let characters = text.chars().filter(|c| !c.is_ascii_whitespace()).count();
-        if characters > MAX_IDENTITY_POLICY_CHARACTERS {
-            let message = format!(
-                "the policy has {characters} characters; at most {MAX_IDENTITY_POLICY_CHARACTERS} are allowed"
-            );
-            return Err(MalformedPolicy::new(Flaw::Size, "", message));
-        }
-        Self::parse(text, None)
+        check_characters(text, MAX_IDENTITY_POLICY_CHARACTERS)?;
+        Self::parse(text, None, false)
+    }
+
+    /// The policy of a role that says who may take it on. Its statements name no resource: they are about
+    /// the role itself.
+    pub fn trust(text: &str) -> Result<Self, MalformedPolicy> {
+        check_characters(text, MAX_TRUST_POLICY_CHARACTERS)?;
+        Self::parse(text, None, true)
     }
 
     /// The policy of a bucket.
@@ -43,10 +47,10 @@ impl Policy {
                 format!("the policy has {} bytes; at most {MAX_BUCKET_POLICY_BYTES} are allowed", text.len());
             return Err(MalformedPolicy::new(Flaw::Size, "", message));
         }
-        Self::parse(text, Some(bucket))
+        Self::parse(text, Some(bucket), false)
     }
 
-    fn parse(text: &str, bucket: Option<&str>) -> Result<Self, MalformedPolicy> {
+    fn parse(text: &str, bucket: Option<&str>, trust: bool) -> Result<Self, MalformedPolicy> {
         let json = Json::parse(text)?;
         let (mut version, mut id, mut statement) = (None, None, None);
         for (name, value) in json.object("")? {
@@ -70,7 +74,7 @@ impl Policy {
         };
         let statement = statement
             .ok_or_else(|| MalformedPolicy::new(Flaw::Elements, "", "element Statement is missing"))?;
-        let rules = Rules { bucket, variables };
+        let rules = Rules { bucket, trust, variables };
         let (mut statements, mut sids) = (Vec::new(), HashSet::new());
         let is_list = matches!(statement, Json::List(_));
         for (index, json) in statement.one_or_more("Statement")?.iter().enumerate() {
@@ -116,4 +120,13 @@ impl Policy {
         }
         self
     }
+}
+
+fn check_characters(text: &str, most: usize) -> Result<(), MalformedPolicy> {
+    let characters = text.chars().filter(|c| !c.is_ascii_whitespace()).count();
+    if characters > most {
+        let message = format!("the policy has {characters} characters; at most {most} are allowed");
+        return Err(MalformedPolicy::new(Flaw::Size, "", message));
+    }
+    Ok(())
 }

@@ -45,7 +45,7 @@ pub struct Policies<'p> {
 }
 
 /// The strongest statement that allows the request.
-type Allowed<'p> = Option<(Reach, At<'p>)>;
+pub(crate) type Allowed<'p> = Option<(Reach, At<'p>)>;
 
 impl<'p> Policies<'p> {
     pub fn decide(&self, request: &Request<'_>) -> Decision<'p> {
@@ -130,7 +130,7 @@ impl<'p> Policies<'p> {
 }
 
 /// What one policy says. The error is the first statement that denies.
-fn scan<'p>(
+pub(crate) fn scan<'p>(
     attached: &Attached<'p>,
     source: Source,
     request: &Request<'_>,

@@ -14,6 +14,7 @@
 //! | `request`, `context` | what is decided |
 //! | `member` | users and sessions with their policies, as they are kept |
 //! | `evaluate`, `decision` | who wins, and the answer |
+//! | `trust` | who may take on a role |
 //! | `public` | whether a policy is public |
 //!
 //! Invariants:
@@ -40,14 +41,18 @@ mod public;
 mod request;
 mod resource;
 mod statement;
+mod trust;
 
 pub use action::Action;
 pub use context::Context;
 pub use decision::{At, Decision, Ground, Missing, Source};
-pub use document::{MAX_BUCKET_POLICY_BYTES, MAX_IDENTITY_POLICY_CHARACTERS, Policy};
+pub use document::{
+    MAX_BUCKET_POLICY_BYTES, MAX_IDENTITY_POLICY_CHARACTERS, MAX_TRUST_POLICY_CHARACTERS, Policy,
+};
 pub use error::{Flaw, MalformedPolicy};
 pub use evaluate::{Attached, Policies};
 pub use late::Late;
 pub use member::{Member, MemberKind, NamedPolicy};
 pub use request::{Principal, PrincipalKind, Request, Tag};
 pub use statement::{Effect, Statement};
+pub use trust::decide_federated;

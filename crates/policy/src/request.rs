@@ -69,6 +69,13 @@ impl<'a> Principal<'a> {
             PrincipalKind::User => "User",
             PrincipalKind::Session => "AssumedRole",
         };
+        if !self.provider.is_empty() {
+            context.add("aws:federatedprovider", self.provider);
+        }
+        if self.account.is_empty() {
+            // Somebody whom a provider vouches for, and who has no session yet.
+            return;
+        }
         context.add("aws:principaltype", kind);
         context.add("aws:principalaccount", self.account);
         context.add("aws:principalisawsservice", "false");
@@ -81,9 +88,6 @@ impl<'a> Principal<'a> {
             }
             PrincipalKind::Session => context.add("aws:userid", format!("{}:{}", self.id, self.name)),
             _ => context.add("aws:userid", self.account),
-        }
-        if !self.provider.is_empty() {
-            context.add("aws:federatedprovider", self.provider);
         }
         for (key, value) in self.tags {
             context.add(format!("aws:principaltag/{key}"), &**value);

@@ -48,6 +48,8 @@ pub struct Statement {
 pub(crate) struct Rules<'a> {
     /// The bucket whose policy it is. `None`: a policy of an identity.
     pub(crate) bucket: Option<&'a str>,
+    /// Whether it is the trust policy of a role, which names principals and no resource.
+    pub(crate) trust: bool,
     /// Whether its version has policy variables.
     pub(crate) variables: bool,
 }
@@ -89,7 +91,7 @@ impl Statement {
         let refused = |NoAction(why)| MalformedPolicy::new(Flaw::Action, elements.path(name), why);
         let what = Actions::parse(&names, rules.bucket.is_some()).map_err(refused)?;
         let actions = Either { what, all_but };
-        let (resource, resources, not_resource) = elements.either("Resource", "NotResource")?;
+        let (resource, resources, not_resource) = elements.resources(rules)?;
         let refused = |why| MalformedPolicy::new(Flaw::Resource, elements.path(resource), why);
         let what = Resources::parse(&resources, rules.variables).map_err(refused)?;
         if let Some(bucket) = rules.bucket {
@@ -229,8 +231,22 @@ impl<'a> Elements<'a> {
         Ok((name, json.texts(&self.path(name))?, all_but))
     }
 
+    fn resources(&self, rules: Rules<'_>) -> Result<(&'static str, Vec<&'a str>, bool), MalformedPolicy> {
+        if !rules.trust {
+            return self.either("Resource", "NotResource");
+        }
+        match ["Resource", "NotResource"].iter().find(|name| self.get(name).is_some()) {
+            None => Ok(("Resource", vec!["*"], false)),
+            Some(name) => Err(MalformedPolicy::new(
+                Flaw::Elements,
+                self.path(name),
+                "a trust policy names no resource: it is about its role",
+            )),
+        }
+    }
+
     fn who(&self, effect: Effect, rules: Rules<'_>) -> Result<Who, MalformedPolicy> {
-        if rules.bucket.is_none() {
+        if rules.bucket.is_none() && !rules.trust {
             return match ["Principal", "NotPrincipal"].iter().find(|name| self.get(name).is_some()) {
                 None => Ok(Who::Holder),
                 Some(name) => Err(MalformedPolicy::new(

@@ -12,5 +12,6 @@ pub mod s3;
 use causeway_backend as backend;
 use causeway_catalog as catalog;
 use causeway_core::{model, store, xml};
+use causeway_iam as iam;
 use causeway_policy as policy;
 use causeway_work as work;

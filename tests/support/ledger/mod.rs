@@ -13,9 +13,9 @@ use causeway::{
     catalog::{
         BackendLocation, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery,
         Catalog, CatalogError, CatalogErrorKind, Clock, Commit, CompletedUpload, Document, Documents,
-        Expected, Generation, Identities, IndexChange, IndexRow, Lease, LeftLocation, NewBucket, NewDocument,
-        NewIdentity, NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result,
-        Revision, StoredObject, UploadRecord, VersionRow, WhichObjects,
+        Expected, Generation, IamChange, IamDocuments, Identities, IndexChange, IndexRow, Lease,
+        LeftLocation, NewBucket, NewDocument, NewIdentity, NewReplica, ObjectRow, ObjectVersion, PartRecord,
+        ReplicaChange, ReplicaRecord, Result, Revision, StoredObject, UploadRecord, VersionRow, WhichObjects,
     },
     model::{AccessKey, BucketName, ObjectKey, TenantId, Timestamp, UploadId},
     store::{ListPage, ListRequest, ListUploadsRequest, UploadsPage},
@@ -244,6 +244,14 @@ impl Catalog for LedgerCatalog {
     async fn remove_identity(&self, access_key: &AccessKey, expected: Expected) -> Result<bool> {
         let access_key = access_key.clone();
         self.submit(&self.truth, move |state| state.shared.remove_identity(&access_key, expected)).await
+    }
+
+    async fn iam(&self) -> Result<IamDocuments> {
+        self.read(|state| state.shared.iam()).await
+    }
+
+    async fn change_iam(&self, changes: Vec<IamChange>, expected: Expected) -> Result<Revision> {
+        self.submit(&self.truth, move |state| state.shared.change_iam(changes, expected)).await
     }
 
     async fn acquire_lease(&self, name: &str, owner: &str, ttl: Duration) -> Result<Option<Lease>> {

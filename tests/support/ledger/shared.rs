@@ -1,8 +1,12 @@
-//! The part of a ledger that belongs to no bucket: leases, and identities that were added at run time.
+//! The part of a ledger that belongs to no bucket: leases, identities that were added at run time, users and
+//! policies.
 
 use super::state::expect;
 use causeway::{
-    catalog::{Expected, Identities, IdentityRecord, Lease, NewIdentity, Result, Revision},
+    catalog::{
+        Expected, IamChange, IamDocument, IamDocuments, IamKey, Identities, IdentityRecord, Lease,
+        NewIdentity, Result, Revision,
+    },
     model::{AccessKey, Timestamp},
 };
 use std::{collections::BTreeMap, time::Duration};
@@ -13,6 +17,8 @@ pub(super) struct Shared {
     leases: BTreeMap<String, (Option<String>, u64, Timestamp)>,
     identities: BTreeMap<AccessKey, IdentityRecord>,
     revision: Revision,
+    iam: BTreeMap<IamKey, IamDocument>,
+    iam_revision: Revision,
 }
 
 fn later(now: Timestamp, ttl: Duration) -> Timestamp {
@@ -70,6 +76,25 @@ impl Shared {
         let removed = self.identities.remove(access_key).is_some();
         self.revision.0 += i64::from(removed);
         Ok(removed)
+    }
+
+    pub(super) fn iam(&self) -> IamDocuments {
+        IamDocuments { revision: self.iam_revision, all: self.iam.values().cloned().collect() }
+    }
+
+    pub(super) fn change_iam(&mut self, changes: Vec<IamChange>, expected: Expected) -> Result<Revision> {
+        expect(expected, self.iam_revision)?;
+        self.iam_revision.0 += i64::from(!changes.is_empty());
+        let revision = self.iam_revision;
+        for change in changes {
+            match change {
+                IamChange::Put(key, body) => {
+                    drop(self.iam.insert(key.clone(), IamDocument { key, body, revision }))
+                }
+                IamChange::Delete(key) => drop(self.iam.remove(&key)),
+            }
+        }
+        Ok(revision)
     }
 
     fn expect(&self, access_key: &AccessKey, expected: Expected) -> Result<()> {

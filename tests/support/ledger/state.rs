@@ -160,7 +160,7 @@ impl State {
         change: BucketChange,
     ) -> Result<Revision> {
         let Some(record) = self.buckets.get_mut(&bucket) else {
-            return refused(CatalogErrorKind::NoSuchUpload);
+            return refused(CatalogErrorKind::NoSuchBucket);
         };
         expect(expected, record.revision)?;
         let BucketChange::Owner(owner) = change;
@@ -186,7 +186,7 @@ impl State {
     ) -> Result<Revision> {
         let known = self.document(bucket, &new.kind);
         let Some(record) = self.buckets.get_mut(&bucket) else {
-            return refused(CatalogErrorKind::NoSuchUpload);
+            return refused(CatalogErrorKind::NoSuchBucket);
         };
         expect(expected, known.map_or(Revision::NONE, |known| known.revision))?;
         let Documents { revision, all } = &mut record.documents;
@@ -205,7 +205,7 @@ impl State {
     ) -> Result<Option<Revision>> {
         let known = self.document(bucket, kind);
         if expected != Expected::Any && !self.exists(bucket) {
-            return refused(CatalogErrorKind::NoSuchUpload);
+            return refused(CatalogErrorKind::NoSuchBucket);
         }
         expect(expected, known.as_ref().map_or(Revision::NONE, |known| known.revision))?;
         let (Some(record), Some(_)) = (self.buckets.get_mut(&bucket), known) else { return Ok(None) };
@@ -246,7 +246,7 @@ impl State {
         NewReplica { backend, location }: NewReplica,
     ) -> Result<ReplicaRecord> {
         if !self.buckets.contains_key(&bucket) {
-            return refused(CatalogErrorKind::NoSuchUpload);
+            return refused(CatalogErrorKind::NoSuchBucket);
         }
         let known = self.replicas(bucket);
         if known.iter().any(|replica| replica.backend == backend) {
@@ -266,12 +266,12 @@ impl State {
         change: ReplicaChange,
     ) -> Result<Revision> {
         let Some((of, known)) = self.replicas.get(&replica) else {
-            return refused(CatalogErrorKind::NoSuchUpload);
+            return refused(CatalogErrorKind::NoSuchBucket);
         };
         expect(expected, known.revision)?;
         let first = self.replicas(*of).first().map_or(0, |first| first.rank);
         let Some((_, replica)) = self.replicas.get_mut(&replica) else {
-            return refused(CatalogErrorKind::NoSuchUpload);
+            return refused(CatalogErrorKind::NoSuchBucket);
         };
         match change {
             ReplicaChange::Seeded => {
@@ -291,7 +291,7 @@ impl State {
 
     pub(super) fn renew_replica(&mut self, replica: BucketId, expected: Expected) -> Result<ReplicaRecord> {
         let Some((of, old)) = self.replicas.get(&replica).cloned() else {
-            return refused(CatalogErrorKind::NoSuchUpload);
+            return refused(CatalogErrorKind::NoSuchBucket);
         };
         expect(expected, old.revision)?;
         self.delete_bucket(replica);
@@ -449,7 +449,7 @@ impl State {
             return Ok(Revision::NONE);
         }
         if !self.exists(bucket) {
-            return refused(CatalogErrorKind::NoSuchUpload);
+            return refused(CatalogErrorKind::NoSuchBucket);
         }
         let stored = StoredObject { row, revision: Revision(self.next().0) };
         let revision = stored.revision;
@@ -486,7 +486,7 @@ impl State {
 
     pub(super) fn begin_upload(&mut self, record: UploadRecord) -> Result<()> {
         if !self.exists(record.bucket) {
-            return refused(CatalogErrorKind::NoSuchUpload);
+            return refused(CatalogErrorKind::NoSuchBucket);
         }
         let at = (record.bucket, record.upload.clone());
         if self.uploads.contains_key(&at) {

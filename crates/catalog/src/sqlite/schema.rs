@@ -22,12 +22,12 @@ impl Format {
     }
 }
 
-/// The truth, which cannot be rebuilt: buckets, their documents, identities, leases, uploads, their parts,
-/// how uploads ended, and what storage cannot keep of its objects.
+/// The truth, which cannot be rebuilt: buckets, their documents, identities, users and policies, leases,
+/// uploads, their parts, how uploads ended, and what storage cannot keep of its objects.
 pub(super) const TRUTH: Format = Format {
     file: "catalog.sqlite",
     application_id: 0x4357_5459,
-    upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3, TRUTH_4, TRUTH_5, TRUTH_6, TRUTH_7],
+    upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3, TRUTH_4, TRUTH_5, TRUTH_6, TRUTH_7, TRUTH_8],
 };
 
 /// The derived rows, which can be rebuilt: the ordered key index, and the progress of building it.
@@ -205,6 +205,20 @@ CREATE TABLE revisions (
     revision INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT INTO revisions VALUES ('identities', 0);
+";
+
+/// Users, groups, roles and managed policies. `account` is the canonical id of an owner.
+const TRUTH_8: &str = "
+CREATE TABLE iam (
+    tenant TEXT NOT NULL,
+    account TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    body TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    PRIMARY KEY (tenant, account, kind, name)
+) STRICT, WITHOUT ROWID;
+INSERT INTO revisions VALUES ('iam', 0);
 ";
 
 const INDEX_1: &str = "

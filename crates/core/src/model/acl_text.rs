@@ -138,7 +138,8 @@ mod tests {
         ]);
         let grants = grants.map(|((permission, _), grantee)| AclGrant { grantee, permission });
         let acl = Acl::Granted(AclGrants::new(grants).expect("few grants"));
-        let text = "grants:full=42b0,read=@everyone,write=@authenticated,read-acp=@log-delivery,write-acp=42b0";
+        let text =
+            "grants:full=42b0,read=@everyone,write=@authenticated,read-acp=@log-delivery,write-acp=42b0";
         assert_eq!(acl.text(), text);
         assert_eq!(Acl::parse("public-read"), Some(CannedAcl::PublicRead.into()));
         assert_eq!(Acl::parse("grants:"), Some(Acl::Granted(AclGrants::new([]).expect("none"))));
@@ -147,9 +148,17 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_an_error() {
         let many = format!("grants:{}", ["read=a"; 101].join(","));
-        for text in
-            ["", "everybody", "grants", "grants:read", "grants:read=", "grants:list=a", "grants:read=a,", "grants:read=@all", &many]
-        {
+        for text in [
+            "",
+            "everybody",
+            "grants",
+            "grants:read",
+            "grants:read=",
+            "grants:list=a",
+            "grants:read=a,",
+            "grants:read=@all",
+            &many,
+        ] {
             assert_eq!(Acl::parse(text), None, "{text}");
         }
     }

@@ -50,8 +50,7 @@ impl CannedAcl {
     }
 }
 
-const PUBLIC_READ: &[AclGrant] =
-    &[AclGrant { grantee: Grantee::AllUsers, permission: AclPermission::Read }];
+const PUBLIC_READ: &[AclGrant] = &[AclGrant { grantee: Grantee::AllUsers, permission: AclPermission::Read }];
 const PUBLIC_READ_WRITE: &[AclGrant] = &[
     AclGrant { grantee: Grantee::AllUsers, permission: AclPermission::Read },
     AclGrant { grantee: Grantee::AllUsers, permission: AclPermission::Write },

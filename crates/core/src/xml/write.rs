@@ -38,6 +38,16 @@ impl Writer {
         self.open(name, Some(("xmlns", super::NAMESPACE)), content);
     }
 
+    /// Writes the root of a reply of another service than S3, with its namespace.
+    pub fn root_of(&mut self, name: &str, namespace: &str, content: impl FnOnce(&mut Self)) {
+        self.open(name, Some(("xmlns", namespace)), content);
+    }
+
+    /// Inserts what was written elsewhere as a [`Writer::fragment`].
+    pub fn insert(&mut self, fragment: Self) {
+        self.0.push_str(&fragment.0);
+    }
+
     pub fn element(&mut self, name: &str, content: impl FnOnce(&mut Self)) {
         self.open(name, None, content);
     }

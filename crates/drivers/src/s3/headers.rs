@@ -8,8 +8,8 @@ use super::Dialect;
 use crate::{
     backend::wire::Reply,
     model::{
-        Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, TagSet,
-        Timestamp, encoded_words,
+        Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ETag, ObjectChecksum, TagSet, Timestamp,
+        encoded_words,
     },
     store::{
         Result,

@@ -9,9 +9,10 @@
 //! - states read from the catalog come into force in their order;
 //! - an identity whose secret cannot be unsealed is left out, and the log says so.
 
-use super::{Credential, Credentials, CredentialsInForce, data_key::DataKey, root::generated_keys};
+use super::{Credential, Credentials, CredentialsInForce, root::generated_keys};
 use crate::{
     catalog::{Catalog, CatalogError, CatalogErrorKind, Expected, IdentityRecord, NewIdentity, Revision},
+    iam::DataKey,
     model::{AccessKey, Role, Secret, TenantId},
 };
 use std::{io, path::PathBuf, sync::Arc};
@@ -75,6 +76,10 @@ impl AddedIdentities {
         Self { catalog, dir: dir.into(), in_force, revision: Mutex::new(Revision::NONE) }
     }
 
+    pub fn in_force(&self) -> &CredentialsInForce {
+        &self.in_force
+    }
+
     /// Puts the catalog's identities in force, if they have changed since.
     pub async fn refresh(&self) -> Result<(), IdentityError> {
         let mut revision = self.revision.lock().await;
@@ -93,6 +98,9 @@ impl AddedIdentities {
         check(&access_key, &secret_key, name.as_deref())?;
         if self.in_force.is_configured(access_key.as_str()) {
             return Err(IdentityError::Configured(access_key));
+        }
+        if self.in_force.is_of_a_member(access_key.as_str()) {
+            return Err(IdentityError::Exists(access_key));
         }
         let mut revision = self.revision.lock().await;
         let sealed_secret = DataKey::find_or_make(&self.dir)?.seal(access_key.as_str(), &secret_key)?;

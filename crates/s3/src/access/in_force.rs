@@ -1,5 +1,5 @@
-//! The identities in force, in one handle: those of the configuration, and those that were added while the
-//! server runs.
+//! The identities in force, in one handle: those of the configuration, those that were added while the server
+//! runs, and the members of all of them.
 //!
 //! Invariants:
 //! - a caller sees all of one configuration or all of another, never some identities of each; the same is
@@ -7,32 +7,66 @@
 //! - an access key of the configuration belongs to the configuration, whatever was added under the same key.
 
 use super::Credentials;
-use crate::model::{Identity, Owner, Secret};
-use std::sync::{Arc, PoisonError, RwLock};
+use crate::{
+    iam::{Accounts, Directory, Refused},
+    model::{Identity, Secret, Timestamp},
+};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 #[derive(Debug)]
 pub struct CredentialsInForce {
     configured: RwLock<Arc<Credentials>>,
     added: RwLock<Arc<Credentials>>,
+    /// The members of accounts, once they are known.
+    directory: OnceLock<Arc<Directory>>,
 }
 
 impl CredentialsInForce {
     pub fn new(configured: Arc<Credentials>) -> Self {
-        Self { configured: RwLock::new(configured), added: RwLock::default() }
+        Self { configured: RwLock::new(configured), added: RwLock::default(), directory: OnceLock::new() }
     }
 
-    /// Called once for each request: it copies nothing but the identity that it finds.
+    /// From the next request on, members of accounts are in force, too. The first directory counts.
+    pub fn attach(&self, directory: Arc<Directory>) {
+        drop(self.directory.set(directory));
+    }
+
+    pub fn directory(&self) -> Option<&Arc<Directory>> {
+        self.directory.get()
+    }
+
+    /// The first administrator of the configuration.
+    pub fn administrator(&self) -> Option<Arc<Identity>> {
+        let configured = self.configured.read().unwrap_or_else(PoisonError::into_inner);
+        configured.account(&configured.administrator()?.id)
+    }
+
+    /// Whether an access key belongs to a member of an account.
+    pub(super) fn is_of_a_member(&self, access_key: &str) -> bool {
+        self.directory.get().is_some_and(|directory| directory.has_key(access_key))
+    }
+
+    /// The identity of an access key, and the secret that signs with it. Called once for each request: it
+    /// copies nothing but the identity that it finds.
+    pub fn identify(
+        &self,
+        access_key: &str,
+        token: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(Arc<Identity>, Secret), Refused> {
+        match (self.find(access_key), self.directory.get()) {
+            // Only members have session tokens.
+            (Some(_), _) if token.is_some() => Err(Refused::InvalidToken),
+            (Some(found), _) => Ok(found),
+            (None, Some(directory)) => directory.find(access_key, token, now, self),
+            (None, None) => Err(Refused::Unknown),
+        }
+    }
+
+    /// An account by its own access key.
     pub fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
         let find = |all: &RwLock<Arc<Credentials>>| {
             all.read().unwrap_or_else(PoisonError::into_inner).find(access_key)
-        };
-        find(&self.configured).or_else(|| find(&self.added))
-    }
-
-    /// The account with a canonical id.
-    pub fn owner(&self, canonical_id: &str) -> Option<Owner> {
-        let find = |all: &RwLock<Arc<Credentials>>| {
-            all.read().unwrap_or_else(PoisonError::into_inner).owner(canonical_id).cloned()
         };
         find(&self.configured).or_else(|| find(&self.added))
     }
@@ -50,6 +84,19 @@ impl CredentialsInForce {
     /// Replaces the added identities, from the next request on.
     pub(super) fn replace_added(&self, added: Arc<Credentials>) {
         *self.added.write().unwrap_or_else(PoisonError::into_inner) = added;
+    }
+}
+
+impl Accounts for CredentialsInForce {
+    fn account(&self, canonical_id: &str) -> Option<Arc<Identity>> {
+        let account = |all: &RwLock<Arc<Credentials>>| {
+            all.read().unwrap_or_else(PoisonError::into_inner).account(canonical_id)
+        };
+        account(&self.configured).or_else(|| account(&self.added))
+    }
+
+    fn account_of_key(&self, access_key: &str) -> Option<Arc<Identity>> {
+        self.find(access_key).map(|(identity, _)| identity)
     }
 }
 
@@ -78,10 +125,7 @@ mod tests {
     fn those_who_were_added_are_in_force_beside_the_configuration_which_wins() {
         let in_force = CredentialsInForce::new(only("alice", "configured"));
         in_force.replace_added(only("bob", "added"));
-        let (bob, secret) = in_force.find("bob").expect("bob");
-        assert_eq!(secret.expose(), "added");
-        assert_eq!(in_force.owner(&bob.owner.id), Some(bob.owner.clone()));
-        assert_eq!(in_force.owner("bob"), None, "an access key is no canonical id");
+        assert_eq!(in_force.find("bob").expect("bob").1.expose(), "added");
         in_force.replace(only("bob", "configured"));
         assert_eq!(in_force.find("bob").expect("bob").1.expose(), "configured");
         in_force.replace(only("alice", "configured"));

@@ -1,18 +1,18 @@
-//! The identities of clients, by access key, and their secrets.
+//! The identities of clients, by access key, and their secrets: accounts of the configuration, accounts that
+//! were added, and the members of both, which `iam` keeps.
 //!
 //! Invariants: a secret is returned only by [`Credentials::find`], to verify a signature; the id of an owner
 //! depends on the access key alone, so that buckets keep their owner whatever else is configured.
 
-mod accounts;
+mod account_ids;
 mod added;
-mod data_key;
 mod in_force;
 mod principal_ids;
 mod root;
 
 pub use crate::model::account_id;
 use crate::model::{AccessKey, Identity, Owner, Role, Secret};
-pub use accounts::{Accounts, NoAccounts};
+pub use account_ids::{AccountIds, NoAccounts};
 pub use added::{AddedIdentities, AddedIdentity, Addition, IdentityError};
 pub use in_force::CredentialsInForce;
 pub use principal_ids::{NoPrincipals, PrincipalIds};
@@ -32,8 +32,8 @@ pub struct Credential {
 #[derive(Debug, Default)]
 pub struct Credentials {
     identities: HashMap<Arc<str>, (Arc<Identity>, Secret)>,
-    /// The accounts, by canonical id.
-    owners: HashMap<Arc<str>, Owner>,
+    /// By canonical id.
+    accounts: HashMap<Arc<str>, Arc<Identity>>,
     /// The owner of what the configuration names.
     steward: Option<Owner>,
     /// The owner of what existed before.
@@ -53,9 +53,9 @@ impl Credentials {
             if steward.as_ref().is_none_or(|(other, _)| *other != Role::Admin && role == Role::Admin) {
                 steward = Some((role, owner.clone()));
             }
-            all.owners.insert(owner.id.clone(), owner.clone());
-            let identity = Identity::account(access_key.clone(), role, owner);
-            all.identities.insert(access_key.0, (Arc::new(identity), secret_key));
+            let identity = Arc::new(Identity::account(access_key.clone(), role, owner));
+            all.accounts.insert(identity.owner.id.clone(), identity.clone());
+            all.identities.insert(access_key.0, (identity, secret_key));
         }
         all.administrator =
             steward.as_ref().filter(|(role, _)| *role == Role::Admin).map(|(_, owner)| owner.clone());
@@ -68,8 +68,8 @@ impl Credentials {
     }
 
     /// The account with a canonical id.
-    pub fn owner(&self, canonical_id: &str) -> Option<&Owner> {
-        self.owners.get(canonical_id)
+    pub fn account(&self, canonical_id: &str) -> Option<Arc<Identity>> {
+        self.accounts.get(canonical_id).cloned()
     }
 
     /// The first administrator.

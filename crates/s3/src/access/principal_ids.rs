@@ -2,6 +2,7 @@
 //!
 //! Does not own users and roles: whoever keeps them implements [`PrincipalIds`].
 
+use crate::iam::Directory;
 use std::fmt;
 
 /// The users and roles that exist now.
@@ -17,5 +18,11 @@ pub struct NoPrincipals;
 impl PrincipalIds for NoPrincipals {
     fn id(&self, _arn: &str) -> Option<String> {
         None
+    }
+}
+
+impl PrincipalIds for Directory {
+    fn id(&self, arn: &str) -> Option<String> {
+        self.id_of(arn)
     }
 }

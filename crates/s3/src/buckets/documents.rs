@@ -148,8 +148,13 @@ mod tests {
     async fn photos(buckets: &Arc<Buckets>) -> Arc<Bucket> {
         let owner = Owner { id: "alice".into(), display_name: "alice".into() };
         let name = BucketName::parse("photos").expect("a name");
-        let create =
-            CreateBucket { name, owner, acl: CannedAcl::PublicRead.into(), ownership: None, location: "EU".into() };
+        let create = CreateBucket {
+            name,
+            owner,
+            acl: CannedAcl::PublicRead.into(),
+            ownership: None,
+            location: "EU".into(),
+        };
         buckets.create(create).await.expect("made")
     }
 
@@ -180,9 +185,10 @@ mod tests {
         assert_eq!((ours.acl(), &*ours.location()), (CannedAcl::PublicReadWrite.into(), "EU"));
         assert!(!one.refresh(&ours).await.expect("nothing has moved since"));
         one.catalog().delete_bucket(ours.id()).await.expect("deleted");
-        for outcome in
-            [other.refresh(&theirs).await.map(drop), other.set::<BucketAcl>(&theirs, &CannedAcl::PublicRead.into()).await]
-        {
+        for outcome in [
+            other.refresh(&theirs).await.map(drop),
+            other.set::<BucketAcl>(&theirs, &CannedAcl::PublicRead.into()).await,
+        ] {
             assert!(matches!(outcome, Err(BucketError::NoSuchBucket)), "{outcome:?}");
         }
     }

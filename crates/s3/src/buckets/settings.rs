@@ -175,10 +175,16 @@ mod tests {
     #[test]
     fn settings_say_what_documents_say_and_otherwise_the_default() {
         let none = BucketSettings::parse(&Documents::default()).expect("no documents");
-        assert_eq!((none.get::<BucketAcl>().clone(), &**none.get::<Location>()), (CannedAcl::Private.into(), ""));
+        assert_eq!(
+            (none.get::<BucketAcl>().clone(), &**none.get::<Location>()),
+            (CannedAcl::Private.into(), "")
+        );
         let both = BucketSettings::parse(&documents(&[("acl", "public-read"), ("location", "eu-west-1")]))
             .expect("read");
-        assert_eq!((both.get::<BucketAcl>().clone(), &**both.get::<Location>()), (CannedAcl::PublicRead.into(), "eu-west-1"));
+        assert_eq!(
+            (both.get::<BucketAcl>().clone(), &**both.get::<Location>()),
+            (CannedAcl::PublicRead.into(), "eu-west-1")
+        );
     }
 
     #[test]

@@ -3,8 +3,8 @@
 pub(super) use super::head::Head;
 use super::{
     Keys, authorization,
-    canonical::{Order, Reading, Signed, check_coverage, string_to_sign},
-    claim::{Claim, Credential, SigningTime},
+    canonical::{Order, Reading, Signed, check_coverage, push_sha256, string_to_sign},
+    claim::{Claim, Credential, QUERIES, S3, SigningTime},
     form::signed::{By, SignedPolicy},
     presigned::{self, Presigned, Version},
     signature::{SigningKey, SigningKeys},
@@ -12,6 +12,7 @@ use super::{
     version2,
 };
 use crate::{
+    iam::Refused,
     model::{Identity, Principal, Secret, SignatureV2, Timestamp},
     s3::{ErrorCode, HeaderMapExt, S3Error, Signature, SignatureVersion},
 };
@@ -46,6 +47,13 @@ pub(super) struct Proof {
     pub(super) key: Arc<SigningKey>,
     pub(super) time: SigningTime,
     pub(super) signature: String,
+}
+
+/// When a request was signed, and when it is verified.
+#[derive(Debug, Clone, Copy)]
+struct SignedAt {
+    time: SigningTime,
+    now: Timestamp,
 }
 
 #[derive(Debug)]
@@ -86,6 +94,38 @@ impl Authenticator {
         }
     }
 
+    /// Who signed a call of the query APIs. Its signature covers the whole body. `None`: it is not signed.
+    pub(super) fn authenticate_call(
+        &self,
+        head: Head<'_>,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<Sender>, S3Error> {
+        let mut payload = String::new();
+        push_sha256(&mut payload, body);
+        if head.headers.amz("x-amz-content-sha256")?.is_some_and(|announced| announced != payload) {
+            return Err(ErrorCode::XAmzContentSHA256Mismatch.into());
+        }
+        match (head.headers.text(header::AUTHORIZATION)?, presigned::is_meant(head.query)) {
+            (None, false) => Ok(None),
+            (Some(_), true) => Err(presigned::two_mechanisms()),
+            (Some(text), false) => {
+                let claim = authorization::parse_for(QUERIES, text)?;
+                let time = signing_time(head.headers)?;
+                check_day(&claim, &time)?;
+                check_skew(time.at, time.as_str(), now)?;
+                self.verify(head, &claim, SignedAt { time, now }, &payload, None).map(Some)
+            }
+            (None, true) => {
+                let presigned = Presigned::parse(head.query, QUERIES)?;
+                check_day(&presigned.claim, &presigned.time)?;
+                presigned.check_time(now, MAX_SKEW)?;
+                let at = SignedAt { time: presigned.time, now };
+                self.verify(head, &presigned.claim, at, &payload, Some(Version::Four)).map(Some)
+            }
+        }
+    }
+
     fn by_header(&self, head: Head<'_>, authorization: &str, now: Timestamp) -> Result<Sender, S3Error> {
         let claim = authorization::parse(authorization)?;
         self.check_region(&claim.credential, |why| authorization::malformed(&why))?;
@@ -96,19 +136,13 @@ impl Authenticator {
             )
         })?;
         let time = signing_time(head.headers)?;
-        if time.day() != claim.credential.date {
-            return Err(authorization::malformed(&format!(
-                "Invalid credential date \"{}\". This date is not the same as X-Amz-Date: \"{}\"",
-                claim.credential.date,
-                time.day()
-            )));
-        }
+        check_day(&claim, &time)?;
         check_skew(time.at, time.as_str(), now)?;
-        self.verify(head, &claim, time, payload, None)
+        self.verify(head, &claim, SignedAt { time, now }, payload, None)
     }
 
     fn by_query(&self, head: Head<'_>, now: Timestamp) -> Result<Sender, S3Error> {
-        let presigned = Presigned::parse(head.query)?;
+        let presigned = Presigned::parse(head.query, S3)?;
         let malformed =
             |why| presigned::malformed(format!("Error parsing the X-Amz-Credential parameter; {why}"));
         self.check_region(&presigned.claim.credential, malformed)?;
@@ -124,7 +158,8 @@ impl Authenticator {
             Some(payload) => payload,
             None => presigned::content_sha256(head.query).unwrap_or(super::announced::UNSIGNED),
         };
-        self.verify(head, &presigned.claim, presigned.time, payload, Some(Version::Four))
+        let at = SignedAt { time: presigned.time, now };
+        self.verify(head, &presigned.claim, at, payload, Some(Version::Four))
     }
 
     /// SDKs look for the region in the error, and sign again with it.
@@ -150,7 +185,7 @@ impl Authenticator {
         presigned: Option<Version>,
     ) -> Result<Sender, S3Error> {
         claim.check_time(head, now)?;
-        let (identity, secret) = self.identity(head, claim.access_key, presigned)?;
+        let (identity, secret) = self.identity(head, claim.access_key, presigned, now)?;
         claim.check_coverage(head)?;
         let texts = claim.strings_to_sign(head)?;
         if !texts.iter().any(|text| version2::verifies(&secret, text, claim.signature)) {
@@ -164,7 +199,11 @@ impl Authenticator {
     }
 
     /// The identity that signed the policy of a form.
-    pub(super) fn by_form(&self, signed: &SignedPolicy<'_>) -> Result<Arc<Identity>, S3Error> {
+    pub(super) fn by_form(
+        &self,
+        signed: &SignedPolicy<'_>,
+        now: Timestamp,
+    ) -> Result<Arc<Identity>, S3Error> {
         let (access_key, given) = match &signed.by {
             By::Four { credential, signature } => {
                 let malformed = |why| {
@@ -178,13 +217,7 @@ impl Authenticator {
             }
             By::Two { access_key, signature } => (*access_key, *signature),
         };
-        let (identity, secret) = self.keys.find(access_key).ok_or_else(|| {
-            S3Error::from(ErrorCode::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key)
-        })?;
-        // Causeway issues no temporary credentials, so no session token is valid.
-        if signed.token.is_some() {
-            return Err(ErrorCode::InvalidToken.into());
-        }
+        let (identity, secret) = self.known(access_key, signed.token, now)?;
         let text = signed.policy.as_bytes();
         let holds = match &signed.by {
             By::Four { credential, signature } => {
@@ -206,29 +239,37 @@ impl Authenticator {
         head: Head<'_>,
         access_key: &str,
         presigned: Option<Version>,
+        now: Timestamp,
     ) -> Result<(Arc<Identity>, Secret), S3Error> {
-        let known = self.keys.find(access_key);
-        let known = known.ok_or_else(|| {
-            S3Error::from(ErrorCode::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key)
-        })?;
-        // Causeway issues no temporary credentials, so no session token is valid.
-        let in_query = || head.query.iter().any(|(name, _)| presigned::is_session_token(name));
-        if head.headers.contains_key("x-amz-security-token") || (presigned.is_some() && in_query()) {
-            return Err(ErrorCode::InvalidToken.into());
-        }
-        Ok(known)
+        self.known(access_key, session_token(head, presigned.is_some())?, now)
+    }
+
+    /// The identity of an access key that came with a session token, or without one.
+    fn known(
+        &self,
+        access_key: &str,
+        token: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(Arc<Identity>, Secret), S3Error> {
+        self.keys.find(access_key, token, now).map_err(|refused| match refused {
+            Refused::Unknown => {
+                S3Error::from(ErrorCode::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key)
+            }
+            Refused::InvalidToken => ErrorCode::InvalidToken.into(),
+            Refused::ExpiredToken => ErrorCode::ExpiredToken.into(),
+        })
     }
 
     fn verify(
         &self,
         head: Head<'_>,
         claim: &Claim<'_>,
-        time: SigningTime,
+        SignedAt { time, now }: SignedAt,
         payload: &str,
         presigned: Option<Version>,
     ) -> Result<Sender, S3Error> {
         let credential = &claim.credential;
-        let (identity, secret) = self.identity(head, credential.access_key, presigned)?;
+        let (identity, secret) = self.identity(head, credential.access_key, presigned, now)?;
         check_coverage(head.headers, claim.signed_headers)?;
         let signed = Signed {
             method: head.method.as_str(),
@@ -265,6 +306,28 @@ impl Authenticator {
             Reading::Latin1 => signed.names_outside_ascii().collect(),
         };
         Ok(Sender { principal: Principal::Identity(identity), presigned, proof, latin1 })
+    }
+}
+
+/// Both are the client's words: they must agree.
+fn check_day(claim: &Claim<'_>, time: &SigningTime) -> Result<(), S3Error> {
+    if time.day() == claim.credential.date {
+        return Ok(());
+    }
+    Err(authorization::malformed(&format!(
+        "Invalid credential date \"{}\". This date is not the same as X-Amz-Date: \"{}\"",
+        claim.credential.date,
+        time.day()
+    )))
+}
+
+/// The session token that a request comes with, in its headers or, if that authenticates it, its query.
+pub(super) fn session_token<'a>(head: Head<'a>, is_presigned: bool) -> Result<Option<&'a str>, S3Error> {
+    let in_header = head.headers.amz("x-amz-security-token")?;
+    let in_query = if is_presigned { presigned::session_token(head.query)? } else { None };
+    match (in_header, in_query) {
+        (Some(one), Some(other)) if one != other => Err(ErrorCode::InvalidToken.into()),
+        (one, other) => Ok(one.or(other)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The `Authorization` header.
 
-use super::claim::{ALGORITHM, ASYMMETRIC, Claim, Credential};
+use super::claim::{ALGORITHM, ASYMMETRIC, Claim, Credential, S3};
 use crate::s3::{ErrorCode, S3Error};
 
 /// Reads `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`; every other scheme is refused by its
@@ -8,6 +8,11 @@ use crate::s3::{ErrorCode, S3Error};
 ///
 /// Public for fuzzing.
 pub fn parse(header: &str) -> Result<Claim<'_>, S3Error> {
+    parse_for(S3, header)
+}
+
+/// Like [`parse`], for other services than S3.
+pub(super) fn parse_for<'a>(services: &[&str], header: &'a str) -> Result<Claim<'a>, S3Error> {
     let header = header.trim();
     if header.is_empty() {
         return Err(ErrorCode::AccessDenied.into());
@@ -41,7 +46,8 @@ pub fn parse(header: &str) -> Result<Claim<'_>, S3Error> {
         ))
     };
     Ok(Claim {
-        credential: Credential::parse(credential.ok_or_else(|| missing("Credential"))?).map_err(malformed)?,
+        credential: Credential::parse(credential.ok_or_else(|| missing("Credential"))?, services)
+            .map_err(malformed)?,
         signed_headers: signed_headers.ok_or_else(|| missing("SignedHeaders"))?,
         signature: signature.ok_or_else(|| missing("Signature"))?,
     })

@@ -11,6 +11,11 @@ pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// SigV4A, which needs keys that a gateway does not have.
 pub(super) const ASYMMETRIC: &str = "AWS4-ECDSA-P256-SHA256";
 
+/// The service that requests of S3 are signed for.
+pub(super) const S3: &[&str] = &["s3"];
+/// The services that calls of the query APIs are signed for.
+pub(super) const QUERIES: &[&str] = &["iam", "sts"];
+
 /// A claim, borrowed from the request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Claim<'a> {
@@ -29,13 +34,14 @@ pub struct Credential<'a> {
     pub date: &'a str,
     /// Empty from clients that have no region.
     pub region: &'a str,
+    pub service: &'a str,
     /// All behind the access key.
     pub scope: &'a str,
 }
 
 impl<'a> Credential<'a> {
     /// The error says what is wrong, for the client.
-    pub(super) fn parse(text: &'a str) -> Result<Self, &'static str> {
+    pub(super) fn parse(text: &'a str, services: &[&str]) -> Result<Self, &'static str> {
         const SHAPE: &str =
             "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\"";
         // The fields are read from behind: nothing forbids a slash in an access key.
@@ -49,8 +55,11 @@ impl<'a> Credential<'a> {
         if terminator != "aws4_request" {
             return Err("incorrect terminal. This endpoint uses \"aws4_request\"");
         }
-        if service != "s3" {
-            return Err("incorrect service. This endpoint belongs to \"s3\"");
+        if !services.contains(&service) {
+            return Err(match services {
+                ["s3"] => "incorrect service. This endpoint belongs to \"s3\"",
+                _ => "Credential should be scoped to correct service",
+            });
         }
         if date.len() != 8 || !date.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(
@@ -58,7 +67,7 @@ impl<'a> Credential<'a> {
             );
         }
         let scope = text.get(access_key.len() + 1..).ok_or(SHAPE)?;
-        Ok(Self { access_key, date, region, scope })
+        Ok(Self { access_key, date, region, service, scope })
     }
 }
 
@@ -111,10 +120,10 @@ mod tests {
 
     #[test]
     fn a_credential_is_read_from_behind() {
-        let credential = Credential::parse("a/b/20130524/eu-1/s3/aws4_request").expect("parses");
+        let credential = Credential::parse("a/b/20130524/eu-1/s3/aws4_request", S3).expect("parses");
         assert_eq!((credential.access_key, credential.date, credential.region), ("a/b", "20130524", "eu-1"));
         assert_eq!(credential.scope, "20130524/eu-1/s3/aws4_request");
-        let credential = Credential::parse("AKID/20130524//s3/aws4_request").expect("parses");
+        let credential = Credential::parse("AKID/20130524//s3/aws4_request", S3).expect("parses");
         assert_eq!(
             (credential.access_key, credential.region, credential.scope),
             ("AKID", "", "20130524//s3/aws4_request")
@@ -133,7 +142,7 @@ mod tests {
             "AKID/2013052/us-east-1/s3/aws4_request",
             "AKID/2013052x/us-east-1/s3/aws4_request",
         ] {
-            assert!(Credential::parse(text).is_err(), "{text}");
+            assert!(Credential::parse(text, S3).is_err(), "{text}");
         }
     }
 

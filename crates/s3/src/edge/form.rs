@@ -121,7 +121,7 @@ impl Form {
         let (principal, signature, range) = match SignedPolicy::of(&fields)? {
             None => (Principal::Anonymous, None, LengthRange::ANY),
             Some(signed) => {
-                let identity = authenticator.by_form(&signed)?;
+                let identity = authenticator.by_form(&signed, arrival.at)?;
                 let range = Policy::parse(signed.policy)?.check(&fields, bucket, arrival.at)?;
                 (Principal::Identity(identity), Some(signed.signature()), range)
             }

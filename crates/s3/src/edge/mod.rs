@@ -10,7 +10,8 @@
 //! - of an authenticated request every `x-amz-*` header is signed, wherever it was written, and the host, or
 //!   by SigV2 the bucket;
 //! - nothing of a body is read before its request is admitted: a refusal costs the client no upload, and the
-//!   server no memory. The exception are the fields of a form, which have a limit.
+//!   server no memory. The exceptions are the fields of a form, which have a limit, and the body of a call of IAM
+//!   or STS, which is signed as a whole and short (`query`).
 
 mod address;
 mod announced;
@@ -24,6 +25,7 @@ pub mod encoding;
 pub mod form;
 mod head;
 mod presigned;
+mod query;
 mod reply;
 mod signature;
 mod skew;
@@ -40,7 +42,8 @@ pub use reply::Reply;
 
 use crate::{
     access::CredentialsInForce,
-    model::{Identity, Secret, SignatureV2},
+    iam::Refused,
+    model::{Identity, Secret, SignatureV2, Timestamp},
     s3::{
         self, Arrival, Context, CrossOrigin, ErrorCode, HeaderMapExt, Operation, Preflight, Query, Request,
         RouteInput, S3Error, Target,
@@ -61,12 +64,23 @@ use std::{fmt, sync::Arc};
 
 /// The identities there are, by access key.
 pub trait Keys: Send + Sync + fmt::Debug {
-    fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)>;
+    /// `token` is the session token that came with the request.
+    fn find(
+        &self,
+        access_key: &str,
+        token: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(Arc<Identity>, Secret), Refused>;
 }
 
 impl Keys for CredentialsInForce {
-    fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
-        CredentialsInForce::find(self, access_key)
+    fn find(
+        &self,
+        access_key: &str,
+        token: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(Arc<Identity>, Secret), Refused> {
+        self.identify(access_key, token, now)
     }
 }
 
@@ -99,6 +113,8 @@ pub enum Admitted {
     /// A question of a browser, which carries no credentials.
     Preflight(Preflight),
 }
+
+const SECURITY_TOKEN: &str = "x-amz-security-token";
 
 /// A request that is refused, with the data for its error document.
 #[derive(Debug)]
@@ -209,6 +225,8 @@ impl Edge {
             }
             None => query,
         };
+        // The session was verified. No operation knows the token, and no log shows it.
+        headers.remove(SECURITY_TOKEN);
         let query = Query::new(query);
         query.refuse_repeated().map_err(refusal)?;
         let (announced, decoder) = body_form(&headers, &sender, foreign_checksum).map_err(refusal)?;

@@ -20,7 +20,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub(super) type Pairs = Vec<(String, String)>;
 
 const SIGNATURE: &str = "X-Amz-Signature";
-/// The authentication parameters; the last one is optional and never valid for identities of Causeway.
+/// The authentication parameters; the last one is only there with temporary
+/// credentials.
 const PARAMETERS: [&str; 7] = [
     "X-Amz-Algorithm",
     "X-Amz-Credential",
@@ -69,6 +70,15 @@ pub(super) fn is_session_token(name: &str) -> bool {
     name.eq_ignore_ascii_case("X-Amz-Security-Token")
 }
 
+/// The session token of the query.
+pub(super) fn session_token(query: &Pairs) -> Result<Option<&str>, S3Error> {
+    let mut tokens = query.iter().filter(|(name, _)| is_session_token(name));
+    match (tokens.next(), tokens.next()) {
+        (token, None) => Ok(token.map(|(_, token)| token.as_str())),
+        (_, Some(_)) => Err(malformed("X-Amz-Security-Token must not be repeated")),
+    }
+}
+
 /// The `X-Amz-Content-Sha256` of the query.
 pub(super) fn content_sha256(query: &Pairs) -> Option<&str> {
     query
@@ -78,14 +88,14 @@ pub(super) fn content_sha256(query: &Pairs) -> Option<&str> {
 }
 
 impl<'a> Presigned<'a> {
-    pub(super) fn parse(query: &'a Pairs) -> Result<Self, S3Error> {
+    pub(super) fn parse(query: &'a Pairs, services: &[&str]) -> Result<Self, S3Error> {
         let algorithm = parameter(query, "X-Amz-Algorithm")?;
         match algorithm {
             ALGORITHM => {}
             ASYMMETRIC => return Err(S3Error::not_implemented("Signing with SigV4A")),
             _ => return Err(malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")),
         }
-        let credential = Credential::parse(parameter(query, "X-Amz-Credential")?)
+        let credential = Credential::parse(parameter(query, "X-Amz-Credential")?, services)
             .map_err(|why| malformed(format!("Error parsing the X-Amz-Credential parameter; {why}.")))?;
         let time = SigningTime::parse(parameter(query, "X-Amz-Date")?).ok_or_else(|| {
             malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")

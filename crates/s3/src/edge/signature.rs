@@ -17,6 +17,7 @@ const SLOTS: usize = 256;
 pub(super) struct SigningKey {
     access_key: Box<str>,
     scope: Box<str>,
+    service: Box<str>,
     /// Shows whether the identity has another secret by now. It is never compared with anything that a client
     /// sent.
     secret: Secret,
@@ -38,11 +39,12 @@ impl SigningKey {
             |key: &[u8], text: &str| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes());
         let date = sign(["AWS4", secret.expose()].concat().as_bytes(), credential.date);
         let region = sign(date.as_ref(), credential.region);
-        let service = sign(region.as_ref(), "s3");
+        let service = sign(region.as_ref(), credential.service);
         let key = hmac::Key::new(hmac::HMAC_SHA256, sign(service.as_ref(), "aws4_request").as_ref());
         Self {
             access_key: credential.access_key.into(),
             scope: credential.scope.into(),
+            service: credential.service.into(),
             secret: secret.clone(),
             key,
         }
@@ -50,6 +52,10 @@ impl SigningKey {
 
     pub(super) fn scope(&self) -> &str {
         &self.scope
+    }
+
+    pub(super) fn service(&self) -> &str {
+        &self.service
     }
 
     /// In constant time.
@@ -114,7 +120,7 @@ impl SigningKeys {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::claim::S3, *};
 
     // S3 API reference, "Signature calculations: transfer payload in a single chunk", example "GET Object".
     const CREDENTIAL: &str = "AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request";
@@ -126,7 +132,7 @@ mod tests {
     #[test]
     fn the_documented_signature_holds_and_any_other_does_not() {
         let keys = SigningKeys::new();
-        let credential = Credential::parse(CREDENTIAL).expect("parses");
+        let credential = Credential::parse(CREDENTIAL, S3).expect("parses");
         let holds = |text: &[u8], signature: &str| {
             keys.verify(&credential, &Secret::new(SECRET), text, signature).is_some()
         };
@@ -149,7 +155,7 @@ mod tests {
     #[test]
     fn a_secret_that_was_replaced_opens_nothing() {
         let keys = SigningKeys::new();
-        let credential = Credential::parse(CREDENTIAL).expect("parses");
+        let credential = Credential::parse(CREDENTIAL, S3).expect("parses");
         assert!(keys.verify(&credential, &Secret::new(SECRET), TEXT, SIGNATURE).is_some());
         assert!(keys.verify(&credential, &Secret::new("other"), TEXT, SIGNATURE).is_none());
     }
@@ -157,7 +163,7 @@ mod tests {
     #[test]
     fn wrong_signatures_leave_no_key_behind() {
         let keys = SigningKeys::new();
-        let credential = Credential::parse(CREDENTIAL).expect("parses");
+        let credential = Credential::parse(CREDENTIAL, S3).expect("parses");
         assert!(keys.verify(&credential, &Secret::new(SECRET), TEXT, &"0".repeat(64)).is_none());
         assert!(keys.slots.iter().all(|slot| slot.read().expect("not poisoned").is_none()));
     }
@@ -165,7 +171,7 @@ mod tests {
     #[test]
     fn debug_shows_no_secret() {
         let keys = SigningKeys::new();
-        let credential = Credential::parse(CREDENTIAL).expect("parses");
+        let credential = Credential::parse(CREDENTIAL, S3).expect("parses");
         let key = keys.verify(&credential, &Secret::new(SECRET), TEXT, SIGNATURE);
         assert!(!format!("{keys:?} {key:?}").contains(SECRET));
     }

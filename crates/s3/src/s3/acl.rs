@@ -13,7 +13,7 @@ use super::{
     xml,
 };
 use crate::{
-    access::Accounts,
+    access::AccountIds,
     model::{Acl, AclGrant, AclGrants, AclPermission, CannedAcl, Grantee, Owner},
 };
 
@@ -24,7 +24,7 @@ const MAX_POLICY_BYTES: usize = 256 * 1024;
 pub(super) async fn from_request(
     request: Request,
     owner: &Owner,
-    accounts: &dyn Accounts,
+    accounts: &dyn AccountIds,
 ) -> Result<Acl, S3Error> {
     let header = headers::acl(&request.headers)?;
     let body = request.payload.collect(MAX_POLICY_BYTES).await?;
@@ -67,7 +67,8 @@ fn from_policy(body: &[u8], owner: &Owner) -> Result<Acl, S3Error> {
 /// The canned ACL with exactly these grants, if there is one. It is stored by its name, which older releases
 /// understand.
 fn canned(grants: &AclGrants, owner: &Owner) -> Option<CannedAcl> {
-    let is_owners = |grant: &&AclGrant| matches!(&grant.grantee, Grantee::Account(id) if id.as_str() == &*owner.id);
+    let is_owners =
+        |grant: &&AclGrant| matches!(&grant.grantee, Grantee::Account(id) if id.as_str() == &*owner.id);
     let (own, others): (Vec<_>, Vec<_>) = grants.as_slice().iter().partition(is_owners);
     let [AclGrant { permission: AclPermission::FullControl, .. }] = own[..] else { return None };
     let same = |acl: &CannedAcl| {
@@ -101,7 +102,7 @@ fn named(element: &str, name: &str) -> Result<Grantee, S3Error> {
 
 /// The reply of GetBucketAcl and GetObjectAcl. Names may be access keys: a sender without a signature does not
 /// see them.
-pub(super) fn policy(owner: &Owner, acl: &Acl, context: &Context, accounts: &dyn Accounts) -> Response {
+pub(super) fn policy(owner: &Owner, acl: &Acl, context: &Context, accounts: &dyn AccountIds) -> Response {
     let identify = if context.principal.identity().is_some() { identify } else { identify_to_others };
     reply::document("AccessControlPolicy", |w| {
         w.element("Owner", |w| identify(w, owner));
@@ -111,7 +112,7 @@ pub(super) fn policy(owner: &Owner, acl: &Acl, context: &Context, accounts: &dyn
                 w.element("Grant", |w| {
                     write_grantee(w, &grant.grantee, |w, id| match id == &*owner.id {
                         true => identify(w, owner),
-                        false => match accounts.account(id) {
+                        false => match accounts.owner(id) {
                             Some(account) => identify(w, &account),
                             None => w.text("ID", id),
                         },
@@ -165,8 +166,8 @@ mod tests {
     #[derive(Debug)]
     struct Bob;
 
-    impl Accounts for Bob {
-        fn account(&self, canonical_id: &str) -> Option<Owner> {
+    impl AccountIds for Bob {
+        fn owner(&self, canonical_id: &str) -> Option<Owner> {
             (canonical_id == "b0b").then(|| Owner { id: "b0b".into(), display_name: "Bob".into() })
         }
     }

@@ -6,7 +6,7 @@
 
 use super::{ErrorCode, S3Error, grantee};
 use crate::{
-    access::Accounts,
+    access::AccountIds,
     buckets::{
         Bucket,
         settings::{BucketSettings, OwnershipControls, PublicAccessBlock},
@@ -20,7 +20,7 @@ fn are_off(settings: &BucketSettings) -> bool {
 }
 
 /// Refuses a request whose headers give an ACL that the bucket does not accept.
-pub(super) fn admit_header(acl: &Acl, bucket: &Bucket, accounts: &dyn Accounts) -> Result<(), S3Error> {
+pub(super) fn admit_header(acl: &Acl, bucket: &Bucket, accounts: &dyn AccountIds) -> Result<(), S3Error> {
     let settings = bucket.settings();
     admit_known(acl, bucket.owner(), accounts)?;
     let is_owners = match acl {
@@ -44,11 +44,11 @@ pub(super) fn admit_document(acl: &Acl, bucket: &Bucket) -> Result<(), S3Error> 
 }
 
 /// Refuses grants to accounts that do not exist.
-pub(super) fn admit_known(acl: &Acl, owner: &Owner, accounts: &dyn Accounts) -> Result<(), S3Error> {
+pub(super) fn admit_known(acl: &Acl, owner: &Owner, accounts: &dyn AccountIds) -> Result<(), S3Error> {
     for grant in acl.grants() {
         if let Grantee::Account(id) = &grant.grantee
             && id.as_str() != &*owner.id
-            && accounts.account(id.as_str()).is_none()
+            && accounts.owner(id.as_str()).is_none()
         {
             return Err(grantee::unknown_account(id.as_str()));
         }

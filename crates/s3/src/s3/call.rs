@@ -7,7 +7,7 @@ use super::{
     request::Request,
 };
 use crate::{
-    access::Accounts,
+    access::AccountIds,
     buckets::Bucket,
     model::{ObjectAddress, ObjectKey, VersionId},
 };
@@ -35,7 +35,7 @@ pub struct ReadCall {
     key: ObjectKey,
     version: Option<VersionId>,
     /// The accounts that an ACL may name.
-    pub(super) accounts: Arc<dyn Accounts>,
+    pub(super) accounts: Arc<dyn AccountIds>,
 }
 
 impl ReadCall {
@@ -45,7 +45,7 @@ impl ReadCall {
         bucket: Arc<Bucket>,
         key: ObjectKey,
         version: Option<VersionId>,
-        accounts: Arc<dyn Accounts>,
+        accounts: Arc<dyn AccountIds>,
     ) -> Self {
         Self { request, operation, bucket, key, version, accounts }
     }

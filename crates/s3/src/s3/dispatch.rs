@@ -184,8 +184,13 @@ mod tests {
         let owner = Owner { id: "alice".into(), display_name: "alice".into() };
         for (name, acl) in [("bucket", CannedAcl::Private), ("public", CannedAcl::PublicReadWrite)] {
             let name = BucketName::parse(name).expect("a name");
-            let create =
-                CreateBucket { name, owner: owner.clone(), acl: acl.into(), ownership: None, location: String::new() };
+            let create = CreateBucket {
+                name,
+                owner: owner.clone(),
+                acl: acl.into(),
+                ownership: None,
+                location: String::new(),
+            };
             buckets.create(create).await.expect("a bucket");
         }
         let spool = Spool::new(dir.path().join("spool"), 1 << 20);

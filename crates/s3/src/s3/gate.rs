@@ -22,7 +22,9 @@ use super::{
 use crate::{
     buckets::{
         Bucket,
-        settings::{BucketAcl, BucketPolicy, BucketSettings, OwnershipControls, PolicyDocument, PublicAccessBlock},
+        settings::{
+            BucketAcl, BucketPolicy, BucketSettings, OwnershipControls, PolicyDocument, PublicAccessBlock,
+        },
     },
     model::{
         Acl, AclPermission, Identity, ObjectAddress, ObjectKey, ObjectOwnership, PublicGrants, Right, Role,

@@ -5,7 +5,7 @@
 
 use super::{crossing::Crossings, region::Settings, spool::Spool};
 use crate::{
-    access::{Accounts, NoAccounts, NoPrincipals, PrincipalIds},
+    access::{AccountIds, NoAccounts, NoPrincipals, PrincipalIds},
     buckets::Buckets,
     catalog::BucketId,
     model::{Chain, CorsRules, ObjectKey},
@@ -19,7 +19,7 @@ pub struct Service {
     settings: Settings,
     copies: Arc<Crossings<(BucketId, ObjectKey)>>,
     principals: Arc<dyn PrincipalIds>,
-    accounts: Arc<dyn Accounts>,
+    accounts: Arc<dyn AccountIds>,
     spool: Spool,
 }
 
@@ -37,11 +37,11 @@ impl Service {
 
     /// With the accounts that ACLs may name. Without this there are none but the owners of buckets.
     #[must_use]
-    pub fn with_accounts(self, accounts: Arc<dyn Accounts>) -> Self {
+    pub fn with_accounts(self, accounts: Arc<dyn AccountIds>) -> Self {
         Self { accounts, ..self }
     }
 
-    pub(super) fn accounts(&self) -> &Arc<dyn Accounts> {
+    pub(super) fn accounts(&self) -> &Arc<dyn AccountIds> {
         &self.accounts
     }
 

@@ -6,7 +6,7 @@
 use super::fields::Fields;
 use crate::{
     edge::{
-        claim::{ALGORITHM, ASYMMETRIC, Credential, SigningTime},
+        claim::{ALGORITHM, ASYMMETRIC, Credential, S3, SigningTime},
         presigned,
     },
     s3::{S3Error, Signature, SignatureVersion},
@@ -66,7 +66,7 @@ impl<'f> SignedPolicy<'f> {
             ASYMMETRIC => return Err(S3Error::not_implemented("Signing with SigV4A")),
             _ => return Err(presigned::malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")),
         }
-        let credential = Credential::parse(fields.required("x-amz-credential", "X-Amz-Credential")?)
+        let credential = Credential::parse(fields.required("x-amz-credential", "X-Amz-Credential")?, S3)
             .map_err(|why| {
                 presigned::malformed(format!("Error parsing the X-Amz-Credential parameter; {why}."))
             })?;

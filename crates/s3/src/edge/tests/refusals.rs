@@ -223,10 +223,31 @@ fn credentials_come_once_and_in_one_place() {
 }
 
 #[test]
-fn a_session_token_is_none_of_ours() {
+fn a_session_token_of_another_identity_is_refused() {
     let signer = |expires| Signer { token: Some("token".to_owned()), expires, ..Signer::default() };
     assert_eq!(refusal_code(signer(None).sign(get())), Some(ErrorCode::InvalidToken));
     assert_eq!(refusal_code(signer(Some(60)).sign(get())), Some(ErrorCode::InvalidToken));
+}
+
+#[test]
+fn temporary_credentials_need_their_token_wherever_the_signature_is() {
+    for expires in [None, Some(60)] {
+        let signer = |token: Option<&str>| Signer {
+            access_key: "session".to_owned(),
+            token: token.map(str::to_owned),
+            expires,
+            ..Signer::default()
+        };
+        let edge = edge_for("session", SECRET);
+        let code = |token: Option<&str>| {
+            let request = signer(token).sign(get()).build();
+            admit_to(&edge, request, now()).map_err(|refusal| refusal.error.code).err()
+        };
+        assert_eq!(code(Some("token")), None, "{expires:?}");
+        assert_eq!(code(Some("old")), Some(ErrorCode::ExpiredToken));
+        assert_eq!(code(Some("other")), Some(ErrorCode::InvalidToken));
+        assert_eq!(code(None), Some(ErrorCode::InvalidToken));
+    }
 }
 
 #[test]

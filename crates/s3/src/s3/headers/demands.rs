@@ -4,7 +4,7 @@
 
 use super::{grants, keeping};
 use crate::{
-    access::Accounts,
+    access::AccountIds,
     buckets::Bucket,
     model::{NoSuchVersion, StorageClass, VersionId, account_id},
     s3::{
@@ -125,7 +125,7 @@ pub(in crate::s3) fn admit(
     operation: Operation,
     request: &Request,
     bucket: &Bucket,
-    accounts: &dyn Accounts,
+    accounts: &dyn AccountIds,
 ) -> Result<Option<VersionId>, S3Error> {
     let storage = Abilities::of(bucket);
     refuse_unsupported(operation, request, Some(storage))?;

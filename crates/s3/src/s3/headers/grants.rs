@@ -89,10 +89,7 @@ mod tests {
         let id = |id| Grantee::Account(CanonicalId::parse(id).expect("an id"));
         let given = [
             ("x-amz-grant-write-acp", "ID=a"),
-            (
-                "x-amz-grant-read",
-                r#"id="a", uri="http://acs.amazonaws.com/groups/global/AllUsers",id=b"#,
-            ),
+            ("x-amz-grant-read", r#"id="a", uri="http://acs.amazonaws.com/groups/global/AllUsers",id=b"#),
         ];
         let Ok(Some(Acl::Granted(grants))) = read(&given) else { panic!("grants") };
         let expected = [
@@ -101,10 +98,7 @@ mod tests {
             (id("b"), AclPermission::Read),
             (id("a"), AclPermission::WriteAcp),
         ];
-        assert_eq!(
-            grants.as_slice(),
-            expected.map(|(grantee, permission)| AclGrant { grantee, permission })
-        );
+        assert_eq!(grants.as_slice(), expected.map(|(grantee, permission)| AclGrant { grantee, permission }));
     }
 
     #[test]

@@ -9,11 +9,11 @@ use crate::{
     },
     catalog::sqlite::SqliteCatalog,
     model::{
-        AccessKey, Acl, Attributes, BucketName, Identity, ObjectKey, ObjectOwnership, Owner, Principal,
-        Role, Tag, TagSet, account_id,
+        AccessKey, Acl, Attributes, BucketName, Identity, ObjectKey, ObjectOwnership, Owner, Principal, Role,
+        Tag, TagSet, account_id,
     },
     policy::{Member, MemberKind, NamedPolicy, Policy},
-    s3::{Body, Operation, Query, Request, Service, Settings, Target, tests},
+    s3::{Body, FormReply, Operation, Query, Request, Service, Settings, Spool, Target, tests},
     store::{Durability, PutRequest, payload::Payload},
 };
 use http::{HeaderName, HeaderValue};
@@ -124,7 +124,8 @@ impl Fixture {
             any_region: true,
             object_ownership: ObjectOwnership::ObjectWriter,
         };
-        let service = Service::new(buckets.clone(), settings).with_principals(Arc::new(Users));
+        let spool = Spool::new(dir.path().join("spool"), 1 << 20);
+        let service = Service::new(buckets.clone(), settings, spool).with_principals(Arc::new(Users));
         let fixture = Self { service, buckets, _dir: dir };
         for bucket in ["bucket", "other"] {
             fixture.put(bucket, "key", &[("team", "red")], Acl::default()).await;
@@ -134,8 +135,11 @@ impl Fixture {
 
     pub(super) async fn put(&self, bucket: &str, key: &str, tags: &[(&str, &str)], acl: impl Into<Acl>) {
         let tags = tags.iter().map(|(key, value)| Tag { key: (*key).into(), value: (*value).into() });
-        let attributes =
-            Attributes { tags: TagSet::new(tags.collect()).expect("tags"), acl: acl.into(), ..Attributes::default() };
+        let attributes = Attributes {
+            tags: TagSet::new(tags.collect()).expect("tags"),
+            acl: acl.into(),
+            ..Attributes::default()
+        };
         let key = ObjectKey::new(key).expect("a key");
         let request =
             PutRequest { attributes, conditions: Default::default(), payload: Payload::from_bytes("hello") };
@@ -180,6 +184,10 @@ pub(super) fn ask(operation: Operation, who: &Principal) -> Request {
     }
     if matches!(operation, Operation::UploadPart | Operation::UploadPartCopy) {
         request = with_query(request, &[("partNumber", "1"), ("uploadId", "upload")]);
+    }
+    if operation == Operation::PostObject {
+        request.target.key = Some("key".to_owned());
+        request.form = Some(FormReply::default());
     }
     request
 }

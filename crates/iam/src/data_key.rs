@@ -1,31 +1,45 @@
-//! The key that seals secrets in the catalog: generated when it is first needed, kept in a file that only its
-//! user can read.
+//! The key that seals secrets in the catalog and tokens of temporary credentials: generated when it is first
+//! needed, kept in a file that only its user can read.
 //!
-//! Owns the file and the sealed form: `v1:` and base64 of nonce, ciphertext and tag, AES-256-GCM, with the
-//! identity of the secret as associated data. A sealed secret is of no use for another identity. The catalog
-//! without the key (an export, or a backup of its file) reveals no secret; the data directory as a whole
-//! does.
+//! Owns the file and the two sealed forms, both AES-256-GCM with associated data, so that what is sealed is
+//! of no use elsewhere:
+//! - a secret: `v1:` and base64 of nonce, ciphertext and tag; its associated data is its access key;
+//! - a token: the same bytes, with a key that is derived from the key of secrets, so that neither passes for
+//!   the other.
+//!
+//! The catalog without the key (an export, or a backup of its file) reveals no secret; the data directory as
+//! a whole does.
 //!
 //! Invariants: no message repeats a secret or a key; a key is never replaced.
 
-use crate::model::Secret;
+use crate::{model::Secret, random};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hmac,
+};
 use std::{
     fmt,
     fs::File,
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 /// In the directory of Causeway's own files.
 const FILE: &str = "identities.key";
 const VERSION: &str = "v1:";
 const KEY_LEN: usize = 32;
+/// Never change these words: tokens that were given out are sealed by the result.
+const OF_SESSIONS: &[u8] = b"causeway session tokens v1";
 
-pub(super) struct DataKey {
-    key: LessSafeKey,
+/// Two that need a key at once must not make two.
+static MAKING: Mutex<()> = Mutex::new(());
+
+pub struct DataKey {
+    secrets: LessSafeKey,
+    sessions: LessSafeKey,
     path: PathBuf,
 }
 
@@ -37,7 +51,7 @@ impl fmt::Debug for DataKey {
 
 impl DataKey {
     /// The key in `dir`. `None` means that there is none.
-    pub(super) fn find(dir: &Path) -> io::Result<Option<Self>> {
+    pub fn find(dir: &Path) -> io::Result<Option<Self>> {
         let path = dir.join(FILE);
         match std::fs::read_to_string(&path) {
             Ok(text) => Self::parse(&text, path).map(Some),
@@ -47,11 +61,12 @@ impl DataKey {
     }
 
     /// The key in `dir`, generated if there is none. The directory is held by one server at a time.
-    pub(super) fn find_or_make(dir: &Path) -> io::Result<Self> {
+    pub fn find_or_make(dir: &Path) -> io::Result<Self> {
+        let _one_at_a_time = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = Self::find(dir)? {
             return Ok(key);
         }
-        let (path, text) = (dir.join(FILE), STANDARD.encode(random::<KEY_LEN>()?) + "\n");
+        let (path, text) = (dir.join(FILE), STANDARD.encode(random::bytes::<KEY_LEN>()?) + "\n");
         // The file appears as a whole or not at all, and is never readable by others, not even for a moment.
         let new = path.with_extension("new");
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
@@ -64,41 +79,57 @@ impl DataKey {
 
     fn parse(text: &str, path: PathBuf) -> io::Result<Self> {
         let bytes = STANDARD.decode(text.trim()).unwrap_or_default();
-        let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| {
-            let words = "is damaged: restore it from a backup, or remove it and add the identities again";
-            io::Error::new(io::ErrorKind::InvalidData, format!("{} {words}", path.display()))
-        })?;
-        Ok(Self { key: LessSafeKey::new(key), path })
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &bytes), OF_SESSIONS);
+        let key = |bytes: &[u8]| {
+            UnboundKey::new(&AES_256_GCM, bytes).map(LessSafeKey::new).map_err(|_| {
+                let words = "is damaged: restore it from a backup, or remove it and add the identities again";
+                io::Error::new(io::ErrorKind::InvalidData, format!("{} {words}", path.display()))
+            })
+        };
+        Ok(Self { secrets: key(&bytes)?, sessions: key(derived.as_ref())?, path })
     }
 
-    pub(super) fn seal(&self, of: &str, secret: &Secret) -> io::Result<String> {
-        let nonce = random::<NONCE_LEN>()?;
-        let mut sealed = secret.expose().as_bytes().to_vec();
-        let done = self.key.seal_in_place_append_tag(
-            Nonce::assume_unique_for_key(nonce),
-            Aad::from(of.as_bytes()),
-            &mut sealed,
-        );
-        done.map_err(|_| io::Error::other("sealing a secret failed"))?;
-        Ok(format!("{VERSION}{}", STANDARD.encode([nonce.as_slice(), &sealed].concat())))
+    /// Seals a secret for an access key.
+    pub fn seal(&self, of: &str, secret: &Secret) -> io::Result<String> {
+        let sealed = seal(&self.secrets, of, secret.expose().as_bytes())?;
+        Ok(format!("{VERSION}{}", STANDARD.encode(sealed)))
     }
 
     /// `None` means that the secret was sealed with another key, belongs to another identity, or is damaged.
-    pub(super) fn unseal(&self, of: &str, sealed: &str) -> Option<Secret> {
+    pub fn unseal(&self, of: &str, sealed: &str) -> Option<Secret> {
         let bytes = STANDARD.decode(sealed.strip_prefix(VERSION)?).ok()?;
-        let (nonce, rest) = bytes.split_at_checked(NONCE_LEN)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut rest = rest.to_vec();
-        let opened = self.key.open_in_place(nonce, Aad::from(of.as_bytes()), &mut rest).ok()?;
-        Some(Secret::new(std::str::from_utf8(opened).ok()?))
+        Some(Secret::new(String::from_utf8(unseal(&self.secrets, of, &bytes)?).ok()?))
+    }
+
+    /// Seals what a token holds, for the access key that it comes with.
+    pub(crate) fn seal_token(&self, access_key: &str, content: &[u8]) -> io::Result<Vec<u8>> {
+        seal(&self.sessions, access_key, content)
+    }
+
+    pub(crate) fn unseal_token(&self, access_key: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        unseal(&self.sessions, access_key, sealed)
     }
 }
 
-fn random<const LENGTH: usize>() -> io::Result<[u8; LENGTH]> {
-    let mut bytes = [0; LENGTH];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| io::Error::other(format!("there is no randomness: {error}")))?;
-    Ok(bytes)
+fn seal(key: &LessSafeKey, of: &str, content: &[u8]) -> io::Result<Vec<u8>> {
+    let nonce = random::bytes::<NONCE_LEN>()?;
+    let mut sealed = content.to_vec();
+    let done = key.seal_in_place_append_tag(
+        Nonce::assume_unique_for_key(nonce),
+        Aad::from(of.as_bytes()),
+        &mut sealed,
+    );
+    done.map_err(|_| io::Error::other("sealing a secret failed"))?;
+    Ok([nonce.as_slice(), &sealed].concat())
+}
+
+fn unseal(key: &LessSafeKey, of: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, rest) = sealed.split_at_checked(NONCE_LEN)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let mut rest = rest.to_vec();
+    let length = key.open_in_place(nonce, Aad::from(of.as_bytes()), &mut rest).ok()?.len();
+    rest.truncate(length);
+    Some(rest)
 }
 
 #[cfg(test)]
@@ -151,5 +182,18 @@ mod tests {
             DataKey::find_or_make(dir.path()).is_err_and(|error| error.to_string().contains("is damaged"))
         );
         assert_eq!(std::fs::read_to_string(dir.path().join(FILE)).expect("there"), "c2hvcnQ=\n");
+    }
+
+    #[test]
+    fn a_secret_is_no_token_and_a_token_no_secret() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let key = DataKey::find_or_make(dir.path()).expect("made");
+        let token = key.seal_token("alice", b"content").expect("sealed");
+        assert_eq!(key.unseal_token("alice", &token).as_deref(), Some(&b"content"[..]));
+        assert_eq!(key.unseal_token("bob", &token), None);
+        assert_eq!(key.unseal("alice", &format!("{VERSION}{}", STANDARD.encode(&token))), None);
+        let secret = key.seal("alice", &Secret::new("hunter2")).expect("sealed");
+        let bytes = STANDARD.decode(&secret[VERSION.len()..]).expect("base64");
+        assert_eq!(key.unseal_token("alice", &bytes), None);
     }
 }

@@ -1,0 +1,14 @@
+//! The actions of IAM.
+
+pub(in crate::query) mod attached;
+pub(in crate::query) mod boundaries;
+pub(in crate::query) mod groups;
+mod holder;
+pub(in crate::query) mod inline;
+pub(in crate::query) mod keys;
+pub(in crate::query) mod managed;
+pub(in crate::query) mod members;
+pub(in crate::query) mod roles;
+pub(in crate::query) mod tags;
+pub(in crate::query) mod users;
+pub(in crate::query) mod versions;

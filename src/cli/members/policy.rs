@@ -1,0 +1,89 @@
+//! `causeway policy`.
+
+use super::{To, read};
+use crate::{
+    cli::{report, say},
+    operate::{Members, Simulate},
+};
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Subcommand)]
+pub(in crate::cli) enum Command {
+    /// Create a managed policy, which users, groups and roles can have.
+    Create {
+        name: String,
+        /// The file with the policy; `-` is standard input.
+        file: String,
+        /// Put the policy under this path, which begins and ends with `/`.
+        #[arg(long, default_value = "/")]
+        path: String,
+        #[command(flatten)]
+        to: To,
+    },
+    /// List the policies of the account and those that every account has.
+    List {
+        #[command(flatten)]
+        to: To,
+    },
+    /// Delete a managed policy that nobody has.
+    Delete {
+        arn: String,
+        #[command(flatten)]
+        to: To,
+    },
+    /// Say whether a user or a role would be allowed an action, and by which statement.
+    ///
+    /// Considers the policies of the user or role, not the policy and the ACL of a bucket. The command fails
+    /// (exit code 1) if the action is denied.
+    Simulate {
+        /// The action, such as `s3:GetObject`.
+        action: String,
+        /// The resource, such as `arn:aws:s3:::photos/a.jpg`.
+        resource: String,
+        /// The user who asks.
+        #[arg(long, conflicts_with = "role", required_unless_present = "role")]
+        user: Option<String>,
+        /// The role whose session asks.
+        #[arg(long)]
+        role: Option<String>,
+        /// A condition key and its value: `aws:SourceIp=10.0.0.1`.
+        #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+        context: Vec<(String, String)>,
+        #[command(flatten)]
+        to: To,
+    },
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("it is not KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+pub(in crate::cli) fn run(command: Command) -> ExitCode {
+    done(command).unwrap_or_else(|code| code)
+}
+
+fn done(command: Command) -> Result<ExitCode, ExitCode> {
+    match command {
+        Command::Create { name, file, path, to } => {
+            let parameters = vec![("PolicyName", name), ("PolicyDocument", read(&file)?), ("Path", path)];
+            to.carry_out(("CreatePolicy", parameters))
+        }
+        Command::List { to } => {
+            let columns = [("POLICY", "PolicyName"), ("ARN", "Arn"), ("ATTACHED", "AttachmentCount")];
+            to.list(("ListPolicies", Vec::new()), "Policies", &columns, "there is no policy")
+        }
+        Command::Delete { arn, to } => to.carry_out(("DeletePolicy", vec![("PolicyArn", arn)])),
+        Command::Simulate { action, resource, user, role, context, to } => {
+            let what = Simulate { user, role, action, resource, context };
+            let result = to.send(Members::Simulate { account: to.account.clone(), what })?;
+            let is_allowed = result["allowed"].as_bool() == Some(true);
+            if to.json {
+                report::document(&result);
+            } else {
+                say(&format!("{}\n", result["why"].as_str().unwrap_or_default()));
+            }
+            Ok(if is_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
+}

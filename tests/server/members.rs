@@ -1,0 +1,94 @@
+//! `causeway user | group | role | policy`, on a running server and without one.
+
+use super::{
+    process::{Ended, Place},
+    support::{Who, is, raw::Raw},
+};
+
+const ENVIRONMENT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", "test-root"), ("CAUSEWAY_ROOT_PASSWORD", "test-root-secret")];
+const CONFIGURATION: &str =
+    "[server]\ndata = 'data'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n[default]\nbackend = 'disk'\n";
+
+fn place() -> Place {
+    let place = Place::new();
+    place.write("causeway.toml", CONFIGURATION);
+    place
+}
+
+fn run(place: &Place, arguments: &[&str]) -> Ended {
+    place.run(arguments, &ENVIRONMENT)
+}
+
+fn json(place: &Place, arguments: &[&str]) -> serde_json::Value {
+    let said = run(place, &[arguments, &["--json"]].concat()).succeeded();
+    serde_json::from_str(&said).expect("JSON")
+}
+
+#[test]
+fn a_user_of_the_command_line_signs_requests_of_a_running_server_at_once() {
+    let place = place();
+    let server = place.serve(&[], &ENVIRONMENT);
+    assert_eq!(run(&place, &["user", "list"]).succeeded(), "there is no user\n");
+    run(&place, &["user", "create", "bob", "--path", "/team/"]).succeeded();
+    let key = json(&place, &["user", "add-key", "bob"]);
+    let text = |name: &str| &*Box::leak(key[name].as_str().expect(name).to_owned().into_boxed_str());
+    let bob = Who { access_key: text("AccessKeyId"), secret_key: text("SecretAccessKey") };
+    assert_eq!(Raw::new(server.s3, bob).get("/").send().failure(), is(403, "AccessDenied"));
+    run(&place, &["user", "disable-key", "bob", bob.access_key]).succeeded();
+    assert_eq!(Raw::new(server.s3, bob).get("/").send().failure(), is(403, "InvalidAccessKeyId"));
+    let listed = run(&place, &["user", "keys", "bob"]).succeeded();
+    assert!(listed.contains(bob.access_key) && listed.contains("Inactive"), "{listed}");
+    let said = run(&place, &["user", "delete", "bob"]).failed(1);
+    assert!(said.contains("must delete access keys first"), "{said}");
+    run(&place, &["user", "remove-key", "bob", bob.access_key]).succeeded();
+    run(&place, &["user", "delete", "bob"]).succeeded();
+}
+
+#[test]
+fn groups_roles_and_policies_are_kept_without_a_server_and_tried_out() {
+    let place = place();
+    run(&place, &["user", "create", "bob"]).succeeded();
+    run(&place, &["group", "create", "staff"]).succeeded();
+    run(&place, &["group", "add-user", "staff", "bob"]).succeeded();
+    assert_eq!(json(&place, &["group", "users", "staff"])[0]["UserName"], "bob");
+    let statement = |effect: &str, action: &str, resource: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"S","Effect":"{effect}","Action":"{action}","Resource":"{resource}"}}]}}"#
+        )
+    };
+    place.write("read.json", &statement("Allow", "s3:GetObject", "arn:aws:s3:::photos/*"));
+    place.write("deny.json", &statement("Deny", "s3:*", "arn:aws:s3:::photos/secret/*"));
+    run(&place, &["policy", "create", "read", "read.json"]).succeeded();
+    let arn = json(&place, &["policy", "list"])
+        .as_array()
+        .and_then(|all| all.iter().find(|policy| policy["PolicyName"] == "read").cloned())
+        .expect("the policy")["Arn"]
+        .as_str()
+        .expect("an ARN")
+        .to_owned();
+    run(&place, &["group", "attach", "staff", &arn]).succeeded();
+    run(&place, &["user", "put-policy", "bob", "no-secrets", "deny.json"]).succeeded();
+    let policies = json(&place, &["user", "policies", "bob"]);
+    assert_eq!(policies, serde_json::json!({ "own": ["no-secrets"], "managed": [] }));
+
+    let simulate =
+        |resource: &str| run(&place, &["policy", "simulate", "s3:GetObject", resource, "--user", "bob"]);
+    let said = simulate("arn:aws:s3:::photos/a.jpg").succeeded();
+    assert_eq!(said, format!("allowed by statement 1 (S) of identity policy \"{arn}\"\n"));
+    let said = simulate("arn:aws:s3:::photos/secret/a.jpg").failed(1);
+    assert!(said.contains("denied by statement 1 (S)"), "{said}");
+    assert_eq!(simulate("arn:aws:s3:::others/a.jpg").failed(1), "denied: no policy allows it\n");
+
+    place
+        .write("trust.json", r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}}"#);
+    run(&place, &["role", "create", "worker", "--trust", "trust.json", "--max-session", "7200"]).succeeded();
+    run(&place, &["role", "attach", "worker", "arn:aws:iam::aws:policy/AmazonS3FullAccess"]).succeeded();
+    let allowed =
+        json(&place, &["policy", "simulate", "s3:PutObject", "arn:aws:s3:::b/k", "--role", "worker"]);
+    assert_eq!(allowed["allowed"], true);
+    let said = run(&place, &["role", "delete", "worker"]).failed(1);
+    assert!(said.contains("must detach all policies first"), "{said}");
+    let said = run(&place, &["user", "create", "x", "--account", "nobody"]).failed(1);
+    assert!(said.contains("no account has the access key 'nobody'"), "{said}");
+}
