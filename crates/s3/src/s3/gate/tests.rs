@@ -1,6 +1,7 @@
 //! Decisions about whole requests: members, accounts and anonymous clients before buckets with policies.
 
 mod fixture;
+mod grants;
 mod members;
 mod objects;
 mod policies;
