@@ -254,7 +254,7 @@ mod tests {
             "x-amz-object-lock-mode",
             "x-amz-bucket-object-lock-enabled",
             "x-amz-mfa",
-            "x-amz-grant-read",
+            "x-amz-grant-list",
             "x-amz-write-offset-bytes",
             "x-amz-object-if-match",
             "x-amz-transition-default-minimum-object-size",
@@ -284,6 +284,16 @@ mod tests {
             )
             .is_ok()
         );
+    }
+
+    #[test]
+    fn grants_pass_where_an_acl_is_set_and_nowhere_else() {
+        for operation in Operation::ALL {
+            let headers = request(&[("x-amz-grant-read", "id=a")]);
+            let error = refuse_unsupported(*operation, &headers, None).err().map(|error| error.code);
+            let expected = (!ACL_SETTERS.contains(operation)).then_some(ErrorCode::NotImplemented);
+            assert_eq!(error, expected, "{operation:?}");
+        }
     }
 
     #[test]
