@@ -1,6 +1,6 @@
 //! `causeway group`.
 
-use super::{To, held::Policies};
+use super::{To, held::OfHolder};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Subcommand)]
@@ -46,7 +46,7 @@ pub(in crate::cli) enum Command {
         to: To,
     },
     #[command(flatten)]
-    Policies(Policies),
+    Policies(OfHolder),
 }
 
 pub(in crate::cli) fn run(command: Command) -> ExitCode {

@@ -6,7 +6,7 @@ use serde_json::json;
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Subcommand)]
-pub(in crate::cli) enum Policies {
+pub(in crate::cli) enum OfHolder {
     /// Give it a managed policy, by the policy's ARN.
     Attach {
         name: String,
@@ -45,7 +45,7 @@ pub(in crate::cli) enum Policies {
     },
 }
 
-impl Policies {
+impl OfHolder {
     /// `kind` is `User`, `Group` or `Role`.
     pub(super) fn run(self, kind: &str) -> Result<ExitCode, ExitCode> {
         let holder = format!("{kind}Name");

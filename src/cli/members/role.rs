@@ -1,6 +1,6 @@
 //! `causeway role`.
 
-use super::{To, held::Policies, read};
+use super::{To, held::OfHolder, read};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Subcommand)]
@@ -40,7 +40,7 @@ pub(in crate::cli) enum Command {
         to: To,
     },
     #[command(flatten)]
-    Policies(Policies),
+    Policies(OfHolder),
 }
 
 pub(in crate::cli) fn run(command: Command) -> ExitCode {

@@ -1,6 +1,6 @@
 //! `causeway user`.
 
-use super::{To, held::Policies};
+use super::{To, held::OfHolder};
 use crate::cli::{report, say};
 use std::process::ExitCode;
 
@@ -61,7 +61,7 @@ pub(in crate::cli) enum Command {
         to: To,
     },
     #[command(flatten)]
-    Policies(Policies),
+    Policies(OfHolder),
 }
 
 pub(in crate::cli) fn run(command: Command) -> ExitCode {
