@@ -70,11 +70,10 @@ def _listed() -> set[str]:
 
 
 def add_passing(more: set[str]) -> int:
-    """Adds tests to the list, and returns the number of new ones."""
+    """Adds tests to the list, below its comments, and returns the number of new ones."""
     before = _listed()
     after = sorted(before | more)
-    heading = (
-        "# The tests of ceph/s3-tests 8f0ae7b that pass.  Grows by `conformance/run s3tests --update`, never shrinks.\n"
-    )
-    PASS.write_text(heading + "".join(f"{test}\n" for test in after))
+    head = PASS.read_text().splitlines() if PASS.exists() else []
+    comments = "".join(f"{line}\n" for line in head if line.startswith("#"))
+    PASS.write_text(comments + "".join(f"{test}\n" for test in after))
     return len(after) - len(before)
