@@ -79,7 +79,8 @@ impl Service {
 
     /// Says in the reply that a requester pays, where it does.
     async fn charge(&self, operation: Operation, request: Request) -> Result<Response, S3Error> {
-        let requester = Requester::of(&request)?.zip(request.target.bucket.clone());
+        let requester = Requester::of(&request)?;
+        let requester = requester.and_then(|requester| Some((requester, request.target.bucket.clone()?)));
         let mut response = self.operate(operation, request).await?;
         if let Some((requester, name)) = requester
             && let Ok(name) = BucketName::parse(&name)
