@@ -14,6 +14,7 @@ use super::{
     streams,
 };
 use crate::{
+    edge::Entrance,
     store::memory::{Held, Memory},
     telemetry::metrics::Metrics,
 };
@@ -36,6 +37,7 @@ const PATIENCE_OF_STREAMS: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub(super) struct Line {
     pub(super) address: SocketAddr,
+    pub(super) entrance: Entrance,
     /// Whether the connection uses TLS.
     is_secure: bool,
     pub(super) peer: Arc<Peer>,
@@ -56,13 +58,14 @@ pub(super) struct Stop {
 impl Line {
     pub(super) fn new(
         address: SocketAddr,
+        entrance: Entrance,
         is_secure: bool,
         peer: Arc<Peer>,
         peers: Arc<Peers>,
         activity: Arc<Activity>,
         stop: Stop,
     ) -> Self {
-        Self { address, is_secure, peer, peers, activity, stop, turn: Arc::default() }
+        Self { address, entrance, is_secure, peer, peers, activity, stop, turn: Arc::default() }
     }
 
     /// Whether the client of a request uses TLS: with this server, or with a trusted proxy that says so.

@@ -56,6 +56,7 @@ mod validate;
 mod value;
 mod weak;
 mod webdav;
+mod website;
 
 use causeway_core::{model, store};
 use causeway_drivers as drivers;
@@ -94,3 +95,4 @@ pub use value::{
     Promise,
 };
 pub use webdav::WebdavBackend;
+pub use website::Website;

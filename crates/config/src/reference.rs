@@ -10,6 +10,7 @@ use super::{
     section::{Fallback, Row, Section},
     services,
     settings::{Defaults, Identity, Server, Settings},
+    website::Website,
 };
 use std::fmt::Write;
 
@@ -134,6 +135,7 @@ pub fn reference() -> String {
         }
     };
     section("[server]", Server::ABOUT, Server::ROWS);
+    section("[website]", Website::ABOUT, Website::ROWS);
     section("[[identity]]", Identity::ABOUT, Identity::ROWS);
     section("[[oidc]]", Oidc::ABOUT, Oidc::ROWS);
     section("[[cors]]", Cors::ABOUT, Cors::ROWS);
@@ -158,6 +160,9 @@ impl Settings {
             }
         };
         section("[server]".to_owned(), self.server.show());
+        if self.website != (Website { listen: None, domain: None }) {
+            section("[website]".to_owned(), self.website.show());
+        }
         for identity in &self.identities {
             section("[[identity]]".to_owned(), identity.show());
         }

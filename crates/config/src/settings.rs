@@ -15,6 +15,7 @@ use super::{
     section::{Fallback, Reader, Row, Section, section},
     services,
     value::{Domains, Interval, LogFormat, LogLevel, Setting, Size},
+    website::Website,
 };
 use crate::{
     model::{AccessKey, BucketName, CorsRules, ObjectOwnership, Role, Secret, SignatureV2},
@@ -27,6 +28,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub server: Server,
+    pub website: Website,
     /// The root user, from the environment: see `Root`.
     pub root: Option<Root>,
     pub identities: Vec<Identity>,
@@ -67,7 +69,7 @@ section! {
         /// configured, the buckets are beside that folder.
         data: PathBuf = Text("./causeway-data"),
         /// A file that the bound addresses are written to once requests are served: S3 on the first line,
-        /// admin on the second.
+        /// admin on the second, and the listener of websites on the third, if there is one.
         address_file: Option<PathBuf> = Unset("none is written"),
         /// The domain of virtual-host addressing: with `s3.example.com`, `photos.s3.example.com/a` is key `a`
         /// of bucket `photos`. Path-style addressing always works.

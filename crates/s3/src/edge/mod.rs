@@ -7,6 +7,7 @@
 //! Invariants:
 //! - a request that tries to authenticate and fails is refused, never treated as anonymous;
 //! - a preflight is answered before authentication: browsers send it without credentials;
+//! - a request for a page of a website is anonymous, whatever credentials it has (`site`);
 //! - of an authenticated request every `x-amz-*` header is signed, wherever it was written, and the host, or
 //!   by SigV2 the bucket;
 //! - nothing of a body is read before its request is admitted: a refusal costs the client no upload, and the
@@ -28,6 +29,7 @@ mod presigned;
 mod query;
 mod reply;
 mod signature;
+mod site;
 mod skew;
 mod version2;
 mod version2_parameters;
@@ -39,6 +41,7 @@ mod tests;
 pub use body::{Pace, Paces};
 pub use claim::{Claim, Credential};
 pub use reply::Reply;
+pub use site::{Entrance, Site, Visited};
 
 use crate::{
     access::CredentialsInForce,
@@ -60,6 +63,7 @@ use form::Form;
 use http::{HeaderMap, Method, header, request::Parts};
 use presigned::Pairs;
 use reply::Attended;
+use site::Sites;
 use std::{fmt, sync::Arc};
 
 /// The identities there are, by access key.
@@ -88,6 +92,8 @@ impl Keys for CredentialsInForce {
 pub struct EdgeSettings {
     /// Domains under which buckets are host names.
     pub domains: Vec<String>,
+    /// Domains under which hosts are websites of buckets.
+    pub website_domains: Vec<String>,
     /// The minimum pace of bodies.
     pub paces: Paces,
     /// The only region that requests may be signed for; without it, any is. Version 2 names none.
@@ -99,6 +105,7 @@ pub struct EdgeSettings {
 pub struct Edge {
     authenticator: Authenticator,
     addresses: Addresses,
+    sites: Sites,
     paces: Paces,
 }
 
@@ -145,13 +152,18 @@ struct Received<B> {
 impl Edge {
     pub fn new(settings: EdgeSettings, keys: Arc<dyn Keys>) -> Self {
         let authenticator = Authenticator::new(keys, settings.region, settings.signature_v2);
-        Self { authenticator, addresses: Addresses::new(settings.domains), paces: settings.paces }
+        let (addresses, sites) = (Addresses::new(settings.domains), Sites::new(settings.website_domains));
+        Self { authenticator, addresses, sites, paces: settings.paces }
     }
 
     /// The page of another origin that sent a request, and the bucket that it addresses, whether or not the
-    /// request is admitted later. An address that cannot be read is that of no bucket.
-    pub fn page<B>(&self, request: &http::Request<B>) -> Option<CrossOrigin> {
+    /// request is admitted later. An address that cannot be read is that of no bucket. `site` is the website
+    /// that the request is for, if it is for one.
+    pub fn page<B>(&self, request: &http::Request<B>, site: Option<&Site>) -> Option<CrossOrigin> {
         let page = CrossOrigin::read(request.method(), request.headers())?;
+        if let Some(Site(bucket)) = site {
+            return Some(page.on(Some(bucket.clone())));
+        }
         let host = wire::host(request.uri(), request.headers(), request.version());
         let path = encoding::decode_path(request.uri().path());
         let bucket =

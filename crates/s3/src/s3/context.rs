@@ -44,7 +44,7 @@ pub struct Signature {
     pub at: Option<Timestamp>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Context {
     pub arrival: Arrival,
     pub principal: Principal,
