@@ -54,3 +54,4 @@ mod unreachable;
 mod unreadable;
 mod upgrade;
 mod web_identity;
+mod website;

@@ -138,6 +138,12 @@ impl RawRequest {
         self
     }
 
+    /// Names this host in place of the server's address.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.signed[0].1 = host.into();
+        self
+    }
+
     /// Adds a header after signing.
     pub fn unsigned_header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.unsigned.push((name.to_owned(), value.into()));

@@ -43,8 +43,7 @@ pub struct Flag {
 const ROOT: [[&str; 2]; 2] =
     [["CAUSEWAY_ROOT_USER", "CAUSEWAY_ROOT_PASSWORD"], ["MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"]];
 
-const SECTIONS: &[&str] =
-    &["server", "website", "identity", "oidc", "cors", "backend", "bucket", "default"];
+const SECTIONS: &[&str] = &["server", "website", "identity", "oidc", "cors", "backend", "bucket", "default"];
 
 impl Settings {
     /// Returns the settings, or all problems with them.

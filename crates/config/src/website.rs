@@ -4,7 +4,7 @@ use super::{
     address::Addresses,
     error::ConfigErrors,
     section::{Fallback, Reader, Row, Section, section},
-    value::Domains,
+    value::{Domains, Setting},
 };
 use Fallback::Unset;
 

@@ -205,9 +205,8 @@ mod tests {
     fn any_rule() -> impl Strategy<Value = RoutingRule> {
         let prefix = prop::option::of("[ab/é]{0,3}");
         let status = prop::option::of(prop::sample::select(vec![403, 404, 500]));
-        (prefix, status, prop::option::of("[ab/]{0,3}")).prop_map(|(prefix, status, new)| {
-            rule(prefix.as_deref(), status, new.map(NewKey::Prefix))
-        })
+        (prefix, status, prop::option::of("[ab/]{0,3}"))
+            .prop_map(|(prefix, status, new)| rule(prefix.as_deref(), status, new.map(NewKey::Prefix)))
     }
 
     proptest! {

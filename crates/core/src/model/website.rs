@@ -111,7 +111,9 @@ mod tests {
             condition: None,
             redirect: RoutingRedirect { code: Some(302), host: Some(format!("h{n}")), ..Default::default() },
         };
-        let of = |count| Website::Pages(Pages { index: "i".into(), error: None, rules: (0..count).map(rule).collect() });
+        let of = |count| {
+            Website::Pages(Pages { index: "i".into(), error: None, rules: (0..count).map(rule).collect() })
+        };
         assert_eq!(of(50).check(), Ok(()));
         assert_eq!(of(51).check(), Err(WebsiteError::TooMany(51)));
     }
@@ -119,9 +121,13 @@ mod tests {
     #[test]
     fn folders_have_an_index_and_other_paths_are_keys() {
         let Website::Pages(pages) = pages("index.html", None) else { panic!("pages") };
-        for (path, key) in
-            [("", "index.html"), ("a/", "a/index.html"), ("a", "a"), ("a//", "a//index.html"), ("/", "/index.html")]
-        {
+        for (path, key) in [
+            ("", "index.html"),
+            ("a/", "a/index.html"),
+            ("a", "a"),
+            ("a//", "a//index.html"),
+            ("/", "/index.html"),
+        ] {
             assert_eq!(pages.object(path), key);
         }
     }

@@ -45,7 +45,9 @@ mod tests {
         for host in ["example.com", "example.com:8080", "[::1]:80", "example.com/path", "a"] {
             assert!(is_host(host), "{host}");
         }
-        for text in ["", "/example.com", "a@b", "a b", "a\r\nb", "a?b", "a#b", "a\\b", "é.com", "-a", ".a", ":80"] {
+        for text in
+            ["", "/example.com", "a@b", "a b", "a\r\nb", "a?b", "a#b", "a\\b", "é.com", "-a", ".a", ":80"]
+        {
             assert!(!is_host(text), "{text}");
         }
     }

@@ -118,7 +118,14 @@ mod tests {
 
     #[test]
     fn the_most_specific_domain_decides_between_s3_and_websites() {
-        for host in ["photos.example.com", "a.s3.example.net", "b.a.s3.example.net", "elsewhere", "127.0.0.1:9000", ""] {
+        for host in [
+            "photos.example.com",
+            "a.s3.example.net",
+            "b.a.s3.example.net",
+            "elsewhere",
+            "127.0.0.1:9000",
+            "",
+        ] {
             assert_eq!(site(host, Entrance::S3), None, "{host}");
         }
     }

@@ -266,8 +266,7 @@ mod tests {
         ] {
             let error = refused(content);
             assert_eq!(error.code, ErrorCode::InvalidArgument, "{content}");
-            let expected =
-                vec![("ArgumentName", argument.to_owned()), ("ArgumentValue", value.to_owned())];
+            let expected = vec![("ArgumentName", argument.to_owned()), ("ArgumentValue", value.to_owned())];
             assert_eq!(error.details, expected, "{content}");
         }
     }
@@ -277,7 +276,9 @@ mod tests {
         let host = "<HostName>h</HostName>";
         let one = format!("<RoutingRule><Redirect>{host}</Redirect></RoutingRule>");
         let status = |code: &str| {
-            format!("<Condition><HttpErrorCodeReturnedEquals>{code}</HttpErrorCodeReturnedEquals></Condition>")
+            format!(
+                "<Condition><HttpErrorCodeReturnedEquals>{code}</HttpErrorCodeReturnedEquals></Condition>"
+            )
         };
         for (content, words) in [
             (rule("<Condition/>", host), "Condition cannot be empty."),

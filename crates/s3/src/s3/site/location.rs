@@ -17,8 +17,17 @@ const OF_CLIENT: &AsciiSet =
 
 /// In what the owner wrote, which may hold a query, a fragment, and bytes that are encoded already: only what
 /// no address can hold.
-const OF_OWNER: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+const OF_OWNER: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// Where `RedirectAllRequestsTo` sends a request.
 pub(super) fn of_all(visit: &Visit, all: &RedirectAll) -> String {
@@ -54,7 +63,8 @@ fn absolute(
     host: Option<&str>,
     key: TargetKey<'_>,
 ) -> String {
-    let own = if visit.request.context.arrival.is_secure { WebsiteProtocol::Https } else { WebsiteProtocol::Http };
+    let own =
+        if visit.request.context.arrival.is_secure { WebsiteProtocol::Https } else { WebsiteProtocol::Http };
     let protocol = protocol.unwrap_or(own).as_str();
     let host = host.unwrap_or(&visit.host);
     let written = utf8_percent_encode(key.written, OF_OWNER);

@@ -2,7 +2,13 @@
 //!
 //! Owns the form. Invariant: every text of a client in them is escaped.
 
-use crate::s3::{about::About, body::{Body, Response}, document::shown, error::{ErrorCode, S3Error}, xml::Writer};
+use crate::s3::{
+    about::About,
+    body::{Body, Response},
+    document::shown,
+    error::{ErrorCode, S3Error},
+    xml::Writer,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::sync::Arc;
 
@@ -62,8 +68,7 @@ type Line<'a> = (&'a str, &'a str);
 fn lines<'a>(about: &'a About, error: &'a S3Error) -> Vec<Line<'a>> {
     let mut lines = vec![("Code", error.code.as_str()), ("Message", &*error.message)];
     lines.extend(about.details(error));
-    let names_bucket =
-        matches!(error.code, ErrorCode::NoSuchBucket | ErrorCode::NoSuchWebsiteConfiguration);
+    let names_bucket = matches!(error.code, ErrorCode::NoSuchBucket | ErrorCode::NoSuchWebsiteConfiguration);
     lines.extend(about.bucket().filter(|_| names_bucket).map(|bucket| ("BucketName", bucket)));
     lines
 }
@@ -126,11 +131,7 @@ mod tests {
     #[test]
     fn a_document_that_is_missing_for_an_error_is_named_after_it() {
         let second = S3Error::from(ErrorCode::NoSuchKey).detail("Key", "404.html");
-        let page = shown(of_error(
-            &About::of(&request(&[])),
-            ErrorCode::AccessDenied.into(),
-            Some(&second),
-        ));
+        let page = shown(of_error(&About::of(&request(&[])), ErrorCode::AccessDenied.into(), Some(&second)));
         let (first, rest) = page.split_once("<h3>").expect("two lists");
         assert!(first.contains("403 Forbidden") && first.contains("Code: AccessDenied"), "{first}");
         assert!(rest.contains("Custom Error Document") && rest.contains("Key: 404.html"), "{rest}");
