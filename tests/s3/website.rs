@@ -192,10 +192,7 @@ async fn policies_see_who_asks_for_a_page_and_from_where() {
 async fn missing_objects_are_404_only_where_everybody_may_list() {
     let site = Site::public(INDEX).await;
     assert_page(&site.get("/missing"), 403, "AccessDenied");
-    site.set_policy(&policy(&site.bucket, "Allow", r#"s3:GetObject", "s3:ListBucket"#).replace(
-        r#""Action": "s3:GetObject", "s3:ListBucket""#,
-        r#""Action": ["s3:GetObject", "s3:ListBucket"]"#,
-    ));
+    site.set_policy(&policy(&site.bucket, "Allow", "s3:*", ""));
     let reply = site.get("/a%3Cscript%3E");
     assert_page(&reply, 404, "NoSuchKey");
     assert!(reply.text().contains("<li>Key: a&lt;script&gt;</li>"), "{}", reply.text());
