@@ -9,8 +9,10 @@ import contextlib
 import hashlib
 import http.server
 import json
+import os
 import queue
 import subprocess
+import tempfile
 import threading
 import urllib.parse
 
@@ -153,8 +155,11 @@ def visit(pages: PageServer, name: str) -> dict:
     argv = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
     argv += ["--disable-background-networking", f"--user-data-dir={profile}", "--remote-debugging-port=0"]
     log = scenario.work / f"{name}.log"
-    with open(log, "wb") as output:
-        browser = subprocess.Popen([*argv, pages.origin], stdout=output, stderr=output)
+    # Its socket is there, and the path of a socket has 107 characters at most.
+    sockets = tempfile.TemporaryDirectory(prefix="cw-", dir="/tmp", ignore_cleanup_errors=True)
+    with sockets, open(log, "wb") as output:
+        environment = os.environ | {"TMPDIR": sockets.name}
+        browser = subprocess.Popen([*argv, pages.origin], stdout=output, stderr=output, env=environment)
         try:
             return pages.saw.get(timeout=PATIENCE)
         except queue.Empty:

@@ -66,7 +66,7 @@ fn requests_for_pages_are_counted_and_logged_like_those_for_objects() {
     }
     let (_, metrics) = server.ask_admin("/-/metrics");
     let counted =
-        metrics.lines().any(|line| line.contains("operation=\"GetObject\"") && line.contains("404"));
+        metrics.lines().any(|line| line.contains("operation=\"GetObject\",status=\"4xx\""));
     assert!(counted, "{metrics}");
 }
 
@@ -104,7 +104,7 @@ fn a_domain_is_that_of_s3_or_that_of_websites() {
         "causeway.toml",
         "[server]\ndomain = 'a.example.com'\n[website]\ndomain = ['web.example.com', 'A.example.com']\n",
     );
-    let said = place.run(&["config", "check", "--config", "causeway.toml"], &[]).failed(1);
+    let said = place.run(&["config", "check", "--config", "causeway.toml"], &[]).failed(2);
     assert!(
         said.contains("website.domain and server.domain must differ, and both have 'a.example.com'"),
         "{said}"
