@@ -65,8 +65,7 @@ fn requests_for_pages_are_counted_and_logged_like_those_for_objects() {
         assert!(line.contains(part), "{line}");
     }
     let (_, metrics) = server.ask_admin("/-/metrics");
-    let counted =
-        metrics.lines().any(|line| line.contains("operation=\"GetObject\",status=\"4xx\""));
+    let counted = metrics.lines().any(|line| line.contains("operation=\"GetObject\",status=\"4xx\""));
     assert!(counted, "{metrics}");
 }
 

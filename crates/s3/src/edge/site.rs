@@ -47,9 +47,6 @@ impl Sites {
 
     /// `None`: the request is for S3, whose domains are `s3`.
     fn site(&self, host: &str, entrance: Entrance, s3: &Domains) -> Option<Site> {
-        if entrance == Entrance::S3 && self.0.is_empty() {
-            return None;
-        }
         let host = plain(host);
         let is_ours = entrance == Entrance::Website || self.0.specificity(&host) > s3.specificity(&host);
         let bucket = || match self.0.below(&host) {
@@ -63,6 +60,9 @@ impl Sites {
 impl Edge {
     /// The website that a request is for. `None`: it is a request of S3, of IAM or of STS.
     pub fn site<B>(&self, request: &http::Request<B>, entrance: Entrance) -> Option<Site> {
+        if entrance == Entrance::S3 && self.sites.0.is_empty() {
+            return None;
+        }
         // A request whose host is malformed is refused where it is read.
         let host = wire::host(request.uri(), request.headers(), request.version()).unwrap_or_default();
         self.sites.site(host, entrance, self.addresses.domains())
