@@ -4,6 +4,7 @@
 use super::{
     h2,
     process::{Place, Running, connect, read_all, within},
+    support::{Who, raw::Raw},
     tls,
 };
 use std::io::Write;
@@ -49,6 +50,26 @@ fn http2_is_spoken_with_prior_knowledge() {
     let mut stream = connect(server.website.expect("a listener for websites"));
     let page = h2::get_root(&mut stream, false, Some("AWS4-HMAC-SHA256 Signature=x"));
     assert!(page.contains("<li>Code: NoSuchBucket</li>"), "{page}");
+}
+
+#[test]
+fn an_index_is_shown_over_both_protocols() {
+    const OWNER: Who = Who { access_key: "owner", secret_key: "owner-secret" };
+    let place = Place::new();
+    let identity = "[[identity]]\naccess_key = 'owner'\nsecret_key = 'owner-secret'\n";
+    place.write("causeway.toml", &format!("{LISTENERS}{identity}"));
+    let server = place.serve(&["--data", "d"], &[]);
+    let raw = Raw::new(server.s3, OWNER);
+    let website =
+        "<WebsiteConfiguration><IndexDocument><Suffix>start</Suffix></IndexDocument></WebsiteConfiguration>";
+    assert_eq!(raw.put("/localhost", "").send().status, 200);
+    assert_eq!(raw.put("/localhost?website", website).send().status, 200);
+    let index = raw.put("/localhost/start", "hello").header("x-amz-acl", "public-read");
+    assert_eq!(index.send().status, 200);
+    let page = get(&server, "localhost");
+    assert!(page.starts_with("HTTP/1.1 200 ") && page.ends_with("\r\n\r\nhello"), "{page}");
+    let mut stream = connect(server.website.expect("a listener for websites"));
+    assert_eq!(h2::get_root(&mut stream, false, None), "hello");
 }
 
 #[test]

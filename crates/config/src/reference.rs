@@ -69,6 +69,7 @@ that would move or share a location), every problem is in the log, nothing is ch
 | `server.log_level` | at once |
 | secrets in files (`{ file = "path" }`) of identities | at the next request |
 | everything else of `[server]`: addresses, the data directory, sizes, times, regions | at the next start |
+| `[website]` | at the next start |
 | sizes and places of a cache that no backend has used so far | with the first backend that uses it |
 | backends that were changed or removed; their secrets, limits and caches are part of them | at the next start |
 | new buckets on a backend that lies elsewhere since it was changed | at the next start |
