@@ -22,7 +22,7 @@ fn content(length: usize, seed: u32) -> Vec<u8> {
 }
 
 fn serve(place: &Place) -> (Running, Raw) {
-    let server = place.serve(&["--data", "d", "--durability", "relaxed"], &ROOT);
+    let server = place.serve(&["--data", "d"], &ROOT);
     let raw = Raw::new(server.s3, WHO);
     assert_eq!(raw.put("/bucket", "").send().status, 200);
     (server, raw)
