@@ -71,8 +71,13 @@ impl Buffers {
         span: Span,
     ) -> std::result::Result<ObjectBody, OwnedFd> {
         if span.len() > COPIED {
-            return match has(&file, window(span)) {
-                true => Ok(self.file(file.into(), None, span)),
+            let window = window(span);
+            return match has(&file, window) {
+                true => {
+                    let rest =
+                        Rest { file: Arc::new(file.into()), span, found: window.end, buffers: self.clone() };
+                    Ok(ObjectBody::File(Box::new(Opened { first: None, rest })))
+                }
                 false => Err(file),
             };
         }
@@ -126,15 +131,9 @@ impl Buffers {
         if span.len() <= COPIED {
             return Ok(ObjectBody::Full(first));
         }
-        Ok(self.file(file, Some(first), span))
-    }
-
-    fn file(self: &Arc<Self>, file: File, first: Option<Bytes>, span: Span) -> ObjectBody {
-        let span = Span { start: span.start + first.as_ref().map_or(0, Bytes::len) as u64, end: span.end };
-        ObjectBody::File(Box::new(Opened {
-            first,
-            rest: Rest { file: Arc::new(file), span, buffers: self.clone() },
-        }))
+        let span = Span { start: span.start + first.len() as u64, end: span.end };
+        let rest = Rest { file: Arc::new(file), span, found: span.start, buffers: self.clone() };
+        Ok(ObjectBody::File(Box::new(Opened { first: Some(first), rest })))
     }
 }
 
@@ -148,6 +147,8 @@ struct Opened {
 struct Rest {
     file: Arc<File>,
     span: Span,
+    /// The end of what was just found in memory.
+    found: u64,
     buffers: Arc<Buffers>,
 }
 
@@ -165,7 +166,7 @@ impl Rest {
     /// The next region that the kernel has in memory, or else a chunk.
     async fn next_piece(&mut self) -> Result<Piece> {
         let span = window(self.span);
-        if has(&self.file, span) {
+        if span.end <= self.found || has(&self.file, span) {
             self.span.start = span.end;
             return Ok(Piece::Region(Region { file: self.file.clone(), span }));
         }
