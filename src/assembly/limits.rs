@@ -235,6 +235,7 @@ impl Admitted {
                     (Box::pin(futures_util::stream::iter([Ok(bytes)])), length)
                 }
                 Body::Stream { stream, length } => (stream, length),
+                Body::File { file, length } => (file.into_stream(), Some(length)),
             };
             let limited = |stream, (limiter, slot): (Arc<Limiter>, Slot)| limiter.download(stream, slot);
             Body::Stream { stream: self.0.into_iter().fold(stream, limited), length }

@@ -7,6 +7,7 @@ use super::{
     linger::Lingering,
     peers::Peers,
     permit::{Line, Stop},
+    regions::{Regions, Sending},
     relief, still,
     streams::Streams,
     tls::Tls,
@@ -206,7 +207,11 @@ impl Door {
                 leave: guest.leave.clone(),
                 stop,
             };
-            let Some(tls) = tls else { return conversation.hold(stream).await };
+            let Some(tls) = tls else {
+                let regions = Arc::<Regions>::default();
+                let line = conversation.line.clone().sending(regions.clone());
+                return Conversation { line, ..conversation }.hold(Sending::new(stream, regions)).await;
+            };
             let too_late = conversation.too_late_to_begin();
             let handshake =
                 guest.leave.run_until_cancelled(tokio::time::timeout(patience.head, tls.accept(stream)));

@@ -40,6 +40,7 @@ mod private;
 mod process;
 mod reference;
 mod refused_uploads;
+mod regions;
 mod reload;
 mod removed_directory;
 mod replicate;
