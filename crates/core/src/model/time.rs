@@ -28,6 +28,34 @@ impl Timestamp {
 
     /// Formats the time as S3's XML does: `2009-10-12T17:50:30.000Z`.
     pub fn iso8601(self) -> String {
+        let (seconds, millis) = (self.0.div_euclid(1000), self.0.rem_euclid(1000));
+        let Ok(time) = OffsetDateTime::from_unix_timestamp(seconds) else {
+            return self.iso8601_by_formatter();
+        };
+        let (year, month, day) = time.to_calendar_date();
+        let Ok(year @ 0..=9999) = u32::try_from(year) else { return self.iso8601_by_formatter() };
+        // A listing has a time for each key. This takes a fraction of the time that the formatter takes.
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let fields = [
+            (0, 4, year),
+            (5, 2, u8::from(month).into()),
+            (8, 2, day.into()),
+            (11, 2, time.hour().into()),
+            (14, 2, time.minute().into()),
+            (17, 2, time.second().into()),
+            (20, 3, millis as u32),
+        ];
+        for (at, digits, mut value) in fields {
+            for digit in text[at..at + digits].iter_mut().rev() {
+                *digit += (value % 10) as u8;
+                value /= 10;
+            }
+        }
+        std::str::from_utf8(&text).unwrap_or_default().to_owned()
+    }
+
+    /// Also for years that do not have four digits.
+    fn iso8601_by_formatter(self) -> String {
         let format =
             format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
         let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
@@ -65,6 +93,15 @@ impl From<SystemTime> for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_time_is_written_as_the_formatter_writes_it(millis in prop_oneof![any::<i64>(), -1i64 << 50..1 << 50]) {
+            let time = Timestamp::from_millis(millis);
+            prop_assert_eq!(time.iso8601(), time.iso8601_by_formatter());
+        }
+    }
 
     #[test]
     fn both_forms_are_those_of_s3() {
