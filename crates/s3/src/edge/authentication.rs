@@ -4,9 +4,10 @@ pub(super) use super::head::Head;
 use super::{
     Keys, authorization,
     canonical::{Order, Reading, Signed, check_coverage, push_sha256, string_to_sign},
-    claim::{Claim, Credential, QUERIES, S3, SigningTime},
+    claim::{Algorithm, Claim, Credential, QUERIES, S3, SigningTime},
     form::signed::{By, SignedPolicy},
     presigned::{self, Presigned, Version},
+    region_set,
     signature::{SigningKey, SigningKeys},
     skew::{MAX_SKEW, check_skew},
     version2,
@@ -34,7 +35,10 @@ impl Sender {
     pub(super) fn signature(&self) -> Option<Signature> {
         let version = match (&self.principal, &self.proof) {
             (Principal::Anonymous, _) => return None,
-            (Principal::Identity(_), Some(_)) => SignatureVersion::Four,
+            (Principal::Identity(_), Some(proof)) => match proof.key.algorithm() {
+                Algorithm::Hmac => SignatureVersion::Four,
+                Algorithm::Ecdsa => SignatureVersion::FourAsymmetric,
+            },
             (Principal::Identity(_), None) => SignatureVersion::Two,
         };
         Some(Signature { version, at: self.proof.as_ref().map(|proof| proof.time.at) })
@@ -111,6 +115,7 @@ impl Authenticator {
             (Some(_), true) => Err(presigned::two_mechanisms()),
             (Some(text), false) => {
                 let claim = authorization::parse_for(QUERIES, text)?;
+                signed_regions(&claim, head.headers)?;
                 let time = signing_time(head.headers)?;
                 check_day(&claim, &time)?;
                 check_skew(time.at, time.as_str(), now)?;
@@ -128,7 +133,8 @@ impl Authenticator {
 
     fn by_header(&self, head: Head<'_>, authorization: &str, now: Timestamp) -> Result<Sender, S3Error> {
         let claim = authorization::parse(authorization)?;
-        self.check_region(&claim.credential, |why| authorization::malformed(&why))?;
+        let set = signed_regions(&claim, head.headers)?;
+        self.check_region(&claim.credential, set, |why| authorization::malformed(&why))?;
         let payload = head.headers.amz("x-amz-content-sha256")?.ok_or_else(|| {
             S3Error::new(
                 ErrorCode::InvalidRequest,
@@ -145,7 +151,7 @@ impl Authenticator {
         let presigned = Presigned::parse(head.query, S3)?;
         let malformed =
             |why| presigned::malformed(format!("Error parsing the X-Amz-Credential parameter; {why}"));
-        self.check_region(&presigned.claim.credential, malformed)?;
+        self.check_region(&presigned.claim.credential, presigned.region_set, malformed)?;
         if presigned.time.day() != presigned.claim.credential.date {
             return Err(presigned::malformed(format!(
                 "Invalid credential date \"{}\". This date is not the same as X-Amz-Date: \"{}\".",
@@ -162,19 +168,23 @@ impl Authenticator {
         self.verify(head, &presigned.claim, at, payload, Some(Version::Four))
     }
 
-    /// SDKs look for the region in the error, and sign again with it.
+    /// SDKs look for the region in the error, and sign again with it. `set` is the regions of SigV4A.
     fn check_region(
         &self,
         credential: &Credential<'_>,
+        set: Option<&str>,
         malformed: impl FnOnce(String) -> S3Error,
     ) -> Result<(), S3Error> {
-        match &self.region {
-            Some(ours) if ours != credential.region => {
-                let why = format!("the region '{}' is wrong; expecting '{ours}'", credential.region);
-                Err(malformed(why).detail("Region", ours))
-            }
-            _ => Ok(()),
+        let Some(ours) = &self.region else { return Ok(()) };
+        let (is_ours, given) = match set {
+            None => (credential.region == ours, credential.region),
+            Some(set) => (region_set::admits(set, ours), set),
+        };
+        if is_ours {
+            return Ok(());
         }
+        let why = format!("the region '{given}' is wrong; expecting '{ours}'");
+        Err(malformed(why).detail("Region", ours))
     }
 
     fn by_version2(
@@ -209,7 +219,7 @@ impl Authenticator {
                 let malformed = |why| {
                     presigned::malformed(format!("Error parsing the X-Amz-Credential parameter; {why}"))
                 };
-                self.check_region(credential, malformed)?;
+                self.check_region(credential, None, malformed)?;
                 (credential.access_key, *signature)
             }
             By::Two { .. } if self.version2 == SignatureV2::Off => {
@@ -282,7 +292,8 @@ impl Authenticator {
         };
         let texts = |order: Order, reading: Reading| {
             let canonical_request = signed.canonical_request(order, reading);
-            (string_to_sign(&time, credential.scope, &canonical_request), canonical_request)
+            let text = string_to_sign(credential.algorithm, &time, credential.scope, &canonical_request);
+            (text, canonical_request)
         };
         let mut ways = signed
             .readings()
@@ -319,6 +330,15 @@ fn check_day(claim: &Claim<'_>, time: &SigningTime) -> Result<(), S3Error> {
         claim.credential.date,
         time.day()
     )))
+}
+
+/// The regions that a request of SigV4A is signed for. Like every such header, it is signed itself.
+fn signed_regions<'h>(claim: &Claim<'_>, headers: &'h HeaderMap) -> Result<Option<&'h str>, S3Error> {
+    if claim.credential.algorithm == Algorithm::Hmac {
+        return Ok(None);
+    }
+    let set = headers.amz("x-amz-region-set")?;
+    set.map(Some).ok_or_else(|| authorization::malformed("the header x-amz-region-set is missing"))
 }
 
 /// The session token that a request comes with, in its headers or, if that authenticates it, its query.

@@ -1,6 +1,6 @@
 //! The edge: from an HTTP request to a request that S3 may trust, or a refusal.
 //!
-//! Owns authentication (SigV4 and, where the settings allow it, SigV2, in the header or the query),
+//! Owns authentication (SigV4, SigV4A and, where the settings allow it, SigV2, in the header or the query),
 //! addressing, the decoding of bodies and what they announce, and the form of replies. Does not own
 //! authorization (the gate of `s3`), connections (`server`), nor the identities ([`Keys`]).
 //!
@@ -25,7 +25,9 @@ pub mod encoding;
 pub mod form;
 mod head;
 mod presigned;
+mod public_key;
 mod query;
+mod region_set;
 mod reply;
 mod signature;
 mod skew;
@@ -37,7 +39,7 @@ mod wire;
 mod tests;
 
 pub use body::{Pace, Paces};
-pub use claim::{Claim, Credential};
+pub use claim::{Algorithm, Claim, Credential};
 pub use reply::Reply;
 
 use crate::{
@@ -254,10 +256,11 @@ fn body_form(
     let decoder = match framing {
         Framing::Plain(_) => None,
         Framing::Chunks => Some(Decoder::unsigned(length, trailer)),
-        Framing::SignedChunks { trailer: sealed } => {
-            let proof = sender.proof.as_ref();
+        Framing::SignedChunks { by, trailer: sealed } => {
+            let proof = sender.proof.as_ref().filter(|proof| proof.key.algorithm() == by);
             let proof = proof.ok_or_else(|| {
-                S3Error::new(ErrorCode::InvalidRequest, "A signed payload needs a signed request")
+                let message = "A signed payload needs a request that is signed in the same way";
+                S3Error::new(ErrorCode::InvalidRequest, message)
             })?;
             Some(Decoder::signed(length, trailer, Signatures::new(proof), sealed))
         }

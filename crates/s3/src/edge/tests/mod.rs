@@ -1,5 +1,6 @@
 //! Whole requests through the edge, signed by the AWS SDK's own signer.
 
+mod asymmetric;
 mod bodies;
 mod calls;
 mod forms;
@@ -21,9 +22,9 @@ use aws_credential_types::Credentials;
 use aws_sigv4::{
     http_request::{
         PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
-        SigningSettings, UriPathNormalizationMode, sign,
+        SigningParams, SigningSettings, UriPathNormalizationMode, sign,
     },
-    sign::v4::SigningParams,
+    sign::{v4, v4a},
 };
 use bytes::Bytes;
 use http_body_util::Full;
@@ -149,6 +150,8 @@ struct Signer {
     access_key: String,
     secret: String,
     region: String,
+    /// By SigV4A, for these regions.
+    region_set: Option<&'static str>,
     service: &'static str,
     at: SystemTime,
     /// Seconds; a presigned URL if there is one.
@@ -164,6 +167,7 @@ impl Default for Signer {
             access_key: ALICE.to_owned(),
             secret: SECRET.to_owned(),
             region: "us-east-1".to_owned(),
+            region_set: None,
             service: "s3",
             at: UNIX_EPOCH + Duration::from_secs(NOW),
             expires: None,
@@ -199,12 +203,18 @@ impl Signer {
         }
         let identity =
             Credentials::new(&self.access_key, &self.secret, self.token.clone(), None, "test").into();
-        let parameters = SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name(self.service)
-            .time(self.at);
-        let parameters = parameters.settings(settings).build().expect("parameters").into();
+        let parameters: SigningParams<'_> = match self.region_set {
+            None => {
+                let parameters = v4::SigningParams::builder().identity(&identity).region(&self.region);
+                let parameters = parameters.name(self.service).time(self.at).settings(settings);
+                parameters.build().expect("parameters").into()
+            }
+            Some(set) => {
+                let parameters = v4a::SigningParams::builder().identity(&identity).region_set(set);
+                let parameters = parameters.name(self.service).time(self.at).settings(settings);
+                parameters.build().expect("parameters").into()
+            }
+        };
         let uri = format!("http://{HOST}{}", draft.target());
         let headers = draft.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let request =
