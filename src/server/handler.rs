@@ -7,9 +7,9 @@ use super::{
     request_id::RequestIds,
 };
 use crate::{
-    assembly::limits::LimitsInForce,
+    assembly::limits::{Admitted as Admission, LimitsInForce},
     edge::{Admitted, Edge, Reply},
-    iam::query::{self, Answer, Queries},
+    iam::query::{self, Answer, Code, Queries, QueryError},
     model::Timestamp,
     s3::{self, About, Arrival, ErrorCode, RequestId, Response, S3Error, Service},
     telemetry::metrics::Metrics,
@@ -125,10 +125,20 @@ impl Handler {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         let id = arrival.id.clone();
+        let mut admitted = Admission::default();
         let answer = match self.edge.admit_call(request, arrival, permit.memory()).await {
             Ok(call) => {
                 record.called(call.caller.as_ref());
-                self.queries.answer(call).await
+                match self.limits.admit_call(call.caller.as_ref()).await {
+                    Ok(turn) => {
+                        admitted = turn;
+                        self.queries.answer(call).await
+                    }
+                    Err(_) => {
+                        let error = QueryError::new(Code::Throttling, "Rate exceeded");
+                        query::refuse(call.service, &id.0, error)
+                    }
+                }
             }
             Err(error) => {
                 self.metrics.unauthenticated(error.code.as_str());
@@ -136,7 +146,7 @@ impl Handler {
             }
         };
         record.answers_call(answer.action, answer.code);
-        reply_to_call(answer, &id)
+        admitted.reply(reply_to_call(answer, &id))
     }
 
     async fn serve<B>(
@@ -233,8 +243,7 @@ mod tests {
         catalog::sqlite::SqliteCatalog,
         config::{Flag, Settings, Sources},
         edge::{EdgeSettings, Keys},
-        iam::{Directory, Refused, oidc::Providers},
-        model::{Identity, Secret},
+        iam::{Directory, KeyInForce, Refused, oidc::Providers},
         store::Durability,
     };
     use http_body_util::{BodyExt, Full};
@@ -244,7 +253,7 @@ mod tests {
     struct Defective;
 
     impl Keys for Defective {
-        fn find(&self, _: &str, _: Option<&str>, _: Timestamp) -> Result<(Arc<Identity>, Secret), Refused> {
+        fn find(&self, _: &str, _: Option<&str>, _: Timestamp) -> Result<KeyInForce, Refused> {
             panic!("a defect")
         }
     }

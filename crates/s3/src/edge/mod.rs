@@ -44,8 +44,8 @@ pub use reply::Reply;
 
 use crate::{
     access::CredentialsInForce,
-    iam::Refused,
-    model::{Identity, Secret, SignatureV2, Timestamp},
+    iam::{KeyInForce, Refused},
+    model::{SignatureV2, Timestamp},
     s3::{
         self, Arrival, Context, CrossOrigin, ErrorCode, HeaderMapExt, Operation, Preflight, Query, Request,
         RouteInput, S3Error, Target,
@@ -67,21 +67,11 @@ use std::{fmt, sync::Arc};
 /// The identities there are, by access key.
 pub trait Keys: Send + Sync + fmt::Debug {
     /// `token` is the session token that came with the request.
-    fn find(
-        &self,
-        access_key: &str,
-        token: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(Arc<Identity>, Secret), Refused>;
+    fn find(&self, access_key: &str, token: Option<&str>, now: Timestamp) -> Result<KeyInForce, Refused>;
 }
 
 impl Keys for CredentialsInForce {
-    fn find(
-        &self,
-        access_key: &str,
-        token: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(Arc<Identity>, Secret), Refused> {
+    fn find(&self, access_key: &str, token: Option<&str>, now: Timestamp) -> Result<KeyInForce, Refused> {
         self.identify(access_key, token, now)
     }
 }
@@ -94,6 +84,7 @@ pub struct EdgeSettings {
     pub paces: Paces,
     /// The only region that requests may be signed for; without it, any is. Version 2 names none.
     pub region: Option<String>,
+    /// Where version 2 is accepted from identities that say nothing of it themselves.
     pub signature_v2: SignatureV2,
 }
 

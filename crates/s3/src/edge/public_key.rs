@@ -113,7 +113,7 @@ impl PublicKeys {
 
     /// The public key of an access key that exists and has this secret.
     pub(super) fn of(&self, access_key: &str, secret: &Secret) -> Option<Arc<PublicKey>> {
-        let slot = self.slots.get(self.hasher.hash_one(access_key) as usize % SLOTS)?;
+        let slot = self.slots.get(self.hasher.hash_one((access_key, secret.expose())) as usize % SLOTS)?;
         let fits = |key: &&Arc<PublicKey>| *key.access_key == *access_key && key.secret == *secret;
         let known = slot.read().unwrap_or_else(PoisonError::into_inner).as_ref().filter(fits).cloned();
         if known.is_some() {

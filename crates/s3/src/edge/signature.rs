@@ -126,7 +126,9 @@ impl SigningKeys {
         text: &[u8],
         signature: &str,
     ) -> Option<Arc<SigningKey>> {
-        let slot = self.hasher.hash_one((credential.access_key, credential.scope)) as usize % SLOTS;
+        // An access key may have two secrets for some time: each has its own slot.
+        let slot = (credential.access_key, credential.scope, secret.expose());
+        let slot = self.hasher.hash_one(slot) as usize % SLOTS;
         let slot = self.slots.get(slot)?;
         let fits = |key: &&Arc<SigningKey>| {
             *key.access_key == *credential.access_key

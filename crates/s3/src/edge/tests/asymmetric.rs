@@ -201,3 +201,18 @@ fn chunks_are_signed_in_the_way_of_their_request() {
     let symmetric = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
     assert_eq!(chunked(symmetric, signer()), Some(ErrorCode::InvalidRequest));
 }
+
+#[test]
+fn both_secrets_hold_while_one_is_replaced() {
+    let edge = edge_for(ALICE, &format!("new replaces {SECRET}"));
+    for region_set in [None, Some("*")] {
+        for (secret, holds) in [("new", true), (SECRET, true), ("other", false)] {
+            let signer = Signer { secret: secret.to_owned(), region_set, ..Signer::default() };
+            let signed = signer.sign(get());
+            assert_eq!(admit_to(&edge, signed.clone().build(), now()).is_ok(), holds, "{secret}");
+            let later = Timestamp::from_millis(now().millis() + 1000);
+            let is_current = secret == "new";
+            assert_eq!(admit_to(&edge, signed.build(), later).is_ok(), is_current, "{secret}");
+        }
+    }
+}

@@ -13,8 +13,8 @@ mod version2;
 
 use super::{Admitted, Edge, EdgeSettings, Keys, Pace, Refusal};
 use crate::{
-    iam::Refused,
-    model::{AccessKey, Identity, Owner, Role, Secret, Timestamp},
+    iam::{KeyInForce, Refused},
+    model::{AccessKey, Identity, Owner, ReplacedSecret, Role, Secret, Secrets, SignatureV2, Timestamp},
     s3::{Arrival, ErrorCode, Preflight, Request, RequestId, S3Error},
     store::payload::PayloadError,
 };
@@ -49,12 +49,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove
 struct People(Vec<(String, String)>);
 
 impl Keys for People {
-    fn find(
-        &self,
-        access_key: &str,
-        token: Option<&str>,
-        _now: Timestamp,
-    ) -> Result<(Arc<Identity>, Secret), Refused> {
+    fn find(&self, access_key: &str, token: Option<&str>, _now: Timestamp) -> Result<KeyInForce, Refused> {
         let known = self.0.iter().find(|(name, _)| name == access_key);
         let (name, secret) = known.ok_or(Refused::Unknown)?;
         // Like the account of a session, which has a token that ends.
@@ -66,7 +61,18 @@ impl Keys for People {
         }
         let owner = Owner { id: name.as_str().into(), display_name: name.as_str().into() };
         let identity = Identity::account(AccessKey(name.as_str().into()), Role::ReadWrite, owner);
-        Ok((Arc::new(identity), Secret::new(secret.as_str())))
+        // Names of keys that say themselves where version 2 is accepted.
+        let signature_v2 = name.strip_prefix("accepts-").and_then(SignatureV2::parse);
+        let identity = Arc::new(Identity { signature_v2, ..identity });
+        // A secret may be followed by the one that it replaces.
+        let (current, previous) = match secret.split_once(" replaces ") {
+            Some((current, previous)) => (current, Some(previous)),
+            None => (secret.as_str(), None),
+        };
+        let until = Some(Timestamp::from_millis(now().millis() + 1000));
+        let previous = previous.map(|secret| ReplacedSecret { secret: Secret::new(secret), until });
+        let secrets = Secrets { current: Secret::new(current), previous };
+        Ok(KeyInForce { identity, secrets, last_use: None })
     }
 }
 
