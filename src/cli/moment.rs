@@ -20,11 +20,12 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
 
 /// `2030-01-31`, `2030-01-31T12:00:00Z`, or a span from now.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
-    if let Some(at) = Timestamp::parse_day_or_time(text) {
-        return Ok(at);
+    const WRONG: &str =
+        "it is no time: write 2030-01-31, 2030-01-31T12:00:00Z, or how long from now, such as 90d";
+    match Timestamp::parse_day_or_time(text) {
+        Some(at) => Ok(at),
+        None => span(text).map(from_now).map_err(|_| WRONG.to_owned()),
     }
-    let wrong = |_| "it is no time: write 2030-01-31, 2030-01-31T12:00:00Z, or how long from now (90d)";
-    span(text).map(from_now).map_err(|error| wrong(error).to_owned())
 }
 
 pub(super) fn from_now(span: Duration) -> Timestamp {

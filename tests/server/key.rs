@@ -155,9 +155,17 @@ fn a_key_is_disabled_enabled_and_given_an_expiry() {
     let server = place.serve(&[], &ENVIRONMENT);
     key(&place, &["add", "bob", "--secret-env", "BOB", "--expires", "90d"]).succeeded();
     assert_eq!(lists(&server, BOB), 200);
+    let begun =
+        Raw::new(server.s3, BOB).post("/", "Action=GetSessionToken&Version=2011-06-15").service("sts");
+    let begun = begun.header("content-type", "application/x-www-form-urlencoded").send();
+    let leaked = |name: &str| &*Box::leak(begun.element(name).expect(name).into_boxed_str());
+    let session = Who { access_key: leaked("AccessKeyId"), secret_key: leaked("SecretAccessKey") };
+    let by_session = || Raw::new(server.s3, session).get("/").token(leaked("SessionToken")).send();
+    assert_eq!(by_session().status, 200);
     key(&place, &["disable", "bob"]).succeeded();
     let unknown = is(403, "InvalidAccessKeyId");
     assert_eq!(Raw::new(server.s3, BOB).get("/").send().failure(), unknown);
+    assert_eq!(by_session().failure(), unknown, "its sessions end with it");
     let listed = key(&place, &["list"]).succeeded();
     assert!(listed.lines().any(|line| line.starts_with("bob") && line.ends_with("no")), "{listed}");
     key(&place, &["enable", "bob"]).succeeded();
