@@ -45,7 +45,7 @@ async fn a_session_that_a_service_account_begins_is_narrowed_too() {
     let (identity, _) = gateway.find(&session.access_key, Some(&session.token)).expect("a session");
     let narrowed = identity.member.as_ref().and_then(|member| member.session.as_ref()).map(Vec::len);
     assert_eq!(narrowed, Some(1));
-    // The session of an usual key of the same user is not.
+    // The session of a usual key of the same user is not.
     let usual = gateway.root(&[("CreateAccessKey", ""), ("UserName", "bob")]).await.ok().get("AccessKeyId");
     let session = gateway.by(&usual, &[("GetSessionToken", "")]).await.ok().temporary();
     let (identity, _) = gateway.find(&session.access_key, Some(&session.token)).expect("a session");
