@@ -7,9 +7,9 @@ use super::{
     request_id::RequestIds,
 };
 use crate::{
-    assembly::limits::LimitsInForce,
+    assembly::limits::{Admitted as Admission, LimitsInForce},
     edge::{Admitted, Edge, Refusal, Reply, Site, Visited},
-    iam::query::{self, Answer, Queries},
+    iam::query::{self, Answer, Code, Queries, QueryError},
     model::Timestamp,
     s3::{self, About, Arrival, ErrorCode, RequestId, Response, S3Error, Service},
     telemetry::metrics::Metrics,
@@ -127,10 +127,20 @@ impl Handler {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         let id = arrival.id.clone();
+        let mut admitted = Admission::default();
         let answer = match self.edge.admit_call(request, arrival, permit.memory()).await {
             Ok(call) => {
                 record.called(call.caller.as_ref());
-                self.queries.answer(call).await
+                match self.limits.admit_call(call.caller.as_ref()).await {
+                    Ok(turn) => {
+                        admitted = turn;
+                        self.queries.answer(call).await
+                    }
+                    Err(_) => {
+                        let error = QueryError::new(Code::Throttling, "Rate exceeded");
+                        query::refuse(call.service, &id.0, error)
+                    }
+                }
             }
             Err(error) => {
                 self.metrics.unauthenticated(error.code.as_str());
@@ -138,7 +148,7 @@ impl Handler {
             }
         };
         record.answers_call(answer.action, answer.code);
-        reply_to_call(answer, &id)
+        admitted.reply(reply_to_call(answer, &id))
     }
 
     /// Answers a request for a page of a website.
@@ -270,8 +280,7 @@ mod tests {
         catalog::sqlite::SqliteCatalog,
         config::{Flag, Settings, Sources},
         edge::{EdgeSettings, Entrance, Keys},
-        iam::{Directory, Refused, oidc::Providers},
-        model::{Identity, Secret},
+        iam::{Directory, KeyInForce, Refused, oidc::Providers},
         store::Durability,
     };
     use http_body_util::{BodyExt, Full};
@@ -281,7 +290,7 @@ mod tests {
     struct Defective;
 
     impl Keys for Defective {
-        fn find(&self, _: &str, _: Option<&str>, _: Timestamp) -> Result<(Arc<Identity>, Secret), Refused> {
+        fn find(&self, _: &str, _: Option<&str>, _: Timestamp) -> Result<KeyInForce, Refused> {
             panic!("a defect")
         }
     }

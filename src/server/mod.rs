@@ -122,9 +122,13 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     read.map_err(|error| StartError::because("reading users, groups, roles and policies", error))?;
     credentials.attach(directory.clone());
     let service = service.with_principals(directory.clone());
-    let queries = Arc::new(Queries::new(directory, oidc::providers(&settings.oidc)?));
+    let queries = Queries::new(directory.clone(), oidc::providers(&settings.oidc)?);
+    let queries = Arc::new(queries.in_region(server.region_name()));
     let read = identities.refresh().await;
     read.map_err(|error| StartError::because("reading the identities that were added at run time", error))?;
+    jobs.spawn(stop.clone().run_until_cancelled_owned(directory.clone().keep_uses()));
+    // Held to the end: an access key that nobody holds is gone, and its last use with it.
+    let in_use = credentials.clone();
     watch(&metrics, &buckets, &limits, &data);
     tokio::spawn(
         stop.clone()
@@ -183,6 +187,10 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
             "requests were cut off: they took longer than the drain timeout"
         );
     }
+    if let Err(error) = directory.write_uses().await {
+        tracing::warn!(%error, "the last uses of access keys could not be written");
+    }
+    drop(in_use);
     if let Err(error) = buckets.catalog().close().await {
         tracing::error!(%error, "closing the catalog failed");
     }

@@ -58,7 +58,7 @@ that would move or share a location), every problem is in the log, nothing is ch
 
 | what was changed | takes effect |
 | --- | --- |
-| identities: added, removed, another secret, name, policy or limits | at the next request; requests in work end as they began |
+| identities: added, removed, another secret, name, policy, expiry or limits | at the next request; requests in work end as they began |
 | a removed identity | its next request is answered 403 InvalidAccessKeyId; its buckets stay its own |
 | new buckets | at once, with what lies there already |
 | `owner`, `access` and limits of buckets | at the next request |

@@ -50,7 +50,7 @@ pub use address::{NoSuchVersion, ObjectAddress};
 pub use attributes::{Attributes, MAX_USER_METADATA};
 pub use bucket::{BucketName, BucketNameError};
 pub use canned_acl::CannedAcl;
-pub use canonical_id::CanonicalId;
+pub use canonical_id::{CanonicalId, canonical_id};
 pub use chain::Chain;
 pub use checksum::{
     Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, ChecksumSpec, ObjectChecksum, combine_crc,
@@ -70,7 +70,7 @@ pub use ownership::ObjectOwnership;
 pub use range::{ByteRange, Span};
 pub use restore::Restore;
 pub use routing_rule::{NewKey, RoutingCondition, RoutingRedirect, RoutingRule, TargetKey};
-pub use secret::Secret;
+pub use secret::{ReplacedSecret, Secret, Secrets};
 pub use signature_v2::SignatureV2;
 pub use storage_class::StorageClass;
 pub use tags::{BucketTags, Tag, TagError, TagSet};

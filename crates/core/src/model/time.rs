@@ -69,6 +69,15 @@ impl Timestamp {
         i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Self)
     }
 
+    /// Parses what people write: RFC 3339, or a day, which begins at midnight UTC.
+    pub fn parse_day_or_time(text: &str) -> Option<Self> {
+        let text = text.trim();
+        match text.len() {
+            10 => Self::parse_iso8601(&format!("{text}T00:00:00Z")),
+            _ => Self::parse_iso8601(text),
+        }
+    }
+
     /// Formats the time as in `Last-Modified` (RFC 9110 section 5.6.7).
     pub fn http_date(self) -> String {
         httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(u64::try_from(self.seconds()).unwrap_or(0)))
@@ -117,5 +126,10 @@ mod tests {
             Timestamp::parse_http_date("Mon, 12 Oct 2009 17:50:30 GMT").map(Timestamp::seconds),
             Some(time.seconds())
         );
+        assert_eq!(Timestamp::parse_day_or_time(" 1970-01-02").map(Timestamp::millis), Some(86_400_000));
+        assert_eq!(Timestamp::parse_day_or_time("2009-10-12T19:50:30.042+02:00"), Some(time));
+        for wrong in ["", "tomorrow", "2009-13-01", "2009-10-12T17:50", "20091012"] {
+            assert_eq!(Timestamp::parse_day_or_time(wrong), None, "{wrong}");
+        }
     }
 }

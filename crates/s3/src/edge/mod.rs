@@ -1,6 +1,6 @@
 //! The edge: from an HTTP request to a request that S3 may trust, or a refusal.
 //!
-//! Owns authentication (SigV4 and, where the settings allow it, SigV2, in the header or the query),
+//! Owns authentication (SigV4, SigV4A and, where the settings allow it, SigV2, in the header or the query),
 //! addressing, the decoding of bodies and what they announce, and the form of replies. Does not own
 //! authorization (the gate of `s3`), connections (`server`), nor the identities ([`Keys`]).
 //!
@@ -26,7 +26,9 @@ pub mod encoding;
 pub mod form;
 mod head;
 mod presigned;
+mod public_key;
 mod query;
+mod region_set;
 mod reply;
 mod signature;
 mod site;
@@ -39,14 +41,14 @@ mod wire;
 mod tests;
 
 pub use body::{Pace, Paces};
-pub use claim::{Claim, Credential};
+pub use claim::{Algorithm, Claim, Credential};
 pub use reply::Reply;
 pub use site::{Entrance, Site, Visited};
 
 use crate::{
     access::CredentialsInForce,
-    iam::Refused,
-    model::{Identity, Secret, SignatureV2, Timestamp},
+    iam::{KeyInForce, Refused},
+    model::{SignatureV2, Timestamp},
     s3::{
         self, Arrival, Context, CrossOrigin, ErrorCode, HeaderMapExt, Operation, Preflight, Query, Request,
         RouteInput, S3Error, Target,
@@ -69,21 +71,11 @@ use std::{fmt, sync::Arc};
 /// The identities there are, by access key.
 pub trait Keys: Send + Sync + fmt::Debug {
     /// `token` is the session token that came with the request.
-    fn find(
-        &self,
-        access_key: &str,
-        token: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(Arc<Identity>, Secret), Refused>;
+    fn find(&self, access_key: &str, token: Option<&str>, now: Timestamp) -> Result<KeyInForce, Refused>;
 }
 
 impl Keys for CredentialsInForce {
-    fn find(
-        &self,
-        access_key: &str,
-        token: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(Arc<Identity>, Secret), Refused> {
+    fn find(&self, access_key: &str, token: Option<&str>, now: Timestamp) -> Result<KeyInForce, Refused> {
         self.identify(access_key, token, now)
     }
 }
@@ -98,6 +90,7 @@ pub struct EdgeSettings {
     pub paces: Paces,
     /// The only region that requests may be signed for; without it, any is. Version 2 names none.
     pub region: Option<String>,
+    /// Where version 2 is accepted from identities that say nothing of it themselves.
     pub signature_v2: SignatureV2,
 }
 
@@ -266,10 +259,11 @@ fn body_form(
     let decoder = match framing {
         Framing::Plain(_) => None,
         Framing::Chunks => Some(Decoder::unsigned(length, trailer)),
-        Framing::SignedChunks { trailer: sealed } => {
-            let proof = sender.proof.as_ref();
+        Framing::SignedChunks { by, trailer: sealed } => {
+            let proof = sender.proof.as_ref().filter(|proof| proof.key.algorithm() == by);
             let proof = proof.ok_or_else(|| {
-                S3Error::new(ErrorCode::InvalidRequest, "A signed payload needs a signed request")
+                let message = "A signed payload needs a request that is signed in the same way";
+                S3Error::new(ErrorCode::InvalidRequest, message)
             })?;
             Some(Decoder::signed(length, trailer, Signatures::new(proof), sealed))
         }

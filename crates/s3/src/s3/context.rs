@@ -34,6 +34,8 @@ pub struct Arrival {
 pub enum SignatureVersion {
     Two,
     Four,
+    /// SigV4A.
+    FourAsymmetric,
 }
 
 /// The signature that held.
