@@ -3,11 +3,11 @@
 //! Two groups overlap as two integer lanes do: the chain of dependent instructions of one group leaves half
 //! of the vector units idle.
 
-use super::{Block, State, long, rounds::rounds};
+use super::{Block, State, rounds::rounds};
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_andnot_si256, _mm256_extract_epi32, _mm256_or_si256,
-    _mm256_permute2x128_si256, _mm256_set_epi32, _mm256_set_epi64x, _mm256_set1_epi32, _mm256_setzero_si256,
-    _mm256_slli_epi32, _mm256_srli_epi32, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64,
+    __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_andnot_si256, _mm256_extract_epi32,
+    _mm256_loadu_si256, _mm256_or_si256, _mm256_permute2x128_si256, _mm256_set_epi32, _mm256_set1_epi32,
+    _mm256_setzero_si256, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64,
     _mm256_unpacklo_epi32, _mm256_unpacklo_epi64, _mm256_xor_si256,
 };
 
@@ -129,11 +129,16 @@ fn transposed(blocks: &Lanes<&[Block]>, nth: usize) -> [Vector; 16] {
     words
 }
 
-/// Returns 32 bytes of a block. The compiler makes one load of it.
+/// Returns 32 bytes of a block.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn row(block: &Block, at: usize) -> Vector {
-    _mm256_set_epi64x(long(block, at + 24), long(block, at + 16), long(block, at + 8), long(block, at))
+    let bytes = &block[at..at + size_of::<Vector>()];
+    // SAFETY: the pointer is that of as many bytes as are loaded. The load needs no alignment.
+    #[allow(unsafe_code)]
+    unsafe {
+        _mm256_loadu_si256(bytes.as_ptr().cast())
+    }
 }
 
 /// Transposes a square of eight by eight words.

@@ -1,8 +1,8 @@
 //! The compression function of MD5 for several independent states at once, in the widest registers that the
 //! CPU has.
 //!
-//! Owns the choice of the kernel, and the only unsafe code: the calls of functions that need a feature of the
-//! CPU. It does not own buffers, padding or lengths.
+//! Owns the choice of the kernel. Unsafe code is here alone: the calls of functions that need a feature of the
+//! CPU, and the loads of vectors. It does not own buffers, padding or lengths.
 //!
 //! Invariants:
 //! - an [`Engine`] with vectors is only made after the CPU was asked for their feature: that is what makes the
@@ -107,14 +107,6 @@ impl Engine {
             }),
         }
     }
-}
-
-/// Returns eight bytes of a block, as vectors take them.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn long(block: &Block, at: usize) -> i64 {
-    let bytes = [0, 1, 2, 3, 4, 5, 6, 7].map(|nth| block[at + nth]);
-    i64::from_le_bytes(bytes)
 }
 
 /// Feeds a state its blocks with the code that is the fastest for one lane.
