@@ -5,7 +5,7 @@ use md5::Digest;
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 /// Miri runs each instruction some thousand times slower.
-const CASES: u32 = if cfg!(miri) { 4 } else { 256 };
+const CASES: u32 = if cfg!(miri) { 2 } else { 256 };
 
 fn of(bytes: &[u8]) -> [u8; 16] {
     md5::Md5::digest(bytes).into()
@@ -45,8 +45,13 @@ fn the_test_suite_of_rfc_1321_passes_alone_and_in_lanes() {
 fn every_kernel_gives_every_lane_its_own_digest() {
     let bodies: Vec<Vec<u8>> =
         (0..20u8).map(|lane| (0..64 * 3).map(|at: u8| at.wrapping_mul(31) ^ lane).collect()).collect();
+    let all_numbers: Vec<usize> = (1..=bodies.len()).collect();
+    let numbers = if cfg!(miri) { &[1, 2, 8, 17][..] } else { &all_numbers[..] };
+    // Under Miri, the CPU has what the compiler was told that it has.
+    let has_avx512 = Engine::all().iter().any(|engine| engine.name() == "avx512");
+    assert!(has_avx512 || !cfg!(target_feature = "avx512f"));
     for engine in Engine::all() {
-        for lanes in 1..=bodies.len() {
+        for &lanes in numbers {
             let mut all = vec![Md5::new(); lanes];
             let bytes: Vec<&[u8]> = bodies[..lanes].iter().map(Vec::as_slice).collect();
             update_together(engine, &mut all, &bytes);

@@ -1,7 +1,10 @@
 //! MD5 in the 16 lanes of AVX-512 registers. Each round's function is one instruction here, and each
 //! rotation another one.
 
-use super::{Block, State, rounds::rounds};
+use super::{
+    Block, State,
+    rounds::{CONSTANTS, rounds},
+};
 use std::arch::x86_64::{
     __m512i, _mm_extract_epi32, _mm512_add_epi32, _mm512_extracti32x4_epi32, _mm512_loadu_si512,
     _mm512_rol_epi32, _mm512_set_epi32, _mm512_set1_epi32, _mm512_setzero_si512, _mm512_shuffle_i32x4,
@@ -34,31 +37,31 @@ pub(super) fn compress(states: &mut Lanes<State>, blocks: Lanes<&[Block]>) {
         let words = transposed(&blocks, nth);
         let before = (a, b, c, d);
         macro_rules! step {
-            ($a:ident, $b:ident, $word:literal, $s:literal, $k:literal, $mixed:expr) => {
-                let constant = _mm512_set1_epi32($k as u32 as i32);
+            ($a:ident, $b:ident, $word:literal, $s:literal, $step:literal, $mixed:expr) => {
+                let constant = _mm512_set1_epi32(CONSTANTS[$step] as i32);
                 let early = _mm512_add_epi32(_mm512_add_epi32($a, constant), words[$word]);
                 let rotated = _mm512_rol_epi32::<$s>(_mm512_add_epi32(early, $mixed));
                 $a = _mm512_add_epi32(rotated, $b);
             };
         }
         macro_rules! f {
-            ($a:ident, $b:ident, $c:ident, $d:ident, $word:literal, $s:literal, $k:literal) => {
-                step!($a, $b, $word, $s, $k, _mm512_ternarylogic_epi32::<CHOICE>($b, $c, $d));
+            ($a:ident, $b:ident, $c:ident, $d:ident, $word:literal, $s:literal, $step:literal) => {
+                step!($a, $b, $word, $s, $step, _mm512_ternarylogic_epi32::<CHOICE>($b, $c, $d));
             };
         }
         macro_rules! g {
-            ($a:ident, $b:ident, $c:ident, $d:ident, $word:literal, $s:literal, $k:literal) => {
-                step!($a, $b, $word, $s, $k, _mm512_ternarylogic_epi32::<CHOICE>($d, $b, $c));
+            ($a:ident, $b:ident, $c:ident, $d:ident, $word:literal, $s:literal, $step:literal) => {
+                step!($a, $b, $word, $s, $step, _mm512_ternarylogic_epi32::<CHOICE>($d, $b, $c));
             };
         }
         macro_rules! h {
-            ($a:ident, $b:ident, $c:ident, $d:ident, $word:literal, $s:literal, $k:literal) => {
-                step!($a, $b, $word, $s, $k, _mm512_ternarylogic_epi32::<PARITY>($b, $c, $d));
+            ($a:ident, $b:ident, $c:ident, $d:ident, $word:literal, $s:literal, $step:literal) => {
+                step!($a, $b, $word, $s, $step, _mm512_ternarylogic_epi32::<PARITY>($b, $c, $d));
             };
         }
         macro_rules! i {
-            ($a:ident, $b:ident, $c:ident, $d:ident, $word:literal, $s:literal, $k:literal) => {
-                step!($a, $b, $word, $s, $k, _mm512_ternarylogic_epi32::<ROUND_4>($b, $c, $d));
+            ($a:ident, $b:ident, $c:ident, $d:ident, $word:literal, $s:literal, $step:literal) => {
+                step!($a, $b, $word, $s, $step, _mm512_ternarylogic_epi32::<ROUND_4>($b, $c, $d));
             };
         }
         rounds!(f, g, h, i, a, b, c, d);
