@@ -1,7 +1,7 @@
 //! The MD5 of one body, fed piece by piece.
 //!
 //! Owns the bytes of a block that is not complete, the length and the padding. Whole blocks go to a kernel:
-//! here one lane at a time, in `lanes` many of them together.
+//! here one lane at a time, in `batch` many of them together.
 
 use crate::kernel::{self, Block, Engine, State, WIDTH};
 use std::fmt;

@@ -1,14 +1,14 @@
 //! The running digests of one body.
 //!
-//! Owns on which thread each of them is computed: MD5, the most expensive one, in lanes together with other
-//! bodies that arrive at the same time (`causeway-digest`), the others where the caller says. It does not own
+//! Owns on which thread each of them is computed: MD5, the most expensive one, together with other bodies
+//! that arrive at the same time (`causeway-digest`), the others where the caller says. It does not own
 //! the comparison with what was announced (`payload`).
 //!
 //! Invariant: a batch is digested completely before the next one begins.
 
 use super::error::{StoreError, StoreErrorKind};
 use crate::{
-    digest::{Digesting, Lanes, Md5, Turn},
+    digest::{Digester, Digesting, Md5, Turn},
     model::ChecksumHasher,
 };
 use bytes::Bytes;
@@ -16,7 +16,8 @@ use futures_util::future::Either;
 use std::future::ready;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// The smallest batch for the lanes. A smaller one is digested sooner than another thread is woken.
+/// The smallest batch that is digested together with others. A smaller one is done sooner than another thread
+/// is woken.
 const TOGETHER: usize = 16 * 1024;
 
 /// The running digests of one body.
@@ -94,12 +95,12 @@ impl Digests {
         }
     }
 
-    /// Gives the MD5 to the lanes, to be fed the batch there. `update` then computes the other digests alone.
+    /// Gives the MD5 to the digester, which feeds it the batch. `update` then computes the other digests alone.
     fn submit(&mut self, batch: &[Bytes]) -> Option<(Turn, Digesting)> {
         if batch.iter().map(Bytes::len).sum::<usize>() < TOGETHER {
             return None;
         }
-        self.md5.take().map(|md5| Lanes::of_process().submit(md5, batch.to_vec()))
+        self.md5.take().map(|md5| Digester::of_process().submit(md5, batch.to_vec()))
     }
 
     /// Takes the MD5 back.

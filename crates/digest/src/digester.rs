@@ -3,7 +3,7 @@
 //! A caller submits a piece of a body, does what else there is to do (the write to disk), and takes its turn.
 //! If nobody digests then, it does so itself, on its own thread: a lone body pays neither for another thread
 //! nor for waiting. Pieces that arrive meanwhile join it in the lanes that are free. Once its own piece is
-//! done it leaves the others to a thread of the lanes. Batches grow with the load, and no timer is involved.
+//! done it leaves the others to a thread of the digester. Batches grow with the load, and no timer is involved.
 //!
 //! This module does not own the bytes of the requests that wait: they are counted in the memory of bodies, and
 //! there are at most as many pieces as requests.
@@ -35,8 +35,8 @@ use tokio::sync::oneshot;
 /// A thread that had nothing to do for so long ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// Lanes in which bodies are digested together.
-pub struct Lanes(Arc<Shared>);
+/// Collects bodies that arrive at the same time, and digests them together.
+pub struct Digester(Arc<Shared>);
 
 struct Shared {
     engine: Engine,
@@ -75,19 +75,19 @@ pub struct Digesting(oneshot::Receiver<Md5>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lost;
 
-impl Lanes {
-    /// Makes lanes with at most `most` leaders at a time. Threads are started when they are needed.
+impl Digester {
+    /// Makes a digester with at most `most` leaders at a time. Threads are started when they are needed.
     pub fn new(engine: Engine, most: usize) -> Self {
         let shared = Shared { engine, most: most.max(1), queue: Mutex::default(), called: Condvar::new() };
         Self(Arc::new(shared))
     }
 
-    /// Returns the lanes of this process.
+    /// Returns the digester of this process.
     pub fn of_process() -> &'static Self {
-        static LANES: LazyLock<Lanes> = LazyLock::new(|| {
-            Lanes::new(Engine::fastest(), thread::available_parallelism().map_or(1, NonZero::get))
+        static OF_PROCESS: LazyLock<Digester> = LazyLock::new(|| {
+            Digester::new(Engine::fastest(), thread::available_parallelism().map_or(1, NonZero::get))
         });
-        &LANES
+        &OF_PROCESS
     }
 
     /// Submits the next bytes of a body. Whoever digests already may begin at once; otherwise the turn does it.
@@ -108,7 +108,7 @@ impl Lanes {
     }
 }
 
-impl Drop for Lanes {
+impl Drop for Digester {
     /// Threads end once they have nothing more to do. Pieces in the queue are still digested.
     fn drop(&mut self) {
         self.0.queue().closed = true;
@@ -162,20 +162,20 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands the office of a leader to a thread of the lanes.
+    /// Lets a thread of the digester lead.
     fn call(shared: &Arc<Self>, queue: &mut Queue) -> io::Result<()> {
         if queue.idle > queue.calls {
             shared.called.notify_one();
         } else {
             let of_thread = shared.clone();
-            thread::Builder::new().name("md5-lanes".to_owned()).spawn(move || serve(&of_thread))?;
+            thread::Builder::new().name("md5".to_owned()).spawn(move || serve(&of_thread))?;
         }
         queue.calls += 1;
         Ok(())
     }
 }
 
-/// Who digests: the batch, and the office, which is given up or handed over when this is dropped.
+/// Whoever digests, and its batch. A leader that is dropped before it has retired hands the queue over.
 struct Leader<'a> {
     shared: &'a Arc<Shared>,
     batch: Batch,
@@ -193,7 +193,7 @@ fn lead(shared: &Arc<Shared>, batch: Batch, until: Option<u64>) {
     }
 }
 
-/// The life of a thread of the lanes.
+/// Runs a thread of the digester: it leads when it is called.
 fn serve(shared: &Arc<Shared>) {
     let mut queue = shared.queue();
     loop {
@@ -218,7 +218,7 @@ fn serve(shared: &Arc<Shared>) {
 }
 
 impl Leader<'_> {
-    /// Fills the lanes that are free. Returns `false`, and gives the office up, if there is nothing to digest.
+    /// Fills the lanes that are free. Retires and returns `false` if there is nothing to digest.
     fn fill(&mut self) -> bool {
         let mut abandoned = Vec::new();
         if self.batch.has_room() {
@@ -290,9 +290,9 @@ impl fmt::Display for Lost {
 
 impl std::error::Error for Lost {}
 
-impl fmt::Debug for Lanes {
+impl fmt::Debug for Digester {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lanes").field("engine", &self.0.engine).finish_non_exhaustive()
+        f.debug_struct("Digester").field("engine", &self.0.engine).finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,7 @@
-//! The lanes under concurrency: everybody gets the right digest, whoever goes away or panics.
+//! The digester under concurrency: every caller gets the right digest, whoever goes away or panics.
 
 use bytes::Bytes;
-use causeway_digest::{Digesting, Engine, Lanes, Lost, Md5, Turn};
+use causeway_digest::{Digester, Digesting, Engine, Lost, Md5, Turn};
 use md5::Digest;
 use proptest::{collection::vec, prelude::*};
 use std::{
@@ -47,8 +47,8 @@ fn body(seed: usize, length: usize) -> Vec<u8> {
     (0..length).map(|at| (at.wrapping_mul(31) ^ seed.wrapping_mul(97)) as u8).collect()
 }
 
-fn submit(lanes: &Lanes, bytes: &[u8]) -> (Turn, Digesting) {
-    lanes.submit(Md5::new(), vec![Bytes::copy_from_slice(bytes)])
+fn submit(digester: &Digester, bytes: &[u8]) -> (Turn, Digesting) {
+    digester.submit(Md5::new(), vec![Bytes::copy_from_slice(bytes)])
 }
 
 /// Bytes whose owner panics, or tells when they are dropped.
@@ -79,11 +79,11 @@ fn held() -> (Vec<Bytes>, mpsc::Receiver<()>, mpsc::Sender<()>) {
 
 #[test]
 fn a_lone_body_is_digested_by_its_own_thread_when_its_turn_is_taken() {
-    let lanes = Lanes::new(Engine::fastest(), 1);
+    let digester = Digester::new(Engine::fastest(), 1);
     let here = thread::current().id();
     let (told, digested_by) = mpsc::channel();
     let owned = Owned(body(1, LONG), move || told.send(thread::current().id()).expect("the test listens"));
-    let (turn, digesting) = lanes.submit(Md5::new(), vec![Bytes::from_owner(owned)]);
+    let (turn, digesting) = digester.submit(Md5::new(), vec![Bytes::from_owner(owned)]);
     turn.take();
     assert_eq!(digested_by.try_recv(), Ok(here));
     assert_eq!(wait(digesting).expect("done").finish(), of(&body(1, LONG)));
@@ -91,14 +91,14 @@ fn a_lone_body_is_digested_by_its_own_thread_when_its_turn_is_taken() {
 
 #[test]
 fn bodies_that_arrive_meanwhile_are_digested_too_though_their_turn_comes_to_nothing() {
-    let lanes = Lanes::new(Engine::fastest(), 1);
+    let digester = Digester::new(Engine::fastest(), 1);
     let (pieces, reached, go) = held();
-    let (turn, first) = lanes.submit(Md5::new(), pieces);
+    let (turn, first) = digester.submit(Md5::new(), pieces);
     thread::scope(|scope| {
         scope.spawn(move || turn.take());
         reached.recv().expect("the first is digested");
         let length = |n: usize| if cfg!(miri) { 200 + n } else { LONG + n };
-        let others: Vec<_> = (0..OTHERS).map(|n| (n, submit(&lanes, &body(n, length(n))))).collect();
+        let others: Vec<_> = (0..OTHERS).map(|n| (n, submit(&digester, &body(n, length(n))))).collect();
         let others: Vec<_> = others
             .into_iter()
             .map(|(n, (turn, digesting))| {
@@ -116,13 +116,13 @@ fn bodies_that_arrive_meanwhile_are_digested_too_though_their_turn_comes_to_noth
 
 #[test]
 fn a_second_leader_takes_a_batch_that_is_full_while_the_first_one_is_held() {
-    let lanes = Lanes::new(Engine::fastest(), 2);
+    let digester = Digester::new(Engine::fastest(), 2);
     let (pieces, reached, go) = held();
-    let (turn, first) = lanes.submit(Md5::new(), pieces);
+    let (turn, first) = digester.submit(Md5::new(), pieces);
     thread::scope(|scope| {
         scope.spawn(move || turn.take());
         reached.recv().expect("the first is digested");
-        let others: Vec<_> = (0..16).map(|n| submit(&lanes, &body(n, 1000))).collect();
+        let others: Vec<_> = (0..16).map(|n| submit(&digester, &body(n, 1000))).collect();
         for (n, (turn, digesting)) in others.into_iter().enumerate() {
             turn.take();
             assert_eq!(wait(digesting).expect("done").finish(), of(&body(n, 1000)));
@@ -134,34 +134,34 @@ fn a_second_leader_takes_a_batch_that_is_full_while_the_first_one_is_held() {
 
 #[test]
 fn a_turn_that_is_dropped_gives_the_piece_up() {
-    let lanes = Lanes::new(Engine::fastest(), 1);
+    let digester = Digester::new(Engine::fastest(), 1);
     let dropped = Arc::new(AtomicUsize::new(0));
     let counted = dropped.clone();
     let owned = Owned(vec![1; 100], move || {
         counted.fetch_add(1, Ordering::Relaxed);
     });
-    let (turn, digesting) = lanes.submit(Md5::new(), vec![Bytes::from_owner(owned)]);
+    let (turn, digesting) = digester.submit(Md5::new(), vec![Bytes::from_owner(owned)]);
     drop(turn);
     assert_eq!(dropped.load(Ordering::Relaxed), 1, "its bytes are released");
     assert_eq!(wait(digesting).err(), Some(Lost));
-    let (turn, digesting) = submit(&lanes, b"abc");
+    let (turn, digesting) = submit(&digester, b"abc");
     turn.take();
     assert_eq!(wait(digesting).expect("done").finish(), of(b"abc"));
 }
 
 #[test]
 fn a_caller_that_went_away_costs_nothing_and_holds_nobody_up() {
-    let lanes = Lanes::new(Engine::fastest(), 1);
-    let (turn, digesting) = submit(&lanes, &body(1, LONG));
+    let digester = Digester::new(Engine::fastest(), 1);
+    let (turn, digesting) = submit(&digester, &body(1, LONG));
     drop(digesting);
     turn.take();
     let (pieces, reached, go) = held();
-    let (turn, first) = lanes.submit(Md5::new(), pieces);
+    let (turn, first) = digester.submit(Md5::new(), pieces);
     thread::scope(|scope| {
         scope.spawn(move || turn.take());
         reached.recv().expect("the first is digested");
-        let (gone, nobody) = submit(&lanes, &body(2, LONG));
-        let (late, digesting) = submit(&lanes, &body(3, LONG));
+        let (gone, nobody) = submit(&digester, &body(2, LONG));
+        let (late, digesting) = submit(&digester, &body(3, LONG));
         gone.take();
         late.take();
         drop(nobody);
@@ -173,15 +173,15 @@ fn a_caller_that_went_away_costs_nothing_and_holds_nobody_up() {
 
 #[test]
 fn bytes_that_panic_when_they_are_released_fail_their_own_body_alone() {
-    let lanes = Lanes::new(Engine::fastest(), 1);
+    let digester = Digester::new(Engine::fastest(), 1);
     let (pieces, reached, go) = held();
-    let (turn, first) = lanes.submit(Md5::new(), pieces);
+    let (turn, first) = digester.submit(Md5::new(), pieces);
     thread::scope(|scope| {
         scope.spawn(move || turn.take());
         reached.recv().expect("the first is digested");
         let bad = Bytes::from_owner(Owned(body(1, 500), || panic!("an owner panics")));
-        let (bad_turn, bad) = lanes.submit(Md5::new(), vec![bad]);
-        let (good_turn, good) = submit(&lanes, &body(2, LONG));
+        let (bad_turn, bad) = digester.submit(Md5::new(), vec![bad]);
+        let (good_turn, good) = submit(&digester, &body(2, LONG));
         bad_turn.take();
         good_turn.take();
         go.send(()).expect("it waits");
@@ -189,7 +189,7 @@ fn bytes_that_panic_when_they_are_released_fail_their_own_body_alone() {
         assert_eq!(wait(bad).err(), Some(Lost));
     });
     assert!(wait(first).is_ok());
-    let (turn, digesting) = submit(&lanes, b"after it");
+    let (turn, digesting) = submit(&digester, b"after it");
     turn.take();
     assert_eq!(wait(digesting).expect("done").finish(), of(b"after it"));
 }
@@ -202,40 +202,40 @@ fn a_waker_that_panics_stops_nobody() {
             panic!("a waker panics");
         }
     }
-    let lanes = Lanes::new(Engine::fastest(), 1);
-    let (bad_turn, bad) = submit(&lanes, b"bad");
+    let digester = Digester::new(Engine::fastest(), 1);
+    let (bad_turn, bad) = submit(&digester, b"bad");
     let mut bad = pin!(bad);
     assert!(bad.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::new(Bad)))).is_pending());
-    let (good_turn, good) = submit(&lanes, b"good");
+    let (good_turn, good) = submit(&digester, b"good");
     bad_turn.take();
     good_turn.take();
     assert_eq!(wait(good).expect("done").finish(), of(b"good"));
 }
 
 #[test]
-fn pieces_that_wait_when_the_lanes_are_dropped_are_digested() {
-    let lanes = Lanes::new(Engine::fastest(), 1);
-    let (turn, digesting) = submit(&lanes, &body(1, LONG));
-    drop(lanes);
+fn pieces_that_wait_when_the_digester_is_dropped_are_digested() {
+    let digester = Digester::new(Engine::fastest(), 1);
+    let (turn, digesting) = submit(&digester, &body(1, LONG));
+    drop(digester);
     turn.take();
     assert_eq!(wait(digesting).expect("done").finish(), of(&body(1, LONG)));
 }
 
 #[test]
 fn a_body_in_many_pieces_beside_others_has_its_digest() {
-    let lanes = Lanes::new(Engine::fastest(), 2);
+    let digester = Digester::new(Engine::fastest(), 2);
     let clients = if cfg!(miri) { 4 } else { 20 };
     let begin = Barrier::new(clients);
     thread::scope(|scope| {
         for client in 0..clients {
-            let (lanes, begin) = (&lanes, &begin);
+            let (digester, begin) = (&digester, &begin);
             scope.spawn(move || {
                 begin.wait();
                 let whole = body(client, if cfg!(miri) { 2_000 } else { 300_000 } + client);
                 let mut md5 = Md5::new();
                 for batch in whole.chunks(whole.len() / 7 + client) {
                     let pieces = batch.chunks(1 + 97 * client).map(Bytes::copy_from_slice).collect();
-                    let (turn, digesting) = lanes.submit(md5, pieces);
+                    let (turn, digesting) = digester.submit(md5, pieces);
                     if client % 5 == 4 {
                         // A request that is dropped in the middle, before or after its turn.
                         drop(digesting);
@@ -262,10 +262,10 @@ proptest! {
         most in 1usize..4,
     ) {
         for engine in Engine::all() {
-            let lanes = Lanes::new(engine, most);
+            let digester = Digester::new(engine, most);
             let all: Vec<_> = bodies
                 .iter()
-                .map(|body| lanes.submit(Md5::new(), body.iter().cloned().map(Bytes::from).collect()))
+                .map(|body| digester.submit(Md5::new(), body.iter().cloned().map(Bytes::from).collect()))
                 .collect();
             let (turns, digesting): (Vec<_>, Vec<_>) = all.into_iter().unzip();
             turns.into_iter().for_each(Turn::take);
