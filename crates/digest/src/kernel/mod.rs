@@ -38,17 +38,14 @@ enum Kind {
 impl Engine {
     /// Returns the engines of this CPU, from the slowest to the fastest one.
     pub fn all() -> Vec<Self> {
-        let mut all = vec![Self(Kind::Integer)];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if std::arch::is_x86_feature_detected!("avx2") {
-                all.push(Self(Kind::Avx2));
-            }
-            if std::arch::is_x86_feature_detected!("avx512f") {
-                all.push(Self(Kind::Avx512));
-            }
-        }
-        all
+        let kinds = [
+            (Kind::Integer, true),
+            #[cfg(target_arch = "x86_64")]
+            (Kind::Avx2, std::arch::is_x86_feature_detected!("avx2")),
+            #[cfg(target_arch = "x86_64")]
+            (Kind::Avx512, std::arch::is_x86_feature_detected!("avx512f")),
+        ];
+        kinds.into_iter().filter(|(_, has)| *has).map(|(kind, _)| Self(kind)).collect()
     }
 
     pub fn fastest() -> Self {
