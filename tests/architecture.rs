@@ -27,12 +27,14 @@ use std::{
 const LAYERS: &[(&str, &[&str])] = &[
     // Who is allowed what: IAM and bucket policies, without any I/O.
     ("policy", &[]),
+    // MD5 of many bodies at once.
+    ("digest", &[]),
     // Typed names and values.
     ("model", &["policy"]),
     // The syntax of storage protocols.
     ("xml", &[]),
     // The contract of one bucket's storage, and what its implementations share.
-    ("store", &["model"]),
+    ("store", &["digest", "model"]),
     // What S3 remembers and storage cannot.
     ("catalog", &["model", "store"]),
     // Users, groups, roles and temporary credentials.
