@@ -58,7 +58,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["model", "store", "drivers"]),
     ("telemetry", &["model", "store"]),
     // Identities, and who may log in.
-    ("access", &["policy", "model", "catalog", "iam"]),
+    ("access", &["policy", "model", "catalog", "iam", "buckets"]),
     // Background jobs of the server.
     ("jobs", &["model", "store", "catalog", "work", "buckets"]),
     // The meaning of the protocol.

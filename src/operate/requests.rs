@@ -194,7 +194,8 @@ impl Visit {
         let directory = Arc::new(Directory::new(buckets.catalog().clone(), data.own()));
         let read = directory.refresh().await;
         read.map_err(|error| StartError::because("reading users, groups, roles and policies", error))?;
-        in_force.attach(directory);
+        in_force.attach(directory.clone());
+        buckets.attach(directory);
         let identities = Arc::new(AddedIdentities::new(buckets.catalog().clone(), data.own(), in_force));
         Ok(Self { buckets, identities, _data: data })
     }

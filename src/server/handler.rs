@@ -11,7 +11,7 @@ use crate::{
     edge::{Admitted, Edge, Reply},
     iam::query::{self, Answer, Queries},
     model::Timestamp,
-    s3::{self, About, Arrival, ErrorCode, RequestId, Response, S3Error, Service},
+    s3::{self, About, Arrival, ErrorCode, RequestId, Response, S3Error, Service, Target},
     telemetry::metrics::Metrics,
 };
 use bytes::Bytes;
@@ -76,7 +76,7 @@ impl Handler {
             self.metrics.overload.inc();
             drop(request);
             let rules = reply.page().map(|page| self.service.cors_at_once(page.bucket()));
-            (About::new(&id, None, None).error(busy(asked.elapsed())), rules)
+            (About::new(&id, Target::default()).error(busy(asked.elapsed())), rules)
         } else {
             // Boxed: the state that remains while a reply is sent is small. A panic costs its own request a
             // 500, and does not end the connection and the other requests on it.
@@ -86,7 +86,7 @@ impl Handler {
                 Err(_) => {
                     self.metrics.panicked();
                     tracing::error!(request = %id, "serving a request panicked");
-                    About::new(&id, None, None).error(ErrorCode::InternalError.into())
+                    About::new(&id, Target::default()).error(ErrorCode::InternalError.into())
                 }
             };
             let rules = match reply.page() {
@@ -175,7 +175,7 @@ impl Handler {
                 if is_authentication(refusal.error.code) {
                     self.metrics.unauthenticated(refusal.error.code.as_str());
                 }
-                About::new(&id, refusal.bucket, refusal.key).error(refusal.error)
+                About::new(&id, refusal.target).error(refusal.error)
             }
         }
     }

@@ -119,6 +119,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     let read = directory.refresh().await;
     read.map_err(|error| StartError::because("reading users, groups, roles and policies", error))?;
     credentials.attach(directory.clone());
+    buckets.attach(directory.clone());
     let service = service.with_principals(directory.clone());
     let queries = Arc::new(Queries::new(directory, oidc::providers(&settings.oidc)?));
     let read = identities.refresh().await;

@@ -5,7 +5,7 @@
 
 use crate::{
     data_key::DataKey,
-    entity::{Entity, Group, Key, ManagedPolicy, Policies, Role, Root, User},
+    entity::{AccountSettings, Entity, Group, Key, ManagedPolicy, Policies, Role, Root, User},
     model::Secret,
     policy::{MalformedPolicy, NamedPolicy, Policy},
 };
@@ -52,6 +52,7 @@ pub(crate) enum Compiled {
     Role(Arc<CompiledRole>),
     Policy(Arc<CompiledPolicy>),
     Root(Arc<CompiledRoot>),
+    Settings(AccountSettings),
 }
 
 impl Compiled {
@@ -82,6 +83,7 @@ impl Compiled {
                 let secrets = unseal(&data.keys, key);
                 Self::Root(Arc::new(CompiledRoot { secrets, data }))
             }
+            Entity::Settings(settings) => Self::Settings(settings),
         })
     }
 }

@@ -5,6 +5,7 @@
 //! depends on the access key alone, so that buckets keep their owner whatever else is configured.
 
 mod account_ids;
+mod account_settings;
 mod added;
 mod in_force;
 mod principal_ids;

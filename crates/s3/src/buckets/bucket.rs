@@ -3,7 +3,10 @@
 //! Owns nothing that changes but the settings in force. The table of open buckets replaces a bucket whose owner
 //! or grants change.
 
-use super::settings::{BucketAcl, BucketSettings, Location, Payer, RequestPayment, SettingsInForce};
+use super::{
+    accounts::AccountsInForce,
+    settings::{BucketAcl, BucketSettings, Location, Payer, RequestPayment, SettingsInForce},
+};
 use crate::{
     backend::{OpenedBucket, Upkeep},
     catalog::{BucketId, BucketRecord},
@@ -24,6 +27,8 @@ pub struct Bucket {
     pub(super) grants: Arc<Grants>,
     /// The account id of the owner, once it was asked for.
     pub(super) account: OnceLock<Arc<str>>,
+    /// What the account of the owner has set for all of its buckets.
+    pub(super) accounts: AccountsInForce,
     pub(super) opened: OpenedBucket,
 }
 
@@ -91,13 +96,14 @@ impl Bucket {
 
     /// A copy of the open bucket, to be changed where it differs.
     pub(super) fn again(&self) -> Self {
-        let Self { record, settings, grants, account: _, opened } = self;
+        let Self { record, settings, grants, account: _, accounts, opened } = self;
         Self {
             record: record.clone(),
             settings: settings.clone(),
             grants: grants.clone(),
             // It follows from the owner, which may be what changes.
             account: OnceLock::new(),
+            accounts: accounts.clone(),
             opened: opened.clone(),
         }
     }

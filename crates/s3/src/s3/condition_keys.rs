@@ -15,6 +15,10 @@ use super::{
     resource::Resource,
 };
 use crate::{
+    buckets::{
+        Bucket,
+        settings::{Abac, AbacStatus, BucketSettings, Tagging},
+    },
     model::{TagSet, Timestamp},
     policy::Context as Keys,
 };
@@ -163,6 +167,17 @@ fn of_request_tags<'a>(asker: &Asker<'a>, keys: &mut Keys<'a>) {
     });
     match asker.body {
         BodyFacts::Tags(tags) => add_request_tags(tags, keys),
+        BodyFacts::BucketTags(tags) => {
+            for tag in tags.iter() {
+                keys.add(format!("aws:requesttag/{}", tag.key), tag.value.clone());
+                keys.add("aws:tagkeys", tag.key.clone());
+            }
+        }
+        BodyFacts::Unread if asker.context.operation == Some(Operation::UntagResource) => {
+            for key in asker.query.all("tagKeys") {
+                keys.add("aws:tagkeys", key);
+            }
+        }
         BodyFacts::Unread | BodyFacts::Location(_) if header => {
             if let Ok(Some(tags)) = headers::tags(asker.headers) {
                 add_request_tags(&tags, keys);
@@ -179,10 +194,27 @@ fn add_request_tags(tags: &TagSet, keys: &mut Keys<'_>) {
     }
 }
 
+/// The tags of a bucket, where access control by tags is on.
+fn of_bucket_tags(settings: &BucketSettings, keys: &mut Keys<'_>) {
+    if *settings.get::<Abac>() == AbacStatus::Enabled {
+        for tag in settings.get::<Tagging>().iter() {
+            keys.add(format!("aws:resourcetag/{}", tag.key), tag.value.clone());
+            keys.add(format!("s3:buckettag/{}", tag.key), tag.value.clone());
+        }
+    }
+}
+
 fn of_resource<'a>(resource: Resource<'a>, keys: &mut Keys<'a>) {
+    let account = match resource {
+        Resource::Account(id) => Some(id),
+        _ => resource.bucket().map(Bucket::account),
+    };
+    if let Some(account) = account {
+        keys.add("aws:resourceaccount", account);
+        keys.add("s3:resourceaccount", account);
+    }
     if let Some(bucket) = resource.bucket() {
-        keys.add("aws:resourceaccount", bucket.account());
-        keys.add("s3:resourceaccount", bucket.account());
+        of_bucket_tags(&bucket.settings(), keys);
     }
     if let Some(version) = resource.address().and_then(|address| address.version) {
         keys.add("s3:versionid", version.as_str());

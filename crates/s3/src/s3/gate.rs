@@ -23,11 +23,12 @@ use crate::{
     buckets::{
         Bucket,
         settings::{
-            BucketAcl, BucketPolicy, BucketSettings, OwnershipControls, PolicyDocument, PublicAccessBlock,
+            BucketAcl, BucketPolicy, BucketSettings, OwnershipControls, PolicyDocument,
         },
     },
     model::{
         Acl, AclPermission, Identity, ObjectAddress, ObjectKey, ObjectOwnership, PublicGrants, Right, Role,
+        account_id,
     },
 };
 use std::sync::Arc;
@@ -142,8 +143,8 @@ fn is_shut_out(
     settings: Option<&BucketSettings>,
 ) -> bool {
     let (Some(bucket), Some(settings)) = (resource.bucket(), settings) else { return false };
-    settings.get::<PublicAccessBlock>().is_some_and(|access| access.restrict_public_buckets)
-        && settings.get::<PolicyDocument>().as_ref().is_some_and(|policy| policy.is_public())
+    settings.get::<PolicyDocument>().as_ref().is_some_and(|policy| policy.is_public())
+        && bucket.public_access().restrict_public_buckets
         && !identity.is_some_and(|identity| is_ours(identity, bucket))
 }
 
@@ -193,16 +194,20 @@ fn by_role(context: &Context, needed: Needed, resource: Resource<'_>) -> bool {
     let identity = context.principal.identity();
     let Some(identity) = identity.filter(|identity| identity.member.is_none()) else { return false };
     let Some(bucket) = resource.bucket() else {
+        let is_itself =
+            || matches!(resource, Resource::Account(id) if *id == *account_id(&identity.owner.id));
         return match needed {
             Needed::Identity => true,
             Needed::Writer => identity.role != Role::ReadOnly,
+            Needed::Account => is_itself(),
+            Needed::AccountWriter => identity.role != Role::ReadOnly && is_itself(),
             Needed::ReadBucket | Needed::ReadObject | Needed::ReadAcl | Needed::Know => false,
             Needed::Write | Needed::WriteTags | Needed::WriteAcl | Needed::Own => false,
         };
     };
     let right = identity.right(bucket.owner(), bucket.grants());
     match needed {
-        Needed::Identity | Needed::Writer => false,
+        Needed::Identity | Needed::Writer | Needed::Account | Needed::AccountWriter => false,
         Needed::ReadBucket | Needed::ReadObject | Needed::ReadAcl | Needed::Know => right >= Right::Read,
         Needed::Write | Needed::WriteTags => right >= Right::Write,
         Needed::WriteAcl | Needed::Own => right >= Right::Own,
@@ -226,15 +231,13 @@ fn by_acl(
     if is_reader && !permission.only_reads() {
         return Decision::Deny;
     }
-    let public = match settings.get::<PublicAccessBlock>() {
-        Some(access) if access.ignore_public_acls => PublicGrants::Ignored,
-        _ => PublicGrants::Count,
-    };
+    let is_ignored = resource.bucket().is_some_and(|bucket| bucket.public_access().ignore_public_acls);
+    let public = if is_ignored { PublicGrants::Ignored } else { PublicGrants::Count };
     let account = identity.map(|identity| &*identity.owner.id);
     let allows = |acl: &Acl| Decision::from(acl.allows(permission, account, public));
     let is_about_bucket = matches!(needed, Needed::ReadBucket | Needed::Write);
     match resource {
-        Resource::Service | Resource::NewBucket(_) => Decision::Deny,
+        Resource::Service | Resource::Account(_) | Resource::NewBucket(_) => Decision::Deny,
         _ if is_about_bucket => allows(settings.get::<BucketAcl>()),
         Resource::Bucket(_) | Resource::Lookup(..) if needed == Needed::ReadObject => Decision::Deny,
         Resource::Bucket(_) | Resource::Lookup(..) => allows(settings.get::<BucketAcl>()),
@@ -250,14 +253,15 @@ fn permission(needed: Needed) -> Option<AclPermission> {
         Needed::Write => Some(AclPermission::Write),
         Needed::ReadAcl => Some(AclPermission::ReadAcp),
         Needed::WriteAcl => Some(AclPermission::WriteAcp),
-        Needed::Identity | Needed::Writer | Needed::Know | Needed::WriteTags | Needed::Own => None,
+        Needed::Identity | Needed::Writer | Needed::Account | Needed::AccountWriter => None,
+        Needed::Know | Needed::WriteTags | Needed::Own => None,
     }
 }
 
 /// The resolved address of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Addressed<'a> {
-    /// The name of the bucket, where there is none yet.
+    /// The name of the bucket, where there is none yet, or the 12 digits of an account.
     pub(super) name: &'a str,
     pub(super) bucket: Option<&'a Bucket>,
     pub(super) object: Option<ObjectAddress<'a>>,
@@ -268,6 +272,10 @@ impl<'a> Addressed<'a> {
         Self { name, bucket: None, object: None }
     }
 
+    pub(super) fn account(id: &'a str) -> Self {
+        Self { name: id, bucket: None, object: None }
+    }
+
     pub(super) fn bucket(bucket: &'a Bucket) -> Self {
         Self { name: "", bucket: Some(bucket), object: None }
     }
@@ -275,15 +283,13 @@ impl<'a> Addressed<'a> {
     fn resource(self, on: On) -> Option<Resource<'a>> {
         match (on, self.bucket, self.object) {
             (On::Service, None, None) => Some(Resource::Service),
+            (On::Account, None, None) => Some(Resource::Account(self.name)),
             (On::NewBucket, None, None) => Some(Resource::NewBucket(self.name)),
             (On::Bucket, Some(bucket), _) => Some(Resource::Bucket(bucket)),
             (On::EachKey, Some(bucket), _) => Some(Resource::Keys(bucket)),
             (On::Object | On::Tagged, Some(bucket), Some(address)) => Some(Resource::Object(bucket, address)),
-            (
-                On::Service | On::NewBucket | On::Bucket | On::EachKey | On::Object | On::Tagged | On::Source,
-                _,
-                _,
-            ) => None,
+            (On::Service | On::Account | On::NewBucket | On::Bucket | On::EachKey, _, _) => None,
+            (On::Object | On::Tagged | On::Source, _, _) => None,
         }
     }
 }

@@ -3,12 +3,16 @@
 //!
 //! Owns nothing of a request: `dispatch` does.
 
-use super::{crossing::Crossings, region::Settings, spool::Spool};
+use super::{
+    crossing::Crossings,
+    error::{ErrorCode, S3Error},
+    region::Settings, spool::Spool,
+};
 use crate::{
     access::{AccountIds, NoAccounts, NoPrincipals, PrincipalIds},
-    buckets::Buckets,
+    buckets::{BucketError, Buckets},
     catalog::BucketId,
-    model::{Chain, CorsRules, ObjectKey},
+    model::{Chain, CorsRules, ObjectKey, PublicAccess},
 };
 use std::sync::Arc;
 
@@ -64,6 +68,16 @@ impl Service {
 
     pub(super) fn buckets(&self) -> &Arc<Buckets> {
         &self.buckets
+    }
+
+    /// Replaces the block of public access of an account.
+    pub(super) async fn set_public_access_of(
+        &self,
+        owner: Arc<str>,
+        access: Option<PublicAccess>,
+    ) -> Result<(), S3Error> {
+        let accounts = self.buckets.accounts().ok_or(ErrorCode::ServiceUnavailable)?.clone();
+        Ok(accounts.set_public_access(owner, access).await.map_err(BucketError::from)?)
     }
 
     /// The copies under way.

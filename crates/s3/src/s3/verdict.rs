@@ -123,7 +123,11 @@ fn is_late(
             let sets_tags = asker.context.operation == Some(Operation::PutObjectTagging);
             is_unread && sets_tags && sides.read(Late::RequestObjectTag)
         }
-        Resource::Service | Resource::Bucket(_) | Resource::Lookup(..) => false,
+        Resource::Bucket(_) => {
+            let sets_tags = asker.context.operation == Some(Operation::TagResource);
+            is_unread && sets_tags && sides.read(Late::RequestTag)
+        }
+        Resource::Service | Resource::Account(_) | Resource::Lookup(..) => false,
     }
 }
 
@@ -159,7 +163,7 @@ fn with_decision<T>(
         boundary: sides.member.and_then(|member| member.boundary.as_ref()).map(attached),
         session: of_session.as_deref(),
         bucket: sides.bucket.map(|policy| Attached { name: BUCKET_POLICY, policy: policy.policy() }),
-        owner: owner(identity.map(|identity| &**identity), bucket, &sides),
+        owner: owner(identity.map(|identity| &**identity), resource, &sides),
     };
     let action = if resource.is_version() { action.on_version() } else { action };
     let (keys, resource) = (condition_keys::keys(asker, action, resource), resource.to_string());
@@ -186,8 +190,12 @@ fn of_account(identity: &Identity, bucket: Option<&Bucket>) -> (String, String) 
 
 /// The account that the resource belongs to. `None`: the sender's own. An administrator acts as the account
 /// of every owner.
-fn owner<'b>(identity: Option<&Identity>, bucket: Option<&'b Bucket>, sides: &Sides<'_>) -> Option<&'b str> {
+fn owner<'r>(identity: Option<&Identity>, resource: Resource<'r>, sides: &Sides<'_>) -> Option<&'r str> {
     let acts_as_owner =
         identity.is_some_and(|identity| identity.member.is_none() && identity.role == Role::Admin);
-    bucket.filter(|_| !acts_as_owner && !sides.is_own_alone).map(Bucket::account)
+    let owner = match resource {
+        Resource::Account(id) => Some(id),
+        _ => resource.bucket().map(Bucket::account),
+    };
+    owner.filter(|_| !acts_as_owner && !sides.is_own_alone)
 }
