@@ -67,7 +67,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("edge", &["policy", "model", "store", "iam", "access", "s3"]),
     // Requests of operators.
     ("admin", &["telemetry"]),
-    ("control", &["model", "store", "catalog", "iam", "backend", "work", "buckets", "access", "xml"]),
+    (
+        "control",
+        &["model", "store", "catalog", "iam", "backend", "work", "buckets", "access", "s3", "xml"],
+    ),
     // What is built from the settings: the one place that wires all of it.
     (
         "assembly",
@@ -97,7 +100,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "operate",
         &[
             "model", "store", "catalog", "iam", "backend", "work", "drivers", "buckets", "config", "access",
-            "control", "assembly",
+            "s3", "control", "assembly",
         ],
     ),
     // Sockets, and the life of a request.

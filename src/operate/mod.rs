@@ -24,6 +24,7 @@ pub use crate::{
         Members, Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts, Simulate,
     },
     model::Role,
+    s3::Explained,
     work::{JobState, JobStatus},
 };
 pub use memory::DataMemory;

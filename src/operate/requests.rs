@@ -145,6 +145,7 @@ pub async fn rebuild(
                 | Done::Scrubbed(_)
                 | Done::Keyed(_)
                 | Done::Members(_)
+                | Done::Explained
                 | Done::Jobs { .. } => None,
             }),
         )
@@ -175,14 +176,16 @@ impl Visit {
                 path.display()
             )));
         }
-        if let Request::Jobs(_) = request {
+        let only_of_a_server = match request {
+            Request::Jobs(_) => Some("jobs run only while one does"),
+            Request::Explain { .. } => Some("decisions are kept only while one does"),
+            _ => None,
+        };
+        if let Some(why) = only_of_a_server {
             if DataDirectory::was_taken(path) {
                 DataDirectory::take(path)?;
             }
-            return Err(StartError::new(format!(
-                "no server uses {}: jobs run only while one does",
-                path.display()
-            )));
+            return Err(StartError::new(format!("no server uses {}: {why}", path.display())));
         }
         Self::of(settings, DataDirectory::take(path)?).await
     }
@@ -205,7 +208,12 @@ impl Visit {
         request: Request,
         hear: impl AsyncFnMut(Reply) -> Result<(), StartError>,
     ) -> Result<Done, StartError> {
-        drain(control::answer(self.buckets.clone(), self.identities.clone(), request), hear).await
+        let sources = control::Sources {
+            buckets: self.buckets.clone(),
+            identities: self.identities.clone(),
+            decisions: None,
+        };
+        drain(control::answer(sources, request), hear).await
     }
 
     async fn end(self) {

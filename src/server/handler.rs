@@ -68,7 +68,8 @@ impl Handler {
         let mut request = request.map(|body| Counted::new(body, &mut record));
         let page = self.edge.page(&request);
         let reply = Reply::to(&mut request, id.clone()).with(page);
-        let arrival = Arrival { id: id.clone(), at: now, peer, is_secure: line.is_secure(request.headers()) };
+        let is_secure = line.is_secure(request.headers());
+        let arrival = Arrival { id: id.clone(), at: now, peer, is_secure, tls: line.tls };
         let asked = Instant::now();
         let mut reserved =
             if permit.enter(line).await { permit.reserve(line, head, has_body).await } else { None };

@@ -121,6 +121,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     credentials.attach(directory.clone());
     buckets.attach(directory.clone());
     let service = service.with_principals(directory.clone());
+    let decisions = service.decisions().clone();
     let queries = Arc::new(Queries::new(directory, oidc::providers(&settings.oidc)?));
     let read = identities.refresh().await;
     read.map_err(|error| StartError::because("reading the identities that were added at run time", error))?;
@@ -134,7 +135,8 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     let door =
         Arc::new(Door::new(server, max_connections, tls.clone(), handler, metrics.clone(), stop.clone()));
     let (s3, connections) = door.open(listeners.s3)?;
-    let operators = operators(&data, &buckets, identities, stop.clone());
+    let sources = control::Sources { buckets: buckets.clone(), identities, decisions: Some(decisions) };
+    let operators = operators(&data, sources, stop.clone());
 
     admin.enter(Phase::Ready);
     announce(&settings, &s3, listeners.admin_address, tls.is_some(), &known);
@@ -267,14 +269,13 @@ fn watch_storages(metrics: &Metrics, buckets: &Arc<Buckets>, data: &DataDirector
 /// Answers operators until `stop`. A server without this still serves S3.
 fn operators(
     data: &DataDirectory,
-    buckets: &Arc<Buckets>,
-    identities: Arc<AddedIdentities>,
+    sources: control::Sources,
     stop: CancellationToken,
 ) -> TaskTracker {
     let operators = TaskTracker::new();
     match control::socket::Listener::bind(data.own()) {
         Ok(listener) => {
-            drop(operators.spawn(stop.run_until_cancelled_owned(listener.serve(buckets.clone(), identities))))
+            drop(operators.spawn(stop.run_until_cancelled_owned(listener.serve(sources))))
         }
         Err(error) => tracing::warn!(%error, "commands like 'bucket scan' will not reach this server"),
     }

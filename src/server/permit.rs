@@ -14,6 +14,7 @@ use super::{
     streams,
 };
 use crate::{
+    s3::TlsVersion,
     store::memory::{Held, Memory},
     telemetry::metrics::Metrics,
 };
@@ -38,6 +39,8 @@ pub(super) struct Line {
     pub(super) address: SocketAddr,
     /// Whether the connection uses TLS.
     is_secure: bool,
+    /// Known after the handshake.
+    pub(super) tls: Option<TlsVersion>,
     pub(super) peer: Arc<Peer>,
     pub(super) peers: Arc<Peers>,
     pub(super) activity: Arc<Activity>,
@@ -62,7 +65,7 @@ impl Line {
         activity: Arc<Activity>,
         stop: Stop,
     ) -> Self {
-        Self { address, is_secure, peer, peers, activity, stop, turn: Arc::default() }
+        Self { address, is_secure, tls: None, peer, peers, activity, stop, turn: Arc::default() }
     }
 
     /// Whether the client of a request uses TLS: with this server, or with a trusted proxy that says so.

@@ -11,7 +11,7 @@ fn target(bucket: &str) -> String {
 }
 
 fn escaped(arn: &str) -> String {
-    arn.replace(':', "%3A").replace('/', "%2F")
+    arn.replace(':', "%3A")
 }
 
 fn send(server: &Server, who: Who, method: &str, target: &str, body: &str) -> RawReply {

@@ -105,7 +105,8 @@ impl Session {
         }
         let as_of = self.as_of(snapshot, &account.owner.id);
         let member = as_of.member.as_ref()?;
-        Some(as_of.made.of(account, || identity(account, &self.access_key, member.as_ref())))
+        let issued = Some(self.claims.issued);
+        Some(as_of.made.of(account, || identity(account, &self.access_key, member.as_ref(), issued)))
     }
 
     fn as_of(&self, snapshot: &Snapshot, canonical_id: &Arc<str>) -> Arc<AsOf> {

@@ -53,13 +53,20 @@ impl Made {
     }
 }
 
-/// The identity of a member of an account, or of the account itself under another key.
-pub(crate) fn identity(account: &Identity, access_key: &AccessKey, member: Option<&Arc<Member>>) -> Identity {
+/// The identity of a member of an account, or of the account itself under another key. `issued` is the time of
+/// temporary credentials.
+pub(crate) fn identity(
+    account: &Identity,
+    access_key: &AccessKey,
+    member: Option<&Arc<Member>>,
+    issued: Option<Timestamp>,
+) -> Identity {
     Identity {
         access_key: access_key.clone(),
         role: account.role,
         owner: account.owner.clone(),
         member: member.cloned(),
+        issued,
     }
 }
 
@@ -103,6 +110,6 @@ impl Snapshot {
 impl Entry {
     /// `account` is the account in force.
     pub(crate) fn identity(&self, account: &Arc<Identity>) -> Arc<Identity> {
-        self.made.of(account, || identity(account, &self.access_key, self.member.as_ref()))
+        self.made.of(account, || identity(account, &self.access_key, self.member.as_ref(), None))
     }
 }

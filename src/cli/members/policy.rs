@@ -2,8 +2,8 @@
 
 use super::{To, read};
 use crate::{
-    cli::{report, say},
-    operate::{Members, Simulate},
+    cli::{FAILED, catalog::CatalogArguments, fail, report, say, wait},
+    operate::{self, Done, Explained, Members, Reply, Request, Simulate},
 };
 use std::process::ExitCode;
 
@@ -52,6 +52,20 @@ pub(in crate::cli) enum Command {
         #[command(flatten)]
         to: To,
     },
+    /// Say why a running server allowed or denied a request of the last minutes: each action that it needed, and
+    /// the role, ACL or statement that decided.
+    ///
+    /// The id of a request is in the header x-amz-request-id of its reply, in error documents and in the log. The
+    /// command fails (exit code 1) if nothing is known of the request.
+    Explain {
+        #[arg(value_name = "REQUEST-ID")]
+        request: String,
+        #[command(flatten)]
+        place: CatalogArguments,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -85,5 +99,36 @@ fn done(command: Command) -> Result<ExitCode, ExitCode> {
             }
             Ok(if is_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Command::Explain { request, place, json } => explain(request, &place, json),
     }
+}
+
+fn explain(request: String, place: &CatalogArguments, json: bool) -> Result<ExitCode, ExitCode> {
+    let settings = place.settings()?;
+    let mut all = Vec::new();
+    let hear = async |reply| {
+        if let Reply::Explained(explained) = reply {
+            all.push(explained);
+        }
+        Ok(())
+    };
+    match wait(operate::ask(&settings, Request::Explain { request }, hear)) {
+        Ok(Done::Explained) => {}
+        Ok(other) => return Err(fail(FAILED, format_args!("an unexpected reply: {other:?}"))),
+        Err(error) => return Err(fail(FAILED, error)),
+    }
+    if json {
+        let all = serde_json::to_value(&all).map_err(|error| fail(FAILED, error))?;
+        report::document(&all);
+    } else {
+        say(&all.iter().map(line).collect::<String>());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(explained: &Explained) -> String {
+    let Explained { at, access_key, arn, operation, action, resource, why, .. } = explained;
+    let who = arn.as_ref().or(access_key.as_ref()).map_or("anonymous", String::as_str);
+    let operation = operation.as_deref().unwrap_or("a request");
+    format!("{} {operation} by {who}: {action} on {resource}: {why}\n", at.iso8601())
 }

@@ -6,7 +6,7 @@
 use super::{
     action::{Access, Action, On, Service},
     error::QueryError,
-    iam::{attached, boundaries, groups, inline, keys, managed, members, roles, tags, users, versions},
+    iam::{attached, boundaries, groups, inline, keys, managed, members, roles, summary, tags, users, versions},
     sts::{caller, role, token, web},
     work::Work,
 };
@@ -39,6 +39,7 @@ macro_rules! actions {
 
 actions! {
     Iam "iam:" {
+    GetAccountSummary Read All [] => summary::get;
     CreateUser Write User ["UserName" "Path" "PermissionsBoundary" "Tags."] => users::create;
     GetUser Read User ["UserName"] => users::get;
     ListUsers Read All ["PathPrefix" "Marker" "MaxItems"] => users::list;

@@ -3,7 +3,7 @@
 //! Does not own accounts: whoever keeps them implements [`AccountSettings`]. Invariant: before that is
 //! attached, no account has set anything, so a server attaches it before it serves requests.
 
-use super::{Bucket, Buckets, settings::PublicAccessBlock};
+use super::Buckets;
 use crate::{catalog::CatalogError, model::PublicAccess};
 use futures_util::future::BoxFuture;
 use std::{
@@ -28,7 +28,7 @@ pub trait AccountSettings: Send + Sync + fmt::Debug {
 pub(super) struct AccountsInForce(Arc<OnceLock<Arc<dyn AccountSettings>>>);
 
 impl AccountsInForce {
-    fn public_access(&self, canonical_id: &str) -> PublicAccess {
+    pub(super) fn public_access(&self, canonical_id: &str) -> PublicAccess {
         self.0.get().and_then(|accounts| accounts.public_access(canonical_id)).unwrap_or_default()
     }
 }
@@ -47,13 +47,5 @@ impl Buckets {
     /// The block of public access that an account has set for all of its buckets.
     pub fn public_access_of(&self, canonical_id: &str) -> PublicAccess {
         self.accounts.public_access(canonical_id)
-    }
-}
-
-impl Bucket {
-    /// The block of public access that is in force: a rule of the bucket or of its account.
-    pub fn public_access(&self) -> PublicAccess {
-        let own = self.settings.read(|settings| *settings.get::<PublicAccessBlock>()).unwrap_or_default();
-        own.and(self.accounts.public_access(&self.owner().id))
     }
 }

@@ -5,12 +5,12 @@
 
 use super::{
     accounts::AccountsInForce,
-    settings::{BucketAcl, BucketSettings, Location, Payer, RequestPayment, SettingsInForce},
+    settings::{BucketAcl, BucketSettings, Location, Payer, PublicAccessBlock, RequestPayment, SettingsInForce},
 };
 use crate::{
     backend::{OpenedBucket, Upkeep},
     catalog::{BucketId, BucketRecord},
-    model::{Acl, BucketName, Grants, Owner, Timestamp, account_id},
+    model::{Acl, BucketName, Grants, Owner, PublicAccess, Timestamp, account_id},
     store::Store,
 };
 use std::{
@@ -74,6 +74,12 @@ impl Bucket {
     /// Who pays for requests.
     pub fn payer(&self) -> Payer {
         self.settings.read(|settings| *settings.get::<RequestPayment>())
+    }
+
+    /// The block of public access that is in force: a rule of the bucket, or of its account.
+    pub fn public_access(&self) -> PublicAccess {
+        let own = self.settings.read(|settings| *settings.get::<PublicAccessBlock>()).unwrap_or_default();
+        own.and(self.accounts.public_access(&self.owner().id))
     }
 
     /// The rights of others than the owner.

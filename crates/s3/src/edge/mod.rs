@@ -236,7 +236,8 @@ impl Edge {
         let source = WireBody::new(body, decoder, self.paces.clone(), attended);
         let payload = Payload::new(source, announced);
         let signature = sender.signature();
-        let context = Context { arrival, principal: sender.principal, presigned, signature, operation };
+        let principal = sender.principal;
+        let context = Context { arrival, principal, presigned, signature, operation, site: None };
         Ok(Request { context, method, target, query, headers, form: None, payload })
     }
 }

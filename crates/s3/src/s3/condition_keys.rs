@@ -1,7 +1,8 @@
 //! The condition keys of a request: what policies may ask about it.
 //!
 //! Owns where each key of the request and of the resource comes from (Service Authorization Reference,
-//! "Condition keys for Amazon S3"). Keys about the sender are set by the policy crate.
+//! "Condition keys for Amazon S3"). Keys about the sender that do
+//! not depend on the request are set by the policy crate.
 //!
 //! Invariants: nothing here is looked up, so building the keys never waits; the address, the time and TLS are
 //! those of the [`Arrival`](super::Arrival), never what a header claims.
@@ -12,6 +13,7 @@ use super::{
     context::{Context, SignatureVersion},
     headers,
     operation::Operation,
+    region,
     resource::Resource,
 };
 use crate::{
@@ -28,6 +30,7 @@ use std::borrow::Cow;
 /// Keys that are headers of S3, under the names of the headers.
 const HEADERS: &[(&str, &str)] = &[
     ("x-amz-acl", "s3:x-amz-acl"),
+    ("x-amz-bucket-namespace", "s3:x-amz-bucket-namespace"),
     ("x-amz-content-sha256", "s3:x-amz-content-sha256"),
     ("x-amz-grant-full-control", "s3:x-amz-grant-full-control"),
     ("x-amz-grant-read", "s3:x-amz-grant-read"),
@@ -56,6 +59,8 @@ const MILLISECONDS_OF_A_DAY: i64 = 24 * 60 * 60 * 1000;
 pub(super) fn keys<'a>(asker: &Asker<'a>, action: Action, resource: Resource<'a>) -> Keys<'a> {
     let mut keys = Keys::new();
     of_arrival(asker.context, &mut keys);
+    of_session(asker.context, &mut keys);
+    of_region(asker.context, resource, &mut keys);
     of_signature(asker, &mut keys);
     for (header, key) in HEADERS {
         if let Some(value) = asker.header(header) {
@@ -83,7 +88,27 @@ fn of_arrival<'a>(context: &'a Context, keys: &mut Keys<'a>) {
     keys.add("aws:currenttime", arrival.at.iso8601());
     keys.add("aws:epochtime", arrival.at.seconds().to_string());
     keys.add("aws:securetransport", if arrival.is_secure { "true" } else { "false" });
+    if let Some(version) = arrival.tls {
+        keys.add("s3:tlsversion", version.as_str());
+    }
     keys.add("aws:sourceip", arrival.peer.to_string());
+    // No service of AWS asks for somebody else here.
+    keys.add("aws:viaawsservice", "false");
+}
+
+/// Temporary credentials. There is no second factor.
+fn of_session(context: &Context, keys: &mut Keys<'_>) {
+    if let Some(issued) = context.principal.identity().and_then(|identity| identity.issued) {
+        keys.add("aws:tokenissuetime", issued.iso8601());
+        keys.add("aws:multifactorauthpresent", "false");
+    }
+}
+
+/// The region that is asked: that of the bucket, or of the server. What a client signs for chooses nothing.
+fn of_region(context: &Context, resource: Resource<'_>, keys: &mut Keys<'_>) {
+    let Some(site) = &context.site else { return };
+    let location = resource.bucket().map(Bucket::location).unwrap_or_default();
+    keys.add("aws:requestedregion", region::of(&location, &site.region).to_owned());
 }
 
 fn of_signature<'a>(asker: &Asker<'a>, keys: &mut Keys<'a>) {
@@ -222,6 +247,30 @@ fn of_resource<'a>(resource: Resource<'a>, keys: &mut Keys<'a>) {
     if let Resource::Opened(_, _, info) = resource {
         for tag in info.attributes.tags.iter() {
             keys.add(format!("s3:existingobjecttag/{}", tag.key), Cow::Borrowed(tag.value.as_str()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// Keys about the sender, which the policy crate sets.
+    const OF_THE_SENDER: &[&str] = &[
+        "aws:federatedprovider",
+        "aws:principalaccount",
+        "aws:principalarn",
+        "aws:principalisawsservice",
+        "aws:principaltag/",
+        "aws:principaltype",
+        "aws:userid",
+        "aws:username",
+    ];
+
+    #[test]
+    fn every_key_of_the_table_that_has_values_gets_them_here_or_is_about_the_sender() {
+        let source = include_str!("condition_keys.rs");
+        let (code, _) = source.split_once("#[cfg(test)]").expect("tests");
+        for key in crate::policy::valued_keys().filter(|key| !OF_THE_SENDER.contains(key)) {
+            assert!(code.contains(&format!("\"{key}")), "{key} has no value");
         }
     }
 }

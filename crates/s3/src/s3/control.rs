@@ -10,13 +10,12 @@
 use super::{
     error::{ErrorCode, S3Error},
     identification::ARN_PREFIX,
+    operation::CONTROL,
     request::{HeaderMapExt, Request, Target},
 };
 use crate::buckets::Bucket;
 use http::{HeaderMap, Method};
 
-/// The beginning of all paths: the version of the API.
-pub(super) const VERSION: &str = "/v20180820/";
 /// `xmlns` of the documents.
 pub(super) const NAMESPACE: &str = "http://awss3control.amazonaws.com/doc/2018-08-20/";
 const ACCOUNT: &str = "x-amz-account-id";
@@ -120,7 +119,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
 
 /// What a request of the control plane addresses. `None`: the request is one of S3. `path` is decoded.
 pub fn target(headers: &HeaderMap, path: &str) -> Option<Target> {
-    let path = path.strip_prefix(VERSION).filter(|_| headers.contains_key(ACCOUNT))?;
+    let path = path.strip_prefix(CONTROL).filter(|_| headers.contains_key(ACCOUNT))?;
     let of_bucket = |arn: &str| arn.strip_prefix(ARN_PREFIX).filter(|name| !name.contains('/')).map(str::to_owned);
     let bucket = path.strip_prefix(TAGS).and_then(of_bucket);
     Some(Target { bucket, key: None, control: Some(path.to_owned()) })
@@ -143,13 +142,14 @@ pub(super) fn require_owner(request: &Request, bucket: &Bucket) -> Result<(), S3
 
 /// 501 for an operation that is not served, by its name.
 pub(super) fn refused(method: &Method, path: &str) -> S3Error {
-    let known = REFUSED.iter().find(|(of, pattern, _)| *of == method.as_str() && fits(pattern, path));
-    match known {
+    let known = REFUSED.iter().filter(|(of, pattern, _)| *of == method.as_str() && fits(pattern, path));
+    // The longest pattern says most: `mrap/instances/{+}/policy` rather than `mrap/instances/{+}`.
+    match known.max_by_key(|(_, pattern, _)| pattern.len()) {
         Some((_, _, name)) => S3Error::not_implemented(name),
         None if path.starts_with(TAGS) => {
             S3Error::not_implemented("Tagging of other resources than buckets")
         }
-        None => S3Error::not_implemented(format_args!("The operation {method} {VERSION}{path}")),
+        None => S3Error::not_implemented(format_args!("The operation {method} {CONTROL}{path}")),
     }
 }
 

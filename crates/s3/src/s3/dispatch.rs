@@ -71,7 +71,8 @@ macro_rules! dispatch {
 
 impl Service {
     /// Answers any request. The error, if it is one, is left in the reply's extensions, for the log.
-    pub async fn handle(&self, request: Request) -> Response {
+    pub async fn handle(&self, mut request: Request) -> Response {
+        request.context.site = Some(self.site().clone());
         let about = About::of(&request);
         let answered = match routing::check(&request) {
             Ok(operation) => self.charge(operation, request).await,

@@ -14,8 +14,10 @@ use super::{
     action::{Action, Needed},
     asker::Asker,
     context::Context,
+    decisions::Why,
     error::{ErrorCode, S3Error},
     operation::{Facts, On, Operation},
+    recording,
     resource::Resource,
     verdict::{self, Sides, Verdict, verdict},
 };
@@ -79,39 +81,90 @@ struct Wanted {
     is_further: bool,
 }
 
-/// Whether the principal of a request may do an action to a resource.
-pub(super) fn decide(asker: &Asker<'_>, action: Action, resource: Resource<'_>) -> Decision {
-    decide_wanted(asker, Wanted { action, needed: action.needed(), is_further: false }, resource)
+impl Wanted {
+    fn by(action: Action) -> Self {
+        Self { action, needed: action.needed(), is_further: false }
+    }
 }
 
-fn decide_wanted(asker: &Asker<'_>, wanted: Wanted, resource: Resource<'_>) -> Decision {
+/// Whether the principal of a request may do an action to a resource. Nothing is kept of the answer: see
+/// [`judge`].
+pub(super) fn decide(asker: &Asker<'_>, action: Action, resource: Resource<'_>) -> Decision {
+    decide_wanted(asker, Wanted::by(action), resource, None)
+}
+
+/// Decides for an operation that does the action if it may. That it may is kept for operators; a refusal is kept
+/// by [`denied`].
+pub(super) fn judge(asker: &Asker<'_>, action: Action, resource: Resource<'_>) -> Decision {
+    judge_wanted(asker, Wanted::by(action), resource)
+}
+
+fn judge_wanted(asker: &Asker<'_>, wanted: Wanted, resource: Resource<'_>) -> Decision {
+    let mut why = Why::Acl;
+    let decision = decide_wanted(asker, wanted, resource, Some(&mut why));
+    if decision == Decision::Allow {
+        recording::keep(asker, wanted.action, resource, true, why);
+    }
+    decision
+}
+
+/// `why` becomes what an allowing decision rests on, unless it is an ACL.
+fn decide_wanted(
+    asker: &Asker<'_>,
+    wanted: Wanted,
+    resource: Resource<'_>,
+    mut why: Option<&mut Why>,
+) -> Decision {
     let settings = resource.bucket().map(Bucket::settings);
     let settings = settings.as_deref();
     let identity = asker.context.principal.identity().map(Arc::as_ref);
     let sides = sides(settings, identity);
     if sides.are_empty() {
         return match by_role(asker.context, wanted.needed, resource) {
-            true => Decision::Allow,
+            true => {
+                said(why, || role(identity, resource));
+                Decision::Allow
+            }
             false => by_acl(asker.context, wanted.needed, resource, settings),
         };
     }
-    let said = |sides| verdict(asker, wanted.action, resource, sides, wanted.is_further);
+    let read = |sides: Sides<'_>, why: Option<&mut Why>| {
+        verdict(asker, wanted.action, resource, sides, wanted.is_further, why)
+    };
     let is_shut_out = is_shut_out(identity, resource, settings);
-    match said(sides) {
+    match read(sides, why.as_deref_mut()) {
         Verdict::Denied => Decision::Deny,
         Verdict::Late => Decision::Depends,
         Verdict::Allowed if !is_shut_out && lets_ask(identity, wanted.action) => Decision::Allow,
         Verdict::Allowed | Verdict::Silent if by_role(asker.context, wanted.needed, resource) => {
+            said(why, || role(identity, resource));
             Decision::Allow
         }
         Verdict::Allowed | Verdict::Silent if is_shut_out => Decision::Deny,
         Verdict::Allowed | Verdict::Silent => {
+            said(why, || Why::Acl);
             match by_acl(asker.context, wanted.needed, resource, settings) {
                 Decision::Deny => Decision::Deny,
-                granted if sides.member.is_some() => granted.and(said(sides.own()).into()),
+                granted if sides.member.is_some() => granted.and(read(sides.own(), None).into()),
                 granted => granted,
             }
         }
+    }
+}
+
+fn said(why: Option<&mut Why>, words: impl FnOnce() -> Why) {
+    if let Some(why) = why {
+        *why = words();
+    }
+}
+
+/// Which of the rules of `by_role` allows it.
+fn role(identity: Option<&Identity>, resource: Resource<'_>) -> Why {
+    match (identity, resource.bucket()) {
+        (Some(identity), Some(_)) if identity.role == Role::Admin => Why::Administrator,
+        (Some(identity), Some(bucket)) if identity.owner.id == bucket.owner().id => Why::Owner,
+        (_, Some(_)) => Why::Grant,
+        (_, None) => Why::Account,
     }
 }
 
@@ -160,19 +213,20 @@ pub(super) fn reads_tags(asker: &Asker<'_>, facts: &Facts, bucket: &Bucket) -> b
 pub(super) fn could_undo(asker: &Asker<'_>, bucket: &Bucket, policy: &BucketPolicy) -> bool {
     let identity = asker.context.principal.identity();
     let sides = Sides::new(Some(policy), identity.and_then(|identity| identity.member.as_deref()));
-    verdict(asker, Action::PutBucketPolicy, Resource::Bucket(bucket), sides, false) != Verdict::Denied
+    verdict(asker, Action::PutBucketPolicy, Resource::Bucket(bucket), sides, false, None) != Verdict::Denied
 }
 
-/// 403 for a request that was denied, which the log explains.
+/// 403 for a request that was denied, which the log explains, and `causeway policy explain`.
 pub(super) fn denied(asker: &Asker<'_>, action: Action, resource: Resource<'_>) -> S3Error {
+    let why = reason(asker, action, resource);
     if tracing::enabled!(tracing::Level::DEBUG) {
         let context = asker.context;
         let identity = context.principal.identity().map(|identity| identity.access_key.as_str());
         let operation = context.operation.map(Operation::as_str);
-        let (id, action, why) = (&context.arrival.id, action.as_str(), reason(asker, action, resource));
-        let resource = resource.to_string();
+        let (id, action, resource) = (&context.arrival.id, action.as_str(), resource.to_string());
         tracing::debug!(request = %id, identity, operation, action, resource, why, "access was denied");
     }
+    recording::keep(asker, action, resource, false, Why::Words(why));
     ErrorCode::AccessDenied.into()
 }
 
@@ -181,12 +235,17 @@ fn reason(asker: &Asker<'_>, action: Action, resource: Resource<'_>) -> String {
     let identity = asker.context.principal.identity().map(Arc::as_ref);
     let sides = sides(settings.as_deref(), identity);
     if sides.are_empty() {
-        return "no role, grant or ACL allows it".to_owned();
+        return "denied: no role, grant or ACL allows it".to_owned();
     }
     if is_shut_out(identity, resource, settings.as_deref()) {
-        return "the bucket's policy is public, and RestrictPublicBuckets is on".to_owned();
+        return "denied: the bucket's policy is public, and RestrictPublicBuckets is on".to_owned();
     }
-    verdict::explained(asker, action, resource, sides)
+    let words = verdict::explained(asker, action, resource, sides);
+    match lets_ask(identity, action) {
+        // Policies let it in, and its account does not let it ask.
+        false if words.starts_with("allowed") => "denied: the role of the account only reads".to_owned(),
+        _ => words,
+    }
 }
 
 /// The role of an account, and its grants. Users and sessions have policies instead.
@@ -306,7 +365,7 @@ pub(super) fn admit(
     let mut decision = Decision::Allow;
     for need in facts.needs.iter().filter(|need| need.on != On::Source) {
         let resource = addressed.resource(need.on).ok_or(ErrorCode::AccessDenied)?;
-        decision = decision.and(allowed(asker, need.action, decide(asker, need.action, resource), resource)?);
+        decision = decision.and(allowed(asker, need.action, judge(asker, need.action, resource), resource)?);
     }
     if let Some(first) = facts.needs.first() {
         let resource = addressed.resource(first.on).ok_or(ErrorCode::AccessDenied)?;
@@ -327,7 +386,7 @@ fn further(
     for also in facts.also.iter().filter(|also| asker.needs(also)) {
         let wanted = Wanted { action: also.action, needed, is_further: true };
         *decision =
-            decision.and(allowed(asker, also.action, decide_wanted(asker, wanted, resource), resource)?);
+            decision.and(allowed(asker, also.action, judge_wanted(asker, wanted, resource), resource)?);
     }
     Ok(())
 }
@@ -341,7 +400,7 @@ pub(super) fn decide_further(
 ) -> bool {
     operation.facts().needs.first().is_some_and(|first| {
         let wanted = Wanted { action, needed: first.action.needed(), is_further: true };
-        decide_wanted(asker, wanted, resource) == Decision::Allow
+        decide_wanted(asker, wanted, resource, None) == Decision::Allow
     })
 }
 

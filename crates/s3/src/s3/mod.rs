@@ -21,6 +21,7 @@ mod copying;
 mod cors;
 mod cross_origin;
 mod crossing;
+mod decisions;
 mod dispatch;
 mod document;
 mod error;
@@ -40,6 +41,7 @@ mod preflight;
 mod public_access;
 mod reader;
 mod reading;
+mod recording;
 mod reference;
 mod region;
 mod reply;
@@ -48,6 +50,7 @@ mod resource;
 mod routing;
 mod service;
 mod shape;
+mod site;
 mod spool;
 mod tagging;
 mod verdict;
@@ -60,9 +63,10 @@ pub use about::About;
 pub use action::Action;
 pub use body::{Body, Response};
 pub use call::{AccountCall, BucketCall, ObjectCall, ReadCall, ServiceCall};
-pub use context::{Arrival, Context, RequestId, Signature, SignatureVersion};
+pub use context::{Arrival, Context, RequestId, Signature, SignatureVersion, TlsVersion};
 pub use control::target as control_target;
 pub use cross_origin::CrossOrigin;
+pub use decisions::{Decisions, Explained};
 pub use error::{ErrorCode, S3Error};
 pub use limits::MAX_BODY;
 pub use operation::{Also, Conditions, Facts, Mark, Need, On, Operation, Scope, Support, Verb};
@@ -94,6 +98,7 @@ mod tests {
             at: Timestamp::from_millis(0),
             peer: Ipv4Addr::LOCALHOST.into(),
             is_secure: false,
+            tls: None,
         };
         Context {
             arrival,
@@ -101,6 +106,7 @@ mod tests {
             presigned: false,
             signature: None,
             operation: None,
+            site: None,
         }
     }
 

@@ -69,6 +69,9 @@ impl Verb {
     }
 }
 
+/// The beginning of all paths of the control plane: the version of its API.
+pub(super) const CONTROL: &str = "/v20180820/";
+
 /// What besides the method and the scope shows that a request is for an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
@@ -105,8 +108,8 @@ impl fmt::Display for Mark {
             Self::Either(name, other) => write!(f, "?{name} or ?{other}"),
             Self::Value(name, value) => write!(f, "?{name}={value}"),
             Self::Header(name) => f.write_str(name),
-            Self::Path(path) => write!(f, "{}{path}", super::control::VERSION),
-            Self::Under(path) => write!(f, "{}{path}ARN", super::control::VERSION),
+            Self::Path(path) => write!(f, "{}{path}", CONTROL),
+            Self::Under(path) => write!(f, "{}{path}ARN", CONTROL),
         }
     }
 }

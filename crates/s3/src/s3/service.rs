@@ -5,8 +5,11 @@
 
 use super::{
     crossing::Crossings,
+    decisions::Decisions,
     error::{ErrorCode, S3Error},
-    region::Settings, spool::Spool,
+    region::Settings,
+    site::Site,
+    spool::Spool,
 };
 use crate::{
     access::{AccountIds, NoAccounts, NoPrincipals, PrincipalIds},
@@ -25,12 +28,14 @@ pub struct Service {
     principals: Arc<dyn PrincipalIds>,
     accounts: Arc<dyn AccountIds>,
     spool: Spool,
+    site: Arc<Site>,
 }
 
 impl Service {
     pub fn new(buckets: Arc<Buckets>, settings: Settings, spool: Spool) -> Self {
         let (principals, accounts) = (Arc::new(NoPrincipals), Arc::new(NoAccounts));
-        Self { buckets, settings, copies: Arc::default(), principals, accounts, spool }
+        let site = Arc::new(Site { region: settings.region.clone(), decisions: Arc::default() });
+        Self { buckets, settings, copies: Arc::default(), principals, accounts, spool, site }
     }
 
     /// With the users and roles that policies may name. Without this there are none.
@@ -43,6 +48,15 @@ impl Service {
     #[must_use]
     pub fn with_accounts(self, accounts: Arc<dyn AccountIds>) -> Self {
         Self { accounts, ..self }
+    }
+
+    /// The decisions of the last minutes.
+    pub fn decisions(&self) -> &Arc<Decisions> {
+        &self.site.decisions
+    }
+
+    pub(super) fn site(&self) -> &Arc<Site> {
+        &self.site
     }
 
     pub(super) fn accounts(&self) -> &Arc<dyn AccountIds> {

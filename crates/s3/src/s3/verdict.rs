@@ -9,6 +9,7 @@ use super::{
     action::Action,
     asker::{Asker, BodyFacts},
     condition_keys,
+    decisions::Why,
     operation::Operation,
     resource::Resource,
 };
@@ -79,19 +80,25 @@ pub(super) fn reads_tags(sides: &Sides<'_>, action: Action) -> bool {
 }
 
 /// What the policies say. `is_further`: a header made the action necessary, so it is not about an object that
-/// is there.
+/// is there. `why` becomes the statement that allows it.
 pub(super) fn verdict(
     asker: &Asker<'_>,
     action: Action,
     resource: Resource<'_>,
     sides: Sides<'_>,
     is_further: bool,
+    why: Option<&mut Why>,
 ) -> Verdict {
     if is_late(asker, action, resource, &sides, is_further) {
         return Verdict::Late;
     }
     with_decision(asker, action, resource, sides, |decision| match decision {
-        Decision::Allow(_) => Verdict::Allowed,
+        Decision::Allow(_) => {
+            if let Some(why) = why {
+                *why = Why::Words(decision.to_string());
+            }
+            Verdict::Allowed
+        }
         Decision::Deny(_) => Verdict::Denied,
         Decision::Implicit(_) => Verdict::Silent,
     })

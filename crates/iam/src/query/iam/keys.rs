@@ -14,7 +14,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-const MOST: usize = 2;
+pub(super) const MOST: usize = 2;
 
 /// Whose keys a call is about.
 enum Of {

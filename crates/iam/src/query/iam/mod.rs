@@ -9,6 +9,7 @@ pub(in crate::query) mod keys;
 pub(in crate::query) mod managed;
 pub(in crate::query) mod members;
 pub(in crate::query) mod roles;
+pub(in crate::query) mod summary;
 pub(in crate::query) mod tags;
 pub(in crate::query) mod users;
 pub(in crate::query) mod versions;
