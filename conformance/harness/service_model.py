@@ -17,6 +17,7 @@ from harness import clients
 CONFORMANCE = Path(__file__).resolve().parent.parent
 COMMITTED = CONFORMANCE / "operations.toml"
 CONTROL = CONFORMANCE / "control-operations.toml"
+CONTROL_MODEL = "s3control/2018-08-20"
 PLACES = {"header": "header", "headers": "header", "querystring": "query"}
 
 INTRODUCTION = """\
@@ -102,7 +103,7 @@ def add_to(commands) -> argparse.ArgumentParser:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    control = model(arguments.cache, "s3control/2018-08-20")
+    control = model(arguments.cache, CONTROL_MODEL)
     texts = {COMMITTED: committed(model(arguments.cache)), CONTROL: committed_control(control)}
     outdated = [path for path, wanted in texts.items() if not path.exists() or path.read_text() != wanted]
     if arguments.update:
