@@ -67,10 +67,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("edge", &["policy", "model", "store", "iam", "access", "s3"]),
     // Requests of operators.
     ("admin", &["telemetry"]),
-    (
-        "control",
-        &["model", "store", "catalog", "iam", "backend", "work", "buckets", "access", "s3", "xml"],
-    ),
+    ("control", &["model", "store", "catalog", "iam", "backend", "work", "buckets", "access", "s3", "xml"]),
     // What is built from the settings: the one place that wires all of it.
     (
         "assembly",

@@ -34,7 +34,7 @@ pub use adopt::Adoption;
 pub use import::{Clash, ImportError, Imported, check, import};
 pub use jobs::JobsQuery;
 pub use key::{Hidden, Key, Keyed, ListedKey};
-pub use members::{Action, Members, Simulate};
+pub use members::{AccessChange, Action, Members, Simulate};
 pub use replicate::{Replicate, Replicated};
 pub use rows::{Header, Row, RowError, Rows};
 

@@ -92,10 +92,7 @@ fn remove(dir: &Path) -> io::Result<()> {
     }
 }
 
-async fn converse(
-    mut stream: UnixStream,
-    sources: Sources,
-) -> io::Result<()> {
+async fn converse(mut stream: UnixStream, sources: Sources) -> io::Result<()> {
     let (reading, mut writing) = stream.split();
     let mut reading = BufReader::new(reading);
     let mut line = String::new();

@@ -267,16 +267,10 @@ fn watch_storages(metrics: &Metrics, buckets: &Arc<Buckets>, data: &DataDirector
 }
 
 /// Answers operators until `stop`. A server without this still serves S3.
-fn operators(
-    data: &DataDirectory,
-    sources: control::Sources,
-    stop: CancellationToken,
-) -> TaskTracker {
+fn operators(data: &DataDirectory, sources: control::Sources, stop: CancellationToken) -> TaskTracker {
     let operators = TaskTracker::new();
     match control::socket::Listener::bind(data.own()) {
-        Ok(listener) => {
-            drop(operators.spawn(stop.run_until_cancelled_owned(listener.serve(sources))))
-        }
+        Ok(listener) => drop(operators.spawn(stop.run_until_cancelled_owned(listener.serve(sources)))),
         Err(error) => tracing::warn!(%error, "commands like 'bucket scan' will not reach this server"),
     }
     operators.close();

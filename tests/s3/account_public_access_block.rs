@@ -88,7 +88,8 @@ fn nobody_asks_about_another_account_and_a_reader_changes_nothing() {
     assert_eq!(refusal(&wrong), is(400, "InvalidRequest"));
     // Without an account the path is that of an object.
     assert_eq!(server.raw_of(ALICE).get(TARGET).send().failure(), is(404, "NoSuchBucket"));
-    let unsigned = server.raw_of(ALICE).get(TARGET).unsigned_header("x-amz-account-id", account(&server, ALICE));
+    let unsigned =
+        server.raw_of(ALICE).get(TARGET).unsigned_header("x-amz-account-id", account(&server, ALICE));
     assert_eq!(refusal(&unsigned.send()).0, 403);
 }
 

@@ -62,7 +62,8 @@ async fn tags_are_added_replaced_and_removed_by_key_and_are_those_of_put_bucket_
     let seen = client.get_bucket_tagging().bucket(&bucket).send().await.expect("tags").tag_set;
     assert_eq!(seen.len(), 3);
 
-    let untag = |keys: &str| send(&server, ALICE, "DELETE", &format!("{}?{keys}", target(&bucket)), "").status;
+    let untag =
+        |keys: &str| send(&server, ALICE, "DELETE", &format!("{}?{keys}", target(&bucket)), "").status;
     assert_eq!(untag("tagKeys=team&tagKeys=cost&tagKeys=missing"), 204);
     assert_eq!(listed(&server, &bucket), pairs(&[("stage", "test")]));
     let tags = Tagging::builder().tag_set(Tag::builder().key("a").value("b").build().expect("a tag")).build();
@@ -98,7 +99,9 @@ async fn only_the_account_of_the_bucket_tags_it() {
     let server = Server::start();
     let bucket = server.bucket(&server.client_of(ALICE)).await;
     let denied = is(403, "AccessDenied");
-    for (method, body) in [("GET", String::new()), ("POST", document(&[("a", "b")])), ("DELETE", String::new())] {
+    for (method, body) in
+        [("GET", String::new()), ("POST", document(&[("a", "b")])), ("DELETE", String::new())]
+    {
         assert_eq!(refusal(&send(&server, BOB, method, &target(&bucket), &body)), denied, "{method}");
         let elsewhere = server.raw_of(ALICE).request(method, target(&bucket)).body(&body);
         let elsewhere = elsewhere.header("x-amz-account-id", account(&server, BOB)).send();
@@ -112,7 +115,14 @@ async fn policies_decide_by_the_tags_of_a_bucket_where_access_control_by_tags_is
     let server = Server::start();
     let client = server.client_of(ALICE);
     let bucket = server.bucket(&client).await;
-    client.put_object().bucket(&bucket).key("k").body("hello".to_owned().into_bytes().into()).send().await.expect("put");
+    client
+        .put_object()
+        .bucket(&bucket)
+        .key("k")
+        .body("hello".to_owned().into_bytes().into())
+        .send()
+        .await
+        .expect("put");
     for key in ["aws:ResourceTag/team", "s3:BucketTag/team"] {
         set_abac(&server, &bucket, "Disabled");
         let text = format!(

@@ -44,10 +44,16 @@ fn an_operator_sees_which_role_statement_or_acl_decided_about_a_request() {
     assert_eq!(put.status, 200);
     let by_role = explained(&place, &id(&put));
     let first = &by_role[0];
-    assert_eq!((by_role.len(), &first["allowed"], &first["operation"]), (1, &Value::Bool(true), &"PutObject".into()));
+    assert_eq!(
+        (by_role.len(), &first["allowed"], &first["operation"]),
+        (1, &Value::Bool(true), &"PutObject".into())
+    );
     assert_eq!(first["why"], "allowed: the sender is an administrator");
     assert_eq!(first["access_key"], ROOT.access_key);
-    assert_eq!((&first["action"], &first["resource"]), (&"s3:PutObject".into(), &"arn:aws:s3:::photos/a.jpg".into()));
+    assert_eq!(
+        (&first["action"], &first["resource"]),
+        (&"s3:PutObject".into(), &"arn:aws:s3:::photos/a.jpg".into())
+    );
 
     let nobody = || root.get("/photos/a.jpg").anonymous().send();
     let denied = explained(&place, &id(&nobody()));
@@ -65,7 +71,8 @@ fn an_operator_sees_which_role_statement_or_acl_decided_about_a_request() {
     let secret = root.get("/photos/secret/a").send();
     assert_eq!(secret.failure(), is(403, "AccessDenied"));
     let said = run(&place, &["policy", "explain", &id(&secret)]).succeeded();
-    let expected = "s3:GetObject on arn:aws:s3:::photos/secret/a: denied by statement 2 (NoSecrets) of bucket policy";
+    let expected =
+        "s3:GetObject on arn:aws:s3:::photos/secret/a: denied by statement 2 (NoSecrets) of bucket policy";
     assert!(said.contains(expected) && said.contains("GetObject by test-root"), "{said}");
     assert!(!said.contains(ROOT.secret_key), "{said}");
 }

@@ -92,3 +92,20 @@ fn groups_roles_and_policies_are_kept_without_a_server_and_tried_out() {
     let said = run(&place, &["user", "create", "x", "--account", "nobody"]).failed(1);
     assert!(said.contains("no account has the access key 'nobody'"), "{said}");
 }
+
+#[test]
+fn the_block_of_public_access_of_an_account_is_set_shown_and_removed() {
+    let place = place();
+    let shown = || run(&place, &["policy", "public-access"]).succeeded();
+    assert_eq!(shown(), "the account has no block of public access\n");
+    run(&place, &["policy", "public-access", "--set", "BlockPublicAcls,IgnorePublicAcls"]).succeeded();
+    let all = json(&place, &["policy", "public-access"]);
+    assert_eq!((&all["BlockPublicAcls"], &all["BlockPublicPolicy"]), (&true.into(), &false.into()));
+    assert!(shown().contains("IgnorePublicAcls"));
+    let said = run(&place, &["policy", "public-access", "--set", "everything"]).failed(2);
+    assert!(said.contains("BlockPublicAcls, IgnorePublicAcls"), "{said}");
+    let all = json(&place, &["policy", "public-access", "--set", "all"]);
+    assert!(all.as_object().expect("rules").values().all(|is_on| *is_on == true), "{all}");
+    run(&place, &["policy", "public-access", "--remove"]).succeeded();
+    assert_eq!(shown(), "the account has no block of public access\n");
+}

@@ -143,8 +143,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 6] =
-        [Self::User, Self::Group, Self::Role, Self::Policy, Self::Root, Self::Settings];
+    const ALL: [Self; 6] = [Self::User, Self::Group, Self::Role, Self::Policy, Self::Root, Self::Settings];
 
     /// Also how ARNs name it.
     pub(crate) fn as_str(self) -> &'static str {

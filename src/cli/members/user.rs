@@ -1,6 +1,9 @@
 //! `causeway user`.
 
-use super::{To, held::OfHolder};
+use super::{
+    To,
+    held::{self, OfHolder},
+};
 use crate::cli::{report, say};
 use std::process::ExitCode;
 
@@ -70,14 +73,9 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
         to.carry_out(("UpdateAccessKey", parameters))
     };
     let done = match command {
-        Command::Create { name, path, to } => {
-            to.carry_out(("CreateUser", vec![("UserName", name), ("Path", path)]))
-        }
-        Command::List { to } => {
-            let columns = [("USER", "UserName"), ("ARN", "Arn"), ("CREATED", "CreateDate")];
-            to.list(("ListUsers", Vec::new()), "Users", &columns, "there is no user")
-        }
-        Command::Delete { name, to } => to.carry_out(("DeleteUser", vec![("UserName", name)])),
+        Command::Create { name, path, to } => held::create("User", name, path, Vec::new(), &to),
+        Command::List { to } => held::list("User", &to),
+        Command::Delete { name, to } => held::delete("User", name, &to),
         Command::AddKey { name, to } => add_key(name, &to),
         Command::Keys { name, to } => {
             let columns = [("ACCESS KEY", "AccessKeyId"), ("STATUS", "Status"), ("CREATED", "CreateDate")];

@@ -67,8 +67,7 @@ impl PublicAccess {
 
     /// The stored text.
     pub fn text(&self) -> String {
-        let on: Vec<_> =
-            self.rules().into_iter().filter_map(|(name, is_on)| is_on.then_some(name)).collect();
+        let on: Vec<_> = self.rules().into_iter().filter_map(|(name, is_on)| is_on.then_some(name)).collect();
         if on.is_empty() { NONE.to_owned() } else { on.join(" ") }
     }
 }
@@ -114,7 +113,8 @@ mod tests {
     fn a_rule_that_one_of_two_blocks_has_is_on_and_no_other_is() {
         for (one, other) in every().flat_map(|one| every().map(move |other| (one, other))) {
             let both = one.and(other).rules();
-            for ((rule, is_on), (of_one, of_other)) in both.into_iter().zip(one.rules().into_iter().zip(other.rules()))
+            for ((rule, is_on), (of_one, of_other)) in
+                both.into_iter().zip(one.rules().into_iter().zip(other.rules()))
             {
                 assert_eq!(is_on, of_one.1 || of_other.1, "{rule} of {one:?} and {other:?}");
             }

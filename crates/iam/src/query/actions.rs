@@ -6,7 +6,9 @@
 use super::{
     action::{Access, Action, On, Service},
     error::QueryError,
-    iam::{attached, boundaries, groups, inline, keys, managed, members, roles, summary, tags, users, versions},
+    iam::{
+        attached, boundaries, groups, inline, keys, managed, members, roles, summary, tags, users, versions,
+    },
     sts::{caller, role, token, web},
     work::Work,
 };

@@ -5,7 +5,9 @@
 
 use super::{
     accounts::AccountsInForce,
-    settings::{BucketAcl, BucketSettings, Location, Payer, PublicAccessBlock, RequestPayment, SettingsInForce},
+    settings::{
+        BucketAcl, BucketSettings, Location, Payer, PublicAccessBlock, RequestPayment, SettingsInForce,
+    },
 };
 use crate::{
     backend::{OpenedBucket, Upkeep},

@@ -148,7 +148,7 @@ impl Form {
             presigned: false,
             signature,
             operation: Some(Operation::PostObject),
-            site: None,
+            gateway: None,
         };
         let (form, payload) = (Some(reply(&fields)), Payload::new(file, announced));
         Ok(Request { context, method, target, query, headers, form, payload })

@@ -237,7 +237,7 @@ impl Edge {
         let payload = Payload::new(source, announced);
         let signature = sender.signature();
         let principal = sender.principal;
-        let context = Context { arrival, principal, presigned, signature, operation, site: None };
+        let context = Context { arrival, principal, presigned, signature, operation, gateway: None };
         Ok(Request { context, method, target, query, headers, form: None, payload })
     }
 }

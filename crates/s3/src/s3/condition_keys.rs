@@ -106,9 +106,9 @@ fn of_session(context: &Context, keys: &mut Keys<'_>) {
 
 /// The region that is asked: that of the bucket, or of the server. What a client signs for chooses nothing.
 fn of_region(context: &Context, resource: Resource<'_>, keys: &mut Keys<'_>) {
-    let Some(site) = &context.site else { return };
+    let Some(gateway) = &context.gateway else { return };
     let location = resource.bucket().map(Bucket::location).unwrap_or_default();
-    keys.add("aws:requestedregion", region::of(&location, &site.region).to_owned());
+    keys.add("aws:requestedregion", region::of(&location, &gateway.region).to_owned());
 }
 
 fn of_signature<'a>(asker: &Asker<'a>, keys: &mut Keys<'a>) {

@@ -4,7 +4,7 @@
 //! what it verified itself and from what the connection and trusted proxies report; the client chooses
 //! nothing in it except the operation.
 
-use super::{operation::Operation, site::Site};
+use super::{gateway::Gateway, operation::Operation};
 use crate::model::{Principal, Timestamp};
 use std::{fmt, net::IpAddr, sync::Arc};
 
@@ -73,6 +73,6 @@ pub struct Context {
     pub signature: Option<Signature>,
     /// `None`: no operation has this method on such a resource.
     pub operation: Option<Operation>,
-    /// The server that decides about the request. The service sets it.
-    pub site: Option<Arc<Site>>,
+    /// The gateway that decides about the request. The service sets it.
+    pub gateway: Option<Arc<Gateway>>,
 }

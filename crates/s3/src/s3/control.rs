@@ -120,7 +120,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
 /// What a request of the control plane addresses. `None`: the request is one of S3. `path` is decoded.
 pub fn target(headers: &HeaderMap, path: &str) -> Option<Target> {
     let path = path.strip_prefix(CONTROL).filter(|_| headers.contains_key(ACCOUNT))?;
-    let of_bucket = |arn: &str| arn.strip_prefix(ARN_PREFIX).filter(|name| !name.contains('/')).map(str::to_owned);
+    let of_bucket =
+        |arn: &str| arn.strip_prefix(ARN_PREFIX).filter(|name| !name.contains('/')).map(str::to_owned);
     let bucket = path.strip_prefix(TAGS).and_then(of_bucket);
     Some(Target { bucket, key: None, control: Some(path.to_owned()) })
 }
@@ -131,7 +132,10 @@ pub(super) fn account(request: &Request) -> Result<&str, S3Error> {
     if id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok(id)
     } else {
-        Err(S3Error::new(ErrorCode::InvalidRequest, "The header x-amz-account-id must be an account of 12 digits"))
+        Err(S3Error::new(
+            ErrorCode::InvalidRequest,
+            "The header x-amz-account-id must be an account of 12 digits",
+        ))
     }
 }
 
@@ -146,9 +150,7 @@ pub(super) fn refused(method: &Method, path: &str) -> S3Error {
     // The longest pattern says most: `mrap/instances/{+}/policy` rather than `mrap/instances/{+}`.
     match known.max_by_key(|(_, pattern, _)| pattern.len()) {
         Some((_, _, name)) => S3Error::not_implemented(name),
-        None if path.starts_with(TAGS) => {
-            S3Error::not_implemented("Tagging of other resources than buckets")
-        }
+        None if path.starts_with(TAGS) => S3Error::not_implemented("Tagging of other resources than buckets"),
         None => S3Error::not_implemented(format_args!("The operation {method} {CONTROL}{path}")),
     }
 }
@@ -176,7 +178,9 @@ mod tests {
     use http::HeaderValue;
 
     fn headers() -> HeaderMap {
-        [(http::HeaderName::from_static(ACCOUNT), HeaderValue::from_static("729073240738"))].into_iter().collect()
+        [(http::HeaderName::from_static(ACCOUNT), HeaderValue::from_static("729073240738"))]
+            .into_iter()
+            .collect()
     }
 
     #[test]
@@ -193,7 +197,9 @@ mod tests {
     fn an_arn_of_a_bucket_names_it_and_no_other_arn_does() {
         let bucket = |arn: &str| target(&headers(), &format!("/v20180820/tags/{arn}")).expect("found").bucket;
         assert_eq!(bucket("arn:aws:s3:::photos").as_deref(), Some("photos"));
-        for other in ["arn:aws:s3:::photos/key", "arn:aws:s3:eu-west-1:729073240738:accesspoint/a", "photos", ""] {
+        for other in
+            ["arn:aws:s3:::photos/key", "arn:aws:s3:eu-west-1:729073240738:accesspoint/a", "photos", ""]
+        {
             assert_eq!(bucket(other), None, "{other}");
         }
     }

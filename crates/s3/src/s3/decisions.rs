@@ -120,7 +120,13 @@ pub(super) struct Of<'a> {
 }
 
 impl Decided {
-    pub(super) fn new(of: &Of<'_>, action: Action, resource: Resource<'_>, is_allowed: bool, why: Why) -> Self {
+    pub(super) fn new(
+        of: &Of<'_>,
+        action: Action,
+        resource: Resource<'_>,
+        is_allowed: bool,
+        why: Why,
+    ) -> Self {
         let member = of.identity.and_then(|identity| identity.member.as_ref());
         Self {
             request: of.request.clone(),

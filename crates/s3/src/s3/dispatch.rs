@@ -72,7 +72,7 @@ macro_rules! dispatch {
 impl Service {
     /// Answers any request. The error, if it is one, is left in the reply's extensions, for the log.
     pub async fn handle(&self, mut request: Request) -> Response {
-        request.context.site = Some(self.site().clone());
+        request.context.gateway = Some(self.gateway().clone());
         let about = About::of(&request);
         let answered = match routing::check(&request) {
             Ok(operation) => self.charge(operation, request).await,

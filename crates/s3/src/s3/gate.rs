@@ -24,9 +24,7 @@ use super::{
 use crate::{
     buckets::{
         Bucket,
-        settings::{
-            BucketAcl, BucketPolicy, BucketSettings, OwnershipControls, PolicyDocument,
-        },
+        settings::{BucketAcl, BucketPolicy, BucketSettings, OwnershipControls, PolicyDocument},
     },
     model::{
         Acl, AclPermission, Identity, ObjectAddress, ObjectKey, ObjectOwnership, PublicGrants, Right, Role,

@@ -84,8 +84,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     fn about() -> About {
-        let target =
-            Target { bucket: Some("bucket".into()), key: Some("key".into()), ..Target::default() };
+        let target = Target { bucket: Some("bucket".into()), key: Some("key".into()), ..Target::default() };
         About::new(&RequestId("id".into()), target)
     }
 

@@ -26,6 +26,7 @@ mod dispatch;
 mod document;
 mod error;
 mod gate;
+mod gateway;
 mod grantee;
 mod headers;
 mod identification;
@@ -50,7 +51,6 @@ mod resource;
 mod routing;
 mod service;
 mod shape;
-mod site;
 mod spool;
 mod tagging;
 mod verdict;
@@ -106,7 +106,7 @@ mod tests {
             presigned: false,
             signature: None,
             operation: None,
-            site: None,
+            gateway: None,
         }
     }
 

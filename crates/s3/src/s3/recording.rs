@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 pub(super) fn keep(asker: &Asker<'_>, action: Action, resource: Resource<'_>, is_allowed: bool, why: Why) {
     let context = asker.context;
-    let Some(site) = &context.site else { return };
+    let Some(gateway) = &context.gateway else { return };
     let of = Of {
         request: &context.arrival.id.0,
         at: context.arrival.at,
         identity: context.principal.identity().map(Arc::as_ref),
         operation: context.operation,
     };
-    site.decisions.keep(Decided::new(&of, action, resource, is_allowed, why));
+    gateway.decisions.keep(Decided::new(&of, action, resource, is_allowed, why));
 }

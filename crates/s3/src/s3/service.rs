@@ -7,8 +7,8 @@ use super::{
     crossing::Crossings,
     decisions::Decisions,
     error::{ErrorCode, S3Error},
+    gateway::Gateway,
     region::Settings,
-    site::Site,
     spool::Spool,
 };
 use crate::{
@@ -28,14 +28,14 @@ pub struct Service {
     principals: Arc<dyn PrincipalIds>,
     accounts: Arc<dyn AccountIds>,
     spool: Spool,
-    site: Arc<Site>,
+    gateway: Arc<Gateway>,
 }
 
 impl Service {
     pub fn new(buckets: Arc<Buckets>, settings: Settings, spool: Spool) -> Self {
         let (principals, accounts) = (Arc::new(NoPrincipals), Arc::new(NoAccounts));
-        let site = Arc::new(Site { region: settings.region.clone(), decisions: Arc::default() });
-        Self { buckets, settings, copies: Arc::default(), principals, accounts, spool, site }
+        let gateway = Arc::new(Gateway { region: settings.region.clone(), decisions: Arc::default() });
+        Self { buckets, settings, copies: Arc::default(), principals, accounts, spool, gateway }
     }
 
     /// With the users and roles that policies may name. Without this there are none.
@@ -52,11 +52,11 @@ impl Service {
 
     /// The decisions of the last minutes.
     pub fn decisions(&self) -> &Arc<Decisions> {
-        &self.site.decisions
+        &self.gateway.decisions
     }
 
-    pub(super) fn site(&self) -> &Arc<Site> {
-        &self.site
+    pub(super) fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
     }
 
     pub(super) fn accounts(&self) -> &Arc<dyn AccountIds> {

@@ -4,8 +4,8 @@ use super::fixture::*;
 use crate::{
     buckets::settings::{BucketAcl, OwnershipControls, PublicAccessBlock},
     model::{
-        Acl, AclGrant, AclGrants, AclPermission, CanonicalId, Grantee, ObjectOwnership, Principal, PublicAccess,
-        Role,
+        Acl, AclGrant, AclGrants, AclPermission, CanonicalId, Grantee, ObjectOwnership, Principal,
+        PublicAccess, Role,
     },
     s3::Operation,
 };
