@@ -53,8 +53,8 @@ impl Made {
     }
 }
 
-/// The identity of a member of an account, or of the account itself under another key. `issued` is the time of
-/// temporary credentials.
+/// The identity of a member of an account, or of the account itself under another key. `issued` is the time
+/// of temporary credentials.
 pub(crate) fn identity(
     account: &Identity,
     access_key: &AccessKey,

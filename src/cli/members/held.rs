@@ -1,5 +1,5 @@
-//! What is the same for users, groups and roles: how they are created, listed and deleted, and the policies that
-//! they have. A kind is `User`, `Group` or `Role`, as actions of IAM name it.
+//! What is the same for users, groups and roles: how they are created, listed and deleted, and the policies
+//! that they have. A kind is `User`, `Group` or `Role`, as actions of IAM name it.
 
 use super::{To, read, table};
 use crate::cli::report;

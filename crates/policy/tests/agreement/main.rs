@@ -128,8 +128,8 @@ fn verdict(decision: &Decision<'_>) -> Verdict {
     }
 }
 
-/// A trust policy decides about taking on a role, by a sender with an account or by one that a provider vouches
-/// for.
+/// A trust policy decides about taking on a role, by a sender with an account or by one that a provider
+/// vouches for.
 fn compare_trust(case: &Case, policies: &Policies<'_>, request: &Request<'_>) -> Result<(), MalformedPolicy> {
     let case = case::with_trust(case);
     let trust = case.bucket.as_ref().map(|policy| Policy::trust(&policy.to_string())).transpose()?;

@@ -1,8 +1,8 @@
 //! Requests of S3's control plane (Amazon S3 API reference, "Amazon S3 Control"): how they differ from
 //! requests of S3, and the operations that are not served.
 //!
-//! SDKs send them to `ACCOUNT.s3-control.…`, or to `ACCOUNT.HOST` of another endpoint, or to the endpoint itself
-//! if that is an address. So the host says nothing: a request is of the control plane if its path begins with
+//! SDKs send them to `ACCOUNT.s3-control.…`, or to `ACCOUNT.HOST` of another endpoint, or to the endpoint
+//! itself where they are told to. So the host says nothing: a request is of the control plane if its path begins with
 //! the version and it names an account. No operation of S3 has the header that does.
 //!
 //! Invariant: the account is what the request asks about, never who asks.

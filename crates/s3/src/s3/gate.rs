@@ -91,8 +91,8 @@ pub(super) fn decide(asker: &Asker<'_>, action: Action, resource: Resource<'_>) 
     decide_wanted(asker, Wanted::by(action), resource, None)
 }
 
-/// Decides for an operation that does the action if it may. That it may is kept for operators; a refusal is kept
-/// by [`denied`].
+/// Decides for an operation that does the action if it may. That it may is kept for operators; a refusal is
+/// kept by [`denied`].
 pub(super) fn judge(asker: &Asker<'_>, action: Action, resource: Resource<'_>) -> Decision {
     judge_wanted(asker, Wanted::by(action), resource)
 }

@@ -14,9 +14,9 @@
 /// `Name { METHOD Scope named [marks] takes [parameters] needs [Action on Resource] also [Action with header]
 /// conditions Which } => kind handler;`
 ///
-/// The kinds of handlers are those of `call`: `service`, `bucket`, `reads`, `object`, `form` for an object whose
-/// key is in a form, and `account` and `tagged` for the control plane. `refused` has none, and may say what is
-/// missing. The operations of the control plane that are not served are in `control`.
+/// The kinds of handlers are those of `call`: `service`, `bucket`, `reads`, `object`, `form` for an object
+/// whose key is in a form, and `account` and `tagged` for the control plane. `refused` has none, and may say
+/// what is missing. The operations of the control plane that are not served are in `control`.
 macro_rules! each_operation {
     ($then:ident { $($first:tt)* }) => {
         $then! {

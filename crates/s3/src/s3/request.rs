@@ -50,8 +50,8 @@ pub struct Request {
     pub payload: Payload,
 }
 
-/// Parameters that clients repeat: MinIO's, for a watch on a bucket, which means nothing to any operation that
-/// is served; and the keys of UntagResource, whose order means nothing.
+/// Parameters that clients repeat: MinIO's, for a watch on a bucket, which means nothing to any operation
+/// that is served; and the keys of UntagResource, whose order means nothing.
 const REPEATABLE: &[&str] = &["events", "tagKeys"];
 
 /// The query, percent-decoded, in order, without the parameters of a presigned URL.

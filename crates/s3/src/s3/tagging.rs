@@ -66,8 +66,8 @@ pub(super) fn document<'t>(tags: impl Iterator<Item = &'t Tag>) -> Response {
     reply::document("Tagging", |w| w.element("TagSet", |w| write(w, tags)))
 }
 
-/// The elements of tags, in order of keys: S3 promises none, and one that does not depend on who wrote the tags
-/// compares best.
+/// The elements of tags, in order of keys: S3 promises none, and one that does not depend on who wrote the
+/// tags compares best.
 pub(super) fn write<'t>(w: &mut xml::Writer, tags: impl Iterator<Item = &'t Tag>) {
     let mut sorted: Vec<_> = tags.collect();
     sorted.sort_by_key(|tag| &tag.key);
