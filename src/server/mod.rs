@@ -15,10 +15,12 @@ mod holding;
 mod idle;
 mod linger;
 mod listen;
+mod outgoing;
 mod peers;
 mod permit;
 mod progress;
 mod record;
+mod regions;
 mod relief;
 mod reload;
 mod request_id;
@@ -55,7 +57,7 @@ use crate::{
         storages::{Room, Storage},
     },
 };
-use connection::Door;
+use connection::{Door, Opened};
 use handler::Handler;
 use listen::Listeners;
 use reload::Reloading;
@@ -95,7 +97,7 @@ pub fn prepare(settings: &Settings) -> Result<Prepared, StartError> {
 pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> Result<(), StartError> {
     let server = &settings.server;
     let (mut stopping, hang_up) = signals::install()?;
-    let listeners = Listeners::bind(server)?;
+    let listeners = Listeners::bind(server, &settings.website)?;
     let max_connections = listen::raise_descriptor_limit(server);
 
     let data = Arc::new(DataDirectory::take(&server.data)?);
@@ -122,9 +124,13 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     buckets.attach(directory.clone());
     let service = service.with_principals(directory.clone());
     let decisions = service.decisions().clone();
-    let queries = Arc::new(Queries::new(directory, oidc::providers(&settings.oidc)?));
+    let queries = Queries::new(directory.clone(), oidc::providers(&settings.oidc)?);
+    let queries = Arc::new(queries.in_region(server.region_name()));
     let read = identities.refresh().await;
     read.map_err(|error| StartError::because("reading the identities that were added at run time", error))?;
+    jobs.spawn(stop.clone().run_until_cancelled_owned(directory.clone().keep_uses()));
+    // Held to the end: an access key that nobody holds is gone, and its last use with it.
+    let in_use = credentials.clone();
     watch(&metrics, &buckets, &limits, &data);
     tokio::spawn(
         stop.clone()
@@ -134,13 +140,15 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     let handler = Arc::new(Handler::new(edge, service, queries, limits, metrics.clone()));
     let door =
         Arc::new(Door::new(server, max_connections, tls.clone(), handler, metrics.clone(), stop.clone()));
-    let (s3, connections) = door.open(listeners.s3)?;
+    let opened = door.open(listeners.s3, listeners.websites)?;
     let sources = control::Sources { buckets: buckets.clone(), identities, decisions: Some(decisions) };
     let operators = operators(&data, sources, stop.clone());
 
     admin.enter(Phase::Ready);
-    announce(&settings, &s3, listeners.admin_address, tls.is_some(), &known);
-    address_file::write(server.address_file.as_deref(), s3[0], listeners.admin_address)?;
+    announce(&settings, &opened, listeners.admin_address, tls.is_some(), &known);
+    let addresses = [opened.s3[0], listeners.admin_address];
+    let addresses = [&addresses[..], opened.websites.get(..1).unwrap_or_default()].concat();
+    address_file::write(server.address_file.as_deref(), &addresses)?;
 
     let in_force = reload::InForce {
         settings: settings.clone(),
@@ -158,7 +166,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     admin.enter(Phase::Draining);
     stop.cancel();
     let drained = async {
-        connections.wait().await;
+        opened.connections.wait().await;
         jobs.wait().await;
         operators.wait().await;
     };
@@ -178,10 +186,14 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     } else {
         // Interrupted requests may still write: the next start has to check, as after a crash.
         tracing::warn!(
-            connections = connections.len(),
+            connections = opened.connections.len(),
             "requests were cut off: they took longer than the drain timeout"
         );
     }
+    if let Err(error) = directory.write_uses().await {
+        tracing::warn!(%error, "the last uses of access keys could not be written");
+    }
+    drop(in_use);
     if let Err(error) = buckets.catalog().close().await {
         tracing::error!(%error, "closing the catalog failed");
     }
@@ -280,18 +292,22 @@ fn operators(data: &DataDirectory, sources: control::Sources, stop: Cancellation
 /// What a person at a terminal needs. It is never logged, because it may contain the generated secret.
 fn announce(
     settings: &Settings,
-    s3: &[std::net::SocketAddr],
+    opened: &Opened,
     admin: std::net::SocketAddr,
     tls: bool,
     known: &KnownCredentials,
 ) {
     let mut text = format!("Causeway {}\n", env!("CARGO_PKG_VERSION"));
-    for address in s3 {
-        text += &format!("listening on {}://{address}\n", if tls { "https" } else { "http" });
+    let protocol = if tls { "https" } else { "http" };
+    for address in &opened.s3 {
+        text += &format!("listening on {protocol}://{address}\n");
+    }
+    for address in &opened.websites {
+        text += &format!("websites on {protocol}://{address}\n");
     }
     text += &format!("health and metrics on http://{admin}\ndata in {}\n", settings.server.data.display());
     tell(&(text + &known.announcement()));
-    tracing::info!(addresses = ?s3, %admin, "serving");
+    tracing::info!(addresses = ?opened.s3, websites = ?opened.websites, %admin, "serving");
 }
 
 /// Prints on standard output. There may be no reader.

@@ -33,6 +33,7 @@ mod homes;
 mod http;
 mod layers;
 mod load;
+mod moment;
 mod networks;
 mod object_stores;
 mod oidc;
@@ -56,6 +57,7 @@ mod validate;
 mod value;
 mod weak;
 mod webdav;
+mod website;
 
 use causeway_core::{model, store};
 use causeway_drivers as drivers;
@@ -76,6 +78,7 @@ pub use gdrive::GdriveBackend;
 pub use http::Http;
 pub use layers::Layers;
 pub use load::{Flag, Sources};
+pub use moment::Moment;
 pub use networks::Networks;
 pub use object_stores::{AzblobBackend, GcsBackend, S3Backend};
 pub use oidc::{Audiences, Issuer, Oidc};
@@ -94,3 +97,4 @@ pub use value::{
     Promise,
 };
 pub use webdav::WebdavBackend;
+pub use website::Website;

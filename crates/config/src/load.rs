@@ -14,6 +14,7 @@ use super::{
     tree::{Node, Raw, Table},
     validate::{self, Broken},
     value::{Context, Setting},
+    website::Website,
 };
 use crate::{
     drivers::opendal::{service, services},
@@ -42,7 +43,7 @@ pub struct Flag {
 const ROOT: [[&str; 2]; 2] =
     [["CAUSEWAY_ROOT_USER", "CAUSEWAY_ROOT_PASSWORD"], ["MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"]];
 
-const SECTIONS: &[&str] = &["server", "identity", "oidc", "cors", "backend", "bucket", "default"];
+const SECTIONS: &[&str] = &["server", "website", "identity", "oidc", "cors", "backend", "bucket", "default"];
 
 impl Settings {
     /// Returns the settings, or all problems with them.
@@ -90,6 +91,8 @@ impl Settings {
             Some(server) => server,
             None => section("server", empty("server"), context, &mut wrong).ok_or_else(|| wrong.clone())?,
         };
+        let website = section("website", take(&mut tree, "website"), context, &mut wrong);
+        let website = website.unwrap_or(Website { listen: None, domain: None });
         let mut identities = Vec::new();
         let listed = wrong.note(numbered(take(&mut tree, "identity"), "identity"));
         broken.identity = listed.is_none();
@@ -138,6 +141,7 @@ impl Settings {
         let root = wrong.note(root(context.environment)).flatten();
         let mut settings = Self {
             server,
+            website,
             root,
             identities,
             oidc,

@@ -17,6 +17,8 @@
 //! | `member` | from a user or a session of a role to what the gate decides with |
 //! | `session` | temporary credentials: what a token holds, and how it is sealed |
 //! | `sessions` | the sessions that were used lately |
+//! | `uses` | when access keys were last used |
+//! | `key_in_force` | what an access key opens |
 //! | `snapshot` | which identity an access key belongs to |
 //! | `directory` | the catalog, the snapshot in force, and changes |
 //! | `oidc` | who an OpenID Connect token speaks of |
@@ -35,6 +37,7 @@ mod compiled;
 mod data_key;
 mod directory;
 mod entity;
+mod key_in_force;
 mod member;
 mod names;
 pub mod oidc;
@@ -46,6 +49,7 @@ mod sessions;
 mod simulate;
 mod snapshot;
 mod state;
+mod uses;
 
 use causeway_catalog as catalog;
 #[cfg(test)]
@@ -55,5 +59,8 @@ use causeway_policy as policy;
 
 pub use data_key::DataKey;
 pub use directory::{Accounts, Directory, DirectoryError, Refused};
+pub use entity::sealed_secrets;
+pub use key_in_force::KeyInForce;
 pub use session::SessionToken;
 pub use simulate::{Simulated, Simulation};
+pub use uses::{KeyUses, LastUse, Used};

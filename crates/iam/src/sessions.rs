@@ -10,10 +10,10 @@ use crate::{
     catalog::Revision,
     data_key::DataKey,
     member::{self, OfSession},
-    model::{AccessKey, Identity, Secret, Timestamp},
+    model::{AccessKey, Identity, Secret, SignatureV2, Timestamp},
     policy::{Member, NamedPolicy, Policy},
     session::{Claims, Holder, SessionPolicies, SessionToken},
-    snapshot::{Made, Snapshot, identity},
+    snapshot::{Made, OfKey, Snapshot, identity},
 };
 use std::{
     fmt,
@@ -51,6 +51,7 @@ struct AsOf {
     revision: Revision,
     /// `None` of a session that has ended.
     member: Option<Option<Arc<Member>>>,
+    signature_v2: Option<SignatureV2>,
     made: Made,
 }
 
@@ -105,8 +106,9 @@ impl Session {
         }
         let as_of = self.as_of(snapshot, &account.owner.id);
         let member = as_of.member.as_ref()?;
-        let issued = Some(self.claims.issued);
-        Some(as_of.made.of(account, || identity(account, &self.access_key, member.as_ref(), issued)))
+        let own = OfKey { issued: Some(self.claims.issued), signature_v2: as_of.signature_v2 };
+        let make = || identity(account, &self.access_key, member.as_ref(), own);
+        Some(as_of.made.of(account, make))
     }
 
     fn as_of(&self, snapshot: &Snapshot, canonical_id: &Arc<str>) -> Arc<AsOf> {
@@ -115,8 +117,15 @@ impl Session {
         if let Some(known) = known.filter(|known| known.revision == revision) {
             return known;
         }
-        let as_of =
-            Arc::new(AsOf { revision, member: self.member(snapshot, canonical_id), made: Made::default() });
+        let signature_v2 = match &self.claims.holder {
+            Holder::User { name, .. } => {
+                let user = snapshot.state.account(canonical_id).users.get(name);
+                user.and_then(|user| user.data.signature_v2)
+            }
+            Holder::Account { .. } | Holder::Role(_) => None,
+        };
+        let member = self.member(snapshot, canonical_id);
+        let as_of = Arc::new(AsOf { revision, member, signature_v2, made: Made::default() });
         *self.made.write().unwrap_or_else(PoisonError::into_inner) = Some(as_of.clone());
         as_of
     }
@@ -126,9 +135,11 @@ impl Session {
         let account = snapshot.state.account(canonical_id);
         match &self.claims.holder {
             Holder::Account { .. } => Some(None),
-            Holder::User { name, id, .. } => {
+            Holder::User { name, id, key } => {
                 let user = account.users.get(name).filter(|user| user.data.id == *id)?;
-                Some(Some(Arc::new(member::user(canonical_id, account, user))))
+                // What narrows the access key narrows the sessions that it begins.
+                let narrowed = user.narrowing.get(key);
+                Some(Some(Arc::new(member::user(canonical_id, account, user, narrowed))))
             }
             Holder::Role(session) => {
                 let role = account.roles.get(&session.role).filter(|role| role.data.id == session.id)?;

@@ -1,6 +1,6 @@
 //! The sender of a request: identities from configuration, and the principal of one request.
 
-use super::Timestamp;
+use super::{SignatureV2, Timestamp};
 use causeway_policy::Member;
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
@@ -67,12 +67,14 @@ pub struct Identity {
     pub member: Option<Arc<Member>>,
     /// When temporary credentials were issued. `None`: the access key is a lasting one.
     pub issued: Option<Timestamp>,
+    /// Where signature version 2 is accepted from it. `None`: where the server accepts it from anybody.
+    pub signature_v2: Option<SignatureV2>,
 }
 
 impl Identity {
     /// The identity of an account itself.
     pub fn account(access_key: AccessKey, role: Role, owner: Owner) -> Self {
-        Self { access_key, role, owner, member: None, issued: None }
+        Self { access_key, role, owner, member: None, issued: None, signature_v2: None }
     }
 }
 

@@ -51,11 +51,18 @@ pub const MAX_BODY: usize = 512 * 1024;
 pub struct Queries {
     directory: Arc<Directory>,
     providers: Providers,
+    region: String,
 }
 
 impl Queries {
     pub fn new(directory: Arc<Directory>, providers: Providers) -> Self {
-        Self { directory, providers }
+        Self { directory, providers, region: "us-east-1".to_owned() }
+    }
+
+    /// The region that replies name.
+    #[must_use]
+    pub fn in_region(self, region: &str) -> Self {
+        Self { region: region.to_owned(), ..self }
     }
 
     pub async fn answer(&self, call: Call) -> Answer {
@@ -85,7 +92,7 @@ impl Queries {
         // Changes are those of the caller's account. Somebody without one changes nothing.
         let canonical_id = call.caller.as_ref().map_or("", |identity| &identity.owner.id);
         let work = |state: &crate::state::State| {
-            let mut work = Work::new(call, action, state, &self.directory, vouched.as_ref());
+            let mut work = Work::new(call, action, state, &self.directory, vouched.as_ref(), &self.region);
             authorize::check(&work)?;
             (row.handler)(&mut work)?;
             Ok::<_, QueryError>((work.changes, work.out))

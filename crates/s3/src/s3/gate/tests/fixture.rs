@@ -78,6 +78,7 @@ pub(super) fn member(member: Member) -> Principal {
         owner: owner(&member.canonical_id),
         member: Some(Arc::new(member)),
         issued: None,
+        signature_v2: None,
     };
     Principal::Identity(Arc::new(identity))
 }
