@@ -99,6 +99,7 @@ rustdoc:
 conformance:
 	cargo build --release --locked
 	conformance/run s3tests --checkout $(CHECKOUT) --binary target/release/causeway
+	conformance/run s3tests --checkout $(CHECKOUT) --set iam --binary target/release/causeway
 
 # The same over every object store there is to run: make backends CHECKOUT=path/to/s3-tests
 backends:
