@@ -408,8 +408,8 @@ impl Run {
         let mut body = Vec::new();
         match reply.body {
             ObjectBody::Full(bytes) => body.extend_from_slice(&bytes),
-            body => {
-                let mut stream = body.into_stream();
+            other => {
+                let mut stream = other.into_stream();
                 while let Some(frame) = stream.next().await {
                     body.extend_from_slice(&frame.map_err(|error| error.to_string())?);
                 }
