@@ -13,6 +13,7 @@
 //! | `settle` | the buckets of the configuration |
 //! | `graph` | how all parts are connected |
 //! | `oidc` | OpenID Connect providers |
+//! | `ldap` | the LDAP directory |
 //! | `signals` | the signals that stop a server or a command |
 //! | `error` | why something could not be built |
 
@@ -21,6 +22,7 @@ pub(crate) mod caches;
 pub(crate) mod data;
 mod error;
 pub(crate) mod graph;
+pub(crate) mod ldap;
 pub(crate) mod limits;
 pub(crate) mod oidc;
 pub(crate) mod settle;

@@ -37,6 +37,7 @@ use crate::{
         StartError,
         data::{DataDirectory, KnownCredentials},
         graph::{self, Graph, Stack},
+        ldap,
         limits::LimitsInForce,
         oidc, signals,
     },
@@ -115,12 +116,14 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     let Stack { buckets, limits, .. } = stack.clone();
     let identities =
         Arc::new(AddedIdentities::new(buckets.catalog().clone(), data.own(), credentials.clone()));
-    let directory = Arc::new(Directory::new(buckets.catalog().clone(), data.own()));
+    let groups = ldap::groups(&settings, &credentials)?;
+    let directory = Arc::new(Directory::new(buckets.catalog().clone(), data.own()).with_ldap(groups));
     let read = directory.refresh().await;
     read.map_err(|error| StartError::because("reading users, groups, roles and policies", error))?;
     credentials.attach(directory.clone());
     let service = service.with_principals(directory.clone());
-    let queries = Arc::new(Queries::new(directory, oidc::providers(&settings.oidc)?));
+    let queries = Queries::new(directory, oidc::providers(&settings.oidc)?);
+    let queries = Arc::new(queries.with_login(ldap::login(&settings)?));
     let read = identities.refresh().await;
     read.map_err(|error| StartError::because("reading the identities that were added at run time", error))?;
     watch(&metrics, &buckets, &limits, &data);

@@ -28,6 +28,7 @@ mod help;
 mod iam;
 mod jobs;
 mod key;
+mod ldap;
 mod limited;
 mod limits;
 mod listeners;

@@ -21,6 +21,7 @@ pub mod proxy;
 pub mod quirks;
 pub mod raw;
 pub mod silent;
+pub mod slapd;
 pub mod sshd;
 pub mod upstream;
 

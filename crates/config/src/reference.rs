@@ -6,6 +6,7 @@ use super::{
     bucket::Bucket,
     cors::Cors,
     layers::Layers,
+    ldap::{Ldap, LdapGroup},
     oidc::Oidc,
     section::{Fallback, Row, Section},
     services,
@@ -136,6 +137,8 @@ pub fn reference() -> String {
     section("[server]", Server::ABOUT, Server::ROWS);
     section("[[identity]]", Identity::ABOUT, Identity::ROWS);
     section("[[oidc]]", Oidc::ABOUT, Oidc::ROWS);
+    section("[ldap]", Ldap::ABOUT, Ldap::ROWS);
+    section("[[ldap_group]]", LdapGroup::ABOUT, LdapGroup::ROWS);
     section("[[cors]]", Cors::ABOUT, Cors::ROWS);
     for backend in BACKEND_TYPES {
         section("[backend.NAME]", backend.about, backend.rows);
@@ -163,6 +166,12 @@ impl Settings {
         }
         for provider in &self.oidc {
             section("[[oidc]]".to_owned(), provider.show());
+        }
+        if let Some(ldap) = &self.ldap {
+            section("[ldap]".to_owned(), ldap.show());
+        }
+        for group in &self.ldap_groups {
+            section("[[ldap_group]]".to_owned(), group.show());
         }
         for rule in &self.cors {
             section("[[cors]]".to_owned(), rule.show());

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | the root user, identities, their limits, CORS rules | everything else of `[server]` |
 //! | buckets, their owners, grants and limits | backends that were changed or removed, and their layers |
-//! | | OpenID Connect providers |
+//! | | OpenID Connect providers, the LDAP directory and its groups |
 //! | backends that are new | new buckets on a backend that moves with the next start |
 //! | `default.backend`, `server.log_level`, paths of a certificate | TLS where there was none; the reverse |
 //!
@@ -78,11 +78,28 @@ impl Settings {
         if self.oidc != new.oidc {
             waiting.push(Waiting { setting: "oidc".to_owned(), why: CHANGED });
         }
+        // Sessions that were given out are judged by the groups in force.
+        if self.ldap != new.ldap || self.ldap_groups != new.ldap_groups {
+            waiting.push(Waiting { setting: "ldap".to_owned(), why: CHANGED });
+        }
         let oidc = self.oidc.clone();
+        let (ldap, ldap_groups) = (self.ldap.clone(), self.ldap_groups.clone());
         let (root, identities, default) = (new.root.clone(), new.identities.clone(), new.default.clone());
         let (buckets, cors) = (new.buckets.clone(), new.cors.clone());
-        let mut next =
-            Self { server, root, identities, oidc, cors, backends, layers, order, buckets, default };
+        let mut next = Self {
+            server,
+            root,
+            identities,
+            oidc,
+            ldap,
+            ldap_groups,
+            cors,
+            backends,
+            layers,
+            order,
+            buckets,
+            default,
+        };
         for (name, bucket) in &new.buckets {
             self.keep_in_place(&mut next, &new, name, bucket, &mut waiting);
         }

@@ -9,6 +9,7 @@ use super::{
     cors::Cors,
     error::ConfigErrors,
     layers::Layers,
+    ldap::{Ldap, LdapGroup},
     networks::Networks,
     oidc::Oidc,
     secret::SecretSetting,
@@ -32,6 +33,10 @@ pub struct Settings {
     pub identities: Vec<Identity>,
     /// The OpenID Connect providers.
     pub oidc: Vec<Oidc>,
+    /// The LDAP directory.
+    pub ldap: Option<Ldap>,
+    /// What groups of the LDAP directory are here.
+    pub ldap_groups: Vec<LdapGroup>,
     /// CORS rules of buckets without their own.
     pub cors: Vec<Cors>,
     /// The backends by name: at least one.
@@ -52,7 +57,7 @@ pub struct Root {
 }
 
 /// Top-level keys that hold a list of tables.
-pub(super) const LISTS: &[&str] = &["identity", "oidc", "cors"];
+pub(super) const LISTS: &[&str] = &["identity", "oidc", "ldap_group", "cors"];
 
 section! {
     /// The addresses, limits and directories of the server.
@@ -201,6 +206,7 @@ pub(super) fn holds_secret(path: &str) -> bool {
                 && (BACKEND_TYPES.iter().any(|backend| secret(backend.rows, key))
                     || services::holds_secret(key))
         }
+        ["ldap", key] => secret(Ldap::ROWS, key),
         [identity, key] => {
             let number = identity.strip_prefix("identity[").and_then(|rest| rest.strip_suffix(']'));
             number.is_some_and(|number| number.parse::<usize>().is_ok()) && secret(Identity::ROWS, key)

@@ -70,6 +70,7 @@ pub(super) fn validate(
     check.server();
     check.layers();
     check.access_keys();
+    check.ldap();
     let default = check.default();
     let sound = check.backends();
     let order = if sound { check.order() } else { Vec::new() };
@@ -136,6 +137,31 @@ impl Check<'_> {
                     format!("identity[{n}].access_key '{}' is that of {other} too", identity.access_key),
                 );
             }
+        }
+    }
+
+    fn ldap(&mut self) {
+        let settings = self.settings;
+        let Some(ldap) = &settings.ldap else {
+            if !settings.ldap_groups.is_empty() {
+                self.fail("ldap_group", "[[ldap_group]] needs the section [ldap]");
+            }
+            return;
+        };
+        for (key, problem) in ldap.problems() {
+            self.fail(&format!("ldap.{key}"), problem);
+        }
+        let Some(account) = &ldap.account else { return };
+        match settings.identities_named(account.as_str())[..] {
+            [(key, Role::Admin | Role::ReadWrite)] if key == account => {}
+            [(key, Role::ReadOnly)] if key == account => {
+                self.fail("ldap.account", format!("ldap.account names '{account}', which only reads"));
+            }
+            _ if self.broken.identity => {}
+            _ => self.fail(
+                "ldap.account",
+                format!("ldap.account names '{account}', which is no access key of an identity here"),
+            ),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::{
     catalog::{Catalog, CatalogError, CatalogErrorKind, Expected},
     data_key::DataKey,
     entity::Change,
+    ldap::LdapGroups,
     model::{Identity, Role, Secret, Timestamp},
     policy::MalformedPolicy,
     random::TEMPORARY,
@@ -71,6 +72,8 @@ pub struct Directory {
     key: OnceLock<Arc<DataKey>>,
     in_force: RwLock<Arc<Snapshot>>,
     sessions: Sessions,
+    /// What groups of the LDAP directory give.
+    ldap: Option<LdapGroups>,
     /// Changes and refreshes take turns.
     turn: Arc<Mutex<()>>,
 }
@@ -84,8 +87,18 @@ impl Directory {
             key: OnceLock::new(),
             in_force: RwLock::default(),
             sessions: Sessions::new(),
+            ldap: None,
             turn: Arc::default(),
         }
+    }
+
+    /// Groups of an LDAP directory give policies here.
+    pub fn with_ldap(self, ldap: Option<LdapGroups>) -> Self {
+        Self { ldap, ..self }
+    }
+
+    pub(crate) fn ldap(&self) -> Option<&LdapGroups> {
+        self.ldap.as_ref()
     }
 
     /// Puts what the catalog has in force.
@@ -120,7 +133,8 @@ impl Directory {
         let of_account = |key: &str| {
             accounts.account_of_key(key).is_some_and(|holder| holder.owner.id == account.owner.id)
         };
-        let identity = session.identity(&snapshot, &account, now, of_account).ok_or(Refused::Unknown)?;
+        let identity = session.identity(&snapshot, &account, now, of_account, self.ldap());
+        let identity = identity.ok_or(Refused::Unknown)?;
         Ok((in_force(identity)?, session.secret.clone()))
     }
 

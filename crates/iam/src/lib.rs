@@ -20,6 +20,7 @@
 //! | `snapshot` | which identity an access key belongs to |
 //! | `directory` | the catalog, the snapshot in force, and changes |
 //! | `oidc` | who an OpenID Connect token speaks of |
+//! | `ldap` | who a user of an LDAP directory is, and what its groups give |
 //! | `simulate` | whether somebody would be allowed something |
 //! | `query` | the query APIs of IAM and STS |
 //!
@@ -35,6 +36,7 @@ mod compiled;
 mod data_key;
 mod directory;
 mod entity;
+pub mod ldap;
 mod member;
 mod names;
 pub mod oidc;

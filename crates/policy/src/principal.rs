@@ -117,7 +117,10 @@ impl Principals {
             PrincipalKind::Service => has(Reach::Itself),
             PrincipalKind::Root => has(Reach::Account),
             PrincipalKind::User => has(Reach::Account) && has(Reach::User),
-            PrincipalKind::Session => has(Reach::Account) && has(Reach::Role) && has(Reach::Itself),
+            // A federated user has no role.
+            PrincipalKind::Session => {
+                has(Reach::Account) && has(Reach::Itself) && (sender.role_arn.is_empty() || has(Reach::Role))
+            }
         }
     }
 }
@@ -149,6 +152,7 @@ fn aws(value: &str) -> Option<Named> {
         ("iam", "root") if rest.is_empty() => Some(Named::Account(account.into())),
         ("iam", "user" | "role") if is_named => Some(Named::Entity(value.into(), Pin::Open)),
         ("sts", "assumed-role") if is_named && rest.len() == 2 => Some(Named::Session(value.into())),
+        ("sts", "federated-user") if is_named && rest.len() == 1 => Some(Named::Session(value.into())),
         _ => None,
     }
 }

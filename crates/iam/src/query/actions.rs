@@ -7,7 +7,7 @@ use super::{
     action::{Access, Action, On, Service},
     error::QueryError,
     iam::{attached, boundaries, groups, inline, keys, managed, members, roles, tags, users, versions},
-    sts::{caller, role, token, web},
+    sts::{caller, ldap, role, token, web},
     work::Work,
 };
 
@@ -123,6 +123,8 @@ actions! {
         "TransitiveTagKeys." "ExternalId"] => role::assume;
     AssumeRoleWithWebIdentity Trusted All ["RoleArn" "RoleSessionName" "DurationSeconds" "Policy" "PolicyArns."
         "WebIdentityToken" "ProviderId"] => web::assume;
+    AssumeRoleWithLDAPIdentity Trusted All ["LDAPUsername" "LDAPPassword" "DurationSeconds" "Policy"
+        "PolicyArns."] => ldap::assume;
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod allowed;
 mod groups;
+mod ldap;
 mod policies;
 mod roles;
 mod sessions;
@@ -12,6 +13,7 @@ use super::*;
 use crate::{
     catalog::sqlite::SqliteCatalog,
     directory::{Accounts, Refused},
+    ldap::{LdapGroups, Login},
     model::{AccessKey, Identity, Owner, Role, Secret, Timestamp, account_id},
     session::SessionToken,
     store::Durability,
@@ -98,9 +100,14 @@ impl Gateway {
     }
 
     async fn with(providers: Providers) -> Self {
+        Self::over(providers, None).await
+    }
+
+    async fn over(providers: Providers, people: Option<(LdapGroups, Arc<dyn Login>)>) -> Self {
+        let (groups, login) = people.unzip();
         let dir = tempfile::tempdir().expect("a directory");
         let catalog = Arc::new(SqliteCatalog::open(dir.path(), Durability::Relaxed).expect("a catalog"));
-        let directory = Arc::new(Directory::new(catalog, dir.path()));
+        let directory = Arc::new(Directory::new(catalog, dir.path()).with_ldap(groups));
         directory.refresh().await.expect("read");
         let account = |name: &str, role| {
             let owner = Owner { id: name.into(), display_name: name.into() };
@@ -111,7 +118,7 @@ impl Gateway {
             account("other", Role::ReadWrite),
             account("reader", Role::ReadOnly),
         ];
-        let queries = Queries::new(directory.clone(), providers);
+        let queries = Queries::new(directory.clone(), providers).with_login(login);
         Self { directory, queries, accounts: Known(accounts), now: NOW, _dir: dir }
     }
 
@@ -128,8 +135,8 @@ impl Gateway {
         token: Option<&str>,
         parameters: &[(&str, &str)],
     ) -> Said {
-        let is_sts = ["GetCallerIdentity", "GetSessionToken", "AssumeRole", "AssumeRoleWithWebIdentity"]
-            .contains(&parameters[0].0);
+        let row = actions::find(parameters[0].0);
+        let is_sts = row.is_some_and(|row| row.action.service == Service::Sts);
         let version = if is_sts { "2011-06-15" } else { "2010-05-08" };
         let mut pairs = vec![
             ("Action".to_owned(), parameters[0].0.to_owned()),
