@@ -66,7 +66,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     // The wire format of the protocol.
     ("edge", &["policy", "model", "store", "iam", "access", "s3"]),
     // Requests of operators.
-    ("admin", &["telemetry"]),
+    ("admin", &["telemetry", "iam", "model"]),
     ("control", &["model", "store", "catalog", "iam", "backend", "work", "buckets", "access", "xml"]),
     // What is built from the settings: the one place that wires all of it.
     (

@@ -32,14 +32,14 @@ pub use reload::Load;
 
 use crate::{
     access::{AddedIdentities, CredentialsInForce},
-    admin::{Admin, Phase},
+    admin::{Admin, Phase, SignInPages},
     assembly::{
         StartError,
         data::{DataDirectory, KnownCredentials},
         graph::{self, Graph, Stack},
         ldap,
         limits::LimitsInForce,
-        oidc, signals,
+        oidc, sign_in, signals,
     },
     backend::{Backend, Space, Traffic},
     buckets::Buckets,
@@ -122,7 +122,12 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     read.map_err(|error| StartError::because("reading users, groups, roles and policies", error))?;
     credentials.attach(directory.clone());
     let service = service.with_principals(directory.clone());
-    let queries = Queries::new(directory, oidc::providers(&settings.oidc)?);
+    let providers = Arc::new(oidc::providers(&settings.oidc)?);
+    let people = sign_in::build(&settings, &providers, &directory, &credentials)?;
+    if let (Some(people), Some(of)) = (people, &settings.sign_in) {
+        admin.attach(SignInPages::new(people, of.landing.0.clone(), of.redirect.origin()));
+    }
+    let queries = Queries::new(directory, providers);
     let queries = Arc::new(queries.with_login(ldap::login(&settings)?));
     let read = identities.refresh().await;
     read.map_err(|error| StartError::because("reading the identities that were added at run time", error))?;

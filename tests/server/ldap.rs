@@ -256,7 +256,7 @@ fn settings_that_cannot_work_are_named_before_the_start() {
         ("user_base = 'dc=x'\nurl_ = 'x'\n", "unknown key 'ldap.url_'"),
     ] {
         place.write("causeway.toml", &format!("{base}{more}"));
-        let said = place.run(&["config", "check", "--config", "causeway.toml"], &ENVIRONMENT).failed(1);
+        let said = place.run(&["config", "check", "--config", "causeway.toml"], &ENVIRONMENT).failed(2);
         assert!(said.contains(problem), "{more}: {said}");
     }
     place.write("causeway.toml", &format!("{base}user_base = 'dc=x'\nuser_filter = 'uid=%s)'\n"));

@@ -47,6 +47,7 @@ mod replicate;
 mod replicate_lacks;
 mod replicated;
 mod shutdown;
+mod sign_in;
 mod sizes;
 mod staged;
 mod stalled;

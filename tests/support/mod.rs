@@ -16,6 +16,7 @@ pub mod ftpd;
 pub mod gcs;
 pub mod gdrive;
 pub mod hostile;
+pub mod oidc;
 pub mod onedrive;
 pub mod proxy;
 pub mod quirks;

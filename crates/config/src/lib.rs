@@ -52,6 +52,7 @@ mod section;
 mod services;
 mod settings;
 mod sftp;
+mod sign_in;
 mod tree;
 mod validate;
 mod value;
@@ -91,6 +92,7 @@ pub use secret::SecretSetting;
 pub use services::{Given, ServiceBackend};
 pub use settings::{Defaults, Identity, Root, Server, Settings};
 pub use sftp::SftpBackend;
+pub use sign_in::{Landing, Redirect, Scopes, SignIn, SignInRole};
 pub use value::{
     Addressing, AtBudget, Domains, FileMode, FtpTls, HostKeyPins, Interval, LogFormat, LogLevel, Port,
     Promise,

@@ -12,6 +12,7 @@ use super::{
     section::{Reader, Section},
     services::ServiceBackend,
     settings::{Defaults, LISTS, Root, Server, Settings},
+    sign_in::{SignIn, SignInRole},
     tree::{Node, Raw, Table},
     validate::{self, Broken},
     value::{Context, Setting},
@@ -43,8 +44,19 @@ pub struct Flag {
 const ROOT: [[&str; 2]; 2] =
     [["CAUSEWAY_ROOT_USER", "CAUSEWAY_ROOT_PASSWORD"], ["MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"]];
 
-const SECTIONS: &[&str] =
-    &["server", "identity", "oidc", "ldap", "ldap_group", "cors", "backend", "bucket", "default"];
+const SECTIONS: &[&str] = &[
+    "server",
+    "identity",
+    "oidc",
+    "ldap",
+    "ldap_group",
+    "sign_in",
+    "sign_in_role",
+    "cors",
+    "backend",
+    "bucket",
+    "default",
+];
 
 impl Settings {
     /// Returns the settings, or all problems with them.
@@ -104,6 +116,8 @@ impl Settings {
         let oidc = repeated("oidc", &mut tree, context, &mut wrong);
         let ldap: Option<Ldap> = optional("ldap", &mut tree, context, &mut wrong);
         let ldap_groups: Vec<LdapGroup> = repeated("ldap_group", &mut tree, context, &mut wrong);
+        let sign_in: Option<SignIn> = optional("sign_in", &mut tree, context, &mut wrong);
+        let sign_in_roles: Vec<SignInRole> = repeated("sign_in_role", &mut tree, context, &mut wrong);
         let cors = cors(take(&mut tree, "cors"), context, &mut wrong);
         let (mut backends, mut layers) = (BTreeMap::new(), BTreeMap::new());
         for (name, node) in wrong.note(named(take(&mut tree, "backend"), "backend")).unwrap_or_default() {
@@ -143,6 +157,8 @@ impl Settings {
             oidc,
             ldap,
             ldap_groups,
+            sign_in,
+            sign_in_roles,
             cors,
             backends,
             layers,

@@ -11,6 +11,7 @@ use super::{
     section::{Fallback, Row, Section},
     services,
     settings::{Defaults, Identity, Server, Settings},
+    sign_in::{SignIn, SignInRole},
 };
 use std::fmt::Write;
 
@@ -139,6 +140,8 @@ pub fn reference() -> String {
     section("[[oidc]]", Oidc::ABOUT, Oidc::ROWS);
     section("[ldap]", Ldap::ABOUT, Ldap::ROWS);
     section("[[ldap_group]]", LdapGroup::ABOUT, LdapGroup::ROWS);
+    section("[sign_in]", SignIn::ABOUT, SignIn::ROWS);
+    section("[[sign_in_role]]", SignInRole::ABOUT, SignInRole::ROWS);
     section("[[cors]]", Cors::ABOUT, Cors::ROWS);
     for backend in BACKEND_TYPES {
         section("[backend.NAME]", backend.about, backend.rows);
@@ -172,6 +175,12 @@ impl Settings {
         }
         for group in &self.ldap_groups {
             section("[[ldap_group]]".to_owned(), group.show());
+        }
+        if let Some(sign_in) = &self.sign_in {
+            section("[sign_in]".to_owned(), sign_in.show());
+        }
+        for role in &self.sign_in_roles {
+            section("[[sign_in_role]]".to_owned(), role.show());
         }
         for rule in &self.cors {
             section("[[cors]]".to_owned(), rule.show());

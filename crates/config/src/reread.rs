@@ -5,7 +5,7 @@
 //! |---|---|
 //! | the root user, identities, their limits, CORS rules | everything else of `[server]` |
 //! | buckets, their owners, grants and limits | backends that were changed or removed, and their layers |
-//! | | OpenID Connect providers, the LDAP directory and its groups |
+//! | | OpenID Connect providers, the LDAP directory, the sign-in for people |
 //! | backends that are new | new buckets on a backend that moves with the next start |
 //! | `default.backend`, `server.log_level`, paths of a certificate | TLS where there was none; the reverse |
 //!
@@ -83,6 +83,10 @@ impl Settings {
             waiting.push(Waiting { setting: "ldap".to_owned(), why: CHANGED });
         }
         let oidc = self.oidc.clone();
+        if self.sign_in != new.sign_in || self.sign_in_roles != new.sign_in_roles {
+            waiting.push(Waiting { setting: "sign_in".to_owned(), why: CHANGED });
+        }
+        let (sign_in, sign_in_roles) = (self.sign_in.clone(), self.sign_in_roles.clone());
         let (ldap, ldap_groups) = (self.ldap.clone(), self.ldap_groups.clone());
         let (root, identities, default) = (new.root.clone(), new.identities.clone(), new.default.clone());
         let (buckets, cors) = (new.buckets.clone(), new.cors.clone());
@@ -93,6 +97,8 @@ impl Settings {
             oidc,
             ldap,
             ldap_groups,
+            sign_in,
+            sign_in_roles,
             cors,
             backends,
             layers,

@@ -15,6 +15,7 @@ use super::{
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     services,
+    sign_in::{SignIn, SignInRole},
     value::{Domains, Interval, LogFormat, LogLevel, Setting, Size},
 };
 use crate::{
@@ -37,6 +38,9 @@ pub struct Settings {
     pub ldap: Option<Ldap>,
     /// What groups of the LDAP directory are here.
     pub ldap_groups: Vec<LdapGroup>,
+    /// The sign-in for people.
+    pub sign_in: Option<SignIn>,
+    pub sign_in_roles: Vec<SignInRole>,
     /// CORS rules of buckets without their own.
     pub cors: Vec<Cors>,
     /// The backends by name: at least one.
@@ -57,7 +61,7 @@ pub struct Root {
 }
 
 /// Top-level keys that hold a list of tables.
-pub(super) const LISTS: &[&str] = &["identity", "oidc", "ldap_group", "cors"];
+pub(super) const LISTS: &[&str] = &["identity", "oidc", "ldap_group", "sign_in_role", "cors"];
 
 section! {
     /// The addresses, limits and directories of the server.
@@ -207,6 +211,7 @@ pub(super) fn holds_secret(path: &str) -> bool {
                     || services::holds_secret(key))
         }
         ["ldap", key] => secret(Ldap::ROWS, key),
+        ["sign_in", key] => secret(SignIn::ROWS, key),
         [identity, key] => {
             let number = identity.strip_prefix("identity[").and_then(|rest| rest.strip_suffix(']'));
             number.is_some_and(|number| number.parse::<usize>().is_ok()) && secret(Identity::ROWS, key)

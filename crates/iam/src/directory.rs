@@ -170,7 +170,7 @@ impl Directory {
         Ok(self.key.get_or_init(|| made).clone())
     }
 
-    fn key_if_any(&self) -> io::Result<Option<Arc<DataKey>>> {
+    pub(crate) fn key_if_any(&self) -> io::Result<Option<Arc<DataKey>>> {
         if let Some(key) = self.key.get() {
             return Ok(Some(key.clone()));
         }

@@ -21,6 +21,7 @@
 //! | `directory` | the catalog, the snapshot in force, and changes |
 //! | `oidc` | who an OpenID Connect token speaks of |
 //! | `ldap` | who a user of an LDAP directory is, and what its groups give |
+//! | `sign_in` | the sign-in of people by OpenID Connect, and their sessions |
 //! | `simulate` | whether somebody would be allowed something |
 //! | `query` | the query APIs of IAM and STS |
 //!
@@ -45,6 +46,7 @@ pub mod query;
 mod random;
 mod session;
 mod sessions;
+pub mod sign_in;
 mod simulate;
 mod snapshot;
 mod state;

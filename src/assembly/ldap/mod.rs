@@ -12,13 +12,13 @@
 mod login;
 mod template;
 
-use super::error::StartError;
+use super::{account, error::StartError};
 use crate::{
     access::CredentialsInForce,
     backend::wire::tls,
     config::{self, Settings},
     iam::ldap::{LdapGroups, LdapUser, Login, LoginError},
-    model::{Role, Secret},
+    model::Secret,
 };
 use async_trait::async_trait;
 use login::{Plan, Users};
@@ -32,13 +32,7 @@ pub(crate) fn groups(
     credentials: &CredentialsInForce,
 ) -> Result<Option<LdapGroups>, StartError> {
     let Some(ldap) = &settings.ldap else { return Ok(None) };
-    let account = match &ldap.account {
-        Some(key) => credentials.find(key.as_str()).map(|(identity, _)| identity),
-        None => credentials.administrator(),
-    };
-    let account = account.filter(|account| account.role != Role::ReadOnly).ok_or_else(|| {
-        StartError::new("[ldap]: there is no administrator: name an account by its access key (ldap.account)")
-    })?;
+    let account = account::of_members(credentials, ldap.account.as_ref(), "ldap")?;
     let pairs = settings.ldap_groups.iter().map(|group| (group.dn.clone(), group.group.clone()));
     let longest = u32::try_from(ldap.max_session.as_secs()).unwrap_or(u32::MAX);
     Ok(Some(LdapGroups::new(account.owner.id.clone(), pairs, longest)))

@@ -23,11 +23,7 @@ use crate::{
     query::{Code, QueryError},
 };
 use async_trait::async_trait;
-use std::{
-    collections::BTreeMap,
-    fmt::{self, Write},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// The longest name and the longest password that a directory is asked about, in bytes.
 const LONGEST_NAME: usize = 256;
@@ -141,7 +137,8 @@ pub(crate) async fn verify(
         let message = format!("The user has more than {MOST_GROUPS} groups that give access here");
         return Err(QueryError::new(Code::LimitExceeded, message));
     }
-    Ok(Person { name: session_name(user), groups })
+    // LDAP compares names of users without regard to case.
+    Ok(Person { name: names::in_arn(&user.to_lowercase()), groups })
 }
 
 fn refused(error: LoginError) -> QueryError {
@@ -157,32 +154,9 @@ fn refused(error: LoginError) -> QueryError {
     }
 }
 
-/// The name of a session of a user. LDAP compares names of users without regard to case. What an ARN cannot
-/// hold is written as `+` and two digits for each byte, so that no two users have one name.
-fn session_name(user: &str) -> String {
-    let mut name = String::with_capacity(user.len());
-    for byte in user.to_lowercase().bytes() {
-        if byte.is_ascii_alphanumeric() || b"_.@-".contains(&byte) {
-            name.push(char::from(byte));
-        } else {
-            // A string takes everything.
-            let _ = write!(name, "+{byte:02X}");
-        }
-    }
-    name
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_session_is_named_after_its_user_in_one_way() {
-        assert_eq!(session_name("Bob.B@example.com"), "bob.b@example.com");
-        assert_eq!(session_name("a/b*"), "a+2Fb+2A");
-        assert_eq!(session_name("+2F"), "+2B2f");
-        assert_eq!(session_name("Ü"), "+C3+BC");
-    }
 
     #[test]
     fn groups_are_found_however_their_names_are_written() {

@@ -51,14 +51,14 @@ pub const MAX_BODY: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Queries {
     directory: Arc<Directory>,
-    providers: Providers,
+    providers: Arc<Providers>,
     /// The LDAP directory of the configuration.
     login: Option<Arc<dyn Login>>,
 }
 
 impl Queries {
-    pub fn new(directory: Arc<Directory>, providers: Providers) -> Self {
-        Self { directory, providers, login: None }
+    pub fn new(directory: Arc<Directory>, providers: impl Into<Arc<Providers>>) -> Self {
+        Self { directory, providers: providers.into(), login: None }
     }
 
     /// Users of an LDAP directory may ask for temporary credentials, too.
