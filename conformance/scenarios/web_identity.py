@@ -1,27 +1,32 @@
-"""AssumeRoleWithWebIdentity with tokens of Keycloak: boto3's and the Go SDK's own providers of credentials.
+"""Keycloak as the provider: boto3's and the Go SDK's own web-identity providers, and the sign-in of a person.
 
 The scenario starts a server of its own, because its configuration names the provider.
 """
 
 import base64
 import concurrent.futures
+import html
+import http.client
 import json
 import os
+import re
 import subprocess
 import threading
 import time
+import urllib.parse
 from pathlib import Path
 
 import boto3
 from boto3_session import refused
 from botocore.config import Config
 
-from harness.keycloak import Keycloak
+from harness.keycloak import USER, Keycloak
 from harness.scenario import Scenario, same
 from harness.server import Server, Storage, find_binary
 
 scenario = Scenario()
 AUDIENCE, OTHER = "causeway", "another-application"
+REDIRECT = "http://localhost/sign-in/callback"
 BUCKET, ROLE = Scenario.bucket_name("web-identity"), "web"
 ROTATIONS = 3
 # The gateway asks a provider for its keys no more often than this.
@@ -162,6 +167,57 @@ def main(server: Server, keycloak: Keycloak) -> None:
         refused((400, "InvalidIdentityToken"), anonymous.assume_role_with_web_identity, **call)
 
     go(keycloak, tokens)
+    person(server, keycloak)
+
+
+class Browser:
+    """Keeps cookies by name, and follows no redirect by itself."""
+
+    def __init__(self):
+        self.cookies: dict[str, str] = {}
+
+    def ask(self, method: str, url: str, form: dict[str, str] | None = None) -> tuple[int, str, str]:
+        """Status, `Location` and body."""
+        parts = urllib.parse.urlsplit(url)
+        connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        body = None
+        if form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            body = urllib.parse.urlencode(form)
+        connection.request(method, parts._replace(scheme="", netloc="").geturl(), body, headers)
+        answer = connection.getresponse()
+        for cookie in answer.headers.get_all("Set-Cookie") or ():
+            name, _, value = cookie.split(";", 1)[0].partition("=")
+            self.cookies[name] = value
+        text = answer.read().decode(errors="replace")
+        connection.close()
+        return answer.status, answer.headers.get("Location", ""), text
+
+
+def person(server: Server, keycloak: Keycloak) -> None:
+    gateway = f"http://{server.admin}"
+    with scenario.check("a person signs in by the page of the provider, is known, and signs out"):
+        browser, elsewhere = Browser(), Browser()
+        status, login, _ = browser.ask("GET", f"{gateway}/sign-in")
+        same((status, login.startswith(keycloak.issuer)), (303, True))
+        status, _, page = elsewhere.ask("GET", login)
+        same(status, 200)
+        action = html.unescape(re.search(r'<form[^>]*action="([^"]+)"', page)[1])
+        form = {"username": USER, "password": keycloak.password, "credentialId": ""}
+        status, back, page = elsewhere.ask("POST", action, form)
+        same((status, back.startswith(f"{REDIRECT}?")), (302, True))
+        callback = f"{gateway}/sign-in/callback?{back.partition('?')[2]}"
+        same(Browser().ask("GET", callback)[0], 400)  # another browser
+        status, landing, _ = browser.ask("GET", callback)
+        same((status, landing), (303, "/sign-in/who"))
+        status, _, who = browser.ask("GET", f"{gateway}{landing}")
+        known = json.loads(who)
+        same((status, known["email"], known["issuer"]), (200, "bob@example.com", keycloak.issuer))
+        assert known["role"].endswith(f":role/{ROLE}"), known
+        same(browser.ask("GET", callback)[0], 400)  # a code counts once
+        same(browser.ask("POST", f"{gateway}/sign-out")[0], 204)
+        same(browser.ask("GET", f"{gateway}/sign-in/who")[0], 401)
 
 
 def go(keycloak: Keycloak, tokens: TokenFile) -> None:
@@ -169,7 +225,7 @@ def go(keycloak: Keycloak, tokens: TokenFile) -> None:
     stop = scenario.work / "stop"
     program = Path(os.environ["CONFORMANCE_HOME_AWS_SDK_GO"]) / "bin" / "scenario"
     environment = os.environ | {"CONFORMANCE_PROGRAM": "web-identity", "CONFORMANCE_STOP": str(stop)}
-    environment |= {"CONFORMANCE_BUCKET": BUCKET, "AWS_SECRET_ACCESS_KEY": "", "AWS_ACCESS_KEY_ID": ""}
+    environment |= {"CONFORMANCE_BUCKET": BUCKET}
     process = subprocess.Popen([program], env=environment, stdout=subprocess.PIPE, text=True)
     try:
         for _ in range(ROTATIONS):
@@ -184,11 +240,15 @@ def go(keycloak: Keycloak, tokens: TokenFile) -> None:
         same(said.count('"reason":null'), 2)
 
 
-provider = Keycloak(Path(os.environ["CONFORMANCE_HOME_KEYCLOAK"]), scenario.work, (AUDIENCE, OTHER))
+provider = Keycloak(Path(os.environ["CONFORMANCE_HOME_KEYCLOAK"]), scenario.work, (AUDIENCE, OTHER), (REDIRECT,))
 try:
-    sections = f'[[oidc]]\nissuer = "{provider.issuer}"\naudience = "{AUDIENCE}"\nprivate = true\n'
+    sections = (
+        f'[[oidc]]\nissuer = "{provider.issuer}"\naudience = "{AUDIENCE}"\nprivate = true\n'
+        f'[sign_in]\nissuer = "{provider.issuer}"\nclient_id = "{AUDIENCE}"\nclient_secret = "{provider.secret}"\n'
+        f'redirect = "{REDIRECT}"\nrole = "{ROLE}"\n'
+    )
     binary = find_binary(Path(os.environ["CONFORMANCE_BINARY"]) if "CONFORMANCE_BINARY" in os.environ else None)
-    gateway = Server(binary, scenario.work / "gateway", storage=Storage(sections=sections))
+    gateway = Server(binary, scenario.work / "gateway", storage=Storage(sections=sections, secrets=(provider.secret,)))
     try:
         main(gateway, provider)
     finally:

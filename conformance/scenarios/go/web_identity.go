@@ -6,14 +6,18 @@ import (
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
+// All sessions share their connections: a client of each would leave its own ones open.
+var connections = awshttp.NewBuildableClient()
+
 // newSession is a client whose credentials nobody has asked for yet.
 func newSession() (*s3.Client, aws.Config, error) {
-	settings, err := config.LoadDefaultConfig(ctx)
+	settings, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(connections))
 	if err != nil {
 		return nil, settings, err
 	}
