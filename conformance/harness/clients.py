@@ -115,7 +115,8 @@ def _install_go(name: str, pinned: dict, home: Path) -> None:
 def _install_maven(name: str, pinned: dict, home: Path) -> None:
     home.mkdir(parents=True)
     artifact = f"{pinned['group']}:{pinned['artifact']}:{pinned['version']}:zip"
-    _run(["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={home}"], cwd=home)
+    copy = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy"
+    _run(["mvn", "-q", "-B", copy, f"-Dartifact={artifact}", f"-DoutputDirectory={home}"], cwd=home)
     archive = home / f"{pinned['artifact']}-{pinned['version']}.zip"
     with open(archive, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -138,4 +139,10 @@ def _install_folder(name: str, pinned: dict, home: Path) -> None:
     _run(pinned["command"], cwd=home)
 
 
-FROM = {"debian": _install_debian, "npm": _install_npm, "go": _install_go, "maven": _install_maven, "folder": _install_folder}
+FROM = {
+    "debian": _install_debian,
+    "npm": _install_npm,
+    "go": _install_go,
+    "maven": _install_maven,
+    "folder": _install_folder,
+}

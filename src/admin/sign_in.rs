@@ -7,7 +7,9 @@
 //!   but by following a link;
 //! - nothing of a request is part of a page, and a redirect leads to addresses of the configuration or of the
 //!   provider only;
-//! - no page of another origin signs a person out.
+//! - no page of another origin signs a person out;
+//! - people who sign in do not keep health and metrics from being answered: a provider that is slow holds at
+//!   most [`AT_ONCE`] of the connections.
 
 use crate::{
     iam::sign_in::{PENDING as PENDING_SECONDS, SignIn, SignInError},
@@ -16,11 +18,14 @@ use crate::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
+use tokio::sync::Semaphore;
 
 /// `__Host-`: browsers take such a cookie only from this host, over TLS, for all its paths.
 const SESSION: &str = "__Host-causeway-session";
 const PENDING: &str = "__Host-causeway-sign-in";
 const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Lax";
+/// Maximum number of requests that wait for the provider.
+const AT_ONCE: usize = 8;
 /// The longest sealed value that is looked at: browsers keep 4 KiB for a cookie.
 const LONGEST: usize = 4096;
 
@@ -32,11 +37,13 @@ pub struct SignInPages {
     landing: String,
     /// The origin under which browsers know these pages.
     origin: String,
+    permits: Semaphore,
 }
 
 impl SignInPages {
     pub fn new(sign_in: SignIn, landing: impl Into<String>, origin: impl Into<String>) -> Self {
-        Self { sign_in, landing: landing.into(), origin: origin.into() }
+        let permits = Semaphore::new(AT_ONCE);
+        Self { sign_in, landing: landing.into(), origin: origin.into(), permits }
     }
 
     /// Whether a path is one of these pages.
@@ -68,6 +75,7 @@ impl SignInPages {
     }
 
     async fn begin(&self, now: Timestamp) -> Response<Full<Bytes>> {
+        let Ok(_permit) = self.permits.try_acquire() else { return busy() };
         match self.sign_in.begin(now).await {
             Ok(begun) => {
                 let mut response = redirect(&begun.location);
@@ -79,6 +87,7 @@ impl SignInPages {
     }
 
     async fn complete(&self, request: &Parts, now: Timestamp) -> Response<Full<Bytes>> {
+        let Ok(_permit) = self.permits.try_acquire() else { return busy() };
         let query = request.uri.query().unwrap_or_default();
         let completed = self.sign_in.complete(query, cookie(&request.headers, PENDING), now).await;
         let mut response = match &completed {
@@ -134,6 +143,10 @@ impl SignInPages {
         set(&mut response, SESSION, "", 0);
         response
     }
+}
+
+fn busy() -> Response<Full<Bytes>> {
+    words(StatusCode::SERVICE_UNAVAILABLE, "Too many people sign in at once. Try again.\n")
 }
 
 fn refuse(error: &SignInError) -> Response<Full<Bytes>> {

@@ -5,6 +5,7 @@ use super::{
     support::{
         Who, is,
         raw::{Raw, RawReply},
+        silent::silent,
         slapd::{BOB, EVE, ODD, READERS, SEARCHER, Slapd, WRITERS},
     },
 };
@@ -32,12 +33,15 @@ impl Scene {
 
     fn over(slapd: Slapd, url: &str, settings: &[&str]) -> Self {
         let place = Place::new();
+        // A busy machine takes its time.
+        let has_time = settings.iter().any(|line| line.starts_with("timeout"));
+        let time = if has_time { "" } else { "timeout = '20s'" };
         place.write(
             "causeway.toml",
             &format!(
                 "[server]\ndata = 'data'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n\
-                 [ldap]\nurl = '{url}'\nbind_dn = '{}'\nbind_password = '{}'\ntimeout = '20s'\n\
-                 group_base = 'ou=groups,dc=example,dc=com'\n{}\n\
+                 [ldap]\nurl = '{url}'\nbind_dn = '{}'\nbind_password = '{}'\n\
+                 group_base = 'ou=groups,dc=example,dc=com'\n{time}\n{}\n\
                  [[ldap_group]]\ndn = '{READERS}'\ngroup = 'team'\n[[ldap_group]]\ndn = '{}'\ngroup = 'hands'\n",
                 SEARCHER.0,
                 SEARCHER.1,
@@ -238,6 +242,45 @@ fn a_server_that_is_down_is_an_outage_and_the_log_has_its_cause() {
     let log = place.read("stderr");
     assert!(log.contains("connecting failed") && log.contains("refused"), "{log}");
     assert!(!log.contains(BOB.1), "{log}");
+}
+
+#[test]
+fn a_server_that_says_nothing_holds_a_login_for_its_time_only_and_further_ones_wait() {
+    let address = silent("");
+    let url = format!("ldap://localhost:{}", address.port());
+    let scene = Scene::over(
+        Slapd::start(),
+        &url,
+        &[SEARCHED, "plain = true", "timeout = '300ms'", "max_connections = 1"],
+    );
+    let answers = std::thread::scope(|scope| {
+        let logins: Vec<_> = (0..4).map(|_| scope.spawn(|| scene.log_in(BOB).failure())).collect();
+        logins.into_iter().map(|login| login.join().expect("an answer")).collect::<Vec<_>>()
+    });
+    let outages = answers.iter().filter(|answer| **answer == is(503, "ServiceUnavailable")).count();
+    let waited = answers.iter().filter(|answer| **answer == is(503, "Throttling")).count();
+    assert!(outages >= 1 && outages + waited == 4, "{answers:?}");
+    let Scene { server, place, .. } = scene;
+    drop(server);
+    let log = place.read("stderr");
+    assert!(log.contains("did not complete a login within 300ms"), "{log}");
+    assert!(log.contains("sent in clear text"), "{log}");
+}
+
+#[test]
+fn a_password_in_the_configuration_can_be_sealed() {
+    let place = Place::new();
+    place.write("causeway.toml", "[ldap]\nurl = 'ldaps://localhost'\n");
+    let seal = ["config", "seal", "--config", "causeway.toml", "--key", "ldap.bind_password"];
+    let sealed = place.run_with_input("search-secret\n", &seal, &[]).succeeded();
+    let text = format!(
+        "[ldap]\nurl = 'ldaps://localhost'\nuser_base = 'dc=x'\ngroup_base = 'dc=x'\nbind_dn = 'cn=a'\n\
+         bind_password = {}\n",
+        sealed.trim()
+    );
+    place.write("causeway.toml", &text);
+    let shown = place.run(&["config", "check", "--config", "causeway.toml"], &ENVIRONMENT).succeeded();
+    assert!(shown.contains("sealed = ") && !shown.contains("search-secret"), "{shown}");
 }
 
 #[test]

@@ -67,6 +67,7 @@ that would move or share a location), every problem is in the log, nothing is ch
 | new backends, with their limits and caches, and `[default]` | at once |
 | the certificate: another file, or another content | at the next connection |
 | `[[cors]]` | at the next request |
+| `[[oidc]]`, `[ldap]`, `[[ldap_group]]`, `[sign_in]`, `[[sign_in_role]]` | at the next start |
 | `server.log_level` | at once |
 | secrets in files (`{ file = "path" }`) of identities | at the next request |
 | everything else of `[server]`: addresses, the data directory, sizes, times, regions | at the next start |

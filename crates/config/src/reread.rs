@@ -265,6 +265,22 @@ mod tests {
     }
 
     #[test]
+    fn who_vouches_for_others_waits_for_the_next_start() {
+        let in_force = settings(DISK);
+        let wanted = format!(
+            "{DISK}[ldap]\nurl = 'ldaps://ldap'\nuser_base = 'dc=x'\ngroup_base = 'dc=x'\n\
+             [[oidc]]\nissuer = 'https://id.example'\naudience = 'a'\n\
+             [sign_in]\nissuer = 'https://id.example'\nclient_id = 'c'\nrole = 'r'\n\
+             redirect = 'https://admin.example/sign-in/callback'\n"
+        );
+        let reread = in_force.reread(settings(&wanted));
+        let mut named = waiting(&reread);
+        named.sort_unstable();
+        assert_eq!(named, ["ldap", "oidc", "sign_in"]);
+        assert!(reread.next.ldap.is_none() && reread.next.sign_in.is_none());
+    }
+
+    #[test]
     fn settings_of_a_cache_that_nobody_used_yet_take_effect_with_it() {
         let in_force = settings(DISK);
         let wanted = format!(

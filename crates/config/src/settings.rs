@@ -69,8 +69,8 @@ section! {
         /// The address of S3. Port 0 means any free port. A name, as in `localhost:9000`, is resolved at the
         /// start; a port alone, as in `:9000` or `9000`, is served on every address of the machine.
         listen: Addresses = Text("127.0.0.1:9000"),
-        /// The address of health (`/-/health/live`, `/-/health/ready`) and metrics (`/-/metrics`). It has no
-        /// authentication: keep it off public networks.
+        /// The address of health (`/-/health/live`, `/-/health/ready`) and metrics (`/-/metrics`), which have no
+        /// authentication: keep it off public networks. With `[sign_in]`, people sign in there.
         admin_listen: Option<Addresses> = Unset("`127.0.0.1:9001`, or a free port if that one is taken"),
         /// The data directory. Causeway's own files are in its folder `.causeway`. If no backend is
         /// configured, the buckets are beside that folder.

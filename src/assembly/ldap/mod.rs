@@ -66,6 +66,10 @@ impl Directory {
             },
         };
         let tls = if ldap.plain {
+            tracing::warn!(
+                url = ldap.url.as_str(),
+                "passwords of LDAP users are sent in clear text (ldap.plain)"
+            );
             None
         } else {
             let configuration = tls::configuration(ldap.ca_file.as_deref());

@@ -151,6 +151,7 @@ async fn a_directory_that_is_down_is_no_wrong_password_and_its_trouble_is_for_th
     let said = scene.assume(&[]).await;
     assert_eq!(said.code(), is(503, "ServiceUnavailable"));
     assert!(!said.text.contains("no route"), "{}", said.text);
+    assert_eq!(said.failure.as_deref(), Some("ldap://far: no route"));
 }
 
 #[tokio::test]
