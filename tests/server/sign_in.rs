@@ -151,7 +151,10 @@ impl Scene {
 fn a_person_signs_in_is_known_and_signs_out() {
     let scene = Scene::new();
     let (location, cookie) = scene.begin();
-    assert!(location.contains(&format!("redirect_uri={}", "https%3A%2F%2Fadmin.example.com")), "{location}");
+    assert!(
+        location.contains("&redirect_uri=https%3A%2F%2Fadmin.example.com%2Fsign-in%2Fcallback&"),
+        "{location}"
+    );
     let query = scene.provider.authorize(&location, "bob", r#","name":"Bob B.","email":"bob@example.com""#);
     let back = scene.come_back(&query, &format!("a=1; {cookie}"));
     assert_eq!((back.status, back.header("location")), (303, Some("/console")));

@@ -162,7 +162,6 @@ impl Session {
 
 /// The policies that narrow a session, if it is narrowed. The outer `None`: one cannot be read, and the session
 /// must not go on without it.
-#[allow(clippy::option_option)]
 fn narrowed(
     account: &crate::account::Account,
     policies: Option<&SessionPolicies>,
