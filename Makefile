@@ -1,7 +1,7 @@
 # The one entry for chores. Everything works from a clean clone with cargo, python3 and make.
 
 .PHONY: run ci fmt test test-setup test-begin test-rust test-end binary scenarios all-scenarios backend-scenarios consistency-short \
-        consistency replicas simulation planted lint deny outdated coverage rustdoc conformance backends bench fuzz static deploy-check \
+        consistency replicas simulation planted lint deny outdated coverage rustdoc conformance backends bench instructions fuzz static deploy-check \
         test-all
 
 run:
@@ -9,7 +9,7 @@ run:
 
 # README's test command: what tests need is installed, then unit, contract, model and wire tests, then real clients against the real
 # server, then many at once. It ends with the ten slowest groups.
-test: test-setup test-begin test-rust scenarios backend-scenarios consistency-short test-end
+test: test-setup test-begin test-rust scenarios backend-scenarios consistency-short instructions test-end
 
 # What continuous integration runs. Clippy compiles what rustc would, so that lint and tests share one build.
 ci: export RUSTC_WORKSPACE_WRAPPER = clippy-driver
@@ -107,6 +107,10 @@ backends:
 bench:
 	cargo build --release --locked
 	benches/run --binary target/release/causeway
+
+# Whether a request costs more instructions than it did: callgrind counts, so that a busy machine changes nothing.
+instructions: binary
+	tests/timed instructions conformance/run instructions --binary target/debug/causeway
 
 fuzz:
 	cd fuzz && for target in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done

@@ -156,6 +156,7 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
             "catalog/sqlite/reserve",
             "cli/prompt",
             "server/listen",
+            "server/regions",
             "store/error",
             "telemetry/process",
         ],

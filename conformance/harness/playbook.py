@@ -44,6 +44,7 @@ SCENARIOS = (
     Scenario("boto3-multipart", "boto3_multipart.py", "boto3", imports_client=True),
     Scenario("boto3-listing", "boto3_listing.py", "boto3", imports_client=True),
     Scenario("boto3-iam", "boto3_iam.py", "boto3", imports_client=True),
+    Scenario("boto3-sigv4a", "boto3_sigv4a.py", "boto3", imports_client=True),
     Scenario("boto3-objects-tls", "boto3_objects.py", "boto3", imports_client=True, tls=True),
     Scenario("boto3-multipart-tls", "boto3_multipart.py", "boto3", imports_client=True, tls=True),
     Scenario("restic-tls", "restic.py", "restic", tls=True),

@@ -65,6 +65,8 @@ class Server:
         identities: tuple[Identity, ...] = (),
         tls: bool = False,
         storage: Storage = LOCAL,
+        wrapper: tuple[str, ...] = (),
+        start_seconds: float = START_SECONDS,
     ):
         self.root = Identity()
         self.secrets = (self.root.secret_key, *storage.secrets)
@@ -73,7 +75,8 @@ class Server:
         address_file = work / "address"
         work.mkdir(parents=True)
         self.address_file = address_file
-        self.argv = [binary, "serve", "--data", work / "data", "--address-file", address_file]
+        self.start_seconds = start_seconds
+        self.argv = [*wrapper, binary, "serve", "--data", work / "data", "--address-file", address_file]
         if identities or tls or storage.sections:
             config = work / "causeway.toml"
             config.touch(mode=0o600)
@@ -113,7 +116,7 @@ class Server:
         self.process.wait()
 
     def _wait_for_address(self, address_file: Path) -> str:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self.start_seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise ServerError(f"the server ended with {self.process.returncode} at start\n{self.log_tail()}")
@@ -124,7 +127,7 @@ class Server:
                 with socket.create_connection((host, int(port)), timeout=START_SECONDS):
                     return lines[0]
             time.sleep(0.02)
-        raise ServerError(f"no address within {START_SECONDS} s\n{self.log_tail()}")
+        raise ServerError(f"no address within {self.start_seconds} s\n{self.log_tail()}")
 
     def stop(self) -> str | None:
         """Stops the server, and returns why this was not graceful, if it was not."""

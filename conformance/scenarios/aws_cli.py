@@ -3,6 +3,7 @@
 Owns transfers as people type them; `aws_cli_objects.py` has the single-object commands of `s3api`.
 """
 
+import json
 import os
 import subprocess
 import time
@@ -130,6 +131,11 @@ with scenario.check("a URL presigned without any setting is of signature version
     assert "AWSAccessKeyId=" in url and "X-Amz-Signature=" not in url, "not signature version 2"
     with urllib.request.urlopen(url, timeout=30) as answer:
         same(answer.read(), b"presigned")
+
+with scenario.check("website sets the index and the document for errors"):
+    aws("s3", "website", f"s3://{BUCKET}", "--index-document", "start.html", "--error-document", "lost.html")
+    shown = aws("s3api", "get-bucket-website", "--bucket", BUCKET, "--output", "json").stdout
+    same(json.loads(shown), {"IndexDocument": {"Suffix": "start.html"}, "ErrorDocument": {"Key": "lost.html"}})
 
 with scenario.check("rm --recursive empties the bucket"):
     aws("s3", "rm", "--recursive", f"s3://{BUCKET}", timeout=3600)

@@ -114,6 +114,8 @@ with scenario.check("a session of a user ends with its access key"):
     iam.put_user_policy(UserName=USER, PolicyName="reads", PolicyDocument=policy("Allow", "s3:*"))
     session = client("s3", bob_sts.get_session_token(DurationSeconds=900)["Credentials"])
     assert session.get_object(Bucket=BUCKET, Key="open/a")["Body"].read() == b"open"
+    used = iam.get_access_key_last_used(AccessKeyId=keys["AccessKeyId"])
+    assert used["UserName"] == USER and used["AccessKeyLastUsed"]["ServiceName"] in ("s3", "sts"), used
     iam.update_access_key(UserName=USER, AccessKeyId=keys["AccessKeyId"], Status="Inactive")
     refused(403, session.get_object, Bucket=BUCKET, Key="open/a")
     refused(403, bob.get_object, Bucket=BUCKET, Key="open/a")

@@ -78,6 +78,13 @@ with scenario.check("cp and mv happen on the server"):
     listed = s3cmd("ls", f"s3://{BUCKET}/")
     assert "moved.bin" in listed and "copy.bin" not in listed, listed
 
+with scenario.check("ws-create makes a website that ws-info shows, and ws-delete removes it"):
+    s3cmd("ws-create", "--ws-index=start.html", "--ws-error=lost.html", f"s3://{BUCKET}")
+    shown = s3cmd("ws-info", f"s3://{BUCKET}")
+    assert "start.html" in shown and "lost.html" in shown, shown
+    s3cmd("ws-delete", f"s3://{BUCKET}")
+    assert "start.html" not in s3cmd("ws-info", f"s3://{BUCKET}")
+
 with scenario.check("signurl makes a URL of signature version 2, which is refused once it was tampered with"):
     url = s3cmd("signurl", f"s3://{BUCKET}/odd/small +ü.txt", "+60").strip()
     assert "AWSAccessKeyId=" in url and "X-Amz-Signature=" not in url, url

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use causeway::{
     edge::{Admitted, Edge, EdgeSettings, Keys},
-    iam::Refused,
+    iam::{KeyInForce, Refused},
     model::{AccessKey, Identity, Owner, Role, Secret, Timestamp},
     s3::{Arrival, RequestId},
 };
@@ -25,11 +25,15 @@ impl Keys for Alice {
         access_key: &str,
         _token: Option<&str>,
         _now: Timestamp,
-    ) -> Result<(Arc<Identity>, Secret), Refused> {
+    ) -> Result<KeyInForce, Refused> {
         let owner = Owner { id: "alice".into(), display_name: "alice".into() };
         let identity = Identity::account(AccessKey("AKID".into()), Role::Admin, owner);
         match access_key {
-            "AKID" => Ok((Arc::new(identity), Secret::new("a secret that the fuzzer does not know"))),
+            "AKID" => Ok(KeyInForce {
+                identity: Arc::new(identity),
+                secrets: Secret::new("a secret that the fuzzer does not know").into(),
+                last_use: None,
+            }),
             _ => Err(Refused::Unknown),
         }
     }

@@ -2,10 +2,10 @@
 
 use super::error::StartError;
 use crate::{
-    access::{Credential, Credentials, RootCredentials, generated_root},
+    access::{Credential, Credentials, KeyTerms, RootCredentials, generated_root},
     config::Settings,
     drivers::fs::keep_private,
-    model::Role,
+    model::{ReplacedSecret, Role},
 };
 use rustix::{
     fs::{FlockOperation, Mode, OFlags},
@@ -93,7 +93,8 @@ impl DataDirectory {
             let root = generated_root(&self.own)
                 .map_err(|error| StartError::because("generating credentials", error))?;
             let (access_key, secret_key) = (root.access_key.clone(), root.secret_key.clone());
-            known.push(Credential { access_key, secret_key, role: Role::Admin, name: None });
+            let (role, name, terms) = (Role::Admin, None, KeyTerms::default());
+            known.push(Credential { access_key, secret_key, role, name, terms });
             generated = Some(root);
         }
         Ok(KnownCredentials { credentials: Arc::new(Credentials::new(known)), generated })
@@ -104,13 +105,22 @@ impl DataDirectory {
 pub(crate) fn configured(settings: &Settings) -> Vec<Credential> {
     let root = settings.root.iter().map(|root| {
         let (access_key, secret_key) = (root.access_key.clone(), root.secret_key.clone());
-        Credential { access_key, secret_key, role: Role::Admin, name: None }
+        Credential { access_key, secret_key, role: Role::Admin, name: None, terms: KeyTerms::default() }
     });
     let identities = settings.identities.iter().map(|identity| Credential {
         access_key: identity.access_key.clone(),
         secret_key: identity.secret_key.secret.clone(),
         role: identity.policy,
         name: identity.name.clone(),
+        terms: KeyTerms {
+            expires: identity.expires.map(|moment| moment.0),
+            is_disabled: false,
+            previous: identity.previous_secret_key.as_ref().map(|previous| {
+                let secret = previous.secret.clone();
+                ReplacedSecret { secret, until: None }
+            }),
+            signature_v2: identity.signature_v2,
+        },
     });
     root.chain(identities).collect()
 }

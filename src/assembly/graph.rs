@@ -59,8 +59,13 @@ pub(crate) async fn build(
         any_region: only_region.is_none(),
         object_ownership: server.default_object_ownership,
     };
-    let edge_settings =
-        EdgeSettings { domains, paces, region: only_region, signature_v2: server.signature_v2 };
+    let edge_settings = EdgeSettings {
+        domains,
+        website_domains: settings.website.domains().to_vec(),
+        paces,
+        region: only_region,
+        signature_v2: server.signature_v2,
+    };
     let edge = Edge::new(edge_settings, keys.clone());
     // Its files have no names, and so meet nothing of the backends.
     let spool = s3::Spool::new(spool_of(settings, data), server.spool_size.0);

@@ -8,7 +8,7 @@ use crate::{
     backend::Backend,
     config::{self, Settings},
     limits::{Account, AtBudget, Budget, Ledger, LimitedBackend, Limiter, Limits, Slot},
-    model::Timestamp,
+    model::{AccessKey, Identity, Timestamp, canonical_id},
     s3::{Body, Request, Response, S3Error},
     store::ByteStream,
     telemetry::limits::Limited,
@@ -44,6 +44,8 @@ struct OfClients {
     buckets: Limiters,
     /// By access key.
     identities: Limiters,
+    /// The same by the canonical id of the account: they apply to its users and sessions, too.
+    accounts: HashMap<Arc<str>, Arc<Limiter>>,
 }
 
 /// Each with its settings, so that a limiter whose settings stay keeps its counts.
@@ -73,11 +75,28 @@ impl OfClients {
             );
             (identity.access_key.as_str(), limits)
         });
-        Self {
-            buckets: limiters(buckets, &before.buckets),
-            identities: limiters(identities, &before.identities),
-        }
+        let identities = limiters(identities, &before.identities);
+        let account = |(access_key, (_, limiter)): (&String, &(Limits, Arc<Limiter>))| {
+            (canonical_id(&AccessKey(access_key.as_str().into())), limiter.clone())
+        };
+        let accounts = identities.iter().map(account).collect();
+        Self { buckets: limiters(buckets, &before.buckets), identities, accounts }
     }
+}
+
+impl OfClients {
+    /// The limiter of the account that an identity is, or is of.
+    fn of_account(&self, identity: Option<&Arc<Identity>>) -> Option<&Arc<Limiter>> {
+        self.accounts.get(&identity?.owner.id)
+    }
+}
+
+async fn admit(limiters: [Option<&Arc<Limiter>>; 2]) -> Result<Admitted, S3Error> {
+    let mut admitted = Admitted::default();
+    for limiter in limiters.into_iter().flatten() {
+        admitted.0.push((limiter.clone(), limiter.admit().await?));
+    }
+    Ok(admitted)
 }
 
 fn limiters<'n>(wanted: impl Iterator<Item = (&'n str, Limits)>, before: &Limiters) -> Limiters {
@@ -168,17 +187,15 @@ impl LimitsInForce {
     /// Waits for the request's turn.
     pub(crate) async fn admit(&self, request: &Request) -> Result<Admitted, S3Error> {
         let clients = self.clients();
-        let identity = request
-            .context
-            .principal
-            .identity()
-            .and_then(|identity| clients.identities.get(identity.access_key.as_str()));
+        let account = clients.of_account(request.context.principal.identity());
         let bucket = request.target.bucket.as_deref().and_then(|name| clients.buckets.get(name));
-        let mut admitted = Admitted::default();
-        for (_, limiter) in [identity, bucket].into_iter().flatten() {
-            admitted.0.push((limiter.clone(), limiter.admit().await?));
-        }
-        Ok(admitted)
+        admit([account, bucket.map(|(_, limiter)| limiter)]).await
+    }
+
+    /// Waits for the turn of a call of IAM or STS, which is about no bucket.
+    pub(crate) async fn admit_call(&self, caller: Option<&Arc<Identity>>) -> Result<Admitted, S3Error> {
+        let clients = self.clients();
+        admit([clients.of_account(caller), None]).await
     }
 
     /// For the metrics.
@@ -235,6 +252,7 @@ impl Admitted {
                     (Box::pin(futures_util::stream::iter([Ok(bytes)])), length)
                 }
                 Body::Stream { stream, length } => (stream, length),
+                Body::File { file, length } => (file.into_stream(), Some(length)),
             };
             let limited = |stream, (limiter, slot): (Arc<Limiter>, Slot)| limiter.download(stream, slot);
             Body::Stream { stream: self.0.into_iter().fold(stream, limited), length }

@@ -3,7 +3,7 @@
 use super::{Configuration, FAILED, fail, say, wait};
 use crate::{
     assembly::StartError,
-    operate::{self, Clash, Header, Reply, Request, Scanned},
+    operate::{self, Clash, Header, ImportOptions, Imported, Reply, Request, Scanned},
 };
 use serde::Serialize;
 use std::{
@@ -16,9 +16,10 @@ use std::{
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Export what only the catalog knows: the buckets, and metadata of objects whose storage keeps none.
+    /// Export what only the catalog knows: the buckets, metadata of objects whose storage keeps none, and the
+    /// identities, users, groups, roles and policies that were added while a server ran.
     ///
-    /// A running server does the export. Uploads in progress are left out.
+    /// A running server does the export. Uploads in progress are left out. Secrets stay sealed.
     Export {
         /// Write lines of JSON to this file. "-" is standard output.
         file: PathBuf,
@@ -32,9 +33,14 @@ pub(super) enum Command {
     Import {
         /// Read this file, which `causeway catalog export` wrote.
         file: PathBuf,
-        /// Replace objects that the catalog knows already. Without this option they stay as they are.
+        /// Replace objects, identities, users, groups, roles and policies that the catalog knows already.
+        /// Without this option they stay as they are.
         #[arg(long)]
         replace: bool,
+        /// Leave out identities, users, groups, roles and policies. Their secrets can be unsealed only with
+        /// .causeway/identities.key of the data directory that they come from.
+        #[arg(long)]
+        without_identities: bool,
         #[command(flatten)]
         place: CatalogArguments,
     },
@@ -66,8 +72,9 @@ impl CatalogArguments {
 pub(super) fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Export { file, place } => export(&file, &place),
-        Command::Import { file, replace, place } => {
-            import(&file, if replace { Clash::Replace } else { Clash::Keep }, &place)
+        Command::Import { file, replace, without_identities, place } => {
+            let clash = if replace { Clash::Replace } else { Clash::Keep };
+            import(&file, ImportOptions { clash, with_identities: !without_identities }, &place)
         }
         Command::Rebuild { place } => rebuild(&place),
     };
@@ -90,15 +97,21 @@ fn export(file: &Path, place: &CatalogArguments) -> Result<ExitCode, ExitCode> {
     exported.map(|()| ExitCode::SUCCESS).map_err(|error| fail(FAILED, error))
 }
 
-fn import(file: &Path, clash: Clash, place: &CatalogArguments) -> Result<ExitCode, ExitCode> {
+fn import(file: &Path, options: ImportOptions, place: &CatalogArguments) -> Result<ExitCode, ExitCode> {
     let settings = place.settings()?;
-    let imported = wait(operate::import(&settings, file, clash)).map_err(|error| fail(FAILED, error))?;
-    let kept = if imported.kept > 0 {
-        format!(", {} were there and were kept", imported.kept)
-    } else {
-        String::new()
-    };
-    say(&format!("imported {} buckets and {} objects{kept}\n", imported.buckets, imported.objects));
+    let imported = wait(operate::import(&settings, file, options)).map_err(|error| fail(FAILED, error))?;
+    let Imported { buckets, objects, identities, members, kept } = imported;
+    let mut text = format!("imported {buckets} buckets and {objects} objects");
+    for (count, words) in [
+        (identities, "identities"),
+        (members, "users, groups, roles and policies"),
+        (kept, "were there and were kept"),
+    ] {
+        if count > 0 {
+            text += &format!(", {count} {words}");
+        }
+    }
+    say(&(text + "\n"));
     Ok(ExitCode::SUCCESS)
 }
 

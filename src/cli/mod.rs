@@ -10,6 +10,7 @@ mod health;
 mod jobs;
 mod key;
 mod members;
+mod moment;
 mod prompt;
 mod replicate;
 mod report;
@@ -54,7 +55,7 @@ enum Command {
     /// Export and import what only the catalog knows, and build the index again.
     #[command(subcommand)]
     Catalog(catalog::Command),
-    /// Add, list and remove identities while a server runs.
+    /// Add, list, change and remove identities while a server runs.
     #[command(subcommand)]
     Key(key::Command),
     /// Create, list and delete users of an account, their access keys and their policies.

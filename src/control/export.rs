@@ -1,5 +1,5 @@
-//! Exports what only the catalog knows, row by row: the buckets, and what their storage cannot keep of its
-//! objects.
+//! Exports what only the catalog knows, row by row: the buckets, what their storage cannot keep of its objects,
+//! and the identities and members that were added at run time, with their secrets sealed.
 //!
 //! Uploads in progress are left out: their parts are not where a copy of the catalog would find them. While a
 //! server runs, each row is as it was at some moment of the export; a file that has changed since is detected
@@ -7,7 +7,7 @@
 
 use super::{
     Reply,
-    rows::{BucketRow, End, ObjectLine, Row},
+    rows::{BucketRow, End, IdentityRow, MemberRow, ObjectLine, Row},
 };
 use crate::{
     catalog::{BucketsQuery, Catalog, Result, WhichObjects},
@@ -51,8 +51,21 @@ pub(super) async fn export(catalog: &dyn Catalog, replies: &mpsc::Sender<Reply>)
             }
         }
         if !page.truncated || after.is_none() {
-            take(Row::End(counted)).await;
+            break;
+        }
+    }
+    for record in catalog.identities().await?.all {
+        counted.identities += 1;
+        if !take(Row::Identity(IdentityRow::new(record.identity))).await {
             return Ok(());
         }
     }
+    for document in catalog.iam().await?.all {
+        counted.members += 1;
+        if !take(Row::Member(MemberRow::new(document.key, document.body))).await {
+            return Ok(());
+        }
+    }
+    take(Row::End(counted)).await;
+    Ok(())
 }

@@ -29,9 +29,9 @@ mod scrub;
 pub mod socket;
 
 pub use adopt::Adoption;
-pub use import::{Clash, ImportError, Imported, check, import};
+pub use import::{Clash, ImportError, ImportOptions, Imported, check, import};
 pub use jobs::JobsQuery;
-pub use key::{Hidden, Key, Keyed, ListedKey};
+pub use key::{Change, Hidden, Key, Keyed, LastUsed, ListedKey};
 pub use members::{Action, Members, Simulate};
 pub use replicate::{Replicate, Replicated};
 pub use rows::{Header, Row, RowError, Rows};

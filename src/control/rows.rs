@@ -2,19 +2,23 @@
 //! one shows that the file is complete.
 //!
 //! ```text
-//! {"causeway_catalog":2}
+//! {"causeway_catalog":3}
 //! {"bucket":{"name":"photos","owner":{…},"created":…,"documents":{"acl":"public-read"},"backend":"nas","place":"photos"}}
 //! {"object":{"bucket":"photos","key":"a.jpg","stands":"…","intended":null}}
-//! {"end":{"buckets":1,"objects":1}}
+//! {"identity":{"access_key":"bob","policy":"readwrite","secret":"v1:…"}}
+//! {"member":{"account":"…","kind":"user","name":"carol","body":"{…}"}}
+//! {"end":{"buckets":1,"objects":1,"identities":1,"members":1}}
 //! ```
 //!
-//! A bucket comes before its objects. The content of an object's row is in the form of its driver. Format 1
-//! had the fields `acl` and `location` of a bucket instead of its documents, and is read, too.
+//! A bucket comes before its objects. The content of an object's row is in the form of its driver. Secrets are
+//! sealed as they are in the catalog: the file alone gives none away. Formats 1 and 2 had no identities and
+//! members; format 1 had the fields `acl` and `location` of a bucket instead of its documents. Both are read,
+//! too.
 
 use crate::{
     buckets::settings::{BucketAcl, Location, document},
-    catalog::{Documents, NewBucket, NewDocument, ObjectRow},
-    model::{BucketName, CannedAcl, ObjectKey, Owner, TenantId, Timestamp},
+    catalog::{Documents, IamKey, NewBucket, NewDocument, NewIdentity, ObjectRow},
+    model::{AccessKey, BucketName, CannedAcl, ObjectKey, Owner, Role, TenantId, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -23,7 +27,7 @@ use std::{
 };
 
 /// The version of the format. A change that older readers would misread gets a new version.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const OLDEST: u32 = 1;
 /// A key is 1 KiB and metadata are 2 KiB; tags and parts need some more.
 const LONGEST_LINE: usize = 16 << 20;
@@ -39,6 +43,8 @@ pub struct Header {
 pub enum Row {
     Bucket(BucketRow),
     Object(ObjectLine),
+    Identity(IdentityRow),
+    Member(MemberRow),
     End(End),
 }
 
@@ -73,11 +79,43 @@ pub struct ObjectLine {
     pub pending: Option<String>,
 }
 
+/// An identity that was added at run time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityRow {
+    #[serde(default, skip_serializing_if = "TenantId::is_default")]
+    pub tenant: TenantId,
+    pub access_key: AccessKey,
+    pub policy: Role,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Sealed.
+    pub secret: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub details: String,
+}
+
+/// A user, a group, a role or a managed policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberRow {
+    #[serde(default, skip_serializing_if = "TenantId::is_default")]
+    pub tenant: TenantId,
+    pub account: String,
+    pub kind: String,
+    pub name: String,
+    pub body: String,
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct End {
     pub buckets: u64,
     pub objects: u64,
+    #[serde(default)]
+    pub identities: u64,
+    #[serde(default)]
+    pub members: u64,
 }
 
 impl Default for Header {
@@ -114,6 +152,30 @@ impl ObjectLine {
         let key =
             ObjectKey::new(self.key.as_str()).map_err(|error| format!("the key '{}': {error}", self.key))?;
         Ok(ObjectRow { key, committed: self.committed, pending: self.pending })
+    }
+}
+
+impl IdentityRow {
+    pub(super) fn new(identity: NewIdentity) -> Self {
+        let NewIdentity { tenant, access_key, role, name, sealed_secret, details } = identity;
+        Self { tenant, access_key, policy: role, name, secret: sealed_secret, details }
+    }
+
+    pub(super) fn identity(self) -> NewIdentity {
+        let Self { tenant, access_key, policy, name, secret, details } = self;
+        NewIdentity { tenant, access_key, role: policy, name, sealed_secret: secret, details }
+    }
+}
+
+impl MemberRow {
+    pub(super) fn new(key: IamKey, body: String) -> Self {
+        let IamKey { tenant, account, kind, name } = key;
+        Self { tenant, account, kind, name, body }
+    }
+
+    pub(super) fn key(&self) -> IamKey {
+        let Self { tenant, account, kind, name, .. } = self.clone();
+        IamKey { tenant, account, kind, name }
     }
 }
 
@@ -176,6 +238,8 @@ impl<R: BufRead> Rows<R> {
                 }
                 object.clone().row().map_err(|why| self.wrong(why))?;
             }
+            Row::Identity(_) => self.counted.identities += 1,
+            Row::Member(_) => self.counted.members += 1,
             Row::End(end) => {
                 self.ended = true;
                 if *end != self.counted {
@@ -243,6 +307,16 @@ mod tests {
     fn a_whole_file_is_read_to_its_end() {
         let lines = [r#"{"causeway_catalog":2}"#, BUCKET, OBJECT, r#"{"end":{"buckets":1,"objects":1}}"#];
         assert_eq!(read(&lines), Ok(3));
+        let identity = r#"{"identity":{"access_key":"bob","policy":"readonly","secret":"v1:x"}}"#;
+        let member = r#"{"member":{"account":"9a","kind":"user","name":"carol","body":"{}"}}"#;
+        let end = r#"{"end":{"buckets":0,"objects":0,"identities":1,"members":1}}"#;
+        assert_eq!(read(&[r#"{"causeway_catalog":3}"#, identity, member, end]), Ok(3));
+        let short = read(&[r#"{"causeway_catalog":3}"#, identity, end]).expect_err("refused");
+        assert!(short.contains("rows are missing"), "{short}");
+        for (line, row) in [(identity, 0), (member, 1)] {
+            let read: Row = serde_json::from_str(line).expect("read");
+            assert_eq!(serde_json::to_string(&read).expect("written"), line, "{row}");
+        }
     }
 
     #[test]
@@ -252,8 +326,8 @@ mod tests {
             (&[], "line 1: the file is empty"),
             (&["{}"], "line 1: this is no exported catalog"),
             (
-                &[r#"{"causeway_catalog":3}"#],
-                "line 1: format 3 is not known here: this Causeway reads 1 to 2",
+                &[r#"{"causeway_catalog":4}"#],
+                "line 1: format 4 is not known here: this Causeway reads 1 to 3",
             ),
             (&[header, BUCKET], "line 3: the file ends here, but is not whole"),
             (&[header, OBJECT], "line 2: bucket 'photos' did not come before"),

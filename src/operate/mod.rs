@@ -20,10 +20,11 @@ mod requests;
 pub use crate::{
     backend::{Lack, ReplicaState, ReplicationCounts, Trouble},
     control::{
-        Action, Adoption, Clash, Done, Finding, Header, Hidden, Imported, JobsQuery, Key, Keyed, ListedKey,
-        Members, Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts, Simulate,
+        Action, Adoption, Change, Clash, Done, Finding, Header, Hidden, ImportOptions, Imported, JobsQuery,
+        Key, Keyed, ListedKey, Members, Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts,
+        Simulate,
     },
-    model::Role,
+    model::{Role, SignatureV2, Timestamp},
     work::{JobState, JobStatus},
 };
 pub use memory::DataMemory;

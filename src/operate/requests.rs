@@ -11,8 +11,8 @@ use crate::{
     buckets::Buckets,
     catalog::{BucketsQuery, Catalog, sqlite, sqlite::SqliteCatalog},
     config::Settings,
-    control::{self, Clash, Done, Imported, Reply, Request, RowError, Rows, Scanned, socket},
-    iam::Directory,
+    control::{self, Done, ImportOptions, Imported, Reply, Request, RowError, Rows, Scanned, socket},
+    iam::{DataKey, Directory},
     model::{Chain, Owner},
     store::Durability,
 };
@@ -89,7 +89,11 @@ async fn drain(
 }
 
 /// Imports an exported catalog into a data directory that no server uses. The next start rebuilds the index.
-pub async fn import(settings: &Settings, file: &Path, clash: Clash) -> Result<Imported, StartError> {
+pub async fn import(
+    settings: &Settings,
+    file: &Path,
+    options: ImportOptions,
+) -> Result<Imported, StartError> {
     let failed = |error: &(dyn std::error::Error + 'static)| {
         StartError::new(format!("importing {}: {}", file.display(), Chain(error)))
     };
@@ -101,13 +105,16 @@ pub async fn import(settings: &Settings, file: &Path, clash: Clash) -> Result<Im
     };
     let data = DataDirectory::take(&settings.server.data)?;
     let catalog = open_catalog(&data)?;
-    let checked = control::check(&catalog, rows()?).await.map_err(|error| failed(&error));
+    let key = DataKey::find(data.own())
+        .map_err(|error| StartError::because("reading the key that seals secrets", error))?;
+    let checked = control::check(&catalog, key.as_ref(), options, rows()?).await;
+    let checked = checked.map_err(|error| failed(&error));
     close_catalog(catalog).await?;
     checked?;
     // The index is removed in between: it must never have less than the catalog and look complete.
     forget_index(&data)?;
     let catalog = open_catalog(&data)?;
-    let imported = control::import(&catalog, clash, rows()?).await.map_err(|error| failed(&error));
+    let imported = control::import(&catalog, options, rows()?).await.map_err(|error| failed(&error));
     close_catalog(catalog).await?;
     imported
 }

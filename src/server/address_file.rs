@@ -1,6 +1,7 @@
-//! The file that tells scripts where the server listens: S3's first address, then the admin's.
+//! The file that tells scripts where the server listens: S3's first address, then the admin's, then that of
+//! websites, if there is a listener for them.
 //!
-//! A reader that sees the file sees both lines, and a server that answers.
+//! A reader that sees the file sees all lines, and a server that answers.
 
 use crate::assembly::StartError;
 use std::{net::SocketAddr, path::Path};
@@ -16,13 +17,14 @@ pub(super) fn check(path: Option<&Path>) -> Result<(), StartError> {
     }
 }
 
-pub(super) fn write(path: Option<&Path>, s3: SocketAddr, admin: SocketAddr) -> Result<(), StartError> {
+pub(super) fn write(path: Option<&Path>, addresses: &[SocketAddr]) -> Result<(), StartError> {
     let Some(path) = path else { return Ok(()) };
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
-    std::fs::write(&new, format!("{s3}\n{admin}\n")).and_then(|()| std::fs::rename(&new, path)).map_err(
-        |error| StartError::because(format_args!("writing the address file {}", path.display()), error),
-    )
+    let lines: String = addresses.iter().map(|address| format!("{address}\n")).collect();
+    std::fs::write(&new, lines).and_then(|()| std::fs::rename(&new, path)).map_err(|error| {
+        StartError::because(format_args!("writing the address file {}", path.display()), error)
+    })
 }
 
 /// A server that has stopped has no address.

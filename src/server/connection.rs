@@ -7,11 +7,12 @@ use super::{
     linger::Lingering,
     peers::Peers,
     permit::{Line, Stop},
+    regions::{Regions, Sending},
     relief, still,
     streams::Streams,
     tls::Tls,
 };
-use crate::{assembly::StartError, config::Server, telemetry::metrics::Metrics};
+use crate::{assembly::StartError, config::Server, edge::Entrance, telemetry::metrics::Metrics};
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -62,6 +63,16 @@ pub(super) struct Door {
     stop: CancellationToken,
 }
 
+/// The addresses at which connections are accepted.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// Never empty.
+    pub(super) s3: Vec<SocketAddr>,
+    pub(super) websites: Vec<SocketAddr>,
+    /// Ends when the last connection has ended.
+    pub(super) connections: TaskTracker,
+}
+
 impl Door {
     pub(super) fn new(
         server: &Server,
@@ -106,28 +117,38 @@ impl Door {
         }
     }
 
-    /// Accepts on every listener until the server stops. The tracker ends when the last connection has ended.
+    /// Accepts on every listener until the server stops.
     pub(super) fn open(
         self: Arc<Self>,
-        listeners: Vec<TcpListener>,
-    ) -> Result<(Vec<SocketAddr>, TaskTracker), StartError> {
-        let address = |listener: &TcpListener| {
-            listener.local_addr().map_err(|error| StartError::because("the S3 listener", error))
+        s3: Vec<TcpListener>,
+        websites: Vec<TcpListener>,
+    ) -> Result<Opened, StartError> {
+        let addresses = |listeners: &[TcpListener], whose: &str| {
+            let address = |listener: &TcpListener| {
+                listener
+                    .local_addr()
+                    .map_err(|error| StartError::because(format_args!("the listener of {whose}"), error))
+            };
+            listeners.iter().map(address).collect::<Result<Vec<_>, _>>()
         };
-        let addresses = listeners.iter().map(address).collect::<Result<_, _>>()?;
         let connections = self.connections.clone();
-        for listener in listeners {
+        let opened =
+            Opened { s3: addresses(&s3, "S3")?, websites: addresses(&websites, "websites")?, connections };
+        let of_s3 = s3.into_iter().map(|listener| (listener, Entrance::S3));
+        let of_websites = websites.into_iter().map(|listener| (listener, Entrance::Website));
+        for (listener, entrance) in of_s3.chain(of_websites) {
             let door = self.clone();
-            connections
-                .spawn(async move { door.stop.clone().run_until_cancelled(door.accept(listener)).await });
+            self.connections.spawn(async move {
+                door.stop.clone().run_until_cancelled(door.accept(listener, entrance)).await
+            });
         }
-        connections.close();
+        self.connections.close();
         // Continues while the server stops, and ends with the process.
         tokio::spawn(relief::relieve(self.guests.clone(), self.peers.clone()));
-        Ok((addresses, connections))
+        Ok(opened)
     }
 
-    async fn accept(&self, listener: TcpListener) {
+    async fn accept(&self, listener: TcpListener, entrance: Entrance) {
         // Beyond the limit, clients wait in the system's queue, where they cost nothing.
         while let Some(permit) = self.guests.permit().await {
             match listener.accept().await {
@@ -143,6 +164,7 @@ impl Door {
                     let stop = Stop { token: self.stop.clone(), last_patience: self.last_patience.idle };
                     let line = Line::new(
                         address,
+                        entrance,
                         self.tls.is_some(),
                         peer,
                         self.peers.clone(),
@@ -185,7 +207,11 @@ impl Door {
                 leave: guest.leave.clone(),
                 stop,
             };
-            let Some(tls) = tls else { return conversation.hold(stream).await };
+            let Some(tls) = tls else {
+                let regions = Arc::<Regions>::default();
+                let line = conversation.line.clone().sending(regions.clone());
+                return Conversation { line, ..conversation }.hold(Sending::new(stream, regions)).await;
+            };
             let too_late = conversation.too_late_to_begin();
             let handshake =
                 guest.leave.run_until_cancelled(tokio::time::timeout(patience.head, tls.accept(stream)));

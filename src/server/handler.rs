@@ -7,9 +7,9 @@ use super::{
     request_id::RequestIds,
 };
 use crate::{
-    assembly::limits::LimitsInForce,
-    edge::{Admitted, Edge, Reply},
-    iam::query::{self, Answer, Queries},
+    assembly::limits::{Admitted as Admission, LimitsInForce},
+    edge::{Admitted, Edge, Refusal, Reply, Site, Visited},
+    iam::query::{self, Answer, Code, Queries, QueryError},
     model::Timestamp,
     s3::{self, About, Arrival, ErrorCode, RequestId, Response, S3Error, Service},
     telemetry::metrics::Metrics,
@@ -66,7 +66,9 @@ impl Handler {
             Record::begin(&request, id.clone(), line.address, permit.clone(), self.metrics.clone());
         let (head, has_body) = (head_size(&request), !request.body().is_end_stream());
         let mut request = request.map(|body| Counted::new(body, &mut record));
-        let page = self.edge.page(&request);
+        let site = self.edge.site(&request, line.entrance);
+        let page = self.edge.page(&request, site.as_ref());
+        let refuse = refusal_of(site.as_ref());
         let reply = Reply::to(&mut request, id.clone()).with(page);
         let arrival = Arrival { id: id.clone(), at: now, peer, is_secure: line.is_secure(request.headers()) };
         let asked = Instant::now();
@@ -76,17 +78,17 @@ impl Handler {
             self.metrics.overload.inc();
             drop(request);
             let rules = reply.page().map(|page| self.service.cors_at_once(page.bucket()));
-            (About::new(&id, None, None).error(busy(asked.elapsed())), rules)
+            (refuse(&About::new(&id, None, None), busy(asked.elapsed())), rules)
         } else {
             // Boxed: the state that remains while a reply is sent is small. A panic costs its own request a
             // 500, and does not end the connection and the other requests on it.
-            let serving = Box::pin(self.serve(request, arrival, &mut record, &permit));
+            let serving = Box::pin(self.serve(request, arrival, site, &mut record, &permit));
             let response = match AssertUnwindSafe(serving).catch_unwind().await {
                 Ok(response) => response,
                 Err(_) => {
                     self.metrics.panicked();
                     tracing::error!(request = %id, "serving a request panicked");
-                    About::new(&id, None, None).error(ErrorCode::InternalError.into())
+                    refuse(&About::new(&id, None, None), ErrorCode::InternalError.into())
                 }
             };
             let rules = match reply.page() {
@@ -125,10 +127,20 @@ impl Handler {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         let id = arrival.id.clone();
+        let mut admitted = Admission::default();
         let answer = match self.edge.admit_call(request, arrival, permit.memory()).await {
             Ok(call) => {
                 record.called(call.caller.as_ref());
-                self.queries.answer(call).await
+                match self.limits.admit_call(call.caller.as_ref()).await {
+                    Ok(turn) => {
+                        admitted = turn;
+                        self.queries.answer(call).await
+                    }
+                    Err(_) => {
+                        let error = QueryError::new(Code::Throttling, "Rate exceeded");
+                        query::refuse(call.service, &id.0, error)
+                    }
+                }
             }
             Err(error) => {
                 self.metrics.unauthenticated(error.code.as_str());
@@ -136,19 +148,46 @@ impl Handler {
             }
         };
         record.answers_call(answer.action, answer.code);
-        reply_to_call(answer, &id)
+        admitted.reply(reply_to_call(answer, &id))
+    }
+
+    /// Answers a request for a page of a website.
+    async fn visit<B>(
+        &self,
+        request: Request<Counted<B>>,
+        arrival: Arrival,
+        site: Site,
+        record: &mut Record,
+    ) -> Response {
+        let id = arrival.id.clone();
+        let visit = match self.edge.visit(request, arrival, site) {
+            Ok(Visited::Visit(visit)) => visit,
+            Ok(Visited::Preflight(preflight)) => return self.service.preflight(preflight).await,
+            Err(Refusal { error, bucket, key }) => {
+                return s3::error_page(&About::new(&id, bucket, key), error, None);
+            }
+        };
+        record.admitted(&visit.request);
+        match self.limits.admit(&visit.request).await {
+            Ok(admitted) => admitted.reply(self.service.visit(&visit).await),
+            Err(error) => s3::error_page(&About::of(&visit.request), error, None),
+        }
     }
 
     async fn serve<B>(
         &self,
         request: Request<Counted<B>>,
         arrival: Arrival,
+        site: Option<Site>,
         record: &mut Record,
         permit: &RequestPermit,
     ) -> Response
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
+        if let Some(site) = site {
+            return self.visit(request, arrival, site, record).await;
+        }
         if self.edge.is_call(&request) {
             return self.call(request, arrival, record, permit).await;
         }
@@ -178,6 +217,14 @@ impl Handler {
                 About::new(&id, refusal.bucket, refusal.key).error(refusal.error)
             }
         }
+    }
+}
+
+/// How errors are shown: as a page to visitors of a website, as a document to clients of S3.
+fn refusal_of(site: Option<&Site>) -> fn(&About, S3Error) -> Response {
+    match site {
+        Some(_) => |about, error| s3::error_page(about, error, None),
+        None => About::error,
     }
 }
 
@@ -232,9 +279,8 @@ mod tests {
         buckets::Buckets,
         catalog::sqlite::SqliteCatalog,
         config::{Flag, Settings, Sources},
-        edge::{EdgeSettings, Keys},
-        iam::{Directory, Refused, oidc::Providers},
-        model::{Identity, Secret},
+        edge::{EdgeSettings, Entrance, Keys},
+        iam::{Directory, KeyInForce, Refused, oidc::Providers},
         store::Durability,
     };
     use http_body_util::{BodyExt, Full};
@@ -244,7 +290,7 @@ mod tests {
     struct Defective;
 
     impl Keys for Defective {
-        fn find(&self, _: &str, _: Option<&str>, _: Timestamp) -> Result<(Arc<Identity>, Secret), Refused> {
+        fn find(&self, _: &str, _: Option<&str>, _: Timestamp) -> Result<KeyInForce, Refused> {
             panic!("a defect")
         }
     }
@@ -255,6 +301,7 @@ mod tests {
         let stop = Stop { token: CancellationToken::new(), last_patience: Duration::ZERO };
         Line::new(
             ([127, 0, 0, 1], 1).into(),
+            Entrance::S3,
             is_secure,
             peers.of([127, 0, 0, 1].into()),
             peers,

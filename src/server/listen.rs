@@ -2,7 +2,7 @@
 
 use crate::{
     assembly::StartError,
-    config::{Address, Server},
+    config::{Address, Server, Website},
 };
 use rustix::{
     io::Errno,
@@ -33,14 +33,17 @@ const OTHER_DESCRIPTORS: u64 = 1024;
 #[derive(Debug)]
 pub(super) struct Listeners {
     pub(super) s3: Vec<TcpListener>,
+    /// For websites alone. Empty if none is configured.
+    pub(super) websites: Vec<TcpListener>,
     /// Never empty; neither is `s3`.
     pub(super) admin: Vec<TcpListener>,
     pub(super) admin_address: SocketAddr,
 }
 
 impl Listeners {
-    pub(super) fn bind(server: &Server) -> Result<Self, StartError> {
+    pub(super) fn bind(server: &Server, website: &Website) -> Result<Self, StartError> {
         let s3 = bind_all(&server.listen.0)?;
+        let websites = website.listen.as_ref().map(|addresses| bind_all(&addresses.0)).transpose()?;
         let admin = match &server.admin_listen {
             Some(addresses) => bind_all(&addresses.0)?,
             None => bind_all(&[Address::Socket(ADMIN)]).or_else(|error| {
@@ -53,7 +56,7 @@ impl Listeners {
             .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))
             .and_then(TcpListener::local_addr);
         let admin_address = address.map_err(|error| StartError::because("the admin listener", error))?;
-        Ok(Self { s3, admin, admin_address })
+        Ok(Self { s3, websites: websites.unwrap_or_default(), admin, admin_address })
     }
 }
 
@@ -197,8 +200,8 @@ mod tests {
         let flags = vec![Flag { name: "--listen", key: "server.listen", value: "127.0.0.1:0".to_owned() }];
         let settings = Settings::load(&Sources { flags, ..Default::default() }).expect("settings");
         // The default port is taken, by the first of these or by another program: the second does not get it.
-        let first = Listeners::bind(&settings.server).expect("bound");
-        let second = Listeners::bind(&settings.server).expect("bound");
+        let bind = || Listeners::bind(&settings.server, &settings.website).expect("bound");
+        let (first, second) = (bind(), bind());
         assert_ne!(first.admin_address, second.admin_address);
         assert_ne!(second.admin_address, ADMIN);
     }

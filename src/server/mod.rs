@@ -15,10 +15,12 @@ mod holding;
 mod idle;
 mod linger;
 mod listen;
+mod outgoing;
 mod peers;
 mod permit;
 mod progress;
 mod record;
+mod regions;
 mod relief;
 mod reload;
 mod request_id;
@@ -56,7 +58,7 @@ use crate::{
         storages::{Room, Storage},
     },
 };
-use connection::Door;
+use connection::{Door, Opened};
 use handler::Handler;
 use listen::Listeners;
 use reload::Reloading;
@@ -96,7 +98,7 @@ pub fn prepare(settings: &Settings) -> Result<Prepared, StartError> {
 pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> Result<(), StartError> {
     let server = &settings.server;
     let (mut stopping, hang_up) = signals::install()?;
-    let listeners = Listeners::bind(server)?;
+    let listeners = Listeners::bind(server, &settings.website)?;
     let max_connections = listen::raise_descriptor_limit(server);
 
     let data = Arc::new(DataDirectory::take(&server.data)?);
@@ -127,10 +129,14 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     if let (Some(people), Some(of)) = (people, &settings.sign_in) {
         admin.attach(SignInPages::new(people, of.landing.0.clone(), of.redirect.origin()));
     }
-    let queries = Queries::new(directory, providers);
-    let queries = Arc::new(queries.with_login(ldap::login(&settings)?));
+    let queries = Queries::new(directory.clone(), providers);
+    let queries = queries.in_region(server.region_name()).with_login(ldap::login(&settings)?);
+    let queries = Arc::new(queries);
     let read = identities.refresh().await;
     read.map_err(|error| StartError::because("reading the identities that were added at run time", error))?;
+    jobs.spawn(stop.clone().run_until_cancelled_owned(directory.clone().keep_uses()));
+    // Held to the end: an access key that nobody holds is gone, and its last use with it.
+    let in_use = credentials.clone();
     watch(&metrics, &buckets, &limits, &data);
     tokio::spawn(
         stop.clone()
@@ -140,12 +146,14 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     let handler = Arc::new(Handler::new(edge, service, queries, limits, metrics.clone()));
     let door =
         Arc::new(Door::new(server, max_connections, tls.clone(), handler, metrics.clone(), stop.clone()));
-    let (s3, connections) = door.open(listeners.s3)?;
+    let opened = door.open(listeners.s3, listeners.websites)?;
     let operators = operators(&data, &buckets, identities, stop.clone());
 
     admin.enter(Phase::Ready);
-    announce(&settings, &s3, listeners.admin_address, tls.is_some(), &known);
-    address_file::write(server.address_file.as_deref(), s3[0], listeners.admin_address)?;
+    announce(&settings, &opened, listeners.admin_address, tls.is_some(), &known);
+    let addresses = [opened.s3[0], listeners.admin_address];
+    let addresses = [&addresses[..], opened.websites.get(..1).unwrap_or_default()].concat();
+    address_file::write(server.address_file.as_deref(), &addresses)?;
 
     let in_force = reload::InForce {
         settings: settings.clone(),
@@ -163,7 +171,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     admin.enter(Phase::Draining);
     stop.cancel();
     let drained = async {
-        connections.wait().await;
+        opened.connections.wait().await;
         jobs.wait().await;
         operators.wait().await;
     };
@@ -183,10 +191,14 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     } else {
         // Interrupted requests may still write: the next start has to check, as after a crash.
         tracing::warn!(
-            connections = connections.len(),
+            connections = opened.connections.len(),
             "requests were cut off: they took longer than the drain timeout"
         );
     }
+    if let Err(error) = directory.write_uses().await {
+        tracing::warn!(%error, "the last uses of access keys could not be written");
+    }
+    drop(in_use);
     if let Err(error) = buckets.catalog().close().await {
         tracing::error!(%error, "closing the catalog failed");
     }
@@ -292,18 +304,22 @@ fn operators(
 /// What a person at a terminal needs. It is never logged, because it may contain the generated secret.
 fn announce(
     settings: &Settings,
-    s3: &[std::net::SocketAddr],
+    opened: &Opened,
     admin: std::net::SocketAddr,
     tls: bool,
     known: &KnownCredentials,
 ) {
     let mut text = format!("Causeway {}\n", env!("CARGO_PKG_VERSION"));
-    for address in s3 {
-        text += &format!("listening on {}://{address}\n", if tls { "https" } else { "http" });
+    let protocol = if tls { "https" } else { "http" };
+    for address in &opened.s3 {
+        text += &format!("listening on {protocol}://{address}\n");
+    }
+    for address in &opened.websites {
+        text += &format!("websites on {protocol}://{address}\n");
     }
     text += &format!("health and metrics on http://{admin}\ndata in {}\n", settings.server.data.display());
     tell(&(text + &known.announcement()));
-    tracing::info!(addresses = ?s3, %admin, "serving");
+    tracing::info!(addresses = ?opened.s3, websites = ?opened.websites, %admin, "serving");
 }
 
 /// Prints on standard output. There may be no reader.

@@ -10,10 +10,12 @@ use super::{
     idle::{Activity, InWork},
     peers::{Peer, Peers},
     progress::Progress,
+    regions::Regions,
     shares::Taken,
     streams,
 };
 use crate::{
+    edge::Entrance,
     store::memory::{Held, Memory},
     telemetry::metrics::Metrics,
 };
@@ -36,11 +38,14 @@ const PATIENCE_OF_STREAMS: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub(super) struct Line {
     pub(super) address: SocketAddr,
+    pub(super) entrance: Entrance,
     /// Whether the connection uses TLS.
     is_secure: bool,
     pub(super) peer: Arc<Peer>,
     pub(super) peers: Arc<Peers>,
     pub(super) activity: Arc<Activity>,
+    /// Set if the connection can send parts of files.
+    regions: Option<Arc<Regions>>,
     stop: Stop,
     turn: Arc<tokio::sync::Mutex<Weak<Turn>>>,
 }
@@ -56,13 +61,20 @@ pub(super) struct Stop {
 impl Line {
     pub(super) fn new(
         address: SocketAddr,
+        entrance: Entrance,
         is_secure: bool,
         peer: Arc<Peer>,
         peers: Arc<Peers>,
         activity: Arc<Activity>,
         stop: Stop,
     ) -> Self {
-        Self { address, is_secure, peer, peers, activity, stop, turn: Arc::default() }
+        let (regions, turn) = (None, Arc::default());
+        Self { address, entrance, is_secure, peer, peers, activity, regions, stop, turn }
+    }
+
+    /// The same connection, which can send parts of files.
+    pub(super) fn sending(self, regions: Arc<Regions>) -> Self {
+        Self { regions: Some(regions), ..self }
     }
 
     /// Whether the client of a request uses TLS: with this server, or with a trusted proxy that says so.
@@ -107,6 +119,7 @@ pub(super) struct RequestPermit {
     client: Arc<Peer>,
     entered: Mutex<Option<Entered>>,
     progress: Option<Arc<Progress>>,
+    regions: Option<Arc<Regions>>,
     activity: Arc<Activity>,
     _stream: Option<Taken>,
     _work: InWork,
@@ -120,11 +133,13 @@ impl RequestPermit {
         let stream = if progress.is_some() { Some(client.streams().try_take()?) } else { None };
         metrics.in_flight.inc();
         let work = line.activity.request(progress.clone());
+        let regions = if progress.is_some() { None } else { line.regions.clone() };
         Some(Arc::new(Self {
             metrics,
             client,
             entered: Mutex::default(),
             progress,
+            regions,
             activity: line.activity.clone(),
             _stream: stream,
             _work: work,
@@ -225,6 +240,11 @@ impl RequestPermit {
     /// Set if the reply has a stream of its own.
     pub(super) fn progress(&self) -> Option<&Arc<Progress>> {
         self.progress.as_ref()
+    }
+
+    /// Set if the kernel can send parts of files as the reply: never on a stream, whose bytes hyper frames.
+    pub(super) fn regions(&self) -> Option<&Arc<Regions>> {
+        self.regions.as_ref()
     }
 
     /// What a piece of the reply takes beyond the reserved memory.

@@ -3,11 +3,17 @@
 //! Invariants: every request ends in exactly one count and at most one line, also when its client
 //! disconnects; neither contains any part of the query or the headers, because those may hold secrets.
 
-use super::permit::RequestPermit;
+use super::{
+    outgoing::{Outgoing, Part},
+    permit::RequestPermit,
+};
 use crate::{
     model::{Chain, Identity, Principal},
     s3::{self, Operation, RequestId, S3Error},
-    store::{error::StoreError, memory::Held},
+    store::{
+        error::{StoreError, StoreErrorKind},
+        memory::Held,
+    },
     telemetry::{
         log::ACCESS,
         metrics::{Ended, Metrics, NO_OPERATION},
@@ -131,6 +137,7 @@ impl Record {
             self.length = body.size_hint().exact();
             self.whole = body.is_end_stream();
             self.permit.holds(self.length);
+            let body = Outgoing::new(body, self.permit.regions().cloned());
             if let Some(progress) = self.permit.progress() {
                 progress.offered();
             }
@@ -262,7 +269,7 @@ const PIECE: usize = 16 << 10;
 
 /// The body of a reply, and the record that ends with it.
 pub(super) struct Recorded {
-    body: s3::Body,
+    body: Outgoing,
     record: Record,
     /// Memory for bytes in transit and for what is read ahead of them. Its holder never waits for memory, so
     /// a reply that has begun is completed.
@@ -277,10 +284,10 @@ pub(super) struct Recorded {
 type Polled = Poll<Option<Result<Frame<Bytes>, StoreError>>>;
 
 impl Recorded {
-    fn poll_below(&mut self, cx: &mut Context<'_>) -> Polled {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+    fn poll_below(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Part, StoreError>>> {
+        let polled = self.body.poll(&self.record.permit, cx);
         match &polled {
-            Poll::Ready(Some(Ok(frame))) => self.record.sent += frame.data_ref().map_or(0, Bytes::len) as u64,
+            Poll::Ready(Some(Ok(part))) => self.record.sent += part.len() as u64,
             // The status was already sent: the reply is cut short, and only this line shows why.
             Poll::Ready(Some(Err(error))) => self.record.failed(error),
             Poll::Ready(None) => self.record.whole = true,
@@ -303,10 +310,15 @@ impl Recorded {
                 return sent.map(|()| None);
             }
             match ready!(self.poll_below(cx)) {
-                Some(Ok(frame)) => match frame.into_data() {
+                Some(Ok(Part::Frame(frame))) => match frame.into_data() {
                     Ok(bytes) => (self.excess, self.rest) = (self.record.permit.excess(&bytes), bytes),
                     Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
                 },
+                // Streams have none: see `RequestPermit::regions`.
+                Some(Ok(Part::Region(_))) => {
+                    let why = "a part of a file was offered to a stream";
+                    return Poll::Ready(Some(Err(StoreError::new(StoreErrorKind::Internal, why))));
+                }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => self.ended = true,
             }
@@ -334,10 +346,13 @@ impl Body for Recorded {
             return polled;
         }
         let polled = ready!(this.poll_below(cx));
-        Poll::Ready(polled.map(|frame| {
-            frame.map(|frame| match frame.into_data() {
-                Ok(bytes) => Frame::data(this.record.permit.piece(bytes)),
-                Err(trailers) => trailers,
+        Poll::Ready(polled.map(|part| {
+            part.map(|part| match part {
+                Part::Region(buffer) => Frame::data(buffer),
+                Part::Frame(frame) => match frame.into_data() {
+                    Ok(bytes) => Frame::data(this.record.permit.piece(bytes)),
+                    Err(trailers) => trailers,
+                },
             })
         }))
     }

@@ -115,7 +115,8 @@ impl Watch {
         let mut all = Vec::new();
         match body {
             ObjectBody::Full(bytes) => all.extend_from_slice(&bytes),
-            ObjectBody::Stream(mut stream) => {
+            body => {
+                let mut stream = body.into_stream();
                 while let Some(frame) = stream.next().await {
                     all.extend_from_slice(&frame.expect("memory does not fail"));
                 }

@@ -7,8 +7,8 @@ use super::sqlite::open;
 use causeway::{
     catalog::{
         BucketId, BucketSize, BucketSizes, BucketsQuery, Catalog, Document, Documents, Expected,
-        IamDocuments, IndexRow, LeftLocation, NewBucket, ObjectRow, PartRecord, ReplicaRecord, Revision,
-        WhichObjects, sqlite::SqliteCatalog,
+        IamDocuments, IndexRow, KeyUse, LeftLocation, NewBucket, ObjectRow, PartRecord, ReplicaRecord,
+        Revision, WhichObjects, sqlite::SqliteCatalog,
     },
     model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, Role, Timestamp},
 };
@@ -187,6 +187,28 @@ async fn files_of_format_version_7_are_read_with_documents_identities_and_leases
         } else {
             assert_eq!((users.all.len(), users.revision), (1, Revision(1)));
         }
+        catalog.close().await.expect("closed");
+    }
+}
+
+/// The last format before expiry and last use of access keys were added.
+#[tokio::test]
+async fn files_of_format_version_8_are_read_with_users_and_keys_that_were_never_used() {
+    let dir = TempDir::new().expect("a directory");
+    write(dir.path(), include_str!("../golden/catalog-v8.sql"), include_str!("../golden/index-v2.sql"));
+    for start in 0..2 {
+        let catalog = open(dir.path());
+        check_photos(&catalog, "upload 17").await;
+        let users = catalog.iam().await.expect("read");
+        assert_eq!((users.all[0].key.name.as_str(), users.revision), ("bob", Revision(1)));
+        let identities = catalog.identities().await.expect("read").all;
+        assert_eq!(identities.len(), 2);
+        assert!(identities.iter().all(|record| record.identity.details.is_empty()));
+        let at = Timestamp::from_millis(5);
+        let used = KeyUse { access_key: "carol".into(), at, service: "s3".into() };
+        let before = catalog.key_uses().await.expect("read");
+        assert_eq!(before, if start == 0 { Vec::new() } else { vec![used.clone()] });
+        catalog.set_key_uses(vec![used], Vec::new()).await.expect("recorded");
         catalog.close().await.expect("closed");
     }
 }

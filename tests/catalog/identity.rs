@@ -1,8 +1,10 @@
 //! Promises about identities that were added at run time.
 
 use causeway::{
-    catalog::{Catalog, CatalogErrorKind, Expected, Identities, IdentityRecord, NewIdentity, Revision},
-    model::{AccessKey, Role, TenantId},
+    catalog::{
+        Catalog, CatalogErrorKind, Expected, Identities, IdentityRecord, KeyUse, NewIdentity, Revision,
+    },
+    model::{AccessKey, Role, TenantId, Timestamp},
 };
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ fn identity(access_key: &str, role: Role) -> NewIdentity {
         role,
         name,
         sealed_secret: format!("v1:{access_key}"),
+        details: if role == Role::Admin { "{\"expires\":5}".to_owned() } else { String::new() },
     }
 }
 
@@ -62,4 +65,22 @@ pub async fn an_identity_is_swapped_only_for_what_was_read(catalog: Arc<dyn Cata
     );
     let again = set(Expected::ABSENT, Role::ReadWrite).await.expect("added");
     assert!(again > second, "no revision comes back");
+}
+
+pub async fn the_last_use_of_a_key_only_moves_on_until_the_key_is_gone(catalog: Arc<dyn Catalog>) {
+    let used = |access_key: &str, at, service: &str| KeyUse {
+        access_key: access_key.to_owned(),
+        at: Timestamp::from_millis(at),
+        service: service.to_owned(),
+    };
+    assert_eq!(catalog.key_uses().await.expect("read"), []);
+    let first = vec![used("bob", 5, "s3"), used("alice", 6, "iam")];
+    catalog.set_key_uses(first, Vec::new()).await.expect("recorded");
+    // Another process has recorded a later use meanwhile.
+    let second = vec![used("bob", 4, "sts"), used("alice", 7, "s3")];
+    catalog.set_key_uses(second, Vec::new()).await.expect("recorded");
+    assert_eq!(catalog.key_uses().await.expect("read"), [used("alice", 7, "s3"), used("bob", 5, "s3")]);
+    catalog.set_key_uses(Vec::new(), vec!["alice".to_owned()]).await.expect("forgotten");
+    assert_eq!(catalog.key_uses().await.expect("read"), [used("bob", 5, "s3")]);
+    assert_eq!(catalog.identities_revision().await.expect("read"), Revision::NONE, "no identity changed");
 }

@@ -43,6 +43,7 @@ macro_rules! contract {
             document::buckets_are_listed_with_the_documents_that_were_asked_for,
             identity::identities_are_found_as_they_were_set_and_move_one_revision,
             identity::an_identity_is_swapped_only_for_what_was_read,
+            identity::the_last_use_of_a_key_only_moves_on_until_the_key_is_gone,
             iam::users_and_policies_are_found_as_they_were_put_and_move_one_revision,
             iam::users_and_policies_are_changed_only_as_they_were_read_all_or_none,
             index::a_row_comes_back_as_it_was_put,

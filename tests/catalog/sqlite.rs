@@ -121,7 +121,7 @@ async fn a_newer_truth_is_refused_and_left_alone() {
     assert_eq!(error.kind(), CatalogErrorKind::Unavailable);
     let message = error.to_string();
     assert!(
-        ["catalog.sqlite", "4711", "up to 8", "use the release that wrote it", "copy of the data directory"]
+        ["catalog.sqlite", "4711", "up to 9", "use the release that wrote it", "copy of the data directory"]
             .iter()
             .all(|word| message.contains(word)),
         "{message}"

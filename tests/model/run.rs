@@ -408,7 +408,8 @@ impl Run {
         let mut body = Vec::new();
         match reply.body {
             ObjectBody::Full(bytes) => body.extend_from_slice(&bytes),
-            ObjectBody::Stream(mut stream) => {
+            body => {
+                let mut stream = body.into_stream();
                 while let Some(frame) = stream.next().await {
                     body.extend_from_slice(&frame.map_err(|error| error.to_string())?);
                 }

@@ -14,7 +14,8 @@ async fn an_upload_gives_its_object_all_it_was_begun_with() {
         .bucket(&bucket)
         .key("k")
         .content_type("text/plain")
-        .cache_control("no-store");
+        .cache_control("no-store")
+        .website_redirect_location("/there");
     let begin = begin.metadata("colour", "blue").tagging("a=1&b=2").acl(ObjectCannedAcl::PublicRead);
     let begun = begin.send().await.expect("begun");
     assert_eq!((begun.bucket(), begun.key()), (Some(bucket.as_str()), Some("k")));
@@ -31,6 +32,7 @@ async fn an_upload_gives_its_object_all_it_was_begun_with() {
     let read = client.get_object().bucket(&bucket).key("k").send().await.expect("get");
     assert_eq!((read.content_type(), read.cache_control()), (Some("text/plain"), Some("no-store")));
     assert_eq!(read.metadata().and_then(|all| all.get("colour")).map(String::as_str), Some("blue"));
+    assert_eq!(read.website_redirect_location(), Some("/there"));
     assert_eq!(read.tag_count(), Some(2));
     assert_eq!(server.raw().get(format!("/{bucket}/k")).anonymous().send().body, b"hello");
 }

@@ -1,6 +1,6 @@
 //! Signatures of requests, independent of the operation: presigned URLs as tools generate them.
 
-use crate::support::{ALICE, Server, get, is, raw::RawRequest};
+use crate::support::{ALICE, Server, Who, get, is, raw::RawRequest};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::hmac;
@@ -115,4 +115,42 @@ async fn a_watch_on_a_bucket_is_told_that_there_are_none() {
     let events = "events=s3%3AObjectCreated%3A%2A&events=s3%3AObjectAccessed%3A%2A&ping=10&prefix=&suffix=";
     let watched = server.raw().get(format!("/{bucket}?{events}")).send();
     assert_eq!(watched.failure(), is(501, "NotImplemented"));
+}
+
+#[tokio::test]
+async fn requests_that_are_signed_with_sigv4a_are_served_by_header_and_by_url() {
+    let server = Server::start();
+    let client = server.client();
+    let bucket = server.bucket(&client).await;
+    let raw = server.raw();
+    let path = format!("/{bucket}/a%20b");
+    let put = raw.put(&*path, "hello").region_set("*").send();
+    assert_eq!(put.status, 200, "{}", put.text());
+    assert_eq!(get(&client, &bucket, "a b").await.as_deref(), Some(&b"hello"[..]));
+    let read = raw.get(&*path).region_set("us-east-1,eu-*").presigned(MINUTE).send();
+    assert_eq!((read.status, read.text()), (200, "hello".to_owned()));
+    let tampered = raw.put(&*path, "hello").region_set("*").tamper("hello", "jello").send();
+    assert_eq!(tampered.failure(), is(400, "XAmzContentSHA256Mismatch"));
+    let stranger = Who { secret_key: "other", ..ALICE };
+    let wrong = server.raw_of(stranger).get(&*path).region_set("*");
+    assert_eq!(wrong.send().failure(), is(403, "SignatureDoesNotMatch"));
+    let identity =
+        raw.post("/", "Action=GetCallerIdentity&Version=2011-06-15").service("sts").region_set("*");
+    let identity = identity.header("content-type", "application/x-www-form-urlencoded").send();
+    assert_eq!(identity.status, 200, "{}", identity.text());
+}
+
+#[tokio::test]
+async fn a_set_of_regions_without_that_of_the_settings_is_refused() {
+    let server = Server::configured("region = \"eu-north-1\"", "");
+    let raw = server.raw();
+    for (set, status) in [("eu-north-1", 200), ("eu-*,us-east-1", 200), ("us-*", 400)] {
+        for request in [raw.get("/"), raw.get("/").presigned(MINUTE)] {
+            let reply = request.region_set(set).send();
+            assert_eq!(reply.status, status, "{set}: {}", reply.text());
+            if status == 400 {
+                assert_eq!(reply.element("Region").as_deref(), Some("eu-north-1"));
+            }
+        }
+    }
 }

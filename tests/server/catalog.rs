@@ -153,3 +153,44 @@ fn the_index_is_made_anew_from_storage_and_catalog() {
     let server = place.serve(&[], &ENVIRONMENT);
     assert_eq!(Raw::new(server.s3, ROOT).get("/photos?list-type=2").send().text(), listed);
 }
+
+#[test]
+fn identities_and_members_move_with_the_key_that_seals_their_secrets() {
+    let sshd = Sshd::start();
+    let first = before(&sshd);
+    let bob = [("BOB", "bob-secret"), ENVIRONMENT[0], ENVIRONMENT[1]];
+    first.run(&["key", "add", "bob", "--secret-env", "BOB"], &bob).succeeded();
+    first.run(&["key", "disable", "bob"], &bob).succeeded();
+    first.run(&["user", "create", "carol"], &ENVIRONMENT).succeeded();
+    let made = first.run(&["user", "add-key", "carol", "--json"], &ENVIRONMENT).succeeded();
+    let made: serde_json::Value = serde_json::from_str(&made).expect("JSON");
+    let leaked = |name: &str| &*Box::leak(made[name].as_str().expect(name).to_owned().into_boxed_str());
+    let carol = Who { access_key: leaked("AccessKeyId"), secret_key: leaked("SecretAccessKey") };
+    let exported = first.run(&["catalog", "export", "-"], &ENVIRONMENT).succeeded();
+    assert!(exported.starts_with("{\"causeway_catalog\":3}\n"), "{exported}");
+    for secret in ["bob-secret", carol.secret_key] {
+        assert!(!exported.contains(secret), "secrets stay sealed");
+    }
+
+    let second = before(&sshd);
+    second.write("moved.jsonl", &exported);
+    let said = second.run(&["catalog", "import", "moved.jsonl"], &ENVIRONMENT).failed(1);
+    assert!(said.contains("copy .causeway/identities.key"), "{said}");
+    let without = &["catalog", "import", "moved.jsonl", "--without-identities"];
+    let said = second.run(without, &ENVIRONMENT).succeeded();
+    assert_eq!(said, "imported 0 buckets and 0 objects\n");
+    let key = "data/.causeway/identities.key";
+    std::fs::copy(first.path(key), second.path(key)).expect("copied");
+    let import = || second.run(&["catalog", "import", "moved.jsonl"], &ENVIRONMENT).succeeded();
+    let said = import();
+    let expected = "imported 0 buckets and 0 objects, 1 identities, 1 users, groups, roles and policies\n";
+    assert_eq!(said, expected);
+    assert_eq!(import(), "imported 0 buckets and 0 objects, 2 were there and were kept\n");
+    let server = second.serve(&[], &ENVIRONMENT);
+    assert_eq!(Raw::new(server.s3, carol).get("/").send().failure().1, "AccessDenied", "she signs");
+    let bob = Who { access_key: "bob", secret_key: "bob-secret" };
+    let listed = || Raw::new(server.s3, bob).get("/").send();
+    assert_eq!(listed().failure().1, "InvalidAccessKeyId", "it is disabled");
+    second.run(&["key", "enable", "bob"], &ENVIRONMENT).succeeded();
+    assert_eq!(listed().status, 200);
+}

@@ -49,11 +49,24 @@ fn who_is_added_to_a_running_server_may_come_in_at_once_and_after_a_restart_unti
     assert_eq!(Raw::new(server.s3, BOB).get("/bobs/a.jpg").send().text(), "meow");
     let listed: serde_json::Value =
         serde_json::from_str(&key(&place, &["list", "--json"]).succeeded()).expect("JSON");
+    let shown: Vec<_> = ["access_key", "policy", "name", "expires", "disabled", "in_force"]
+        .map(|field| (listed[0][field].clone(), listed[1][field].clone()))
+        .into();
     let expected = serde_json::json!([
-        { "access_key": "bob", "policy": "readwrite", "name": "Bob", "in_force": true },
-        { "access_key": "reader", "policy": "readonly", "name": null, "in_force": true },
+        ["bob", "reader"],
+        ["readwrite", "readonly"],
+        ["Bob", null],
+        [null, null],
+        [false, false],
+        [true, true],
     ]);
-    assert_eq!(listed, expected);
+    assert_eq!(serde_json::json!(shown), expected);
+    assert_eq!(listed[0]["last_used"]["service"], "s3");
+    // The id by which policies name the account.
+    let who =
+        Raw::new(server.s3, BOB).post("/", "Action=GetCallerIdentity&Version=2011-06-15").service("sts");
+    let who = who.header("content-type", "application/x-www-form-urlencoded").send();
+    assert_eq!(listed[0]["account"].as_str(), who.element("Account").as_deref());
     key(&place, &["remove", "bob"]).succeeded();
     assert_eq!(Raw::new(server.s3, BOB).get("/bobs/a.jpg").send().failure(), is(403, "InvalidAccessKeyId"));
     assert_eq!(Raw::new(server.s3, ROOT).get("/bobs/a.jpg").send().text(), "meow", "the bucket stays");
@@ -115,4 +128,90 @@ fn a_secret_is_in_no_log_and_not_in_clear_text_in_the_catalog() {
     assert!(said.contains("the variable MISSING is not set"), "{said}");
     let stored = std::fs::read(place.path("data/.causeway/catalog.sqlite")).expect("a catalog");
     assert!(!stored.windows(BOB.secret_key.len()).any(|bytes| bytes == BOB.secret_key.as_bytes()));
+}
+
+#[test]
+fn a_secret_is_replaced_while_clients_with_the_old_one_go_on() {
+    let place = place();
+    let server = place.serve(&[], &ENVIRONMENT);
+    key(&place, &["add", "bob", "--secret-env", "BOB"]).succeeded();
+    let said = key(&place, &["rotate", "bob", "--keep", "1h", "--json"]).succeeded();
+    let said: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    let secret_key = &*said["secret_key"].as_str().expect("a secret").to_owned().leak();
+    let new = Who { secret_key, ..BOB };
+    assert_eq!((lists(&server, BOB), lists(&server, new)), (200, 200));
+    let said = key(&place, &["rotate", "bob", "--keep", "0s"]).succeeded();
+    assert!(said.contains("the old secret key is refused"), "{said}");
+    for who in [BOB, new] {
+        assert_eq!(Raw::new(server.s3, who).get("/").send().failure(), is(403, "SignatureDoesNotMatch"));
+    }
+    let said = key(&place, &["rotate", "nobody"]).failed(1);
+    assert!(said.contains("no identity with the access key 'nobody' was added"), "{said}");
+}
+
+#[test]
+fn a_key_is_disabled_enabled_and_given_an_expiry() {
+    let place = place();
+    let server = place.serve(&[], &ENVIRONMENT);
+    key(&place, &["add", "bob", "--secret-env", "BOB", "--expires", "90d"]).succeeded();
+    assert_eq!(lists(&server, BOB), 200);
+    let begun =
+        Raw::new(server.s3, BOB).post("/", "Action=GetSessionToken&Version=2011-06-15").service("sts");
+    let begun = begun.header("content-type", "application/x-www-form-urlencoded").send();
+    let leaked = |name: &str| &*Box::leak(begun.element(name).expect(name).into_boxed_str());
+    let session = Who { access_key: leaked("AccessKeyId"), secret_key: leaked("SecretAccessKey") };
+    let by_session = || Raw::new(server.s3, session).get("/").token(leaked("SessionToken")).send();
+    assert_eq!(by_session().status, 200);
+    key(&place, &["disable", "bob"]).succeeded();
+    let unknown = is(403, "InvalidAccessKeyId");
+    assert_eq!(Raw::new(server.s3, BOB).get("/").send().failure(), unknown);
+    assert_eq!(by_session().failure(), unknown, "its sessions end with it");
+    let listed = key(&place, &["list"]).succeeded();
+    assert!(listed.lines().any(|line| line.starts_with("bob") && line.ends_with("no")), "{listed}");
+    key(&place, &["enable", "bob"]).succeeded();
+    assert_eq!(lists(&server, BOB), 200);
+    key(&place, &["set", "bob", "--expires", "never"]).succeeded();
+    assert_eq!(lists(&server, BOB), 200);
+    let said = key(&place, &["set", "bob", "--expires", "2001-01-01"]).failed(1);
+    assert!(said.contains("the expiry is not in the future"), "{said}");
+    key(&place, &["set", "bob"]).failed(2);
+}
+
+#[test]
+fn an_identity_of_the_configuration_expires_and_has_two_secrets() {
+    let place = place();
+    let identity = |more: &str| {
+        format!("{CONFIGURATION}[[identity]]\naccess_key = 'bob'\nsecret_key = 'new-secret'\n{more}")
+    };
+    place.write("causeway.toml", &identity("previous_secret_key = 'bob-secret'\n"));
+    let server = place.serve(&[], &ENVIRONMENT);
+    let new = Who { secret_key: "new-secret", ..BOB };
+    assert_eq!((lists(&server, BOB), lists(&server, new)), (200, 200));
+    place.write("causeway.toml", &identity("expires = '2001-01-31'\n"));
+    server.signal(rustix::process::Signal::HUP);
+    super::process::within(|| {
+        let failure = Raw::new(server.s3, new).get("/").send().failure();
+        (failure == is(403, "InvalidAccessKeyId")).then_some(())
+    });
+    place.write("causeway.toml", &identity("signature_v2 = 'all'\n"));
+    server.signal(rustix::process::Signal::HUP);
+    super::process::within(|| (lists(&server, new) == 200).then_some(()));
+    assert_eq!(lists(&server, BOB), 403, "the old secret was taken out");
+}
+
+#[test]
+fn the_last_use_of_a_key_is_there_after_a_restart() {
+    let place = place();
+    let mut server = place.serve(&[], &ENVIRONMENT);
+    key(&place, &["add", "bob", "--secret-env", "BOB"]).succeeded();
+    let listed = || -> serde_json::Value {
+        serde_json::from_str(&key(&place, &["list", "--json"]).succeeded()).expect("JSON")
+    };
+    assert_eq!(listed()[0]["last_used"], serde_json::Value::Null);
+    assert_eq!(lists(&server, BOB), 200);
+    let used = listed()[0]["last_used"].clone();
+    assert_eq!(used["service"], "s3");
+    server.signal(rustix::process::Signal::TERM);
+    assert!(server.wait().success());
+    assert_eq!(listed()[0]["last_used"], used, "without a server, too");
 }

@@ -83,6 +83,32 @@ fn requests_beyond_the_rate_of_an_identity_are_told_to_slow_down() {
 }
 
 #[test]
+fn the_rate_of_an_account_is_that_of_its_users_and_of_calls_of_sts_too() {
+    let place = Place::new();
+    let identity = "[[identity]]\naccess_key = 'alice'\nsecret_key = 'alice-secret'\nrequest_rate = 1\n";
+    let server = serve(&place, identity);
+    let run = |arguments: &[&str]| place.run(arguments, &ROOT).succeeded();
+    run(&["user", "create", "bob", "--account", "alice", "--data", "d"]);
+    let full = "arn:aws:iam::aws:policy/AmazonS3FullAccess";
+    run(&["user", "attach", "bob", full, "--account", "alice", "--data", "d"]);
+    let made = run(&["user", "add-key", "bob", "--account", "alice", "--data", "d", "--json"]);
+    let made: serde_json::Value = serde_json::from_str(&made).expect("JSON");
+    let leaked = |name: &str| &*Box::leak(made[name].as_str().expect(name).to_owned().into_boxed_str());
+    let bob = Who { access_key: leaked("AccessKeyId"), secret_key: leaked("SecretAccessKey") };
+    let replies = at_once(60, |_| Raw::new(server.s3, bob).get("/").send());
+    assert!((1..60).contains(&served(&replies, 2..=2)));
+    let call = |who| {
+        let call = Raw::new(server.s3, who).post("/", "Action=GetCallerIdentity&Version=2011-06-15");
+        call.service("sts").header("content-type", "application/x-www-form-urlencoded").send()
+    };
+    let replies = at_once(60, |_| call(ALICE));
+    assert!(
+        replies.iter().any(|reply| reply.status == 503 && reply.text().contains("<Code>Throttling</Code>"))
+    );
+    assert!(at_once(20, |_| call(WHO)).iter().all(|reply| reply.status == 200), "others are not limited");
+}
+
+#[test]
 fn of_many_that_a_backend_lets_hang_only_its_slots_are_taken() {
     let place = Place::new();
     let server = serve(

@@ -92,3 +92,64 @@ fn groups_roles_and_policies_are_kept_without_a_server_and_tried_out() {
     let said = run(&place, &["user", "create", "x", "--account", "nobody"]).failed(1);
     assert!(said.contains("no account has the access key 'nobody'"), "{said}");
 }
+
+#[test]
+fn a_service_account_is_narrowed_by_its_policy_rotated_and_shown() {
+    let place = place();
+    let server = place.serve(&[], &ENVIRONMENT);
+    let root = Who { access_key: "test-root", secret_key: "test-root-secret" };
+    assert_eq!(Raw::new(server.s3, root).put("/photos", "").send().status, 200);
+    run(&place, &["user", "create", "bob", "--sigv2", "off"]).succeeded();
+    run(&place, &["user", "attach", "bob", "arn:aws:iam::aws:policy/AmazonS3FullAccess"]).succeeded();
+    let only =
+        r#"{"Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}}"#;
+    place.write("only.json", only);
+    let made = json(
+        &place,
+        &[
+            "user",
+            "add-key",
+            "bob",
+            "--service-account",
+            "backup",
+            "--policy",
+            "only.json",
+            "--expires",
+            "30d",
+        ],
+    );
+    let leaked = |value: &serde_json::Value, name: &str| {
+        &*Box::leak(value[name].as_str().expect(name).to_owned().into_boxed_str())
+    };
+    let backup =
+        Who { access_key: leaked(&made, "AccessKeyId"), secret_key: leaked(&made, "SecretAccessKey") };
+    let whole = json(&place, &["user", "add-key", "bob"]);
+    let bob =
+        Who { access_key: leaked(&whole, "AccessKeyId"), secret_key: leaked(&whole, "SecretAccessKey") };
+    assert_eq!(Raw::new(server.s3, bob).put("/photos/a", "meow").send().status, 200);
+    assert_eq!(Raw::new(server.s3, backup).get("/photos/a").send().text(), "meow");
+    let denied = is(403, "AccessDenied");
+    assert_eq!(Raw::new(server.s3, backup).put("/photos/a", "x").send().failure(), denied);
+    assert_eq!(Raw::new(server.s3, backup).get("/photos?list-type=2").send().failure(), denied);
+    let listed = json(&place, &["user", "keys", "bob"]);
+    let shown =
+        listed.as_array().and_then(|all| all.iter().find(|key| key["AccessKeyId"] == backup.access_key));
+    let shown = shown.expect("listed");
+    assert_eq!(shown["ServiceAccountName"], "backup");
+    assert!(shown["Expires"].as_str().is_some() && shown["PolicyDocument"].as_str().is_some(), "{shown}");
+    let used = json(&place, &["user", "last-use", backup.access_key]);
+    assert_eq!(used["AccessKeyLastUsed"]["ServiceName"], "s3");
+    let rotated = json(&place, &["user", "rotate-key", "bob", backup.access_key, "--keep", "1h"]);
+    let new = Who { secret_key: leaked(&rotated, "SecretAccessKey"), ..backup };
+    for who in [backup, new] {
+        assert_eq!(Raw::new(server.s3, who).get("/photos/a").send().text(), "meow");
+    }
+    place.write("empty.json", "\n");
+    run(&place, &["user", "set-key", "bob", backup.access_key, "--policy", "empty.json"]).succeeded();
+    assert_eq!(Raw::new(server.s3, new).put("/photos/b", "x").send().status, 200);
+    let said = run(&place, &["user", "add-key", "bob", "--policy", "only.json"]).failed(2);
+    assert!(said.contains("--service-account"), "{said}");
+    let shown = run(&place, &["user", "keys", "bob"]).succeeded();
+    assert!(shown.contains("SERVICE ACCOUNT") && shown.contains("backup"), "{shown}");
+    run(&place, &["user", "set", "bob", "--sigv2", "default"]).succeeded();
+}

@@ -137,9 +137,9 @@ impl Place {
                 self.read("stderr")
             );
             let lines: Vec<_> = self.read("addresses").lines().filter_map(|line| line.parse().ok()).collect();
-            (lines.len() == 2).then_some(lines)
+            (lines.len() >= 2).then_some(lines)
         });
-        Running { child, s3: addresses[0], admin: addresses[1] }
+        Running { child, s3: addresses[0], admin: addresses[1], website: addresses.get(2).copied() }
     }
 }
 
@@ -176,6 +176,8 @@ pub struct Running {
     child: Child,
     pub s3: SocketAddr,
     pub admin: SocketAddr,
+    /// The listener for websites, if the configuration has one.
+    pub website: Option<SocketAddr>,
 }
 
 impl Running {

@@ -21,6 +21,15 @@ pub fn connect(
     certificate: &CertificateDer<'static>,
     protocols: &[&str],
 ) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    connect_over(server.connect(), certificate, protocols)
+}
+
+/// The same over this connection.
+pub fn connect_over(
+    mut stream: TcpStream,
+    certificate: &CertificateDer<'static>,
+    protocols: &[&str],
+) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).expect("a certificate");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -31,7 +40,6 @@ pub fn connect(
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     let name = ServerName::try_from("localhost").expect("a name");
     let mut connection = ClientConnection::new(Arc::new(config), name).expect("a connection");
-    let mut stream = server.connect();
     while connection.is_handshaking() {
         connection.complete_io(&mut stream)?;
     }

@@ -64,7 +64,7 @@ fn a_catalog_of_a_later_release_is_refused_and_left_alone() {
         .run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], &ENVIRONMENT)
         .failed(1);
     for words in
-        ["has format version 99", "knows versions up to 8", "use the release that wrote it, or a later one"]
+        ["has format version 99", "knows versions up to 9", "use the release that wrote it, or a later one"]
     {
         assert!(said.contains(words), "{said}");
     }

@@ -67,8 +67,12 @@ pub struct Server {
     process: Child,
     address: SocketAddr,
     admin: SocketAddr,
+    website: Option<SocketAddr>,
     dir: TempDir,
 }
+
+/// The addresses of a server: S3, admin and, if it has a listener for them, websites.
+type Addresses = (SocketAddr, SocketAddr, Option<SocketAddr>);
 
 impl Server {
     pub fn start() -> Self {
@@ -93,7 +97,7 @@ impl Server {
         }
         std::fs::write(dir.path().join("causeway.toml"), config + sections).expect("a configuration on disk");
         let (process, addresses) = spawn(dir.path());
-        Self { process, address: addresses.0, admin: addresses.1, dir }
+        Self { process, address: addresses.0, admin: addresses.1, website: addresses.2, dir }
     }
 
     /// Kills the server as a power failure would, and starts it again over the same data, on new ports.
@@ -101,7 +105,7 @@ impl Server {
         self.kill();
         let (process, addresses) = spawn(self.dir.path());
         self.process = process;
-        (self.address, self.admin) = addresses;
+        (self.address, self.admin, self.website) = addresses;
     }
 
     fn kill(&mut self) {
@@ -116,6 +120,11 @@ impl Server {
 
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// The address of the listener for websites, which the configuration must have.
+    pub fn website(&self) -> SocketAddr {
+        self.website.expect("a listener for websites")
     }
 
     /// The most memory that the process has used so far, in bytes.
@@ -185,7 +194,7 @@ impl Drop for Server {
     }
 }
 
-fn spawn(dir: &Path) -> (Child, (SocketAddr, SocketAddr)) {
+fn spawn(dir: &Path) -> (Child, Addresses) {
     let addresses = dir.join("addresses");
     let _ = std::fs::remove_file(&addresses);
     let log = File::options().create(true).append(true).open(dir.join("log")).expect("a log file");
@@ -203,12 +212,12 @@ fn spawn(dir: &Path) -> (Child, (SocketAddr, SocketAddr)) {
         .expect("the server starts");
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
-        // Both lines exist once the server is ready.
+        // All lines exist once the server is ready.
         let text = std::fs::read_to_string(&addresses).unwrap_or_default();
         let lines: Vec<_> =
             text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')?.parse().ok()).collect();
-        if let [s3, admin, ..] = lines[..] {
-            return (process, (s3, admin));
+        if let [s3, admin, ref rest @ ..] = lines[..] {
+            return (process, (s3, admin, rest.first().copied()));
         }
         let ended = process.try_wait().expect("a child");
         if ended.is_some() || Instant::now() > deadline {

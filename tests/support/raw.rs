@@ -8,7 +8,7 @@ use aws_sigv4::{
         PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
         SigningParams, SigningSettings, UriPathNormalizationMode, sign,
     },
-    sign::v4,
+    sign::{v4, v4a},
 };
 use bytes::Bytes;
 use std::{
@@ -41,6 +41,7 @@ impl Raw {
             payload: PayloadMode::Signed,
             signature: Signature::Header,
             region: REGION,
+            region_set: None,
             service: "s3",
             token: None,
             length: None,
@@ -123,6 +124,7 @@ pub struct RawRequest {
     payload: PayloadMode,
     signature: Signature,
     region: &'static str,
+    region_set: Option<&'static str>,
     service: &'static str,
     token: Option<String>,
     length: Option<String>,
@@ -135,6 +137,12 @@ impl RawRequest {
     /// Adds a signed header.
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.signed.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Names this host in place of the server's address.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.signed[0].1 = host.into();
         self
     }
 
@@ -176,6 +184,12 @@ impl RawRequest {
     /// Signs for this region.
     pub fn region(mut self, region: &'static str) -> Self {
         self.region = region;
+        self
+    }
+
+    /// Signs with SigV4A, for a set of regions.
+    pub fn region_set(mut self, set: &'static str) -> Self {
+        self.region_set = Some(set);
         self
     }
 
@@ -254,13 +268,18 @@ impl RawRequest {
             // A presigned URL has no hash of its payload.
             settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
         }
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(self.region)
-            .name(self.service)
-            .time(now)
-            .settings(settings);
-        let params = SigningParams::V4(params.build().expect("complete"));
+        let params = match self.region_set {
+            None => {
+                let params = v4::SigningParams::builder().identity(&identity).region(self.region);
+                let params = params.name(self.service).time(now).settings(settings);
+                SigningParams::V4(params.build().expect("complete"))
+            }
+            Some(set) => {
+                let params = v4a::SigningParams::builder().identity(&identity).region_set(set);
+                let params = params.name(self.service).time(now).settings(settings);
+                SigningParams::V4a(params.build().expect("complete"))
+            }
+        };
         let mut headers = self.signed.clone();
         if let PayloadMode::Chunked(_) = self.payload {
             headers.push(("x-amz-decoded-content-length".to_owned(), self.body.len().to_string()));

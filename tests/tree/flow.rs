@@ -84,7 +84,8 @@ impl Upload {
         let mut object = BytesMut::new();
         match reply.body {
             ObjectBody::Full(bytes) => object.extend_from_slice(&bytes),
-            ObjectBody::Stream(mut stream) => {
+            body => {
+                let mut stream = body.into_stream();
                 while let Some(bytes) = stream.next().await {
                     object.extend_from_slice(&bytes.expect("reads"));
                 }

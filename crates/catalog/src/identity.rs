@@ -1,7 +1,7 @@
 //! Identities that were added while a server ran, as the catalog keeps them.
 
 use super::Revision;
-use crate::model::{AccessKey, Role, TenantId};
+use crate::model::{AccessKey, Role, TenantId, Timestamp};
 
 /// An identity beside those of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct NewIdentity {
     pub name: Option<String>,
     /// The secret, sealed by the holder of the key: the catalog never has it in clear text.
     pub sealed_secret: String,
+    /// What whoever keeps identities adds: the catalog does not know it. Empty for nothing.
+    pub details: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,4 +30,13 @@ pub struct Identities {
     /// A number that grows with each change of any identity.
     pub revision: Revision,
     pub all: Vec<IdentityRecord>,
+}
+
+/// The last use of an access key, of whoever it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyUse {
+    pub access_key: String,
+    pub at: Timestamp,
+    /// The service that the request was for: a short name.
+    pub service: String,
 }

@@ -44,7 +44,7 @@ use async_trait::async_trait;
 pub use document::{Document, Documents, NewDocument};
 use futures_util::future::BoxFuture;
 pub use iam::{IamChange, IamDocument, IamDocuments, IamKey};
-pub use identity::{Identities, IdentityRecord, NewIdentity};
+pub use identity::{Identities, IdentityRecord, KeyUse, NewIdentity};
 pub use lease::{Clock, Lease};
 pub use record::{
     BackendLocation, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage,
@@ -125,6 +125,11 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     async fn set_identity(&self, identity: NewIdentity, expected: Expected) -> Result<Revision>;
     /// Returns whether the identity existed.
     async fn remove_identity(&self, access_key: &AccessKey, expected: Expected) -> Result<bool>;
+
+    /// Returns the last use of every access key that was ever used, in the order of the keys.
+    async fn key_uses(&self) -> Result<Vec<KeyUse>>;
+    /// Records uses, unless a later use of the key is recorded, and forgets the uses of keys that are gone.
+    async fn set_key_uses(&self, uses: Vec<KeyUse>, gone: Vec<String>) -> Result<()>;
 
     // Users, groups, roles and managed policies: truth.
     /// Returns all of them, in one consistent state.

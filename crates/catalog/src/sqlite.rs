@@ -22,6 +22,7 @@ mod index;
 mod lease;
 mod listing;
 mod object;
+mod opening;
 mod reader;
 mod refusal;
 mod replica;
@@ -34,25 +35,19 @@ mod writer;
 use super::{
     BackendLocation, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog,
     Clock, Commit, CompletedUpload, Document, Documents, Expected, Generation, IamChange, IamDocuments,
-    Identities, IndexChange, IndexRow, Lease, LeftLocation, NewBucket, NewDocument, NewIdentity, NewReplica,
-    ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject,
-    UploadRecord, VersionRow, WhichObjects,
+    Identities, IndexChange, IndexRow, KeyUse, Lease, LeftLocation, NewBucket, NewDocument, NewIdentity,
+    NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result, Revision,
+    StoredObject, UploadRecord, VersionRow, WhichObjects,
 };
 use crate::{
     model::{AccessKey, BucketName, ObjectKey, TenantId, Timestamp, UploadId},
-    store::{Durability, ListPage, ListRequest, ListUploadsRequest, UploadsPage},
+    store::{ListPage, ListRequest, ListUploadsRequest, UploadsPage},
 };
 use async_trait::async_trait;
-use checkpoint::Checkpointer;
 use gone::Gone;
 use reader::Readers;
-use reserve::Reserve;
-use std::{collections::VecDeque, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 use writer::Writer;
-
-/// Listings and lookups may take long. Reads of the truth are single rows, and need fewer connections.
-const INDEX_READERS: u32 = 4;
-const TRUTH_READERS: u32 = 2;
 
 #[derive(Debug)]
 pub struct SqliteCatalog {
@@ -75,67 +70,6 @@ pub fn forget_index(dir: &Path) -> Result<()> {
 }
 
 impl SqliteCatalog {
-    /// Opens the two files in `dir`, which must exist. Missing files are created.
-    pub fn open(dir: &Path, durability: Durability) -> Result<Self> {
-        Self::open_by(dir, durability, Clock::default())
-    }
-
-    /// Like `open`, with the clock by which leases expire.
-    pub fn open_by(dir: &Path, durability: Durability, clock: Clock) -> Result<Self> {
-        let reserve = Reserve::open(dir).map_err(|error| {
-            error::unavailable(format!("keeping a reserve in {}: {error}", dir.display()))
-        })?;
-        let reserve = Arc::new(reserve);
-        loop {
-            match Self::open_with(dir, durability, &reserve, clock.clone()) {
-                // The catalog must open on a full disk, too: otherwise nothing could be deleted.
-                Err(_) if reserve.is_full() && reserve.give() => {}
-                opened => return opened,
-            }
-        }
-    }
-
-    fn open_with(dir: &Path, durability: Durability, reserve: &Arc<Reserve>, clock: Clock) -> Result<Self> {
-        let truth = file::open_truth(dir, durability)?;
-        let mut index = file::open_index(dir)?;
-        // Buckets that are in the index and not in the truth were deleted, and the sweep was interrupted.
-        let seen = match index::buckets(&index) {
-            Err(error) if error::is_corrupt(&error) => {
-                drop(index);
-                index = file::begin_index_anew(dir, &error.to_string())?;
-                Vec::new()
-            }
-            seen => seen?,
-        };
-        if let Some(last) = seen.last() {
-            bucket::reserve_ids(&truth, *last)?;
-        }
-        let mut left = VecDeque::new();
-        for bucket in seen {
-            if !bucket::exists(&truth, bucket)? {
-                left.push_back(bucket);
-            }
-        }
-        let checkpointer =
-            Checkpointer::start("catalog-log", file::open_index_checkpointer(dir)?, file::INDEX_PACE)?;
-        let catalog = Self {
-            truth: Arc::new(Database {
-                writer: Writer::start("catalog-truth", truth, None, Some(reserve.clone()))?,
-                readers: Readers::new(dir.join(schema::TRUTH.file), TRUTH_READERS),
-            }),
-            index: Arc::new(Database {
-                writer: Writer::start("catalog-index", index, Some(checkpointer), Some(reserve.clone()))?,
-                readers: Readers::new(dir.join(schema::INDEX.file), INDEX_READERS),
-            }),
-            gone: Arc::default(),
-            clock,
-        };
-        if !left.is_empty() {
-            catalog.gone.sweep(left, &catalog.index.writer);
-        }
-        Ok(catalog)
-    }
-
     /// Returns the beginning and the end of a lease that is requested now.
     fn term(&self, ttl: Duration) -> (Timestamp, Timestamp) {
         let now = self.clock.now();
@@ -231,6 +165,14 @@ impl Catalog for SqliteCatalog {
     async fn remove_identity(&self, access_key: &AccessKey, expected: Expected) -> Result<bool> {
         let access_key = access_key.clone();
         self.truth.writer.submit_freeing(move |db| identity::remove(db, &access_key, expected)).await
+    }
+
+    async fn key_uses(&self) -> Result<Vec<KeyUse>> {
+        self.truth.readers.read(identity::uses).await
+    }
+
+    async fn set_key_uses(&self, uses: Vec<KeyUse>, gone: Vec<String>) -> Result<()> {
+        self.truth.writer.submit(move |db| identity::set_uses(db, &uses, &gone)).await
     }
 
     async fn iam(&self) -> Result<IamDocuments> {

@@ -8,7 +8,7 @@ use std::{path::Path, sync::Arc};
 use toml::de::{DeTable, DeValue};
 
 pub(super) fn parse(path: &Path, text: &str) -> Result<Table, ConfigError> {
-    let lines = Lines { path: path.into(), text };
+    let lines = Lines { path: path.into(), ends: text.match_indices('\n').map(|(at, _)| at).collect() };
     match DeTable::parse(text) {
         Ok(table) => lines.table(table.get_ref()),
         Err(error) => Err(ConfigError::new(
@@ -18,15 +18,16 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Table, ConfigError> {
     }
 }
 
-struct Lines<'a> {
+struct Lines {
     path: Arc<Path>,
-    text: &'a str,
+    /// Where each line ends, so that the line of a key is found without reading the file again.
+    ends: Vec<usize>,
 }
 
-impl Lines<'_> {
+impl Lines {
     fn at(&self, offset: usize) -> Origin {
-        let before = &self.text.as_bytes()[..offset.min(self.text.len())];
-        Origin::File { path: self.path.clone(), line: 1 + before.iter().filter(|b| **b == b'\n').count() }
+        let before = self.ends.partition_point(|end| *end < offset);
+        Origin::File { path: self.path.clone(), line: 1 + before }
     }
 
     /// Reads a table in the order of the file, so that the first mistake is reported.

@@ -34,6 +34,7 @@ mod http;
 mod layers;
 mod ldap;
 mod load;
+mod moment;
 mod networks;
 mod object_stores;
 mod oidc;
@@ -58,6 +59,7 @@ mod validate;
 mod value;
 mod weak;
 mod webdav;
+mod website;
 
 use causeway_core::{model, store};
 use causeway_drivers as drivers;
@@ -79,6 +81,7 @@ pub use http::Http;
 pub use layers::Layers;
 pub use ldap::{Ldap, LdapGroup, LdapUrl};
 pub use load::{Flag, Sources};
+pub use moment::Moment;
 pub use networks::Networks;
 pub use object_stores::{AzblobBackend, GcsBackend, S3Backend};
 pub use oidc::{Audiences, Issuer, Oidc};
@@ -98,3 +101,4 @@ pub use value::{
     Promise,
 };
 pub use webdav::WebdavBackend;
+pub use website::Website;

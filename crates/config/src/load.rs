@@ -16,6 +16,7 @@ use super::{
     tree::{Node, Raw, Table},
     validate::{self, Broken},
     value::{Context, Setting},
+    website::Website,
 };
 use crate::{
     drivers::opendal::{service, services},
@@ -46,6 +47,7 @@ const ROOT: [[&str; 2]; 2] =
 
 const SECTIONS: &[&str] = &[
     "server",
+    "website",
     "identity",
     "oidc",
     "ldap",
@@ -104,6 +106,8 @@ impl Settings {
             Some(server) => server,
             None => section("server", empty("server"), context, &mut wrong).ok_or_else(|| wrong.clone())?,
         };
+        let website = section("website", take(&mut tree, "website"), context, &mut wrong);
+        let website = website.unwrap_or(Website { listen: None, domain: None });
         let mut identities = Vec::new();
         let listed = wrong.note(numbered(take(&mut tree, "identity"), "identity"));
         broken.identity = listed.is_none();
@@ -152,6 +156,7 @@ impl Settings {
         let root = wrong.note(root(context.environment)).flatten();
         let mut settings = Self {
             server,
+            website,
             root,
             identities,
             oidc,

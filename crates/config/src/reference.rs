@@ -12,6 +12,7 @@ use super::{
     services,
     settings::{Defaults, Identity, Server, Settings},
     sign_in::{SignIn, SignInRole},
+    website::Website,
 };
 use std::fmt::Write;
 
@@ -59,7 +60,7 @@ that would move or share a location), every problem is in the log, nothing is ch
 
 | what was changed | takes effect |
 | --- | --- |
-| identities: added, removed, another secret, name, policy or limits | at the next request; requests in work end as they began |
+| identities: added, removed, another secret, name, policy, expiry or limits | at the next request; requests in work end as they began |
 | a removed identity | its next request is answered 403 InvalidAccessKeyId; its buckets stay its own |
 | new buckets | at once, with what lies there already |
 | `owner`, `access` and limits of buckets | at the next request |
@@ -71,6 +72,7 @@ that would move or share a location), every problem is in the log, nothing is ch
 | `server.log_level` | at once |
 | secrets in files (`{ file = "path" }`) of identities | at the next request |
 | everything else of `[server]`: addresses, the data directory, sizes, times, regions | at the next start |
+| `[website]` | at the next start |
 | sizes and places of a cache that no backend has used so far | with the first backend that uses it |
 | backends that were changed or removed; their secrets, limits and caches are part of them | at the next start |
 | new buckets on a backend that lies elsewhere since it was changed | at the next start |
@@ -137,6 +139,7 @@ pub fn reference() -> String {
         }
     };
     section("[server]", Server::ABOUT, Server::ROWS);
+    section("[website]", Website::ABOUT, Website::ROWS);
     section("[[identity]]", Identity::ABOUT, Identity::ROWS);
     section("[[oidc]]", Oidc::ABOUT, Oidc::ROWS);
     section("[ldap]", Ldap::ABOUT, Ldap::ROWS);
@@ -165,6 +168,9 @@ impl Settings {
             }
         };
         section("[server]".to_owned(), self.server.show());
+        if self.website != (Website { listen: None, domain: None }) {
+            section("[website]".to_owned(), self.website.show());
+        }
         for identity in &self.identities {
             section("[[identity]]".to_owned(), identity.show());
         }

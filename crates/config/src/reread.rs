@@ -6,6 +6,7 @@
 //! | the root user, identities, their limits, CORS rules | everything else of `[server]` |
 //! | buckets, their owners, grants and limits | backends that were changed or removed, and their layers |
 //! | | OpenID Connect providers, the LDAP directory, the sign-in for people |
+//! | | listeners and domains of websites |
 //! | backends that are new | new buckets on a backend that moves with the next start |
 //! | `default.backend`, `server.log_level`, paths of a certificate | TLS where there was none; the reverse |
 //!
@@ -78,11 +79,13 @@ impl Settings {
         if self.oidc != new.oidc {
             waiting.push(Waiting { setting: "oidc".to_owned(), why: CHANGED });
         }
+        let of_website = self.website.changed(&new.website).into_iter();
+        waiting.extend(of_website.map(|key| Waiting { setting: format!("website.{key}"), why: CHANGED }));
         // Sessions that were given out are judged by the groups in force.
         if self.ldap != new.ldap || self.ldap_groups != new.ldap_groups {
             waiting.push(Waiting { setting: "ldap".to_owned(), why: CHANGED });
         }
-        let oidc = self.oidc.clone();
+        let (website, oidc) = (self.website.clone(), self.oidc.clone());
         if self.sign_in != new.sign_in || self.sign_in_roles != new.sign_in_roles {
             waiting.push(Waiting { setting: "sign_in".to_owned(), why: CHANGED });
         }
@@ -92,6 +95,7 @@ impl Settings {
         let (buckets, cors) = (new.buckets.clone(), new.cors.clone());
         let mut next = Self {
             server,
+            website,
             root,
             identities,
             oidc,

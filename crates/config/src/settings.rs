@@ -10,6 +10,7 @@ use super::{
     error::ConfigErrors,
     layers::Layers,
     ldap::{Ldap, LdapGroup},
+    moment::Moment,
     networks::Networks,
     oidc::Oidc,
     secret::SecretSetting,
@@ -17,6 +18,7 @@ use super::{
     services,
     sign_in::{SignIn, SignInRole},
     value::{Domains, Interval, LogFormat, LogLevel, Setting, Size},
+    website::Website,
 };
 use crate::{
     model::{AccessKey, BucketName, CorsRules, ObjectOwnership, Role, Secret, SignatureV2},
@@ -29,6 +31,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub server: Server,
+    pub website: Website,
     /// The root user, from the environment: see `Root`.
     pub root: Option<Root>,
     pub identities: Vec<Identity>,
@@ -76,7 +79,7 @@ section! {
         /// configured, the buckets are beside that folder.
         data: PathBuf = Text("./causeway-data"),
         /// A file that the bound addresses are written to once requests are served: S3 on the first line,
-        /// admin on the second.
+        /// admin on the second, and the listener of websites on the third, if there is one.
         address_file: Option<PathBuf> = Unset("none is written"),
         /// The domain of virtual-host addressing: with `s3.example.com`, `photos.s3.example.com/a` is key `a`
         /// of bucket `photos`. Path-style addressing always works.
@@ -87,7 +90,7 @@ section! {
         /// Whether requests may be signed for any region, and buckets created in any.
         accept_any_region: Option<bool> = Unset("`true` unless `region` is set"),
         /// Where signature version 2 is accepted: in `presigned` URLs, which many SDKs still make by default,
-        /// or in `all` requests.
+        /// or in `all` requests. An identity or a user can have its own setting.
         signature_v2: SignatureV2 = Text("presigned"),
         /// The object ownership of buckets that are made without `x-amz-object-ownership`. `ObjectWriter`: ACLs
         /// count, which older tools expect. `BucketOwnerEnforced`: ACLs are off, as in new buckets of AWS.
@@ -174,11 +177,19 @@ section! {
         access_key: AccessKey = Required,
         /// The secret access key.
         secret_key: SecretSetting = Required,
+        /// A second secret access key, which is valid for as long as it is here: the old one, while clients
+        /// change to the new one.
+        previous_secret_key: Option<SecretSetting> = Unset("none"),
+        /// From this time on, the access key is refused. The identity keeps its buckets, and its users stay.
+        expires: Option<Moment> = Unset("never"),
+        /// Where signature version 2 is accepted from the identity: `off`, `presigned` or `all`.
+        signature_v2: Option<SignatureV2> = Unset("where `signature_v2` of the server accepts it"),
         /// `admin` acts on every bucket. `readwrite` creates buckets, and acts on its own buckets and on
         /// those that `access` gives it. `readonly` reads such buckets and never writes, not even where an
         /// ACL allows it to everybody.
         policy: Role = Text("readwrite"),
-        /// Maximum rate at which the identity sends, in bytes per second. See [limits](guide/limits.md).
+        /// Maximum rate at which the identity and its users together send, in bytes per second. See
+        /// [limits](guide/limits.md).
         upload_rate: Option<ByteRate> = Unset("any"),
         /// Maximum rate at which the identity is sent bytes, in bytes per second.
         download_rate: Option<ByteRate> = Unset("any"),

@@ -69,6 +69,7 @@ pub(super) fn validate(
 ) {
     let mut check = Check { settings, origins, broken, wrong };
     check.server();
+    check.website();
     check.layers();
     check.access_keys();
     check.ldap();
@@ -107,6 +108,17 @@ impl Check<'_> {
         }
         if !(8 << 10..=1 << 20).contains(&server.max_header_size.0) {
             self.fail("server.max_header_size", "server.max_header_size must be between 8KiB and 1MiB");
+        }
+    }
+
+    /// A host cannot be that of S3 and that of a website.
+    fn website(&mut self) {
+        let of_s3 = self.settings.server.domain.as_ref();
+        let of_s3 = of_s3.map_or(&[][..], |domains| &domains.0);
+        let both = self.settings.website.domains().iter().find(|domain| of_s3.contains(domain));
+        if let Some(domain) = both.cloned() {
+            let problem = format!("website.domain and server.domain must differ, and both have '{domain}'");
+            self.fail("website.domain", problem);
         }
     }
 

@@ -6,7 +6,7 @@
 use crate::{
     data_key::DataKey,
     entity::{Entity, Group, Key, ManagedPolicy, Policies, Role, Root, User},
-    model::Secret,
+    model::{ReplacedSecret, Secrets},
     policy::{MalformedPolicy, NamedPolicy, Policy},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -16,7 +16,9 @@ pub(crate) struct CompiledUser {
     pub(crate) data: User,
     pub(crate) inline: Vec<NamedPolicy>,
     /// By access key.
-    pub(crate) secrets: BTreeMap<String, Secret>,
+    pub(crate) secrets: BTreeMap<String, Secrets>,
+    /// The policies that narrow single access keys.
+    pub(crate) narrowing: BTreeMap<String, NamedPolicy>,
 }
 
 #[derive(Debug)]
@@ -42,7 +44,7 @@ pub(crate) struct CompiledPolicy {
 #[derive(Debug)]
 pub(crate) struct CompiledRoot {
     pub(crate) data: Root,
-    pub(crate) secrets: BTreeMap<String, Secret>,
+    pub(crate) secrets: BTreeMap<String, Secrets>,
 }
 
 #[derive(Debug)]
@@ -60,8 +62,8 @@ impl Compiled {
         Ok(match entity {
             Entity::User(data) => {
                 let inline = compile(&data.policies, &format!("user {}", data.name))?;
-                let secrets = unseal(&data.keys, key);
-                Self::User(Arc::new(CompiledUser { inline, secrets, data }))
+                let (secrets, narrowing) = (unseal(&data.keys, key), narrowing(&data.keys)?);
+                Self::User(Arc::new(CompiledUser { inline, secrets, narrowing, data }))
             }
             Entity::Group(data) => {
                 let inline = compile(&data.policies, &format!("group {}", data.name))?;
@@ -94,7 +96,22 @@ fn compile(policies: &Policies, holder: &str) -> Result<Vec<NamedPolicy>, Malfor
     policies.inline.iter().map(compiled).collect()
 }
 
-fn unseal(keys: &BTreeMap<String, Key>, key: Option<&DataKey>) -> BTreeMap<String, Secret> {
+/// The policies of service accounts.
+fn narrowing(keys: &BTreeMap<String, Key>) -> Result<BTreeMap<String, NamedPolicy>, MalformedPolicy> {
+    let mut all = BTreeMap::new();
+    for (access_key, key) in keys {
+        if let Some(service) = &key.service
+            && let Some(text) = &service.policy
+        {
+            let name = format!("policy of service account {}", service.name).into();
+            let policy = Arc::new(Policy::identity(text)?);
+            all.insert(access_key.clone(), NamedPolicy { name, policy });
+        }
+    }
+    Ok(all)
+}
+
+fn unseal(keys: &BTreeMap<String, Key>, key: Option<&DataKey>) -> BTreeMap<String, Secrets> {
     let unsealed = |(access_key, stored): (&String, &Key)| {
         let secret = key.and_then(|key| key.unseal(access_key, &stored.secret));
         if secret.is_none() {
@@ -103,7 +120,11 @@ fn unseal(keys: &BTreeMap<String, Key>, key: Option<&DataKey>) -> BTreeMap<Strin
                 "the secret of an access key cannot be unsealed: it is left out. Delete it and create another one, or restore the key that seals secrets"
             );
         }
-        Some((access_key.clone(), secret?))
+        let previous = stored.previous.as_ref().and_then(|previous| {
+            let secret = key?.unseal(access_key, &previous.secret)?;
+            Some(ReplacedSecret { secret, until: Some(previous.until) })
+        });
+        Some((access_key.clone(), Secrets { current: secret?, previous }))
     };
     keys.iter().filter_map(unsealed).collect()
 }

@@ -9,38 +9,43 @@ use crate::{
     catalog::{Catalog, CatalogError, CatalogErrorKind, Expected},
     data_key::DataKey,
     entity::Change,
+    key_in_force::KeyInForce,
     ldap::LdapGroups,
-    model::{Identity, Role, Secret, Timestamp},
+    model::{Identity, Role, Timestamp},
     policy::MalformedPolicy,
     random::TEMPORARY,
     session::Claims,
     sessions::Sessions,
     snapshot::Snapshot,
     state::{NotUnderstood, State, stored},
+    uses::KeyUses,
 };
 use std::{
     io,
     path::PathBuf,
     sync::{Arc, OnceLock, PoisonError, RwLock},
+    time::Duration,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// How often a change is made anew because another process was faster.
 const TRIES: usize = 8;
+/// How often the last uses of access keys are written.
+const WRITE_USES: Duration = Duration::from_secs(5 * 60);
 
 /// The accounts that are in force: those of the configuration and those that were added.
 pub trait Accounts {
     /// The account with a canonical id.
     fn account(&self, canonical_id: &str) -> Option<Arc<Identity>>;
 
-    /// The account that an access key of its own belongs to.
-    fn account_of_key(&self, access_key: &str) -> Option<Arc<Identity>>;
+    /// The account that an access key of its own belongs to, if the key is in force.
+    fn account_of_key(&self, access_key: &str, now: Timestamp) -> Option<Arc<Identity>>;
 }
 
 /// Why an access key opens nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// There is no such access key, it is inactive, or its session has ended.
+    /// There is no such access key, it is inactive or has expired, or its session has ended.
     Unknown,
     /// The session token is missing, or not one of ours.
     InvalidToken,
@@ -74,6 +79,7 @@ pub struct Directory {
     sessions: Sessions,
     /// What groups of the LDAP directory give.
     ldap: Option<LdapGroups>,
+    uses: KeyUses,
     /// Changes and refreshes take turns.
     turn: Arc<Mutex<()>>,
 }
@@ -88,6 +94,7 @@ impl Directory {
             in_force: RwLock::default(),
             sessions: Sessions::new(),
             ldap: None,
+            uses: KeyUses::default(),
             turn: Arc::default(),
         }
     }
@@ -104,22 +111,53 @@ impl Directory {
     /// Puts what the catalog has in force.
     pub async fn refresh(&self) -> Result<(), DirectoryError> {
         let _turn = self.turn.lock().await;
+        self.uses.load(self.catalog.key_uses().await?);
         self.read().await
     }
 
-    /// The identity of an access key and the secret that signs with it.
+    /// When access keys were last used.
+    pub fn uses(&self) -> &KeyUses {
+        &self.uses
+    }
+
+    /// Writes the last uses of access keys from time to time, without end.
+    pub async fn keep_uses(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(WRITE_USES).await;
+            if let Err(error) = self.write_uses().await {
+                tracing::warn!(%error, "the last uses of access keys could not be written: it is tried again");
+            }
+        }
+    }
+
+    /// Writes the last uses of access keys that the catalog does not know yet.
+    pub async fn write_uses(&self) -> Result<(), DirectoryError> {
+        let unwritten = self.uses.unwritten();
+        if unwritten.is_empty() {
+            return Ok(());
+        }
+        self.catalog.set_key_uses(unwritten.uses.clone(), unwritten.gone.clone()).await?;
+        self.uses.written(&unwritten);
+        Ok(())
+    }
+
+    /// The identity of an access key and the secrets that sign with it.
     pub fn find(
         &self,
         access_key: &str,
         token: Option<&str>,
         now: Timestamp,
         accounts: &dyn Accounts,
-    ) -> Result<(Arc<Identity>, Secret), Refused> {
+    ) -> Result<KeyInForce, Refused> {
         let snapshot = self.snapshot();
         let Some(token) = token else {
             let entry = snapshot.find(access_key, now).ok_or(Refused::Unknown)?;
             let account = accounts.account(&entry.account).ok_or(Refused::Unknown)?;
-            return Ok((in_force(entry.identity(&account))?, entry.secret.clone()));
+            return Ok(KeyInForce {
+                identity: in_force(entry.identity(&account))?,
+                secrets: entry.secrets.clone(),
+                last_use: Some(entry.last_use.clone()),
+            });
         };
         if !access_key.starts_with(TEMPORARY) {
             return Err(snapshot.find(access_key, now).map_or(Refused::Unknown, |_| Refused::InvalidToken));
@@ -131,11 +169,15 @@ impl Directory {
         }
         let account = accounts.account(&session.claims.account).ok_or(Refused::Unknown)?;
         let of_account = |key: &str| {
-            accounts.account_of_key(key).is_some_and(|holder| holder.owner.id == account.owner.id)
+            accounts.account_of_key(key, now).is_some_and(|holder| holder.owner.id == account.owner.id)
         };
         let identity = session.identity(&snapshot, &account, now, of_account, self.ldap());
         let identity = identity.ok_or(Refused::Unknown)?;
-        Ok((in_force(identity)?, session.secret.clone()))
+        Ok(KeyInForce {
+            identity: in_force(identity)?,
+            secrets: session.secret.clone().into(),
+            last_use: None,
+        })
     }
 
     /// Whether an access key belongs to a user or an account here, active or not.
@@ -247,7 +289,7 @@ impl Directory {
     }
 
     fn replace(&self, state: State) {
-        let snapshot = Arc::new(Snapshot::of(Arc::new(state)));
+        let snapshot = Arc::new(Snapshot::of(Arc::new(state), &self.uses));
         *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = snapshot;
     }
 

@@ -4,7 +4,7 @@
 //! release that ignored a permission boundary would give more than was meant; secrets are sealed.
 
 use crate::{
-    model::Timestamp,
+    model::{SignatureV2, Timestamp},
     names::{Tag, fold},
 };
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,9 @@ pub(crate) struct User {
     pub(crate) groups: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) keys: BTreeMap<String, Key>,
+    /// Where signature version 2 is accepted from the user. `None`: where the server accepts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) signature_v2: Option<SignatureV2>,
 }
 
 /// An access key of a user, or of an account.
@@ -53,6 +56,32 @@ pub(crate) struct Key {
     pub(crate) created: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) expires: Option<Timestamp>,
+    /// The secret that `secret` replaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) previous: Option<PreviousSecret>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) service: Option<ServiceAccount>,
+}
+
+/// A secret that was replaced and is valid for some time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PreviousSecret {
+    /// Sealed for its access key.
+    pub(crate) secret: String,
+    pub(crate) until: Timestamp,
+}
+
+/// What an access key has that a program uses on behalf of its user.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServiceAccount {
+    pub(crate) name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    /// The text of a policy that narrows what the user may do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -204,6 +233,18 @@ impl Entity {
     }
 }
 
+/// The sealed secrets in a stored document, each with its access key. The error says why the document is not
+/// understood.
+pub fn sealed_secrets(kind: &str, body: &str) -> Result<Vec<(String, String)>, String> {
+    let kind = Kind::parse(kind).ok_or("it is of an unknown kind")?;
+    let keys = match Entity::parse(kind, body).map_err(|error| error.to_string())? {
+        Entity::User(user) => user.keys,
+        Entity::Root(root) => root.keys,
+        Entity::Group(_) | Entity::Role(_) | Entity::Policy(_) => BTreeMap::new(),
+    };
+    Ok(keys.into_iter().map(|(access_key, key)| (access_key, key.secret)).collect())
+}
+
 /// One change of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -225,6 +266,10 @@ mod tests {
                 r#"{"name":"Bob","id":"AIDAX","path":"/","created":5,"tags":[{"key":"a","value":"b"}],"boundary":"arn","policies":{"inline":{"p":"{}"},"attached":["arn"]},"groups":["g"],"keys":{"AKIAX":{"secret":"v1:x","active":true,"created":6,"expires":7}}}"#,
             ),
             (Kind::User, r#"{"name":"Bob","id":"AIDAX","path":"/","created":5,"policies":{}}"#),
+            (
+                Kind::User,
+                r#"{"name":"Bob","id":"AIDAX","path":"/","created":5,"policies":{},"keys":{"AKIAX":{"secret":"v1:x","active":true,"created":6,"previous":{"secret":"v1:y","until":8},"service":{"name":"backup","description":"d","policy":"{}"}}},"signature_v2":"presigned"}"#,
+            ),
             (Kind::Group, r#"{"name":"G","id":"AGPAX","path":"/","created":5,"policies":{}}"#),
             (
                 Kind::Role,

@@ -17,6 +17,8 @@
 //! | `member` | from a user or a session of a role to what the gate decides with |
 //! | `session` | temporary credentials: what a token holds, and how it is sealed |
 //! | `sessions` | the sessions that were used lately |
+//! | `uses` | when access keys were last used |
+//! | `key_in_force` | what an access key opens |
 //! | `snapshot` | which identity an access key belongs to |
 //! | `directory` | the catalog, the snapshot in force, and changes |
 //! | `oidc` | who an OpenID Connect token speaks of |
@@ -37,6 +39,7 @@ mod compiled;
 mod data_key;
 mod directory;
 mod entity;
+mod key_in_force;
 pub mod ldap;
 mod member;
 mod names;
@@ -50,6 +53,7 @@ pub mod sign_in;
 mod simulate;
 mod snapshot;
 mod state;
+mod uses;
 
 use causeway_catalog as catalog;
 #[cfg(test)]
@@ -59,5 +63,8 @@ use causeway_policy as policy;
 
 pub use data_key::DataKey;
 pub use directory::{Accounts, Directory, DirectoryError, Refused};
+pub use entity::sealed_secrets;
+pub use key_in_force::KeyInForce;
 pub use session::SessionToken;
 pub use simulate::{Simulated, Simulation};
+pub use uses::{KeyUses, LastUse, Used};

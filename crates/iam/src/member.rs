@@ -32,7 +32,13 @@ pub(crate) struct OfSession<'a> {
     pub(crate) policies: Option<&'a [NamedPolicy]>,
 }
 
-pub(crate) fn user(canonical_id: &Arc<str>, account: &Account, user: &CompiledUser) -> Member {
+/// `narrowed` is the policy of the access key that the user uses, if it has one.
+pub(crate) fn user(
+    canonical_id: &Arc<str>,
+    account: &Account,
+    user: &CompiledUser,
+    narrowed: Option<&NamedPolicy>,
+) -> Member {
     let id = account_id(canonical_id);
     let data = &user.data;
     let mut policies = user.inline.clone();
@@ -53,7 +59,7 @@ pub(crate) fn user(canonical_id: &Arc<str>, account: &Account, user: &CompiledUs
         tags: tags(&data.tags).collect(),
         policies,
         boundary: boundary(account, data.boundary.as_deref()),
-        session: None,
+        session: narrowed.map(|policy| vec![policy.clone()]),
     }
 }
 

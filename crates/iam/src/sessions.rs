@@ -13,7 +13,7 @@ use crate::{
     data_key::DataKey,
     ldap::LdapGroups,
     member::{self, OfSession},
-    model::{AccessKey, Identity, Secret, Timestamp},
+    model::{AccessKey, Identity, Secret, SignatureV2, Timestamp},
     policy::{Member, NamedPolicy, Policy},
     session::{Claims, Holder, SessionPolicies, SessionToken},
     snapshot::{Made, Snapshot, identity},
@@ -54,6 +54,7 @@ struct AsOf {
     revision: Revision,
     /// `None` of a session that has ended.
     member: Option<Option<Arc<Member>>>,
+    signature_v2: Option<SignatureV2>,
     made: Made,
 }
 
@@ -109,7 +110,8 @@ impl Session {
         }
         let as_of = self.as_of(snapshot, &account.owner.id, ldap);
         let member = as_of.member.as_ref()?;
-        Some(as_of.made.of(account, || identity(account, &self.access_key, member.as_ref())))
+        let make = || identity(account, &self.access_key, member.as_ref(), as_of.signature_v2);
+        Some(as_of.made.of(account, make))
     }
 
     fn as_of(&self, snapshot: &Snapshot, canonical_id: &Arc<str>, ldap: Option<&LdapGroups>) -> Arc<AsOf> {
@@ -118,8 +120,15 @@ impl Session {
         if let Some(known) = known.filter(|known| known.revision == revision) {
             return known;
         }
+        let signature_v2 = match &self.claims.holder {
+            Holder::User { name, .. } => {
+                let user = snapshot.state.account(canonical_id).users.get(name);
+                user.and_then(|user| user.data.signature_v2)
+            }
+            Holder::Account { .. } | Holder::Role(_) | Holder::Person(_) => None,
+        };
         let member = self.member(snapshot, canonical_id, ldap);
-        let as_of = Arc::new(AsOf { revision, member, made: Made::default() });
+        let as_of = Arc::new(AsOf { revision, member, signature_v2, made: Made::default() });
         *self.made.write().unwrap_or_else(PoisonError::into_inner) = Some(as_of.clone());
         as_of
     }
@@ -134,9 +143,11 @@ impl Session {
         let account = snapshot.state.account(canonical_id);
         match &self.claims.holder {
             Holder::Account { .. } => Some(None),
-            Holder::User { name, id, .. } => {
+            Holder::User { name, id, key } => {
                 let user = account.users.get(name).filter(|user| user.data.id == *id)?;
-                Some(Some(Arc::new(member::user(canonical_id, account, user))))
+                // What narrows the access key narrows the sessions that it begins.
+                let narrowed = user.narrowing.get(key);
+                Some(Some(Arc::new(member::user(canonical_id, account, user, narrowed))))
             }
             Holder::Role(session) => {
                 let role = account.roles.get(&session.role).filter(|role| role.data.id == session.id)?;

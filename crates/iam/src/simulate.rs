@@ -39,7 +39,7 @@ impl Directory {
             (Some(name), None) => {
                 let user = account.users.get(&fold(name));
                 let user = user.ok_or_else(|| format!("the account has no user '{name}'"))?;
-                member::user(&canonical, account, user)
+                member::user(&canonical, account, user, None)
             }
             (None, Some(name)) => {
                 let role = account.roles.get(&fold(name));

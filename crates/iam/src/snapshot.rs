@@ -5,11 +5,13 @@
 //! - an identity is of the account that is in force now: its role and name follow the configuration.
 
 use crate::{
+    compiled::CompiledUser,
     entity::Key,
     member,
-    model::{AccessKey, Identity, Secret, Timestamp},
+    model::{AccessKey, Identity, Secrets, SignatureV2, Timestamp},
     policy::Member,
     state::State,
+    uses::{KeyUses, LastUse},
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,15 +22,19 @@ use std::{
 pub(crate) struct Snapshot {
     pub(crate) state: Arc<State>,
     keys: HashMap<Box<str>, Entry>,
+    /// Those of keys that are not active: held, so that their last use is not forgotten.
+    inactive: Vec<Arc<LastUse>>,
 }
 
 /// An active access key.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) account: Arc<str>,
-    pub(crate) secret: Secret,
+    pub(crate) secrets: Secrets,
+    pub(crate) last_use: Arc<LastUse>,
     expires: Option<Timestamp>,
     access_key: AccessKey,
+    signature_v2: Option<SignatureV2>,
     /// `None`: the key is the account's own.
     member: Option<Arc<Member>>,
     made: Made,
@@ -53,45 +59,80 @@ impl Made {
     }
 }
 
-/// The identity of a member of an account, or of the account itself under another key.
-pub(crate) fn identity(account: &Identity, access_key: &AccessKey, member: Option<&Arc<Member>>) -> Identity {
+/// The identity of a member of an account, or of the account itself under another key. `own` is what the
+/// member has of its own.
+pub(crate) fn identity(
+    account: &Identity,
+    access_key: &AccessKey,
+    member: Option<&Arc<Member>>,
+    own: Option<SignatureV2>,
+) -> Identity {
     Identity {
         access_key: access_key.clone(),
         role: account.role,
         owner: account.owner.clone(),
         member: member.cloned(),
+        signature_v2: if member.is_some() { own } else { account.signature_v2 },
     }
 }
 
+/// Whose keys are added to a snapshot.
+struct Holder<'a> {
+    account: &'a Arc<str>,
+    keys: &'a BTreeMap<String, Key>,
+    secrets: &'a BTreeMap<String, Secrets>,
+    signature_v2: Option<SignatureV2>,
+}
+
 impl Snapshot {
-    pub(crate) fn of(state: Arc<State>) -> Self {
-        let mut keys = HashMap::new();
+    pub(crate) fn of(state: Arc<State>, uses: &KeyUses) -> Self {
+        let mut snapshot = Self::default();
         for (canonical_id, account) in state.accounts() {
-            let mut add = |stored: &BTreeMap<String, Key>,
-                           secrets: &BTreeMap<String, Secret>,
-                           member: Option<&Arc<Member>>| {
-                for (access_key, key) in stored.iter().filter(|(_, key)| key.active) {
-                    let Some(secret) = secrets.get(access_key) else { continue };
-                    let entry = Entry {
-                        account: canonical_id.clone(),
-                        secret: secret.clone(),
-                        expires: key.expires,
-                        access_key: AccessKey(access_key.as_str().into()),
-                        member: member.cloned(),
-                        made: Made::default(),
-                    };
-                    keys.insert(access_key.as_str().into(), entry);
-                }
-            };
             for user in account.users.values().filter(|user| !user.data.keys.is_empty()) {
-                let member = Arc::new(member::user(canonical_id, account, user));
-                add(&user.data.keys, &user.secrets, Some(&member));
+                let CompiledUser { data, secrets, narrowing, .. } = &**user;
+                let holder = Holder {
+                    account: canonical_id,
+                    keys: &data.keys,
+                    secrets,
+                    signature_v2: data.signature_v2,
+                };
+                let whole = Arc::new(member::user(canonical_id, account, user, None));
+                snapshot.add(&holder, uses, |access_key| {
+                    let narrowed = narrowing.get(access_key);
+                    let narrow = |policy| Arc::new(member::user(canonical_id, account, user, Some(policy)));
+                    Some(narrowed.map_or_else(|| whole.clone(), narrow))
+                });
             }
             if let Some(root) = &account.root {
-                add(&root.data.keys, &root.secrets, None);
+                let (keys, secrets) = (&root.data.keys, &root.secrets);
+                let holder = Holder { account: canonical_id, keys, secrets, signature_v2: None };
+                snapshot.add(&holder, uses, |_| None);
             }
         }
-        Self { state, keys }
+        snapshot.state = state;
+        snapshot
+    }
+
+    fn add(&mut self, holder: &Holder<'_>, uses: &KeyUses, member: impl Fn(&str) -> Option<Arc<Member>>) {
+        for (access_key, key) in holder.keys {
+            let last_use = uses.of(access_key);
+            let secrets = holder.secrets.get(access_key).filter(|_| key.active);
+            let Some(secrets) = secrets else {
+                self.inactive.push(last_use);
+                continue;
+            };
+            let entry = Entry {
+                account: holder.account.clone(),
+                secrets: secrets.clone(),
+                last_use,
+                expires: key.expires,
+                access_key: AccessKey(access_key.as_str().into()),
+                signature_v2: holder.signature_v2,
+                member: member(access_key),
+                made: Made::default(),
+            };
+            self.keys.insert(access_key.as_str().into(), entry);
+        }
     }
 
     /// An access key that is active and has not expired.
@@ -103,6 +144,7 @@ impl Snapshot {
 impl Entry {
     /// `account` is the account in force.
     pub(crate) fn identity(&self, account: &Arc<Identity>) -> Arc<Identity> {
-        self.made.of(account, || identity(account, &self.access_key, self.member.as_ref()))
+        let make = || identity(account, &self.access_key, self.member.as_ref(), self.signature_v2);
+        self.made.of(account, make)
     }
 }

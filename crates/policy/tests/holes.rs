@@ -287,6 +287,13 @@ fn boundaries_and_sessions_narrow_all_but_grants_to_exactly_the_sender() {
     held.decision(|decision| assert_eq!(decision, Decision::Implicit(Missing::Session)));
     assert!(!Asked { bucket: Some(&role), ..held }.is_allowed());
     assert!(Asked { bucket: Some(&session), ..held }.is_allowed());
+    // A service account is its user, and what narrows it narrows what a bucket gives to the user.
+    let service_account =
+        Asked { identity: Some(&all), session: Some(&none), ..Asked::by(BOB, "s3:GetObject", OBJECT) };
+    for policy in [&user, &everyone] {
+        let asked = Asked { bucket: Some(policy), ..service_account };
+        asked.decision(|decision| assert_eq!(decision, Decision::Implicit(Missing::Session)));
+    }
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Trial {
         let reply = self.store.get(self.key(name)?.current(), request).await?;
         let mut stream = match reply.body {
             ObjectBody::Full(bytes) => return Ok(bytes),
-            ObjectBody::Stream(stream) => stream,
+            body => body.into_stream(),
         };
         let mut all = Vec::new();
         while let Some(frame) = stream.next().await {

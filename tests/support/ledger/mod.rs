@@ -13,7 +13,7 @@ use causeway::{
     catalog::{
         BackendLocation, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery,
         Catalog, CatalogError, CatalogErrorKind, Clock, Commit, CompletedUpload, Document, Documents,
-        Expected, Generation, IamChange, IamDocuments, Identities, IndexChange, IndexRow, Lease,
+        Expected, Generation, IamChange, IamDocuments, Identities, IndexChange, IndexRow, KeyUse, Lease,
         LeftLocation, NewBucket, NewDocument, NewIdentity, NewReplica, ObjectRow, ObjectVersion, PartRecord,
         ReplicaChange, ReplicaRecord, Result, Revision, StoredObject, UploadRecord, VersionRow, WhichObjects,
     },
@@ -244,6 +244,14 @@ impl Catalog for LedgerCatalog {
     async fn remove_identity(&self, access_key: &AccessKey, expected: Expected) -> Result<bool> {
         let access_key = access_key.clone();
         self.submit(&self.truth, move |state| state.shared.remove_identity(&access_key, expected)).await
+    }
+
+    async fn key_uses(&self) -> Result<Vec<KeyUse>> {
+        self.read(|state| state.shared.key_uses()).await
+    }
+
+    async fn set_key_uses(&self, uses: Vec<KeyUse>, gone: Vec<String>) -> Result<()> {
+        self.submit(&self.truth, move |state| state.shared.set_key_uses(uses, gone)).await
     }
 
     async fn iam(&self) -> Result<IamDocuments> {

@@ -4,7 +4,7 @@
 use super::state::expect;
 use causeway::{
     catalog::{
-        Expected, IamChange, IamDocument, IamDocuments, IamKey, Identities, IdentityRecord, Lease,
+        Expected, IamChange, IamDocument, IamDocuments, IamKey, Identities, IdentityRecord, KeyUse, Lease,
         NewIdentity, Result, Revision,
     },
     model::{AccessKey, Timestamp},
@@ -17,6 +17,7 @@ pub(super) struct Shared {
     leases: BTreeMap<String, (Option<String>, u64, Timestamp)>,
     identities: BTreeMap<AccessKey, IdentityRecord>,
     revision: Revision,
+    uses: BTreeMap<String, KeyUse>,
     iam: BTreeMap<IamKey, IamDocument>,
     iam_revision: Revision,
 }
@@ -76,6 +77,21 @@ impl Shared {
         let removed = self.identities.remove(access_key).is_some();
         self.revision.0 += i64::from(removed);
         Ok(removed)
+    }
+
+    pub(super) fn key_uses(&self) -> Vec<KeyUse> {
+        self.uses.values().cloned().collect()
+    }
+
+    pub(super) fn set_key_uses(&mut self, uses: Vec<KeyUse>, gone: Vec<String>) -> Result<()> {
+        self.uses.retain(|key, _| !gone.contains(key));
+        for used in uses {
+            let is_later = |known: &KeyUse| known.at >= used.at;
+            if !self.uses.get(&used.access_key).is_some_and(is_later) {
+                self.uses.insert(used.access_key.clone(), used);
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn iam(&self) -> IamDocuments {

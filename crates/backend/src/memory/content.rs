@@ -73,7 +73,8 @@ mod tests {
                 let mut got = Vec::new();
                 match content.body(Span { start, end }) {
                     ObjectBody::Full(bytes) => got.extend_from_slice(&bytes),
-                    ObjectBody::Stream(mut stream) => {
+                    body => {
+                        let mut stream = body.into_stream();
                         while let Some(frame) = stream.next().await {
                             got.extend_from_slice(&frame.expect("memory does not fail"));
                         }

@@ -6,8 +6,8 @@ use super::{
     writer::Applied,
 };
 use crate::{
-    catalog::{Expected, Identities, IdentityRecord, NewIdentity, Revision},
-    model::AccessKey,
+    catalog::{Expected, Identities, IdentityRecord, KeyUse, NewIdentity, Revision},
+    model::{AccessKey, Timestamp},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -19,7 +19,7 @@ pub(super) fn revision(db: &Connection) -> rusqlite::Result<Revision> {
 pub(super) fn all(db: &Connection) -> rusqlite::Result<Identities> {
     let all = db
         .prepare_cached(
-            "SELECT tenant, access_key, role, name, secret, revision FROM identities ORDER BY access_key",
+            "SELECT tenant, access_key, role, name, secret, revision, details FROM identities ORDER BY access_key",
         )?
         .query_map([], record)?
         .collect::<rusqlite::Result<_>>()?;
@@ -29,7 +29,7 @@ pub(super) fn all(db: &Connection) -> rusqlite::Result<Identities> {
 pub(super) fn set(db: &Connection, identity: &NewIdentity, expected: Expected) -> Applied<Revision> {
     expect(db, &identity.access_key, expected)?;
     let revision = moved(db)?;
-    db.prepare_cached("REPLACE INTO identities (tenant, access_key, role, name, secret, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+    db.prepare_cached("REPLACE INTO identities (tenant, access_key, role, name, secret, revision, details) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
         .execute(params![
             identity.tenant.as_str(),
             identity.access_key.as_str(),
@@ -37,6 +37,7 @@ pub(super) fn set(db: &Connection, identity: &NewIdentity, expected: Expected) -
             identity.name,
             identity.sealed_secret,
             revision.0,
+            identity.details,
         ])?;
     Ok(revision)
 }
@@ -76,6 +77,33 @@ fn record(row: &Row<'_>) -> rusqlite::Result<IdentityRecord> {
         role: get(row, 2)?,
         name: row.get(3)?,
         sealed_secret: row.get(4)?,
+        details: row.get(6)?,
     };
     Ok(IdentityRecord { identity, revision: Revision(row.get(5)?) })
+}
+
+pub(super) fn uses(db: &Connection) -> rusqlite::Result<Vec<KeyUse>> {
+    let read = |row: &Row<'_>| {
+        let at = Timestamp::from_millis(row.get(1)?);
+        Ok(KeyUse { access_key: row.get(0)?, at, service: row.get(2)? })
+    };
+    db.prepare_cached("SELECT access_key, at, service FROM key_uses ORDER BY access_key")?
+        .query_map([], read)?
+        .collect()
+}
+
+/// Another process may have recorded a later use.
+pub(super) fn set_uses(db: &Connection, uses: &[KeyUse], gone: &[String]) -> Applied<()> {
+    for key in gone {
+        db.prepare_cached("DELETE FROM key_uses WHERE access_key = ?1")?.execute([key])?;
+    }
+    for KeyUse { access_key, at, service } in uses {
+        db.prepare_cached(
+            "INSERT INTO key_uses (access_key, at, service) VALUES (?1, ?2, ?3)
+             ON CONFLICT (access_key) DO UPDATE SET at = excluded.at, service = excluded.service
+             WHERE excluded.at > at",
+        )?
+        .execute(params![access_key, at.millis(), service])?;
+    }
+    Ok(())
 }

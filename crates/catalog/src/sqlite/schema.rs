@@ -27,7 +27,7 @@ impl Format {
 pub(super) const TRUTH: Format = Format {
     file: "catalog.sqlite",
     application_id: 0x4357_5459,
-    upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3, TRUTH_4, TRUTH_5, TRUTH_6, TRUTH_7, TRUTH_8],
+    upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3, TRUTH_4, TRUTH_5, TRUTH_6, TRUTH_7, TRUTH_8, TRUTH_9],
 };
 
 /// The derived rows, which can be rebuilt: the ordered key index, and the progress of building it.
@@ -219,6 +219,16 @@ CREATE TABLE iam (
     PRIMARY KEY (tenant, account, kind, name)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO revisions VALUES ('iam', 0);
+";
+
+/// The expiry and other facts of identities, as text of whoever keeps them, and the last use of access keys.
+const TRUTH_9: &str = "
+ALTER TABLE identities ADD COLUMN details TEXT NOT NULL DEFAULT '';
+CREATE TABLE key_uses (
+    access_key TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    service TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 const INDEX_1: &str = "

@@ -3,9 +3,20 @@
 //! Invariant: 1 to 64 ASCII letters and digits. S3's ids are 64 hexadecimal digits. So an id needs no escapes
 //! in the stored form of an ACL, in XML and in headers.
 
+use super::AccessKey;
 use std::sync::Arc;
 
 const LONGEST: usize = 64;
+
+/// The canonical id of the account that an access key of the configuration, or an added one, stands for: 64
+/// hexadecimal digits, as S3's are.
+pub fn canonical_id(access_key: &AccessKey) -> Arc<str> {
+    let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
+    // Never change these words: stored buckets name their owner by the result.
+    hash.update(b"causeway canonical user id\0");
+    hash.update(access_key.as_str().as_bytes());
+    hex::encode(hash.finish()).into()
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CanonicalId(Arc<str>);

@@ -14,13 +14,11 @@ impl ETag {
     pub fn from_md5(md5: [u8; 16]) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         // Each write makes several tags: this takes a tenth of the time that the formatter takes.
-        let digits = md5
-            .iter()
-            .flat_map(|byte| [byte >> 4, byte & 15])
-            .map(|digit| char::from(DIGITS[usize::from(digit)]));
-        let mut text = String::with_capacity(32);
-        digits.for_each(|digit| text.push(digit));
-        Self(text.into())
+        let mut text = [0; 32];
+        for (byte, digits) in md5.iter().zip(text.chunks_exact_mut(2)) {
+            digits.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        Self(std::str::from_utf8(&text).unwrap_or_default().into())
     }
 
     /// Returns the ETag of a multipart object. `md5` is that of the concatenated binary MD5s of its parts,

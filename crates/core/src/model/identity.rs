@@ -1,5 +1,6 @@
 //! The sender of a request: identities from configuration, and the principal of one request.
 
+use super::SignatureV2;
 use causeway_policy::Member;
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
@@ -64,12 +65,14 @@ pub struct Identity {
     pub owner: Owner,
     /// The user or the session of the account. `None`: the account itself.
     pub member: Option<Arc<Member>>,
+    /// Where signature version 2 is accepted from it. `None`: where the server accepts it from anybody.
+    pub signature_v2: Option<SignatureV2>,
 }
 
 impl Identity {
     /// The identity of an account itself.
     pub fn account(access_key: AccessKey, role: Role, owner: Owner) -> Self {
-        Self { access_key, role, owner, member: None }
+        Self { access_key, role, owner, member: None, signature_v2: None }
     }
 }
 

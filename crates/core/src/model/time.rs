@@ -28,6 +28,34 @@ impl Timestamp {
 
     /// Formats the time as S3's XML does: `2009-10-12T17:50:30.000Z`.
     pub fn iso8601(self) -> String {
+        let (seconds, millis) = (self.0.div_euclid(1000), self.0.rem_euclid(1000));
+        let Ok(time) = OffsetDateTime::from_unix_timestamp(seconds) else {
+            return self.iso8601_by_formatter();
+        };
+        let (year, month, day) = time.to_calendar_date();
+        let Ok(year @ 0..=9999) = u32::try_from(year) else { return self.iso8601_by_formatter() };
+        // A listing has a time for each key. This takes a fraction of the time that the formatter takes.
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let fields = [
+            (0, 4, year),
+            (5, 2, u8::from(month).into()),
+            (8, 2, day.into()),
+            (11, 2, time.hour().into()),
+            (14, 2, time.minute().into()),
+            (17, 2, time.second().into()),
+            (20, 3, millis as u32),
+        ];
+        for (at, digits, mut value) in fields {
+            for digit in text[at..at + digits].iter_mut().rev() {
+                *digit += (value % 10) as u8;
+                value /= 10;
+            }
+        }
+        std::str::from_utf8(&text).unwrap_or_default().to_owned()
+    }
+
+    /// Also for years that do not have four digits.
+    fn iso8601_by_formatter(self) -> String {
         let format =
             format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
         let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
@@ -39,6 +67,15 @@ impl Timestamp {
     pub fn parse_iso8601(text: &str) -> Option<Self> {
         let time = OffsetDateTime::parse(text.trim(), &time::format_description::well_known::Rfc3339).ok()?;
         i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Self)
+    }
+
+    /// Parses what people write: RFC 3339, or a day, which begins at midnight UTC.
+    pub fn parse_day_or_time(text: &str) -> Option<Self> {
+        let text = text.trim();
+        match text.len() {
+            10 => Self::parse_iso8601(&format!("{text}T00:00:00Z")),
+            _ => Self::parse_iso8601(text),
+        }
     }
 
     /// Formats the time as in `Last-Modified` (RFC 9110 section 5.6.7).
@@ -65,6 +102,15 @@ impl From<SystemTime> for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_time_is_written_as_the_formatter_writes_it(millis in prop_oneof![any::<i64>(), -1i64 << 50..1 << 50]) {
+            let time = Timestamp::from_millis(millis);
+            prop_assert_eq!(time.iso8601(), time.iso8601_by_formatter());
+        }
+    }
 
     #[test]
     fn both_forms_are_those_of_s3() {
@@ -80,5 +126,10 @@ mod tests {
             Timestamp::parse_http_date("Mon, 12 Oct 2009 17:50:30 GMT").map(Timestamp::seconds),
             Some(time.seconds())
         );
+        assert_eq!(Timestamp::parse_day_or_time(" 1970-01-02").map(Timestamp::millis), Some(86_400_000));
+        assert_eq!(Timestamp::parse_day_or_time("2009-10-12T19:50:30.042+02:00"), Some(time));
+        for wrong in ["", "tomorrow", "2009-13-01", "2009-10-12T17:50", "20091012"] {
+            assert_eq!(Timestamp::parse_day_or_time(wrong), None, "{wrong}");
+        }
     }
 }

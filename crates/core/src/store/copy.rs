@@ -6,8 +6,8 @@
 //! responsible for the bytes that it opened.
 
 use super::{
-    ByteStream, CopyPartRequest, CopyRequest, CopySource, GetReply, GetRequest, ObjectBody, PartWritten,
-    PutRequest, Result, Selection, Store, Written,
+    ByteStream, CopyPartRequest, CopyRequest, CopySource, GetReply, GetRequest, PartWritten, PutRequest,
+    Result, Selection, Store, Written,
     condition::{ETagMatch, ReadConditions},
     error::{StoreError, StoreErrorKind},
     payload::{Announced, AnnouncedChecksum, Payload, PayloadError},
@@ -158,13 +158,9 @@ async fn open(
     range.map_or(Ok(()), |range| check_range(range, info.size))?;
     let checksum = checksum(&info).map_or(AnnouncedChecksum::None, AnnouncedChecksum::Algorithm);
     let announced = Announced { length: Some(span.len()), checksum, ..Default::default() };
-    let stream: ByteStream = match body {
-        ObjectBody::Full(bytes) => Box::pin(futures_util::stream::iter([Ok(bytes)])),
-        ObjectBody::Stream(stream) => stream,
-    };
     let failure = Failure::default();
     let proof = Proof::of(&info).filter(|_| span == Span::whole(info.size));
-    let frames = proven(stream, proof, failure.clone());
+    let frames = proven(body.into_stream(), proof, failure.clone());
     Ok(Opened { info, payload: Payload::from_stream(frames, announced), failure })
 }
 

@@ -23,6 +23,7 @@ mod capabilities;
 pub mod condition;
 pub mod copy;
 pub mod error;
+pub mod file_body;
 pub mod grouping;
 pub mod layer;
 pub mod memory;
@@ -43,6 +44,7 @@ pub use capabilities::{Capabilities, Durability, Guarantee, Keeping, MultipartSu
 use condition::{ReadConditions, WriteConditions};
 pub use copy::NativeSource;
 use error::StoreError;
+use file_body::FileBody;
 use futures_core::Stream;
 pub use layer::Layer;
 use payload::Payload;
@@ -170,6 +172,8 @@ pub enum ObjectBody {
     /// The whole body is in memory: one buffer, sent by one write.
     Full(Bytes),
     Stream(ByteStream),
+    /// The bytes are in a file of this machine: a socket can take them from there.
+    File(Box<dyn FileBody>),
 }
 
 impl ObjectBody {
@@ -178,6 +182,7 @@ impl ObjectBody {
         match self {
             Self::Full(bytes) => Box::pin(futures_util::stream::iter([Ok(bytes)])),
             Self::Stream(stream) => stream,
+            Self::File(file) => file.into_stream(),
         }
     }
 }

@@ -60,7 +60,13 @@ impl Writer {
         }
         self.0.push('>');
         content(self);
-        let _ = write!(self.0, "</{name}>");
+        self.close(name);
+    }
+
+    fn close(&mut self, name: &str) {
+        self.0.push_str("</");
+        self.0.push_str(name);
+        self.0.push('>');
     }
 
     /// Writes `<Grantee xmlns:xsi=… xsi:type="…">`: the one element of S3 with attributes of its own.
@@ -77,17 +83,26 @@ impl Writer {
         self.element(name, |w| w.content(value));
     }
 
+    /// Writes text between quotation marks, as listings show an entity tag.
+    pub fn quoted(&mut self, name: &str, value: &str) {
+        self.element(name, |w| {
+            w.0.push_str("&quot;");
+            w.content(value);
+            w.0.push_str("&quot;");
+        });
+    }
+
     /// Writes text inside the open element.
     pub fn content(&mut self, value: impl AsRef<str>) {
         escape(value.as_ref(), &mut self.0);
     }
 
     pub fn number(&mut self, name: &str, value: impl Into<u64>) {
-        let _ = write!(self.0, "<{name}>{}</{name}>", value.into());
+        self.element(name, |w| decimal(value.into(), &mut w.0));
     }
 
     pub fn boolean(&mut self, name: &str, value: bool) {
-        let _ = write!(self.0, "<{name}>{value}</{name}>");
+        self.element(name, |w| w.0.push_str(if value { "true" } else { "false" }));
     }
 
     /// Writes XML that another writer has made, and that was kept since.
@@ -103,18 +118,41 @@ impl Writer {
 /// Control characters become references, as S3 sends them. XML 1.0 does not allow them in any form: clients
 /// that need them use `encoding-type=url`.
 fn escape(text: &str, out: &mut String) {
-    for c in text.chars() {
+    let mut rest = text;
+    // Nearly all text has nothing to escape, and is copied in one piece.
+    while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_escaped(*c)) {
+        out.push_str(&rest[..at]);
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            '\t' | '\n' | '\r' | '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => {
+            c => {
                 let _ = write!(out, "&#x{:x};", u32::from(c));
             }
-            c => out.push(c),
+        }
+        rest = &rest[at + c.len_utf8()..];
+    }
+    out.push_str(rest);
+}
+
+fn is_escaped(c: char) -> bool {
+    matches!(c, '\0'..='\x1f' | '&' | '<' | '>' | '"' | '\u{fffe}' | '\u{ffff}')
+}
+
+/// Writes a number: a listing has one for each key, and the formatter takes several times as long.
+fn decimal(mut value: u64, out: &mut String) {
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] += (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
         }
     }
+    out.extend(digits[first..].iter().map(|digit| char::from(*digit)));
 }
 
 #[cfg(test)]
@@ -130,5 +168,21 @@ mod tests {
         });
         let text = String::from_utf8(writer.finish().to_vec()).expect("UTF-8");
         assert!(text.ends_with("<R xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><K>a&lt;b&gt;&amp;&quot;&#xd;&#x1;é</K><N>3</N></R>"));
+    }
+
+    #[test]
+    fn numbers_and_text_are_those_of_the_formatter() {
+        for value in [0, 1, 9, 10, 99, 100, 1_234_567_890, u64::MAX] {
+            let mut text = String::new();
+            decimal(value, &mut text);
+            assert_eq!(text, value.to_string());
+        }
+        for (text, written) in
+            [("", ""), ("&", "&amp;"), ("é&\u{fffe}ü", "é&amp;&#xfffe;ü"), ("\0x", "&#x0;x"), ("x>", "x&gt;")]
+        {
+            let mut out = String::new();
+            escape(text, &mut out);
+            assert_eq!(out, written);
+        }
     }
 }

@@ -1,9 +1,7 @@
 //! A bucket on local disk as a [`Store`].
 
 use super::{
-    Inner, adopt, blocking,
-    buffers::Buffers,
-    capabilities,
+    Inner, adopt, blocking, capabilities,
     copying::copy_range,
     multipart, recording, scan,
     volume::Found,
@@ -103,12 +101,13 @@ impl Store for FsStore {
         let key = address.unversioned()?;
         // A file in the kernel's cache is served on this thread: a switch to another thread costs more than
         // the read.
-        let cached = self.inner.volume.find_cached(key);
-        if let Some(found) = &cached
-            && let (info, span) = select_from(found, &request)?
-            && let Some(body) = Buffers::read_cached(&found.file, span)
-        {
-            return Ok(GetReply { info, span, body });
+        let mut cached = self.inner.volume.find_cached(key);
+        if let Some(found) = cached.take() {
+            let (info, span) = select_from(&found, &request)?;
+            match self.inner.buffers.read_cached(found.file, span) {
+                Ok(body) => return Ok(GetReply { info, span, body }),
+                Err(file) => cached = Some(Found { file, ..found }),
+            }
         }
         let (inner, name) = (self.inner.clone(), key.clone());
         let (request, read) = blocking(move || {

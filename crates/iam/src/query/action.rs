@@ -53,6 +53,8 @@ pub(crate) enum On {
     All,
     /// Without `UserName`: the caller.
     User,
+    /// By `AccessKeyId`: the user that has the access key.
+    AccessKey,
     Group,
     Role,
     /// By `PolicyArn`.

@@ -1,12 +1,15 @@
 //! The table of actions: one row each, with its parameters, who may call it, what it is about, and its handler.
 //!
 //! An action without a row is refused by name, and a parameter that a row does not have is refused, too: it
-//! might ask for something that would not be done.
+//! might ask for something that would not be done. `RotateAccessKey`, `SignatureV2`, and the parameters of
+//! service accounts and of expiry are ours: AWS does not have them.
 
 use super::{
     action::{Access, Action, On, Service},
     error::QueryError,
-    iam::{attached, boundaries, groups, inline, keys, managed, members, roles, tags, users, versions},
+    iam::{
+        attached, boundaries, groups, inline, keys, last_used, managed, members, roles, tags, users, versions,
+    },
     sts::{caller, ldap, role, token, web},
     work::Work,
 };
@@ -39,19 +42,23 @@ macro_rules! actions {
 
 actions! {
     Iam "iam:" {
-    CreateUser Write User ["UserName" "Path" "PermissionsBoundary" "Tags."] => users::create;
+    CreateUser Write User ["UserName" "Path" "PermissionsBoundary" "Tags." "SignatureV2"] => users::create;
     GetUser Read User ["UserName"] => users::get;
     ListUsers Read All ["PathPrefix" "Marker" "MaxItems"] => users::list;
-    UpdateUser Write User ["UserName" "NewUserName" "NewPath"] => users::update;
+    UpdateUser Write User ["UserName" "NewUserName" "NewPath" "SignatureV2"] => users::update;
     DeleteUser Write User ["UserName"] => users::delete;
     TagUser Write User ["UserName" "Tags."] => tags::tag;
     UntagUser Write User ["UserName" "TagKeys."] => tags::untag;
     ListUserTags Read User ["UserName" "Marker" "MaxItems"] => tags::list;
     PutUserPermissionsBoundary Write User ["UserName" "PermissionsBoundary"] => boundaries::put;
     DeleteUserPermissionsBoundary Write User ["UserName"] => boundaries::delete;
-    CreateAccessKey Write User ["UserName"] => keys::create;
+    CreateAccessKey Write User ["UserName" "ServiceAccountName" "Description" "PolicyDocument" "Expires"]
+        => keys::create;
     ListAccessKeys Read User ["UserName" "Marker" "MaxItems"] => keys::list;
-    UpdateAccessKey Write User ["UserName" "AccessKeyId" "Status"] => keys::update;
+    UpdateAccessKey Write User ["UserName" "AccessKeyId" "Status" "Description" "PolicyDocument" "Expires"]
+        => keys::update;
+    RotateAccessKey Write User ["UserName" "AccessKeyId" "GracePeriodSeconds"] => keys::rotate;
+    GetAccessKeyLastUsed Read AccessKey ["AccessKeyId"] => last_used::get;
     DeleteAccessKey Write User ["UserName" "AccessKeyId"] => keys::delete;
     PutUserPolicy Write User ["UserName" "PolicyName" "PolicyDocument"] => inline::put;
     GetUserPolicy Read User ["UserName" "PolicyName"] => inline::get;
@@ -156,6 +163,7 @@ mod tests {
             let needed = match action.on {
                 On::All => continue,
                 On::User => "UserName",
+                On::AccessKey => "AccessKeyId",
                 On::Group => "GroupName",
                 On::Role => "RoleName",
                 On::Policy => "PolicyArn",

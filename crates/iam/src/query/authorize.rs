@@ -105,6 +105,11 @@ pub(crate) fn resource(work: &Work<'_>) -> Result<String, QueryError> {
             let path = known.map_or_else(|| work.path(), |user| Ok(&user.data.path))?;
             work.arn(Kind::User, path, known.map_or(name, |user| &user.data.name))
         }
+        On::AccessKey => match work.holder_of_key(work.needed("AccessKeyId")?) {
+            Some(Some(user)) => work.arn(Kind::User, &user.data.path, &user.data.name),
+            Some(None) => arn(work.caller()?),
+            None => "*".to_owned(),
+        },
         On::Group => {
             let name = work.needed("GroupName")?;
             let known = work.account().groups.get(&folded(name));
@@ -157,7 +162,7 @@ pub(crate) fn context<'a>(work: &Work<'a>) -> Context<'a> {
 
 fn tags_of_resource<'a>(work: &Work<'a>) -> &'a [names::Tag] {
     match work.action.on {
-        On::All | On::Group | On::NewPolicy => &[],
+        On::All | On::AccessKey | On::Group | On::NewPolicy => &[],
         On::User => work.user().map_or(&[], |user| &user.data.tags),
         On::Role => work.role().map_or(&[], |role| &role.data.tags),
         On::Policy => {

@@ -54,16 +54,24 @@ pub struct Queries {
     providers: Arc<Providers>,
     /// The LDAP directory of the configuration.
     login: Option<Arc<dyn Login>>,
+    region: String,
 }
 
 impl Queries {
     pub fn new(directory: Arc<Directory>, providers: impl Into<Arc<Providers>>) -> Self {
-        Self { directory, providers: providers.into(), login: None }
+        Self { directory, providers: providers.into(), login: None, region: "us-east-1".to_owned() }
     }
 
     /// Users of an LDAP directory may ask for temporary credentials, too.
+    #[must_use]
     pub fn with_login(self, login: Option<Arc<dyn Login>>) -> Self {
         Self { login, ..self }
+    }
+
+    /// The region that replies name.
+    #[must_use]
+    pub fn in_region(self, region: &str) -> Self {
+        Self { region: region.to_owned(), ..self }
     }
 
     pub async fn answer(&self, call: Call) -> Answer {
@@ -94,7 +102,7 @@ impl Queries {
         // Changes are those of the caller's account. Somebody without one changes nothing.
         let canonical_id = call.caller.as_ref().map_or("", |identity| &identity.owner.id);
         let work = |state: &crate::state::State| {
-            let mut work = Work::new(call, action, state, &self.directory, &known);
+            let mut work = Work::new(call, action, state, &self.directory, &known, &self.region);
             authorize::check(&work)?;
             (row.handler)(&mut work)?;
             Ok::<_, QueryError>((work.changes, work.out))

@@ -17,6 +17,9 @@ pub(crate) enum Detail {
 
 pub(crate) fn user(w: &mut Writer, account: &str, user: &User, detail: Detail) {
     head(w, account, "User", &user.path, &user.name, &user.id, user.created);
+    if let Some(accepted) = user.signature_v2 {
+        w.text("SignatureV2", accepted.as_str());
+    }
     if detail == Detail::Whole {
         boundary(w, user.boundary.as_deref());
         tags(w, &user.tags);

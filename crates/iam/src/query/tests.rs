@@ -5,6 +5,7 @@ mod groups;
 mod ldap;
 mod policies;
 mod roles;
+mod service_accounts;
 mod sessions;
 mod users;
 mod web;
@@ -42,7 +43,7 @@ impl Accounts for Known {
         self.0.iter().find(|account| &*account.owner.id == canonical_id).cloned()
     }
 
-    fn account_of_key(&self, access_key: &str) -> Option<Arc<Identity>> {
+    fn account_of_key(&self, access_key: &str, _now: Timestamp) -> Option<Arc<Identity>> {
         self.0.iter().find(|account| account.access_key.as_str() == access_key).cloned()
     }
 }
@@ -125,10 +126,12 @@ impl Gateway {
     }
 
     fn find(&self, access_key: &str, token: Option<&str>) -> Result<(Arc<Identity>, Secret), Refused> {
-        if let Some(account) = self.accounts.account_of_key(access_key) {
+        let now = Timestamp::from_millis(self.now);
+        if let Some(account) = self.accounts.account_of_key(access_key, now) {
             return Ok((account, Secret::new("secret")));
         }
-        self.directory.find(access_key, token, Timestamp::from_millis(self.now), &self.accounts)
+        let found = self.directory.find(access_key, token, now, &self.accounts)?;
+        Ok((found.identity, found.secrets.current))
     }
 
     async fn call_as(

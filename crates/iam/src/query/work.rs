@@ -15,7 +15,7 @@ use crate::{
     directory::Directory,
     entity::{Change, Entity, Kind},
     ldap::Person,
-    model::{Identity, Timestamp, account_id},
+    model::{AccessKey, Identity, Timestamp, account_id, canonical_id},
     names::{self, Tag},
     oidc::Vouched,
     policy::MemberKind,
@@ -40,6 +40,8 @@ pub(crate) struct Work<'a> {
     pub(crate) vouched: Option<&'a Vouched>,
     /// The user whose password the LDAP directory has verified.
     pub(crate) person: Option<&'a Person>,
+    /// The region of the gateway.
+    pub(crate) region: &'a str,
     /// The 12-digit id of the account of the caller; empty without a caller.
     pub(crate) account_id: Arc<str>,
     /// The content of the result.
@@ -54,12 +56,13 @@ impl<'a> Work<'a> {
         state: &'a State,
         directory: &'a Directory,
         known: &'a Known,
+        region: &'a str,
     ) -> Self {
         let account_id =
             call.caller.as_ref().map_or_else(|| "".into(), |identity| account_id(&identity.owner.id));
         let (out, changes) = (Writer::fragment(), Vec::new());
         let (vouched, person) = (known.vouched.as_ref(), known.person.as_ref());
-        Self { call, action, state, directory, vouched, person, account_id, out, changes }
+        Self { call, action, state, directory, vouched, person, region, account_id, out, changes }
     }
 
     pub(crate) fn caller(&self) -> Result<&'a Arc<Identity>, QueryError> {
@@ -101,6 +104,21 @@ impl<'a> Work<'a> {
     pub(crate) fn user(&self) -> Result<&'a Arc<CompiledUser>, QueryError> {
         let name = self.user_name()?;
         self.account().users.get(&names::fold(name)).ok_or_else(|| no_such("user", name))
+    }
+
+    /// The user of the caller's account that has an access key. The inner `None`: the account itself has it.
+    /// The outer one: nobody of the account has it.
+    pub(crate) fn holder_of_key(&self, id: &str) -> Option<Option<&'a Arc<CompiledUser>>> {
+        let account = self.account();
+        if let Some(user) = account.users.values().find(|user| user.data.keys.contains_key(id)) {
+            return Some(Some(user));
+        }
+        let is_further = account.root.as_ref().is_some_and(|root| root.data.keys.contains_key(id));
+        let is_own = || {
+            let owner = self.call.caller.as_ref().map(|caller| &caller.owner.id);
+            owner == Some(&canonical_id(&AccessKey(id.into())))
+        };
+        (is_further || is_own()).then_some(None)
     }
 
     pub(crate) fn group(&self) -> Result<&'a Arc<CompiledGroup>, QueryError> {
@@ -172,7 +190,7 @@ impl<'a> Work<'a> {
     /// The kind of entity that the action is about.
     pub(crate) fn kind(&self) -> Kind {
         match self.action.on {
-            On::All | On::User => Kind::User,
+            On::All | On::User | On::AccessKey => Kind::User,
             On::Group => Kind::Group,
             On::Role => Kind::Role,
             On::Policy | On::NewPolicy => Kind::Policy,

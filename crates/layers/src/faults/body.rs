@@ -34,8 +34,7 @@ pub(super) fn outgoing(body: ObjectBody, len: u64, fate: &Fate) -> ObjectBody {
     let tear = fate.tear(len);
     let frames: ByteStream = match body {
         ObjectBody::Full(bytes) if tear.is_none() => return ObjectBody::Full(bytes),
-        ObjectBody::Full(bytes) => Box::pin(stream::iter([Ok(bytes)])),
-        ObjectBody::Stream(frames) => frames,
+        body => body.into_stream(),
     };
     let (faults, operation) = (fate.faults.clone(), fate.operation);
     ObjectBody::Stream(Box::pin(stream::try_unfold((frames, tear), move |(mut frames, mut tear)| {

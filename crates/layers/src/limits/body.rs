@@ -58,7 +58,7 @@ impl Limiter {
                 let frames = futures_util::stream::iter([Ok(bytes)]);
                 ObjectBody::Stream(self.counted(Box::pin(frames), Slot::default(), None))
             }
-            ObjectBody::Stream(frames) => ObjectBody::Stream(self.counted(frames, slot, account)),
+            body => ObjectBody::Stream(self.counted(body.into_stream(), slot, account)),
         }
     }
 

@@ -44,6 +44,7 @@ mod tests {
             secret_key: Secret::new("s"),
             role: Role::ReadWrite,
             name: None,
+            terms: Default::default(),
         };
         let in_force = CredentialsInForce::new(Arc::new(Credentials::new([alice])));
         let (identity, _) = in_force.find("alice").expect("alice");

@@ -8,7 +8,7 @@
 
 use super::Credentials;
 use crate::{
-    iam::{Accounts, Directory, Refused},
+    iam::{Accounts, Directory, KeyInForce, Refused},
     model::{Identity, Secret, Timestamp},
 };
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -29,6 +29,19 @@ impl CredentialsInForce {
     /// From the next request on, members of accounts are in force, too. The first directory counts.
     pub fn attach(&self, directory: Arc<Directory>) {
         drop(self.directory.set(directory));
+        self.note_uses();
+    }
+
+    /// From now on, the last uses of all access keys are written. The configuration's keys come last, because
+    /// they win.
+    fn note_uses(&self) {
+        let Some(directory) = self.directory.get() else { return };
+        for all in [&self.added, &self.configured] {
+            let all = all.read().unwrap_or_else(PoisonError::into_inner).clone();
+            for (access_key, last_use) in all.last_uses() {
+                directory.uses().adopt(access_key, last_use);
+            }
+        }
     }
 
     pub fn directory(&self) -> Option<&Arc<Directory>> {
@@ -46,24 +59,32 @@ impl CredentialsInForce {
         self.directory.get().is_some_and(|directory| directory.has_key(access_key))
     }
 
-    /// The identity of an access key, and the secret that signs with it. Called once for each request: it
-    /// copies nothing but the identity that it finds.
+    /// The identity of an access key, and the secrets that sign with it. Called once for each request: it
+    /// copies nothing but what it finds.
     pub fn identify(
         &self,
         access_key: &str,
         token: Option<&str>,
         now: Timestamp,
-    ) -> Result<(Arc<Identity>, Secret), Refused> {
-        match (self.find(access_key), self.directory.get()) {
+    ) -> Result<KeyInForce, Refused> {
+        match (self.open(access_key, now), self.directory.get()) {
             // Only members have session tokens.
             (Some(_), _) if token.is_some() => Err(Refused::InvalidToken),
-            (Some(found), _) => Ok(found),
+            (Some(opened), _) => opened,
             (None, Some(directory)) => directory.find(access_key, token, now, self),
             (None, None) => Err(Refused::Unknown),
         }
     }
 
-    /// An account by its own access key.
+    /// What the own access key of an account opens.
+    fn open(&self, access_key: &str, now: Timestamp) -> Option<Result<KeyInForce, Refused>> {
+        let open = |all: &RwLock<Arc<Credentials>>| {
+            all.read().unwrap_or_else(PoisonError::into_inner).open(access_key, now)
+        };
+        open(&self.configured).or_else(|| open(&self.added))
+    }
+
+    /// An account by its own access key, whether the key is in force or not, and its current secret.
     pub fn find(&self, access_key: &str) -> Option<(Arc<Identity>, Secret)> {
         let find = |all: &RwLock<Arc<Credentials>>| {
             all.read().unwrap_or_else(PoisonError::into_inner).find(access_key)
@@ -79,11 +100,13 @@ impl CredentialsInForce {
     /// identity that they began with.
     pub fn replace(&self, configured: Arc<Credentials>) {
         *self.configured.write().unwrap_or_else(PoisonError::into_inner) = configured;
+        self.note_uses();
     }
 
     /// Replaces the added identities, from the next request on.
     pub(super) fn replace_added(&self, added: Arc<Credentials>) {
         *self.added.write().unwrap_or_else(PoisonError::into_inner) = added;
+        self.note_uses();
     }
 }
 
@@ -95,8 +118,8 @@ impl Accounts for CredentialsInForce {
         account(&self.configured).or_else(|| account(&self.added))
     }
 
-    fn account_of_key(&self, access_key: &str) -> Option<Arc<Identity>> {
-        self.find(access_key).map(|(identity, _)| identity)
+    fn account_of_key(&self, access_key: &str, now: Timestamp) -> Option<Arc<Identity>> {
+        self.open(access_key, now)?.ok().map(|key| key.identity)
     }
 }
 
@@ -107,7 +130,8 @@ mod tests {
 
     fn only(access_key: &str, secret: &str) -> Arc<Credentials> {
         let (access_key, secret_key) = (AccessKey(access_key.into()), Secret::new(secret));
-        Arc::new(Credentials::new([Credential { access_key, secret_key, role: Role::ReadWrite, name: None }]))
+        let (role, name, terms) = (Role::ReadWrite, None, Default::default());
+        Arc::new(Credentials::new([Credential { access_key, secret_key, role, name, terms }]))
     }
 
     #[test]

@@ -247,7 +247,8 @@ impl Scrub<'_> {
         let mut digest = Digest::of(&info);
         match reply.body {
             ObjectBody::Full(bytes) => digest.update(&bytes),
-            ObjectBody::Stream(mut stream) => {
+            body => {
+                let mut stream = body.into_stream();
                 while let Some(frame) = timely(async { stream.next().await.transpose() }).await? {
                     digest.update(&frame);
                     // Digesting takes CPU time: other tasks of this thread get their turn in between.

@@ -19,6 +19,7 @@ mod ownership;
 mod policy;
 mod public_access;
 mod tagging;
+mod website;
 mod words;
 
 use crate::catalog::{Documents, NewDocument, Revision};
@@ -34,6 +35,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 pub use tagging::Tagging;
+pub use website::WebsiteConfiguration;
 pub use words::{Abac, AbacStatus, Accelerate, Acceleration, Payer, RequestPayment};
 
 /// A kind of document.
@@ -108,6 +110,7 @@ kinds! {
     PublicAccessBlock in public_access,
     RequestPayment in request_payment,
     Tagging in tagging,
+    WebsiteConfiguration in website,
 }
 
 impl BucketSettings {

@@ -6,20 +6,11 @@ use crate::s3::Target;
 
 /// The domains under which buckets are host names. Any other host, and any IP address, is addressed by path.
 #[derive(Debug)]
-pub(super) struct Addresses {
-    /// In lower case, the longest first: the most specific domain wins.
-    domains: Vec<String>,
-}
+pub(super) struct Addresses(Domains);
 
 impl Addresses {
     pub(super) fn new(domains: impl IntoIterator<Item = String>) -> Self {
-        let mut domains: Vec<_> = domains
-            .into_iter()
-            .map(|domain| domain.trim_matches('.').to_ascii_lowercase())
-            .filter(|domain| !domain.is_empty())
-            .collect();
-        domains.sort_by_key(|domain| std::cmp::Reverse(domain.len()));
-        Self { domains }
+        Self(Domains::new(domains))
     }
 
     /// `path` is decoded, `host` as received, with its port. Also whether the bucket is in the host.
@@ -37,19 +28,67 @@ impl Addresses {
     }
 
     fn bucket_of(&self, host: &str) -> Option<String> {
-        if self.domains.is_empty() {
+        if self.0.is_empty() {
             return None;
         }
-        let host = without_port(host).to_ascii_lowercase();
-        let host = host.strip_suffix('.').unwrap_or(&host);
-        if self.domains.iter().any(|domain| domain == host) {
-            return None;
-        }
-        let bucket = |domain: &String| {
-            host.strip_suffix(domain.as_str())?.strip_suffix('.').filter(|bucket| !bucket.is_empty())
-        };
-        self.domains.iter().find_map(bucket).map(str::to_owned)
+        let host = plain(host);
+        self.0.below(&host).map(str::to_owned)
     }
+
+    pub(super) fn domains(&self) -> &Domains {
+        &self.0
+    }
+}
+
+/// Names of hosts, each with all names below it.
+#[derive(Debug, Default)]
+pub(super) struct Domains(
+    /// In lower case, the longest first: the most specific domain wins.
+    Vec<String>,
+);
+
+impl Domains {
+    pub(super) fn new(domains: impl IntoIterator<Item = String>) -> Self {
+        let mut domains: Vec<_> = domains
+            .into_iter()
+            .map(|domain| domain.trim_matches('.').to_ascii_lowercase())
+            .filter(|domain| !domain.is_empty())
+            .collect();
+        domains.sort_by_key(|domain| std::cmp::Reverse(domain.len()));
+        Self(domains)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What stands before the most specific domain of a host. `None`: the host is a domain itself, or below
+    /// none. `host` is [`plain`].
+    pub(super) fn below<'h>(&self, host: &'h str) -> Option<&'h str> {
+        if self.0.iter().any(|domain| domain == host) {
+            return None;
+        }
+        self.0.iter().find_map(|domain| before(host, domain))
+    }
+
+    /// The length of the most specific domain that a host is, or is below; 0 if there is none.
+    pub(super) fn specificity(&self, host: &str) -> usize {
+        let is_within = |domain: &&String| *domain == host || before(host, domain).is_some();
+        self.0.iter().find(is_within).map_or(0, String::len)
+    }
+}
+
+fn before<'h>(host: &'h str, domain: &str) -> Option<&'h str> {
+    host.strip_suffix(domain)?.strip_suffix('.').filter(|name| !name.is_empty())
+}
+
+/// The name of a host, in lower case: without its port, and without the dot of the root.
+pub(super) fn plain(host: &str) -> String {
+    let mut host = without_port(host).to_ascii_lowercase();
+    if host.ends_with('.') {
+        host.pop();
+    }
+    host
 }
 
 fn without_port(host: &str) -> &str {

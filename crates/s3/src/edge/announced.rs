@@ -1,5 +1,6 @@
 //! The announcements of the headers about the body: its framing, its length and its digests.
 
+use super::claim::Algorithm;
 use crate::{
     model::{Checksum, ChecksumAlgorithm},
     s3::{ErrorCode, HeaderMapExt, S3Error},
@@ -19,8 +20,25 @@ pub(super) enum Framing {
     /// `aws-chunked`, a trailer allowed.
     Chunks,
     /// `aws-chunked` with a signature for each chunk, and for the trailer where one is allowed.
-    SignedChunks { trailer: bool },
+    SignedChunks { by: Algorithm, trailer: bool },
 }
+
+/// The payload modes of signed chunks.
+const SIGNED_CHUNKS: [(&str, Framing); 4] = [
+    ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", Framing::SignedChunks { by: Algorithm::Hmac, trailer: false }),
+    (
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+        Framing::SignedChunks { by: Algorithm::Hmac, trailer: true },
+    ),
+    (
+        "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD",
+        Framing::SignedChunks { by: Algorithm::Ecdsa, trailer: false },
+    ),
+    (
+        "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER",
+        Framing::SignedChunks { by: Algorithm::Ecdsa, trailer: true },
+    ),
+];
 
 impl Framing {
     /// `content_sha256` is the header of that name, absent only where the request is not signed in its
@@ -29,17 +47,15 @@ impl Framing {
         match content_sha256 {
             Some(UNSIGNED) => Ok(Self::Plain(None)),
             Some("STREAMING-UNSIGNED-PAYLOAD-TRAILER") => Ok(Self::Chunks),
-            Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD") => Ok(Self::SignedChunks { trailer: false }),
-            Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER") => Ok(Self::SignedChunks { trailer: true }),
-            Some(
-                "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"
-                | "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER",
-            ) => Err(S3Error::not_implemented("Signing with SigV4A")),
             Some(text) => {
+                if let Some((_, framing)) = SIGNED_CHUNKS.iter().find(|(mode, _)| *mode == text) {
+                    return Ok(*framing);
+                }
                 let mut digest = [0; 32];
                 hex::decode_to_slice(text, &mut digest).map_err(|_| {
                     let message = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, \
-                                   STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.";
+                                   STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, \
+                                   STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.";
                     S3Error::argument("x-amz-content-sha256", text, message)
                 })?;
                 Ok(Self::Plain(Some(digest)))
@@ -147,7 +163,7 @@ fn algorithm_of(header: &str) -> Option<ChecksumAlgorithm> {
 /// The algorithm of the checksum that will come behind the body.
 fn trailer_algorithm(headers: &HeaderMap, framing: Framing) -> Result<Option<ChecksumAlgorithm>, S3Error> {
     let Some(names) = headers.amz("x-amz-trailer")? else { return Ok(None) };
-    if !matches!(framing, Framing::Chunks | Framing::SignedChunks { trailer: true }) {
+    if !matches!(framing, Framing::Chunks | Framing::SignedChunks { trailer: true, .. }) {
         return Err(invalid(
             "The x-amz-trailer header announces a trailer that x-amz-content-sha256 does not allow",
         ));
@@ -221,14 +237,19 @@ mod tests {
         );
         assert_eq!(
             framing("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
-            Ok(Framing::SignedChunks { trailer: false })
+            Ok(Framing::SignedChunks { by: Algorithm::Hmac, trailer: false })
         );
         assert_eq!(
             framing("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"),
-            Ok(Framing::SignedChunks { trailer: true })
+            Ok(Framing::SignedChunks { by: Algorithm::Hmac, trailer: true })
         );
         assert_eq!(framing("STREAMING-UNSIGNED-PAYLOAD-TRAILER"), Ok(Framing::Chunks));
-        assert_eq!(framing("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"), Err(ErrorCode::NotImplemented));
+        for (mode, trailer) in [
+            ("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", false),
+            ("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER", true),
+        ] {
+            assert_eq!(framing(mode), Ok(Framing::SignedChunks { by: Algorithm::Ecdsa, trailer }), "{mode}");
+        }
         for bad in ["", "e3b0", "unsigned-payload", "STREAMING-UNSIGNED-PAYLOAD"] {
             assert_eq!(framing(bad), Err(ErrorCode::InvalidArgument), "{bad}");
         }

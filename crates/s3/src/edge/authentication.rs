@@ -4,16 +4,17 @@ pub(super) use super::head::Head;
 use super::{
     Keys, authorization,
     canonical::{Order, Reading, Signed, check_coverage, push_sha256, string_to_sign},
-    claim::{Claim, Credential, QUERIES, S3, SigningTime},
+    claim::{Algorithm, Claim, Credential, QUERIES, S3, SigningTime},
     form::signed::{By, SignedPolicy},
     presigned::{self, Presigned, Version},
+    region_set,
     signature::{SigningKey, SigningKeys},
     skew::{MAX_SKEW, check_skew},
     version2,
 };
 use crate::{
-    iam::Refused,
-    model::{Identity, Principal, Secret, SignatureV2, Timestamp},
+    iam::{KeyInForce, Refused},
+    model::{Identity, Principal, SignatureV2, Timestamp},
     s3::{ErrorCode, HeaderMapExt, S3Error, Signature, SignatureVersion},
 };
 use http::{HeaderMap, HeaderName, header};
@@ -34,7 +35,10 @@ impl Sender {
     pub(super) fn signature(&self) -> Option<Signature> {
         let version = match (&self.principal, &self.proof) {
             (Principal::Anonymous, _) => return None,
-            (Principal::Identity(_), Some(_)) => SignatureVersion::Four,
+            (Principal::Identity(_), Some(proof)) => match proof.key.algorithm() {
+                Algorithm::Hmac => SignatureVersion::Four,
+                Algorithm::Ecdsa => SignatureVersion::FourAsymmetric,
+            },
             (Principal::Identity(_), None) => SignatureVersion::Two,
         };
         Some(Signature { version, at: self.proof.as_ref().map(|proof| proof.time.at) })
@@ -79,16 +83,13 @@ impl Authenticator {
                 proof: None,
                 latin1: Vec::new(),
             }),
-            (Some(text), false, false) if version2::is_header(text) && self.version2 == SignatureV2::All => {
-                self.by_version2(head, version2::Claim::by_header(text)?, now, None)
+            (Some(text), false, false) if version2::is_header(text) => {
+                self.by_version2(head, version2::Claim::by_header(text), now, None)
             }
             (Some(text), false, false) => self.by_header(head, text, now),
             (None, true, false) => self.by_query(head, now),
-            (None, false, true) if self.version2 == SignatureV2::Off => {
-                Err(authorization::signature_version_2())
-            }
             (None, false, true) => {
-                self.by_version2(head, version2::Claim::by_query(head.query)?, now, Some(Version::Two))
+                self.by_version2(head, version2::Claim::by_query(head.query), now, Some(Version::Two))
             }
             _ => Err(presigned::two_mechanisms()),
         }
@@ -111,6 +112,7 @@ impl Authenticator {
             (Some(_), true) => Err(presigned::two_mechanisms()),
             (Some(text), false) => {
                 let claim = authorization::parse_for(QUERIES, text)?;
+                signed_regions(&claim, head.headers)?;
                 let time = signing_time(head.headers)?;
                 check_day(&claim, &time)?;
                 check_skew(time.at, time.as_str(), now)?;
@@ -128,7 +130,8 @@ impl Authenticator {
 
     fn by_header(&self, head: Head<'_>, authorization: &str, now: Timestamp) -> Result<Sender, S3Error> {
         let claim = authorization::parse(authorization)?;
-        self.check_region(&claim.credential, |why| authorization::malformed(&why))?;
+        let set = signed_regions(&claim, head.headers)?;
+        self.check_region(&claim.credential, set, |why| authorization::malformed(&why))?;
         let payload = head.headers.amz("x-amz-content-sha256")?.ok_or_else(|| {
             S3Error::new(
                 ErrorCode::InvalidRequest,
@@ -145,7 +148,7 @@ impl Authenticator {
         let presigned = Presigned::parse(head.query, S3)?;
         let malformed =
             |why| presigned::malformed(format!("Error parsing the X-Amz-Credential parameter; {why}"));
-        self.check_region(&presigned.claim.credential, malformed)?;
+        self.check_region(&presigned.claim.credential, presigned.region_set, malformed)?;
         if presigned.time.day() != presigned.claim.credential.date {
             return Err(presigned::malformed(format!(
                 "Invalid credential date \"{}\". This date is not the same as X-Amz-Date: \"{}\".",
@@ -162,40 +165,67 @@ impl Authenticator {
         self.verify(head, &presigned.claim, at, payload, Some(Version::Four))
     }
 
-    /// SDKs look for the region in the error, and sign again with it.
+    /// SDKs look for the region in the error, and sign again with it. `set` is the regions of SigV4A.
     fn check_region(
         &self,
         credential: &Credential<'_>,
+        set: Option<&str>,
         malformed: impl FnOnce(String) -> S3Error,
     ) -> Result<(), S3Error> {
-        match &self.region {
-            Some(ours) if ours != credential.region => {
-                let why = format!("the region '{}' is wrong; expecting '{ours}'", credential.region);
-                Err(malformed(why).detail("Region", ours))
-            }
-            _ => Ok(()),
+        let Some(ours) = &self.region else { return Ok(()) };
+        let (is_ours, given) = match set {
+            None => (credential.region == ours, credential.region),
+            Some(set) => (region_set::admits(set, ours), set),
+        };
+        if is_ours {
+            return Ok(());
         }
+        let why = format!("the region '{given}' is wrong; expecting '{ours}'");
+        Err(malformed(why).detail("Region", ours))
     }
 
     fn by_version2(
         &self,
         head: Head<'_>,
-        claim: version2::Claim<'_>,
+        claim: Result<version2::Claim<'_>, S3Error>,
         now: Timestamp,
         presigned: Option<Version>,
     ) -> Result<Sender, S3Error> {
+        let is_presigned = presigned.is_some();
+        let find = |claim: &version2::Claim<'_>| self.identity(head, claim.access_key, presigned, now);
+        // Where the server does not accept version 2, only an identity that is there can be an exception.
+        let is_exception = || {
+            claim.as_ref().is_ok_and(|claim| find(claim).is_ok_and(|key| self.accepts(&key, is_presigned)))
+        };
+        if !self.version2.accepts(is_presigned) && !is_exception() {
+            return Err(authorization::signature_version_2());
+        }
+        let claim = claim?;
         claim.check_time(head, now)?;
-        let (identity, secret) = self.identity(head, claim.access_key, presigned, now)?;
+        let key = find(&claim)?;
+        if !self.accepts(&key, is_presigned) {
+            return Err(authorization::signature_version_2());
+        }
         claim.check_coverage(head)?;
         let texts = claim.strings_to_sign(head)?;
-        if !texts.iter().any(|text| version2::verifies(&secret, text, claim.signature)) {
+        let holds = |text: &Vec<u8>| {
+            key.secrets.valid(now).any(|secret| version2::verifies(secret, text, claim.signature))
+        };
+        if !texts.iter().any(holds) {
             let text = texts.first().map(|text| String::from_utf8_lossy(text)).unwrap_or_default();
             return Err(S3Error::from(ErrorCode::SignatureDoesNotMatch)
                 .detail("AWSAccessKeyId", claim.access_key)
                 .detail("StringToSign", text)
                 .detail("SignatureProvided", claim.signature));
         }
-        Ok(Sender { principal: Principal::Identity(identity), presigned, proof: None, latin1: Vec::new() })
+        key.used(now, "s3");
+        let principal = Principal::Identity(key.identity);
+        Ok(Sender { principal, presigned, proof: None, latin1: Vec::new() })
+    }
+
+    /// Whether version 2 is accepted from an identity: its own setting wins.
+    fn accepts(&self, key: &KeyInForce, is_presigned: bool) -> bool {
+        key.identity.signature_v2.unwrap_or(self.version2).accepts(is_presigned)
     }
 
     /// The identity that signed the policy of a form.
@@ -209,29 +239,37 @@ impl Authenticator {
                 let malformed = |why| {
                     presigned::malformed(format!("Error parsing the X-Amz-Credential parameter; {why}"))
                 };
-                self.check_region(credential, malformed)?;
+                self.check_region(credential, None, malformed)?;
                 (credential.access_key, *signature)
-            }
-            By::Two { .. } if self.version2 == SignatureV2::Off => {
-                return Err(authorization::signature_version_2());
             }
             By::Two { access_key, signature } => (*access_key, *signature),
         };
-        let (identity, secret) = self.known(access_key, signed.token, now)?;
-        let text = signed.policy.as_bytes();
-        let holds = match &signed.by {
-            By::Four { credential, signature } => {
-                self.signing.verify(credential, &secret, text, signature).is_some()
+        let is_by_two = matches!(signed.by, By::Two { .. });
+        let key = match self.known(access_key, signed.token, now) {
+            // A form ends, as a presigned URL does.
+            Ok(key) if is_by_two && !self.accepts(&key, true) => {
+                return Err(authorization::signature_version_2());
             }
-            By::Two { signature, .. } => version2::verifies(&secret, text, signature),
+            Err(_) if is_by_two && !self.version2.accepts(true) => {
+                return Err(authorization::signature_version_2());
+            }
+            known => known?,
         };
+        let text = signed.policy.as_bytes();
+        let holds = key.secrets.valid(now).any(|secret| match &signed.by {
+            By::Four { credential, signature } => {
+                self.signing.verify(credential, secret, text, signature).is_some()
+            }
+            By::Two { signature, .. } => version2::verifies(secret, text, signature),
+        });
         if !holds {
             return Err(S3Error::from(ErrorCode::SignatureDoesNotMatch)
                 .detail("AWSAccessKeyId", access_key)
                 .detail("StringToSign", signed.policy)
                 .detail("SignatureProvided", given));
         }
-        Ok(identity)
+        key.used(now, "s3");
+        Ok(key.identity)
     }
 
     fn identity(
@@ -240,17 +278,12 @@ impl Authenticator {
         access_key: &str,
         presigned: Option<Version>,
         now: Timestamp,
-    ) -> Result<(Arc<Identity>, Secret), S3Error> {
+    ) -> Result<KeyInForce, S3Error> {
         self.known(access_key, session_token(head, presigned.is_some())?, now)
     }
 
     /// The identity of an access key that came with a session token, or without one.
-    fn known(
-        &self,
-        access_key: &str,
-        token: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(Arc<Identity>, Secret), S3Error> {
+    fn known(&self, access_key: &str, token: Option<&str>, now: Timestamp) -> Result<KeyInForce, S3Error> {
         self.keys.find(access_key, token, now).map_err(|refused| match refused {
             Refused::Unknown => {
                 S3Error::from(ErrorCode::InvalidAccessKeyId).detail("AWSAccessKeyId", access_key)
@@ -269,7 +302,7 @@ impl Authenticator {
         presigned: Option<Version>,
     ) -> Result<Sender, S3Error> {
         let credential = &claim.credential;
-        let (identity, secret) = self.identity(head, credential.access_key, presigned, now)?;
+        let opened = self.identity(head, credential.access_key, presigned, now)?;
         check_coverage(head.headers, claim.signed_headers)?;
         let signed = Signed {
             method: head.method.as_str(),
@@ -282,7 +315,8 @@ impl Authenticator {
         };
         let texts = |order: Order, reading: Reading| {
             let canonical_request = signed.canonical_request(order, reading);
-            (string_to_sign(&time, credential.scope, &canonical_request), canonical_request)
+            let text = string_to_sign(credential.algorithm, &time, credential.scope, &canonical_request);
+            (text, canonical_request)
         };
         let mut ways = signed
             .readings()
@@ -290,7 +324,8 @@ impl Authenticator {
             .flat_map(|reading| signed.orders().iter().map(move |order| (*order, *reading)));
         let held = ways.find_map(|(order, reading)| {
             let (text, _) = texts(order, reading);
-            Some((self.signing.verify(credential, &secret, text.as_bytes(), claim.signature)?, reading))
+            let verify = |secret| self.signing.verify(credential, secret, text.as_bytes(), claim.signature);
+            Some((opened.secrets.valid(now).find_map(verify)?, reading))
         });
         let Some((key, reading)) = held else {
             let (text, canonical_request) = texts(Order::Sorted, Reading::Bytes);
@@ -305,7 +340,8 @@ impl Authenticator {
             Reading::Bytes => Vec::new(),
             Reading::Latin1 => signed.names_outside_ascii().collect(),
         };
-        Ok(Sender { principal: Principal::Identity(identity), presigned, proof, latin1 })
+        opened.used(now, credential.service);
+        Ok(Sender { principal: Principal::Identity(opened.identity), presigned, proof, latin1 })
     }
 }
 
@@ -319,6 +355,15 @@ fn check_day(claim: &Claim<'_>, time: &SigningTime) -> Result<(), S3Error> {
         claim.credential.date,
         time.day()
     )))
+}
+
+/// The regions that a request of SigV4A is signed for. Like every such header, it is signed itself.
+fn signed_regions<'h>(claim: &Claim<'_>, headers: &'h HeaderMap) -> Result<Option<&'h str>, S3Error> {
+    if claim.credential.algorithm == Algorithm::Hmac {
+        return Ok(None);
+    }
+    let set = headers.amz("x-amz-region-set")?;
+    set.map(Some).ok_or_else(|| authorization::malformed("the header x-amz-region-set is missing"))
 }
 
 /// The session token that a request comes with, in its headers or, if that authenticates it, its query.

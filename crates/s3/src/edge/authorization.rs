@@ -1,10 +1,10 @@
 //! The `Authorization` header.
 
-use super::claim::{ALGORITHM, ASYMMETRIC, Claim, Credential, S3};
+use super::claim::{ALGORITHM, Algorithm, Claim, Credential, S3};
 use crate::s3::{ErrorCode, S3Error};
 
-/// Reads `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`; every other scheme is refused by its
-/// name.
+/// Reads `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`, or the same of SigV4A; every other
+/// scheme is refused by its name.
 ///
 /// Public for fuzzing.
 pub fn parse(header: &str) -> Result<Claim<'_>, S3Error> {
@@ -18,14 +18,15 @@ pub(super) fn parse_for<'a>(services: &[&str], header: &'a str) -> Result<Claim<
         return Err(ErrorCode::AccessDenied.into());
     }
     let (scheme, fields) = header.split_once(' ').unwrap_or((header, ""));
-    match scheme {
-        ALGORITHM => {}
-        ASYMMETRIC => return Err(S3Error::not_implemented("Signing with SigV4A")),
+    let algorithm = match (Algorithm::parse(scheme), scheme) {
+        (Some(algorithm), _) => algorithm,
         // Where the settings allow this scheme, the request does not reach this line.
-        "AWS" => return Err(signature_version_2()),
+        (None, "AWS") => return Err(signature_version_2()),
         // The rest of the header may be a credential of another system: never repeated.
-        _ => return Err(S3Error::argument("Authorization", scheme, "Unsupported Authorization Type")),
-    }
+        (None, _) => {
+            return Err(S3Error::argument("Authorization", scheme, "Unsupported Authorization Type"));
+        }
+    };
     let (mut credential, mut signed_headers, mut signature) = (None, None, None);
     for field in fields.split(',') {
         let (name, value) =
@@ -46,7 +47,7 @@ pub(super) fn parse_for<'a>(services: &[&str], header: &'a str) -> Result<Claim<
         ))
     };
     Ok(Claim {
-        credential: Credential::parse(credential.ok_or_else(|| missing("Credential"))?, services)
+        credential: Credential::parse(credential.ok_or_else(|| missing("Credential"))?, services, algorithm)
             .map_err(malformed)?,
         signed_headers: signed_headers.ok_or_else(|| missing("SignedHeaders"))?,
         signature: signature.ok_or_else(|| missing("Signature"))?,
@@ -83,6 +84,9 @@ mod tests {
         assert_eq!(parse(&GOOD.replace(", ", ",")).expect("parses"), claim);
         let other = "AWS4-HMAC-SHA256  Signature=00,SignedHeaders=host;x-amz-date,Credential=AKID/20130524/us-east-1/s3/aws4_request";
         assert_eq!(parse(other).expect("parses"), claim);
+        let asymmetric = GOOD.replace("HMAC", "ECDSA-P256").replace("/us-east-1", "");
+        let credential = parse(&asymmetric).expect("parses").credential;
+        assert_eq!((credential.algorithm, credential.scope), (Algorithm::Ecdsa, "20130524/s3/aws4_request"));
     }
 
     #[test]
@@ -92,7 +96,6 @@ mod tests {
         assert_eq!(code("AWS AKID:c2ln"), Some(ErrorCode::InvalidRequest));
         assert_eq!(code("Basic dTpw"), Some(ErrorCode::InvalidArgument));
         assert_eq!(code("garbage"), Some(ErrorCode::InvalidArgument));
-        assert_eq!(code(&GOOD.replace("HMAC", "ECDSA-P256")), Some(ErrorCode::NotImplemented));
         for bad in [
             "AWS4-HMAC-SHA256".to_owned(),
             "AWS4-HMAC-SHA256 x".to_owned(),
@@ -100,6 +103,8 @@ mod tests {
             GOOD.replace("Signature", "Sig"),
             format!("{GOOD}, Signature=00"),
             GOOD.replace("/s3/", "/ec2/"),
+            // A scope of SigV4A has no region.
+            GOOD.replace("HMAC", "ECDSA-P256").replace("AKID/", "/"),
         ] {
             assert_eq!(code(&bad), Some(ErrorCode::AuthorizationHeaderMalformed), "{bad}");
         }

@@ -6,7 +6,7 @@
 //! rights of its signer.
 
 use super::{
-    claim::{ALGORITHM, SigningTime},
+    claim::{Algorithm, SigningTime},
     encoding,
     presigned::{self, Pairs},
 };
@@ -164,9 +164,14 @@ impl Signed<'_> {
     }
 }
 
-pub(super) fn string_to_sign(time: &SigningTime, scope: &str, canonical_request: &[u8]) -> String {
-    let mut text = String::with_capacity(ALGORITHM.len() + 16 + scope.len() + 64 + 3);
-    text.push_str(ALGORITHM);
+pub(super) fn string_to_sign(
+    algorithm: Algorithm,
+    time: &SigningTime,
+    scope: &str,
+    canonical_request: &[u8],
+) -> String {
+    let mut text = String::with_capacity(algorithm.name().len() + 16 + scope.len() + 64 + 3);
+    text.push_str(algorithm.name());
     for line in [time.as_str(), scope] {
         text.push('\n');
         text.push_str(line);
@@ -255,6 +260,7 @@ mod tests {
         };
         let time = SigningTime::parse("20130524T000000Z").expect("a time");
         let text = string_to_sign(
+            Algorithm::Hmac,
             &time,
             "20130524/us-east-1/s3/aws4_request",
             &signed.canonical_request(Order::Sorted, Reading::Bytes),

@@ -10,7 +10,7 @@
 use super::{
     authentication::Proof,
     canonical::push_sha256,
-    claim::{ALGORITHM, SigningTime},
+    claim::{Algorithm, SigningTime},
     signature::SigningKey,
 };
 use crate::{
@@ -296,7 +296,7 @@ impl Signatures {
     fn start_text(&mut self, kind: &str) {
         self.text.clear();
         self.text.extend([
-            ALGORITHM,
+            self.key.algorithm().name(),
             kind,
             "\n",
             self.time.as_str(),
@@ -308,7 +308,11 @@ impl Signatures {
         ]);
     }
 
-    fn advance(&mut self, claimed: String) -> Result<(), PayloadError> {
+    fn advance(&mut self, mut claimed: String) -> Result<(), PayloadError> {
+        // A signature in DER has no fixed length. Signers fill it up, so that they know the length of a body.
+        if self.key.algorithm() == Algorithm::Ecdsa {
+            claimed.truncate(claimed.trim_end_matches('*').len());
+        }
         if !self.key.verifies(self.text.as_bytes(), &claimed) {
             return Err(PayloadError::SignatureMismatch);
         }

@@ -6,10 +6,34 @@
 use crate::model::Timestamp;
 use time::{Date, Month, PrimitiveDateTime, Time};
 
-/// The one algorithm we verify.
+/// SigV4.
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-/// SigV4A, which needs keys that a gateway does not have.
+/// SigV4A.
 pub(super) const ASYMMETRIC: &str = "AWS4-ECDSA-P256-SHA256";
+
+/// How a request of version 4 is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// SigV4: for one region, with a key that both sides have.
+    Hmac,
+    /// SigV4A: for a set of regions, with a private key that is derived from the secret.
+    Ecdsa,
+}
+
+impl Algorithm {
+    const ALL: [Self; 2] = [Self::Hmac, Self::Ecdsa];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Hmac => ALGORITHM,
+            Self::Ecdsa => ASYMMETRIC,
+        }
+    }
+
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+}
 
 /// The service that requests of S3 are signed for.
 pub(super) const S3: &[&str] = &["s3"];
@@ -26,13 +50,14 @@ pub struct Claim<'a> {
     pub signature: &'a str,
 }
 
-/// `AKID/20130524/us-east-1/s3/aws4_request`
+/// `AKID/20130524/us-east-1/s3/aws4_request`; of SigV4A without the region.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Credential<'a> {
+    pub algorithm: Algorithm,
     pub access_key: &'a str,
     /// `20130524`
     pub date: &'a str,
-    /// Empty from clients that have no region.
+    /// Empty from clients that have no region, and of SigV4A.
     pub region: &'a str,
     pub service: &'a str,
     /// All behind the access key.
@@ -41,16 +66,28 @@ pub struct Credential<'a> {
 
 impl<'a> Credential<'a> {
     /// The error says what is wrong, for the client.
-    pub(super) fn parse(text: &'a str, services: &[&str]) -> Result<Self, &'static str> {
-        const SHAPE: &str =
-            "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\"";
+    pub(super) fn parse(
+        text: &'a str,
+        services: &[&str],
+        algorithm: Algorithm,
+    ) -> Result<Self, &'static str> {
+        let (count, shape) = match algorithm {
+            Algorithm::Hmac => (
+                5,
+                "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\"",
+            ),
+            Algorithm::Ecdsa => {
+                (4, "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/SERVICE/aws4_request\"")
+            }
+        };
         // The fields are read from behind: nothing forbids a slash in an access key.
-        let mut fields = text.rsplitn(5, '/');
-        let mut field = || fields.next().ok_or(SHAPE);
-        let (terminator, service, region, date, access_key) =
-            (field()?, field()?, field()?, field()?, field()?);
+        let mut fields = text.rsplitn(count, '/');
+        let mut field = || fields.next().ok_or(shape);
+        let (terminator, service) = (field()?, field()?);
+        let region = if algorithm == Algorithm::Hmac { field()? } else { "" };
+        let (date, access_key) = (field()?, field()?);
         if access_key.is_empty() {
-            return Err(SHAPE);
+            return Err(shape);
         }
         if terminator != "aws4_request" {
             return Err("incorrect terminal. This endpoint uses \"aws4_request\"");
@@ -66,8 +103,8 @@ impl<'a> Credential<'a> {
                 "incorrect date format. This date in the credential must be in the format \"yyyyMMdd\"",
             );
         }
-        let scope = text.get(access_key.len() + 1..).ok_or(SHAPE)?;
-        Ok(Self { access_key, date, region, service, scope })
+        let scope = text.get(access_key.len() + 1..).ok_or(shape)?;
+        Ok(Self { algorithm, access_key, date, region, service, scope })
     }
 }
 
@@ -120,14 +157,19 @@ mod tests {
 
     #[test]
     fn a_credential_is_read_from_behind() {
-        let credential = Credential::parse("a/b/20130524/eu-1/s3/aws4_request", S3).expect("parses");
+        let parse = |text| Credential::parse(text, S3, Algorithm::Hmac).expect("parses");
+        let credential = parse("a/b/20130524/eu-1/s3/aws4_request");
         assert_eq!((credential.access_key, credential.date, credential.region), ("a/b", "20130524", "eu-1"));
         assert_eq!(credential.scope, "20130524/eu-1/s3/aws4_request");
-        let credential = Credential::parse("AKID/20130524//s3/aws4_request", S3).expect("parses");
+        let credential = parse("AKID/20130524//s3/aws4_request");
         assert_eq!(
             (credential.access_key, credential.region, credential.scope),
             ("AKID", "", "20130524//s3/aws4_request")
         );
+        let text = "a/b/20130524/s3/aws4_request";
+        let credential = Credential::parse(text, S3, Algorithm::Ecdsa).expect("parses");
+        assert_eq!((credential.access_key, credential.region), ("a/b", ""));
+        assert_eq!(credential.scope, "20130524/s3/aws4_request");
     }
 
     #[test]
@@ -142,7 +184,12 @@ mod tests {
             "AKID/2013052/us-east-1/s3/aws4_request",
             "AKID/2013052x/us-east-1/s3/aws4_request",
         ] {
-            assert!(Credential::parse(text, S3).is_err(), "{text}");
+            assert!(Credential::parse(text, S3, Algorithm::Hmac).is_err(), "{text}");
+        }
+        for text in
+            ["AKID/20130524/iam/aws4_request", "20130524/s3/aws4_request", "AKID/2013/s3/aws4_request"]
+        {
+            assert!(Credential::parse(text, S3, Algorithm::Ecdsa).is_err(), "{text}");
         }
     }
 

@@ -1,12 +1,13 @@
 //! The edge: from an HTTP request to a request that S3 may trust, or a refusal.
 //!
-//! Owns authentication (SigV4 and, where the settings allow it, SigV2, in the header or the query),
+//! Owns authentication (SigV4, SigV4A and, where the settings allow it, SigV2, in the header or the query),
 //! addressing, the decoding of bodies and what they announce, and the form of replies. Does not own
 //! authorization (the gate of `s3`), connections (`server`), nor the identities ([`Keys`]).
 //!
 //! Invariants:
 //! - a request that tries to authenticate and fails is refused, never treated as anonymous;
 //! - a preflight is answered before authentication: browsers send it without credentials;
+//! - a request for a page of a website is anonymous, whatever credentials it has (`site`);
 //! - of an authenticated request every `x-amz-*` header is signed, wherever it was written, and the host, or
 //!   by SigV2 the bucket;
 //! - nothing of a body is read before its request is admitted: a refusal costs the client no upload, and the
@@ -25,9 +26,12 @@ pub mod encoding;
 pub mod form;
 mod head;
 mod presigned;
+mod public_key;
 mod query;
+mod region_set;
 mod reply;
 mod signature;
+mod site;
 mod skew;
 mod version2;
 mod version2_parameters;
@@ -37,13 +41,14 @@ mod wire;
 mod tests;
 
 pub use body::{Pace, Paces};
-pub use claim::{Claim, Credential};
+pub use claim::{Algorithm, Claim, Credential};
 pub use reply::Reply;
+pub use site::{Entrance, Site, Visited};
 
 use crate::{
     access::CredentialsInForce,
-    iam::Refused,
-    model::{Identity, Secret, SignatureV2, Timestamp},
+    iam::{KeyInForce, Refused},
+    model::{SignatureV2, Timestamp},
     s3::{
         self, Arrival, Context, CrossOrigin, ErrorCode, HeaderMapExt, Operation, Preflight, Query, Request,
         RouteInput, S3Error, Target,
@@ -60,26 +65,17 @@ use form::Form;
 use http::{HeaderMap, Method, header, request::Parts};
 use presigned::Pairs;
 use reply::Attended;
+use site::Sites;
 use std::{fmt, sync::Arc};
 
 /// The identities there are, by access key.
 pub trait Keys: Send + Sync + fmt::Debug {
     /// `token` is the session token that came with the request.
-    fn find(
-        &self,
-        access_key: &str,
-        token: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(Arc<Identity>, Secret), Refused>;
+    fn find(&self, access_key: &str, token: Option<&str>, now: Timestamp) -> Result<KeyInForce, Refused>;
 }
 
 impl Keys for CredentialsInForce {
-    fn find(
-        &self,
-        access_key: &str,
-        token: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(Arc<Identity>, Secret), Refused> {
+    fn find(&self, access_key: &str, token: Option<&str>, now: Timestamp) -> Result<KeyInForce, Refused> {
         self.identify(access_key, token, now)
     }
 }
@@ -88,10 +84,13 @@ impl Keys for CredentialsInForce {
 pub struct EdgeSettings {
     /// Domains under which buckets are host names.
     pub domains: Vec<String>,
+    /// Domains under which hosts are websites of buckets.
+    pub website_domains: Vec<String>,
     /// The minimum pace of bodies.
     pub paces: Paces,
     /// The only region that requests may be signed for; without it, any is. Version 2 names none.
     pub region: Option<String>,
+    /// Where version 2 is accepted from identities that say nothing of it themselves.
     pub signature_v2: SignatureV2,
 }
 
@@ -99,6 +98,7 @@ pub struct EdgeSettings {
 pub struct Edge {
     authenticator: Authenticator,
     addresses: Addresses,
+    sites: Sites,
     paces: Paces,
 }
 
@@ -145,13 +145,18 @@ struct Received<B> {
 impl Edge {
     pub fn new(settings: EdgeSettings, keys: Arc<dyn Keys>) -> Self {
         let authenticator = Authenticator::new(keys, settings.region, settings.signature_v2);
-        Self { authenticator, addresses: Addresses::new(settings.domains), paces: settings.paces }
+        let (addresses, sites) = (Addresses::new(settings.domains), Sites::new(settings.website_domains));
+        Self { authenticator, addresses, sites, paces: settings.paces }
     }
 
     /// The page of another origin that sent a request, and the bucket that it addresses, whether or not the
-    /// request is admitted later. An address that cannot be read is that of no bucket.
-    pub fn page<B>(&self, request: &http::Request<B>) -> Option<CrossOrigin> {
+    /// request is admitted later. An address that cannot be read is that of no bucket. `site` is the website
+    /// that the request is for, if it is for one.
+    pub fn page<B>(&self, request: &http::Request<B>, site: Option<&Site>) -> Option<CrossOrigin> {
         let page = CrossOrigin::read(request.method(), request.headers())?;
+        if let Some(Site(bucket)) = site {
+            return Some(page.on(Some(bucket.clone())));
+        }
         let host = wire::host(request.uri(), request.headers(), request.version());
         let path = encoding::decode_path(request.uri().path());
         let bucket =
@@ -254,10 +259,11 @@ fn body_form(
     let decoder = match framing {
         Framing::Plain(_) => None,
         Framing::Chunks => Some(Decoder::unsigned(length, trailer)),
-        Framing::SignedChunks { trailer: sealed } => {
-            let proof = sender.proof.as_ref();
+        Framing::SignedChunks { by, trailer: sealed } => {
+            let proof = sender.proof.as_ref().filter(|proof| proof.key.algorithm() == by);
             let proof = proof.ok_or_else(|| {
-                S3Error::new(ErrorCode::InvalidRequest, "A signed payload needs a signed request")
+                let message = "A signed payload needs a request that is signed in the same way";
+                S3Error::new(ErrorCode::InvalidRequest, message)
             })?;
             Some(Decoder::signed(length, trailer, Signatures::new(proof), sealed))
         }

@@ -7,7 +7,7 @@
 
 use super::{
     announced,
-    claim::{ALGORITHM, ASYMMETRIC, Claim, Credential, SigningTime},
+    claim::{Algorithm, Claim, Credential, SigningTime},
     version2_parameters,
 };
 use crate::{
@@ -20,9 +20,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub(super) type Pairs = Vec<(String, String)>;
 
 const SIGNATURE: &str = "X-Amz-Signature";
-/// The authentication parameters; the last one is only there with temporary
-/// credentials.
-const PARAMETERS: [&str; 7] = [
+const REGION_SET: &str = "X-Amz-Region-Set";
+/// The authentication parameters. The last but one is only there with temporary credentials, and the last one
+/// only with SigV4A.
+const PARAMETERS: [&str; 8] = [
     "X-Amz-Algorithm",
     "X-Amz-Credential",
     "X-Amz-Date",
@@ -30,6 +31,7 @@ const PARAMETERS: [&str; 7] = [
     "X-Amz-SignedHeaders",
     SIGNATURE,
     "X-Amz-Security-Token",
+    REGION_SET,
 ];
 /// Each of these alone says that a request means to be presigned.
 const MARKS: [&str; 3] = ["X-Amz-Algorithm", "X-Amz-Credential", SIGNATURE];
@@ -48,6 +50,8 @@ pub(super) enum Version {
 pub(super) struct Presigned<'a> {
     pub(super) claim: Claim<'a>,
     pub(super) time: SigningTime,
+    /// The regions that the URL is signed for, of SigV4A.
+    pub(super) region_set: Option<&'a str>,
     /// Seconds.
     expires: i64,
 }
@@ -89,14 +93,15 @@ pub(super) fn content_sha256(query: &Pairs) -> Option<&str> {
 
 impl<'a> Presigned<'a> {
     pub(super) fn parse(query: &'a Pairs, services: &[&str]) -> Result<Self, S3Error> {
-        let algorithm = parameter(query, "X-Amz-Algorithm")?;
-        match algorithm {
-            ALGORITHM => {}
-            ASYMMETRIC => return Err(S3Error::not_implemented("Signing with SigV4A")),
-            _ => return Err(malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")),
-        }
-        let credential = Credential::parse(parameter(query, "X-Amz-Credential")?, services)
+        let algorithm = Algorithm::parse(parameter(query, "X-Amz-Algorithm")?).ok_or_else(|| {
+            malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\" and \"AWS4-ECDSA-P256-SHA256\"")
+        })?;
+        let credential = Credential::parse(parameter(query, "X-Amz-Credential")?, services, algorithm)
             .map_err(|why| malformed(format!("Error parsing the X-Amz-Credential parameter; {why}.")))?;
+        let region_set = match algorithm {
+            Algorithm::Hmac => None,
+            Algorithm::Ecdsa => Some(parameter(query, REGION_SET)?),
+        };
         let time = SigningTime::parse(parameter(query, "X-Amz-Date")?).ok_or_else(|| {
             malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
         })?;
@@ -113,7 +118,7 @@ impl<'a> Presigned<'a> {
         }
         let signed_headers = parameter(query, "X-Amz-SignedHeaders")?;
         let signature = parameter(query, SIGNATURE)?;
-        Ok(Self { claim: Claim { credential, signed_headers, signature }, time, expires })
+        Ok(Self { claim: Claim { credential, signed_headers, signature }, time, region_set, expires })
     }
 
     /// Whether the URL holds at this moment. One that lasts zero seconds never does.
@@ -144,7 +149,7 @@ fn parameter<'a>(query: &'a Pairs, wanted: &str) -> Result<&'a str, S3Error> {
         (Some(_), Some(_)) => Err(malformed(format!("{wanted} must not be repeated"))),
         (None, _) => Err(malformed(
             "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, \
-             X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
+             X-Amz-SignedHeaders, and X-Amz-Expires parameters, and with AWS4-ECDSA-P256-SHA256 X-Amz-Region-Set.",
         )),
     }
 }

@@ -1,6 +1,10 @@
-//! The keys of signatures: derived once per identity, day and region, and compared in constant time.
+//! The keys of signatures: derived once per identity, day and region, and compared in constant time. Of SigV4A,
+//! which has no region, the public key is made by `public_key`.
 
-use super::claim::Credential;
+use super::{
+    claim::{Algorithm, Credential},
+    public_key::{PublicKey, PublicKeys},
+};
 use crate::model::Secret;
 use ring::hmac;
 use std::{
@@ -13,7 +17,7 @@ use std::{
 /// else.
 const SLOTS: usize = 256;
 
-/// A key that signs for one identity, day and region.
+/// A key that verifies signatures of one identity, day and region.
 pub(super) struct SigningKey {
     access_key: Box<str>,
     scope: Box<str>,
@@ -21,7 +25,12 @@ pub(super) struct SigningKey {
     /// Shows whether the identity has another secret by now. It is never compared with anything that a client
     /// sent.
     secret: Secret,
-    key: hmac::Key,
+    verifier: Verifier,
+}
+
+enum Verifier {
+    Hmac(hmac::Key),
+    Ecdsa(Arc<PublicKey>),
 }
 
 impl fmt::Debug for SigningKey {
@@ -34,19 +43,33 @@ impl fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    fn derive(credential: &Credential<'_>, secret: &Secret) -> Self {
+    fn derive(credential: &Credential<'_>, secret: &Secret, public: &PublicKeys) -> Option<Self> {
+        let verifier = match credential.algorithm {
+            Algorithm::Hmac => Verifier::Hmac(Self::symmetric(credential, secret)),
+            Algorithm::Ecdsa => Verifier::Ecdsa(public.of(credential.access_key, secret)?),
+        };
+        Some(Self {
+            access_key: credential.access_key.into(),
+            scope: credential.scope.into(),
+            service: credential.service.into(),
+            secret: secret.clone(),
+            verifier,
+        })
+    }
+
+    fn symmetric(credential: &Credential<'_>, secret: &Secret) -> hmac::Key {
         let sign =
             |key: &[u8], text: &str| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes());
         let date = sign(["AWS4", secret.expose()].concat().as_bytes(), credential.date);
         let region = sign(date.as_ref(), credential.region);
         let service = sign(region.as_ref(), credential.service);
-        let key = hmac::Key::new(hmac::HMAC_SHA256, sign(service.as_ref(), "aws4_request").as_ref());
-        Self {
-            access_key: credential.access_key.into(),
-            scope: credential.scope.into(),
-            service: credential.service.into(),
-            secret: secret.clone(),
-            key,
+        hmac::Key::new(hmac::HMAC_SHA256, sign(service.as_ref(), "aws4_request").as_ref())
+    }
+
+    pub(super) fn algorithm(&self) -> Algorithm {
+        match self.verifier {
+            Verifier::Hmac(_) => Algorithm::Hmac,
+            Verifier::Ecdsa(_) => Algorithm::Ecdsa,
         }
     }
 
@@ -60,7 +83,12 @@ impl SigningKey {
 
     /// In constant time.
     pub(super) fn verifies(&self, text: &[u8], signature: &str) -> bool {
-        parse_signature(signature).is_some_and(|tag| hmac::verify(&self.key, text, &tag).is_ok())
+        match &self.verifier {
+            Verifier::Hmac(key) => {
+                parse_signature(signature).is_some_and(|tag| hmac::verify(key, text, &tag).is_ok())
+            }
+            Verifier::Ecdsa(key) => key.verifies(text, signature),
+        }
     }
 }
 
@@ -75,6 +103,7 @@ fn parse_signature(text: &str) -> Option<[u8; 32]> {
 pub(super) struct SigningKeys {
     slots: Box<[RwLock<Option<Arc<SigningKey>>>]>,
     hasher: RandomState,
+    public: PublicKeys,
 }
 
 impl fmt::Debug for SigningKeys {
@@ -85,7 +114,8 @@ impl fmt::Debug for SigningKeys {
 
 impl SigningKeys {
     pub(super) fn new() -> Self {
-        Self { slots: (0..SLOTS).map(|_| RwLock::default()).collect(), hasher: RandomState::new() }
+        let slots = (0..SLOTS).map(|_| RwLock::default()).collect();
+        Self { slots, hasher: RandomState::new(), public: PublicKeys::new() }
     }
 
     /// The key, if the signature is its own.
@@ -96,7 +126,9 @@ impl SigningKeys {
         text: &[u8],
         signature: &str,
     ) -> Option<Arc<SigningKey>> {
-        let slot = self.hasher.hash_one((credential.access_key, credential.scope)) as usize % SLOTS;
+        // An access key may have two secrets for some time: each has its own slot.
+        let slot = (credential.access_key, credential.scope, secret.expose());
+        let slot = self.hasher.hash_one(slot) as usize % SLOTS;
         let slot = self.slots.get(slot)?;
         let fits = |key: &&Arc<SigningKey>| {
             *key.access_key == *credential.access_key
@@ -107,7 +139,7 @@ impl SigningKeys {
         match known {
             Some(key) => key.verifies(text, signature).then_some(key),
             None => {
-                let key = Arc::new(SigningKey::derive(credential, secret));
+                let key = Arc::new(SigningKey::derive(credential, secret, &self.public)?);
                 if !key.verifies(text, signature) {
                     return None;
                 }
@@ -132,7 +164,7 @@ mod tests {
     #[test]
     fn the_documented_signature_holds_and_any_other_does_not() {
         let keys = SigningKeys::new();
-        let credential = Credential::parse(CREDENTIAL, S3).expect("parses");
+        let credential = Credential::parse(CREDENTIAL, S3, Algorithm::Hmac).expect("parses");
         let holds = |text: &[u8], signature: &str| {
             keys.verify(&credential, &Secret::new(SECRET), text, signature).is_some()
         };
@@ -155,7 +187,7 @@ mod tests {
     #[test]
     fn a_secret_that_was_replaced_opens_nothing() {
         let keys = SigningKeys::new();
-        let credential = Credential::parse(CREDENTIAL, S3).expect("parses");
+        let credential = Credential::parse(CREDENTIAL, S3, Algorithm::Hmac).expect("parses");
         assert!(keys.verify(&credential, &Secret::new(SECRET), TEXT, SIGNATURE).is_some());
         assert!(keys.verify(&credential, &Secret::new("other"), TEXT, SIGNATURE).is_none());
     }
@@ -163,7 +195,7 @@ mod tests {
     #[test]
     fn wrong_signatures_leave_no_key_behind() {
         let keys = SigningKeys::new();
-        let credential = Credential::parse(CREDENTIAL, S3).expect("parses");
+        let credential = Credential::parse(CREDENTIAL, S3, Algorithm::Hmac).expect("parses");
         assert!(keys.verify(&credential, &Secret::new(SECRET), TEXT, &"0".repeat(64)).is_none());
         assert!(keys.slots.iter().all(|slot| slot.read().expect("not poisoned").is_none()));
     }
@@ -171,7 +203,7 @@ mod tests {
     #[test]
     fn debug_shows_no_secret() {
         let keys = SigningKeys::new();
-        let credential = Credential::parse(CREDENTIAL, S3).expect("parses");
+        let credential = Credential::parse(CREDENTIAL, S3, Algorithm::Hmac).expect("parses");
         let key = keys.verify(&credential, &Secret::new(SECRET), TEXT, SIGNATURE);
         assert!(!format!("{keys:?} {key:?}").contains(SECRET));
     }

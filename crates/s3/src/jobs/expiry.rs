@@ -11,7 +11,8 @@ use crate::{
 use async_trait::async_trait;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-const INTERVAL: Duration = Duration::from_secs(3600);
+/// The shortest and the longest time between two passes: an upload ends by so much later than its expiry says.
+const INTERVALS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
 /// A Complete may be repeated this long after it succeeded.
 const REPLAY: Duration = Duration::from_secs(24 * 3600);
 const BATCH: usize = 100;
@@ -37,7 +38,7 @@ impl Worker for Expiry {
     }
 
     fn rest(&mut self, _ended: &Ended) -> Option<Duration> {
-        Some(INTERVAL)
+        Some(self.expiry.clamp(INTERVALS.0, INTERVALS.1))
     }
 }
 
@@ -54,9 +55,16 @@ async fn pass(
 ) -> Result<Stepped, BucketError> {
     let catalog = buckets.catalog();
     catalog.forget_completed(before(now, REPLAY)).await?;
+    let mut known = None;
     loop {
         let stale = catalog.stale_uploads(before(now, expiry), BATCH).await?;
-        let names = if stale.is_empty() { return Ok(Stepped::Done) } else { names(buckets).await? };
+        if stale.is_empty() {
+            return Ok(Stepped::Done);
+        }
+        let names = match &mut known {
+            Some(names) => names,
+            none => none.insert(names(buckets).await?),
+        };
         let (mut ended, mut failed) = (0, 0);
         for upload in stale {
             let Some(name) = names.get(&upload.bucket) else { continue };

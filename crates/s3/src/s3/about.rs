@@ -65,19 +65,11 @@ impl About {
         document.element("Error", |w| {
             w.text("Code", error.code.as_str());
             w.text("Message", shown(&error.message));
-            let attached = |element: &str| {
-                error.details.iter().find(|(name, _)| *name == element).map(|(_, value)| value.as_str())
-            };
-            let expected = error.code.details();
-            for element in expected {
-                if let Some(value) = attached(element).or_else(|| self.known(element)) {
-                    w.text(element, shown(value));
-                }
-            }
-            for (element, value) in error.details.iter().filter(|(element, _)| !expected.contains(element)) {
+            for (element, value) in self.details(&error) {
                 w.text(element, shown(value));
             }
-            if let Some(bucket) = self.bucket.as_ref().filter(|_| attached("BucketName").is_none()) {
+            let is_attached = error.details.iter().any(|(element, _)| *element == "BucketName");
+            if let Some(bucket) = self.bucket.as_ref().filter(|_| !is_attached) {
                 w.text("BucketName", shown(bucket));
             }
             w.text("Resource", shown(&self.resource()));
@@ -90,6 +82,28 @@ impl About {
         response.headers_mut().extend(error.headers.clone());
         response.extensions_mut().insert(Arc::new(error));
         response
+    }
+
+    /// What is said about an error beyond its code and its message: the details of the code in the order of
+    /// the table, and then what else was attached.
+    pub(super) fn details<'a>(&'a self, error: &'a S3Error) -> Vec<(&'static str, &'a str)> {
+        let attached = |element: &str| {
+            error.details.iter().find(|(name, _)| *name == element).map(|(_, value)| value.as_str())
+        };
+        let expected = error.code.details();
+        let known = expected
+            .iter()
+            .filter_map(|element| Some((*element, attached(element).or_else(|| self.known(element))?)));
+        let others = error.details.iter().filter(|(element, _)| !expected.contains(element));
+        known.chain(others.map(|(element, value)| (*element, value.as_str()))).collect()
+    }
+
+    pub(super) fn bucket(&self) -> Option<&str> {
+        self.bucket.as_deref()
+    }
+
+    pub(super) fn request_id(&self) -> &str {
+        &self.request_id.0
     }
 
     fn known(&self, element: &str) -> Option<&str> {

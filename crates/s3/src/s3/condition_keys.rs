@@ -93,8 +93,10 @@ fn of_signature<'a>(asker: &Asker<'a>, keys: &mut Keys<'a>) {
     keys.add("s3:authtype", way);
     match signature.version {
         SignatureVersion::Two => keys.add("s3:signatureversion", "AWS"),
-        SignatureVersion::Four => {
-            keys.add("s3:signatureversion", "AWS4-HMAC-SHA256");
+        version @ (SignatureVersion::Four | SignatureVersion::FourAsymmetric) => {
+            let is_asymmetric = version == SignatureVersion::FourAsymmetric;
+            let name = if is_asymmetric { "AWS4-ECDSA-P256-SHA256" } else { "AWS4-HMAC-SHA256" };
+            keys.add("s3:signatureversion", name);
             // The query of a presigned URL signs no payload, unless it says otherwise.
             if context.presigned && asker.header("x-amz-content-sha256").is_none() {
                 keys.add("s3:x-amz-content-sha256", "UNSIGNED-PAYLOAD");

@@ -34,6 +34,8 @@ pub struct Arrival {
 pub enum SignatureVersion {
     Two,
     Four,
+    /// SigV4A.
+    FourAsymmetric,
 }
 
 /// The signature that held.
@@ -44,7 +46,7 @@ pub struct Signature {
     pub at: Option<Timestamp>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Context {
     pub arrival: Arrival,
     pub principal: Principal,

@@ -113,7 +113,7 @@ impl Service {
     }
 
     /// Decides nothing about an object that was not opened: the call's reader does that.
-    async fn on_read(&self, operation: Operation, request: Request) -> Result<ReadCall, S3Error> {
+    pub(super) async fn on_read(&self, operation: Operation, request: Request) -> Result<ReadCall, S3Error> {
         let bucket = self.bucket_of(&request.target).await?;
         let key = key_of(&request.target)?;
         let version = headers::admit(operation, &request, &bucket, &**self.accounts())?;
@@ -147,7 +147,7 @@ impl Service {
         self.on_object(operation, request).await
     }
 
-    async fn bucket_of(&self, target: &Target) -> Result<Arc<Bucket>, S3Error> {
+    pub(super) async fn bucket_of(&self, target: &Target) -> Result<Arc<Bucket>, S3Error> {
         let name = BucketName::parse(target.bucket.as_deref().unwrap_or_default());
         Ok(self.buckets().get(&name.map_err(|_| ErrorCode::NoSuchBucket)?).await?)
     }

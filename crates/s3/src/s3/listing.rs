@@ -178,7 +178,7 @@ impl<'b> ShownOwner<'b> {
 /// The elements of `Contents` and `Version` behind the key.
 pub(super) fn properties(w: &mut Writer, object: &ListedObject, owner: Option<ShownOwner<'_>>) {
     w.text("LastModified", object.last_modified.iso8601());
-    w.text("ETag", object.etag.quoted());
+    w.quoted("ETag", object.etag.as_str());
     if let Some(spec) = object.checksum {
         checksum_spec(w, spec);
     }

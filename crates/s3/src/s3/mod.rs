@@ -47,9 +47,11 @@ mod resource;
 mod routing;
 mod service;
 mod shape;
+mod site;
 mod spool;
 mod tagging;
 mod verdict;
+mod website;
 mod word;
 mod writing;
 
@@ -70,6 +72,7 @@ pub use region::Settings;
 pub use request::{FormReply, FormStatus, HeaderMapExt, Query, Request, Target};
 pub use routing::{RouteInput, route};
 pub use service::Service;
+pub use site::{Asked, Visit, error_page};
 pub use spool::Spool;
 pub use tagging::header as tagging_header;
 

@@ -250,11 +250,15 @@ macro_rules! each_operation {
             PutBucketVersioning {
                 PUT Bucket named [Query("versioning")] needs [PutBucketVersioning on Bucket]
             } => refused "Versioning";
-            GetBucketWebsite { GET Bucket named [Query("website")] needs [GetBucketWebsite on Bucket] } => refused;
-            PutBucketWebsite { PUT Bucket named [Query("website")] needs [PutBucketWebsite on Bucket] } => refused;
+            GetBucketWebsite {
+                GET Bucket named [Query("website")] needs [GetBucketWebsite on Bucket]
+            } => bucket get_bucket_website;
+            PutBucketWebsite {
+                PUT Bucket named [Query("website")] needs [PutBucketWebsite on Bucket]
+            } => bucket put_bucket_website;
             DeleteBucketWebsite {
                 DELETE Bucket named [Query("website")] needs [DeleteBucketWebsite on Bucket]
-            } => refused;
+            } => bucket delete_bucket_website;
 
             // What is in a bucket, and the bucket itself.
             ListObjectVersions {

@@ -22,7 +22,7 @@ impl Tagged {
         Ok(match work.action.on {
             On::Role => Self::Role(work.role()?.data.clone()),
             On::Policy | On::NewPolicy => Self::Policy(work.own_policy()?.data.clone()),
-            On::All | On::User | On::Group => {
+            On::All | On::User | On::AccessKey | On::Group => {
                 work.needed("UserName")?;
                 Self::User(work.user()?.data.clone())
             }

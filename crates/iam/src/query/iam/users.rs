@@ -3,6 +3,7 @@
 use super::boundaries;
 use crate::{
     entity::{Entity, Kind, User},
+    model::SignatureV2,
     names::{self, USER_NAME, fold},
     query::{
         authorize,
@@ -38,6 +39,7 @@ pub(in crate::query) fn create(work: &mut Work<'_>) -> Result<(), QueryError> {
         policies: Default::default(),
         groups: Default::default(),
         keys: Default::default(),
+        signature_v2: signature_v2(work)?.unwrap_or_default(),
     };
     let account = work.account_id.clone();
     work.out.element("User", |w| show::user(w, &account, &user, Detail::Whole));
@@ -86,11 +88,27 @@ pub(in crate::query) fn update(work: &mut Work<'_>) -> Result<(), QueryError> {
         }
         user.name = name.to_owned();
     }
+    if let Some(accepted) = signature_v2(work)? {
+        user.signature_v2 = accepted;
+    }
     if fold(&user.name) != fold(&old) {
         work.delete(Kind::User, &old);
     }
     work.put(Entity::User(user));
     Ok(())
+}
+
+/// Where signature version 2 is accepted from the user, as the call wants it. The inner `None`: where the
+/// server accepts it.
+fn signature_v2(work: &Work<'_>) -> Result<Option<Option<SignatureV2>>, QueryError> {
+    match work.parameter("SignatureV2") {
+        None => Ok(None),
+        Some("default") => Ok(Some(None)),
+        Some(text) => match SignatureV2::parse(text) {
+            Some(accepted) => Ok(Some(Some(accepted))),
+            None => Err(QueryError::invalid("SignatureV2 must be off, presigned, all or default")),
+        },
+    }
 }
 
 pub(in crate::query) fn delete(work: &mut Work<'_>) -> Result<(), QueryError> {

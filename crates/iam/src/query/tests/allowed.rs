@@ -17,6 +17,7 @@ async fn no_action_of_iam_is_anybodys_and_each_is_allowed_by_its_own_permission_
         match action.on {
             On::All => {}
             On::User => call.push(("UserName", "none")),
+            On::AccessKey => call.push(("AccessKeyId", "none")),
             On::Group => call.push(("GroupName", "none")),
             On::Role => call.push(("RoleName", "none")),
             On::Policy => call.push(("PolicyArn", &policy)),

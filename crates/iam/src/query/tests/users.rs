@@ -108,9 +108,8 @@ async fn users_and_their_keys_are_in_force_after_a_restart_and_no_secret_is_in_c
     let secret = gateway.find(&key, None).expect("in force").1;
     let again = Directory::new(gateway.directory.catalog_of_tests(), gateway._dir.path());
     again.refresh().await.expect("read");
-    let (identity, same) =
-        again.find(&key, None, Timestamp::from_millis(NOW), &gateway.accounts).expect("in force");
-    assert_eq!((same, identity.owner.id.as_ref()), (secret.clone(), "root"));
+    let found = again.find(&key, None, Timestamp::from_millis(NOW), &gateway.accounts).expect("in force");
+    assert_eq!((found.secrets.current, found.identity.owner.id.as_ref()), (secret.clone(), "root"));
     let documents = gateway.directory.catalog_of_tests().iam().await.expect("read");
     assert!(documents.all.iter().all(|document| !document.body.contains(secret.expose())));
 }

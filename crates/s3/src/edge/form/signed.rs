@@ -6,7 +6,7 @@
 use super::fields::Fields;
 use crate::{
     edge::{
-        claim::{ALGORITHM, ASYMMETRIC, Credential, S3, SigningTime},
+        claim::{ALGORITHM, ASYMMETRIC, Algorithm, Credential, S3, SigningTime},
         presigned,
     },
     s3::{S3Error, Signature, SignatureVersion},
@@ -63,13 +63,13 @@ impl<'f> SignedPolicy<'f> {
     fn by_version4(fields: &'f Fields) -> Result<By<'f>, S3Error> {
         match fields.required("x-amz-algorithm", "X-Amz-Algorithm")? {
             ALGORITHM => {}
-            ASYMMETRIC => return Err(S3Error::not_implemented("Signing with SigV4A")),
+            ASYMMETRIC => return Err(S3Error::not_implemented("Signing a form with SigV4A")),
             _ => return Err(presigned::malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")),
         }
-        let credential = Credential::parse(fields.required("x-amz-credential", "X-Amz-Credential")?, S3)
-            .map_err(|why| {
-                presigned::malformed(format!("Error parsing the X-Amz-Credential parameter; {why}."))
-            })?;
+        let credential = fields.required("x-amz-credential", "X-Amz-Credential")?;
+        let credential = Credential::parse(credential, S3, Algorithm::Hmac).map_err(|why| {
+            presigned::malformed(format!("Error parsing the X-Amz-Credential parameter; {why}."))
+        })?;
         let time = SigningTime::parse(fields.required("x-amz-date", "X-Amz-Date")?).ok_or_else(|| {
             presigned::malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
         })?;

@@ -237,9 +237,12 @@ fn documented(
     trailer: Option<ChecksumAlgorithm>,
     sealed: bool,
 ) -> Result<usize, PayloadError> {
-    let credential =
-        crate::edge::Credential::parse("AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request", &["s3"])
-            .expect("parses");
+    let credential = crate::edge::Credential::parse(
+        "AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request",
+        &["s3"],
+        crate::edge::Algorithm::Hmac,
+    )
+    .expect("parses");
     let secret = Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
     let at = UNIX_EPOCH + Duration::from_secs(1_369_353_600);
     let some_signature =

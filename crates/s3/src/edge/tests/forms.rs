@@ -267,8 +267,30 @@ async fn version_2_signs_forms_where_the_settings_allow_it() {
         let opened = open(&edge, page.draft().build()).await;
         assert_eq!(opened.err().map(|error| error.code), refused, "{signature_v2:?}");
     }
+    // The setting of an identity wins.
+    for (server, own, refused) in
+        [(SignatureV2::Off, "presigned", None), (SignatureV2::All, "off", Some(ErrorCode::InvalidRequest))]
+    {
+        let access_key = format!("accepts-{own}");
+        let edge = edge_with(EdgeSettings { signature_v2: server, ..settings() }, &access_key, SECRET);
+        let page = page.clone().with("AWSAccessKeyId", &access_key);
+        let opened = open(&edge, page.draft().build()).await;
+        assert_eq!(opened.err().map(|error| error.code), refused, "{server:?} {own}");
+    }
     let forged = page.with("Signature", &STANDARD.encode([0; 20]));
     assert_eq!(forged.code().await, Some(ErrorCode::SignatureDoesNotMatch));
+}
+
+#[tokio::test]
+async fn both_secrets_sign_forms_while_one_is_replaced() {
+    let page = Page::signed("", &[("key", "user/a")]);
+    for (secret, refused) in [
+        (format!("new replaces {SECRET}"), None),
+        ("new replaces other".to_owned(), Some(ErrorCode::SignatureDoesNotMatch)),
+    ] {
+        let opened = open(&edge_for(ALICE, &secret), page.draft().build()).await;
+        assert_eq!(opened.err().map(|error| error.code), refused);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Whole requests through the edge, signed by the AWS SDK's own signer.
 
+mod asymmetric;
 mod bodies;
 mod calls;
 mod forms;
@@ -12,8 +13,8 @@ mod version2;
 
 use super::{Admitted, Edge, EdgeSettings, Keys, Pace, Refusal};
 use crate::{
-    iam::Refused,
-    model::{AccessKey, Identity, Owner, Role, Secret, Timestamp},
+    iam::{KeyInForce, Refused},
+    model::{AccessKey, Identity, Owner, ReplacedSecret, Role, Secret, Secrets, SignatureV2, Timestamp},
     s3::{Arrival, ErrorCode, Preflight, Request, RequestId, S3Error},
     store::payload::PayloadError,
 };
@@ -21,9 +22,9 @@ use aws_credential_types::Credentials;
 use aws_sigv4::{
     http_request::{
         PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation,
-        SigningSettings, UriPathNormalizationMode, sign,
+        SigningParams, SigningSettings, UriPathNormalizationMode, sign,
     },
-    sign::v4::SigningParams,
+    sign::{v4, v4a},
 };
 use bytes::Bytes;
 use http_body_util::Full;
@@ -48,12 +49,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove
 struct People(Vec<(String, String)>);
 
 impl Keys for People {
-    fn find(
-        &self,
-        access_key: &str,
-        token: Option<&str>,
-        _now: Timestamp,
-    ) -> Result<(Arc<Identity>, Secret), Refused> {
+    fn find(&self, access_key: &str, token: Option<&str>, _now: Timestamp) -> Result<KeyInForce, Refused> {
         let known = self.0.iter().find(|(name, _)| name == access_key);
         let (name, secret) = known.ok_or(Refused::Unknown)?;
         // Like the account of a session, which has a token that ends.
@@ -65,7 +61,18 @@ impl Keys for People {
         }
         let owner = Owner { id: name.as_str().into(), display_name: name.as_str().into() };
         let identity = Identity::account(AccessKey(name.as_str().into()), Role::ReadWrite, owner);
-        Ok((Arc::new(identity), Secret::new(secret.as_str())))
+        // Names of keys that say themselves where version 2 is accepted.
+        let signature_v2 = name.strip_prefix("accepts-").and_then(SignatureV2::parse);
+        let identity = Arc::new(Identity { signature_v2, ..identity });
+        // A secret may be followed by the one that it replaces.
+        let (current, previous) = match secret.split_once(" replaces ") {
+            Some((current, previous)) => (current, Some(previous)),
+            None => (secret.as_str(), None),
+        };
+        let until = Some(Timestamp::from_millis(now().millis() + 1000));
+        let previous = previous.map(|secret| ReplacedSecret { secret: Secret::new(secret), until });
+        let secrets = Secrets { current: Secret::new(current), previous };
+        Ok(KeyInForce { identity, secrets, last_use: None })
     }
 }
 
@@ -149,6 +156,8 @@ struct Signer {
     access_key: String,
     secret: String,
     region: String,
+    /// By SigV4A, for these regions.
+    region_set: Option<&'static str>,
     service: &'static str,
     at: SystemTime,
     /// Seconds; a presigned URL if there is one.
@@ -164,6 +173,7 @@ impl Default for Signer {
             access_key: ALICE.to_owned(),
             secret: SECRET.to_owned(),
             region: "us-east-1".to_owned(),
+            region_set: None,
             service: "s3",
             at: UNIX_EPOCH + Duration::from_secs(NOW),
             expires: None,
@@ -199,12 +209,18 @@ impl Signer {
         }
         let identity =
             Credentials::new(&self.access_key, &self.secret, self.token.clone(), None, "test").into();
-        let parameters = SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name(self.service)
-            .time(self.at);
-        let parameters = parameters.settings(settings).build().expect("parameters").into();
+        let parameters: SigningParams<'_> = match self.region_set {
+            None => {
+                let parameters = v4::SigningParams::builder().identity(&identity).region(&self.region);
+                let parameters = parameters.name(self.service).time(self.at).settings(settings);
+                parameters.build().expect("parameters").into()
+            }
+            Some(set) => {
+                let parameters = v4a::SigningParams::builder().identity(&identity).region_set(set);
+                let parameters = parameters.name(self.service).time(self.at).settings(settings);
+                parameters.build().expect("parameters").into()
+            }
+        };
         let uri = format!("http://{HOST}{}", draft.target());
         let headers = draft.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let request =

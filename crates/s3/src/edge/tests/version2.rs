@@ -453,3 +453,38 @@ proptest! {
         prop_assert!(admit(draft.build()).is_err());
     }
 }
+
+#[test]
+fn the_setting_of_an_identity_wins_over_that_of_the_server() {
+    use SignatureV2::{All, Off, Presigned};
+    for (server, own, by_query, by_header) in [
+        (Off, "all", true, true),
+        (Off, "presigned", true, false),
+        (Presigned, "all", true, true),
+        (All, "presigned", true, false),
+        (All, "off", false, false),
+    ] {
+        let access_key = format!("accepts-{own}");
+        let edge = edge_with(EdgeSettings { signature_v2: server, ..settings() }, &access_key, SECRET);
+        let url = get();
+        let url = Draft { query: url.query.replace(ALICE, &access_key), ..url };
+        let mut header = in_header(Draft::new("GET", "/bucket/key"), DATE, "/bucket/key");
+        for (_, value) in &mut header.headers {
+            *value = value.replace(ALICE, &access_key);
+        }
+        for (draft, is_accepted) in [(url, by_query), (header, by_header)] {
+            let code = admit_by(&edge, draft, now()).map_err(|error| error.code).err();
+            let expected = (!is_accepted).then_some(ErrorCode::InvalidRequest);
+            assert_eq!(code, expected, "{server:?} {own}");
+        }
+    }
+}
+
+#[test]
+fn both_secrets_hold_for_version_2_while_one_is_replaced() {
+    let edge = edge_for(ALICE, &format!("new replaces {SECRET}"));
+    let later = Timestamp::from_millis(now().millis() + 1000);
+    assert!(admit_by(&edge, get(), now()).is_ok());
+    let late = admit_by(&edge, get(), later).map_err(|error| error.code).err();
+    assert_eq!(late, Some(ErrorCode::SignatureDoesNotMatch));
+}

@@ -98,6 +98,7 @@ codes! {
     NoSuchTagSet 404 "The TagSet does not exist" [],
     NoSuchUpload 404 "The specified multipart upload does not exist. The upload ID might be invalid, or the multipart upload might have been aborted or completed." ["UploadId"],
     NoSuchVersion 404 "The specified version does not exist." ["Key" "VersionId"],
+    NoSuchWebsiteConfiguration 404 "The specified bucket does not have a website configuration" [],
     NotImplemented 501 "A header or operation that you provided implies functionality that is not implemented." ["Header"],
     NotModified 304 "Not Modified" [],
     OwnershipControlsNotFoundError 404 "The bucket ownership controls were not found" [],

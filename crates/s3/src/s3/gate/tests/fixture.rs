@@ -77,6 +77,7 @@ pub(super) fn member(member: Member) -> Principal {
         role: Role::ReadWrite,
         owner: owner(&member.canonical_id),
         member: Some(Arc::new(member)),
+        signature_v2: None,
     };
     Principal::Identity(Arc::new(identity))
 }
