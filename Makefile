@@ -1,7 +1,8 @@
 # The one entry for chores. Everything works from a clean clone with cargo, python3 and make.
 
 .PHONY: run ci fmt test test-setup test-begin test-rust test-end binary scenarios all-scenarios backend-scenarios consistency-short \
-        consistency replicas simulation planted lint deny outdated coverage rustdoc conformance backends bench instructions fuzz static deploy-check \
+        consistency replicas simulation planted lint deny outdated coverage rustdoc conformance backends bench instructions fuzz miri \
+        static deploy-check \
         test-all
 
 run:
@@ -98,6 +99,7 @@ rustdoc:
 conformance:
 	cargo build --release --locked
 	conformance/run s3tests --checkout $(CHECKOUT) --binary target/release/causeway
+	conformance/run s3tests --checkout $(CHECKOUT) --set iam --binary target/release/causeway
 
 # The same over every object store there is to run: make backends CHECKOUT=path/to/s3-tests
 backends:
@@ -115,6 +117,11 @@ instructions: binary
 fuzz:
 	cd fuzz && for target in $$(cargo +nightly fuzz list); do cargo +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
 
+# The crate with unsafe code under an interpreter that finds undefined behaviour. Miri knows AVX-512, whether this CPU has it or not.
+miri:
+	RUSTFLAGS="-C target-feature=+avx2,+avx512f" MIRIFLAGS=-Zmiri-disable-isolation CARGO_TARGET_DIR=target/miri \
+		cargo +nightly miri test --manifest-path crates/digest/Cargo.toml --tests
+
 # One static binary: what the container image holds.
 static:
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target x86_64-unknown-linux-gnu
@@ -122,8 +129,8 @@ static:
 deploy-check: static
 	deploy/check --binary target/x86_64-unknown-linux-gnu/release/causeway
 
-# Every chore that `make test` leaves out, the quick ones first: many hours. It needs a nightly compiler with cargo-fuzz, root for
-# deploy-check, and CHECKOUT=path/to/s3-tests.
+# Every chore that `make test` leaves out, the quick ones first: many hours. It needs a nightly compiler with cargo-fuzz and Miri, root
+# for deploy-check, and CHECKOUT=path/to/s3-tests.
 test-all:
 	@test -d "$(CHECKOUT)" || { echo 'make test-all needs CHECKOUT=path/to/s3-tests, for conformance and backends' >&2; exit 2; }
 	$(MAKE) lint
@@ -136,6 +143,7 @@ test-all:
 	$(MAKE) simulation
 	$(MAKE) conformance
 	$(MAKE) fuzz
+	$(MAKE) miri
 	$(MAKE) bench
 	$(MAKE) planted
 	$(MAKE) backends

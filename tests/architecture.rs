@@ -27,12 +27,14 @@ use std::{
 const LAYERS: &[(&str, &[&str])] = &[
     // Who is allowed what: IAM and bucket policies, without any I/O.
     ("policy", &[]),
+    // MD5 of many bodies at once.
+    ("digest", &[]),
     // Typed names and values.
     ("model", &["policy"]),
     // The syntax of storage protocols.
     ("xml", &[]),
     // The contract of one bucket's storage, and what its implementations share.
-    ("store", &["model"]),
+    ("store", &["digest", "model"]),
     // What S3 remembers and storage cannot.
     ("catalog", &["model", "store"]),
     // Users, groups, roles and temporary credentials.
@@ -58,7 +60,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["model", "store", "drivers"]),
     ("telemetry", &["model", "store"]),
     // Identities, and who may log in.
-    ("access", &["policy", "model", "catalog", "iam"]),
+    ("access", &["policy", "model", "catalog", "iam", "buckets"]),
     // Background jobs of the server.
     ("jobs", &["model", "store", "catalog", "work", "buckets"]),
     // The meaning of the protocol.
@@ -67,7 +69,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("edge", &["policy", "model", "store", "iam", "access", "s3"]),
     // Requests of operators.
     ("admin", &["telemetry", "iam", "model"]),
-    ("control", &["model", "store", "catalog", "iam", "backend", "work", "buckets", "access", "xml"]),
+    ("control", &["model", "store", "catalog", "iam", "backend", "work", "buckets", "access", "s3", "xml"]),
     // What is built from the settings: the one place that wires all of it.
     (
         "assembly",
@@ -97,7 +99,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "operate",
         &[
             "model", "store", "catalog", "iam", "backend", "work", "drivers", "buckets", "config", "access",
-            "control", "assembly",
+            "s3", "control", "assembly",
         ],
     ),
     // Sockets, and the life of a request.

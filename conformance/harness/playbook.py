@@ -40,6 +40,7 @@ class Scenario:
 SCENARIOS = (
     Scenario("aws-cli", "aws_cli.py", "awscli"),
     Scenario("aws-cli-objects", "aws_cli_objects.py", "awscli"),
+    Scenario("aws-cli-control", "aws_cli_control.py", "awscli"),
     Scenario("boto3-objects", "boto3_objects.py", "boto3", imports_client=True),
     Scenario("boto3-multipart", "boto3_multipart.py", "boto3", imports_client=True),
     Scenario("boto3-listing", "boto3_listing.py", "boto3", imports_client=True),

@@ -16,6 +16,8 @@ from harness import clients
 
 CONFORMANCE = Path(__file__).resolve().parent.parent
 COMMITTED = CONFORMANCE / "operations.toml"
+CONTROL = CONFORMANCE / "control-operations.toml"
+CONTROL_MODEL = "s3control/2018-08-20"
 PLACES = {"header": "header", "headers": "header", "querystring": "query"}
 
 INTRODUCTION = """\
@@ -27,11 +29,17 @@ INTRODUCTION = """\
 """
 
 
+CONTROL_INTRODUCTION = """\
+# Every operation of the S3 control plane in the service model of botocore {version}: its request. Made by
+# `conformance/run operations --update`; do not edit. `tests/s3` sends each that is not served, and it is refused by its name.
+"""
+
+
 @functools.cache
-def model(cache: Path) -> dict:
+def model(cache: Path, service: str = "s3/2006-03-01") -> dict:
     """The service model, read where the pinned client is installed."""
     home = clients.install("boto3", cache)
-    (packed,) = home.glob("lib/python*/site-packages/botocore/data/s3/2006-03-01/service-2.json.gz")
+    (packed,) = home.glob(f"lib/python*/site-packages/botocore/data/{service}/service-2.json.gz")
     return json.loads(gzip.decompress(packed.read_bytes()))
 
 
@@ -49,10 +57,22 @@ def members(known: dict, operation: str) -> list[tuple[str, str, bool]]:
     ]
 
 
+def pinned() -> str:
+    return re.search(r"^botocore==(\S+)$", (clients.REQUIREMENTS / "boto3.txt").read_text(), re.MULTILINE)[1]
+
+
+def committed_control(known: dict) -> str:
+    """The text of `control-operations.toml` for a model."""
+    parts = [CONTROL_INTRODUCTION.format(version=pinned())]
+    for operation in sorted(known["operations"]):
+        http = known["operations"][operation]["http"]
+        parts.append(f'\n[{operation}]\nmethod = "{http["method"]}"\nuri = "{http["requestUri"]}"\n')
+    return "".join(parts)
+
+
 def committed(known: dict) -> str:
     """The text of `operations.toml` for a model."""
-    version = re.search(r"^botocore==(\S+)$", (clients.REQUIREMENTS / "boto3.txt").read_text(), re.MULTILINE)[1]
-    parts = [INTRODUCTION.format(version=version)]
+    parts = [INTRODUCTION.format(version=pinned())]
     for operation in sorted(known["operations"]):
         http = known["operations"][operation]["http"]
         found = members(known, operation)
@@ -83,10 +103,13 @@ def add_to(commands) -> argparse.ArgumentParser:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    wanted = committed(model(arguments.cache))
+    control = model(arguments.cache, CONTROL_MODEL)
+    texts = {COMMITTED: committed(model(arguments.cache)), CONTROL: committed_control(control)}
+    outdated = [path for path, wanted in texts.items() if not path.exists() or path.read_text() != wanted]
     if arguments.update:
-        COMMITTED.write_text(wanted)
-    elif COMMITTED.read_text() != wanted:
-        print(f"{COMMITTED} does not fit the pinned botocore: conformance/run operations --update, and see what is new")
+        for path in outdated:
+            path.write_text(texts[path])
+    elif outdated:
+        print(f"{outdated} do not fit the pinned botocore: conformance/run operations --update, and see what is new")
         return 1
     return 0

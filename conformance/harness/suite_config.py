@@ -34,14 +34,15 @@ def owner(endpoint: str, identity: Identity) -> Owner:
 
 
 def write(path: Path, endpoint: str, users: tuple[Identity, Identity, Identity]) -> None:
-    """`users` are main, alt and tenant. The IAM sections, whose tests are left out, get the main one."""
+    """`users` are main, alt and tenant. The IAM sections get the main one, and the last one tenant: a test may
+    need another account. For the set `iam`, the plugin makes a user of main and puts it into alt."""
     parts = urlsplit(endpoint)
     names = ("s3 main", "s3 alt", "s3 tenant", "iam", "iam root", "iam alt root")
     main, alt, tenant = users
     text = f"[DEFAULT]\nhost = {parts.hostname}\nport = {parts.port}\n"
     text += f"is_secure = {parts.scheme == 'https'}\nssl_verify = False\n\n[fixtures]\nbucket prefix = cw-{{random}}-\n"
     owners = {identity: owner(endpoint, identity) for identity in set(users)}
-    for name, identity in zip(names, (main, alt, tenant, main, main, main), strict=True):
+    for name, identity in zip(names, (main, alt, tenant, main, main, tenant), strict=True):
         text += f"\n[{name}]\nuser_id = {owners[identity].user_id}\ndisplay_name = {owners[identity].display_name}\n"
         text += f"email = {name.replace(' ', '-')}@example.com\n"
         text += f"access_key = {identity.access_key}\nsecret_key = {identity.secret_key}\n"

@@ -16,6 +16,8 @@ AGAINST_AWS = CONFORMANCE / "s3tests-aws.toml"
 
 # Areas of the tests beyond the core, by the first pattern in the name.
 BEYOND_CORE = (
+    ("IAM", r"^test_iam"),
+    ("STS", r"^test_sts"),
     ("headers", r"^test_headers"),
     ("encryption", r"sse_|encrypt|copy_enc|kms"),
     ("object lock", r"object_lock|legal_hold|retention"),

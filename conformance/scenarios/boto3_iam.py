@@ -103,6 +103,15 @@ with scenario.check("a role is assumed by whom it trusts, narrowed by the sessio
     assert boto3.session.botocore.httpsession.URLLib3Session(verify=os.environ.get("AWS_CA_BUNDLE", True)).send(
         boto3.session.botocore.awsrequest.AWSRequest("GET", url).prepare()
     ).content == b"open"
+    for time, expected in (("2020-01-01T00:00:00Z", None), ("2999-01-01T00:00:00Z", 403)):
+        older = {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}
+        older["Condition"] = {"DateLessThan": {"aws:TokenIssueTime": time}}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [older]})
+        iam.put_role_policy(RoleName=ROLE, PolicyName="stop", PolicyDocument=document)
+        if expected is None:
+            whole.get_object(Bucket=BUCKET, Key="secret/a")
+        else:
+            refused(expected, whole.get_object, Bucket=BUCKET, Key="secret/a")
     iam.put_role_policy(RoleName=ROLE, PolicyName="stop", PolicyDocument=policy("Deny", "s3:*"))
     refused(403, whole.get_object, Bucket=BUCKET, Key="secret/a")
     iam.delete_role_policy(RoleName=ROLE, PolicyName="stop")

@@ -102,6 +102,8 @@ class Table(unittest.TestCase):
     def test_the_committed_operations_are_those_of_the_pinned_sdk(self):
         hint = "conformance/run operations --update, and see what is new"
         self.assertEqual(service_model.COMMITTED.read_text(), service_model.committed(model()), hint)
+        control = service_model.model(CACHE, service_model.CONTROL_MODEL)
+        self.assertEqual(service_model.CONTROL.read_text(), service_model.committed_control(control), hint)
 
     def test_each_parameter_of_each_operation_that_is_served_is_in_one_section(self):
         listed = in_table()

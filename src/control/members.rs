@@ -11,7 +11,7 @@ use crate::{
         oidc::Providers,
         query::{Call, Form, Queries},
     },
-    model::{Chain, Identity, Timestamp},
+    model::{Chain, Identity, PublicAccess, Timestamp},
     xml::{self, Element},
 };
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,18 @@ pub enum Members {
     Call(Action),
     /// Whether a user or a role would be allowed an action.
     Simulate { account: Option<String>, what: Simulate },
+    /// The block of public access of all buckets of an account.
+    PublicAccess { account: Option<String>, change: AccessChange },
+}
+
+/// What becomes of a block of public access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessChange {
+    /// It is only shown.
+    Keep,
+    Set(PublicAccess),
+    Remove,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,8 +94,34 @@ pub(super) async fn answer(identities: &AddedIdentities, asked: Members) -> Resu
             let simulated = directory.simulate(&account.owner.id, &asked)?;
             serde_json::json!({ "allowed": simulated.allowed, "why": simulated.why })
         }
+        Members::PublicAccess { account, change } => {
+            let account = account_of(in_force, account.as_deref())?;
+            public_access(directory, &account.owner.id, change).await?
+        }
     };
     Ok(Hidden(value.to_string()))
+}
+
+/// The rules that are in force afterwards, by their names. `Null`: there is no block.
+async fn public_access(
+    directory: &Arc<Directory>,
+    canonical_id: &str,
+    change: AccessChange,
+) -> Result<Value, String> {
+    let access = match change {
+        AccessChange::Keep => directory.public_access(canonical_id),
+        AccessChange::Set(access) => Some(access),
+        AccessChange::Remove => None,
+    };
+    if change != AccessChange::Keep {
+        let done = directory.set_public_access(canonical_id, access).await;
+        done.map_err(|error| Chain(&error).to_string())?;
+    }
+    let rules = |access: PublicAccess| {
+        let rules = access.rules().into_iter().map(|(rule, is_on)| (rule.to_owned(), Value::Bool(is_on)));
+        Value::Object(rules.collect())
+    };
+    Ok(access.map_or(Value::Null, rules))
 }
 
 fn account_of(in_force: &CredentialsInForce, access_key: Option<&str>) -> Result<Arc<Identity>, String> {

@@ -11,12 +11,14 @@
 //! | `key` | identities that are added and removed at run time |
 //! | `members` | users, groups, roles and policies of an account |
 //! | `jobs` | background jobs |
+//! | `explain` | why a request was allowed or denied |
 //! | `replicate` | replicated buckets: their status and members |
 //! | `rows` | the format of an exported catalog |
 //! | `export`, `import` | writing and reading what only the catalog knows |
 //! | `socket` | requests and replies as lines |
 
 mod adopt;
+mod explain;
 mod export;
 mod import;
 mod jobs;
@@ -32,7 +34,7 @@ pub use adopt::Adoption;
 pub use import::{Clash, ImportError, ImportOptions, Imported, check, import};
 pub use jobs::JobsQuery;
 pub use key::{Change, Hidden, Key, Keyed, LastUsed, ListedKey};
-pub use members::{Action, Members, Simulate};
+pub use members::{AccessChange, Action, Members, Simulate};
 pub use replicate::{Replicate, Replicated};
 pub use rows::{Header, Row, RowError, Rows};
 
@@ -42,6 +44,7 @@ use crate::{
     backend::{Lack, ReplicationCounts},
     buckets::Buckets,
     model::Chain,
+    s3::{Decisions, Explained},
     work::JobState,
 };
 use serde::{Deserialize, Serialize};
@@ -59,6 +62,7 @@ pub enum Request {
     Key(Key),
     Members(Members),
     Jobs(JobsQuery),
+    Explain { request: String },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,6 +75,7 @@ pub enum Reply {
     Replicating(ReplicationCounts),
     Lacks(Lack),
     Job(JobState),
+    Explained(Explained),
     /// The last reply, on success.
     Done(Done),
     /// The last reply, on failure.
@@ -105,6 +110,7 @@ pub enum Done {
         /// How many more there are than were reported.
         left_out: usize,
     },
+    Explained,
 }
 
 /// The time between two progress messages of a scan.
@@ -114,10 +120,18 @@ const TURN: Duration = Duration::from_secs(10);
 /// Maximum number of replies that wait for a slow reader.
 const AHEAD: usize = 64;
 
+/// What answers are made of.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    pub buckets: Arc<Buckets>,
+    pub identities: Arc<AddedIdentities>,
+    /// The decisions of a running server.
+    pub decisions: Option<Arc<Decisions>>,
+}
+
 /// Answers a request. Dropping the receiver ends the work.
 pub fn answer(
-    buckets: Arc<Buckets>,
-    identities: Arc<AddedIdentities>,
+    Sources { buckets, identities, decisions }: Sources,
     request: Request,
 ) -> mpsc::Receiver<Reply> {
     let (replies, receiver) = mpsc::channel(AHEAD);
@@ -135,6 +149,9 @@ pub fn answer(
                 Request::Key(key) => key::answer(&identities, key).await.map(Done::Keyed),
                 Request::Members(asked) => members::answer(&identities, asked).await.map(Done::Members),
                 Request::Jobs(query) => jobs::jobs(&buckets, query, &replies).await,
+                Request::Explain { request } => {
+                    explain::explain(decisions.as_deref(), &request, &replies).await
+                }
                 Request::Export => {
                     let exported = export::export(&**buckets.catalog(), &replies).await;
                     exported.map(|()| Done::Exported).map_err(|error| Chain(&error).to_string())

@@ -3,8 +3,7 @@
 //! A process that may open the directory may send requests; no other can. The socket is reached through the
 //! opened directory, because its own path may be longer than a socket's path may be.
 
-use super::{Reply, Request, answer};
-use crate::{access::AddedIdentities, buckets::Buckets};
+use super::{Reply, Request, Sources, answer};
 use std::{
     fs::{File, Permissions},
     io,
@@ -57,14 +56,14 @@ impl Listener {
     }
 
     /// Answers until dropped.
-    pub async fn serve(self, buckets: Arc<Buckets>, identities: Arc<AddedIdentities>) {
+    pub async fn serve(self, sources: Sources) {
         let permits = Arc::new(Semaphore::new(CONNECTIONS));
         while let Ok(permit) = permits.clone().acquire_owned().await {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let (buckets, identities) = (buckets.clone(), identities.clone());
+                    let sources = sources.clone();
                     tokio::spawn(async move {
-                        if let Err(error) = converse(stream, buckets, identities).await {
+                        if let Err(error) = converse(stream, sources).await {
                             tracing::debug!(%error, "an operator's connection failed");
                         }
                         drop(permit);
@@ -93,11 +92,7 @@ fn remove(dir: &Path) -> io::Result<()> {
     }
 }
 
-async fn converse(
-    mut stream: UnixStream,
-    buckets: Arc<Buckets>,
-    identities: Arc<AddedIdentities>,
-) -> io::Result<()> {
+async fn converse(mut stream: UnixStream, sources: Sources) -> io::Result<()> {
     let (reading, mut writing) = stream.split();
     let mut reading = BufReader::new(reading);
     let mut line = String::new();
@@ -105,7 +100,7 @@ async fn converse(
     let mut replies = match serde_json::from_str::<Request>(&line) {
         Ok(request) => {
             tracing::info!(?request, "an operator asks");
-            answer(buckets, identities, request)
+            answer(sources, request)
         }
         Err(error) => {
             let (replies, receiver) = mpsc::channel(1);

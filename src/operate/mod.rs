@@ -20,11 +20,12 @@ mod requests;
 pub use crate::{
     backend::{Lack, ReplicaState, ReplicationCounts, Trouble},
     control::{
-        Action, Adoption, Change, Clash, Done, Finding, Header, Hidden, ImportOptions, Imported, JobsQuery,
-        Key, Keyed, ListedKey, Members, Replicate, Replicated, Reply, Request, Row, Scanned, ScrubCounts,
-        Simulate,
+        AccessChange, Action, Adoption, Change, Clash, Done, Finding, Header, Hidden, ImportOptions,
+        Imported, JobsQuery, Key, Keyed, ListedKey, Members, Replicate, Replicated, Reply, Request, Row,
+        Scanned, ScrubCounts, Simulate,
     },
-    model::{Role, SignatureV2, Timestamp},
+    model::{PublicAccess, Role, SignatureV2, Timestamp},
+    s3::Explained,
     work::{JobState, JobStatus},
 };
 pub use memory::DataMemory;

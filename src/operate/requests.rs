@@ -152,6 +152,7 @@ pub async fn rebuild(
                 | Done::Scrubbed(_)
                 | Done::Keyed(_)
                 | Done::Members(_)
+                | Done::Explained
                 | Done::Jobs { .. } => None,
             }),
         )
@@ -182,14 +183,16 @@ impl Visit {
                 path.display()
             )));
         }
-        if let Request::Jobs(_) = request {
+        let only_of_a_server = match request {
+            Request::Jobs(_) => Some("jobs run only while one does"),
+            Request::Explain { .. } => Some("decisions are kept only while one does"),
+            _ => None,
+        };
+        if let Some(why) = only_of_a_server {
             if DataDirectory::was_taken(path) {
                 DataDirectory::take(path)?;
             }
-            return Err(StartError::new(format!(
-                "no server uses {}: jobs run only while one does",
-                path.display()
-            )));
+            return Err(StartError::new(format!("no server uses {}: {why}", path.display())));
         }
         Self::of(settings, DataDirectory::take(path)?).await
     }
@@ -201,7 +204,8 @@ impl Visit {
         let directory = Arc::new(Directory::new(buckets.catalog().clone(), data.own()));
         let read = directory.refresh().await;
         read.map_err(|error| StartError::because("reading users, groups, roles and policies", error))?;
-        in_force.attach(directory);
+        in_force.attach(directory.clone());
+        buckets.attach(directory);
         let identities = Arc::new(AddedIdentities::new(buckets.catalog().clone(), data.own(), in_force));
         Ok(Self { buckets, identities, _data: data })
     }
@@ -211,7 +215,12 @@ impl Visit {
         request: Request,
         hear: impl AsyncFnMut(Reply) -> Result<(), StartError>,
     ) -> Result<Done, StartError> {
-        drain(control::answer(self.buckets.clone(), self.identities.clone(), request), hear).await
+        let sources = control::Sources {
+            buckets: self.buckets.clone(),
+            identities: self.identities.clone(),
+            decisions: None,
+        };
+        drain(control::answer(sources, request), hear).await
     }
 
     async fn end(self) {

@@ -10,7 +10,7 @@ use super::{
     regions::{Regions, Sending},
     relief, still,
     streams::Streams,
-    tls::Tls,
+    tls::{self, Tls},
 };
 use crate::{assembly::StartError, config::Server, edge::Entrance, telemetry::metrics::Metrics};
 use hyper::{Request, body::Incoming, service::service_fn};
@@ -198,7 +198,7 @@ impl Door {
             // Replies are written in one piece; waiting for more data only delays them.
             let _ = stream.set_nodelay(true);
             let address = line.address;
-            let conversation = Conversation {
+            let mut conversation = Conversation {
                 http,
                 handler,
                 patience,
@@ -218,7 +218,10 @@ impl Door {
             tokio::select! {
                 biased;
                 made = handshake => match made {
-                    Some(Ok(Ok(stream))) => conversation.hold(stream).await,
+                    Some(Ok(Ok(stream))) => {
+                        conversation.line.tls = tls::version(&stream);
+                        conversation.hold(stream).await;
+                    }
                     Some(Ok(Err(error))) => tracing::debug!(%address, %error, "no TLS connection came about"),
                     Some(Err(_)) => tracing::debug!(%address, "a TLS handshake took too long"),
                     None => tracing::debug!(%address, "a TLS handshake gave way to other clients"),

@@ -11,7 +11,7 @@ use crate::{
     edge::{Admitted, Edge, Refusal, Reply, Site, Visited},
     iam::query::{self, Answer, Code, Queries, QueryError},
     model::Timestamp,
-    s3::{self, About, Arrival, ErrorCode, RequestId, Response, S3Error, Service},
+    s3::{self, About, Arrival, ErrorCode, RequestId, Response, S3Error, Service, Target},
     telemetry::metrics::Metrics,
 };
 use bytes::Bytes;
@@ -70,7 +70,8 @@ impl Handler {
         let page = self.edge.page(&request, site.as_ref());
         let refuse = refusal_of(site.as_ref());
         let reply = Reply::to(&mut request, id.clone()).with(page);
-        let arrival = Arrival { id: id.clone(), at: now, peer, is_secure: line.is_secure(request.headers()) };
+        let is_secure = line.is_secure(request.headers());
+        let arrival = Arrival { id: id.clone(), at: now, peer, is_secure, tls: line.tls };
         let asked = Instant::now();
         let mut reserved =
             if permit.enter(line).await { permit.reserve(line, head, has_body).await } else { None };
@@ -78,7 +79,7 @@ impl Handler {
             self.metrics.overload.inc();
             drop(request);
             let rules = reply.page().map(|page| self.service.cors_at_once(page.bucket()));
-            (refuse(&About::new(&id, None, None), busy(asked.elapsed())), rules)
+            (refuse(&About::new(&id, Target::default()), busy(asked.elapsed())), rules)
         } else {
             // Boxed: the state that remains while a reply is sent is small. A panic costs its own request a
             // 500, and does not end the connection and the other requests on it.
@@ -88,7 +89,7 @@ impl Handler {
                 Err(_) => {
                     self.metrics.panicked();
                     tracing::error!(request = %id, "serving a request panicked");
-                    refuse(&About::new(&id, None, None), ErrorCode::InternalError.into())
+                    refuse(&About::new(&id, Target::default()), ErrorCode::InternalError.into())
                 }
             };
             let rules = match reply.page() {
@@ -163,8 +164,8 @@ impl Handler {
         let visit = match self.edge.visit(request, arrival, site) {
             Ok(Visited::Visit(visit)) => visit,
             Ok(Visited::Preflight(preflight)) => return self.service.preflight(preflight).await,
-            Err(Refusal { error, bucket, key }) => {
-                return s3::error_page(&About::new(&id, bucket, key), error, None);
+            Err(Refusal { error, target }) => {
+                return s3::error_page(&About::new(&id, target), error, None);
             }
         };
         record.admitted(&visit.request);
@@ -214,7 +215,7 @@ impl Handler {
                 if is_authentication(refusal.error.code) {
                     self.metrics.unauthenticated(refusal.error.code.as_str());
                 }
-                About::new(&id, refusal.bucket, refusal.key).error(refusal.error)
+                About::new(&id, refusal.target).error(refusal.error)
             }
         }
     }

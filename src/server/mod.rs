@@ -123,7 +123,9 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     let read = directory.refresh().await;
     read.map_err(|error| StartError::because("reading users, groups, roles and policies", error))?;
     credentials.attach(directory.clone());
+    buckets.attach(directory.clone());
     let service = service.with_principals(directory.clone());
+    let decisions = service.decisions().clone();
     let providers = Arc::new(oidc::providers(&settings.oidc)?);
     let people = sign_in::build(&settings, &providers, &directory, &credentials)?;
     if let (Some(people), Some(of)) = (people, &settings.sign_in) {
@@ -147,7 +149,8 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     let door =
         Arc::new(Door::new(server, max_connections, tls.clone(), handler, metrics.clone(), stop.clone()));
     let opened = door.open(listeners.s3, listeners.websites)?;
-    let operators = operators(&data, &buckets, identities, stop.clone());
+    let sources = control::Sources { buckets: buckets.clone(), identities, decisions: Some(decisions) };
+    let operators = operators(&data, sources, stop.clone());
 
     admin.enter(Phase::Ready);
     announce(&settings, &opened, listeners.admin_address, tls.is_some(), &known);
@@ -284,17 +287,10 @@ fn watch_storages(metrics: &Metrics, buckets: &Arc<Buckets>, data: &DataDirector
 }
 
 /// Answers operators until `stop`. A server without this still serves S3.
-fn operators(
-    data: &DataDirectory,
-    buckets: &Arc<Buckets>,
-    identities: Arc<AddedIdentities>,
-    stop: CancellationToken,
-) -> TaskTracker {
+fn operators(data: &DataDirectory, sources: control::Sources, stop: CancellationToken) -> TaskTracker {
     let operators = TaskTracker::new();
     match control::socket::Listener::bind(data.own()) {
-        Ok(listener) => {
-            drop(operators.spawn(stop.run_until_cancelled_owned(listener.serve(buckets.clone(), identities))))
-        }
+        Ok(listener) => drop(operators.spawn(stop.run_until_cancelled_owned(listener.serve(sources)))),
         Err(error) => tracing::warn!(%error, "commands like 'bucket scan' will not reach this server"),
     }
     operators.close();

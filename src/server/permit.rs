@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     edge::Entrance,
+    s3::TlsVersion,
     store::memory::{Held, Memory},
     telemetry::metrics::Metrics,
 };
@@ -41,6 +42,8 @@ pub(super) struct Line {
     pub(super) entrance: Entrance,
     /// Whether the connection uses TLS.
     is_secure: bool,
+    /// Known after the handshake.
+    pub(super) tls: Option<TlsVersion>,
     pub(super) peer: Arc<Peer>,
     pub(super) peers: Arc<Peers>,
     pub(super) activity: Arc<Activity>,
@@ -69,7 +72,7 @@ impl Line {
         stop: Stop,
     ) -> Self {
         let (regions, turn) = (None, Arc::default());
-        Self { address, entrance, is_secure, peer, peers, activity, regions, stop, turn }
+        Self { address, entrance, is_secure, tls: None, peer, peers, activity, regions, stop, turn }
     }
 
     /// The same connection, which can send parts of files.

@@ -1,15 +1,24 @@
 //! TLS from PEM files: HTTP/2 and HTTP/1.1 by ALPN, certificates that can be changed while connections are
 //! open.
 
-use crate::{assembly::StartError, config::Server};
-use rustls::ServerConfig;
+use crate::{assembly::StartError, config::Server, s3::TlsVersion};
+use rustls::{ProtocolVersion, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use std::{
     fmt,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+/// The version that a handshake has agreed on.
+pub(super) fn version<S>(stream: &TlsStream<S>) -> Option<TlsVersion> {
+    match stream.get_ref().1.protocol_version()? {
+        ProtocolVersion::TLSv1_2 => Some(TlsVersion::Tls12),
+        ProtocolVersion::TLSv1_3 => Some(TlsVersion::Tls13),
+        _ => None,
+    }
+}
 
 pub(super) struct Tls {
     /// The file with which the server started.

@@ -5,6 +5,7 @@
 mod support;
 
 mod abort_multipart_upload;
+mod account_public_access_block;
 mod bucket_configurations;
 mod checksums;
 mod complete_multipart_upload;
@@ -50,6 +51,7 @@ mod put_object_acl;
 mod put_object_tagging;
 mod put_public_access_block;
 mod signatures;
+mod tag_resource;
 mod upload_part;
 mod upload_part_copy;
 mod uploads;

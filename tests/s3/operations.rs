@@ -9,8 +9,16 @@ use std::{
     path::Path,
 };
 
-/// The operations that no client of the SDK sends: requests of browsers.
-const NOT_OF_THE_SDK: [Operation; 1] = [Operation::PostObject];
+/// The operations that no client of S3's SDK sends: requests of browsers, and those of the control plane.
+const NOT_OF_THE_SDK: [Operation; 7] = [
+    Operation::PostObject,
+    Operation::GetAccountPublicAccessBlock,
+    Operation::PutAccountPublicAccessBlock,
+    Operation::DeleteAccountPublicAccessBlock,
+    Operation::ListTagsForResource,
+    Operation::TagResource,
+    Operation::UntagResource,
+];
 
 /// Marks that clients may leave out: nothing else distinguishes the two operations with this method and path.
 const OPTIONAL_MARKS: [(Operation, &str); 1] = [(Operation::ListDirectoryBuckets, "max-directory-buckets")];
@@ -135,6 +143,7 @@ fn a_row_says_how_the_sdk_names_its_operation() {
                     assert!(fixed.contains(&(parameter, value)), "{name}: {mark}")
                 }
                 Mark::Header(header) => assert!(of_sdk.required.contains(header), "{name}: {mark}"),
+                Mark::Path(_) | Mark::Under(_) => panic!("{name}: S3 has no such path"),
             }
         }
     }

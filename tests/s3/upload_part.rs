@@ -3,6 +3,7 @@
 use super::uploads::Upload;
 use crate::support::{Server, get, is};
 use aws_sdk_s3::types::ChecksumAlgorithm;
+use md5::{Digest, Md5};
 
 #[tokio::test]
 async fn a_part_is_acknowledged_with_its_digests() {
@@ -16,6 +17,20 @@ async fn a_part_is_acknowledged_with_its_digests() {
     let plain = Upload::begin(&client, &bucket, "k").await;
     let reply = server.raw().put(plain.target() + "&partNumber=1", "123456789").send();
     assert_eq!((reply.status, reply.header("x-amz-checksum-crc64nvme")), (200, Some("rosUhgp5mIg=")));
+}
+
+#[tokio::test]
+async fn parts_that_arrive_at_once_have_their_own_etags() {
+    let server = Server::start();
+    let client = server.client();
+    let bucket = server.bucket(&client).await;
+    let upload = Upload::begin(&client, &bucket, "k").await;
+    let body = |number: i32| vec![number as u8; 200_000 + 7_777 * number as usize];
+    let parts = (1..=16).map(|number| upload.part(number, body(number)));
+    for (part, number) in futures_util::future::join_all(parts).await.into_iter().zip(1..) {
+        let etag = format!("\"{}\"", hex::encode(Md5::digest(body(number))));
+        assert_eq!(part.e_tag(), Some(&*etag), "{number}");
+    }
 }
 
 #[tokio::test]

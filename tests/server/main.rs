@@ -20,6 +20,7 @@ mod config_seal;
 mod configuration;
 mod credentials;
 mod descriptors;
+mod explain;
 mod faulty;
 mod full;
 mod h2;

@@ -153,3 +153,20 @@ fn a_service_account_is_narrowed_by_its_policy_rotated_and_shown() {
     assert!(shown.contains("SERVICE ACCOUNT") && shown.contains("backup"), "{shown}");
     run(&place, &["user", "set", "bob", "--sigv2", "default"]).succeeded();
 }
+
+#[test]
+fn the_block_of_public_access_of_an_account_is_set_shown_and_removed() {
+    let place = place();
+    let shown = || run(&place, &["policy", "public-access"]).succeeded();
+    assert_eq!(shown(), "the account has no block of public access\n");
+    run(&place, &["policy", "public-access", "--set", "BlockPublicAcls,IgnorePublicAcls"]).succeeded();
+    let all = json(&place, &["policy", "public-access"]);
+    assert_eq!((&all["BlockPublicAcls"], &all["BlockPublicPolicy"]), (&true.into(), &false.into()));
+    assert!(shown().contains("IgnorePublicAcls"));
+    let said = run(&place, &["policy", "public-access", "--set", "everything"]).failed(2);
+    assert!(said.contains("BlockPublicAcls, IgnorePublicAcls"), "{said}");
+    let all = json(&place, &["policy", "public-access", "--set", "all"]);
+    assert!(all.as_object().expect("rules").values().all(|is_on| *is_on == true), "{all}");
+    run(&place, &["policy", "public-access", "--remove"]).succeeded();
+    assert_eq!(shown(), "the account has no block of public access\n");
+}

@@ -7,6 +7,8 @@ pub mod model;
 pub mod store;
 pub mod xml;
 
+use causeway_digest as digest;
+
 #[cfg(test)]
 #[path = "../../../tests/support/records.rs"]
 mod records;

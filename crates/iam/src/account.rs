@@ -4,7 +4,7 @@
 
 use crate::{
     compiled::{Compiled, CompiledGroup, CompiledPolicy, CompiledRole, CompiledRoot, CompiledUser},
-    entity::{Kind, Policies},
+    entity::{AccountSettings, Kind, Policies},
     names,
     policy::NamedPolicy,
     provided,
@@ -19,6 +19,7 @@ pub(crate) struct Account {
     pub(crate) roles: BTreeMap<String, Arc<CompiledRole>>,
     pub(crate) policies: BTreeMap<String, Arc<CompiledPolicy>>,
     pub(crate) root: Option<Arc<CompiledRoot>>,
+    pub(crate) settings: AccountSettings,
 }
 
 /// How many members have a managed policy.
@@ -36,6 +37,7 @@ impl Account {
             Compiled::Role(role) => drop(self.roles.insert(name, role)),
             Compiled::Policy(policy) => drop(self.policies.insert(name, policy)),
             Compiled::Root(root) => self.root = Some(root),
+            Compiled::Settings(settings) => self.settings = settings,
         }
     }
 
@@ -46,6 +48,7 @@ impl Account {
             Kind::Role => drop(self.roles.remove(name)),
             Kind::Policy => drop(self.policies.remove(name)),
             Kind::Root => self.root = None,
+            Kind::Settings => self.settings = AccountSettings::default(),
         }
     }
 

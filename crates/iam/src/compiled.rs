@@ -5,7 +5,7 @@
 
 use crate::{
     data_key::DataKey,
-    entity::{Entity, Group, Key, ManagedPolicy, Policies, Role, Root, User},
+    entity::{AccountSettings, Entity, Group, Key, ManagedPolicy, Policies, Role, Root, User},
     model::{ReplacedSecret, Secrets},
     policy::{MalformedPolicy, NamedPolicy, Policy},
 };
@@ -54,6 +54,7 @@ pub(crate) enum Compiled {
     Role(Arc<CompiledRole>),
     Policy(Arc<CompiledPolicy>),
     Root(Arc<CompiledRoot>),
+    Settings(AccountSettings),
 }
 
 impl Compiled {
@@ -84,6 +85,7 @@ impl Compiled {
                 let secrets = unseal(&data.keys, key);
                 Self::Root(Arc::new(CompiledRoot { secrets, data }))
             }
+            Entity::Settings(settings) => Self::Settings(settings),
         })
     }
 }

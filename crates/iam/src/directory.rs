@@ -8,10 +8,10 @@
 use crate::{
     catalog::{Catalog, CatalogError, CatalogErrorKind, Expected},
     data_key::DataKey,
-    entity::Change,
+    entity::{AccountSettings, Change, Entity, Kind},
     key_in_force::KeyInForce,
     ldap::LdapGroups,
-    model::{Identity, Role, Timestamp},
+    model::{Identity, PublicAccess, Role, Timestamp},
     policy::MalformedPolicy,
     random::TEMPORARY,
     session::Claims,
@@ -192,6 +192,29 @@ impl Directory {
     /// The id of the user or role with an ARN: the one that no later user or role of that name ever has.
     pub fn id_of(&self, arn: &str) -> Option<String> {
         self.snapshot().state.id_of(arn)
+    }
+
+    /// The block of public access of an account, by its canonical id.
+    pub fn public_access(&self, canonical_id: &str) -> Option<PublicAccess> {
+        self.snapshot().state.account(canonical_id).settings.public_access
+    }
+
+    /// Replaces the block of public access of an account. `None` removes it.
+    pub async fn set_public_access(
+        self: &Arc<Self>,
+        canonical_id: &str,
+        access: Option<PublicAccess>,
+    ) -> Result<(), DirectoryError> {
+        let work = |state: &State| {
+            let settings = AccountSettings { public_access: access };
+            let changes = match state.account(canonical_id).settings {
+                known if known == settings => Vec::new(),
+                _ if access.is_none() => vec![Change::Delete(Kind::Settings, String::new())],
+                _ => vec![Change::Put(Box::new(Entity::Settings(settings)))],
+            };
+            Ok((changes, ()))
+        };
+        self.change(canonical_id, work).await
     }
 
     /// What a session token of an access key holds, if it is one of ours.

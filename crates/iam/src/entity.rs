@@ -4,7 +4,7 @@
 //! release that ignored a permission boundary would give more than was meant; secrets are sealed.
 
 use crate::{
-    model::{SignatureV2, Timestamp},
+    model::{PublicAccess, SignatureV2, Timestamp},
     names::{Tag, fold},
 };
 use serde::{Deserialize, Serialize};
@@ -152,6 +152,14 @@ pub(crate) struct Root {
     pub(crate) keys: BTreeMap<String, Key>,
 }
 
+/// What an account has set for all of its buckets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccountSettings {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) public_access: Option<PublicAccess>,
+}
+
 /// The kinds of documents. Their names are stored: never change one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -160,10 +168,11 @@ pub(crate) enum Kind {
     Role,
     Policy,
     Root,
+    Settings,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::User, Self::Group, Self::Role, Self::Policy, Self::Root];
+    const ALL: [Self; 6] = [Self::User, Self::Group, Self::Role, Self::Policy, Self::Root, Self::Settings];
 
     /// Also how ARNs name it.
     pub(crate) fn as_str(self) -> &'static str {
@@ -173,6 +182,7 @@ impl Kind {
             Self::Role => "role",
             Self::Policy => "policy",
             Self::Root => "root",
+            Self::Settings => "settings",
         }
     }
 
@@ -188,6 +198,7 @@ pub(crate) enum Entity {
     Role(Role),
     Policy(ManagedPolicy),
     Root(Root),
+    Settings(AccountSettings),
 }
 
 impl Entity {
@@ -198,17 +209,19 @@ impl Entity {
             Self::Role(_) => Kind::Role,
             Self::Policy(_) => Kind::Policy,
             Self::Root(_) => Kind::Root,
+            Self::Settings(_) => Kind::Settings,
         }
     }
 
-    /// The folded name, under which it is stored. An account has one [`Root`].
+    /// The folded name, under which it is stored. An account has one [`Root`], and one
+    /// [`AccountSettings`].
     pub(crate) fn key(&self) -> String {
         match self {
             Self::User(user) => fold(&user.name),
             Self::Group(group) => fold(&group.name),
             Self::Role(role) => fold(&role.name),
             Self::Policy(policy) => fold(&policy.name),
-            Self::Root(_) => String::new(),
+            Self::Root(_) | Self::Settings(_) => String::new(),
         }
     }
 
@@ -219,6 +232,7 @@ impl Entity {
             Self::Role(role) => serde_json::to_string(role),
             Self::Policy(policy) => serde_json::to_string(policy),
             Self::Root(root) => serde_json::to_string(root),
+            Self::Settings(settings) => serde_json::to_string(settings),
         }
     }
 
@@ -229,6 +243,7 @@ impl Entity {
             Kind::Role => Self::Role(serde_json::from_str(body)?),
             Kind::Policy => Self::Policy(serde_json::from_str(body)?),
             Kind::Root => Self::Root(serde_json::from_str(body)?),
+            Kind::Settings => Self::Settings(serde_json::from_str(body)?),
         })
     }
 }
@@ -240,7 +255,7 @@ pub fn sealed_secrets(kind: &str, body: &str) -> Result<Vec<(String, String)>, S
     let keys = match Entity::parse(kind, body).map_err(|error| error.to_string())? {
         Entity::User(user) => user.keys,
         Entity::Root(root) => root.keys,
-        Entity::Group(_) | Entity::Role(_) | Entity::Policy(_) => BTreeMap::new(),
+        Entity::Group(_) | Entity::Role(_) | Entity::Policy(_) | Entity::Settings(_) => BTreeMap::new(),
     };
     Ok(keys.into_iter().map(|(access_key, key)| (access_key, key.secret)).collect())
 }
@@ -280,6 +295,7 @@ mod tests {
                 r#"{"name":"P","id":"ANPAX","path":"/","created":5,"updated":6,"versions":{"1":{"text":"{}","created":5}},"default":1,"next":2}"#,
             ),
             (Kind::Root, r#"{"keys":{"AKIAX":{"secret":"v1:x","active":false,"created":6}}}"#),
+            (Kind::Settings, r#"{"public_access":"BlockPublicAcls RestrictPublicBuckets"}"#),
         ] {
             let entity = Entity::parse(kind, body).expect(body);
             assert_eq!((entity.kind(), entity.body().expect("written").as_str()), (kind, body));

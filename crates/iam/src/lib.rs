@@ -10,7 +10,7 @@
 //! | `data_key` | the key that seals secrets, and the sealed form |
 //! | `random` | new ids, access keys and secrets |
 //! | `names` | which names, paths and tags there may be |
-//! | `entity` | users, groups, roles and policies as they are stored |
+//! | `entity` | users, groups, roles, policies and settings of accounts as they are stored |
 //! | `compiled` | the same with their policies compiled and their secrets unsealed |
 //! | `provided` | policies that every account has, under `arn:aws:iam::aws:policy/` |
 //! | `account`, `state` | all of one account, and of all accounts |

@@ -16,7 +16,7 @@ use crate::{
     model::{AccessKey, Identity, Secret, SignatureV2, Timestamp},
     policy::{Member, NamedPolicy, Policy},
     session::{Claims, Holder, SessionPolicies, SessionToken},
-    snapshot::{Made, Snapshot, identity},
+    snapshot::{Made, OfKey, Snapshot, identity},
 };
 use std::{
     fmt,
@@ -110,7 +110,8 @@ impl Session {
         }
         let as_of = self.as_of(snapshot, &account.owner.id, ldap);
         let member = as_of.member.as_ref()?;
-        let make = || identity(account, &self.access_key, member.as_ref(), as_of.signature_v2);
+        let own = OfKey { issued: Some(self.claims.issued), signature_v2: as_of.signature_v2 };
+        let make = || identity(account, &self.access_key, member.as_ref(), own);
         Some(as_of.made.of(account, make))
     }
 

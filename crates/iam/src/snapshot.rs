@@ -59,20 +59,29 @@ impl Made {
     }
 }
 
+/// What an access key, or its holder, has of its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OfKey {
+    /// When temporary credentials were issued.
+    pub(crate) issued: Option<Timestamp>,
+    pub(crate) signature_v2: Option<SignatureV2>,
+}
+
 /// The identity of a member of an account, or of the account itself under another key. `own` is what the
 /// member has of its own.
 pub(crate) fn identity(
     account: &Identity,
     access_key: &AccessKey,
     member: Option<&Arc<Member>>,
-    own: Option<SignatureV2>,
+    own: OfKey,
 ) -> Identity {
     Identity {
         access_key: access_key.clone(),
         role: account.role,
         owner: account.owner.clone(),
         member: member.cloned(),
-        signature_v2: if member.is_some() { own } else { account.signature_v2 },
+        issued: own.issued,
+        signature_v2: if member.is_some() { own.signature_v2 } else { account.signature_v2 },
     }
 }
 
@@ -144,7 +153,8 @@ impl Snapshot {
 impl Entry {
     /// `account` is the account in force.
     pub(crate) fn identity(&self, account: &Arc<Identity>) -> Arc<Identity> {
-        let make = || identity(account, &self.access_key, self.member.as_ref(), self.signature_v2);
+        let own = OfKey { issued: None, signature_v2: self.signature_v2 };
+        let make = || identity(account, &self.access_key, self.member.as_ref(), own);
         self.made.of(account, make)
     }
 }

@@ -36,13 +36,15 @@ actions! {
         GetBucketVersioning GetBucketWebsite GetEncryptionConfiguration
         GetIntelligentTieringConfiguration GetInventoryConfiguration GetLifecycleConfiguration
         GetMetricsConfiguration GetReplicationConfiguration ListBucket ListBucketMultipartUploads
-        ListBucketVersions PutAccelerateConfiguration PutAnalyticsConfiguration PutBucketAbac
+        ListBucketVersions ListTagsForResource PauseReplication PutAccelerateConfiguration
+        PutAnalyticsConfiguration PutBucketAbac
         PutBucketAcl PutBucketCORS PutBucketLogging PutBucketNotification
         PutBucketObjectLockConfiguration PutBucketOwnershipControls PutBucketPolicy
         PutBucketPublicAccessBlock PutBucketRequestPayment PutBucketTagging PutBucketVersioning
         PutBucketWebsite PutEncryptionConfiguration PutIntelligentTieringConfiguration
         PutInventoryConfiguration PutLifecycleConfiguration PutMetricsConfiguration
-        PutReplicationConfiguration UpdateBucketMetadataAnnotationTableConfiguration
+        PutReplicationConfiguration TagResource UntagResource
+        UpdateBucketMetadataAnnotationTableConfiguration
         UpdateBucketMetadataInventoryTableConfiguration UpdateBucketMetadataJournalTableConfiguration;
     Object:
         AbortMultipartUpload BypassGovernanceRetention DeleteObject DeleteObjectAnnotation
@@ -76,11 +78,11 @@ actions! {
         GetStorageLensGroup ListAccessGrants ListAccessGrantsInstances ListAccessGrantsLocations
         ListAccessPoints ListAccessPointsForObjectLambda ListAllMyBuckets ListCallerAccessGrants
         ListJobs ListMultiRegionAccessPoints ListStorageLensConfigurations ListStorageLensGroups
-        ListTagsForResource PauseReplication PutAccessGrantsInstanceResourcePolicy
+        PutAccessGrantsInstanceResourcePolicy
         PutAccessPointConfigurationForObjectLambda PutAccessPointPolicy
         PutAccessPointPolicyForObjectLambda PutAccessPointPublicAccessBlock PutAccountPublicAccessBlock
         PutJobTagging PutMultiRegionAccessPointPolicy PutStorageLensConfiguration
-        PutStorageLensConfigurationTagging SubmitMultiRegionAccessPointRoutes TagResource UntagResource
+        PutStorageLensConfigurationTagging SubmitMultiRegionAccessPointRoutes
         UpdateAccessGrantsLocation UpdateJobPriority UpdateJobStatus UpdateStorageLensGroup;
 }
 

@@ -3,60 +3,36 @@
 //!
 //! All names are in lower case. A name that ends with `/` stands for all keys that begin with it.
 
-/// Global keys, and those of S3 (Service Authorization Reference).
+/// Global keys, and those of S3 (Service Authorization Reference), that requests have values for.
 const KNOWN: &[&str] = &[
-    "aws:calledvia",
-    "aws:calledviafirst",
-    "aws:calledvialast",
     "aws:currenttime",
     "aws:epochtime",
     "aws:federatedprovider",
-    "aws:multifactorauthage",
     "aws:multifactorauthpresent",
     "aws:principalaccount",
     "aws:principalarn",
     "aws:principalisawsservice",
-    "aws:principalorgid",
-    "aws:principalorgpaths",
-    "aws:principalservicename",
-    "aws:principalservicenameslist",
     "aws:principaltag/",
     "aws:principaltype",
     "aws:referer",
     "aws:requestedregion",
     "aws:requesttag/",
     "aws:resourceaccount",
-    "aws:resourceorgid",
-    "aws:resourceorgpaths",
     "aws:resourcetag/",
     "aws:securetransport",
-    "aws:sourceaccount",
-    "aws:sourcearn",
-    "aws:sourceidentity",
     "aws:sourceip",
-    "aws:sourceorgid",
-    "aws:sourceorgpaths",
-    "aws:sourceowner",
     "aws:tagkeys",
     "aws:tokenissuetime",
     "aws:useragent",
     "aws:userid",
     "aws:username",
     "aws:viaawsservice",
-    "s3:accessgrantsinstancearn",
-    "s3:accesspointnetworkorigin",
     "s3:authtype",
     "s3:buckettag/",
-    "s3:dataaccesspointaccount",
-    "s3:dataaccesspointarn",
     "s3:delimiter",
-    "s3:existingjoboperation",
-    "s3:existingjobpriority",
     "s3:existingobjecttag/",
     "s3:if-match",
     "s3:if-none-match",
-    "s3:inventoryaccessibleoptionalfields",
-    "s3:jobsuspendedcause",
     "s3:locationconstraint",
     "s3:max-keys",
     "s3:object-lock-legal-hold",
@@ -65,8 +41,6 @@ const KNOWN: &[&str] = &[
     "s3:object-lock-retain-until-date",
     "s3:objectcreationoperation",
     "s3:prefix",
-    "s3:requestjoboperation",
-    "s3:requestjobpriority",
     "s3:requestobjecttag/",
     "s3:requestobjecttagkeys",
     "s3:resourceaccount",
@@ -75,6 +49,7 @@ const KNOWN: &[&str] = &[
     "s3:tlsversion",
     "s3:versionid",
     "s3:x-amz-acl",
+    "s3:x-amz-bucket-namespace",
     "s3:x-amz-content-sha256",
     "s3:x-amz-copy-source",
     "s3:x-amz-grant-full-control",
@@ -89,6 +64,43 @@ const KNOWN: &[&str] = &[
     "s3:x-amz-server-side-encryption-customer-algorithm",
     "s3:x-amz-storage-class",
     "s3:x-amz-website-redirect-location",
+];
+
+/// Keys of what no request here comes from or is about: services of AWS that ask for somebody, organizations,
+/// second factors, access points, access grants, batch jobs. They have no value for such requests on AWS
+/// either, so a policy that names one means the same.
+const ABSENT: &[&str] = &[
+    "aws:calledvia",
+    "aws:calledviafirst",
+    "aws:calledvialast",
+    "aws:multifactorauthage",
+    "aws:principalorgid",
+    "aws:principalorgpaths",
+    "aws:principalservicename",
+    "aws:principalservicenameslist",
+    "aws:resourceorgid",
+    "aws:resourceorgpaths",
+    "aws:sourceaccount",
+    "aws:sourcearn",
+    "aws:sourceidentity",
+    "aws:sourceorgid",
+    "aws:sourceorgpaths",
+    "aws:sourceowner",
+    "s3:accessgrantscope",
+    "s3:accessgrantsinstancearn",
+    "s3:accessgrantslocationscope",
+    "s3:accesspointnetworkorigin",
+    "s3:accesspointtag/",
+    "s3:dataaccesspointaccount",
+    "s3:dataaccesspointarn",
+    "s3:destinationregion",
+    "s3:existingjoboperation",
+    "s3:existingjobpriority",
+    "s3:inventoryaccessibleoptionalfields",
+    "s3:isreplicationpauserequest",
+    "s3:jobsuspendedcause",
+    "s3:requestjoboperation",
+    "s3:requestjobpriority",
 ];
 
 /// Keys about networks of AWS. A policy that rests on one would deny or allow something else than it says.
@@ -121,9 +133,14 @@ const NARROWING: &[&str] = &[
 ];
 
 pub(crate) fn is_known(key: &str) -> bool {
-    KNOWN.iter().any(|known| {
+    KNOWN.iter().chain(ABSENT).any(|known| {
         known.strip_suffix('/').map_or(key == *known, |_| key.len() > known.len() && key.starts_with(known))
     })
+}
+
+/// The keys that a server has to give values to.
+pub fn valued_keys() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().copied()
 }
 
 pub(crate) fn is_unsupported(key: &str) -> bool {

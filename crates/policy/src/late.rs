@@ -12,14 +12,18 @@ pub enum Late {
     ExistingObjectTag,
     /// The tags that the request gives to an object: they may be in its body.
     RequestObjectTag,
+    /// The tags that the request gives to a bucket: they are in its body.
+    RequestTag,
     /// The region of a new bucket: it is in the body.
     LocationConstraint,
 }
 
 impl Late {
-    const ALL: [(Self, &'static str); 3] = [
+    const ALL: [(Self, &'static str); 5] = [
         (Self::ExistingObjectTag, "s3:existingobjecttag/"),
         (Self::RequestObjectTag, "s3:requestobjecttag"),
+        (Self::RequestTag, "aws:requesttag/"),
+        (Self::RequestTag, "aws:tagkeys"),
         (Self::LocationConstraint, "s3:locationconstraint"),
     ];
 }
@@ -69,6 +73,8 @@ mod tests {
             ("s3:ExistingObjectTag/team", Late::ExistingObjectTag),
             ("s3:requestobjecttag/team", Late::RequestObjectTag),
             ("s3:RequestObjectTagKeys", Late::RequestObjectTag),
+            ("aws:RequestTag/team", Late::RequestTag),
+            ("aws:TagKeys", Late::RequestTag),
             ("s3:LocationConstraint", Late::LocationConstraint),
         ] {
             let policy = by_condition(key);

@@ -51,6 +51,7 @@ pub use document::{
 };
 pub use error::{Flaw, MalformedPolicy};
 pub use evaluate::{Attached, Policies};
+pub use keys::valued_keys;
 pub use late::Late;
 pub use member::{Member, MemberKind, NamedPolicy};
 pub use request::{Principal, PrincipalKind, Request, Tag};

@@ -1,6 +1,9 @@
 //! `causeway group`.
 
-use super::{To, held::OfHolder};
+use super::{
+    To,
+    held::{self, OfHolder},
+};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Subcommand)]
@@ -51,14 +54,9 @@ pub(in crate::cli) enum Command {
 
 pub(in crate::cli) fn run(command: Command) -> ExitCode {
     let done = match command {
-        Command::Create { name, path, to } => {
-            to.carry_out(("CreateGroup", vec![("GroupName", name), ("Path", path)]))
-        }
-        Command::List { to } => {
-            let columns = [("GROUP", "GroupName"), ("ARN", "Arn"), ("CREATED", "CreateDate")];
-            to.list(("ListGroups", Vec::new()), "Groups", &columns, "there is no group")
-        }
-        Command::Delete { name, to } => to.carry_out(("DeleteGroup", vec![("GroupName", name)])),
+        Command::Create { name, path, to } => held::create("Group", name, path, Vec::new(), &to),
+        Command::List { to } => held::list("Group", &to),
+        Command::Delete { name, to } => held::delete("Group", name, &to),
         Command::Users { name, to } => {
             let columns = [("USER", "UserName"), ("ARN", "Arn")];
             to.list(("GetGroup", vec![("GroupName", name)]), "Users", &columns, "the group has no user")

@@ -1,4 +1,5 @@
-//! What is the same for users, groups and roles: the policies that they have.
+//! What is the same for users, groups and roles: how they are created, listed and deleted, and the policies
+//! that they have. A kind is `User`, `Group` or `Role`, as actions of IAM name it.
 
 use super::{To, read, table};
 use crate::cli::report;
@@ -45,8 +46,32 @@ pub(in crate::cli) enum OfHolder {
     },
 }
 
+/// `more` are parameters that only this kind has.
+pub(super) fn create(
+    kind: &str,
+    name: String,
+    path: String,
+    more: Vec<(&str, String)>,
+    to: &To,
+) -> Result<ExitCode, ExitCode> {
+    let holder = format!("{kind}Name");
+    let parameters = [(&*holder, name), ("Path", path)].into_iter().chain(more).collect();
+    to.carry_out((&format!("Create{kind}"), parameters))
+}
+
+pub(super) fn list(kind: &str, to: &To) -> Result<ExitCode, ExitCode> {
+    let (holder, all) = (format!("{kind}Name"), format!("{kind}s"));
+    let heading = kind.to_uppercase();
+    let columns = [(&*heading, &*holder), ("ARN", "Arn"), ("CREATED", "CreateDate")];
+    let none = format!("there is no {}", kind.to_lowercase());
+    to.list((&format!("List{all}"), Vec::new()), &all, &columns, &none)
+}
+
+pub(super) fn delete(kind: &str, name: String, to: &To) -> Result<ExitCode, ExitCode> {
+    to.carry_out((&format!("Delete{kind}"), vec![(&format!("{kind}Name"), name)]))
+}
+
 impl OfHolder {
-    /// `kind` is `User`, `Group` or `Role`.
     pub(super) fn run(self, kind: &str) -> Result<ExitCode, ExitCode> {
         let holder = format!("{kind}Name");
         match self {

@@ -2,8 +2,8 @@
 
 use super::{To, read};
 use crate::{
-    cli::{report, say},
-    operate::{Members, Simulate},
+    cli::{FAILED, catalog::CatalogArguments, fail, report, say, wait},
+    operate::{self, AccessChange, Done, Explained, Members, PublicAccess, Reply, Request, Simulate},
 };
 use std::process::ExitCode;
 
@@ -52,6 +52,49 @@ pub(in crate::cli) enum Command {
         #[command(flatten)]
         to: To,
     },
+    /// Show, set or remove the block of public access of all buckets of the account.
+    ///
+    /// A rule is in force for a bucket if the bucket or its account has it.
+    PublicAccess {
+        /// Turn on these rules, and all others off: BlockPublicAcls, IgnorePublicAcls, BlockPublicPolicy,
+        /// RestrictPublicBuckets, or `all`.
+        #[arg(long, value_name = "RULE", num_args = 1.., value_delimiter = ',', value_parser = rules)]
+        set: Vec<PublicAccess>,
+        /// Remove the block.
+        #[arg(long, conflicts_with = "set")]
+        remove: bool,
+        #[command(flatten)]
+        to: To,
+    },
+    /// Say why a running server allowed or denied a request of the last minutes: each action that it needed, and
+    /// the role, ACL or statement that decided.
+    ///
+    /// The id of a request is in the header x-amz-request-id of its reply, in error documents and in the log. The
+    /// command fails (exit code 1) if nothing is known of the request.
+    Explain {
+        #[arg(value_name = "REQUEST-ID")]
+        request: String,
+        #[command(flatten)]
+        place: CatalogArguments,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The rule with a name, or all.
+fn rules(name: &str) -> Result<PublicAccess, String> {
+    let mut access = PublicAccess::default();
+    let names = access.rules().map(|(rule, _)| rule);
+    if name != "all" && !names.contains(&name) {
+        return Err(format!("it is none of {}, and not 'all'", names.join(", ")));
+    }
+    for rule in names.into_iter().filter(|rule| name == "all" || name == *rule) {
+        if let Some(is_on) = access.rule_mut(rule) {
+            *is_on = true;
+        }
+    }
+    Ok(access)
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -85,5 +128,58 @@ fn done(command: Command) -> Result<ExitCode, ExitCode> {
             }
             Ok(if is_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Command::PublicAccess { set, remove, to } => {
+            let change = match (remove, set.into_iter().reduce(PublicAccess::and)) {
+                (true, _) => AccessChange::Remove,
+                (false, Some(access)) => AccessChange::Set(access),
+                (false, None) => AccessChange::Keep,
+            };
+            public_access(change, &to)
+        }
+        Command::Explain { request, place, json } => explain(request, &place, json),
     }
+}
+
+fn explain(request: String, place: &CatalogArguments, json: bool) -> Result<ExitCode, ExitCode> {
+    let settings = place.settings()?;
+    let mut all = Vec::new();
+    let hear = async |reply| {
+        if let Reply::Explained(explained) = reply {
+            all.push(explained);
+        }
+        Ok(())
+    };
+    match wait(operate::ask(&settings, Request::Explain { request }, hear)) {
+        Ok(Done::Explained) => {}
+        Ok(other) => return Err(fail(FAILED, format_args!("an unexpected reply: {other:?}"))),
+        Err(error) => return Err(fail(FAILED, error)),
+    }
+    if json {
+        let all = serde_json::to_value(&all).map_err(|error| fail(FAILED, error))?;
+        report::document(&all);
+    } else {
+        say(&all.iter().map(line).collect::<String>());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(explained: &Explained) -> String {
+    let Explained { at, access_key, arn, operation, action, resource, why, .. } = explained;
+    let who = arn.as_ref().or(access_key.as_ref()).map_or("anonymous", String::as_str);
+    let operation = operation.as_deref().unwrap_or("a request");
+    format!("{} {operation} by {who}: {action} on {resource}: {why}\n", at.iso8601())
+}
+
+fn public_access(change: AccessChange, to: &To) -> Result<ExitCode, ExitCode> {
+    let rules = to.send(Members::PublicAccess { account: to.account.clone(), change })?;
+    if to.json {
+        report::document(&rules);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let row = |(rule, is_on): (&String, &serde_json::Value)| {
+        vec![rule.clone(), if is_on == &serde_json::Value::Bool(true) { "on" } else { "off" }.to_owned()]
+    };
+    let rows: Vec<_> = rules.as_object().into_iter().flatten().map(row).collect();
+    report::table(&["RULE", ""], &rows, "the account has no block of public access");
+    Ok(ExitCode::SUCCESS)
 }

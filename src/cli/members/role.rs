@@ -1,6 +1,10 @@
 //! `causeway role`.
 
-use super::{To, held::OfHolder, read};
+use super::{
+    To,
+    held::{self, OfHolder},
+    read,
+};
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Subcommand)]
@@ -50,21 +54,16 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
 fn done(command: Command) -> Result<ExitCode, ExitCode> {
     match command {
         Command::Create { name, trust, path, max_session, to } => {
-            let trust = read(&trust)?;
-            let mut parameters =
-                vec![("RoleName", name), ("AssumeRolePolicyDocument", trust), ("Path", path)];
-            parameters.extend(max_session.map(|seconds| ("MaxSessionDuration", seconds.to_string())));
-            to.carry_out(("CreateRole", parameters))
+            let mut more = vec![("AssumeRolePolicyDocument", read(&trust)?)];
+            more.extend(max_session.map(|seconds| ("MaxSessionDuration", seconds.to_string())));
+            held::create("Role", name, path, more, &to)
         }
-        Command::List { to } => {
-            let columns = [("ROLE", "RoleName"), ("ARN", "Arn"), ("CREATED", "CreateDate")];
-            to.list(("ListRoles", Vec::new()), "Roles", &columns, "there is no role")
-        }
+        Command::List { to } => held::list("Role", &to),
         Command::Trust { name, file, to } => {
             let parameters = vec![("RoleName", name), ("PolicyDocument", read(&file)?)];
             to.carry_out(("UpdateAssumeRolePolicy", parameters))
         }
-        Command::Delete { name, to } => to.carry_out(("DeleteRole", vec![("RoleName", name)])),
+        Command::Delete { name, to } => held::delete("Role", name, &to),
         Command::Policies(policies) => policies.run("Role"),
     }
 }

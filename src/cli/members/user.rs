@@ -1,6 +1,10 @@
 //! `causeway user`.
 
-use super::{Asked, To, held::OfHolder, read};
+use super::{
+    Asked, To,
+    held::{self, OfHolder},
+    read,
+};
 use crate::{
     cli::{
         key::{Accepted, signature_v2, signature_v2_or_default},
@@ -137,19 +141,15 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
     };
     let done = match command {
         Command::Create { name, path, sigv2, to } => {
-            let mut parameters = vec![("UserName", name), ("Path", path)];
-            parameters.extend(sigv2.map(|accepted| ("SignatureV2", accepted.as_str().to_owned())));
-            to.carry_out(("CreateUser", parameters))
+            let accepted = sigv2.map(|accepted| ("SignatureV2", accepted.as_str().to_owned()));
+            held::create("User", name, path, accepted.into_iter().collect(), &to)
         }
         Command::Set { name, sigv2: Accepted(accepted), to } => {
             let accepted = accepted.map_or("default", SignatureV2::as_str).to_owned();
             to.carry_out(("UpdateUser", vec![("UserName", name), ("SignatureV2", accepted)]))
         }
-        Command::List { to } => {
-            let columns = [("USER", "UserName"), ("ARN", "Arn"), ("CREATED", "CreateDate")];
-            to.list(("ListUsers", Vec::new()), "Users", &columns, "there is no user")
-        }
-        Command::Delete { name, to } => to.carry_out(("DeleteUser", vec![("UserName", name)])),
+        Command::List { to } => held::list("User", &to),
+        Command::Delete { name, to } => held::delete("User", name, &to),
         Command::AddKey { name, service_account, policy, description, expires, to } => {
             policy.map(|file| read(&file)).transpose().and_then(|policy| {
                 let optional = [

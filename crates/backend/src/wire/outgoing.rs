@@ -141,7 +141,7 @@ struct Verifying {
 
 impl Verifying {
     async fn next(&mut self) -> Result<Option<Bytes>, PayloadError> {
-        while let Some((mut payload, mut digests)) = self.payload.take() {
+        while let Some((mut payload, digests)) = self.payload.take() {
             if self.ready.len() > 1 {
                 self.payload = Some((payload, digests));
                 break;
@@ -151,7 +151,9 @@ impl Verifying {
             self.progress.storage_has_the_turn();
             match read {
                 Ok(Some(batch)) => {
-                    batch.iter().for_each(|piece| digests.update(piece));
+                    // The client did not cause an error here.
+                    let digested = digests.absorb_here(&batch).await;
+                    let digests = digested.map_err(|_| self.fail(PayloadError::Source))?;
                     self.ready.extend(batch);
                     self.payload = Some((payload, digests));
                 }

@@ -1,6 +1,6 @@
 //! The sender of a request: identities from configuration, and the principal of one request.
 
-use super::SignatureV2;
+use super::{SignatureV2, Timestamp};
 use causeway_policy::Member;
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
@@ -65,6 +65,8 @@ pub struct Identity {
     pub owner: Owner,
     /// The user or the session of the account. `None`: the account itself.
     pub member: Option<Arc<Member>>,
+    /// When temporary credentials were issued. `None`: the access key is a lasting one.
+    pub issued: Option<Timestamp>,
     /// Where signature version 2 is accepted from it. `None`: where the server accepts it from anybody.
     pub signature_v2: Option<SignatureV2>,
 }
@@ -72,7 +74,7 @@ pub struct Identity {
 impl Identity {
     /// The identity of an account itself.
     pub fn account(access_key: AccessKey, role: Role, owner: Owner) -> Self {
-        Self { access_key, role, owner, member: None, signature_v2: None }
+        Self { access_key, role, owner, member: None, issued: None, signature_v2: None }
     }
 }
 

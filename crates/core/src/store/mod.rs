@@ -22,6 +22,7 @@ mod announced;
 mod capabilities;
 pub mod condition;
 pub mod copy;
+mod digests;
 pub mod error;
 pub mod file_body;
 pub mod grouping;

@@ -1,9 +1,8 @@
 //! A request body on its way into a store, and the proof that it arrived whole.
 //!
 //! The edge builds a [`Payload`] from the wire: framing decoded, chunk signatures checked, announced digests
-//! attached. A store reads it in batches, runs every batch through [`Digests`] (on a thread of its choice:
-//! hashing is the most expensive part of a PUT and belongs beside the disk write, off the reactor), and
-//! trades both for a [`Verified`].
+//! attached. A store reads it in batches, runs every batch through [`Digests`] (beside the write to disk,
+//! because hashing is the most expensive part of a PUT), and trades both for a [`Verified`].
 //!
 //! Invariants:
 //! - `Verified` has no other constructor, and only a driver whose storage makes ETags relies on `Arrived`:
@@ -13,26 +12,22 @@
 
 pub use super::{
     announced::{Announced, AnnouncedChecksum},
+    digests::Digests,
     payload_error::PayloadError,
 };
-use super::{
-    condition::WriteConditions,
-    error::{StoreError, StoreErrorKind},
-    memory::Memory,
+use super::{condition::WriteConditions, memory::Memory};
+use crate::{
+    digest::Md5,
+    model::{Checksum, ChecksumAlgorithm, ChecksumHasher, ETag},
 };
-use crate::model::{Checksum, ChecksumAlgorithm, ChecksumHasher, ETag};
 use bytes::Bytes;
 use futures_core::Stream;
-use futures_util::future::Either;
-use md5::{Digest, Md5};
 use std::{
     fmt,
-    future::ready,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
-use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// How many bytes of a document are read at once.
 const PIECE: usize = 16 * 1024;
@@ -185,7 +180,7 @@ impl Payload {
     /// only if it was announced.
     pub fn digests_sent(&self, default: Option<ChecksumAlgorithm>) -> Digests {
         if self.foretold {
-            return Digests { md5: None, sha256: None, checksum: None, size: 0 };
+            return Digests::none();
         }
         Digests {
             md5: self.announced.md5.map(|_| Md5::new()),
@@ -286,7 +281,7 @@ impl Payload {
                 .filter(|arrived| arrived.size == self.read)
                 .ok_or(PayloadError::Incomplete);
         }
-        let md5: Option<[u8; 16]> = digests.md5.map(|md5| md5.finalize().into());
+        let md5: Option<[u8; 16]> = digests.md5.map(Md5::finish);
         if let (Some(announced), Some(hasher)) = (self.announced.sha256, digests.sha256) {
             let computed = hasher.finish().bytes().try_into().map_err(|_| PayloadError::Incomplete)?;
             if announced != computed {
@@ -377,52 +372,6 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// The running digests of one body. All of them are computed in one pass over the bytes.
-#[derive(Debug)]
-pub struct Digests {
-    md5: Option<Md5>,
-    sha256: Option<ChecksumHasher>,
-    checksum: Option<ChecksumHasher>,
-    size: u64,
-}
-
-impl Digests {
-    /// Like `update`, for a whole batch and off the reactor. The work begins at once, even if the future is
-    /// not polled.
-    ///
-    /// A runtime of one thread digests in place: its work then has a fixed order, which a test with a paused
-    /// clock can repeat.
-    pub fn absorb(mut self, batch: Vec<Bytes>) -> impl Future<Output = Result<Self, StoreError>> + Send {
-        let digest = move || {
-            batch.iter().for_each(|frame| self.update(frame));
-            self
-        };
-        let absorbing = match Handle::current().runtime_flavor() {
-            RuntimeFlavor::CurrentThread => Either::Left(ready(Ok(digest()))),
-            _ => Either::Right(tokio::task::spawn_blocking(digest)),
-        };
-        let failed =
-            |error| StoreError::new(StoreErrorKind::Internal, "digesting a body failed").with_source(error);
-        async move { absorbing.await.map_err(failed) }
-    }
-
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.size += bytes.len() as u64;
-        // The pieces are small: the second and third digest find the bytes in the L1 cache.
-        for bite in bytes.chunks(16 * 1024) {
-            if let Some(md5) = &mut self.md5 {
-                md5.update(bite);
-            }
-            if let Some(hasher) = &mut self.sha256 {
-                hasher.update(bite);
-            }
-            if let Some(hasher) = &mut self.checksum {
-                hasher.update(bite);
-            }
-        }
-    }
-}
-
 /// A body that arrived whole and as announced. It has the digests that were asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrived {
@@ -477,6 +426,7 @@ impl Verified {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use md5::{Digest, Md5};
 
     async fn verify(mut payload: Payload) -> Result<Verified, PayloadError> {
         let mut digests = payload.digests(None);

@@ -23,8 +23,9 @@ use crate::{
     },
 };
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use rustix::{fd::OwnedFd, io::Errno};
-use std::{io::IoSlice, sync::Arc};
+use std::{future::ready, io::IoSlice, sync::Arc};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// The largest body that is collected in memory first, and then hashed, written and published by one call on
@@ -103,36 +104,20 @@ pub(super) async fn stream<K: Clone + Send + 'static>(
     keep: K,
 ) -> Result<Verified> {
     let mut at = start;
-    let mut digests = Some(digests);
-    let mut writing: Option<tokio::task::JoinHandle<Result<Digests>>> = None;
+    let mut digested: BoxFuture<'static, Result<Digests>> = Box::pin(ready(Ok(digests)));
     let mut next = Some(first);
     while let Some(batch) = next {
-        let mut hashing = match (writing.take(), digests.take()) {
-            (Some(task), _) => task
-                .await
-                .map_err(|e| StoreError::new(StoreErrorKind::Internal, "a write failed").with_source(e))??,
-            (None, Some(digests)) => digests,
-            (None, None) => return Err(StoreErrorKind::Internal.into()),
-        };
+        let before = digested.await?;
         let length: u64 = batch.iter().map(|frame| frame.len() as u64).sum();
         let (file, keep, offset) = (file.clone(), keep.clone(), at);
-        writing = Some(tokio::task::spawn_blocking(move || {
-            batch.iter().for_each(|frame| hashing.update(frame));
-            write_at(&file, &batch, offset).map_err(|e| StoreError::io("writing a body", e))?;
-            drop(keep);
-            Ok(hashing)
+        digested = Box::pin(before.absorb_beside(batch, move |frames| {
+            let _keep = keep;
+            write_at(&file, frames, offset).map_err(|e| StoreError::io("writing a body", e))
         }));
         at += length;
         next = payload.read_some(BATCH).await?;
     }
-    let digests = match (writing, digests) {
-        (Some(task), _) => task
-            .await
-            .map_err(|e| StoreError::new(StoreErrorKind::Internal, "a write failed").with_source(e))??,
-        (None, Some(digests)) => digests,
-        (None, None) => return Err(StoreErrorKind::Internal.into()),
-    };
-    Ok(payload.verify(digests)?)
+    Ok(payload.verify(digested.await?)?)
 }
 
 pub(super) fn write_at(file: &OwnedFd, frames: &[Bytes], mut offset: u64) -> std::result::Result<(), Errno> {

@@ -8,7 +8,8 @@ use super::{
     action::{Access, Action, On, Service},
     error::QueryError,
     iam::{
-        attached, boundaries, groups, inline, keys, last_used, managed, members, roles, tags, users, versions,
+        attached, boundaries, groups, inline, keys, last_used, managed, members, roles, summary, tags, users,
+        versions,
     },
     sts::{caller, ldap, role, token, web},
     work::Work,
@@ -42,6 +43,7 @@ macro_rules! actions {
 
 actions! {
     Iam "iam:" {
+    GetAccountSummary Read All [] => summary::get;
     CreateUser Write User ["UserName" "Path" "PermissionsBoundary" "Tags." "SignatureV2"] => users::create;
     GetUser Read User ["UserName"] => users::get;
     ListUsers Read All ["PathPrefix" "Marker" "MaxItems"] => users::list;

@@ -134,6 +134,11 @@ pub(crate) fn context<'a>(work: &Work<'a>) -> Context<'a> {
     context.add("aws:epochtime", call.at.seconds().to_string());
     context.add("aws:securetransport", if call.is_secure { "true" } else { "false" });
     context.add("aws:sourceip", call.peer.to_string());
+    context.add("aws:viaawsservice", "false");
+    if let Some(issued) = call.caller.as_ref().and_then(|caller| caller.issued) {
+        context.add("aws:tokenissuetime", issued.iso8601());
+        context.add("aws:multifactorauthpresent", "false");
+    }
     if let Some(agent) = &call.user_agent {
         context.add("aws:useragent", agent.as_str());
     }

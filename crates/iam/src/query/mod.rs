@@ -46,7 +46,7 @@ use std::sync::Arc;
 use work::{Known, Work};
 
 /// The largest body of a call: a policy of 10,240 characters, each of them encoded.
-pub const MAX_BODY: usize = 64 * 1024;
+pub const MAX_BODY: usize = 512 * 1024;
 
 #[derive(Debug)]
 pub struct Queries {

@@ -59,7 +59,7 @@ pub struct Sender {
     pub tags: Vec<(String, String)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Case {
     pub sender: Sender,
     pub owner: String,
@@ -121,6 +121,7 @@ const RESOURCES: &[&str] = &[
     "arn:*:s3:*:*:b/*",
     "arn:aws:s3:::b/${aws:TagKeys}",
     "arn:aws:s3:::b/${s3:prefix}*",
+    "arn:aws:s3:::b/${s3:ExistingObjectTag/team}/*",
 ];
 const OTHER_RESOURCES: &[&str] =
     &["arn:aws:s3:::other/*", "arn:aws:iam::111111111111:user/*", "arn:aws:s3:*:*:*"];
@@ -153,6 +154,11 @@ const KEYS: &[&str] = &[
     "s3:x-amz-acl",
     "aws:PrincipalAccount",
     "aws:PrincipalIsAWSService",
+    "s3:ExistingObjectTag/team",
+    "s3:RequestObjectTag/team",
+    "s3:RequestObjectTagKeys",
+    "aws:RequestTag/team",
+    "s3:LocationConstraint",
 ];
 const TEXTS: &[&str] = &[
     "",
@@ -174,6 +180,7 @@ const TEXTS: &[&str] = &[
     "x${s3:prefix}x",
     "*",
     "${aws:TagKeys, 'k'}",
+    "${aws:RequestTag/team}",
 ];
 const NUMBERS: &[&str] =
     &["0", "5", "10", "10.5", "-3", "9007199254740992", "9007199254740993", "05", "10.50", "-0"];
@@ -437,6 +444,11 @@ pub fn case(random: &mut Random) -> Case {
             "aws:SecureTransport",
             "aws:SourceArn",
             "s3:x-amz-acl",
+            "s3:ExistingObjectTag/team",
+            "s3:RequestObjectTag/team",
+            "s3:RequestObjectTagKeys",
+            "aws:RequestTag/team",
+            "s3:LocationConstraint",
         ]);
         let is_multiple = key.eq_ignore_ascii_case("aws:TagKeys") || random.one_in(20);
         if is_multiple || !context.iter().any(|(other, _)| other.eq_ignore_ascii_case(key)) {
@@ -479,4 +491,20 @@ pub fn case(random: &mut Random) -> Case {
         bucket: (!random.one_in(4)).then(|| policy(random, true)),
         pins,
     }
+}
+
+/// The same case with a trust policy instead of the policy of a bucket: it names no resources.
+pub fn with_trust(case: &Case) -> Case {
+    let mut case = case.clone();
+    let statements = case.bucket.as_mut().map(|policy| &mut policy["Statement"]);
+    let all: Vec<&mut Value> = match statements {
+        Some(Value::Array(list)) => list.iter_mut().collect(),
+        Some(single) => vec![single],
+        None => vec![],
+    };
+    for statement in all.into_iter().filter_map(Value::as_object_mut) {
+        statement.remove("Resource");
+        statement.remove("NotResource");
+    }
+    case
 }

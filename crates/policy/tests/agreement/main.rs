@@ -8,8 +8,8 @@ mod values;
 
 use case::{Case, Kind, Random, Sender};
 use causeway_policy::{
-    Action, Attached, Context, Decision, Ground, MalformedPolicy, Policies, Policy, Principal, PrincipalKind,
-    Request, Tag,
+    Action, Attached, Context, Decision, Ground, Late, MalformedPolicy, Policies, Policy, Principal,
+    PrincipalKind, Request, Tag, decide_federated,
 };
 use oracle::Verdict;
 use std::time::Instant;
@@ -94,13 +94,12 @@ fn compare(case: &Case) -> Result<&'static str, MalformedPolicy> {
         context.add(key.as_str(), value.as_str());
     }
     let action = Action::new(&case.action);
-    let request = Request::new(principal(&case.sender, &tags), &action, &case.resource, context);
+    let under = |context| Request::new(principal(&case.sender, &tags), &action, &case.resource, context);
+    let request = under(context);
     let decision = policies.decide(&request);
-    let own = match decision {
-        Decision::Allow(_) => Verdict::Allow,
-        Decision::Deny(at) => Verdict::Deny(at.policy.to_owned(), at.number),
-        Decision::Implicit(_) => Verdict::Implicit,
-    };
+    let own = verdict(&decision);
+    compare_late(case, &parsed, &policies, &own, under);
+    compare_trust(case, &policies, &request)?;
     let wanted = oracle::decide(case);
     assert_eq!(own, wanted, "{decision}\n{case:#?}");
     let grounds = match decision {
@@ -119,6 +118,71 @@ fn compare(case: &Case) -> Result<&'static str, MalformedPolicy> {
         Verdict::Deny(..) => "denied",
         Verdict::Implicit => "denied implicitly",
     })
+}
+
+fn verdict(decision: &Decision<'_>) -> Verdict {
+    match decision {
+        Decision::Allow(_) => Verdict::Allow,
+        Decision::Deny(at) => Verdict::Deny(at.policy.to_owned(), at.number),
+        Decision::Implicit(_) => Verdict::Implicit,
+    }
+}
+
+/// A trust policy decides about taking on a role, by a sender with an account or by one that a provider
+/// vouches for.
+fn compare_trust(case: &Case, policies: &Policies<'_>, request: &Request<'_>) -> Result<(), MalformedPolicy> {
+    let case = case::with_trust(case);
+    let trust = case.bucket.as_ref().map(|policy| Policy::trust(&policy.to_string())).transpose()?;
+    let pinned = |policy: Policy| match &case.pins {
+        Some(pins) => {
+            policy.pin(|arn| pins.iter().find(|(other, _)| other == arn).and_then(|(_, id)| id.clone()))
+        }
+        None => policy,
+    };
+    let trust = trust.map(pinned);
+    let bucket = trust.as_ref().map(|policy| Attached { name: "bucket", policy });
+    let decision = Policies { bucket, ..*policies }.decide_trust(request);
+    assert_eq!(verdict(&decision), oracle::decide_trust(&case), "trust: {decision}\n{case:#?}");
+    if case.boundary.is_none()
+        && let Some(trust) = &bucket
+    {
+        let decision = decide_federated(trust, request);
+        assert_eq!(verdict(&decision), oracle::decide_federated(&case), "federated: {decision}\n{case:#?}");
+    }
+    Ok(())
+}
+
+/// Keys that are known late, with a value that no case has.
+const LATE: [(Late, &[&str]); 4] = [
+    (Late::ExistingObjectTag, &["s3:ExistingObjectTag/team"]),
+    (Late::RequestObjectTag, &["s3:RequestObjectTag/team", "s3:RequestObjectTagKeys"]),
+    (Late::RequestTag, &["aws:RequestTag/team", "aws:TagKeys"]),
+    (Late::LocationConstraint, &["s3:LocationConstraint"]),
+];
+
+/// Where no policy says that it reads a late key, a decision is the same with any value of it.
+fn compare_late<'c>(
+    case: &'c Case,
+    parsed: &Parsed,
+    policies: &Policies<'_>,
+    before: &Verdict,
+    under: impl Fn(Context<'c>) -> Request<'c>,
+) {
+    let named = parsed.identity.iter().chain(parsed.session.iter().flatten()).map(|(_, policy)| policy);
+    let all: Vec<&Policy> = named.chain(&parsed.boundary).chain(&parsed.bucket).collect();
+    for (late, keys) in LATE {
+        if all.iter().any(|policy| policy.reads(late)) {
+            continue;
+        }
+        let mut context = Context::new();
+        let known = |key: &str| keys.iter().any(|late| late.eq_ignore_ascii_case(key));
+        for (key, value) in case.context.iter().filter(|(key, _)| !known(key)) {
+            context.add(key.as_str(), value.as_str());
+        }
+        keys.iter().for_each(|key| context.add(*key, "late"));
+        let later = policies.decide(&under(context));
+        assert_eq!(verdict(&later), *before, "{late:?} changes the decision\n{case:#?}");
+    }
 }
 
 #[test]

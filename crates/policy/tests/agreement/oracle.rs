@@ -71,6 +71,34 @@ pub fn decide(case: &Case) -> Verdict {
     if allowed { Verdict::Allow } else { Verdict::Implicit }
 }
 
+/// Whether a sender may take on a role. The policy of the bucket is the trust policy of the role.
+pub fn decide_trust(case: &Case) -> Verdict {
+    let keys = keys(case);
+    let Some(trust) = &case.bucket else { return Verdict::Implicit };
+    match trusted(trust, case, &keys) {
+        Verdict::Allow => decide(case),
+        other => other,
+    }
+}
+
+/// Whether somebody whom a provider vouches for may take on a role: the trust policy alone says so.
+pub fn decide_federated(case: &Case) -> Verdict {
+    case.bucket.as_ref().map_or(Verdict::Implicit, |trust| trusted(trust, case, &keys(case)))
+}
+
+fn trusted(trust: &Value, case: &Case, keys: &[(String, Vec<String>)]) -> Verdict {
+    let mut verdict = Verdict::Implicit;
+    for (index, statement) in statements(trust).iter().enumerate() {
+        if speaks(trust, statement, case, keys) {
+            if statement["Effect"] == "Deny" {
+                return Verdict::Deny("bucket".into(), index + 1);
+            }
+            verdict = Verdict::Allow;
+        }
+    }
+    verdict
+}
+
 /// Whether a statement, by the name of its policy and its number, allows the request.
 pub fn allows(case: &Case, name: &str, number: usize) -> bool {
     let keys = keys(case);
@@ -237,7 +265,10 @@ fn speaks(policy: &Value, statement: &Value, case: &Case, keys: &[(String, Vec<S
     };
     let about_action =
         if statement["NotAction"].is_null() { has_action("Action") } else { !has_action("NotAction") };
-    let about_resource = if statement["NotResource"].is_null() {
+    let about_resource = if statement["Resource"].is_null() && statement["NotResource"].is_null() {
+        // A trust policy is about its role.
+        true
+    } else if statement["NotResource"].is_null() {
         has_resource("Resource")
     } else {
         !has_resource("NotResource")

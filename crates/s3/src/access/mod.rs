@@ -6,6 +6,7 @@
 //! expired signs nothing, and its account stays: it owns its buckets, and its members are in force.
 
 mod account_ids;
+mod account_settings;
 mod added;
 mod details;
 mod in_force;

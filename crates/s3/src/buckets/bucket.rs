@@ -3,11 +3,16 @@
 //! Owns nothing that changes but the settings in force. The table of open buckets replaces a bucket whose owner
 //! or grants change.
 
-use super::settings::{BucketAcl, BucketSettings, Location, Payer, RequestPayment, SettingsInForce};
+use super::{
+    accounts::AccountsInForce,
+    settings::{
+        BucketAcl, BucketSettings, Location, Payer, PublicAccessBlock, RequestPayment, SettingsInForce,
+    },
+};
 use crate::{
     backend::{OpenedBucket, Upkeep},
     catalog::{BucketId, BucketRecord},
-    model::{Acl, BucketName, Grants, Owner, Timestamp, account_id},
+    model::{Acl, BucketName, Grants, Owner, PublicAccess, Timestamp, account_id},
     store::Store,
 };
 use std::{
@@ -24,6 +29,8 @@ pub struct Bucket {
     pub(super) grants: Arc<Grants>,
     /// The account id of the owner, once it was asked for.
     pub(super) account: OnceLock<Arc<str>>,
+    /// What the account of the owner has set for all of its buckets.
+    pub(super) accounts: AccountsInForce,
     pub(super) opened: OpenedBucket,
 }
 
@@ -71,6 +78,12 @@ impl Bucket {
         self.settings.read(|settings| *settings.get::<RequestPayment>())
     }
 
+    /// The block of public access that is in force: a rule of the bucket, or of its account.
+    pub fn public_access(&self) -> PublicAccess {
+        let own = self.settings.read(|settings| *settings.get::<PublicAccessBlock>()).unwrap_or_default();
+        own.and(self.accounts.public_access(&self.owner().id))
+    }
+
     /// The rights of others than the owner.
     pub fn grants(&self) -> &Grants {
         &self.grants
@@ -91,13 +104,14 @@ impl Bucket {
 
     /// A copy of the open bucket, to be changed where it differs.
     pub(super) fn again(&self) -> Self {
-        let Self { record, settings, grants, account: _, opened } = self;
+        let Self { record, settings, grants, account: _, accounts, opened } = self;
         Self {
             record: record.clone(),
             settings: settings.clone(),
             grants: grants.clone(),
             // It follows from the owner, which may be what changes.
             account: OnceLock::new(),
+            accounts: accounts.clone(),
             opened: opened.clone(),
         }
     }

@@ -5,6 +5,7 @@
 //! (`settings`). Creating, opening and deleting one bucket are serialised, so that a bucket is never opened
 //! while its location is being removed.
 
+mod accounts;
 mod bucket;
 mod documents;
 mod error;
@@ -27,6 +28,8 @@ use crate::{
     },
     work::Workers,
 };
+pub use accounts::AccountSettings;
+use accounts::AccountsInForce;
 pub use bucket::Bucket;
 pub use error::{BucketError, Taken};
 pub use locations::{Clash, Homes, all_locations};
@@ -60,6 +63,7 @@ pub struct Buckets {
     changing: Arc<Locks<BucketName>>,
     workers: Workers,
     sweeping: Arc<Sweeping>,
+    accounts: AccountsInForce,
 }
 
 impl Buckets {
@@ -79,9 +83,9 @@ impl Buckets {
 
     /// `workers` also show the jobs of the backends.
     pub fn with_workers(catalog: Arc<dyn Catalog>, setup: Setup, workers: Workers) -> Self {
-        let (open, changing) = Default::default();
+        let (open, changing, accounts) = Default::default();
         let sweeping = Sweeping::new(workers.clone());
-        Self { catalog, setup: RwLock::new(Arc::new(setup)), open, changing, workers, sweeping }
+        Self { catalog, setup: RwLock::new(Arc::new(setup)), open, changing, workers, sweeping, accounts }
     }
 
     pub async fn get(&self, name: &BucketName) -> Result<Arc<Bucket>, BucketError> {
@@ -381,7 +385,8 @@ impl Buckets {
         // Under the lock: a setup that is put in force now finds the bucket open, or is the one that gives it
         // its grants.
         let grants = self.setup().grants_in(&record.bucket.name);
-        let bucket = Arc::new(Bucket { record, settings, grants, account: Default::default(), opened });
+        let (account, accounts) = (Default::default(), self.accounts.clone());
+        let bucket = Arc::new(Bucket { record, settings, grants, account, accounts, opened });
         open.insert(bucket.name().clone(), bucket.clone());
         Ok(bucket)
     }

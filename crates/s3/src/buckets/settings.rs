@@ -29,7 +29,7 @@ pub use cors::Cors;
 pub use location::Location;
 pub use ownership::OwnershipControls;
 pub use policy::{BucketPolicy, PolicyDocument, PolicyRefused};
-pub use public_access::{PublicAccess, PublicAccessBlock};
+pub use public_access::PublicAccessBlock;
 use std::{
     fmt,
     sync::{Arc, PoisonError, RwLock},

@@ -17,12 +17,14 @@ impl Addresses {
     pub(super) fn locate(&self, host: &str, path: &str) -> (Target, bool) {
         let rest = path.strip_prefix('/').unwrap_or(path);
         match self.bucket_of(host) {
-            Some(bucket) => (Target { bucket: Some(bucket), key: non_empty(rest) }, true),
+            Some(bucket) => {
+                (Target { bucket: Some(bucket), key: non_empty(rest), ..Target::default() }, true)
+            }
             // Some clients ask for `//` when they list buckets.
             None if rest.bytes().all(|byte| byte == b'/') => (Target::default(), false),
             None => {
                 let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-                (Target { bucket: Some(bucket.to_owned()), key: non_empty(key) }, false)
+                (Target { bucket: Some(bucket.to_owned()), key: non_empty(key), ..Target::default() }, false)
             }
         }
     }

@@ -110,8 +110,8 @@ impl Form {
     /// Reads the fields. The file becomes the payload of the request.
     #[allow(clippy::result_large_err)] // As of the edge itself.
     pub(super) async fn open(self, authenticator: &Authenticator) -> Result<Request, Refusal> {
-        let bucket = self.received.target.bucket.clone();
-        self.read(authenticator).await.map_err(|error| Refusal { error, bucket, key: None })
+        let target = self.received.target.clone();
+        self.read(authenticator).await.map_err(|error| Refusal { error, target })
     }
 
     async fn read(self, authenticator: &Authenticator) -> Result<Request, S3Error> {
@@ -148,6 +148,7 @@ impl Form {
             presigned: false,
             signature,
             operation: Some(Operation::PostObject),
+            gateway: None,
         };
         let (form, payload) = (Some(reply(&fields)), Payload::new(file, announced));
         Ok(Request { context, method, target, query, headers, form, payload })

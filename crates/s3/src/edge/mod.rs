@@ -120,13 +120,12 @@ const SECURITY_TOKEN: &str = "x-amz-security-token";
 #[derive(Debug)]
 pub struct Refusal {
     pub error: S3Error,
-    pub bucket: Option<String>,
-    pub key: Option<String>,
+    pub target: Target,
 }
 
 impl From<S3Error> for Refusal {
     fn from(error: S3Error) -> Self {
-        Self { error, bucket: None, key: None }
+        Self { error, target: Target::default() }
     }
 }
 
@@ -174,7 +173,8 @@ impl Edge {
         let host = wire::host(&uri, &headers, version)?;
         let path = encoding::decode_path(uri.path())?;
         let (target, bucket_in_host) = self.addresses.locate(host, &path);
-        let refusal = |error| Refusal { error, bucket: target.bucket.clone(), key: target.key.clone() };
+        let target = s3::control_target(&headers, &path).unwrap_or(target);
+        let refusal = |error| Refusal { error, target: target.clone() };
 
         if let Some(preflight) = Preflight::read(&method, &headers, &target, &arrival).map_err(refusal)? {
             return Ok(Admitted::Preflight(preflight));
@@ -184,12 +184,12 @@ impl Edge {
         let attended = extensions.remove::<Attended>();
         let received = Received { arrival, method, target, query, headers, attended, body };
         if form::is_meant(&received) {
-            let bucket = received.target.bucket.clone();
+            let target = received.target.clone();
             let form = Form::receive(received, self.paces.clone());
-            return form.map(Admitted::Form).map_err(|error| Refusal { error, bucket, key: None });
+            return form.map(Admitted::Form).map_err(|error| Refusal { error, target });
         }
         let Received { arrival, method, target, query, headers, .. } = &received;
-        let refusal = |error| Refusal { error, bucket: target.bucket.clone(), key: target.key.clone() };
+        let refusal = |error| Refusal { error, target: target.clone() };
         let host = wire::host(&uri, headers, version)?;
         let head =
             Head { method, raw_path: uri.path(), path: &path, target, bucket_in_host, query, headers, host };
@@ -218,7 +218,7 @@ impl Edge {
             headers: &headers,
             presigned,
         });
-        let refusal = |error| Refusal { error, bucket: target.bucket.clone(), key: target.key.clone() };
+        let refusal = |error| Refusal { error, target: target.clone() };
         // The checksum that Complete carries is that of the object, not of its own document.
         let foreign_checksum = operation == Some(Operation::CompleteMultipartUpload);
 
@@ -241,7 +241,8 @@ impl Edge {
         let source = WireBody::new(body, decoder, self.paces.clone(), attended);
         let payload = Payload::new(source, announced);
         let signature = sender.signature();
-        let context = Context { arrival, principal: sender.principal, presigned, signature, operation };
+        let principal = sender.principal;
+        let context = Context { arrival, principal, presigned, signature, operation, gateway: None };
         Ok(Request { context, method, target, query, headers, form: None, payload })
     }
 }

@@ -78,14 +78,15 @@ impl Edge {
     ) -> Result<Visited, Refusal> {
         let (Parts { method, uri, version, headers, .. }, _) = request.into_parts();
         let bucket = site.0;
-        let refusal = |error| Refusal { error, bucket: Some(bucket.clone()), key: None };
+        let of_bucket = || Target { bucket: Some(bucket.clone()), ..Target::default() };
+        let refusal = |error| Refusal { error, target: of_bucket() };
         let host = wire::host(&uri, &headers, version).map_err(refusal)?.to_owned();
         let path = encoding::decode_path(uri.path()).map_err(refusal)?;
         let path = path.strip_prefix('/').unwrap_or(&path).to_owned();
         let asks = headers.contains_key(header::ORIGIN)
             && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         if method == Method::OPTIONS && asks {
-            let target = Target { bucket: Some(bucket.clone()), key: Some(path.clone()) };
+            let target = Target { key: Some(path.clone()), ..of_bucket() };
             let preflight = Preflight::read(&method, &headers, &target, &arrival).map_err(refusal)?;
             if let Some(preflight) = preflight {
                 return Ok(Visited::Preflight(preflight));

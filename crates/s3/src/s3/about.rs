@@ -7,11 +7,12 @@
 use super::{
     body::{Body, Response},
     context::RequestId,
+    control,
     document::shown,
     error::S3Error,
     headers,
     reply::XML,
-    request::{HeaderMapExt, Request},
+    request::{HeaderMapExt, Request, Target},
     xml,
 };
 use http::{Method, header};
@@ -21,8 +22,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct About {
     request_id: RequestId,
-    bucket: Option<String>,
-    key: Option<String>,
+    target: Target,
     method: Option<Method>,
     /// By element, as far as the request says it.
     said: Vec<(&'static str, String)>,
@@ -49,39 +49,52 @@ impl About {
     pub fn of(request: &Request) -> Self {
         let said =
             SAID.iter().filter_map(|(element, say)| Some((*element, say(request)?.to_owned()))).collect();
-        let about =
-            Self::new(&request.context.arrival.id, request.target.bucket.clone(), request.target.key.clone());
+        let about = Self::new(&request.context.arrival.id, request.target.clone());
         Self { method: Some(request.method.clone()), said, ..about }
     }
 
-    pub fn new(request_id: &RequestId, bucket: Option<String>, key: Option<String>) -> Self {
-        Self { request_id: request_id.clone(), bucket, key, method: None, said: Vec::new() }
+    pub fn new(request_id: &RequestId, target: Target) -> Self {
+        Self { request_id: request_id.clone(), target, method: None, said: Vec::new() }
     }
 
     /// The reply to a failed request. The error itself goes into the extensions, for the log.
     pub fn error(&self, error: S3Error) -> Response {
         let status = error.status();
         let mut document = xml::Writer::document();
-        document.element("Error", |w| {
-            w.text("Code", error.code.as_str());
-            w.text("Message", shown(&error.message));
-            for (element, value) in self.details(&error) {
-                w.text(element, shown(value));
-            }
-            let is_attached = error.details.iter().any(|(element, _)| *element == "BucketName");
-            if let Some(bucket) = self.bucket.as_ref().filter(|_| !is_attached) {
-                w.text("BucketName", shown(bucket));
-            }
-            w.text("Resource", shown(&self.resource()));
-            w.text("RequestId", &*self.request_id.0);
-            w.text("HostId", &*self.request_id.0);
-        });
+        // The control plane has errors in an envelope.
+        let in_error = |w: &mut xml::Writer| w.element("Error", |w| self.write(w, &error));
+        match self.target.control {
+            None => in_error(&mut document),
+            Some(_) => document.root_of("ErrorResponse", control::NAMESPACE, |w| {
+                in_error(w);
+                self.write_ids(w);
+            }),
+        }
         let mut response = http::Response::new(Body::Full(document.finish()));
         *response.status_mut() = status;
         response.headers_mut().insert(header::CONTENT_TYPE, XML);
         response.headers_mut().extend(error.headers.clone());
         response.extensions_mut().insert(Arc::new(error));
         response
+    }
+
+    fn write(&self, w: &mut xml::Writer, error: &S3Error) {
+        w.text("Code", error.code.as_str());
+        w.text("Message", shown(&error.message));
+        for (element, value) in self.details(error) {
+            w.text(element, shown(value));
+        }
+        let is_attached = error.details.iter().any(|(element, _)| *element == "BucketName");
+        if let Some(bucket) = self.target.bucket.as_ref().filter(|_| !is_attached) {
+            w.text("BucketName", shown(bucket));
+        }
+        w.text("Resource", shown(&self.resource()));
+        self.write_ids(w);
+    }
+
+    fn write_ids(&self, w: &mut xml::Writer) {
+        w.text("RequestId", &*self.request_id.0);
+        w.text("HostId", &*self.request_id.0);
     }
 
     /// What is said about an error beyond its code and its message: the details of the code in the order of
@@ -99,7 +112,7 @@ impl About {
     }
 
     pub(super) fn bucket(&self) -> Option<&str> {
-        self.bucket.as_deref()
+        self.target.bucket.as_deref()
     }
 
     pub(super) fn request_id(&self) -> &str {
@@ -108,7 +121,7 @@ impl About {
 
     fn known(&self, element: &str) -> Option<&str> {
         match element {
-            "Key" => self.key.as_deref(),
+            "Key" => self.target.key.as_deref(),
             "Method" => self.method.as_ref().map(Method::as_str),
             "ResourceType" => Some(self.resource_type()),
             _ => self.said.iter().find(|(name, _)| *name == element).map(|(_, value)| value.as_str()),
@@ -116,15 +129,15 @@ impl About {
     }
 
     fn resource(&self) -> String {
-        let bucket = self.bucket.as_deref().unwrap_or_default();
-        match &self.key {
+        let bucket = self.target.bucket.as_deref().unwrap_or_default();
+        match &self.target.key {
             Some(key) => format!("/{bucket}/{key}"),
             None => format!("/{bucket}"),
         }
     }
 
     fn resource_type(&self) -> &'static str {
-        match (&self.bucket, &self.key) {
+        match (&self.target.bucket, &self.target.key) {
             (None, _) => "SERVICE",
             (Some(_), None) => "BUCKET",
             (Some(_), Some(_)) if self.said.iter().any(|(element, _)| *element == "UploadId") => "UPLOAD",

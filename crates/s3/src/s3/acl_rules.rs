@@ -9,9 +9,9 @@ use crate::{
     access::AccountIds,
     buckets::{
         Bucket,
-        settings::{BucketSettings, OwnershipControls, PublicAccessBlock},
+        settings::{BucketSettings, OwnershipControls},
     },
-    model::{Acl, CannedAcl, Grantee, ObjectOwnership, Owner},
+    model::{Acl, CannedAcl, Grantee, ObjectOwnership, Owner, PublicAccess},
 };
 
 /// Whether ACLs are off: they grant nothing, and only one that changes nothing can be set.
@@ -30,7 +30,7 @@ pub(super) fn admit_header(acl: &Acl, bucket: &Bucket, accounts: &dyn AccountIds
     if are_off(&settings) && !is_owners {
         return Err(ErrorCode::AccessControlListNotSupported.into());
     }
-    admit_public(acl, &settings)
+    admit_public(acl, bucket.public_access())
 }
 
 /// Refuses the ACL of a document that the bucket does not accept. Where ACLs are off, only the owner may be
@@ -40,7 +40,7 @@ pub(super) fn admit_document(acl: &Acl, bucket: &Bucket) -> Result<(), S3Error> 
     if are_off(&settings) && !acl.is_owners_alone(&bucket.owner().id) {
         return Err(ErrorCode::AccessControlListNotSupported.into());
     }
-    admit_public(acl, &settings)
+    admit_public(acl, bucket.public_access())
 }
 
 /// Refuses grants to accounts that do not exist.
@@ -56,9 +56,9 @@ pub(super) fn admit_known(acl: &Acl, owner: &Owner, accounts: &dyn AccountIds) -
     Ok(())
 }
 
-fn admit_public(acl: &Acl, settings: &BucketSettings) -> Result<(), S3Error> {
-    let is_blocked = settings.get::<PublicAccessBlock>().is_some_and(|access| access.block_public_acls);
-    if is_blocked && acl.is_public() { Err(ErrorCode::AccessDenied.into()) } else { Ok(()) }
+/// Refuses a public ACL where such ACLs are blocked.
+pub(super) fn admit_public(acl: &Acl, access: PublicAccess) -> Result<(), S3Error> {
+    if access.block_public_acls && acl.is_public() { Err(ErrorCode::AccessDenied.into()) } else { Ok(()) }
 }
 
 /// The ACL that the bucket shows for one that is stored. Where ACLs are off, the owner has everything.

@@ -34,6 +34,10 @@ macro_rules! actions {
 pub(super) enum Needed {
     /// Any identity.
     Identity,
+    /// The account itself.
+    Account,
+    /// The account itself, if it may write.
+    AccountWriter,
     /// An identity that may write.
     Writer,
     /// The right to read the bucket, or an ACL of the bucket that lets the principal read.
@@ -57,6 +61,8 @@ pub(super) enum Needed {
 
 actions! {
     Identity: "s3": ListAllMyBuckets;
+    Account: "s3": GetAccountPublicAccessBlock;
+    AccountWriter: "s3": PutAccountPublicAccessBlock;
     Writer: "s3": CreateBucket;
     ReadBucket: "s3": ListBucket ListBucketVersions;
     ReadObject: "s3": GetObject GetObjectAttributes GetObjectVersion GetObjectVersionAttributes;
@@ -77,13 +83,14 @@ actions! {
         GetBucketPublicAccessBlock GetBucketRequestPayment GetBucketTagging GetBucketWebsite GetEncryptionConfiguration
         GetIntelligentTieringConfiguration GetInventoryConfiguration GetLifecycleConfiguration GetMetricsConfiguration
         GetObjectAnnotation GetObjectLegalHold GetObjectRetention GetObjectTorrent GetReplicationConfiguration
-        ListObjectAnnotations PutAccelerateConfiguration PutAnalyticsConfiguration PutBucketAbac
+        ListObjectAnnotations ListTagsForResource PutAccelerateConfiguration PutAnalyticsConfiguration PutBucketAbac
         PutBucketCORS PutBucketLogging PutBucketNotification PutBucketObjectLockConfiguration
         PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock PutBucketRequestPayment PutBucketTagging
         PutBucketVersioning PutBucketWebsite PutEncryptionConfiguration PutIntelligentTieringConfiguration
         PutInventoryConfiguration PutLifecycleConfiguration PutMetricsConfiguration PutObjectAnnotation
         PutObjectLegalHold PutObjectRetention PutReplicationConfiguration RestoreObject
-        UpdateBucketMetadataAnnotationTableConfiguration UpdateBucketMetadataInventoryTableConfiguration
+        TagResource UntagResource UpdateBucketMetadataAnnotationTableConfiguration
+        UpdateBucketMetadataInventoryTableConfiguration
         UpdateBucketMetadataJournalTableConfiguration UpdateObjectEncryption,
         "s3express": CreateSession ListAllMyDirectoryBuckets,
         "s3-object-lambda": WriteGetObjectResponse;

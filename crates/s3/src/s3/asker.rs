@@ -8,7 +8,7 @@ use super::{
     operation::Also,
     request::{Query, Request},
 };
-use crate::model::TagSet;
+use crate::model::{BucketTags, TagSet};
 use http::HeaderMap;
 
 /// A request, as far as decisions need it.
@@ -26,6 +26,8 @@ pub(super) enum BodyFacts<'a> {
     Unread,
     /// The tags that PutObjectTagging sets.
     Tags(&'a TagSet),
+    /// The tags that TagResource sets.
+    BucketTags(&'a BucketTags),
     /// The location of a new bucket.
     Location(&'a str),
 }

@@ -19,6 +19,14 @@ pub struct ServiceCall {
     pub request: Request,
 }
 
+/// On the account of the sender.
+#[derive(Debug)]
+pub struct AccountCall {
+    pub request: Request,
+    /// The canonical id of the account.
+    pub owner: Arc<str>,
+}
+
 /// On a bucket that exists.
 #[derive(Debug)]
 pub struct BucketCall {

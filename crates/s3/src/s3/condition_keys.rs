@@ -1,7 +1,8 @@
 //! The condition keys of a request: what policies may ask about it.
 //!
 //! Owns where each key of the request and of the resource comes from (Service Authorization Reference,
-//! "Condition keys for Amazon S3"). Keys about the sender are set by the policy crate.
+//! "Condition keys for Amazon S3"). Keys about the sender that do
+//! not depend on the request are set by the policy crate.
 //!
 //! Invariants: nothing here is looked up, so building the keys never waits; the address, the time and TLS are
 //! those of the [`Arrival`](super::Arrival), never what a header claims.
@@ -12,9 +13,14 @@ use super::{
     context::{Context, SignatureVersion},
     headers,
     operation::Operation,
+    region,
     resource::Resource,
 };
 use crate::{
+    buckets::{
+        Bucket,
+        settings::{Abac, AbacStatus, BucketSettings, Tagging},
+    },
     model::{TagSet, Timestamp},
     policy::Context as Keys,
 };
@@ -24,6 +30,7 @@ use std::borrow::Cow;
 /// Keys that are headers of S3, under the names of the headers.
 const HEADERS: &[(&str, &str)] = &[
     ("x-amz-acl", "s3:x-amz-acl"),
+    ("x-amz-bucket-namespace", "s3:x-amz-bucket-namespace"),
     ("x-amz-content-sha256", "s3:x-amz-content-sha256"),
     ("x-amz-grant-full-control", "s3:x-amz-grant-full-control"),
     ("x-amz-grant-read", "s3:x-amz-grant-read"),
@@ -52,6 +59,8 @@ const MILLISECONDS_OF_A_DAY: i64 = 24 * 60 * 60 * 1000;
 pub(super) fn keys<'a>(asker: &Asker<'a>, action: Action, resource: Resource<'a>) -> Keys<'a> {
     let mut keys = Keys::new();
     of_arrival(asker.context, &mut keys);
+    of_session(asker.context, &mut keys);
+    of_region(asker.context, resource, &mut keys);
     of_signature(asker, &mut keys);
     for (header, key) in HEADERS {
         if let Some(value) = asker.header(header) {
@@ -79,7 +88,27 @@ fn of_arrival<'a>(context: &'a Context, keys: &mut Keys<'a>) {
     keys.add("aws:currenttime", arrival.at.iso8601());
     keys.add("aws:epochtime", arrival.at.seconds().to_string());
     keys.add("aws:securetransport", if arrival.is_secure { "true" } else { "false" });
+    if let Some(version) = arrival.tls {
+        keys.add("s3:tlsversion", version.as_str());
+    }
     keys.add("aws:sourceip", arrival.peer.to_string());
+    // No service of AWS asks for somebody else here.
+    keys.add("aws:viaawsservice", "false");
+}
+
+/// Temporary credentials. There is no second factor.
+fn of_session(context: &Context, keys: &mut Keys<'_>) {
+    if let Some(issued) = context.principal.identity().and_then(|identity| identity.issued) {
+        keys.add("aws:tokenissuetime", issued.iso8601());
+        keys.add("aws:multifactorauthpresent", "false");
+    }
+}
+
+/// The region that is asked: that of the bucket, or of the server. What a client signs for chooses nothing.
+fn of_region(context: &Context, resource: Resource<'_>, keys: &mut Keys<'_>) {
+    let Some(gateway) = &context.gateway else { return };
+    let location = resource.bucket().map(Bucket::location).unwrap_or_default();
+    keys.add("aws:requestedregion", region::of(&location, &gateway.region).to_owned());
 }
 
 fn of_signature<'a>(asker: &Asker<'a>, keys: &mut Keys<'a>) {
@@ -165,6 +194,17 @@ fn of_request_tags<'a>(asker: &Asker<'a>, keys: &mut Keys<'a>) {
     });
     match asker.body {
         BodyFacts::Tags(tags) => add_request_tags(tags, keys),
+        BodyFacts::BucketTags(tags) => {
+            for tag in tags.iter() {
+                keys.add(format!("aws:requesttag/{}", tag.key), tag.value.clone());
+                keys.add("aws:tagkeys", tag.key.clone());
+            }
+        }
+        BodyFacts::Unread if asker.context.operation == Some(Operation::UntagResource) => {
+            for key in asker.query.all("tagKeys") {
+                keys.add("aws:tagkeys", key);
+            }
+        }
         BodyFacts::Unread | BodyFacts::Location(_) if header => {
             if let Ok(Some(tags)) = headers::tags(asker.headers) {
                 add_request_tags(&tags, keys);
@@ -181,10 +221,27 @@ fn add_request_tags(tags: &TagSet, keys: &mut Keys<'_>) {
     }
 }
 
+/// The tags of a bucket, where access control by tags is on.
+fn of_bucket_tags(settings: &BucketSettings, keys: &mut Keys<'_>) {
+    if *settings.get::<Abac>() == AbacStatus::Enabled {
+        for tag in settings.get::<Tagging>().iter() {
+            keys.add(format!("aws:resourcetag/{}", tag.key), tag.value.clone());
+            keys.add(format!("s3:buckettag/{}", tag.key), tag.value.clone());
+        }
+    }
+}
+
 fn of_resource<'a>(resource: Resource<'a>, keys: &mut Keys<'a>) {
+    let account = match resource {
+        Resource::Account(id) => Some(id),
+        _ => resource.bucket().map(Bucket::account),
+    };
+    if let Some(account) = account {
+        keys.add("aws:resourceaccount", account);
+        keys.add("s3:resourceaccount", account);
+    }
     if let Some(bucket) = resource.bucket() {
-        keys.add("aws:resourceaccount", bucket.account());
-        keys.add("s3:resourceaccount", bucket.account());
+        of_bucket_tags(&bucket.settings(), keys);
     }
     if let Some(version) = resource.address().and_then(|address| address.version) {
         keys.add("s3:versionid", version.as_str());
@@ -192,6 +249,30 @@ fn of_resource<'a>(resource: Resource<'a>, keys: &mut Keys<'a>) {
     if let Resource::Opened(_, _, info) = resource {
         for tag in info.attributes.tags.iter() {
             keys.add(format!("s3:existingobjecttag/{}", tag.key), Cow::Borrowed(tag.value.as_str()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// Keys about the sender, which the policy crate sets.
+    const OF_THE_SENDER: &[&str] = &[
+        "aws:federatedprovider",
+        "aws:principalaccount",
+        "aws:principalarn",
+        "aws:principalisawsservice",
+        "aws:principaltag/",
+        "aws:principaltype",
+        "aws:userid",
+        "aws:username",
+    ];
+
+    #[test]
+    fn every_key_of_the_table_that_has_values_gets_them_here_or_is_about_the_sender() {
+        let source = include_str!("condition_keys.rs");
+        let (code, _) = source.split_once("#[cfg(test)]").expect("tests");
+        for key in crate::policy::valued_keys().filter(|key| !OF_THE_SENDER.contains(key)) {
+            assert!(code.contains(&format!("\"{key}")), "{key} has no value");
         }
     }
 }

@@ -4,7 +4,7 @@
 //! what it verified itself and from what the connection and trusted proxies report; the client chooses
 //! nothing in it except the operation.
 
-use super::operation::Operation;
+use super::{gateway::Gateway, operation::Operation};
 use crate::model::{Principal, Timestamp};
 use std::{fmt, net::IpAddr, sync::Arc};
 
@@ -18,6 +18,23 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// The version of TLS that a client speaks with this server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsVersion {
+    Tls12,
+    Tls13,
+}
+
+impl TlsVersion {
+    /// As policies compare it: a number.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tls12 => "1.2",
+            Self::Tls13 => "1.3",
+        }
+    }
+}
+
 /// What is known about a request before any of it is parsed.
 #[derive(Debug, Clone)]
 pub struct Arrival {
@@ -27,6 +44,8 @@ pub struct Arrival {
     pub peer: IpAddr,
     /// Whether the client speaks TLS: with this server, or with a listed proxy that says so.
     pub is_secure: bool,
+    /// `None`: there is no TLS, or it ends at a proxy.
+    pub tls: Option<TlsVersion>,
 }
 
 /// How a request was signed.
@@ -56,4 +75,6 @@ pub struct Context {
     pub signature: Option<Signature>,
     /// `None`: no operation has this method on such a resource.
     pub operation: Option<Operation>,
+    /// The gateway that decides about the request. The service sets it.
+    pub gateway: Option<Arc<Gateway>>,
 }

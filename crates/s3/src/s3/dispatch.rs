@@ -8,7 +8,8 @@ use super::{
     about::About,
     asker::Asker,
     body::Response,
-    call::{BucketCall, ObjectCall, ReadCall, ServiceCall},
+    call::{AccountCall, BucketCall, ObjectCall, ReadCall, ServiceCall},
+    control,
     error::{ErrorCode, S3Error},
     gate::{self, Addressed, Decision},
     headers,
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::{
     buckets::Bucket,
-    model::{BucketName, ObjectAddress, ObjectKey},
+    model::{BucketName, ObjectAddress, ObjectKey, account_id},
 };
 use std::sync::Arc;
 
@@ -39,6 +40,14 @@ macro_rules! dispatch {
     };
     (@service $service:ident $operation:expr, $request:ident $handler:ident) => {{
         let call = $service.on_service($operation, $request)?;
+        $handler::handle($service, call).await
+    }};
+    (@account $service:ident $operation:expr, $request:ident $handler:ident) => {{
+        let call = $service.on_account($operation, $request)?;
+        $handler::handle($service, call).await
+    }};
+    (@tagged $service:ident $operation:expr, $request:ident $handler:ident) => {{
+        let call = $service.on_tagged($operation, $request).await?;
         $handler::handle($service, call).await
     }};
     (@bucket $service:ident $operation:expr, $request:ident $handler:ident) => {{
@@ -62,7 +71,8 @@ macro_rules! dispatch {
 
 impl Service {
     /// Answers any request. The error, if it is one, is left in the reply's extensions, for the log.
-    pub async fn handle(&self, request: Request) -> Response {
+    pub async fn handle(&self, mut request: Request) -> Response {
+        request.context.gateway = Some(self.gateway().clone());
         let about = About::of(&request);
         let answered = match routing::check(&request) {
             Ok(operation) => self.charge(operation, request).await,
@@ -102,6 +112,32 @@ impl Service {
         gate::admit(&Asker::of(&request), operation, Addressed::new_bucket(name))?;
         headers::refuse_unsupported(operation, &request, None)?;
         Ok(ServiceCall { request })
+    }
+
+    /// For operations of the control plane on an account. Nobody acts as another account.
+    fn on_account(&self, operation: Operation, request: Request) -> Result<AccountCall, S3Error> {
+        let account = control::account(&request)?;
+        gate::admit(&Asker::of(&request), operation, Addressed::account(account))?;
+        headers::refuse_unsupported(operation, &request, None)?;
+        let owner = request.context.principal.identity().map(|identity| identity.owner.id.clone());
+        match owner.filter(|owner| *account_id(owner) == *account) {
+            Some(owner) => Ok(AccountCall { request, owner }),
+            None => Err(ErrorCode::AccessDenied.into()),
+        }
+    }
+
+    /// For operations of the control plane on a bucket.
+    async fn on_tagged(&self, operation: Operation, request: Request) -> Result<BucketCall, S3Error> {
+        let missing = |error: S3Error| match error.code {
+            ErrorCode::NoSuchBucket => ErrorCode::NoSuchResource.into(),
+            _ => error,
+        };
+        let bucket = self.bucket_of(&request.target).await.map_err(missing)?;
+        control::require_owner(&request, &bucket)?;
+        // What depends on the tags in the body is asked again by the handler.
+        gate::admit(&Asker::of(&request), operation, Addressed::bucket(&bucket))?;
+        headers::admit(operation, &request, &bucket, &**self.accounts())?;
+        Ok(BucketCall { request, bucket })
     }
 
     async fn on_bucket(&self, operation: Operation, request: Request) -> Result<BucketCall, S3Error> {
@@ -165,7 +201,11 @@ mod tests {
         buckets::{Buckets, CreateBucket},
         catalog::sqlite::SqliteCatalog,
         model::{AccessKey, CannedAcl, Identity, ObjectOwnership, Owner, Principal, Role},
-        s3::{FormReply, Query, Settings, Spool, operation::Scope, tests::request_for},
+        s3::{
+            FormReply, Query, Settings, Spool,
+            operation::{Need, Scope},
+            tests::request_for,
+        },
         store::Durability,
     };
     use std::collections::HashMap;
@@ -210,9 +250,16 @@ mod tests {
         let facts = operation.facts();
         let mut request = request_for(facts);
         request.context.principal = principal;
-        if facts.scope != Scope::Service {
+        if !matches!(facts.scope, Scope::Service | Scope::Account) {
             request.target.bucket = Some(bucket.to_owned());
         }
+        // Requests of the control plane name an account: that of the bucket, or their own.
+        let account = match (facts.scope, request.context.principal.identity()) {
+            (Scope::Account, Some(identity)) => account_id(&identity.owner.id),
+            _ => account_id("alice"),
+        };
+        let account = http::HeaderValue::from_str(&account).expect("digits");
+        request.headers.insert("x-amz-account-id", account);
         if operation == Operation::PostObject {
             request.target.key = Some("key".to_owned());
             request.form = Some(FormReply::default());
@@ -238,9 +285,8 @@ mod tests {
                 "{operation:?}"
             );
             // An identity may ask for its own buckets, and make new ones.
-            let is_on_bucket =
-                !operation.facts().needs.iter().any(|need| matches!(need.on, On::Service | On::NewBucket));
-            if is_on_bucket {
+            let is_on_bucket = |need: &Need| !matches!(need.on, On::Service | On::NewBucket | On::Account);
+            if operation.facts().needs.iter().all(is_on_bucket) {
                 let stranger = identity("bob", Role::ReadWrite);
                 assert_eq!(status(&service, operation, stranger, "bucket").await, 403, "{operation:?}");
             }
@@ -290,7 +336,9 @@ mod tests {
             for need in facts.needs {
                 let is_addressed = match need.on {
                     On::Service => facts.scope == Scope::Service,
-                    On::NewBucket | On::Bucket | On::EachKey => facts.scope == Scope::Bucket,
+                    On::Account => facts.scope == Scope::Account,
+                    On::NewBucket | On::EachKey => facts.scope == Scope::Bucket,
+                    On::Bucket => matches!(facts.scope, Scope::Bucket | Scope::Resource),
                     // The key of a form is one of its fields.
                     On::Object => facts.scope == Scope::Object || *operation == Operation::PostObject,
                     On::Tagged | On::Source => facts.scope == Scope::Object,

@@ -14,20 +14,21 @@ use super::{
     action::{Action, Needed},
     asker::Asker,
     context::Context,
+    decisions::Why,
     error::{ErrorCode, S3Error},
     operation::{Facts, On, Operation},
+    recording,
     resource::Resource,
     verdict::{self, Sides, Verdict, verdict},
 };
 use crate::{
     buckets::{
         Bucket,
-        settings::{
-            BucketAcl, BucketPolicy, BucketSettings, OwnershipControls, PolicyDocument, PublicAccessBlock,
-        },
+        settings::{BucketAcl, BucketPolicy, BucketSettings, OwnershipControls, PolicyDocument},
     },
     model::{
         Acl, AclPermission, Identity, ObjectAddress, ObjectKey, ObjectOwnership, PublicGrants, Right, Role,
+        account_id,
     },
 };
 use std::sync::Arc;
@@ -78,39 +79,90 @@ struct Wanted {
     is_further: bool,
 }
 
-/// Whether the principal of a request may do an action to a resource.
-pub(super) fn decide(asker: &Asker<'_>, action: Action, resource: Resource<'_>) -> Decision {
-    decide_wanted(asker, Wanted { action, needed: action.needed(), is_further: false }, resource)
+impl Wanted {
+    fn by(action: Action) -> Self {
+        Self { action, needed: action.needed(), is_further: false }
+    }
 }
 
-fn decide_wanted(asker: &Asker<'_>, wanted: Wanted, resource: Resource<'_>) -> Decision {
+/// Whether the principal of a request may do an action to a resource. Nothing is kept of the answer: see
+/// [`judge`].
+pub(super) fn decide(asker: &Asker<'_>, action: Action, resource: Resource<'_>) -> Decision {
+    decide_wanted(asker, Wanted::by(action), resource, None)
+}
+
+/// Decides for an operation that does the action if it may. That it may is kept for operators; a refusal is
+/// kept by [`denied`].
+pub(super) fn judge(asker: &Asker<'_>, action: Action, resource: Resource<'_>) -> Decision {
+    judge_wanted(asker, Wanted::by(action), resource)
+}
+
+fn judge_wanted(asker: &Asker<'_>, wanted: Wanted, resource: Resource<'_>) -> Decision {
+    let mut why = Why::Acl;
+    let decision = decide_wanted(asker, wanted, resource, Some(&mut why));
+    if decision == Decision::Allow {
+        recording::keep(asker, wanted.action, resource, true, why);
+    }
+    decision
+}
+
+/// `why` becomes what an allowing decision rests on, unless it is an ACL.
+fn decide_wanted(
+    asker: &Asker<'_>,
+    wanted: Wanted,
+    resource: Resource<'_>,
+    mut why: Option<&mut Why>,
+) -> Decision {
     let settings = resource.bucket().map(Bucket::settings);
     let settings = settings.as_deref();
     let identity = asker.context.principal.identity().map(Arc::as_ref);
     let sides = sides(settings, identity);
     if sides.are_empty() {
         return match by_role(asker.context, wanted.needed, resource) {
-            true => Decision::Allow,
+            true => {
+                said(why, || role(identity, resource));
+                Decision::Allow
+            }
             false => by_acl(asker.context, wanted.needed, resource, settings),
         };
     }
-    let said = |sides| verdict(asker, wanted.action, resource, sides, wanted.is_further);
+    let read = |sides: Sides<'_>, why: Option<&mut Why>| {
+        verdict(asker, wanted.action, resource, sides, wanted.is_further, why)
+    };
     let is_shut_out = is_shut_out(identity, resource, settings);
-    match said(sides) {
+    match read(sides, why.as_deref_mut()) {
         Verdict::Denied => Decision::Deny,
         Verdict::Late => Decision::Depends,
         Verdict::Allowed if !is_shut_out && lets_ask(identity, wanted.action) => Decision::Allow,
         Verdict::Allowed | Verdict::Silent if by_role(asker.context, wanted.needed, resource) => {
+            said(why, || role(identity, resource));
             Decision::Allow
         }
         Verdict::Allowed | Verdict::Silent if is_shut_out => Decision::Deny,
         Verdict::Allowed | Verdict::Silent => {
+            said(why, || Why::Acl);
             match by_acl(asker.context, wanted.needed, resource, settings) {
                 Decision::Deny => Decision::Deny,
-                granted if sides.member.is_some() => granted.and(said(sides.own()).into()),
+                granted if sides.member.is_some() => granted.and(read(sides.own(), None).into()),
                 granted => granted,
             }
         }
+    }
+}
+
+fn said(why: Option<&mut Why>, words: impl FnOnce() -> Why) {
+    if let Some(why) = why {
+        *why = words();
+    }
+}
+
+/// Which of the rules of `by_role` allows it.
+fn role(identity: Option<&Identity>, resource: Resource<'_>) -> Why {
+    match (identity, resource.bucket()) {
+        (Some(identity), Some(_)) if identity.role == Role::Admin => Why::Administrator,
+        (Some(identity), Some(bucket)) if identity.owner.id == bucket.owner().id => Why::Owner,
+        (_, Some(_)) => Why::Grant,
+        (_, None) => Why::Account,
     }
 }
 
@@ -142,8 +194,8 @@ fn is_shut_out(
     settings: Option<&BucketSettings>,
 ) -> bool {
     let (Some(bucket), Some(settings)) = (resource.bucket(), settings) else { return false };
-    settings.get::<PublicAccessBlock>().is_some_and(|access| access.restrict_public_buckets)
-        && settings.get::<PolicyDocument>().as_ref().is_some_and(|policy| policy.is_public())
+    settings.get::<PolicyDocument>().as_ref().is_some_and(|policy| policy.is_public())
+        && bucket.public_access().restrict_public_buckets
         && !identity.is_some_and(|identity| is_ours(identity, bucket))
 }
 
@@ -159,19 +211,20 @@ pub(super) fn reads_tags(asker: &Asker<'_>, facts: &Facts, bucket: &Bucket) -> b
 pub(super) fn could_undo(asker: &Asker<'_>, bucket: &Bucket, policy: &BucketPolicy) -> bool {
     let identity = asker.context.principal.identity();
     let sides = Sides::new(Some(policy), identity.and_then(|identity| identity.member.as_deref()));
-    verdict(asker, Action::PutBucketPolicy, Resource::Bucket(bucket), sides, false) != Verdict::Denied
+    verdict(asker, Action::PutBucketPolicy, Resource::Bucket(bucket), sides, false, None) != Verdict::Denied
 }
 
-/// 403 for a request that was denied, which the log explains.
+/// 403 for a request that was denied, which the log explains, and `causeway policy explain`.
 pub(super) fn denied(asker: &Asker<'_>, action: Action, resource: Resource<'_>) -> S3Error {
+    let why = reason(asker, action, resource);
     if tracing::enabled!(tracing::Level::DEBUG) {
         let context = asker.context;
         let identity = context.principal.identity().map(|identity| identity.access_key.as_str());
         let operation = context.operation.map(Operation::as_str);
-        let (id, action, why) = (&context.arrival.id, action.as_str(), reason(asker, action, resource));
-        let resource = resource.to_string();
+        let (id, action, resource) = (&context.arrival.id, action.as_str(), resource.to_string());
         tracing::debug!(request = %id, identity, operation, action, resource, why, "access was denied");
     }
+    recording::keep(asker, action, resource, false, Why::Words(why));
     ErrorCode::AccessDenied.into()
 }
 
@@ -180,12 +233,17 @@ fn reason(asker: &Asker<'_>, action: Action, resource: Resource<'_>) -> String {
     let identity = asker.context.principal.identity().map(Arc::as_ref);
     let sides = sides(settings.as_deref(), identity);
     if sides.are_empty() {
-        return "no role, grant or ACL allows it".to_owned();
+        return "denied: no role, grant or ACL allows it".to_owned();
     }
     if is_shut_out(identity, resource, settings.as_deref()) {
-        return "the bucket's policy is public, and RestrictPublicBuckets is on".to_owned();
+        return "denied: the bucket's policy is public, and RestrictPublicBuckets is on".to_owned();
     }
-    verdict::explained(asker, action, resource, sides)
+    let words = verdict::explained(asker, action, resource, sides);
+    match lets_ask(identity, action) {
+        // Policies let it in, and its account does not let it ask.
+        false if words.starts_with("allowed") => "denied: the role of the account only reads".to_owned(),
+        _ => words,
+    }
 }
 
 /// The role of an account, and its grants. Users and sessions have policies instead.
@@ -193,16 +251,20 @@ fn by_role(context: &Context, needed: Needed, resource: Resource<'_>) -> bool {
     let identity = context.principal.identity();
     let Some(identity) = identity.filter(|identity| identity.member.is_none()) else { return false };
     let Some(bucket) = resource.bucket() else {
+        let is_itself =
+            || matches!(resource, Resource::Account(id) if *id == *account_id(&identity.owner.id));
         return match needed {
             Needed::Identity => true,
             Needed::Writer => identity.role != Role::ReadOnly,
+            Needed::Account => is_itself(),
+            Needed::AccountWriter => identity.role != Role::ReadOnly && is_itself(),
             Needed::ReadBucket | Needed::ReadObject | Needed::ReadAcl | Needed::Know => false,
             Needed::Write | Needed::WriteTags | Needed::WriteAcl | Needed::Own => false,
         };
     };
     let right = identity.right(bucket.owner(), bucket.grants());
     match needed {
-        Needed::Identity | Needed::Writer => false,
+        Needed::Identity | Needed::Writer | Needed::Account | Needed::AccountWriter => false,
         Needed::ReadBucket | Needed::ReadObject | Needed::ReadAcl | Needed::Know => right >= Right::Read,
         Needed::Write | Needed::WriteTags => right >= Right::Write,
         Needed::WriteAcl | Needed::Own => right >= Right::Own,
@@ -226,15 +288,13 @@ fn by_acl(
     if is_reader && !permission.only_reads() {
         return Decision::Deny;
     }
-    let public = match settings.get::<PublicAccessBlock>() {
-        Some(access) if access.ignore_public_acls => PublicGrants::Ignored,
-        _ => PublicGrants::Count,
-    };
+    let is_ignored = resource.bucket().is_some_and(|bucket| bucket.public_access().ignore_public_acls);
+    let public = if is_ignored { PublicGrants::Ignored } else { PublicGrants::Count };
     let account = identity.map(|identity| &*identity.owner.id);
     let allows = |acl: &Acl| Decision::from(acl.allows(permission, account, public));
     let is_about_bucket = matches!(needed, Needed::ReadBucket | Needed::Write);
     match resource {
-        Resource::Service | Resource::NewBucket(_) => Decision::Deny,
+        Resource::Service | Resource::Account(_) | Resource::NewBucket(_) => Decision::Deny,
         _ if is_about_bucket => allows(settings.get::<BucketAcl>()),
         Resource::Bucket(_) | Resource::Lookup(..) if needed == Needed::ReadObject => Decision::Deny,
         Resource::Bucket(_) | Resource::Lookup(..) => allows(settings.get::<BucketAcl>()),
@@ -250,14 +310,15 @@ fn permission(needed: Needed) -> Option<AclPermission> {
         Needed::Write => Some(AclPermission::Write),
         Needed::ReadAcl => Some(AclPermission::ReadAcp),
         Needed::WriteAcl => Some(AclPermission::WriteAcp),
-        Needed::Identity | Needed::Writer | Needed::Know | Needed::WriteTags | Needed::Own => None,
+        Needed::Identity | Needed::Writer | Needed::Account | Needed::AccountWriter => None,
+        Needed::Know | Needed::WriteTags | Needed::Own => None,
     }
 }
 
 /// The resolved address of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Addressed<'a> {
-    /// The name of the bucket, where there is none yet.
+    /// The name of the bucket, where there is none yet, or the 12 digits of an account.
     pub(super) name: &'a str,
     pub(super) bucket: Option<&'a Bucket>,
     pub(super) object: Option<ObjectAddress<'a>>,
@@ -268,6 +329,10 @@ impl<'a> Addressed<'a> {
         Self { name, bucket: None, object: None }
     }
 
+    pub(super) fn account(id: &'a str) -> Self {
+        Self { name: id, bucket: None, object: None }
+    }
+
     pub(super) fn bucket(bucket: &'a Bucket) -> Self {
         Self { name: "", bucket: Some(bucket), object: None }
     }
@@ -275,15 +340,13 @@ impl<'a> Addressed<'a> {
     fn resource(self, on: On) -> Option<Resource<'a>> {
         match (on, self.bucket, self.object) {
             (On::Service, None, None) => Some(Resource::Service),
+            (On::Account, None, None) => Some(Resource::Account(self.name)),
             (On::NewBucket, None, None) => Some(Resource::NewBucket(self.name)),
             (On::Bucket, Some(bucket), _) => Some(Resource::Bucket(bucket)),
             (On::EachKey, Some(bucket), _) => Some(Resource::Keys(bucket)),
             (On::Object | On::Tagged, Some(bucket), Some(address)) => Some(Resource::Object(bucket, address)),
-            (
-                On::Service | On::NewBucket | On::Bucket | On::EachKey | On::Object | On::Tagged | On::Source,
-                _,
-                _,
-            ) => None,
+            (On::Service | On::Account | On::NewBucket | On::Bucket | On::EachKey, _, _) => None,
+            (On::Object | On::Tagged | On::Source, _, _) => None,
         }
     }
 }
@@ -300,7 +363,7 @@ pub(super) fn admit(
     let mut decision = Decision::Allow;
     for need in facts.needs.iter().filter(|need| need.on != On::Source) {
         let resource = addressed.resource(need.on).ok_or(ErrorCode::AccessDenied)?;
-        decision = decision.and(allowed(asker, need.action, decide(asker, need.action, resource), resource)?);
+        decision = decision.and(allowed(asker, need.action, judge(asker, need.action, resource), resource)?);
     }
     if let Some(first) = facts.needs.first() {
         let resource = addressed.resource(first.on).ok_or(ErrorCode::AccessDenied)?;
@@ -321,7 +384,7 @@ fn further(
     for also in facts.also.iter().filter(|also| asker.needs(also)) {
         let wanted = Wanted { action: also.action, needed, is_further: true };
         *decision =
-            decision.and(allowed(asker, also.action, decide_wanted(asker, wanted, resource), resource)?);
+            decision.and(allowed(asker, also.action, judge_wanted(asker, wanted, resource), resource)?);
     }
     Ok(())
 }
@@ -335,7 +398,7 @@ pub(super) fn decide_further(
 ) -> bool {
     operation.facts().needs.first().is_some_and(|first| {
         let wanted = Wanted { action, needed: first.action.needed(), is_further: true };
-        decide_wanted(asker, wanted, resource) == Decision::Allow
+        decide_wanted(asker, wanted, resource, None) == Decision::Allow
     })
 }
 

@@ -79,12 +79,13 @@ fn late(patience: Duration, about: About, work: Work) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::s3::RequestId;
+    use crate::s3::{RequestId, Target};
     use http_body_util::BodyExt;
     use tokio::sync::oneshot;
 
     fn about() -> About {
-        About::new(&RequestId("id".into()), Some("bucket".into()), Some("key".into()))
+        let target = Target { bucket: Some("bucket".into()), key: Some("key".into()), ..Target::default() };
+        About::new(&RequestId("id".into()), target)
     }
 
     async fn frame(response: &mut Response) -> Option<String> {

@@ -16,14 +16,17 @@ mod call;
 mod condition_keys;
 mod configurations;
 mod context;
+mod control;
 mod copying;
 mod cors;
 mod cross_origin;
 mod crossing;
+mod decisions;
 mod dispatch;
 mod document;
 mod error;
 mod gate;
+mod gateway;
 mod grantee;
 mod headers;
 mod identification;
@@ -36,9 +39,10 @@ mod operation;
 mod operations;
 mod payment;
 mod preflight;
-
+mod public_access;
 mod reader;
 mod reading;
+mod recording;
 mod reference;
 mod region;
 mod reply;
@@ -60,9 +64,11 @@ mod ops;
 pub use about::About;
 pub use action::Action;
 pub use body::{Body, Response};
-pub use call::{BucketCall, ObjectCall, ReadCall, ServiceCall};
-pub use context::{Arrival, Context, RequestId, Signature, SignatureVersion};
+pub use call::{AccountCall, BucketCall, ObjectCall, ReadCall, ServiceCall};
+pub use context::{Arrival, Context, RequestId, Signature, SignatureVersion, TlsVersion};
+pub use control::target as control_target;
 pub use cross_origin::CrossOrigin;
+pub use decisions::{Decisions, Explained};
 pub use error::{ErrorCode, S3Error};
 pub use limits::MAX_BODY;
 pub use operation::{Also, Conditions, Facts, Mark, Need, On, Operation, Scope, Support, Verb};
@@ -95,6 +101,7 @@ mod tests {
             at: Timestamp::from_millis(0),
             peer: Ipv4Addr::LOCALHOST.into(),
             is_secure: false,
+            tls: None,
         };
         Context {
             arrival,
@@ -102,6 +109,7 @@ mod tests {
             presigned: false,
             signature: None,
             operation: None,
+            gateway: None,
         }
     }
 
@@ -114,11 +122,18 @@ mod tests {
                 Mark::Query(name) | Mark::Either(name, _) => pairs.push((name.to_owned(), String::new())),
                 Mark::Value(name, value) => pairs.push((name.to_owned(), value.to_owned())),
                 Mark::Header(name) => headers.push((name, "/bucket/key")),
+                Mark::Path(_) | Mark::Under(_) => {}
             }
         }
+        let control = facts.named.iter().find_map(|mark| match mark {
+            Mark::Path(path) => Some((*path).to_owned()),
+            Mark::Under(path) => Some(format!("{path}arn:aws:s3:::bucket")),
+            _ => None,
+        });
         let target = Target {
-            bucket: (facts.scope != Scope::Service).then(|| "bucket".to_owned()),
+            bucket: (!matches!(facts.scope, Scope::Service | Scope::Account)).then(|| "bucket".to_owned()),
             key: (facts.scope == Scope::Object).then(|| "key".to_owned()),
+            control,
         };
         Request {
             context: Context { operation: Some(facts.operation), ..context() },
@@ -139,7 +154,7 @@ mod tests {
         Request {
             context: context(),
             method: Method::PUT,
-            target: Target { bucket: Some("bucket".into()), key: Some("key".into()) },
+            target: Target { bucket: Some("bucket".into()), key: Some("key".into()), control: None },
             query: Query::default(),
             headers: map,
             form: None,

@@ -7,12 +7,15 @@
 use super::{action::Action, operations::each_operation};
 use std::fmt;
 
-/// The scope of an operation: the service, a bucket, or an object in a bucket.
+/// The scope of an operation: the service, a bucket, or an object in a bucket. On the control plane it is an
+/// account, or a resource of the account, which is a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     Service,
     Bucket,
     Object,
+    Account,
+    Resource,
 }
 
 impl Scope {
@@ -21,6 +24,8 @@ impl Scope {
             Self::Service => "service",
             Self::Bucket => "bucket",
             Self::Object => "object",
+            Self::Account => "account",
+            Self::Resource => "resource",
         }
     }
 }
@@ -64,6 +69,9 @@ impl Verb {
     }
 }
 
+/// The beginning of all paths of the control plane: the version of its API.
+pub(super) const CONTROL: &str = "/v20180820/";
+
 /// What besides the method and the scope shows that a request is for an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
@@ -75,6 +83,10 @@ pub enum Mark {
     Value(&'static str, &'static str),
     /// A header.
     Header(&'static str),
+    /// A path of the control plane.
+    Path(&'static str),
+    /// The beginning of a path of the control plane, which a resource follows.
+    Under(&'static str),
 }
 
 impl Mark {
@@ -83,7 +95,7 @@ impl Mark {
         let (first, second) = match self {
             Self::Query(name) | Self::Value(name, _) => (Some(name), None),
             Self::Either(name, other) => (Some(name), Some(other)),
-            Self::Header(_) => (None, None),
+            Self::Header(_) | Self::Path(_) | Self::Under(_) => (None, None),
         };
         first.into_iter().chain(second)
     }
@@ -96,6 +108,8 @@ impl fmt::Display for Mark {
             Self::Either(name, other) => write!(f, "?{name} or ?{other}"),
             Self::Value(name, value) => write!(f, "?{name}={value}"),
             Self::Header(name) => f.write_str(name),
+            Self::Path(path) => write!(f, "{}{path}", CONTROL),
+            Self::Under(path) => write!(f, "{}{path}ARN", CONTROL),
         }
     }
 }
@@ -104,6 +118,8 @@ impl fmt::Display for Mark {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum On {
     Service,
+    /// The account that the request names.
+    Account,
     /// The bucket that is to be made.
     NewBucket,
     Bucket,
@@ -120,6 +136,7 @@ impl On {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Service => "the service",
+            Self::Account => "the account",
             Self::NewBucket => "the new bucket",
             Self::Bucket => "the bucket",
             Self::Object | Self::Tagged => "the object",

@@ -14,8 +14,9 @@
 /// `Name { METHOD Scope named [marks] takes [parameters] needs [Action on Resource] also [Action with header]
 /// conditions Which } => kind handler;`
 ///
-/// The kinds of handlers are those of `call`: `service`, `bucket`, `reads`, `object`, and `form` for an object whose key is in a form. `refused` has none, and
-/// may say what is missing.
+/// The kinds of handlers are those of `call`: `service`, `bucket`, `reads`, `object`, `form` for an object
+/// whose key is in a form, and `account` and `tagged` for the control plane. `refused` has none, and may say
+/// what is missing. The operations of the control plane that are not served are in `control`.
 macro_rules! each_operation {
     ($then:ident { $($first:tt)* }) => {
         $then! {
@@ -30,6 +31,29 @@ macro_rules! each_operation {
                 GET Service takes ["bucket-region", "continuation-token", "max-buckets", "prefix"]
                 needs [ListAllMyBuckets on Service]
             } => service list_buckets;
+
+            // The control plane: settings of an account, and tags of a bucket by its ARN.
+            GetAccountPublicAccessBlock {
+                GET Account named [Path("configuration/publicAccessBlock")]
+                needs [GetAccountPublicAccessBlock on Account]
+            } => account get_account_public_access_block;
+            PutAccountPublicAccessBlock {
+                PUT Account named [Path("configuration/publicAccessBlock")]
+                needs [PutAccountPublicAccessBlock on Account]
+            } => account put_account_public_access_block;
+            DeleteAccountPublicAccessBlock {
+                DELETE Account named [Path("configuration/publicAccessBlock")]
+                needs [PutAccountPublicAccessBlock on Account]
+            } => account delete_account_public_access_block;
+            ListTagsForResource {
+                GET Resource named [Under("tags/")] needs [ListTagsForResource on Bucket]
+            } => tagged list_tags_for_resource;
+            TagResource {
+                POST Resource named [Under("tags/")] needs [TagResource on Bucket]
+            } => tagged tag_resource;
+            UntagResource {
+                DELETE Resource named [Under("tags/")] takes ["tagKeys"] needs [UntagResource on Bucket]
+            } => tagged untag_resource;
 
             // Settings of a bucket.
             GetBucketAbac {

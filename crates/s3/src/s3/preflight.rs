@@ -74,7 +74,7 @@ impl Preflight {
         } else {
             S3Error::new(ErrorCode::AccessForbidden, NOT_ALLOWED)
         };
-        About::new(&arrival.id, target.bucket, target.key).error(error.detail("Method", wanted))
+        About::new(&arrival.id, target).error(error.detail("Method", wanted))
     }
 }
 

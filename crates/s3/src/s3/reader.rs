@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
 
     /// Decides all needs of the operation for this resource.
     fn decide(&self, resource: Resource<'_>) -> Decision {
-        let decisions = self.actions().map(|action| decide(&self.asker, action, resource));
+        let decisions = self.actions().map(|action| gate::judge(&self.asker, action, resource));
         decisions.reduce(Decision::and).unwrap_or(Decision::Deny)
     }
 

@@ -10,7 +10,9 @@ const INTRODUCTION: &str = "# Operations\n\n\
     An operation that is not served is answered with 501 NotImplemented, which names it. The actions are those of IAM policies: what a\n\
     request must be allowed, and on what. Where a\n\
     request names a version, the action is the one for versions: `s3:GetObjectVersion` for `s3:GetObject`. A header that adds an action\n\
-    is named with it; one that ends with `-` stands for all that begin so.\n";
+    is named with it; one that ends with `-` stands for all that begin so.\n\n\
+    Requests whose path begins with `/v20180820/` are of S3's control plane, and name their account in `x-amz-account-id`. Its operations\n\
+    that are not in the table are answered with 501, too.\n";
 
 /// The whole page.
 pub fn reference() -> String {

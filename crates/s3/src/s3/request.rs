@@ -14,6 +14,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 pub struct Target {
     pub bucket: Option<String>,
     pub key: Option<String>,
+    /// The path below the version, in a request of the control plane. See `control`.
+    pub control: Option<String>,
 }
 
 /// What an upload by form asks of its reply.
@@ -48,9 +50,9 @@ pub struct Request {
     pub payload: Payload,
 }
 
-/// Parameters that clients repeat, and that mean nothing to any operation that is served: MinIO's, for a
-/// watch on a bucket.
-const REPEATABLE: &[&str] = &["events"];
+/// Parameters that clients repeat: MinIO's, for a watch on a bucket, which means nothing to any operation
+/// that is served; and the keys of UntagResource, whose order means nothing.
+const REPEATABLE: &[&str] = &["events", "tagKeys"];
 
 /// The query, percent-decoded, in order, without the parameters of a presigned URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,6 +79,11 @@ impl Query {
             }
             None => Ok(()),
         }
+    }
+
+    /// All values of a parameter.
+    pub fn all<'q>(&'q self, name: &'q str) -> impl Iterator<Item = &'q str> {
+        self.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value)
     }
 
     pub fn has(&self, name: &str) -> bool {

@@ -10,6 +10,8 @@ use std::fmt;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Resource<'a> {
     Service,
+    /// An account, by its 12 digits.
+    Account(&'a str),
     /// A bucket that is to be made, by its name.
     NewBucket(&'a str),
     Bucket(&'a Bucket),
@@ -26,7 +28,7 @@ pub(super) enum Resource<'a> {
 impl<'a> Resource<'a> {
     pub(super) fn bucket(self) -> Option<&'a Bucket> {
         match self {
-            Self::Service | Self::NewBucket(_) => None,
+            Self::Service | Self::Account(_) | Self::NewBucket(_) => None,
             Self::Bucket(bucket)
             | Self::Lookup(bucket, _)
             | Self::Keys(bucket)
@@ -38,7 +40,8 @@ impl<'a> Resource<'a> {
     /// The object, or the version of it, that is named.
     pub(super) fn address(self) -> Option<ObjectAddress<'a>> {
         match self {
-            Self::Service | Self::NewBucket(_) | Self::Bucket(_) | Self::Lookup(..) | Self::Keys(_) => None,
+            Self::Service | Self::Account(_) | Self::NewBucket(_) => None,
+            Self::Bucket(_) | Self::Lookup(..) | Self::Keys(_) => None,
             Self::Object(_, address) | Self::Opened(_, address, _) => Some(address),
         }
     }
@@ -54,7 +57,8 @@ impl fmt::Display for Resource<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(ARN_PREFIX)?;
         match self {
-            Self::Service => f.write_str("*"),
+            // Actions on an account are about no resource of it.
+            Self::Service | Self::Account(_) => f.write_str("*"),
             Self::NewBucket(name) => f.write_str(name),
             Self::Bucket(bucket) | Self::Lookup(bucket, _) => f.write_str(bucket.name().as_str()),
             Self::Keys(bucket) => write!(f, "{}/*", bucket.name()),

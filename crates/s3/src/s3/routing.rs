@@ -7,6 +7,7 @@
 //! - a request is routed once, by the edge.
 
 use super::{
+    control,
     error::{ErrorCode, S3Error},
     operation::{Facts, Mark, Operation, Scope, Support, Verb},
     request::{Request, Target},
@@ -41,10 +42,12 @@ pub struct RouteInput<'a> {
 
 impl Target {
     pub fn scope(&self) -> Scope {
-        match (&self.bucket, &self.key) {
-            (None, _) => Scope::Service,
-            (Some(_), None) => Scope::Bucket,
-            (Some(_), Some(_)) => Scope::Object,
+        match (&self.control, &self.bucket, &self.key) {
+            (Some(_), None, _) => Scope::Account,
+            (Some(_), Some(_), _) => Scope::Resource,
+            (None, None, _) => Scope::Service,
+            (None, Some(_), None) => Scope::Bucket,
+            (None, Some(_), Some(_)) => Scope::Object,
         }
     }
 }
@@ -57,6 +60,10 @@ impl RouteInput<'_> {
             Mark::Either(name, other) => has(name) || has(other),
             Mark::Value(name, value) => {
                 self.query.iter().find(|(known, _)| known == name).is_some_and(|(_, known)| known == value)
+            }
+            Mark::Path(path) => self.target.control.as_deref() == Some(path),
+            Mark::Under(path) => {
+                self.target.control.as_deref().is_some_and(|control| control.starts_with(path))
             }
             Mark::Header(name) => {
                 let stands_for_header = |(known, _): &(String, String)| known.eq_ignore_ascii_case(name);
@@ -121,7 +128,7 @@ pub(super) fn check(request: &Request) -> Result<Operation, S3Error> {
     if scope == Scope::Object {
         refuse_on_keys(request)?;
     }
-    let operation = request.context.operation.ok_or_else(|| not_allowed(scope))?;
+    let operation = request.context.operation.ok_or_else(|| unknown(scope, request))?;
     let facts = operation.facts();
     if operation == Operation::ListObjects
         && let Some(other) = query.get("list-type").filter(|version| *version != "1")
@@ -166,12 +173,22 @@ pub(super) fn refused(operation: Operation) -> S3Error {
     }
 }
 
+/// The refusal of a request that is for no operation of the table.
+fn unknown(scope: Scope, request: &Request) -> S3Error {
+    match &request.target.control {
+        Some(path) => control::refused(&request.method, path),
+        None => not_allowed(scope),
+    }
+}
+
 /// RFC 9110 section 15.5.6: a 405 says which methods there are.
 fn not_allowed(scope: Scope) -> S3Error {
     let methods = match scope {
         Scope::Service => "GET",
         Scope::Bucket => "GET, HEAD, PUT, DELETE, POST",
         Scope::Object => "GET, HEAD, PUT, DELETE",
+        Scope::Account => "GET, PUT, DELETE",
+        Scope::Resource => "GET, POST, DELETE",
     };
     S3Error::from(ErrorCode::MethodNotAllowed).header(header::ALLOW, HeaderValue::from_static(methods))
 }

@@ -3,12 +3,19 @@
 //!
 //! Owns nothing of a request: `dispatch` does.
 
-use super::{crossing::Crossings, region::Settings, spool::Spool};
+use super::{
+    crossing::Crossings,
+    decisions::Decisions,
+    error::{ErrorCode, S3Error},
+    gateway::Gateway,
+    region::Settings,
+    spool::Spool,
+};
 use crate::{
     access::{AccountIds, NoAccounts, NoPrincipals, PrincipalIds},
-    buckets::Buckets,
+    buckets::{BucketError, Buckets},
     catalog::BucketId,
-    model::{Chain, CorsRules, ObjectKey},
+    model::{Chain, CorsRules, ObjectKey, PublicAccess},
 };
 use std::sync::Arc;
 
@@ -21,12 +28,14 @@ pub struct Service {
     principals: Arc<dyn PrincipalIds>,
     accounts: Arc<dyn AccountIds>,
     spool: Spool,
+    gateway: Arc<Gateway>,
 }
 
 impl Service {
     pub fn new(buckets: Arc<Buckets>, settings: Settings, spool: Spool) -> Self {
         let (principals, accounts) = (Arc::new(NoPrincipals), Arc::new(NoAccounts));
-        Self { buckets, settings, copies: Arc::default(), principals, accounts, spool }
+        let gateway = Arc::new(Gateway { region: settings.region.clone(), decisions: Arc::default() });
+        Self { buckets, settings, copies: Arc::default(), principals, accounts, spool, gateway }
     }
 
     /// With the users and roles that policies may name. Without this there are none.
@@ -39,6 +48,15 @@ impl Service {
     #[must_use]
     pub fn with_accounts(self, accounts: Arc<dyn AccountIds>) -> Self {
         Self { accounts, ..self }
+    }
+
+    /// The decisions of the last minutes.
+    pub fn decisions(&self) -> &Arc<Decisions> {
+        &self.gateway.decisions
+    }
+
+    pub(super) fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
     }
 
     pub(super) fn accounts(&self) -> &Arc<dyn AccountIds> {
@@ -64,6 +82,16 @@ impl Service {
 
     pub(super) fn buckets(&self) -> &Arc<Buckets> {
         &self.buckets
+    }
+
+    /// Replaces the block of public access of an account.
+    pub(super) async fn set_public_access_of(
+        &self,
+        owner: Arc<str>,
+        access: Option<PublicAccess>,
+    ) -> Result<(), S3Error> {
+        let accounts = self.buckets.accounts().ok_or(ErrorCode::ServiceUnavailable)?.clone();
+        Ok(accounts.set_public_access(owner, access).await.map_err(BucketError::from)?)
     }
 
     /// The copies under way.

@@ -150,7 +150,9 @@ impl Service {
         key: &str,
         ask: Ask,
     ) -> Result<Response, S3Error> {
-        let call = self.on_read(operation, visit.of_object(operation, key, ask)).await?;
+        let mut request = visit.of_object(operation, key, ask);
+        request.context.gateway = Some(self.gateway().clone());
+        let call = self.on_read(operation, request).await?;
         let read = match operation {
             Operation::HeadObject => head_object::handle(call).await,
             _ => get_object::handle(call).await,

@@ -9,6 +9,7 @@ use super::{
     action::Action,
     asker::{Asker, BodyFacts},
     condition_keys,
+    decisions::Why,
     operation::Operation,
     resource::Resource,
 };
@@ -79,19 +80,25 @@ pub(super) fn reads_tags(sides: &Sides<'_>, action: Action) -> bool {
 }
 
 /// What the policies say. `is_further`: a header made the action necessary, so it is not about an object that
-/// is there.
+/// is there. `why` becomes the statement that allows it.
 pub(super) fn verdict(
     asker: &Asker<'_>,
     action: Action,
     resource: Resource<'_>,
     sides: Sides<'_>,
     is_further: bool,
+    why: Option<&mut Why>,
 ) -> Verdict {
     if is_late(asker, action, resource, &sides, is_further) {
         return Verdict::Late;
     }
     with_decision(asker, action, resource, sides, |decision| match decision {
-        Decision::Allow(_) => Verdict::Allowed,
+        Decision::Allow(_) => {
+            if let Some(why) = why {
+                *why = Why::Words(decision.to_string());
+            }
+            Verdict::Allowed
+        }
         Decision::Deny(_) => Verdict::Denied,
         Decision::Implicit(_) => Verdict::Silent,
     })
@@ -123,7 +130,11 @@ fn is_late(
             let sets_tags = asker.context.operation == Some(Operation::PutObjectTagging);
             is_unread && sets_tags && sides.read(Late::RequestObjectTag)
         }
-        Resource::Service | Resource::Bucket(_) | Resource::Lookup(..) => false,
+        Resource::Bucket(_) => {
+            let sets_tags = asker.context.operation == Some(Operation::TagResource);
+            is_unread && sets_tags && sides.read(Late::RequestTag)
+        }
+        Resource::Service | Resource::Account(_) | Resource::Lookup(..) => false,
     }
 }
 
@@ -159,7 +170,7 @@ fn with_decision<T>(
         boundary: sides.member.and_then(|member| member.boundary.as_ref()).map(attached),
         session: of_session.as_deref(),
         bucket: sides.bucket.map(|policy| Attached { name: BUCKET_POLICY, policy: policy.policy() }),
-        owner: owner(identity.map(|identity| &**identity), bucket, &sides),
+        owner: owner(identity.map(|identity| &**identity), resource, &sides),
     };
     let action = if resource.is_version() { action.on_version() } else { action };
     let (keys, resource) = (condition_keys::keys(asker, action, resource), resource.to_string());
@@ -186,8 +197,12 @@ fn of_account(identity: &Identity, bucket: Option<&Bucket>) -> (String, String) 
 
 /// The account that the resource belongs to. `None`: the sender's own. An administrator acts as the account
 /// of every owner.
-fn owner<'b>(identity: Option<&Identity>, bucket: Option<&'b Bucket>, sides: &Sides<'_>) -> Option<&'b str> {
+fn owner<'r>(identity: Option<&Identity>, resource: Resource<'r>, sides: &Sides<'_>) -> Option<&'r str> {
     let acts_as_owner =
         identity.is_some_and(|identity| identity.member.is_none() && identity.role == Role::Admin);
-    bucket.filter(|_| !acts_as_owner && !sides.is_own_alone).map(Bucket::account)
+    let owner = match resource {
+        Resource::Account(id) => Some(id),
+        _ => resource.bucket().map(Bucket::account),
+    };
+    owner.filter(|_| !acts_as_owner && !sides.is_own_alone)
 }

@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-const MOST: usize = 20;
+pub(super) const MOST: usize = 20;
 
 pub(in crate::query) fn attach(work: &mut Work<'_>) -> Result<(), QueryError> {
     let arn = work.needed("PolicyArn")?;

@@ -11,7 +11,7 @@ use crate::{
     random::IdOf,
 };
 
-const MOST: usize = 300;
+pub(super) const MOST: usize = 300;
 
 pub(in crate::query) fn create(work: &mut Work<'_>) -> Result<(), QueryError> {
     let (name, path) = (work.needed("GroupName")?, work.path()?);

@@ -18,7 +18,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-const MOST: usize = 2;
+pub(super) const MOST: usize = 2;
 /// How long a secret that was replaced stays valid, in seconds: unless the call says so, and at most.
 const GRACE: u32 = 24 * 3600;
 const LONGEST_GRACE: u32 = 7 * 24 * 3600;

@@ -16,7 +16,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-const MOST: usize = 1500;
+pub(super) const MOST: usize = 1500;
 /// The longest managed policy, without white space.
 pub(super) const MAX_CHARACTERS: usize = 6144;
 

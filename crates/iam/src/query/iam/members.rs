@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-const MOST: usize = 10;
+pub(super) const MOST: usize = 10;
 
 pub(in crate::query) fn add(work: &mut Work<'_>) -> Result<(), QueryError> {
     work.needed("UserName")?;

@@ -11,6 +11,7 @@ pub(in crate::query) mod managed;
 pub(in crate::query) mod members;
 pub(in crate::query) mod roles;
 mod service_account;
+pub(in crate::query) mod summary;
 pub(in crate::query) mod tags;
 pub(in crate::query) mod users;
 pub(in crate::query) mod versions;

@@ -18,7 +18,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-const MOST: usize = 1000;
+pub(super) const MOST: usize = 1000;
 /// The longest session of a role that says nothing else, and the bounds of what it may say, in seconds.
 const HOUR: u32 = 3600;
 const LONGEST: u32 = 12 * HOUR;

@@ -14,7 +14,7 @@ use crate::{
     random::IdOf,
 };
 
-const MOST: usize = 5000;
+pub(super) const MOST: usize = 5000;
 
 pub(in crate::query) fn create(work: &mut Work<'_>) -> Result<(), QueryError> {
     let (name, path) = (work.needed("UserName")?, work.path()?);

@@ -13,7 +13,7 @@ use crate::{
     xml::Writer,
 };
 
-const MOST: usize = 5;
+pub(super) const MOST: usize = 5;
 
 pub(in crate::query) fn create(work: &mut Work<'_>) -> Result<(), QueryError> {
     let (mut policy, text) = (work.own_policy()?.data.clone(), work.needed("PolicyDocument")?);

@@ -3,6 +3,17 @@
 use super::*;
 
 #[tokio::test]
+async fn a_summary_counts_the_members_of_an_account() {
+    let gateway = Gateway::new().await;
+    let key = gateway.user("bob", "").await;
+    gateway.root(&[("CreateGroup", ""), ("GroupName", "Staff")]).await.ok();
+    let summary = gateway.root(&[("GetAccountSummary", "")]).await.ok();
+    assert!(summary.text.contains("<entry><key>Users</key><value>1</value></entry>"), "{}", summary.text);
+    assert!(summary.text.contains("<entry><key>Groups</key><value>1</value></entry>"), "{}", summary.text);
+    assert_eq!(gateway.by(&key, &[("GetAccountSummary", "")]).await.code(), is(403, "AccessDenied"));
+}
+
+#[tokio::test]
 async fn a_member_has_the_policies_of_its_groups_for_as_long_as_it_is_in_them() {
     let gateway = Gateway::new().await;
     let key = gateway.user("bob", "").await;

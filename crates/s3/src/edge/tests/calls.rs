@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    iam::query::{Call, Code, QueryError, Service},
+    iam::query::{Call, Code, MAX_BODY, QueryError, Service},
     store::memory::Memory,
 };
 use ring::digest::{SHA256, digest};
@@ -48,7 +48,7 @@ async fn the_signature_of_a_call_covers_its_body() {
     let stranger = Signer { service: "iam", access_key: "AKIDMALLORY".to_owned(), ..Signer::default() };
     assert_eq!(code_of(stranger.sign(post(FORM))).await, Some(Code::InvalidClientTokenId));
     assert_eq!(code_of(signed_for("s3", post(FORM))).await, Some(Code::IncompleteSignature));
-    let large = format!("Action=CreatePolicy&PolicyDocument={}", "x".repeat(64 * 1024));
+    let large = format!("Action=CreatePolicy&PolicyDocument={}", "x".repeat(MAX_BODY));
     assert_eq!(code_of(post(&large)).await, Some(Code::RequestEntityTooLarge));
 }
 

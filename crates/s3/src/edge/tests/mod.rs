@@ -3,6 +3,7 @@
 mod asymmetric;
 mod bodies;
 mod calls;
+mod control;
 mod forms;
 mod latin1;
 mod mutations;
@@ -247,7 +248,7 @@ impl Signer {
 }
 
 fn arrival(at: Timestamp) -> Arrival {
-    Arrival { id: RequestId("id".into()), at, peer: Ipv4Addr::LOCALHOST.into(), is_secure: false }
+    Arrival { id: RequestId("id".into()), at, peer: Ipv4Addr::LOCALHOST.into(), is_secure: false, tls: None }
 }
 
 #[allow(clippy::result_large_err)] // As of the edge itself.

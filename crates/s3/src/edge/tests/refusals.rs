@@ -366,7 +366,10 @@ fn a_preflight_is_answered_before_any_signature() {
 #[test]
 fn a_refusal_knows_what_was_addressed() {
     let refusal = admit_to(&edge(), get().header("authorization", "x").build(), now()).expect_err("refused");
-    assert_eq!((refusal.bucket.as_deref(), refusal.key.as_deref()), (Some("bucket"), Some("key")));
+    assert_eq!(
+        (refusal.target.bucket.as_deref(), refusal.target.key.as_deref()),
+        (Some("bucket"), Some("key"))
+    );
     let refusal = admit_to(&edge(), Draft::new("GET", "/bucket/%zz").build(), now()).expect_err("refused");
-    assert_eq!((refusal.error.code, refusal.bucket), (ErrorCode::InvalidURI, None));
+    assert_eq!((refusal.error.code, refusal.target.bucket), (ErrorCode::InvalidURI, None));
 }

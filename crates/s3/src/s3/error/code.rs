@@ -94,6 +94,7 @@ codes! {
     NoSuchCORSConfiguration 404 "The CORS configuration does not exist" [],
     NoSuchConfiguration 404 "The specified configuration does not exist." [],
     NoSuchKey 404 "The specified key does not exist." ["Key"],
+    NoSuchResource 404 "The specified resource doesn't exist." [],
     NoSuchPublicAccessBlockConfiguration 404 "The public access block configuration was not found" [],
     NoSuchTagSet 404 "The TagSet does not exist" [],
     NoSuchUpload 404 "The specified multipart upload does not exist. The upload ID might be invalid, or the multipart upload might have been aborted or completed." ["UploadId"],

@@ -2,6 +2,7 @@
 
 mod fixture;
 mod grants;
+mod keys;
 mod members;
 mod objects;
 mod policies;

@@ -28,6 +28,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: ServiceCall) -> Resul
     let acl = acl(&headers)?;
     acl_rules::admit_known(&acl, &owner, &**service.accounts())?;
     acl_rules::admit_ownership(ownership, &acl, &owner)?;
+    acl_rules::admit_public(&acl, service.buckets().public_access_of(&owner.id))?;
     let location = location(&payload.collect(MAX_CONFIGURATION_BYTES).await?)?;
     // Policies may decide about the location, which was unknown until now.
     let asker = Asker::new(&context, &query, &headers).knowing(BodyFacts::Location(&location));

@@ -9,7 +9,7 @@ use crate::{
         abilities::{Abilities, Holds},
         asker::Asker,
         document::{self, Entries, shown},
-        gate::{self, Decision, decide},
+        gate::{self, Decision},
         headers, reply,
         resource::Resource,
         xml,
@@ -149,7 +149,7 @@ async fn delete_item(
     let version =
         item.version.as_deref().map(|id| VersionId::parse(id).ok_or(ErrorCode::NoSuchVersion)).transpose()?;
     let resource = Resource::Object(bucket, ObjectAddress::new(&key, version.as_ref()));
-    if decide(asker, Action::DeleteObject, resource) != Decision::Allow {
+    if gate::judge(asker, Action::DeleteObject, resource) != Decision::Allow {
         return Err(gate::denied(asker, Action::DeleteObject, resource));
     }
     if !item.conditions.is_empty() && Abilities::of(bucket).conditions(Operation::DeleteObjects) != Holds::Yes

@@ -2,7 +2,7 @@
 
 use crate::{
     buckets::settings::PublicAccessBlock,
-    s3::{BucketCall, ErrorCode, Response, S3Error, Service, reply},
+    s3::{BucketCall, ErrorCode, Response, S3Error, Service, public_access, reply},
 };
 
 pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Result<Response, S3Error> {
@@ -11,9 +11,5 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
         S3Error::from(ErrorCode::NoSuchPublicAccessBlockConfiguration)
             .detail("BucketName", call.bucket.name().as_str())
     })?;
-    Ok(reply::document("PublicAccessBlockConfiguration", |w| {
-        for (rule, is_on) in access.rules() {
-            w.boolean(rule, is_on);
-        }
-    }))
+    Ok(reply::document(public_access::ROOT, |w| public_access::write(w, access)))
 }

@@ -1,4 +1,4 @@
-//! PutBucketAbac: kept.
+//! PutBucketAbac: whether policies see the tags of the bucket.
 
 use crate::{
     buckets::settings::{Abac, AbacStatus},

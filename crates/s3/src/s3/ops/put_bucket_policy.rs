@@ -1,7 +1,7 @@
 //! PutBucketPolicy.
 
 use crate::{
-    buckets::settings::{BucketPolicy, PolicyDocument, PolicyRefused, PublicAccessBlock},
+    buckets::settings::{BucketPolicy, PolicyDocument, PolicyRefused},
     s3::{
         BucketCall, ErrorCode, HeaderMapExt, Request, Response, S3Error, Service, asker::Asker,
         bucket_policy, gate, reply,
@@ -24,9 +24,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result
     let text = std::str::from_utf8(&body).map_err(|_| malformed("the policy is not UTF-8"))?;
     let policy = BucketPolicy::accept(text, bucket.name().as_str(), |arn| service.principals().id(arn))
         .map_err(refused)?;
-    let blocks =
-        bucket.settings().get::<PublicAccessBlock>().is_some_and(|access| access.block_public_policy);
-    if blocks && policy.is_public() {
+    if bucket.public_access().block_public_policy && policy.is_public() {
         return Err(ErrorCode::AccessDenied.into());
     }
     if !is_confirmed && !gate::could_undo(&Asker::new(&context, &query, &headers), &bucket, &policy) {

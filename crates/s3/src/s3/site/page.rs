@@ -91,7 +91,7 @@ fn list(w: &mut Writer, lines: &[Line<'_>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::s3::{RequestId, tests::request};
+    use crate::s3::{RequestId, Target, tests::request};
 
     fn shown(response: Response) -> String {
         let Body::Full(page) = response.into_body() else { panic!("a page") };
@@ -117,7 +117,8 @@ mod tests {
     #[test]
     fn text_of_clients_is_never_markup() {
         let evil = "</li><script>alert('1')</script>&\u{0}\r\n";
-        let about = About::new(&RequestId(evil.into()), Some(evil.into()), Some(evil.into()));
+        let target = Target { bucket: Some(evil.into()), key: Some(evil.into()), control: None };
+        let about = About::new(&RequestId(evil.into()), target);
         for code in [ErrorCode::NoSuchKey, ErrorCode::NoSuchBucket] {
             let error = S3Error::new(code, evil).detail("Key", evil);
             let response = of_error(&about, error, Some(&S3Error::new(code, evil)));

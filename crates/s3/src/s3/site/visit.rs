@@ -67,8 +67,10 @@ impl Visit {
             presigned: false,
             signature: None,
             operation,
+            gateway: None,
         };
-        let target = Target { bucket: Some(bucket), key: Some(path).filter(|path| !path.is_empty()) };
+        let key = Some(path).filter(|path| !path.is_empty());
+        let target = Target { bucket: Some(bucket), key, control: None };
         Self { request: request(context, method, target, headers), host, query }
     }
 
@@ -80,7 +82,7 @@ impl Visit {
     pub(super) fn of_object(&self, operation: Operation, key: &str, ask: Ask) -> Request {
         let Request { context, method, target, headers, .. } = &self.request;
         let context = Context { operation: Some(operation), ..context.clone() };
-        let target = Target { bucket: target.bucket.clone(), key: Some(key.to_owned()) };
+        let target = Target { bucket: target.bucket.clone(), key: Some(key.to_owned()), control: None };
         let mut headers = headers.clone();
         if ask == Ask::Whole {
             for name in [

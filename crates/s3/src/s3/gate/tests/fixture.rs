@@ -77,6 +77,7 @@ pub(super) fn member(member: Member) -> Principal {
         role: Role::ReadWrite,
         owner: owner(&member.canonical_id),
         member: Some(Arc::new(member)),
+        issued: None,
         signature_v2: None,
     };
     Principal::Identity(Arc::new(identity))
@@ -180,6 +181,8 @@ pub(super) fn ask(operation: Operation, who: &Principal) -> Request {
     request.context.principal = who.clone();
     // Without them requests are malformed, whoever sends them.
     request.headers.insert("x-amz-object-attributes", HeaderValue::from_static("ETag"));
+    let account = HeaderValue::from_str(&account_id("alice")).expect("digits");
+    request.headers.insert("x-amz-account-id", account);
     if request.headers.contains_key("x-amz-copy-source") {
         request.headers.insert("x-amz-copy-source", HeaderValue::from_static("/other/key"));
     }

@@ -2,9 +2,10 @@
 
 use super::fixture::*;
 use crate::{
-    buckets::settings::{BucketAcl, OwnershipControls, PublicAccess, PublicAccessBlock},
+    buckets::settings::{BucketAcl, OwnershipControls, PublicAccessBlock},
     model::{
-        Acl, AclGrant, AclGrants, AclPermission, CanonicalId, Grantee, ObjectOwnership, Principal, Role,
+        Acl, AclGrant, AclGrants, AclPermission, CanonicalId, Grantee, ObjectOwnership, Principal,
+        PublicAccess, Role,
     },
     s3::Operation,
 };

@@ -2,8 +2,8 @@
 
 use super::fixture::*;
 use crate::{
-    buckets::settings::{OwnershipControls, PublicAccess, PublicAccessBlock},
-    model::{CannedAcl, ObjectOwnership, Principal, Role, account_id},
+    buckets::settings::{OwnershipControls, PublicAccessBlock},
+    model::{CannedAcl, ObjectOwnership, Principal, PublicAccess, Role, account_id},
     s3::Operation,
 };
 
