@@ -68,7 +68,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     // The wire format of the protocol.
     ("edge", &["policy", "model", "store", "iam", "access", "s3"]),
     // Requests of operators.
-    ("admin", &["telemetry"]),
+    ("admin", &["telemetry", "iam", "model"]),
     ("control", &["model", "store", "catalog", "iam", "backend", "work", "buckets", "access", "s3", "xml"]),
     // What is built from the settings: the one place that wires all of it.
     (
@@ -133,12 +133,13 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("rusqlite", &["catalog/sqlite"]),
     ("quick_xml", &["xml"]),
     ("russh", &["drivers/sftp"]),
+    ("ldap3", &["assembly/ldap"]),
     ("opendal", &["drivers/opendal"]),
     ("moka", &["cache", "replicate"]),
     ("hyper", &["server", "edge", "admin", "backend/wire"]),
     ("hyper_util", &["server", "edge", "admin", "backend/wire"]),
     ("tokio_rustls", &["server", "drivers/ftp"]),
-    ("rustls", &["server", "backend/wire", "drivers/ftp"]),
+    ("rustls", &["server", "backend/wire", "drivers/ftp", "assembly/ldap"]),
     ("clap", &["cli"]),
     ("toml", &["config"]),
     ("toml_edit", &["config"]),

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 CONFORMANCE = Path(__file__).resolve().parent.parent
@@ -111,10 +112,37 @@ def _install_go(name: str, pinned: dict, home: Path) -> None:
     _run(["go", "install", f"{pinned['module']}@{pinned['version']}"], cwd=home, env=environment)
 
 
+def _install_maven(name: str, pinned: dict, home: Path) -> None:
+    home.mkdir(parents=True)
+    artifact = f"{pinned['group']}:{pinned['artifact']}:{pinned['version']}:zip"
+    copy = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy"
+    _run(["mvn", "-q", "-B", copy, f"-Dartifact={artifact}", f"-DoutputDirectory={home}"], cwd=home)
+    archive = home / f"{pinned['artifact']}-{pinned['version']}.zip"
+    with open(archive, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != pinned["sha256"]:
+        raise InstallError(f"{archive.name}: sha256 {found} is not the pinned one")
+    with zipfile.ZipFile(archive) as zipped:
+        zipped.extractall(home)
+    archive.unlink()
+    unpacked = home / pinned["folder_in_archive"]
+    for script in (unpacked / "bin").glob("*.sh"):
+        script.chmod(0o755)
+    (home / "bin").symlink_to(unpacked.name + "/bin")
+    program, *arguments = pinned["prepare"]
+    _run([unpacked / program, *arguments], cwd=unpacked)
+
+
 def _install_folder(name: str, pinned: dict, home: Path) -> None:
     # The folder is copied, because package managers add files that do not belong into the repository.
     shutil.copytree(_folder(pinned), home)
     _run(pinned["command"], cwd=home)
 
 
-FROM = {"debian": _install_debian, "npm": _install_npm, "go": _install_go, "folder": _install_folder}
+FROM = {
+    "debian": _install_debian,
+    "npm": _install_npm,
+    "go": _install_go,
+    "maven": _install_maven,
+    "folder": _install_folder,
+}

@@ -30,6 +30,7 @@ class Scenario:
     name: str
     script: str  # its suffix determines how it is run
     client: str | None = None  # a file in requirements/
+    others: tuple[str, ...] = ()  # what else it needs of requirements/
     imports_client: bool = False  # otherwise the client is a program on PATH
     tls: bool = False
     needs: tuple[str, ...] = ()  # programs of this machine; without them the scenario is skipped
@@ -58,6 +59,15 @@ SCENARIOS = (
     Scenario("aws-sdk-js", "javascript/objects.mjs", "aws-sdk-js", needs=("node", "npm")),
     Scenario("aws-sdk-js-tls", "javascript/objects.mjs", "aws-sdk-js", needs=("node", "npm"), tls=True),
     Scenario("browser", "browser_uploads.py", "boto3", imports_client=True, needs=("chromium",), heavy=True),
+    Scenario(
+        "web-identity",
+        "web_identity.py",
+        "boto3",
+        others=("keycloak", "aws-sdk-go"),
+        imports_client=True,
+        needs=("java", "mvn", "go"),
+        heavy=True,
+    ),
     Scenario("mc", "mc.py", "mc", needs=("go",), heavy=True),
     Scenario("aws-sdk-go", "go/objects.go", "aws-sdk-go", needs=("go",), heavy=True),
     Scenario("aws-sdk-go-tls", "go/objects.go", "aws-sdk-go", needs=("go",), heavy=True, tls=True),
@@ -104,6 +114,7 @@ class Target:
     access_key: str
     secret_key: str
     certificate: Path | None = None
+    binary: Path | None = None  # for scenarios that start a server of their own
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -120,7 +131,9 @@ def main(arguments: argparse.Namespace) -> int:
         if arguments.endpoint is None:
             arguments.binary = find_binary(arguments.binary)
         homes = {
-            name: clients.install(name, arguments.cache) for name in {scenario.client for scenario in chosen} if name
+            name: clients.install(name, arguments.cache)
+            for name in {name for scenario in chosen for name in (scenario.client, *scenario.others)}
+            if name
         }
     except (ServerError, clients.InstallError) as error:
         print(error, file=sys.stderr)
@@ -175,7 +188,9 @@ def with_own_server(
         return
     try:
         tally.record(name, "starts", time.monotonic() - started, None)
-        target = Target(server.endpoint, server.root.access_key, server.root.secret_key, server.certificate)
+        target = Target(
+            server.endpoint, server.root.access_key, server.root.secret_key, server.certificate, arguments.binary
+        )
         _run_all(chosen, target, homes, work, arguments.big, tally)
     finally:
         started = time.monotonic()
@@ -190,7 +205,8 @@ def _run_all(chosen, target: Target, homes, work: Path, big: bool, tally: Tally)
 
     def run(scenario: Scenario) -> None:
         home, own_work = homes.get(scenario.client), _made(work / scenario.name)
-        process = _start(scenario, target, home, own_work, big)
+        own_homes = {name: homes[name] for name in scenario.others if name in homes}
+        process = _start(scenario, target, home, own_homes, own_work, big)
         running.add(process)
         _follow(scenario, process, target, own_work, tally)
         running.discard(process)
@@ -209,7 +225,9 @@ def _run_all(chosen, target: Target, homes, work: Path, big: bool, tally: Tally)
             raise
 
 
-def _start(scenario: Scenario, target: Target, home: Path | None, work: Path, big: bool) -> subprocess.Popen:
+def _start(
+    scenario: Scenario, target: Target, home: Path | None, others: dict[str, Path], work: Path, big: bool
+) -> subprocess.Popen:
     return subprocess.Popen(
         _command(scenario, home),
         stdin=subprocess.DEVNULL,
@@ -217,7 +235,7 @@ def _start(scenario: Scenario, target: Target, home: Path | None, work: Path, bi
         stderr=subprocess.STDOUT,
         text=True,
         cwd=work,
-        env=_environment(target, home, work, big),
+        env=_environment(target, home, others, work, big),
     )
 
 
@@ -250,7 +268,9 @@ def _follow(scenario: Scenario, process: subprocess.Popen, target: Target, work:
         shutil.rmtree(work)
 
 
-def _environment(target: Target, home: Path | None, work: Path, big: bool) -> dict[str, str]:
+def _environment(
+    target: Target, home: Path | None, others: dict[str, Path], work: Path, big: bool
+) -> dict[str, str]:
     """The environment of a client, without any profile, proxy or credential of the user who runs it."""
     path = os.environ.get("PATH", os.defpath)
     environment = {
@@ -268,6 +288,10 @@ def _environment(target: Target, home: Path | None, work: Path, big: bool) -> di
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_MAX_ATTEMPTS": "1",  # a retry would hide the reply that a check looks for
     }
+    if target.binary is not None:
+        environment["CONFORMANCE_BINARY"] = str(target.binary)
+    # `aws-sdk-go` is at CONFORMANCE_HOME_AWS_SDK_GO.
+    environment |= {f"CONFORMANCE_HOME_{name.upper().replace('-', '_')}": str(path) for name, path in others.items()}
     sizes = BIG_SIZES if big else {name: os.environ.get(name, size) for name, size in DEFAULT_SIZES.items()}
     if target.certificate is not None:
         for name in ("AWS_CA_BUNDLE", "RCLONE_CA_CERT", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"):

@@ -1,7 +1,11 @@
-//! The admin listener's three answers: alive, ready, metrics. They are served on an address of their own, so
-//! no path here can be confused with a bucket.
+//! The admin listener: alive, ready, metrics, and the sign-in for people. They are served on an address of
+//! their own, so no path here can be confused with a bucket.
 
-use crate::telemetry::metrics::Metrics;
+mod sign_in;
+
+pub use sign_in::SignInPages;
+
+use crate::{model::Timestamp, telemetry::metrics::Metrics};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -11,7 +15,7 @@ use std::{
     convert::Infallible,
     fs::File,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
@@ -65,11 +69,18 @@ pub enum Phase {
 pub struct Admin {
     phase: AtomicU8,
     metrics: Arc<Metrics>,
+    /// Where people sign in, once the server is built.
+    sign_in: OnceLock<SignInPages>,
 }
 
 impl Admin {
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { phase: AtomicU8::new(Phase::Starting as u8), metrics }
+        Self { phase: AtomicU8::new(Phase::Starting as u8), metrics, sign_in: OnceLock::new() }
+    }
+
+    /// From now on, people sign in here. The first pages count.
+    pub fn attach(&self, pages: SignInPages) {
+        drop(self.sign_in.set(pages));
     }
 
     pub fn enter(&self, phase: Phase) {
@@ -108,7 +119,14 @@ impl Admin {
 
     async fn converse(self: Arc<Self>, stream: TcpStream) {
         let answer = service_fn(|request: Request<Incoming>| {
-            std::future::ready(Ok::<_, Infallible>(self.answer(request.method(), request.uri().path())))
+            let (admin, (head, _)) = (self.clone(), request.into_parts());
+            async move {
+                let pages = admin.sign_in.get().filter(|_| SignInPages::has(head.uri.path()));
+                Ok::<_, Infallible>(match pages {
+                    Some(pages) => pages.answer(&head, Timestamp::now()).await,
+                    None => admin.answer(&head.method, head.uri.path()),
+                })
+            }
         });
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(16 << 10);

@@ -13,17 +13,23 @@
 //! | `settle` | the buckets of the configuration |
 //! | `graph` | how all parts are connected |
 //! | `oidc` | OpenID Connect providers |
+//! | `ldap` | the LDAP directory |
+//! | `sign_in` | the sign-in for people |
+//! | `account` | the account whose members a section is about |
 //! | `signals` | the signals that stop a server or a command |
 //! | `error` | why something could not be built |
 
+mod account;
 pub(crate) mod backends;
 pub(crate) mod caches;
 pub(crate) mod data;
 mod error;
 pub(crate) mod graph;
+pub(crate) mod ldap;
 pub(crate) mod limits;
 pub(crate) mod oidc;
 pub(crate) mod settle;
+pub(crate) mod sign_in;
 pub(crate) mod signals;
 
 pub use error::StartError;

@@ -14,7 +14,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header, request::Builder};
 use std::{
     net::{IpAddr, Ipv6Addr},
     sync::Arc,
@@ -52,21 +52,53 @@ struct OverHttp {
 #[async_trait]
 impl Fetch for OverHttp {
     async fn get(&self, url: &str, limit: usize) -> Result<Bytes, String> {
+        let head = Request::builder().method(Method::GET);
+        let (status, body) = self.ask(url, head, Outgoing::empty(), Again::Harmless, limit).await?;
+        if status == StatusCode::OK { Ok(body) } else { Err(format!("{url}: it was answered {status}")) }
+    }
+
+    async fn post(
+        &self,
+        url: &str,
+        form: String,
+        authorization: Option<String>,
+        limit: usize,
+    ) -> Result<(StatusCode, Bytes), String> {
+        let mut head = Request::builder().method(Method::POST);
+        head = head.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(authorization) = authorization {
+            let value = HeaderValue::try_from(authorization);
+            let mut value = value.map_err(|_| format!("{url}: the credentials fit into no header"))?;
+            value.set_sensitive(true);
+            head = head.header(header::AUTHORIZATION, value);
+        }
+        self.ask(url, head, Outgoing::full(form.into()), Again::OnlyIfRefused, limit).await
+    }
+}
+
+impl OverHttp {
+    async fn ask(
+        &self,
+        url: &str,
+        head: Builder,
+        body: Outgoing,
+        again: Again,
+        limit: usize,
+    ) -> Result<(StatusCode, Bytes), String> {
         let failed = |why: String| format!("{url}: {why}");
         let uri: Uri = url.parse().map_err(|_| failed("it is no URL".to_owned()))?;
         let authority = uri.authority().ok_or_else(|| failed("it names no host".to_owned()))?.to_string();
         if !self.private {
             check_public(&uri).await.map_err(failed)?;
         }
-        let head = Request::builder().method(Method::GET).uri(uri).header(header::HOST, authority);
+        let head = head.uri(uri).header(header::HOST, authority);
         let head = head.header(header::ACCEPT, "application/json").body(());
         let (head, ()) = head.map_err(|error| failed(error.to_string()))?.into_parts();
-        let reply = self.wire.send(&Unsigned, head, Outgoing::empty(), Again::Harmless).await;
+        let reply = self.wire.send(&Unsigned, head, body, again).await;
         let reply = reply.map_err(|error| failed(Chain(&error).to_string()))?;
-        if reply.status != StatusCode::OK {
-            return Err(failed(format!("it was answered {}", reply.status)));
-        }
-        reply.bytes(limit).await.map_err(|error| failed(Chain(&error).to_string()))
+        let status = reply.status;
+        let body = reply.bytes(limit).await.map_err(|error| failed(Chain(&error).to_string()))?;
+        Ok((status, body))
     }
 }
 

@@ -34,13 +34,14 @@ pub use reload::Load;
 
 use crate::{
     access::{AddedIdentities, CredentialsInForce},
-    admin::{Admin, Phase},
+    admin::{Admin, Phase, SignInPages},
     assembly::{
         StartError,
         data::{DataDirectory, KnownCredentials},
         graph::{self, Graph, Stack},
+        ldap,
         limits::LimitsInForce,
-        oidc, signals,
+        oidc, sign_in, signals,
     },
     backend::{Backend, Space, Traffic},
     buckets::Buckets,
@@ -117,15 +118,22 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     let Stack { buckets, limits, .. } = stack.clone();
     let identities =
         Arc::new(AddedIdentities::new(buckets.catalog().clone(), data.own(), credentials.clone()));
-    let directory = Arc::new(Directory::new(buckets.catalog().clone(), data.own()));
+    let groups = ldap::groups(&settings, &credentials)?;
+    let directory = Arc::new(Directory::new(buckets.catalog().clone(), data.own()).with_ldap(groups));
     let read = directory.refresh().await;
     read.map_err(|error| StartError::because("reading users, groups, roles and policies", error))?;
     credentials.attach(directory.clone());
     buckets.attach(directory.clone());
     let service = service.with_principals(directory.clone());
     let decisions = service.decisions().clone();
-    let queries = Queries::new(directory.clone(), oidc::providers(&settings.oidc)?);
-    let queries = Arc::new(queries.in_region(server.region_name()));
+    let providers = Arc::new(oidc::providers(&settings.oidc)?);
+    let people = sign_in::build(&settings, &providers, &directory, &credentials)?;
+    if let (Some(people), Some(of)) = (people, &settings.sign_in) {
+        admin.attach(SignInPages::new(people, of.landing.0.clone(), of.redirect.origin()));
+    }
+    let queries = Queries::new(directory.clone(), providers);
+    let queries = queries.in_region(server.region_name()).with_login(ldap::login(&settings)?);
+    let queries = Arc::new(queries);
     let read = identities.refresh().await;
     read.map_err(|error| StartError::because("reading the identities that were added at run time", error))?;
     jobs.spawn(stop.clone().run_until_cancelled_owned(directory.clone().keep_uses()));

@@ -4,83 +4,14 @@ use super::{
     process::{Place, Running},
     support::{
         Who, is,
+        oidc::{Provider, encoded},
         raw::{Raw, RawReply},
     },
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ring::{
-    rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
-};
-use std::{
-    io::{BufRead, BufReader, Write},
-    net::TcpListener,
-    time::{SystemTime, UNIX_EPOCH},
-};
-
 const ROOT: Who = Who { access_key: "test-root", secret_key: "test-root-secret" };
 const ENVIRONMENT: [(&str, &str); 2] =
     [("CAUSEWAY_ROOT_USER", ROOT.access_key), ("CAUSEWAY_ROOT_PASSWORD", ROOT.secret_key)];
 const FORM: &str = "application/x-www-form-urlencoded";
-
-/// A provider of tokens, which answers until the process ends.
-struct Provider {
-    issuer: String,
-    key: EcdsaKeyPair,
-}
-
-impl Provider {
-    fn start() -> Self {
-        let random = SystemRandom::new();
-        let document =
-            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).expect("a key");
-        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref(), &random);
-        let key = key.expect("a key");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let issuer = format!("http://{}/realm", listener.local_addr().expect("an address"));
-        let point = key.public_key().as_ref();
-        let keys = format!(
-            r#"{{"keys":[{{"kty":"EC","crv":"P-256","kid":"k","x":"{}","y":"{}"}}]}}"#,
-            URL_SAFE_NO_PAD.encode(&point[1..33]),
-            URL_SAFE_NO_PAD.encode(&point[33..65])
-        );
-        let discovery = format!(r#"{{"issuer":"{issuer}","jwks_uri":"{issuer}/keys"}}"#);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.expect("a connection");
-                let mut lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
-                let first = lines.next().and_then(Result::ok).unwrap_or_default();
-                while lines.next().and_then(Result::ok).is_some_and(|line| !line.is_empty()) {}
-                let body = match first.split(' ').nth(1) {
-                    Some("/realm/.well-known/openid-configuration") => &discovery,
-                    Some("/realm/keys") => &keys,
-                    _ => "",
-                };
-                let status = if body.is_empty() { "404 Not Found" } else { "200 OK" };
-                let head = format!(
-                    "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                    body.len()
-                );
-                // The gateway may have given up.
-                let _ = stream.write_all(format!("{head}{body}").as_bytes());
-            }
-        });
-        Self { issuer, key }
-    }
-
-    fn token(&self, subject: &str) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
-        let claims = format!(
-            r#"{{"iss":"{}","sub":"{subject}","aud":"causeway","exp":{},"iat":{now}}}"#,
-            self.issuer,
-            now + 300
-        );
-        let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256","kid":"k"}"#);
-        let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims));
-        let signature = self.key.sign(&SystemRandom::new(), signed.as_bytes()).expect("signed");
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
-    }
-}
 
 fn serve(place: &Place, provider: &Provider, private: bool) -> Running {
     place.write(
@@ -116,10 +47,6 @@ fn role(server: &Running, provider: &Provider) -> String {
     format!("arn:aws:iam::{account}:role/web")
 }
 
-fn encoded(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-}
-
 fn assume(server: &Running, role: &str, token: &str) -> RawReply {
     let form = format!(
         "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn={}&RoleSessionName=work&WebIdentityToken={token}",
@@ -152,7 +79,7 @@ fn whom_a_configured_provider_vouches_for_gets_credentials_that_sign() {
     assert_eq!(assume(&server, &role, &provider.token("eve")).failure(), is(403, "AccessDenied"));
     let other = Provider::start();
     assert_eq!(assume(&server, &role, &other.token("bob")).failure(), is(400, "InvalidIdentityToken"));
-    let forged = Provider { issuer: provider.issuer.clone(), ..other };
+    let forged = provider.forged();
     assert_eq!(assume(&server, &role, &forged.token("bob")).failure(), is(400, "InvalidIdentityToken"));
 }
 

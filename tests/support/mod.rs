@@ -16,11 +16,13 @@ pub mod ftpd;
 pub mod gcs;
 pub mod gdrive;
 pub mod hostile;
+pub mod oidc;
 pub mod onedrive;
 pub mod proxy;
 pub mod quirks;
 pub mod raw;
 pub mod silent;
+pub mod slapd;
 pub mod sshd;
 pub mod upstream;
 

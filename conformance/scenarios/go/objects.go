@@ -38,6 +38,11 @@ var (
 )
 
 func main() {
+	if os.Getenv("CONFORMANCE_PROGRAM") == "web-identity" {
+		webIdentity()
+		finish()
+		return
+	}
 	settings, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		panic(err)

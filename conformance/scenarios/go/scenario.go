@@ -25,7 +25,10 @@ func check(name string, body func() error) {
 	result := map[string]any{"check": name, "reason": nil}
 	if err := body(); err != nil {
 		failed++
-		reason := strings.ReplaceAll(err.Error(), os.Getenv("AWS_SECRET_ACCESS_KEY"), "[secret]")
+		reason := err.Error()
+		if secret := os.Getenv("AWS_SECRET_ACCESS_KEY"); secret != "" {
+			reason = strings.ReplaceAll(reason, secret, "[secret]")
+		}
 		result["reason"] = reason[:min(len(reason), reasonBytes)]
 	}
 	result["seconds"] = time.Since(started).Seconds()

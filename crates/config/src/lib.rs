@@ -32,6 +32,7 @@ mod gdrive;
 mod homes;
 mod http;
 mod layers;
+mod ldap;
 mod load;
 mod moment;
 mod networks;
@@ -52,6 +53,7 @@ mod section;
 mod services;
 mod settings;
 mod sftp;
+mod sign_in;
 mod tree;
 mod validate;
 mod value;
@@ -77,6 +79,7 @@ pub use ftp::FtpBackend;
 pub use gdrive::GdriveBackend;
 pub use http::Http;
 pub use layers::Layers;
+pub use ldap::{Ldap, LdapGroup, LdapUrl};
 pub use load::{Flag, Sources};
 pub use moment::Moment;
 pub use networks::Networks;
@@ -92,6 +95,7 @@ pub use secret::SecretSetting;
 pub use services::{Given, ServiceBackend};
 pub use settings::{Defaults, Identity, Root, Server, Settings};
 pub use sftp::SftpBackend;
+pub use sign_in::{Landing, Redirect, Scopes, SignIn, SignInRole};
 pub use value::{
     Addressing, AtBudget, Domains, FileMode, FtpTls, HostKeyPins, Interval, LogFormat, LogLevel, Port,
     Promise,

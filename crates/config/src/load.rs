@@ -7,10 +7,12 @@ use super::{
     error::{ConfigError, ConfigErrors, Origin, nearest},
     file,
     layers::Layers,
+    ldap::{Ldap, LdapGroup},
     seal::{self, SealKey},
     section::{Reader, Section},
     services::ServiceBackend,
     settings::{Defaults, LISTS, Root, Server, Settings},
+    sign_in::{SignIn, SignInRole},
     tree::{Node, Raw, Table},
     validate::{self, Broken},
     value::{Context, Setting},
@@ -43,7 +45,20 @@ pub struct Flag {
 const ROOT: [[&str; 2]; 2] =
     [["CAUSEWAY_ROOT_USER", "CAUSEWAY_ROOT_PASSWORD"], ["MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"]];
 
-const SECTIONS: &[&str] = &["server", "website", "identity", "oidc", "cors", "backend", "bucket", "default"];
+const SECTIONS: &[&str] = &[
+    "server",
+    "website",
+    "identity",
+    "oidc",
+    "ldap",
+    "ldap_group",
+    "sign_in",
+    "sign_in_role",
+    "cors",
+    "backend",
+    "bucket",
+    "default",
+];
 
 impl Settings {
     /// Returns the settings, or all problems with them.
@@ -102,11 +117,11 @@ impl Settings {
                 None => broken.identity = true,
             }
         }
-        let mut oidc = Vec::new();
-        let listed = wrong.note(numbered(take(&mut tree, "oidc"), "oidc"));
-        for (n, node) in listed.unwrap_or_default().into_iter().enumerate() {
-            oidc.extend(section(format!("oidc[{n}]"), node, context, &mut wrong));
-        }
+        let oidc = repeated("oidc", &mut tree, context, &mut wrong);
+        let ldap: Option<Ldap> = optional("ldap", &mut tree, context, &mut wrong);
+        let ldap_groups: Vec<LdapGroup> = repeated("ldap_group", &mut tree, context, &mut wrong);
+        let sign_in: Option<SignIn> = optional("sign_in", &mut tree, context, &mut wrong);
+        let sign_in_roles: Vec<SignInRole> = repeated("sign_in_role", &mut tree, context, &mut wrong);
         let cors = cors(take(&mut tree, "cors"), context, &mut wrong);
         let (mut backends, mut layers) = (BTreeMap::new(), BTreeMap::new());
         for (name, node) in wrong.note(named(take(&mut tree, "backend"), "backend")).unwrap_or_default() {
@@ -145,6 +160,10 @@ impl Settings {
             root,
             identities,
             oidc,
+            ldap,
+            ldap_groups,
+            sign_in,
+            sign_in_roles,
             cors,
             backends,
             layers,
@@ -171,6 +190,29 @@ fn section<S: Section>(
 ) -> Option<S> {
     let mut reader = wrong.note(Reader::new(path, node, context))?;
     wrong.note(S::read(&mut reader))
+}
+
+/// Reads a section that repeats.
+fn repeated<S: Section>(
+    name: &str,
+    tree: &mut Table,
+    context: &Context<'_>,
+    wrong: &mut ConfigErrors,
+) -> Vec<S> {
+    let listed = wrong.note(numbered(take(tree, name), name)).unwrap_or_default();
+    let read = |(n, node)| section(format!("{name}[{n}]"), node, context, wrong);
+    listed.into_iter().enumerate().filter_map(read).collect()
+}
+
+/// Reads a section that counts only if it is there.
+fn optional<S: Section>(
+    name: &str,
+    tree: &mut Table,
+    context: &Context<'_>,
+    wrong: &mut ConfigErrors,
+) -> Option<S> {
+    let is_there = tree.iter().any(|(given, _)| given == name);
+    is_there.then(|| section(name, take(tree, name), context, wrong)).flatten()
 }
 
 fn note_unknown_sections(tree: &Table, wrong: &mut ConfigErrors) {

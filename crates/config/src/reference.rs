@@ -6,10 +6,12 @@ use super::{
     bucket::Bucket,
     cors::Cors,
     layers::Layers,
+    ldap::{Ldap, LdapGroup},
     oidc::Oidc,
     section::{Fallback, Row, Section},
     services,
     settings::{Defaults, Identity, Server, Settings},
+    sign_in::{SignIn, SignInRole},
     website::Website,
 };
 use std::fmt::Write;
@@ -66,6 +68,7 @@ that would move or share a location), every problem is in the log, nothing is ch
 | new backends, with their limits and caches, and `[default]` | at once |
 | the certificate: another file, or another content | at the next connection |
 | `[[cors]]` | at the next request |
+| `[[oidc]]`, `[ldap]`, `[[ldap_group]]`, `[sign_in]`, `[[sign_in_role]]` | at the next start |
 | `server.log_level` | at once |
 | secrets in files (`{ file = "path" }`) of identities | at the next request |
 | everything else of `[server]`: addresses, the data directory, sizes, times, regions | at the next start |
@@ -139,6 +142,10 @@ pub fn reference() -> String {
     section("[website]", Website::ABOUT, Website::ROWS);
     section("[[identity]]", Identity::ABOUT, Identity::ROWS);
     section("[[oidc]]", Oidc::ABOUT, Oidc::ROWS);
+    section("[ldap]", Ldap::ABOUT, Ldap::ROWS);
+    section("[[ldap_group]]", LdapGroup::ABOUT, LdapGroup::ROWS);
+    section("[sign_in]", SignIn::ABOUT, SignIn::ROWS);
+    section("[[sign_in_role]]", SignInRole::ABOUT, SignInRole::ROWS);
     section("[[cors]]", Cors::ABOUT, Cors::ROWS);
     for backend in BACKEND_TYPES {
         section("[backend.NAME]", backend.about, backend.rows);
@@ -169,6 +176,18 @@ impl Settings {
         }
         for provider in &self.oidc {
             section("[[oidc]]".to_owned(), provider.show());
+        }
+        if let Some(ldap) = &self.ldap {
+            section("[ldap]".to_owned(), ldap.show());
+        }
+        for group in &self.ldap_groups {
+            section("[[ldap_group]]".to_owned(), group.show());
+        }
+        if let Some(sign_in) = &self.sign_in {
+            section("[sign_in]".to_owned(), sign_in.show());
+        }
+        for role in &self.sign_in_roles {
+            section("[[sign_in_role]]".to_owned(), role.show());
         }
         for rule in &self.cors {
             section("[[cors]]".to_owned(), rule.show());

@@ -5,7 +5,8 @@
 //! |---|---|
 //! | the root user, identities, their limits, CORS rules | everything else of `[server]` |
 //! | buckets, their owners, grants and limits | backends that were changed or removed, and their layers |
-//! | | OpenID Connect providers, listeners and domains of websites |
+//! | | OpenID Connect providers, the LDAP directory, the sign-in for people |
+//! | | listeners and domains of websites |
 //! | backends that are new | new buckets on a backend that moves with the next start |
 //! | `default.backend`, `server.log_level`, paths of a certificate | TLS where there was none; the reverse |
 //!
@@ -80,11 +81,35 @@ impl Settings {
         }
         let of_website = self.website.changed(&new.website).into_iter();
         waiting.extend(of_website.map(|key| Waiting { setting: format!("website.{key}"), why: CHANGED }));
+        // Sessions that were given out are judged by the groups in force.
+        if self.ldap != new.ldap || self.ldap_groups != new.ldap_groups {
+            waiting.push(Waiting { setting: "ldap".to_owned(), why: CHANGED });
+        }
         let (website, oidc) = (self.website.clone(), self.oidc.clone());
+        if self.sign_in != new.sign_in || self.sign_in_roles != new.sign_in_roles {
+            waiting.push(Waiting { setting: "sign_in".to_owned(), why: CHANGED });
+        }
+        let (sign_in, sign_in_roles) = (self.sign_in.clone(), self.sign_in_roles.clone());
+        let (ldap, ldap_groups) = (self.ldap.clone(), self.ldap_groups.clone());
         let (root, identities, default) = (new.root.clone(), new.identities.clone(), new.default.clone());
         let (buckets, cors) = (new.buckets.clone(), new.cors.clone());
-        let mut next =
-            Self { server, website, root, identities, oidc, cors, backends, layers, order, buckets, default };
+        let mut next = Self {
+            server,
+            website,
+            root,
+            identities,
+            oidc,
+            ldap,
+            ldap_groups,
+            sign_in,
+            sign_in_roles,
+            cors,
+            backends,
+            layers,
+            order,
+            buckets,
+            default,
+        };
         for (name, bucket) in &new.buckets {
             self.keep_in_place(&mut next, &new, name, bucket, &mut waiting);
         }
@@ -241,6 +266,22 @@ mod tests {
             reread.next.buckets.values().all(|bucket| bucket.concurrency == Some(3)),
             "what does not move takes effect"
         );
+    }
+
+    #[test]
+    fn who_vouches_for_others_waits_for_the_next_start() {
+        let in_force = settings(DISK);
+        let wanted = format!(
+            "{DISK}[ldap]\nurl = 'ldaps://ldap'\nuser_base = 'dc=x'\ngroup_base = 'dc=x'\n\
+             [[oidc]]\nissuer = 'https://id.example'\naudience = 'a'\n\
+             [sign_in]\nissuer = 'https://id.example'\nclient_id = 'c'\nrole = 'r'\n\
+             redirect = 'https://admin.example/sign-in/callback'\n"
+        );
+        let reread = in_force.reread(settings(&wanted));
+        let mut named = waiting(&reread);
+        named.sort_unstable();
+        assert_eq!(named, ["ldap", "oidc", "sign_in"]);
+        assert!(reread.next.ldap.is_none() && reread.next.sign_in.is_none());
     }
 
     #[test]

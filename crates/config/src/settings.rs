@@ -9,12 +9,14 @@ use super::{
     cors::Cors,
     error::ConfigErrors,
     layers::Layers,
+    ldap::{Ldap, LdapGroup},
     moment::Moment,
     networks::Networks,
     oidc::Oidc,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     services,
+    sign_in::{SignIn, SignInRole},
     value::{Domains, Interval, LogFormat, LogLevel, Setting, Size},
     website::Website,
 };
@@ -35,6 +37,13 @@ pub struct Settings {
     pub identities: Vec<Identity>,
     /// The OpenID Connect providers.
     pub oidc: Vec<Oidc>,
+    /// The LDAP directory.
+    pub ldap: Option<Ldap>,
+    /// What groups of the LDAP directory are here.
+    pub ldap_groups: Vec<LdapGroup>,
+    /// The sign-in for people.
+    pub sign_in: Option<SignIn>,
+    pub sign_in_roles: Vec<SignInRole>,
     /// CORS rules of buckets without their own.
     pub cors: Vec<Cors>,
     /// The backends by name: at least one.
@@ -55,7 +64,7 @@ pub struct Root {
 }
 
 /// Top-level keys that hold a list of tables.
-pub(super) const LISTS: &[&str] = &["identity", "oidc", "cors"];
+pub(super) const LISTS: &[&str] = &["identity", "oidc", "ldap_group", "sign_in_role", "cors"];
 
 section! {
     /// The addresses, limits and directories of the server.
@@ -63,8 +72,8 @@ section! {
         /// The address of S3. Port 0 means any free port. A name, as in `localhost:9000`, is resolved at the
         /// start; a port alone, as in `:9000` or `9000`, is served on every address of the machine.
         listen: Addresses = Text("127.0.0.1:9000"),
-        /// The address of health (`/-/health/live`, `/-/health/ready`) and metrics (`/-/metrics`). It has no
-        /// authentication: keep it off public networks.
+        /// The address of health (`/-/health/live`, `/-/health/ready`) and metrics (`/-/metrics`), which have no
+        /// authentication: keep it off public networks. With `[sign_in]`, people sign in there.
         admin_listen: Option<Addresses> = Unset("`127.0.0.1:9001`, or a free port if that one is taken"),
         /// The data directory. Causeway's own files are in its folder `.causeway`. If no backend is
         /// configured, the buckets are beside that folder.
@@ -212,6 +221,8 @@ pub(super) fn holds_secret(path: &str) -> bool {
                 && (BACKEND_TYPES.iter().any(|backend| secret(backend.rows, key))
                     || services::holds_secret(key))
         }
+        ["ldap", key] => secret(Ldap::ROWS, key),
+        ["sign_in", key] => secret(SignIn::ROWS, key),
         [identity, key] => {
             let number = identity.strip_prefix("identity[").and_then(|rest| rest.strip_suffix(']'));
             number.is_some_and(|number| number.parse::<usize>().is_ok()) && secret(Identity::ROWS, key)

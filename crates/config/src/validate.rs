@@ -4,10 +4,11 @@ use super::{
     backend::Backend,
     bucket::Grant,
     error::{ConfigError, ConfigErrors, Origin, nearest},
+    oidc::Issuer,
     settings::Settings,
     tree::{Node, Raw, Table},
 };
-use crate::model::Role;
+use crate::model::{AccessKey, Role};
 use std::collections::{BTreeSet, HashMap};
 
 /// The source of each key in the tree, by the path of the key: `bucket.photos.prefix`,
@@ -71,6 +72,8 @@ pub(super) fn validate(
     check.website();
     check.layers();
     check.access_keys();
+    check.ldap();
+    check.sign_in();
     let default = check.default();
     let sound = check.backends();
     let order = if sound { check.order() } else { Vec::new() };
@@ -148,6 +151,49 @@ impl Check<'_> {
                     format!("identity[{n}].access_key '{}' is that of {other} too", identity.access_key),
                 );
             }
+        }
+    }
+
+    fn ldap(&mut self) {
+        let settings = self.settings;
+        let Some(ldap) = &settings.ldap else {
+            if !settings.ldap_groups.is_empty() {
+                self.fail("ldap_group", "[[ldap_group]] needs the section [ldap]");
+            }
+            return;
+        };
+        for (key, problem) in ldap.problems() {
+            self.fail(&format!("ldap.{key}"), problem);
+        }
+        self.account("ldap.account", ldap.account.as_ref());
+    }
+
+    fn sign_in(&mut self) {
+        let settings = self.settings;
+        let Some(sign_in) = &settings.sign_in else {
+            if !settings.sign_in_roles.is_empty() {
+                self.fail("sign_in_role", "[[sign_in_role]] needs the section [sign_in]");
+            }
+            return;
+        };
+        let issuers: Vec<&Issuer> = settings.oidc.iter().map(|oidc| &oidc.issuer).collect();
+        for (key, problem) in sign_in.problems(&issuers, settings.sign_in_roles.len()) {
+            self.fail(&format!("sign_in.{key}"), problem);
+        }
+        self.account("sign_in.account", sign_in.account.as_ref());
+    }
+
+    /// Checks the account whose members a section is about.
+    fn account(&mut self, path: &str, account: Option<&AccessKey>) {
+        let Some(account) = account else { return };
+        let settings = self.settings;
+        match settings.identities_named(account.as_str())[..] {
+            [(key, Role::Admin | Role::ReadWrite)] if key == account => {}
+            [(key, Role::ReadOnly)] if key == account => {
+                self.fail(path, format!("{path} names '{account}', which only reads"));
+            }
+            _ if self.broken.identity => {}
+            _ => self.fail(path, format!("{path} names '{account}', which is no access key of an identity")),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::{
     data_key::DataKey,
     entity::{AccountSettings, Change, Entity, Kind},
     key_in_force::KeyInForce,
+    ldap::LdapGroups,
     model::{Identity, PublicAccess, Role, Timestamp},
     policy::MalformedPolicy,
     random::TEMPORARY,
@@ -76,6 +77,8 @@ pub struct Directory {
     key: OnceLock<Arc<DataKey>>,
     in_force: RwLock<Arc<Snapshot>>,
     sessions: Sessions,
+    /// What groups of the LDAP directory give.
+    ldap: Option<LdapGroups>,
     uses: KeyUses,
     /// Changes and refreshes take turns.
     turn: Arc<Mutex<()>>,
@@ -90,9 +93,19 @@ impl Directory {
             key: OnceLock::new(),
             in_force: RwLock::default(),
             sessions: Sessions::new(),
+            ldap: None,
             uses: KeyUses::default(),
             turn: Arc::default(),
         }
+    }
+
+    /// Groups of an LDAP directory give policies here.
+    pub fn with_ldap(self, ldap: Option<LdapGroups>) -> Self {
+        Self { ldap, ..self }
+    }
+
+    pub(crate) fn ldap(&self) -> Option<&LdapGroups> {
+        self.ldap.as_ref()
     }
 
     /// Puts what the catalog has in force.
@@ -158,7 +171,8 @@ impl Directory {
         let of_account = |key: &str| {
             accounts.account_of_key(key, now).is_some_and(|holder| holder.owner.id == account.owner.id)
         };
-        let identity = session.identity(&snapshot, &account, now, of_account).ok_or(Refused::Unknown)?;
+        let identity = session.identity(&snapshot, &account, now, of_account, self.ldap());
+        let identity = identity.ok_or(Refused::Unknown)?;
         Ok(KeyInForce {
             identity: in_force(identity)?,
             secrets: session.secret.clone().into(),
@@ -221,7 +235,7 @@ impl Directory {
         Ok(self.key.get_or_init(|| made).clone())
     }
 
-    fn key_if_any(&self) -> io::Result<Option<Arc<DataKey>>> {
+    pub(crate) fn key_if_any(&self) -> io::Result<Option<Arc<DataKey>>> {
         if let Some(key) = self.key.get() {
             return Ok(Some(key.clone()));
         }

@@ -22,6 +22,8 @@
 //! | `snapshot` | which identity an access key belongs to |
 //! | `directory` | the catalog, the snapshot in force, and changes |
 //! | `oidc` | who an OpenID Connect token speaks of |
+//! | `ldap` | who a user of an LDAP directory is, and what its groups give |
+//! | `sign_in` | the sign-in of people by OpenID Connect, and their sessions |
 //! | `simulate` | whether somebody would be allowed something |
 //! | `query` | the query APIs of IAM and STS |
 //!
@@ -38,6 +40,7 @@ mod data_key;
 mod directory;
 mod entity;
 mod key_in_force;
+pub mod ldap;
 mod member;
 mod names;
 pub mod oidc;
@@ -46,6 +49,7 @@ pub mod query;
 mod random;
 mod session;
 mod sessions;
+pub mod sign_in;
 mod simulate;
 mod snapshot;
 mod state;

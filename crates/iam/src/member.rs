@@ -1,11 +1,11 @@
-//! From a user or a session of a role to the member that the gate decides with.
+//! From a user or a session to the member that the gate decides with.
 //!
 //! Invariant: a policy that a member has and that does not exist, allows nothing and denies everything: it
 //! might have denied something.
 
 use crate::{
     account::Account,
-    compiled::{CompiledRole, CompiledUser},
+    compiled::{CompiledGroup, CompiledRole, CompiledUser},
     entity::Policies,
     model::account_id,
     names::{self, Tag},
@@ -90,6 +90,36 @@ pub(crate) fn session(
         policies,
         boundary: boundary(account, data.boundary.as_deref()),
         session: session.policies.map(<[NamedPolicy]>::to_vec),
+    }
+}
+
+/// The session of a user of the LDAP directory, with the policies of groups. `session` narrows it.
+pub(crate) fn person(
+    canonical_id: &Arc<str>,
+    account: &Account,
+    name: &str,
+    groups: &[&Arc<CompiledGroup>],
+    session: Option<Vec<NamedPolicy>>,
+) -> Member {
+    let id = account_id(canonical_id);
+    let mut policies = Vec::new();
+    for group in groups {
+        policies.extend(group.inline.iter().cloned());
+        attach(account, &group.data.policies, &mut policies);
+    }
+    Member {
+        kind: MemberKind::Session,
+        arn: format!("arn:aws:sts::{id}:federated-user/{name}").into(),
+        role_arn: "".into(),
+        canonical_id: canonical_id.clone(),
+        id: id.clone(),
+        account: id,
+        name: name.into(),
+        provider: "".into(),
+        tags: Vec::new(),
+        policies,
+        boundary: None,
+        session,
     }
 }
 

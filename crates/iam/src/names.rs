@@ -6,6 +6,7 @@
 
 use crate::model::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::fmt::Write;
 
 /// The longest name of a user or a role, and of a group or a policy.
 pub(crate) const USER_NAME: usize = 64;
@@ -93,6 +94,21 @@ pub(crate) fn parse_arn<'a>(text: &'a str, kind: &str) -> Option<(&'a str, &'a s
     (!name.is_empty()).then_some((account, name))
 }
 
+/// A text as a part of an ARN. A byte that is no letter, no digit and none of `_.@-` is written as `+` and two
+/// digits, so that no two texts have one form.
+pub(crate) fn in_arn(text: &str) -> String {
+    let mut name = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"_.@-".contains(&byte) {
+            name.push(char::from(byte));
+        } else {
+            // A string takes everything.
+            let _ = write!(name, "+{byte:02X}");
+        }
+    }
+    name
+}
+
 /// A time as IAM shows it: in whole seconds.
 pub(crate) fn shown(at: Timestamp) -> String {
     let text = at.iso8601();
@@ -139,6 +155,14 @@ mod tests {
         let many = (0..50).map(|n| tag(&n.to_string(), "")).collect();
         assert!(merge_tags(&mut tags, many).is_err());
         assert!(merge_tags(&mut Vec::new(), vec![tag("aws:x", "")]).is_err());
+    }
+
+    #[test]
+    fn no_two_texts_have_one_form_in_an_arn() {
+        assert_eq!(in_arn("bob.b@example.com"), "bob.b@example.com");
+        assert_eq!(in_arn("a/b*"), "a+2Fb+2A");
+        assert_eq!(in_arn("+2F"), "+2B2F");
+        assert_eq!(in_arn("ü"), "+C3+BC");
     }
 
     #[test]

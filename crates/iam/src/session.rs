@@ -57,6 +57,18 @@ pub(crate) enum Holder {
         key: String,
     },
     Role(RoleSession),
+    Person(PersonSession),
+}
+
+/// A user of the LDAP directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PersonSession {
+    pub(crate) name: String,
+    /// The folded names of groups of the directory.
+    pub(crate) groups: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) policies: Option<SessionPolicies>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

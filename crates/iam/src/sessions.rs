@@ -4,11 +4,14 @@
 //! - only tokens that were sealed here enter, so that strangers cannot evict any;
 //! - a session counts for as long as its role or user exists with the id that it had, and a session of a user
 //!   or an account only while the access key that it was begun with is in force;
+//! - a session of a user of the LDAP directory counts while the configuration has a directory for its
+//!   account, and one of its groups gives something;
 //! - a policy that was changed counts from the next request on.
 
 use crate::{
     catalog::Revision,
     data_key::DataKey,
+    ldap::LdapGroups,
     member::{self, OfSession},
     model::{AccessKey, Identity, Secret, SignatureV2, Timestamp},
     policy::{Member, NamedPolicy, Policy},
@@ -97,6 +100,7 @@ impl Session {
         account: &Arc<Identity>,
         now: Timestamp,
         begun_with: impl Fn(&str) -> bool,
+        ldap: Option<&LdapGroups>,
     ) -> Option<Arc<Identity>> {
         if let Holder::Account { key } | Holder::User { key, .. } = &self.claims.holder
             && snapshot.find(key, now).is_none()
@@ -104,14 +108,14 @@ impl Session {
         {
             return None;
         }
-        let as_of = self.as_of(snapshot, &account.owner.id);
+        let as_of = self.as_of(snapshot, &account.owner.id, ldap);
         let member = as_of.member.as_ref()?;
         let own = OfKey { issued: Some(self.claims.issued), signature_v2: as_of.signature_v2 };
         let make = || identity(account, &self.access_key, member.as_ref(), own);
         Some(as_of.made.of(account, make))
     }
 
-    fn as_of(&self, snapshot: &Snapshot, canonical_id: &Arc<str>) -> Arc<AsOf> {
+    fn as_of(&self, snapshot: &Snapshot, canonical_id: &Arc<str>, ldap: Option<&LdapGroups>) -> Arc<AsOf> {
         let revision = snapshot.state.revision;
         let known = self.made.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(known) = known.filter(|known| known.revision == revision) {
@@ -122,16 +126,21 @@ impl Session {
                 let user = snapshot.state.account(canonical_id).users.get(name);
                 user.and_then(|user| user.data.signature_v2)
             }
-            Holder::Account { .. } | Holder::Role(_) => None,
+            Holder::Account { .. } | Holder::Role(_) | Holder::Person(_) => None,
         };
-        let member = self.member(snapshot, canonical_id);
+        let member = self.member(snapshot, canonical_id, ldap);
         let as_of = Arc::new(AsOf { revision, member, signature_v2, made: Made::default() });
         *self.made.write().unwrap_or_else(PoisonError::into_inner) = Some(as_of.clone());
         as_of
     }
 
     /// The outer `None`: the session has ended. The inner one: it is of the account itself.
-    fn member(&self, snapshot: &Snapshot, canonical_id: &Arc<str>) -> Option<Option<Arc<Member>>> {
+    fn member(
+        &self,
+        snapshot: &Snapshot,
+        canonical_id: &Arc<str>,
+        ldap: Option<&LdapGroups>,
+    ) -> Option<Option<Arc<Member>>> {
         let account = snapshot.state.account(canonical_id);
         match &self.claims.holder {
             Holder::Account { .. } => Some(None),
@@ -143,10 +152,7 @@ impl Session {
             }
             Holder::Role(session) => {
                 let role = account.roles.get(&session.role).filter(|role| role.data.id == session.id)?;
-                let policies = match &session.policies {
-                    None => None,
-                    Some(policies) => Some(narrowing(account, policies)?),
-                };
+                let policies = narrowed(account, session.policies.as_ref())?;
                 let of_session = OfSession {
                     name: &session.name,
                     tags: &session.tags,
@@ -155,11 +161,26 @@ impl Session {
                 };
                 Some(Some(Arc::new(member::session(canonical_id, account, role, of_session))))
             }
+            Holder::Person(person) => {
+                let ldap = ldap.filter(|ldap| ldap.account() == canonical_id)?;
+                let groups: Vec<_> = ldap.of(account, &person.groups).collect();
+                let policies = narrowed(account, person.policies.as_ref())?;
+                let member = member::person(canonical_id, account, &person.name, &groups, policies);
+                (!groups.is_empty()).then(|| Some(Arc::new(member)))
+            }
         }
     }
 }
 
-/// The policies that narrow a session. `None`: one cannot be read, and the session must not go on without it.
+/// The policies that narrow a session, if it is narrowed. The outer `None`: one cannot be read, and the session
+/// must not go on without it.
+fn narrowed(
+    account: &crate::account::Account,
+    policies: Option<&SessionPolicies>,
+) -> Option<Option<Vec<NamedPolicy>>> {
+    policies.map_or(Some(None), |policies| narrowing(account, policies).map(Some))
+}
+
 fn narrowing(account: &crate::account::Account, policies: &SessionPolicies) -> Option<Vec<NamedPolicy>> {
     let inline = match &policies.inline {
         None => None,

@@ -117,7 +117,10 @@ impl Principals {
             PrincipalKind::Service => has(Reach::Itself),
             PrincipalKind::Root => has(Reach::Account),
             PrincipalKind::User => has(Reach::Account) && has(Reach::User),
-            PrincipalKind::Session => has(Reach::Account) && has(Reach::Role) && has(Reach::Itself),
+            // A federated user has no role.
+            PrincipalKind::Session => {
+                has(Reach::Account) && has(Reach::Itself) && (sender.role_arn.is_empty() || has(Reach::Role))
+            }
         }
     }
 }
@@ -149,6 +152,7 @@ fn aws(value: &str) -> Option<Named> {
         ("iam", "root") if rest.is_empty() => Some(Named::Account(account.into())),
         ("iam", "user" | "role") if is_named => Some(Named::Entity(value.into(), Pin::Open)),
         ("sts", "assumed-role") if is_named && rest.len() == 2 => Some(Named::Session(value.into())),
+        ("sts", "federated-user") if is_named && rest.len() == 1 => Some(Named::Session(value.into())),
         _ => None,
     }
 }
@@ -184,5 +188,47 @@ fn is_pinned(pin: &Pin, sender: &Principal<'_>) -> bool {
         Pin::Open => true,
         Pin::To(id) => **id == *sender.id,
         Pin::Gone => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOB: Principal<'static> = Principal {
+        kind: PrincipalKind::Session,
+        account: "111111111111",
+        arn: "arn:aws:sts::111111111111:federated-user/bob",
+        id: "111111111111",
+        name: "bob",
+        ..Principal::ANONYMOUS
+    };
+
+    fn named(values: &[&str]) -> Principals {
+        let mut principals = Principals::none();
+        values.iter().for_each(|value| principals.add("AWS", value).expect("a principal"));
+        principals
+    }
+
+    #[test]
+    fn a_federated_user_is_named_by_itself_and_by_its_account() {
+        assert_eq!(named(&[BOB.arn]).reach(&BOB), Some(Reach::Itself));
+        assert_eq!(named(&["111111111111"]).reach(&BOB), Some(Reach::Account));
+        for other in [
+            "arn:aws:sts::111111111111:federated-user/eve",
+            "arn:aws:sts::222222222222:federated-user/bob",
+            "arn:aws:iam::111111111111:user/bob",
+        ] {
+            assert_eq!(named(&[other]).reach(&BOB), None, "{other}");
+        }
+        assert!(Principals::none().add("AWS", "arn:aws:sts::111111111111:federated-user/a/b").is_err());
+    }
+
+    #[test]
+    fn a_federated_user_is_spared_by_name_and_account_for_it_has_no_role() {
+        assert!(named(&[BOB.arn, "111111111111"]).spares(&BOB));
+        assert!(!named(&[BOB.arn]).spares(&BOB) && !named(&["111111111111"]).spares(&BOB));
+        let of_role = Principal { role_arn: "arn:aws:iam::111111111111:role/r", ..BOB };
+        assert!(!named(&[BOB.arn, "111111111111"]).spares(&of_role));
     }
 }

@@ -67,6 +67,7 @@ impl<'a> Principal<'a> {
             }
             PrincipalKind::Root => "Account",
             PrincipalKind::User => "User",
+            PrincipalKind::Session if self.role_arn.is_empty() => "FederatedUser",
             PrincipalKind::Session => "AssumedRole",
         };
         if !self.provider.is_empty() {

@@ -18,13 +18,13 @@ mod keys;
 mod provider;
 mod token;
 
+pub(crate) use provider::Provider;
 pub use provider::{Fetch, ProviderSettings};
 
 use crate::{
     model::Timestamp,
     query::{Code, QueryError},
 };
-use provider::Provider;
 use std::sync::Arc;
 use token::Token;
 
@@ -70,21 +70,58 @@ impl Providers {
         }
         let token = Token::parse(text).map_err(invalid)?;
         let issuer = token.claims.iss.as_str();
-        let provider = self.0.iter().find(|provider| provider.issuer() == issuer);
-        let provider = provider.ok_or_else(|| {
+        let provider = self.of(issuer).ok_or_else(|| {
             invalid(&format!("No OpenIDConnect provider found in the configuration for {issuer}"))
         })?;
+        provider.vouch(&token, |audience| provider.is_for(audience), now).await
+    }
+
+    /// The provider with an issuer.
+    pub(crate) fn of(&self, issuer: &str) -> Option<&Provider> {
+        self.0.iter().find(|provider| provider.issuer() == issuer)
+    }
+}
+
+impl Provider {
+    /// Who a token of this provider speaks of, if it is for one of the audiences that are accepted.
+    async fn vouch(
+        &self,
+        token: &Token<'_>,
+        accepts: impl Fn(&str) -> bool,
+        now: Timestamp,
+    ) -> Result<Vouched, QueryError> {
+        let invalid = |why: &str| QueryError::new(Code::InvalidIdentityToken, why);
         let claims = &token.claims;
-        let audience = claims.audiences().find(|audience| provider.is_for(audience));
+        let audience = claims.audiences().find(|audience| accepts(audience));
         let audience = audience.ok_or_else(|| invalid("Incorrect token audience"))?;
-        provider.check_signature(&token).await?;
+        self.check_signature(token).await?;
         // What a token says counts from here on.
         claims.check_time(now)?;
         if claims.sub.is_empty() {
             return Err(invalid("The token names no subject"));
         }
+        let issuer = self.issuer();
         let provider = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
         let provider = provider.trim_end_matches('/').to_owned();
         Ok(Vouched { subject: claims.sub.clone(), audience: audience.to_owned(), provider })
+    }
+
+    /// The same for one audience, with all claims of the token.
+    pub(crate) async fn verify_for(
+        &self,
+        text: &str,
+        audience: &str,
+        now: Timestamp,
+    ) -> Result<(Vouched, serde_json::Map<String, serde_json::Value>), QueryError> {
+        let invalid = |why: &str| QueryError::new(Code::InvalidIdentityToken, why);
+        if text.len() > LONGEST {
+            return Err(invalid("The ID token is too long"));
+        }
+        let token = Token::parse(text).map_err(invalid)?;
+        if token.claims.iss != self.issuer() {
+            return Err(invalid("The ID token is of another issuer"));
+        }
+        let vouched = self.vouch(&token, |known| known == audience, now).await?;
+        Ok((vouched, token.all_claims().ok_or_else(|| invalid("The claims are no JSON object"))?))
     }
 }

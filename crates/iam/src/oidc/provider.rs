@@ -14,6 +14,7 @@ use super::{
 use crate::query::{Code, QueryError};
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::StatusCode;
 use serde::Deserialize;
 use std::{
     fmt,
@@ -35,6 +36,16 @@ pub(super) const MAX_DOCUMENT: usize = 256 * 1024;
 pub trait Fetch: Send + Sync + fmt::Debug {
     /// The error is for the log: it names the address and what went wrong.
     async fn get(&self, url: &str, limit: usize) -> Result<Bytes, String>;
+
+    /// Posts a form, with the credentials of a client, and returns the reply whatever its status. The error is
+    /// for the log, too, and has neither.
+    async fn post(
+        &self,
+        url: &str,
+        form: String,
+        authorization: Option<String>,
+        limit: usize,
+    ) -> Result<(StatusCode, Bytes), String>;
 }
 
 /// A provider of the configuration.
@@ -47,7 +58,7 @@ pub struct ProviderSettings {
 }
 
 #[derive(Debug)]
-pub(super) struct Provider {
+pub(crate) struct Provider {
     settings: ProviderSettings,
     fetch: Arc<dyn Fetch>,
     kept: RwLock<Option<Arc<Kept>>>,
@@ -58,6 +69,7 @@ pub(super) struct Provider {
 #[derive(Debug)]
 struct Kept {
     keys: Vec<Key>,
+    endpoints: Option<Endpoints>,
     at: Instant,
 }
 
@@ -65,6 +77,17 @@ struct Kept {
 struct Discovery {
     issuer: String,
     jwks_uri: String,
+    #[serde(default)]
+    authorization_endpoint: Option<String>,
+    #[serde(default)]
+    token_endpoint: Option<String>,
+}
+
+/// Where people sign in, and where a code is redeemed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Endpoints {
+    pub(crate) authorization: String,
+    pub(crate) token: String,
 }
 
 impl Provider {
@@ -104,6 +127,32 @@ impl Provider {
         ))
     }
 
+    /// The addresses of the provider. The error is for the log.
+    pub(crate) async fn endpoints(&self) -> Result<Endpoints, String> {
+        let is_enough = |kept: &Arc<Kept>| kept.at.elapsed() < FRESH;
+        if !self.kept().as_ref().is_some_and(is_enough) {
+            self.ask(is_enough).await;
+        }
+        let issuer = &self.settings.issuer;
+        let kept = self.kept().filter(|kept| kept.at.elapsed() < LONGEST);
+        let kept =
+            kept.ok_or_else(|| format!("the document of discovery of {issuer} could not be fetched"))?;
+        kept.endpoints.clone().ok_or_else(|| {
+            format!("the document of discovery of {issuer} names no endpoints to sign in, or none over HTTPS")
+        })
+    }
+
+    /// Posts a form to an endpoint.
+    pub(crate) async fn post(
+        &self,
+        url: &str,
+        form: String,
+        authorization: Option<String>,
+        limit: usize,
+    ) -> Result<(StatusCode, Bytes), String> {
+        self.fetch.post(url, form, authorization, limit).await
+    }
+
     fn kept(&self) -> Option<Arc<Kept>> {
         self.kept.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -116,8 +165,8 @@ impl Provider {
         }
         *asked = Some(Instant::now());
         match self.fetched().await {
-            Ok(keys) => {
-                let kept = Arc::new(Kept { keys, at: Instant::now() });
+            Ok((keys, endpoints)) => {
+                let kept = Arc::new(Kept { keys, endpoints, at: Instant::now() });
                 *self.kept.write().unwrap_or_else(PoisonError::into_inner) = Some(kept);
             }
             Err(error) => {
@@ -130,7 +179,7 @@ impl Provider {
         }
     }
 
-    async fn fetched(&self) -> Result<Vec<Key>, String> {
+    async fn fetched(&self) -> Result<(Vec<Key>, Option<Endpoints>), String> {
         let issuer = self.settings.issuer.as_str();
         let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
         let document = self.fetch.get(&address, MAX_DOCUMENT).await?;
@@ -144,6 +193,10 @@ impl Provider {
             return Err(format!("{address} names keys that are not at an address over HTTPS"));
         }
         let keys = self.fetch.get(&discovery.jwks_uri, MAX_DOCUMENT).await?;
-        keys::parse(&keys).map_err(|error| format!("{}: {error}", discovery.jwks_uri))
+        let keys = keys::parse(&keys).map_err(|error| format!("{}: {error}", discovery.jwks_uri))?;
+        let is_good = |url: &String| !is_secure(issuer) || is_secure(url);
+        let endpoints =
+            discovery.authorization_endpoint.filter(is_good).zip(discovery.token_endpoint.filter(is_good));
+        Ok((keys, endpoints.map(|(authorization, token)| Endpoints { authorization, token })))
     }
 }

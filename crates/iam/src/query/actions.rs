@@ -11,7 +11,7 @@ use super::{
         attached, boundaries, groups, inline, keys, last_used, managed, members, roles, summary, tags, users,
         versions,
     },
-    sts::{caller, role, token, web},
+    sts::{caller, ldap, role, token, web},
     work::Work,
 };
 
@@ -132,6 +132,8 @@ actions! {
         "TransitiveTagKeys." "ExternalId"] => role::assume;
     AssumeRoleWithWebIdentity Trusted All ["RoleArn" "RoleSessionName" "DurationSeconds" "Policy" "PolicyArns."
         "WebIdentityToken" "ProviderId"] => web::assume;
+    AssumeRoleWithLDAPIdentity Trusted All ["LDAPUsername" "LDAPPassword" "DurationSeconds" "Policy"
+        "PolicyArns."] => ldap::assume;
     }
 }
 

@@ -50,6 +50,7 @@ codes! {
     RequestEntityTooLarge "RequestEntityTooLarge" 413,
     RequestTimeout "RequestTimeout" 408,
     ServiceFailure "ServiceFailure" 500,
+    ServiceUnavailable "ServiceUnavailable" 503,
     SignatureDoesNotMatch "SignatureDoesNotMatch" 403,
     Throttling "Throttling" 503,
     UnmodifiableEntity "UnmodifiableEntity" 400,

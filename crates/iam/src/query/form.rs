@@ -1,13 +1,20 @@
 //! The parameters of a call: names and values, and lists of them (`Tags.member.1.Key`).
 //!
-//! Invariant: a parameter is there once. Of two with one name it would be open which one counts.
+//! Invariants: a parameter is there once, because of two with one name it would be open which one counts; no
+//! value is in a `Debug` form, because one may be a password.
 
 use super::error::{Code, QueryError};
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// The parameters of a call, decoded.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Form(BTreeMap<String, String>);
+
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 /// One entry of a list: its fields by name. A list of plain values has one field without a name.
 pub(crate) type Fields<'f> = BTreeMap<&'f str, &'f str>;
@@ -103,6 +110,12 @@ mod tests {
         assert_eq!(tags, [Fields::from([("Key", "a"), ("Value", "1")]), Fields::from([("Key", "b")])]);
         assert_eq!(form.values("TagKeys"), ["x"]);
         assert!(form.list("Tag").is_empty());
+    }
+
+    #[test]
+    fn a_debug_form_shows_names_only() {
+        let form = form(&[("LDAPPassword", "hunter2")]).expect("a form");
+        assert_eq!(format!("{form:?}"), r#"{"LDAPPassword"}"#);
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub use form::Form;
 
 use crate::{
     directory::Directory,
+    ldap::{self, Login, Person},
     oidc::{Providers, Vouched},
     xml::Writer,
 };
@@ -42,7 +43,7 @@ use actions::Row;
 use bytes::Bytes;
 use http::StatusCode;
 use std::sync::Arc;
-use work::Work;
+use work::{Known, Work};
 
 /// The largest body of a call: a policy of 10,240 characters, each of them encoded.
 pub const MAX_BODY: usize = 512 * 1024;
@@ -50,13 +51,21 @@ pub const MAX_BODY: usize = 512 * 1024;
 #[derive(Debug)]
 pub struct Queries {
     directory: Arc<Directory>,
-    providers: Providers,
+    providers: Arc<Providers>,
+    /// The LDAP directory of the configuration.
+    login: Option<Arc<dyn Login>>,
     region: String,
 }
 
 impl Queries {
-    pub fn new(directory: Arc<Directory>, providers: Providers) -> Self {
-        Self { directory, providers, region: "us-east-1".to_owned() }
+    pub fn new(directory: Arc<Directory>, providers: impl Into<Arc<Providers>>) -> Self {
+        Self { directory, providers: providers.into(), login: None, region: "us-east-1".to_owned() }
+    }
+
+    /// Users of an LDAP directory may ask for temporary credentials, too.
+    #[must_use]
+    pub fn with_login(self, login: Option<Arc<dyn Login>>) -> Self {
+        Self { login, ..self }
     }
 
     /// The region that replies name.
@@ -88,11 +97,12 @@ impl Queries {
 
     async fn run(&self, call: &Call, row: &'static Row) -> Result<Writer, QueryError> {
         let action = &row.action;
-        let vouched = self.vouched(call, action).await?;
+        let known =
+            Known { vouched: self.vouched(call, action).await?, person: self.person(call, action).await? };
         // Changes are those of the caller's account. Somebody without one changes nothing.
         let canonical_id = call.caller.as_ref().map_or("", |identity| &identity.owner.id);
         let work = |state: &crate::state::State| {
-            let mut work = Work::new(call, action, state, &self.directory, vouched.as_ref(), &self.region);
+            let mut work = Work::new(call, action, state, &self.directory, &known, &self.region);
             authorize::check(&work)?;
             (row.handler)(&mut work)?;
             Ok::<_, QueryError>((work.changes, work.out))
@@ -112,6 +122,19 @@ impl Queries {
         }
         let token = call.form.needed("WebIdentityToken")?;
         self.providers.verify(token, call.at).await.map(Some)
+    }
+
+    /// The user whose password the LDAP directory verifies, where an action takes one.
+    async fn person(&self, call: &Call, action: &Action) -> Result<Option<Person>, QueryError> {
+        if !action.knows("LDAPPassword") {
+            return Ok(None);
+        }
+        let (Some(login), Some(groups)) = (&self.login, self.directory.ldap()) else {
+            let message = format!("{} needs the section [ldap] of the configuration", action.name);
+            return Err(QueryError::new(Code::InvalidAction, message));
+        };
+        let (user, password) = (call.form.needed("LDAPUsername")?, call.form.needed("LDAPPassword")?);
+        ldap::verify(&**login, groups, user, password).await.map(Some)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     compiled::{CompiledGroup, CompiledPolicy, CompiledRole, CompiledUser},
     directory::Directory,
     entity::{Change, Entity, Kind},
+    ldap::Person,
     model::{AccessKey, Identity, Timestamp, account_id, canonical_id},
     names::{self, Tag},
     oidc::Vouched,
@@ -23,6 +24,13 @@ use crate::{
 };
 use std::sync::Arc;
 
+/// What others say of the sender of a call that is not signed.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) vouched: Option<Vouched>,
+    pub(crate) person: Option<Person>,
+}
+
 pub(crate) struct Work<'a> {
     pub(crate) call: &'a Call,
     pub(crate) action: &'static Action,
@@ -30,6 +38,8 @@ pub(crate) struct Work<'a> {
     pub(crate) directory: &'a Directory,
     /// Who a web identity token speaks of.
     pub(crate) vouched: Option<&'a Vouched>,
+    /// The user whose password the LDAP directory has verified.
+    pub(crate) person: Option<&'a Person>,
     /// The region of the gateway.
     pub(crate) region: &'a str,
     /// The 12-digit id of the account of the caller; empty without a caller.
@@ -45,13 +55,14 @@ impl<'a> Work<'a> {
         action: &'static Action,
         state: &'a State,
         directory: &'a Directory,
-        vouched: Option<&'a Vouched>,
+        known: &'a Known,
         region: &'a str,
     ) -> Self {
         let account_id =
             call.caller.as_ref().map_or_else(|| "".into(), |identity| account_id(&identity.owner.id));
         let (out, changes) = (Writer::fragment(), Vec::new());
-        Self { call, action, state, directory, vouched, region, account_id, out, changes }
+        let (vouched, person) = (known.vouched.as_ref(), known.person.as_ref());
+        Self { call, action, state, directory, vouched, person, region, account_id, out, changes }
     }
 
     pub(crate) fn caller(&self) -> Result<&'a Arc<Identity>, QueryError> {

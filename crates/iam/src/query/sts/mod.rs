@@ -2,6 +2,7 @@
 
 pub(in crate::query) mod caller;
 mod given;
+pub(in crate::query) mod ldap;
 pub(in crate::query) mod role;
 pub(in crate::query) mod token;
 pub(in crate::query) mod web;
