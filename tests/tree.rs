@@ -124,7 +124,8 @@ impl Bed {
         let note = reply.info.attributes.user.get("note").cloned();
         let body = match reply.body {
             ObjectBody::Full(bytes) => bytes,
-            ObjectBody::Stream(mut stream) => {
+            other => {
+                let mut stream = other.into_stream();
                 let mut all = BytesMut::new();
                 while let Some(bytes) = stream.next().await {
                     all.extend_from_slice(&bytes.expect("reads"));

@@ -121,7 +121,8 @@ pub async fn collect(reply: GetReply) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     match reply.body {
         ObjectBody::Full(bytes) => all.extend_from_slice(&bytes),
-        ObjectBody::Stream(mut stream) => {
+        other => {
+            let mut stream = other.into_stream();
             while let Some(frame) = stream.next().await {
                 all.extend_from_slice(&frame?);
             }

@@ -79,7 +79,8 @@ async fn read_while(storage: &Storage, change: impl AsyncFnOnce(&dyn causeway::s
     let reply = store.get(key("key").current(), GetRequest::default()).await.expect("is there");
     let (mut got, rest) = match reply.body {
         ObjectBody::Full(bytes) => (bytes.to_vec(), None),
-        ObjectBody::Stream(mut stream) => {
+        other => {
+            let mut stream = other.into_stream();
             let first = stream.next().await.expect("not empty").expect("readable");
             (first.to_vec(), Some(stream))
         }

@@ -230,7 +230,8 @@ pub async fn read(store: &dyn Store, key: &str) -> Result<Option<Vec<u8>>, Store
     let mut bytes = Vec::new();
     match reply.body {
         ObjectBody::Full(all) => bytes.extend_from_slice(&all),
-        ObjectBody::Stream(mut stream) => {
+        other => {
+            let mut stream = other.into_stream();
             while let Some(frame) = stream.next().await {
                 bytes.extend_from_slice(&frame.map_err(|error| error.kind())?);
             }

@@ -63,7 +63,9 @@ impl Digests {
         let working = tokio::task::spawn_blocking(move || -> Result<Self, StoreError> {
             batch.iter().for_each(|frame| self.update(frame));
             work(&batch)?;
-            turn.map(Turn::take);
+            if let Some(turn) = turn {
+                turn.take();
+            }
             Ok(self)
         });
         async move { working.await.map_err(failed)??.with(digesting).await }
@@ -75,7 +77,9 @@ impl Digests {
         let submitted = if runs_on_one_thread() { None } else { self.submit(batch) };
         let (turn, digesting) = submitted.unzip();
         batch.iter().for_each(|frame| self.update(frame));
-        turn.map(Turn::take);
+        if let Some(turn) = turn {
+            turn.take();
+        }
         self.with(digesting).await
     }
 

@@ -24,6 +24,7 @@ const GRACE: u32 = 24 * 3600;
 const LONGEST_GRACE: u32 = 7 * 24 * 3600;
 
 /// Whose keys a call is about.
+#[allow(clippy::large_enum_variant)] // One a call, moved once.
 enum Of {
     User(User),
     /// The account itself, which signs the call and names no user.
