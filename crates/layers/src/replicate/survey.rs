@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     catalog::{Expected, IndexChange, IndexRow, ObjectRow, ReplicaChange, WhichObjects},
-    model::ObjectKey,
+    model::{ETag, ObjectKey},
     store::{ListEntry, ListRequest, ListedObject, Result, record::ObjectRecord},
 };
 use futures_util::{TryStreamExt, stream};
@@ -181,7 +181,9 @@ async fn examine(
     Case { key, there, known }: Case,
     seen: &mut Surveyed,
 ) -> Result<()> {
-    let row = known.as_ref().map(Row::parse).transpose()?.unwrap_or_default();
+    let stored = known.as_ref().map(Row::parse).transpose()?.unwrap_or_default();
+    // What the catalog has as pending may be committed by now: that is saved a moment later.
+    let row = if stored.pending.is_some() { bucket.see(&key).await? } else { stored };
     if row.committed.is_none() && row.pending.is_none() {
         match stray {
             StrayObjects::Adopted => seen.adopted += u64::from(resolve::found(bucket, &key, member).await?),
@@ -236,6 +238,9 @@ async fn wrong(
             (Some(_), None) => false,
         };
         if !same {
+            let found = info.as_ref().map(|info| info.etag.as_str());
+            let recorded = object.and(etag).map(ETag::as_str);
+            tracing::warn!(%key, backend = member.name, recorded, found, "a replica has another object than is recorded");
             return Ok(Some(Wrong::Object));
         }
     }
