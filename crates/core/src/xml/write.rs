@@ -120,25 +120,34 @@ impl Writer {
 fn escape(text: &str, out: &mut String) {
     let mut rest = text;
     // Nearly all text has nothing to escape, and is copied in one piece.
-    while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_escaped(*c)) {
+    while let Some(at) = rest.bytes().position(|byte| BEGINS_ESCAPED[usize::from(byte)]) {
+        let Some(c) = rest[at..].chars().next() else { break };
         out.push_str(&rest[..at]);
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            c => {
+            '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => {
                 let _ = write!(out, "&#x{:x};", u32::from(c));
             }
+            c => out.push(c),
         }
         rest = &rest[at + c.len_utf8()..];
     }
     out.push_str(rest);
 }
 
-fn is_escaped(c: char) -> bool {
-    matches!(c, '\0'..='\x1f' | '&' | '<' | '>' | '"' | '\u{fffe}' | '\u{ffff}')
-}
+/// The bytes with which a character that is escaped may begin: U+FFFE and U+FFFF begin with EF in UTF-8.
+static BEGINS_ESCAPED: [bool; 256] = {
+    let mut begins = [false; 256];
+    let mut byte = 0;
+    while byte < begins.len() {
+        begins[byte] = matches!(byte as u8, ..=0x1f | b'&' | b'<' | b'>' | b'"' | 0xef);
+        byte += 1;
+    }
+    begins
+};
 
 /// Writes a number: a listing has one for each key, and the formatter takes several times as long.
 fn decimal(mut value: u64, out: &mut String) {
@@ -177,9 +186,14 @@ mod tests {
             decimal(value, &mut text);
             assert_eq!(text, value.to_string());
         }
-        for (text, written) in
-            [("", ""), ("&", "&amp;"), ("é&\u{fffe}ü", "é&amp;&#xfffe;ü"), ("\0x", "&#x0;x"), ("x>", "x&gt;")]
-        {
+        for (text, written) in [
+            ("", ""),
+            ("&", "&amp;"),
+            ("é&\u{fffe}ü", "é&amp;&#xfffe;ü"),
+            ("\0x", "&#x0;x"),
+            ("x>", "x&gt;"),
+            ("ｘ\u{feff}\u{ffff}", "ｘ\u{feff}&#xffff;"),
+        ] {
             let mut out = String::new();
             escape(text, &mut out);
             assert_eq!(out, written);
