@@ -143,7 +143,7 @@ static BEGINS_ESCAPED: [bool; 256] = {
     let mut begins = [false; 256];
     let mut byte = 0;
     while byte < begins.len() {
-        begins[byte] = matches!(byte as u8, ..=0x1f | b'&' | b'<' | b'>' | b'"' | 0xef);
+        begins[byte] = matches!(byte as u8, 0..=0x1f | b'&' | b'<' | b'>' | b'"' | 0xef);
         byte += 1;
     }
     begins
