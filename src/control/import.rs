@@ -30,7 +30,7 @@ pub enum Clash {
 /// How rows are imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImportOptions {
-    /// Of objects, identities and members.
+    /// How many objects, identities and members are in the file.
     pub clash: Clash,
     /// Whether identities, users, groups, roles and policies are imported.
     pub with_identities: bool,
