@@ -30,7 +30,7 @@ pub enum Clash {
 /// How rows are imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImportOptions {
-    /// How many objects, identities and members are in the file.
+    /// What happens to an object, an identity or a member that is there already.
     pub clash: Clash,
     /// Whether identities, users, groups, roles and policies are imported.
     pub with_identities: bool,
