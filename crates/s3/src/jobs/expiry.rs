@@ -93,3 +93,21 @@ async fn names(buckets: &Buckets) -> Result<HashMap<BucketId, BucketName>, Bucke
     let page = buckets.list(BucketsQuery { limit: usize::MAX, ..Default::default() }).await?;
     Ok(page.buckets.into_iter().map(|record| (record.id, record.bucket.name)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{catalog::sqlite::SqliteCatalog, store::Durability, work::TurnOutcome};
+
+    #[test]
+    fn passes_are_as_frequent_as_the_expiry_asks_within_bounds() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let catalog = SqliteCatalog::open(directory.path(), Durability::Relaxed).expect("a catalog");
+        let buckets = Arc::new(Buckets::new(Arc::new(catalog), HashMap::new(), None));
+        let ended = Ended { outcome: TurnOutcome::Done, took: Duration::ZERO };
+        for (expiry, rest) in [(0, 1), (60, 60), (3600, 3600), (7 * 24 * 3600, 3600)] {
+            let mut job = Expiry { buckets: buckets.clone(), expiry: Duration::from_secs(expiry) };
+            assert_eq!(job.rest(&ended), Some(Duration::from_secs(rest)), "{expiry}");
+        }
+    }
+}
