@@ -23,8 +23,13 @@ pub use causeway_backend as backend;
 pub use causeway_catalog as catalog;
 pub use causeway_config as config;
 pub use causeway_core::{model, store, xml};
-pub use causeway_drivers as drivers;
 pub use causeway_iam as iam;
 pub use causeway_layers::{cache, faults, limits, replicate};
 pub use causeway_s3::{access, buckets, edge, jobs, s3};
 pub use causeway_work as work;
+
+/// The drivers of both crates that have some.
+pub mod drivers {
+    pub use causeway_drivers::*;
+    pub use causeway_file_drivers::*;
+}

@@ -39,9 +39,18 @@ impl Modules {
             .filter_map(|source| source.path.strip_suffix("/lib.rs"))
             .map(str::to_owned)
             .collect();
-        let named = sources.iter().map(|source| (place(&source.path), Named::read(&source.code)));
+        let mut named: BTreeMap<Names, Named> = BTreeMap::new();
         // The roots of programs, and of libraries of several modules, have no names of their own.
-        Self { named: named.filter(|(place, _)| !place.is_empty()).collect(), alone }
+        for (source, place) in
+            sources.iter().map(|source| (source, place(&source.path))).filter(|(_, place)| !place.is_empty())
+        {
+            // A module whose parts are crates has several roots.
+            let Named { imports, paths } = Named::read(&source.code);
+            let named = named.entry(place).or_default();
+            named.imports.extend(imports);
+            named.paths.extend(paths);
+        }
+        Self { named, alone }
     }
 
     /// Every use of a module by another that is neither a folder around it nor a file in it.

@@ -28,17 +28,21 @@ impl Source {
     }
 }
 
-/// The folders of source code, each with the prefix of its files' paths. A crate of one module has the
-/// module's name as prefix.
+/// Crates that have a part of a module, each with the module.
+const PARTS: &[(&str, &str)] = &[("file-drivers", "drivers")];
+
+/// The folders of source code, each with the prefix of its files' paths. A crate of one module, or of a part
+/// of one, has the module's name as prefix.
 pub fn roots() -> Vec<(PathBuf, String)> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut roots = vec![(workspace.join("src"), String::new())];
     for folder in fs::read_dir(workspace.join("crates")).expect("crates") {
         let folder = folder.expect("an entry").path();
         let name = folder.file_name().and_then(|name| name.to_str()).expect("UTF-8").to_owned();
+        let whole = PARTS.iter().find(|(part, _)| *part == name).map_or(&*name, |(_, module)| module);
         let is_module =
-            LAYERS.iter().any(|(module, _)| *module == name) && !folder.join("src").join(&name).exists();
-        roots.push((folder.join("src"), if is_module { format!("{name}/") } else { String::new() }));
+            LAYERS.iter().any(|(module, _)| *module == whole) && !folder.join("src").join(whole).exists();
+        roots.push((folder.join("src"), if is_module { format!("{whole}/") } else { String::new() }));
     }
     roots
 }

@@ -1,5 +1,5 @@
 //! Backends: storage behind the [`Store`](crate::store::Store) contract, and the code that their drivers
-//! share. A new driver needs a folder in the crate of drivers, and a row where the server builds backends
+//! share. A new driver needs a folder in a crate of drivers, and a row where the server builds backends
 //! from configuration.
 
 #![warn(unreachable_pub)]

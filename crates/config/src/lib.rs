@@ -62,7 +62,7 @@ mod webdav;
 mod website;
 
 use causeway_core::{model, store};
-use causeway_drivers as drivers;
+use causeway_file_drivers as drivers;
 
 pub use addition::{Added, Addition, SecretSource, add};
 pub use address::{Address, Addresses};

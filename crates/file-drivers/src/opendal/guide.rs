@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 const INTRODUCTION: &str = "# Services through OpenDAL
 
-<!-- Made from crates/drivers/src/opendal/services; `CAUSEWAY_BLESS=1 cargo test --test files page` writes it again. -->
+<!-- Made from crates/file-drivers/src/opendal/services; `CAUSEWAY_BLESS=1 cargo test --test files page` writes it again. -->
 
 These types of `[backend.NAME]` are served by the drivers of [Apache OpenDAL](https://opendal.apache.org) 0.59.5, behind guards of our
 own. They hold files in folders, and the catalog keeps what S3 adds to them, as with SFTP: see [buckets](backends.md#sftp).
