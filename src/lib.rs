@@ -7,7 +7,7 @@
 //! `limits`, `faults` >
 //! `work`, `drivers` > `backend` > `iam` > `catalog` > `store` > `model`;
 //! `xml`, `config` and `telemetry` are beside them and know only `model` and `store`; `config` also knows the
-//! table of services that `drivers` has.
+//! table of services that `drivers::opendal` has.
 
 #![warn(unreachable_pub)]
 
@@ -28,7 +28,7 @@ pub use causeway_layers::{cache, faults, limits, replicate};
 pub use causeway_s3::{access, buckets, edge, jobs, s3};
 pub use causeway_work as work;
 
-/// The drivers of both crates that have some.
+/// All drivers: those of disks and object stores, and those of files in folders.
 pub mod drivers {
     pub use causeway_drivers::*;
     pub use causeway_file_drivers::*;

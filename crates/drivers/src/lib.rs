@@ -1,6 +1,6 @@
-//! Drivers for disks and object stores: one folder for each, behind the contract of `backend`. Drivers of files in
-//! folders are in the crate `file-drivers`. A driver never uses another driver. A new driver needs a folder
-//! here, and a row where the server builds backends from configuration.
+//! Drivers for disks and object stores: one folder for each, behind the contract of `backend`. Drivers for
+//! files in folders are in the crate `file-drivers`. A driver never uses another driver. A new driver needs a
+//! folder here, and a row where the server builds backends from configuration.
 
 #![warn(unreachable_pub)]
 

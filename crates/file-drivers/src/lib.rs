@@ -1,8 +1,8 @@
 //! Drivers for files in folders: one folder for each kind of storage that keeps names, sizes and times, and
-//! nothing else of S3. They implement the files under `backend::tree`. Disks and object stores are in the
-//! crate `drivers`. A driver never uses another driver.
+//! nothing else of S3. They are on top of `backend::tree`. Disks and object stores are in the crate `drivers`.
+//! A driver never uses another driver.
 //!
-//! The storage behind these drivers is far slower than their code: the crate is compiled for size.
+//! Such storage is far slower than this code, so a release compiles the crate for size.
 
 #![warn(unreachable_pub)]
 
