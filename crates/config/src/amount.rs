@@ -2,7 +2,8 @@
 
 use super::{
     tree::{Node, Raw},
-    value::{Context, SIZES, Setting, bytes, number, quote, quote_all, refuse, texts, unscaled},
+    unit::{SIZES, bytes, unscaled},
+    value::{Context, Setting, number, quote, quote_all, refuse, texts},
 };
 use crate::store::operation::Operations;
 

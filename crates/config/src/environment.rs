@@ -3,7 +3,8 @@
 use super::{
     error::{ConfigError, ConfigErrors, Origin},
     section::{Row, Section},
-    settings::{Defaults, LISTS, Server},
+    sections::is_list,
+    settings::{Defaults, Server},
     tree::{Node, Raw, Table},
 };
 use std::collections::BTreeMap;
@@ -71,7 +72,7 @@ fn meant(variable: &str) -> Option<String> {
 pub(super) fn set(tree: &mut Table, path: &[String], value: Node) -> Result<(), String> {
     let mut root = Node { raw: Raw::Table(std::mem::take(tree)), origin: Origin::Default };
     if let (Raw::Table(table), Some(first)) = (&mut root.raw, path.first())
-        && LISTS.contains(&first.as_str())
+        && is_list(first)
         && !table.iter().any(|(name, _)| name == first)
     {
         table.push((first.clone(), Node { raw: Raw::List(Vec::new()), origin: value.origin.clone() }));

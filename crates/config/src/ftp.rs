@@ -1,10 +1,11 @@
 //! Settings of FTP servers.
 
 use super::{
+    choice::FtpTls,
     error::ConfigErrors,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
-    value::{FtpTls, Port, Setting},
+    value::{Port, Setting},
 };
 use Fallback::{Required, Text, Unset};
 use std::{path::PathBuf, time::Duration};

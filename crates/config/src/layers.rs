@@ -2,9 +2,11 @@
 
 use super::{
     amount::{ByteRate, Count},
+    choice::AtBudget,
     error::ConfigErrors,
     section::{Fallback, Reader, Row, Section, section},
-    value::{AtBudget, Interval, Setting, Size},
+    unit::{Interval, Size},
+    value::Setting,
 };
 use Fallback::{Text, Unset};
 

@@ -10,8 +10,9 @@ use super::{
     ldap::{Ldap, LdapGroup},
     seal::{self, SealKey},
     section::{Reader, Section},
+    sections::{SECTIONS, is_list},
     services::ServiceBackend,
-    settings::{Defaults, LISTS, Root, Server, Settings},
+    settings::{Defaults, Root, Server, Settings},
     sign_in::{SignIn, SignInRole},
     tree::{Node, Raw, Table},
     validate::{self, Broken},
@@ -44,21 +45,6 @@ pub struct Flag {
 /// The variables that name the root user and its password: Causeway's names, and those of MinIO.
 const ROOT: [[&str; 2]; 2] =
     [["CAUSEWAY_ROOT_USER", "CAUSEWAY_ROOT_PASSWORD"], ["MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"]];
-
-const SECTIONS: &[&str] = &[
-    "server",
-    "website",
-    "identity",
-    "oidc",
-    "ldap",
-    "ldap_group",
-    "sign_in",
-    "sign_in_role",
-    "cors",
-    "backend",
-    "bucket",
-    "default",
-];
 
 impl Settings {
     /// Returns the settings, or all problems with them.
@@ -216,11 +202,12 @@ fn optional<S: Section>(
 }
 
 fn note_unknown_sections(tree: &Table, wrong: &mut ConfigErrors) {
-    for (name, node) in tree.iter().filter(|(name, _)| !SECTIONS.contains(&name.as_str())) {
+    let known = || SECTIONS.iter().map(|section| section.name);
+    for (name, node) in tree.iter().filter(|(name, _)| !known().any(|section| section == name)) {
         let mut problem = format!("unknown key '{name}'");
         if Server::ROWS.iter().any(|row| row.name == name) {
             problem += &format!("; did you mean 'server.{name}'?");
-        } else if let Some(near) = nearest(name, SECTIONS.iter().copied()) {
+        } else if let Some(near) = nearest(name, known()) {
             problem += &format!("; did you mean '{near}'?");
         }
         wrong.push(ConfigError::new(node.origin.clone(), problem));
@@ -234,7 +221,7 @@ fn take(tree: &mut Table, section: &str) -> Node {
 
 /// Returns a section without any key.
 fn empty(section: &str) -> Node {
-    let raw = if LISTS.contains(&section) { Raw::List(Vec::new()) } else { Raw::Table(Table::new()) };
+    let raw = if is_list(section) { Raw::List(Vec::new()) } else { Raw::Table(Table::new()) };
     Node { raw, origin: Origin::Default }
 }
 

@@ -1,11 +1,12 @@
 //! Settings of backends that are object stores reached over HTTP.
 
 use super::{
+    choice::{Addressing, Promise},
     error::ConfigErrors,
     http::Http,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
-    value::{Addressing, Promise, Setting},
+    value::Setting,
 };
 use crate::model::Endpoint;
 use Fallback::{Text, Unset};

@@ -1,10 +1,11 @@
 //! Settings of backends that keep their buckets on several others.
 
 use super::{
+    choice::choice,
     error::ConfigErrors,
     section::{Fallback, Reader, Row, Section, section},
     tree::Node,
-    value::{Context, Setting, choice, quote, quote_all, refuse, text, texts},
+    value::{Context, Setting, quote, quote_all, refuse, text, texts},
 };
 use Fallback::{Required, Text, Unset};
 use std::time::Duration;

@@ -5,8 +5,7 @@
 //! |---|---|
 //! | the root user, identities, their limits, CORS rules | everything else of `[server]` |
 //! | buckets, their owners, grants and limits | backends that were changed or removed, and their layers |
-//! | | OpenID Connect providers, the LDAP directory, the sign-in for people |
-//! | | listeners and domains of websites |
+//! | | sections that the table in `sections` lets wait: providers, directory, sign-in, websites |
 //! | backends that are new | new buckets on a backend that moves with the next start |
 //! | `default.backend`, `server.log_level`, paths of a certificate | TLS where there was none; the reverse |
 //!
@@ -19,6 +18,7 @@ use super::{
     bucket::Bucket,
     layers::Layers,
     section::Section,
+    sections::SECTIONS,
     settings::{Server, Settings},
 };
 use crate::model::BucketName;
@@ -75,41 +75,12 @@ impl Settings {
         }
         let removed = self.backends.keys().filter(|name| !new.backends.contains_key(*name));
         waiting.extend(removed.map(|name| Waiting { setting: format!("backend.{name}"), why: REMOVED }));
-        // Keys of providers that were fetched are kept with the providers.
-        if self.oidc != new.oidc {
-            waiting.push(Waiting { setting: "oidc".to_owned(), why: CHANGED });
+        let mut next = Self { server, backends, layers, order, ..new.clone() };
+        for waits in SECTIONS.iter().filter_map(|section| section.waits.as_ref()) {
+            let changed = (waits.changed)(self, &new).into_iter();
+            waiting.extend(changed.map(|setting| Waiting { setting, why: CHANGED }));
+            (waits.keep)(self, &mut next);
         }
-        let of_website = self.website.changed(&new.website).into_iter();
-        waiting.extend(of_website.map(|key| Waiting { setting: format!("website.{key}"), why: CHANGED }));
-        // Sessions that were given out are judged by the groups in force.
-        if self.ldap != new.ldap || self.ldap_groups != new.ldap_groups {
-            waiting.push(Waiting { setting: "ldap".to_owned(), why: CHANGED });
-        }
-        let (website, oidc) = (self.website.clone(), self.oidc.clone());
-        if self.sign_in != new.sign_in || self.sign_in_roles != new.sign_in_roles {
-            waiting.push(Waiting { setting: "sign_in".to_owned(), why: CHANGED });
-        }
-        let (sign_in, sign_in_roles) = (self.sign_in.clone(), self.sign_in_roles.clone());
-        let (ldap, ldap_groups) = (self.ldap.clone(), self.ldap_groups.clone());
-        let (root, identities, default) = (new.root.clone(), new.identities.clone(), new.default.clone());
-        let (buckets, cors) = (new.buckets.clone(), new.cors.clone());
-        let mut next = Self {
-            server,
-            website,
-            root,
-            identities,
-            oidc,
-            ldap,
-            ldap_groups,
-            sign_in,
-            sign_in_roles,
-            cors,
-            backends,
-            layers,
-            order,
-            buckets,
-            default,
-        };
         for (name, bucket) in &new.buckets {
             self.keep_in_place(&mut next, &new, name, bucket, &mut waiting);
         }

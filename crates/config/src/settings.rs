@@ -6,6 +6,7 @@ use super::{
     amount::{ByteRate, Count},
     backend::{BACKEND_TYPES, Backend, join},
     bucket::Bucket,
+    choice::LogFormat,
     cors::Cors,
     error::ConfigErrors,
     layers::Layers,
@@ -17,7 +18,8 @@ use super::{
     section::{Fallback, Reader, Row, Section, section},
     services,
     sign_in::{SignIn, SignInRole},
-    value::{Domains, Interval, LogFormat, LogLevel, Setting, Size},
+    unit::{Interval, Size},
+    value::{Domains, LogLevel, Setting},
     website::Website,
 };
 use crate::{
@@ -62,9 +64,6 @@ pub struct Root {
     pub access_key: AccessKey,
     pub secret_key: Secret,
 }
-
-/// Top-level keys that hold a list of tables.
-pub(super) const LISTS: &[&str] = &["identity", "oidc", "ldap_group", "sign_in_role", "cors"];
 
 section! {
     /// The addresses, limits and directories of the server.
