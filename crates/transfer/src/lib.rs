@@ -1,0 +1,16 @@
+//! Moving objects between two stores: copy, sync, move and check. Commands and jobs share this engine.
+//!
+//! Its one way to data is the contract [`Store`](crate::store::Store). It knows neither the configuration
+//! nor the command line: a caller opens both ends, and gives it options that are plain data.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `end` | one side of a transfer: a store, and a prefix in it |
+
+#![warn(unreachable_pub)]
+
+pub mod end;
+
+pub use end::{End, Times, Walk};
+
+use causeway_core::{model, store};
