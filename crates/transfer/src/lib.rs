@@ -6,11 +6,20 @@
 //! | file | owns |
 //! |---|---|
 //! | `end` | one side of a transfer: a store, and a prefix in it |
+//! | `listing`, `pairs` | one end in order, and both in step |
+//! | `filter` | which objects take part |
+//! | `retry`, `error` | what is repeated, and what ends a run |
 
 #![warn(unreachable_pub)]
 
 pub mod end;
+pub mod error;
+pub mod filter;
+pub mod listing;
+pub mod pairs;
+pub mod retry;
 
 pub use end::{End, Times, Walk};
+pub use error::TransferError;
 
 use causeway_core::{model, store};
