@@ -41,6 +41,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("iam", &["policy", "model", "store", "xml", "catalog"]),
     // The contract of backends, and what their drivers share.
     ("backend", &["model", "store", "catalog"]),
+    // Copy, sync, move and check between two stores.
+    ("transfer", &["model", "store"]),
     // The contract of background jobs, and what operators see of them.
     ("work", &["model", "catalog", "backend"]),
     // Drivers, each for one kind of storage.
