@@ -117,7 +117,7 @@ impl Layer for Reading {
                 Some((piece, (stream, hasher)))
             }
         });
-        Ok(GetReply { info, span: reply.span, body: ObjectBody::Stream(Box::pin(body)) })
+        Ok(GetReply { info, span: reply.span, body: ObjectBody::Stream(Box::pin(body.fuse())) })
     }
 
     fn native_source(&self) -> Option<NativeSource<'_>> {

@@ -400,3 +400,6 @@ async fn leave(context: &Context, source: &crate::listing::Entry) -> Performed {
     report(context, source.name(), Action::DeleteSource, source.object.size).await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
