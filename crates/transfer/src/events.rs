@@ -3,7 +3,7 @@
 //! Invariant: an event about an object is never lost: a run waits for whoever takes its events. Errors are
 //! told as text, with their sources and without secrets, as errors of stores are.
 
-use crate::progress::Snapshot;
+use crate::{mark::Mark, progress::Snapshot};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -26,6 +26,13 @@ pub enum Event {
     Warning {
         name: String,
         message: String,
+    },
+    /// A check has compared this name.
+    Checked {
+        name: String,
+        mark: Mark,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     Progress(Snapshot),
 }
@@ -88,5 +95,27 @@ impl Reporter {
             // Whoever has stopped listening wants no events.
             let _ = sender.send(event).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_of_json() {
+        let line = |event: &Event| serde_json::to_string(event).expect("is JSON");
+        let done = Event::Done { name: "a \n".into(), action: Action::SetTime, size: 3 };
+        assert_eq!(line(&done), r#"{"event":"done","name":"a \n","action":"set-time","size":3}"#);
+        let checked = Event::Checked { name: "a".into(), mark: Mark::OnlySource, reason: None };
+        assert_eq!(line(&checked), r#"{"event":"checked","name":"a","mark":"+"}"#);
+        let failed = Failure { name: "a".into(), action: None, reason: "why".into() };
+        assert_eq!(
+            line(&Event::Failed(failed)),
+            r#"{"event":"failed","name":"a","action":null,"reason":"why"}"#
+        );
+        assert!(
+            line(&Event::Progress(Snapshot::default())).starts_with(r#"{"event":"progress","compared":0"#)
+        );
     }
 }

@@ -7,11 +7,12 @@
 //! |---|---|
 //! | `end` | one side of a transfer: a store, and a prefix in it |
 //! | `listing`, `pairs` | one end in order, and both in step |
-//! | `filter` | which objects take part |
+//! | `filter`, `takes` | which objects take part: by name, and by what is known of each |
 //! | `compare`, `own_time` | whether two objects are the same |
 //! | `plan` | what is to be done about one name |
 //! | `object`, `parts`, `reading` | bringing one object, whole or in parts |
 //! | `run`, `context` | a run as a whole, and what its steps share |
+//! | `check`, `mark` | comparing both ends without changing them |
 //! | `options`, `pace` | what a run is to do, and how fast |
 //! | `journal` | how a run goes on that was killed |
 //! | `events`, `progress` | what a run reports |
@@ -19,6 +20,7 @@
 
 #![warn(unreachable_pub)]
 
+pub mod check;
 pub mod compare;
 mod context;
 pub mod end;
@@ -27,6 +29,7 @@ pub mod events;
 pub mod filter;
 pub mod journal;
 pub mod listing;
+mod mark;
 mod object;
 pub mod options;
 pub mod own_time;
@@ -38,10 +41,13 @@ pub mod progress;
 mod reading;
 pub mod retry;
 mod run;
+mod takes;
 
+pub use check::{Check, CheckOptions};
 pub use end::{End, Times, Walk};
 pub use error::TransferError;
 pub use journal::Journal;
+pub use mark::Mark;
 pub use options::{Options, Tuning};
 pub use run::Transfer;
 

@@ -5,7 +5,6 @@
 use crate::{
     compare::{Comparison, Subject, Verdict, compare, window},
     context::Context,
-    end::End,
     listing::Entry,
     options::Verb,
     own_time::OwnTime,
@@ -28,15 +27,12 @@ pub(crate) enum Step {
 }
 
 pub(crate) async fn decide(context: &Context, pair: Pair) -> Result<Step, StoreError> {
-    let (source, destination) = match pair {
-        Pair::Source(source) => (Some(source), None),
-        Pair::Destination(destination) => (None, Some(destination)),
-        Pair::Both(source, destination) => (Some(source), Some(destination)),
-    };
-    let source = filtered(context, &context.source, source).await?;
+    let (source, destination) = pair.into_entries();
+    let (filter, retry) = (&context.filter, &context.retry);
+    let source = filter.takes(&context.source, source, retry).await?;
     let destination = match context.options.delete_excluded {
         true => destination,
-        false => filtered(context, &context.destination, destination).await?,
+        false => filter.takes(&context.destination, destination, retry).await?,
     };
     let (source, destination) = match (source, destination) {
         (None, None) => return Ok(Step::Skip),
@@ -83,27 +79,5 @@ pub(crate) async fn decide(context: &Context, pair: Pair) -> Result<Step, StoreE
             Err(StoreError::new(StoreErrorKind::PreconditionFailed, why))
         }
         Verdict::Different => Ok(Step::Replace(source, destination)),
-    }
-}
-
-/// Returns the entry, if it takes part by its size, its age and its metadata.
-async fn filtered(context: &Context, end: &End, entry: Option<Entry>) -> Result<Option<Entry>, StoreError> {
-    let Some(entry) = entry else { return Ok(None) };
-    let filter = &context.filter;
-    if !filter.keeps_size(entry.object.size) {
-        return Ok(None);
-    }
-    let mut subject = Subject::new(end, &entry, &context.retry);
-    let keeps = async || {
-        Ok::<_, StoreError>(
-            (!filter.needs_time() || filter.keeps_time(subject.time().await?.timestamp()))
-                && (!filter.needs_metadata() || filter.keeps_metadata(&subject.info().await?.attributes)),
-        )
-    };
-    let mut keeps = keeps;
-    match keeps().await {
-        // It is gone since it was listed.
-        Err(error) if error.kind() == StoreErrorKind::NoSuchKey => Ok(None),
-        keeps => Ok(keeps?.then_some(entry)),
     }
 }
