@@ -22,6 +22,15 @@ impl Pair {
             Self::Source(entry) | Self::Destination(entry) | Self::Both(entry, _) => entry.name(),
         }
     }
+
+    /// Returns the source's entry and the destination's.
+    pub fn into_entries(self) -> (Option<Entry>, Option<Entry>) {
+        match self {
+            Self::Source(source) => (Some(source), None),
+            Self::Destination(destination) => (None, Some(destination)),
+            Self::Both(source, destination) => (Some(source), Some(destination)),
+        }
+    }
 }
 
 #[derive(Debug)]

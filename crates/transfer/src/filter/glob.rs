@@ -145,6 +145,8 @@ impl Glob {
             };
             match states.iter().any(is_rest) {
                 true => Below::All,
+                // Without a root, the pattern may begin behind any later `/`.
+                false if !self.rooted => Below::Perhaps,
                 // A match that ends here says nothing of what follows.
                 false if states.iter().any(|state| *state < tokens.len()) => Below::Perhaps,
                 false => Below::None,
@@ -364,6 +366,7 @@ mod tests {
             ("**", "a/", Below::All),
             ("*", "a/", Below::All),
             ("/{a,b}/**", "b/", Below::All),
+            ("", "a/", Below::Perhaps),
         ] {
             let glob = Glob::rclone(pattern, false).expect("a pattern");
             assert_eq!(glob.below(folder), expected, "{pattern} {folder}");
