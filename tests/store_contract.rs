@@ -104,6 +104,8 @@ macro_rules! contract_promises {
                 the_largest_attributes_s3_allows_are_kept
                 tags_and_acl_change_without_a_new_object
                 the_longest_acl_is_kept_or_refused
+                the_owner_of_an_object_is_kept_by_changes_and_shown_by_most_listings
+                an_upload_makes_an_object_of_its_owner_and_says_so
                 an_update_of_a_multipart_object_keeps_its_parts
                 an_update_of_nothing_is_refused
                 changes_of_tags_and_acl_at_once_both_stand

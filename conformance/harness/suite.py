@@ -6,6 +6,7 @@ what happens inside the suite, `suite_lists.py` the lists.
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -23,6 +24,8 @@ from harness.server import LOCAL, Identity, Server, ServerError, Storage, find_b
 REVISION = "8f0ae7b"
 SETS = ("core", "all", "iam")
 TEST_SECONDS = 300
+# The suite signs a few requests by version 2 in the Authorization header.
+SETTINGS = '[server]\nsignature_v2 = "all"\n\n'
 CONFORMANCE = Path(__file__).resolve().parent.parent
 
 # Files that are not part of `all`: tests of Ceph's own features, or of other services.
@@ -117,6 +120,7 @@ def run_jobs(
             if arguments.endpoint is None:
                 others = (Identity(), Identity())
                 behind = storage(job, stack)
+                behind = dataclasses.replace(behind, sections=SETTINGS + behind.sections)
                 server = Server(find_binary(arguments.binary), job / "server", identities=others, storage=behind)
                 stack.callback(lambda server=server: broken.extend(filter(None, [server.stop()])))
                 servers.append(server)

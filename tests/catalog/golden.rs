@@ -7,10 +7,10 @@ use super::sqlite::open;
 use causeway::{
     catalog::{
         BucketId, BucketSize, BucketSizes, BucketsQuery, Catalog, Document, Documents, Expected,
-        IamDocuments, IndexRow, KeyUse, LeftLocation, NewBucket, ObjectRow, PartRecord, ReplicaRecord,
-        Revision, WhichObjects, sqlite::SqliteCatalog,
+        IamDocuments, IndexChange, IndexRow, KeyUse, LeftLocation, NewBucket, ObjectRow, PartRecord,
+        ReplicaRecord, Revision, RowVersion, VersionRow, WhichObjects, sqlite::SqliteCatalog,
     },
-    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, Role, Timestamp},
+    model::{CanonicalId, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, Role, Timestamp},
 };
 use rusqlite::Connection;
 use std::{path::Path, time::Duration};
@@ -209,6 +209,29 @@ async fn files_of_format_version_8_are_read_with_users_and_keys_that_were_never_
         let before = catalog.key_uses().await.expect("read");
         assert_eq!(before, if start == 0 { Vec::new() } else { vec![used.clone()] });
         catalog.set_key_uses(vec![used], Vec::new()).await.expect("recorded");
+        catalog.close().await.expect("closed");
+    }
+}
+
+/// The last format of the index before owners of objects were added.
+#[tokio::test]
+async fn an_index_of_format_version_3_is_read_with_versions_and_without_owners() {
+    let dir = TempDir::new().expect("a directory");
+    write(dir.path(), include_str!("../golden/catalog-v8.sql"), include_str!("../golden/index-v3.sql"));
+    let owner = CanonicalId::parse("42b0");
+    for start in 0..2 {
+        let catalog = open(dir.path());
+        check_photos(&catalog, "upload 17").await;
+        let id = BucketId(3);
+        let version = RowVersion { id: Some("id-7".into()), order: 7 };
+        let older = IndexRow { version, ..row("é", 7) };
+        let stored = catalog.index_versions(id, None, 9).await.expect("versions");
+        assert_eq!(stored, [VersionRow { row: older, is_marker: false }]);
+        let owned = IndexRow { owner: owner.clone(), fingerprint: Vec::new(), ..row("é", 3) };
+        let before = IndexRow { owner: owner.clone().filter(|_| start == 1), ..owned.clone() };
+        assert_eq!(catalog.index_rows(id, None, 9).await.expect("rows"), [before]);
+        // The upgraded rows can be changed.
+        catalog.index(id, IndexChange::Put(owned)).await.expect("indexed");
         catalog.close().await.expect("closed");
     }
 }

@@ -3,7 +3,7 @@
 use super::sample::{bucket, delete, key, put, row};
 use causeway::{
     catalog::{BucketId, Catalog, IndexChange, IndexRow},
-    model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, MAX_KEY_BYTES},
+    model::{CanonicalId, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, MAX_KEY_BYTES},
     store::{ListEntry, ListRequest, ListedObject},
 };
 use futures_util::future::join_all;
@@ -28,6 +28,7 @@ pub async fn a_row_comes_back_as_it_was_put(catalog: Arc<dyn Catalog>) {
         IndexRow { etag: ETag::opaque("not-known-yet"), ..row(&"k".repeat(MAX_KEY_BYTES), 5 << 40) },
         IndexRow {
             checksum: spec(ChecksumAlgorithm::Crc64Nvme, ChecksumKind::FullObject),
+            owner: CanonicalId::parse("42b0"),
             ..row("é\u{10ffff}", 3)
         },
     ];
@@ -38,8 +39,16 @@ pub async fn a_row_comes_back_as_it_was_put(catalog: Arc<dyn Catalog>) {
     assert_eq!(catalog.index_rows(id, None, 10).await.expect("rows"), rows);
     let page = catalog.list(id, ListRequest { limit: 10, ..Default::default() }).await.expect("a page");
     let listed = rows.iter().cloned().map(|row| {
-        let IndexRow { key, size, etag, last_modified, checksum, .. } = row;
-        ListEntry::Object(ListedObject { key, size, etag, last_modified, checksum, storage_class: None })
+        let IndexRow { key, size, etag, last_modified, checksum, owner, .. } = row;
+        ListEntry::Object(ListedObject {
+            key,
+            size,
+            etag,
+            last_modified,
+            checksum,
+            storage_class: None,
+            owner,
+        })
     });
     assert_eq!(page.entries, listed.collect::<Vec<_>>());
 }

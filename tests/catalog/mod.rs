@@ -88,6 +88,7 @@ macro_rules! contract {
             upload::aborting_says_whether_there_was_one,
             upload::uploads_are_listed_by_key_then_age_then_id_whatever_the_page,
             upload::an_upload_that_ends_between_pages_makes_none_be_missed,
+            upload::an_upload_is_listed_with_its_owner,
             upload::stale_uploads_come_oldest_first,
             upload::many_endings_are_forgotten_in_one_call,
             upload::one_failing_change_spoils_none_of_its_neighbours,

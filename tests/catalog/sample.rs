@@ -46,6 +46,7 @@ pub fn row(of: &str, size: u64) -> IndexRow {
         etag: ETag::from_md5([7; 16]),
         last_modified: Timestamp::from_millis(1_700_000_000_456),
         checksum: None,
+        owner: None,
         fingerprint: b"inode 7".to_vec(),
         version: Default::default(),
     }

@@ -2,8 +2,8 @@
 
 use super::sample::{bucket, completed, new_bucket, part, put, upload, upload_id};
 use causeway::{
-    catalog::{BucketId, Catalog, CatalogErrorKind},
-    model::Timestamp,
+    catalog::{BucketId, Catalog, CatalogErrorKind, UploadRecord},
+    model::{Attributes, CanonicalId, Timestamp},
     store::{ListUploadsRequest, UploadEntry},
 };
 use futures_util::future::join_all;
@@ -271,4 +271,21 @@ pub async fn one_failing_change_spoils_none_of_its_neighbours(catalog: Arc<dyn C
     assert_eq!(page.entries.len(), 101);
     assert_eq!(catalog.parts(id, &upload_id("one"), 0, 1000).await.expect("read").len(), 100);
     catalog.index(id, put("a", 1)).await.expect("indexed");
+}
+
+pub async fn an_upload_is_listed_with_its_owner(catalog: Arc<dyn Catalog>) {
+    let id = bucket(&*catalog, "photos").await.id;
+    let owner = CanonicalId::parse("42b0");
+    for (name, owner) in [("u1", None), ("u2", owner.clone())] {
+        let begun = upload(id, name, name, 1);
+        let attributes = Attributes { owner, ..begun.attributes };
+        catalog.begin_upload(UploadRecord { attributes, ..begun }).await.expect("begun");
+    }
+    let request = ListUploadsRequest { limit: 9, ..Default::default() };
+    let page = catalog.list_uploads(id, request).await.expect("a page");
+    let owners = page.entries.into_iter().map(|entry| match entry {
+        UploadEntry::Upload(info) => info.owner,
+        UploadEntry::CommonPrefix(prefix) => panic!("{prefix}"),
+    });
+    assert_eq!(owners.collect::<Vec<_>>(), [None, owner]);
 }

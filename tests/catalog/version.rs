@@ -4,7 +4,10 @@ use super::{
     index::keys,
     sample::{bucket, key, put, row},
 };
-use causeway::catalog::{BucketId, BucketSize, Catalog, IndexChange, IndexRow, RowVersion, VersionRow};
+use causeway::{
+    catalog::{BucketId, BucketSize, Catalog, IndexChange, IndexRow, RowVersion, VersionRow},
+    model::CanonicalId,
+};
 use futures_util::future::join_all;
 use std::sync::Arc;
 
@@ -23,6 +26,7 @@ pub async fn versions_are_listed_by_key_and_of_one_key_the_newest_first(catalog:
     let (id, other) = (bucket(&*catalog, "photos").await.id, bucket(&*catalog, "others").await.id);
     let mut null = version("a", 2, false);
     null.row.version.id = None;
+    null.row.owner = CanonicalId::parse("42b0");
     let all = [
         version("a", 9, true),
         version("a", 7, false),

@@ -6,7 +6,10 @@ use causeway::{
         Acl, AclGrant, AclGrants, AclPermission, Attributes, CannedAcl, CanonicalId, Grantee, MAX_GRANTS,
         MAX_USER_METADATA, Tag, TagSet,
     },
-    store::{Change, Keeping, Store, error::StoreErrorKind},
+    store::{
+        BeginUpload, Change, Keeping, ListEntry, ListRequest, ListUploadsRequest, Store, UploadEntry,
+        error::StoreErrorKind,
+    },
 };
 
 pub fn tags(pairs: &[(&str, &str)]) -> TagSet {
@@ -51,6 +54,7 @@ pub fn every(store: &dyn Store) -> Attributes {
             TagSet::default()
         },
         acl: if keeps_acls(store) { CannedAcl::PublicRead.into() } else { CannedAcl::Private.into() },
+        owner: CanonicalId::parse(&"b0".repeat(32)),
         // Most storage keeps neither; `tests/s3_backend` tests those that do.
         storage_class: None,
         encryption: None,
@@ -128,9 +132,9 @@ pub async fn tags_and_acl_change_without_a_new_object(storage: &Storage) {
         assert_eq!(head(store, "key").await, expected);
     }
     assert_eq!(read(store, "key").await, b"hello");
-    let listed = walk(store, causeway::store::ListRequest { limit: 5, ..Default::default() }).await;
+    let listed = walk(store, ListRequest { limit: 5, ..Default::default() }).await;
     assert!(
-        matches!(&listed[..], [causeway::store::ListEntry::Object(o)] if o.etag == expected.etag && is_same_moment(o.last_modified, expected.last_modified))
+        matches!(&listed[..], [ListEntry::Object(o)] if o.etag == expected.etag && is_same_moment(o.last_modified, expected.last_modified))
     );
 }
 
@@ -190,4 +194,51 @@ pub async fn changes_of_tags_and_acl_at_once_both_stand(storage: &Storage) {
         let attributes = head(&*bucket, "key").await.attributes;
         assert_eq!((attributes.tags, attributes.acl), (tags(&[("a", "b")]), acl.into()));
     }
+}
+
+/// Where listings of a storage do not say the owner, they say none: `None` for every object.
+pub async fn the_owner_of_an_object_is_kept_by_changes_and_shown_by_most_listings(storage: &Storage) {
+    let store = &*storage.bucket("bucket").await;
+    let owner = CanonicalId::parse(&"b0".repeat(32));
+    let owned = Attributes { owner: owner.clone(), ..Default::default() };
+    put(store, "a-plain", "x").await;
+    put_with(store, "b-owned", "x", owned.clone()).await;
+    for tags in [tags(&[("a", "1")]), TagSet::default()] {
+        if keeps_tags(store) {
+            store.update(key("b-owned").current(), Change::Tags(tags)).await.expect("is changed");
+            assert_eq!(head(store, "b-owned").await.attributes.owner, owner);
+        }
+    }
+    if keeps_acls(store) {
+        let acl = CannedAcl::BucketOwnerRead.into();
+        store.update(key("b-owned").current(), Change::Acl(acl)).await.expect("is changed");
+        assert_eq!(head(store, "b-owned").await.attributes.owner, owner);
+    }
+    let listed = walk(store, ListRequest { limit: 5, ..Default::default() }).await;
+    let owners: Vec<_> = listed
+        .into_iter()
+        .map(|entry| match entry {
+            ListEntry::Object(object) => object.owner,
+            ListEntry::CommonPrefix(prefix) => panic!("{prefix}"),
+        })
+        .collect();
+    assert!(owners == [None, owner] || (storage.is_remote() && owners == [None, None]), "{owners:?}");
+    put(store, "b-owned", "x").await;
+    assert_eq!(head(store, "b-owned").await.attributes.owner, None, "a new object has an owner of its own");
+}
+
+pub async fn an_upload_makes_an_object_of_its_owner_and_says_so(storage: &Storage) {
+    let store = &*storage.bucket("bucket").await;
+    let owner = CanonicalId::parse(&"b0".repeat(32));
+    let attributes = Attributes { owner: owner.clone(), ..Default::default() };
+    let mut upload = Uploading::begin_with(store, "key", BeginUpload { attributes, ..plain_upload() }).await;
+    upload.part(1, "x").await;
+    let parts = store.list_parts(&upload.key, &upload.id, 0, 5).await.expect("a page");
+    assert_eq!(parts.upload.owner, owner);
+    let page =
+        store.list_uploads(ListUploadsRequest { limit: 5, ..Default::default() }).await.expect("a page");
+    let [UploadEntry::Upload(info)] = &page.entries[..] else { panic!("one upload") };
+    assert_eq!(info.owner, owner);
+    upload.complete().await;
+    assert_eq!(head(store, "key").await.attributes.owner, owner);
 }

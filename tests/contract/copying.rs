@@ -6,7 +6,7 @@ use super::{
     storage::{Driver, Storage},
 };
 use causeway::{
-    model::{Attributes, ByteRange, CannedAcl, ChecksumAlgorithm, ChecksumKind, ChecksumSpec},
+    model::{Attributes, ByteRange, CannedAcl, CanonicalId, ChecksumAlgorithm, ChecksumKind, ChecksumSpec},
     store::{
         BeginUpload, CopyAttributes, CopyPartRequest, CopyRequest,
         condition::{ETagMatch, ReadConditions},
@@ -42,8 +42,10 @@ pub async fn directives_replace_metadata_and_tags_each_by_itself(storage: &Stora
         ..Default::default()
     };
     let replaced = || Some(metadata.clone());
+    let owner = CanonicalId::parse("c0ffee");
     let plain = |attributes: Attributes| Attributes {
         acl: CannedAcl::Private.into(),
+        owner: None,
         website_redirect: None,
         ..attributes
     };
@@ -61,9 +63,15 @@ pub async fn directives_replace_metadata_and_tags_each_by_itself(storage: &Stora
                 metadata: replaced(),
                 tags: Some(Default::default()),
                 acl: every(&*store).acl,
+                owner: owner.clone(),
                 ..Default::default()
             },
-            Attributes { tags: Default::default(), acl: every(&*store).acl, ..metadata.clone() },
+            Attributes {
+                tags: Default::default(),
+                acl: every(&*store).acl,
+                owner: owner.clone(),
+                ..metadata.clone()
+            },
         ),
     ];
     for (attributes, expected) in cases {

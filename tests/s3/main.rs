@@ -35,6 +35,7 @@ mod list_object_versions;
 mod list_objects;
 mod list_objects_v2;
 mod list_parts;
+mod object_owner;
 mod operations;
 mod post_object;
 mod put_bucket_abac;

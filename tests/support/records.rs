@@ -34,6 +34,7 @@ pub(crate) fn full() -> ObjectRecord {
             .into(),
         tags,
         acl: CannedAcl::PublicRead.into(),
+        owner: None,
         storage_class: StorageClass::parse("GLACIER_IR"),
         encryption: Some(Encryption {
             algorithm: EncryptionAlgorithm::Kms,
@@ -89,6 +90,7 @@ fn any_attributes() -> impl Strategy<Value = Attributes> {
         TagSet::new(tags.collect()).unwrap_or_default()
     });
     let acl = prop::sample::select(vec![CannedAcl::Private.into(), CannedAcl::PublicRead.into(), granted()]);
+    let owner = option::of("[0-9a-f]{64}").prop_map(|id| id.and_then(|id| CanonicalId::parse(&id)));
     let class = prop::sample::select(vec![None, StorageClass::parse("GLACIER")]);
     let encryption = option::of(option::of("[a-z]{1,8}").prop_map(|key_id| Encryption {
         algorithm: EncryptionAlgorithm::Kms,
@@ -97,8 +99,8 @@ fn any_attributes() -> impl Strategy<Value = Attributes> {
         bucket_key: false,
     }));
     let headers = [(); 7].map(|()| text());
-    (headers, user, tags, acl, class, encryption).prop_map(
-        |(headers, user, tags, acl, storage_class, encryption)| {
+    (headers, user, tags, acl, owner, class, encryption).prop_map(
+        |(headers, user, tags, acl, owner, storage_class, encryption)| {
             let [
                 content_type,
                 cache_control,
@@ -119,6 +121,7 @@ fn any_attributes() -> impl Strategy<Value = Attributes> {
                 user,
                 tags,
                 acl,
+                owner,
                 storage_class,
                 encryption,
             }

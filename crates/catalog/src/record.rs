@@ -3,8 +3,8 @@
 use super::{Documents, Revision};
 use crate::{
     model::{
-        Attributes, BucketName, Checksum, ChecksumSpec, ETag, ObjectChecksum, ObjectKey, Owner, PartNumber,
-        TenantId, Timestamp, UploadId,
+        Attributes, BucketName, CanonicalId, Checksum, ChecksumSpec, ETag, ObjectChecksum, ObjectKey, Owner,
+        PartNumber, TenantId, Timestamp, UploadId,
     },
     store::{Written, record::ObjectRecord},
 };
@@ -133,6 +133,8 @@ pub struct IndexRow {
     pub etag: ETag,
     pub last_modified: Timestamp,
     pub checksum: Option<ChecksumSpec>,
+    /// The owner of the object, if it is not that of the bucket.
+    pub owner: Option<CanonicalId>,
     /// The driver's own identification of the file, to detect changes. It is opaque here.
     pub fingerprint: Vec<u8>,
     pub version: RowVersion,
@@ -147,6 +149,7 @@ impl IndexRow {
             etag: record.etag.clone(),
             last_modified: record.modified,
             checksum: record.checksum.as_ref().map(ObjectChecksum::spec),
+            owner: record.attributes.owner.clone(),
             fingerprint,
             version: Default::default(),
         }

@@ -382,7 +382,7 @@ impl State {
             grouping::page(&mut cursor, Query { prefix, delimiter, after, limit: request.limit });
         let entry = |grouped: Grouped<Named<&IndexRow>>| match grouped {
             Grouped::CommonPrefix(prefix) => ListEntry::CommonPrefix(prefix),
-            Grouped::Item(Named(_, IndexRow { key, size, etag, last_modified, checksum, .. })) => {
+            Grouped::Item(Named(_, IndexRow { key, size, etag, last_modified, checksum, owner, .. })) => {
                 ListEntry::Object(ListedObject {
                     key: key.clone(),
                     size: *size,
@@ -390,6 +390,7 @@ impl State {
                     last_modified: *last_modified,
                     checksum: *checksum,
                     storage_class: None,
+                    owner: owner.clone(),
                 })
             }
         };
@@ -530,6 +531,7 @@ impl State {
                 key: record.key.clone(),
                 upload: record.upload.clone(),
                 initiator: record.initiator.clone(),
+                owner: record.attributes.owner.clone(),
                 initiated: record.initiated,
                 checksum: record.checksum,
                 explicit_checksum: record.explicit_checksum,

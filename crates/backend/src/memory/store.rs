@@ -233,6 +233,7 @@ impl Store for MemoryStore {
             key: key.clone(),
             upload: upload.clone(),
             initiator: request.initiator.clone(),
+            owner: request.attributes.owner.clone(),
             initiated,
             checksum: request.checksum,
             explicit_checksum: request.explicit_checksum,
@@ -361,7 +362,7 @@ impl Part {
 }
 
 fn listed(key: &ObjectKey, object: &Object) -> ListedObject {
-    let ObjectInfo { size, etag, last_modified, checksum, .. } = &object.info;
+    let ObjectInfo { size, etag, last_modified, attributes, checksum, .. } = &object.info;
     ListedObject {
         key: key.clone(),
         size: *size,
@@ -369,6 +370,7 @@ fn listed(key: &ObjectKey, object: &Object) -> ListedObject {
         last_modified: *last_modified,
         checksum: checksum.as_ref().map(ObjectChecksum::spec),
         storage_class: None,
+        owner: attributes.owner.clone(),
     }
 }
 

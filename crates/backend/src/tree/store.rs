@@ -201,6 +201,7 @@ impl Store for TreeStore {
             key: record.key,
             upload: record.upload,
             initiator: record.initiator,
+            owner: record.attributes.owner,
             initiated: record.initiated,
             checksum: record.checksum,
             explicit_checksum: record.explicit_checksum,

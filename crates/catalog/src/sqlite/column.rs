@@ -3,7 +3,7 @@
 use crate::{
     catalog::Generation,
     model::{
-        Attributes, BucketName, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag,
+        Attributes, BucketName, CanonicalId, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag,
         ObjectChecksum, ObjectKey, PartNumber, Role, TenantId, Timestamp, UploadId,
     },
 };
@@ -49,6 +49,12 @@ impl FromSql for Column<ObjectKey> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let text = std::str::from_utf8(value.as_blob()?).map_err(|_| bad("a key that is not UTF-8"))?;
         ObjectKey::new(text).map(Self).map_err(|_| bad("a key of an impossible length"))
+    }
+}
+
+impl FromSql for Column<CanonicalId> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        CanonicalId::parse(value.as_str()?).map(Self).ok_or_else(|| bad("an impossible id of an account"))
     }
 }
 

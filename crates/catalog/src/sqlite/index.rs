@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     catalog::{BucketId, Generation, IndexChange, IndexRow, JOB, RowVersion, VersionRow},
-    model::ObjectKey,
+    model::{CanonicalId, ObjectKey},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -31,8 +31,8 @@ pub(super) fn apply(
                 return Ok(());
             }
             db.prepare_cached(
-                "REPLACE INTO keys (bucket, key, size, modified, checksum, etag, fingerprint, generation, version, version_order)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "REPLACE INTO keys (bucket, key, size, modified, checksum, etag, fingerprint, generation, version, version_order, owner)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute(params![
                 bucket.0,
@@ -45,6 +45,7 @@ pub(super) fn apply(
                 Column(generation),
                 row.version.id,
                 Column(row.version.order),
+                row.owner.as_ref().map(CanonicalId::as_str),
             ])?;
             sizes::count(db, bucket, before, Some(row.size))
         }
@@ -135,8 +136,8 @@ fn put_version(
         return Ok(());
     }
     db.prepare_cached(
-        "REPLACE INTO key_versions (bucket, key, version_order, size, modified, checksum, etag, fingerprint, generation, version, marker)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "REPLACE INTO key_versions (bucket, key, version_order, size, modified, checksum, etag, fingerprint, generation, version, marker, owner)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
     .execute(params![
         bucket.0,
@@ -150,6 +151,7 @@ fn put_version(
         Column(generation),
         row.version.id,
         version.is_marker,
+        row.owner.as_ref().map(CanonicalId::as_str),
     ])?;
     sizes::note(db, bucket)
 }
@@ -180,10 +182,10 @@ pub(super) fn versions(
     let (key, order) = after.map_or((&b""[..], 0), |(key, order)| (key.as_str().as_bytes(), *order));
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     db.prepare_cached(
-        "SELECT key, size, modified, checksum, etag, fingerprint, version, version_order, marker FROM key_versions
+        "SELECT key, size, modified, checksum, etag, fingerprint, version, version_order, owner, marker FROM key_versions
          WHERE bucket = ?1 AND key >= ?2 AND (key > ?2 OR version_order < ?3) ORDER BY key, version_order DESC LIMIT ?4",
     )?
-    .query_map(params![bucket.0, key, Column(order), limit], |found| Ok(VersionRow { row: row(found)?, is_marker: found.get(8)? }))?
+    .query_map(params![bucket.0, key, Column(order), limit], |found| Ok(VersionRow { row: row(found)?, is_marker: found.get(9)? }))?
     .collect()
 }
 
@@ -197,7 +199,7 @@ pub(super) fn rows(
     let after = after.map(|key| key.as_str().as_bytes()).unwrap_or_default();
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     db.prepare_cached(
-        "SELECT key, size, modified, checksum, etag, fingerprint, version, version_order FROM keys
+        "SELECT key, size, modified, checksum, etag, fingerprint, version, version_order, owner FROM keys
          WHERE bucket = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
     )?
     .query_map(params![bucket.0, after, limit], row)?
@@ -210,7 +212,7 @@ pub(super) fn lookup(
     keys: &[ObjectKey],
 ) -> rusqlite::Result<Vec<Option<IndexRow>>> {
     let mut statement = db.prepare_cached(
-        "SELECT key, size, modified, checksum, etag, fingerprint, version, version_order FROM keys WHERE bucket = ?1 AND key = ?2",
+        "SELECT key, size, modified, checksum, etag, fingerprint, version, version_order, owner FROM keys WHERE bucket = ?1 AND key = ?2",
     )?;
     keys.iter().map(|key| statement.query_row(params![bucket.0, Column(key)], row).optional()).collect()
 }
@@ -291,5 +293,6 @@ fn row(row: &Row<'_>) -> rusqlite::Result<IndexRow> {
         etag: get(row, 4)?,
         fingerprint: row.get(5)?,
         version: RowVersion { id: row.get(6)?, order: get(row, 7)? },
+        owner: get_option(row, 8)?,
     })
 }

@@ -128,7 +128,7 @@ impl<T: Table> Ordered for Cursor<T> {
     }
 }
 
-const KEYS: &str = "SELECT key, size, modified, checksum, etag FROM keys
+const KEYS: &str = "SELECT key, size, modified, checksum, etag, owner FROM keys
     WHERE bucket = ?1 AND key >= ?2 AND key < ?3 ORDER BY key LIMIT ?4";
 
 struct Keys<'a> {
@@ -168,6 +168,7 @@ impl Table for Keys<'_> {
                     checksum: get_option(row, 3)?,
                     etag: get(row, 4)?,
                     storage_class: None,
+                    owner: get_option(row, 5)?,
                 })
             })?
             .collect()
@@ -181,7 +182,8 @@ fn successor(mut bound: Vec<u8>) -> Vec<u8> {
 }
 
 const UPLOADS: &str =
-    "SELECT key, upload, initiator_id, initiator_name, initiated, checksum, explicit_checksum FROM uploads
+    "SELECT key, upload, initiator_id, initiator_name, initiated, checksum, explicit_checksum, attributes ->> '$.owner'
+    FROM uploads
     WHERE bucket = ?1 AND (key, initiated, upload) > (?2, ?3, ?4) AND key < ?5
     ORDER BY key, initiated, upload LIMIT ?6";
 
@@ -270,6 +272,7 @@ impl Table for Uploads<'_> {
                         initiated: get(row, 4)?,
                         checksum: get(row, 5)?,
                         explicit_checksum: row.get(6)?,
+                        owner: get_option(row, 7)?,
                     })
                 },
             )?
@@ -303,7 +306,7 @@ mod tests {
     fn add_versions(db: &Connection) {
         let sql = "INSERT INTO key_versions
             WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n LIMIT 10)
-            SELECT bucket, key, n, size, modified, checksum, etag, fingerprint, 0, NULL, 0 FROM keys, n";
+            SELECT bucket, key, n, size, modified, checksum, etag, fingerprint, 0, NULL, 0, NULL FROM keys, n";
         db.execute(sql, []).expect("rows");
     }
 

@@ -31,8 +31,11 @@ pub(super) const TRUTH: Format = Format {
 };
 
 /// The derived rows, which can be rebuilt: the ordered key index, and the progress of building it.
-pub(super) const INDEX: Format =
-    Format { file: "index.sqlite", application_id: 0x4357_4958, upgrades: &[INDEX_1, INDEX_2, INDEX_3] };
+pub(super) const INDEX: Format = Format {
+    file: "index.sqlite",
+    application_id: 0x4357_4958,
+    upgrades: &[INDEX_1, INDEX_2, INDEX_3, INDEX_4],
+};
 
 const TRUTH_1: &str = "
 CREATE TABLE buckets (
@@ -292,4 +295,10 @@ CREATE TABLE deletions (
     generation INTEGER NOT NULL,
     PRIMARY KEY (bucket, key, version_order)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// The owner of an object, if it is not that of the bucket.
+const INDEX_4: &str = "
+ALTER TABLE keys ADD COLUMN owner TEXT;
+ALTER TABLE key_versions ADD COLUMN owner TEXT;
 ";

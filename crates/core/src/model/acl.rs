@@ -99,6 +99,13 @@ impl Acl {
         })
     }
 
+    /// Whether the ACL of an object grants a permission to the owner of the bucket, whoever that is.
+    pub fn allows_bucket_owner(&self, permission: AclPermission) -> bool {
+        let Self::Canned(canned) = self else { return false };
+        let granted = canned.bucket_owner();
+        granted == Some(permission) || granted == Some(AclPermission::FullControl)
+    }
+
     /// Whether anything is granted to everybody, or to every authenticated user.
     pub fn is_public(&self) -> bool {
         self.grants().iter().any(AclGrant::is_public)

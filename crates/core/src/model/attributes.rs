@@ -1,7 +1,7 @@
-//! What a client says about an object besides its bytes: system headers, user metadata, tags, ACL,
-//! storage class, encryption.
+//! What a write gives an object besides its bytes: system headers, user metadata, tags, owner, ACL, storage
+//! class, encryption.
 
-use super::{Acl, Encryption, StorageClass, TagSet};
+use super::{Acl, CanonicalId, Encryption, StorageClass, TagSet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -35,6 +35,10 @@ pub struct Attributes {
     pub tags: TagSet,
     #[serde(skip_serializing_if = "Acl::is_private")]
     pub acl: Acl,
+    /// The account that the object belongs to. `None`: the owner of its bucket. A copy belongs to whoever
+    /// makes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<CanonicalId>,
     /// A copy never takes over the storage class or the encryption of its source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<StorageClass>,
@@ -59,6 +63,7 @@ impl Attributes {
             &self.website_redirect,
         ];
         let headers: usize = headers.into_iter().flatten().map(String::len).sum();
-        user + tags + headers + self.acl.footprint()
+        let owner = self.owner.as_ref().map_or(0, |owner| owner.as_str().len());
+        user + tags + headers + owner + self.acl.footprint()
     }
 }

@@ -15,8 +15,9 @@ pub enum CannedAcl {
     PublicRead,
     PublicReadWrite,
     AuthenticatedRead,
-    /// S3 lets the owner of the bucket read the object, too. In Causeway the owner always can.
+    /// The owner of the bucket reads the object, too.
     BucketOwnerRead,
+    /// The owner of the bucket has FULL_CONTROL, too.
     BucketOwnerFullControl,
 }
 
@@ -39,13 +40,22 @@ impl CannedAcl {
         Self::NAMES.iter().find(|(_, acl)| *acl == self).map_or("private", |(name, _)| name)
     }
 
-    /// What the ACL grants besides the owner's FULL_CONTROL.
+    /// What the ACL grants besides the owner's FULL_CONTROL, and besides `bucket_owner`.
     pub fn grants(self) -> &'static [AclGrant] {
         match self {
             Self::Private | Self::BucketOwnerRead | Self::BucketOwnerFullControl => &[],
             Self::PublicRead => PUBLIC_READ,
             Self::PublicReadWrite => PUBLIC_READ_WRITE,
             Self::AuthenticatedRead => AUTHENTICATED_READ,
+        }
+    }
+
+    /// What the ACL of an object grants to the owner of the bucket.
+    pub fn bucket_owner(self) -> Option<AclPermission> {
+        match self {
+            Self::BucketOwnerRead => Some(AclPermission::Read),
+            Self::BucketOwnerFullControl => Some(AclPermission::FullControl),
+            Self::Private | Self::PublicRead | Self::PublicReadWrite | Self::AuthenticatedRead => None,
         }
     }
 }

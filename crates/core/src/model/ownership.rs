@@ -1,13 +1,12 @@
 //! Who owns the objects that others write, and whether ACLs count.
-//!
-//! Every object of Causeway belongs to the owner of its bucket: the first two values differ from each other
-//! in nothing but their names.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectOwnership {
+    /// The account that writes an object owns it.
     ObjectWriter,
+    /// The same, unless the object is given the ACL `bucket-owner-full-control`: then the owner of the bucket.
     BucketOwnerPreferred,
-    /// ACLs are off: they grant nothing and cannot be set.
+    /// ACLs are off: they grant nothing and cannot be set. The owner of the bucket owns everything.
     BucketOwnerEnforced,
 }
 

@@ -36,8 +36,9 @@ pub mod record;
 pub mod selection;
 
 use crate::model::{
-    Attributes, ByteRange, CacheUse, Checksum, ChecksumSpec, ETag, Encryption, ObjectAddress, ObjectChecksum,
-    ObjectInfo, ObjectKey, Owner, PartNumber, Span, StorageClass, TagSet, Timestamp, UploadId, VersionId,
+    Attributes, ByteRange, CacheUse, CanonicalId, Checksum, ChecksumSpec, ETag, Encryption, ObjectAddress,
+    ObjectChecksum, ObjectInfo, ObjectKey, Owner, PartNumber, Span, StorageClass, TagSet, Timestamp,
+    UploadId, VersionId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -278,8 +279,10 @@ pub struct CopyAttributes {
     pub metadata: Option<Attributes>,
     /// The tagging directive is REPLACE: these tags are used.
     pub tags: Option<TagSet>,
-    /// A copy never takes over the ACL, the storage class or the encryption of its source.
+    /// A copy never takes over the ACL, the owner, the storage class or the encryption of its source.
     pub acl: crate::model::Acl,
+    /// See [`Attributes::owner`].
+    pub owner: Option<CanonicalId>,
     pub storage_class: Option<StorageClass>,
     pub encryption: Option<Encryption>,
 }
@@ -291,6 +294,7 @@ impl CopyAttributes {
         let mut attributes = self.metadata.clone().unwrap_or_else(kept);
         attributes.tags = self.tags.clone().unwrap_or_else(|| source.tags.clone());
         attributes.acl = self.acl.clone();
+        attributes.owner = self.owner.clone();
         attributes.storage_class = self.storage_class;
         attributes.encryption = self.encryption.clone();
         attributes
@@ -353,6 +357,8 @@ pub struct ListedObject {
     pub last_modified: Timestamp,
     pub checksum: Option<ChecksumSpec>,
     pub storage_class: Option<StorageClass>,
+    /// As [`Attributes::owner`], where a listing of the storage says it. Elsewhere `None` for every object.
+    pub owner: Option<CanonicalId>,
 }
 
 #[derive(Debug, Clone)]
@@ -433,6 +439,8 @@ pub struct UploadInfo {
     pub key: ObjectKey,
     pub upload: UploadId,
     pub initiator: Owner,
+    /// The owner of the object that the upload makes, as [`Attributes::owner`].
+    pub owner: Option<CanonicalId>,
     pub initiated: Timestamp,
     pub checksum: ChecksumSpec,
     pub explicit_checksum: bool,

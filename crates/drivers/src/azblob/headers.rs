@@ -59,8 +59,8 @@ impl Draft {
             .collect();
         let modified = self.keeps_time.then_some(self.object.modified);
         // The blob has the other attributes itself.
-        let attributes =
-            Attributes { tags: attributes.tags.clone(), acl: attributes.acl.clone(), ..Default::default() };
+        let Attributes { tags, acl, owner, .. } = attributes.clone();
+        let attributes = Attributes { tags, acl, owner, ..Default::default() };
         Record {
             own: Beside { modified, headers, elsewhere: None },
             object: ObjectRecord { attributes, modified: Timestamp::from_millis(0), ..self.object.clone() },

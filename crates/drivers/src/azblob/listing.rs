@@ -231,6 +231,7 @@ fn object(key: &str, element: &xml::Element) -> Result<Option<ListedObject>> {
             .and_then(|record| record.object.checksum.as_ref())
             .map(ObjectChecksum::spec),
         storage_class: None,
+        owner: record.and_then(|record| record.object.attributes.owner),
     }))
 }
 

@@ -121,6 +121,7 @@ impl AzblobStore {
             key: record.key,
             upload: record.upload,
             initiator: record.initiator,
+            owner: record.attributes.owner,
             initiated: record.initiated,
             checksum: record.checksum,
             explicit_checksum: record.explicit_checksum,

@@ -37,6 +37,7 @@ impl Form for Beside {
         Slot::Own("headers"),
         Slot::Of(Field::Tags),
         Slot::Of(Field::Acl),
+        Slot::Of(Field::Owner),
         Slot::Of(Field::Parts),
         Slot::Of(Field::Upload),
         Slot::Of(Field::Version),
@@ -104,6 +105,7 @@ pub(super) fn fits(Record { object, .. }: &Record, size: u64, md5: Option<[u8; 1
 pub(super) fn apply(Record { own, object }: &Record, attributes: &mut Attributes) {
     attributes.tags = object.attributes.tags.clone();
     attributes.acl = object.attributes.acl.clone();
+    attributes.owner = object.attributes.owner.clone();
     for field in FIELDS {
         if let Some(value) = own.headers.get(field.name) {
             *(field.of_mut)(attributes) = value.clone();

@@ -241,6 +241,7 @@ impl Store for FsStore {
             key: record.key,
             upload: record.upload,
             initiator: record.initiator,
+            owner: record.attributes.owner,
             initiated: record.initiated,
             checksum: record.checksum,
             explicit_checksum: record.explicit_checksum,

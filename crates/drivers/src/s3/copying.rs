@@ -77,16 +77,18 @@ impl S3Store {
         let (name, wish) = (self.name(key).await?, wish(&request.attributes));
         let mut call =
             self.call(Method::PUT, &name).vendor("copy-source", from).headers(self.kept_as(&wish).await?);
-        let acl = &attributes.acl;
+        let CopyAttributes { acl, owner, .. } = attributes;
+        let own = |given: &Attributes| Attributes { acl: acl.clone(), owner: owner.clone(), ..given.clone() };
         let replaced = match (&attributes.metadata, pinned) {
-            (Some(given), _) => Some(Attributes { acl: acl.clone(), ..given.clone() }),
+            (Some(given), _) => Some(own(given)),
             // A website redirect is not copied, but not every storage knows that.
             (None, Some(source))
                 if self.dialect() == Dialect::Gcs
                     || source.attributes.acl != *acl
+                    || source.attributes.owner != *owner
                     || source.attributes.website_redirect.is_some() =>
             {
-                Some(Attributes { website_redirect: None, acl: acl.clone(), ..source.attributes.clone() })
+                Some(Attributes { website_redirect: None, ..own(&source.attributes) })
             }
             _ => None,
         };

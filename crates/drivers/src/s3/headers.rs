@@ -43,6 +43,9 @@ pub(super) fn of_attributes(attributes: &Attributes, dialect: Dialect) -> Result
     if !attributes.acl.is_private() {
         headers.insert(acl(dialect), encoded(&attributes.acl.text())?);
     }
+    if let Some(id) = &attributes.owner {
+        headers.insert(owner(dialect), encoded(id.as_str())?);
+    }
     for (name, text) in &attributes.user {
         if name.starts_with(OWN) {
             let words = format!("User metadata on this bucket's storage cannot begin with {OWN}");
@@ -79,6 +82,13 @@ pub(super) fn acl(dialect: Dialect) -> HeaderName {
     match dialect {
         Dialect::S3 => HeaderName::from_static("x-amz-meta-causeway-acl"),
         Dialect::Gcs => HeaderName::from_static("x-goog-meta-causeway-acl"),
+    }
+}
+
+pub(super) fn owner(dialect: Dialect) -> HeaderName {
+    match dialect {
+        Dialect::S3 => HeaderName::from_static("x-amz-meta-causeway-owner"),
+        Dialect::Gcs => HeaderName::from_static("x-goog-meta-causeway-owner"),
     }
 }
 

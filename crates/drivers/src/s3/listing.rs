@@ -161,6 +161,8 @@ fn object(key: &str, element: &xml::Element) -> Result<Option<ListedObject>> {
         checksum: algorithm
             .map(|algorithm| ChecksumSpec { algorithm, kind: kind.unwrap_or(ChecksumKind::FullObject) }),
         storage_class: element.value("StorageClass").and_then(StorageClass::parse),
+        // It is in the metadata, which listings of S3 do not have.
+        owner: None,
     }))
 }
 

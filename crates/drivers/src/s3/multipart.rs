@@ -141,9 +141,19 @@ impl S3Store {
             (parts, truncated) = self.page_of_parts(key, &record, after + 1, limit).await?;
         }
         let (parts, truncated) = rising(parts, truncated, after, limit)?;
-        let UploadRecord { key, upload, initiator, initiated, checksum, explicit_checksum, .. } = record;
+        let UploadRecord {
+            key, upload, initiator, initiated, attributes, checksum, explicit_checksum, ..
+        } = record;
         Ok(PartsPage {
-            upload: UploadInfo { key, upload, initiator, initiated, checksum, explicit_checksum },
+            upload: UploadInfo {
+                key,
+                upload,
+                initiator,
+                owner: attributes.owner,
+                initiated,
+                checksum,
+                explicit_checksum,
+            },
             parts,
             truncated,
         })

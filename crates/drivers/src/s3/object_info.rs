@@ -2,11 +2,11 @@
 
 use super::{
     Dialect, gcs,
-    headers::{OWN, OWN_EXPIRES, acl, checksum, decoded, expires, redirect},
+    headers::{OWN, OWN_EXPIRES, acl, checksum, decoded, expires, owner, redirect},
     wish,
 };
 use crate::{
-    model::{Acl, Attributes, ETag, ObjectInfo, Timestamp},
+    model::{Acl, Attributes, CanonicalId, ETag, ObjectInfo, Timestamp},
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
@@ -36,6 +36,7 @@ pub(super) fn object_info(headers: &HeaderMap, size: u64, dialect: Dialect) -> R
         website_redirect: text(&redirect(dialect)),
         // What is not understood opens nothing: the object is its owner's alone.
         acl: text(&acl(dialect)).and_then(|stored| Acl::parse(&stored)).unwrap_or_default(),
+        owner: text(&owner(dialect)).and_then(|id| CanonicalId::parse(&id)),
         storage_class: wish::class(headers),
         encryption: wish::encryption(headers),
         ..Default::default()

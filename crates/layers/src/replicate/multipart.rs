@@ -277,8 +277,17 @@ pub(super) async fn list_parts(
         checksum: part.checksum,
         last_modified: part.last_modified,
     };
-    let UploadRecord { key, upload, initiator, initiated, checksum, explicit_checksum, .. } = record;
-    let upload = UploadInfo { key, upload, initiator, initiated, checksum, explicit_checksum };
+    let UploadRecord { key, upload, initiator, initiated, attributes, checksum, explicit_checksum, .. } =
+        record;
+    let upload = UploadInfo {
+        key,
+        upload,
+        initiator,
+        owner: attributes.owner,
+        initiated,
+        checksum,
+        explicit_checksum,
+    };
     Ok(PartsPage { upload, parts: parts.into_iter().map(listed).collect(), truncated })
 }
 

@@ -178,16 +178,18 @@ fn keeps_bytes(committed: Option<&Record>, object: &ObjectRecord) -> bool {
         .is_some_and(|before| before.etag == object.etag && before.size == object.size)
 }
 
-/// Returns whether a replica has the tags and the ACL of an object, as far as its storage keeps them.
+/// Returns whether a replica has the tags, the ACL and the owner of an object, as far as its storage keeps them.
 async fn has_notes(member: &Member, key: &ObjectKey, object: &ObjectRecord, etag: &ETag) -> Verdict {
     let kept = member.keeps(&object.attributes);
     match member.describe(key).await {
         // A write arrived late in between: what it left says nothing about the object that was seen.
         Ok(found) if found.as_ref().map(|info| &info.etag) != Some(etag) => Verdict::Unknown,
-        Ok(Some(info)) if info.attributes.tags == kept.tags && info.attributes.acl == kept.acl => {
-            Verdict::Has(Copy { etag: Some(info.etag) })
+        Ok(Some(info)) => {
+            let found = &info.attributes;
+            let is_same = found.tags == kept.tags && found.acl == kept.acl && found.owner == kept.owner;
+            if is_same { Verdict::Has(Copy { etag: Some(info.etag) }) } else { Verdict::HasNot }
         }
-        Ok(_) => Verdict::HasNot,
+        Ok(None) => Verdict::HasNot,
         Err(_) => Verdict::Unknown,
     }
 }

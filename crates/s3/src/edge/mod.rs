@@ -179,7 +179,6 @@ impl Edge {
         if let Some(preflight) = Preflight::read(&method, &headers, &target, &arrival).map_err(refusal)? {
             return Ok(Admitted::Preflight(preflight));
         }
-        wire::check_expectation(&headers).map_err(refusal)?;
         let query = encoding::parse_query(uri.query().unwrap_or_default()).map_err(refusal)?;
         let attended = extensions.remove::<Attended>();
         let received = Received { arrival, method, target, query, headers, attended, body };

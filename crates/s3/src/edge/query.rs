@@ -67,7 +67,6 @@ impl Edge {
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     {
         let (Parts { method, uri, version, headers, mut extensions, .. }, body) = request.into_parts();
-        wire::check_expectation(&headers).map_err(refused)?;
         let length = wire::body_length(&headers).map_err(refused)?;
         let announced = Announced { length, ..Announced::default() };
         let attended = extensions.remove::<Attended>();

@@ -53,13 +53,6 @@ pub(super) fn body_length(headers: &HeaderMap) -> Result<Option<u64>, S3Error> {
     Ok(length)
 }
 
-/// An empty expectation is none.
-pub(super) fn check_expectation(headers: &HeaderMap) -> Result<(), S3Error> {
-    let known = |value: &[u8]| value.is_empty() || value.eq_ignore_ascii_case(b"100-continue");
-    let all_known = headers.get_all(header::EXPECT).iter().all(|value| known(value.as_bytes()));
-    if all_known { Ok(()) } else { Err(ErrorCode::ExpectationFailed.into()) }
-}
-
 fn bad_request(message: &str) -> S3Error {
     S3Error::new(ErrorCode::BadRequest, message)
 }

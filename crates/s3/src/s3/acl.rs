@@ -1,7 +1,7 @@
 //! ACLs on the wire: AccessControlPolicy documents, parsed and written, and the ACL that a request asks for.
 //!
 //! Invariants: a grant is kept as it was given or refused, never narrowed or dropped: a client that got "200"
-//! has exactly the grants it asked for. Everything in a bucket belongs to the bucket's owner.
+//! has exactly the grants it asked for.
 
 use super::{
     acl_rules,
@@ -101,8 +101,14 @@ fn named(element: &str, name: &str) -> Result<Grantee, S3Error> {
 }
 
 /// The reply of GetBucketAcl and GetObjectAcl. Names may be access keys: a sender without a signature does not
-/// see them.
-pub(super) fn policy(owner: &Owner, acl: &Acl, context: &Context, accounts: &dyn AccountIds) -> Response {
+/// see them. `bucket_owner` is the owner of the bucket of an object.
+pub(super) fn policy(
+    owner: &Owner,
+    bucket_owner: Option<&Owner>,
+    acl: &Acl,
+    context: &Context,
+    accounts: &dyn AccountIds,
+) -> Response {
     let identify = if context.principal.identity().is_some() { identify } else { identify_to_others };
     reply::document("AccessControlPolicy", |w| {
         w.element("Owner", |w| identify(w, owner));
@@ -120,10 +126,12 @@ pub(super) fn policy(owner: &Owner, acl: &Acl, context: &Context, accounts: &dyn
                     w.text("Permission", grantee::permission_name(grant.permission));
                 });
             }
-            if let Acl::Canned(_) = acl {
+            let Acl::Canned(canned) = acl else { return };
+            let given = canned.bucket_owner().zip(bucket_owner.filter(|other| other.id != owner.id));
+            for (permission, account) in [(AclPermission::FullControl, owner)].into_iter().chain(given) {
                 w.element("Grant", |w| {
-                    w.grantee("CanonicalUser", |w| identify(w, owner));
-                    w.text("Permission", grantee::permission_name(AclPermission::FullControl));
+                    w.grantee("CanonicalUser", |w| identify(w, account));
+                    w.text("Permission", grantee::permission_name(permission));
                 });
             }
         });
@@ -142,7 +150,10 @@ fn write_grantee(w: &mut xml::Writer, grantee: &Grantee, account: impl Fn(&mut x
 /// The content of `Owner`, `Initiator` and a grantee.
 pub(super) fn identify(w: &mut xml::Writer, owner: &Owner) {
     w.text("ID", &owner.id);
-    w.text("DisplayName", &owner.display_name);
+    // An account that was removed has none.
+    if !owner.display_name.is_empty() {
+        w.text("DisplayName", &owner.display_name);
+    }
 }
 
 /// The same for readers by a grant of an ACL: a name may be an access key, which must not be shown to them.
@@ -189,7 +200,7 @@ mod tests {
 
     fn shown(acl: &Acl, principal: Principal) -> String {
         let context = Context { principal, ..context() };
-        let Body::Full(document) = policy(&owner(), acl, &context, &Bob).into_body() else {
+        let Body::Full(document) = policy(&owner(), None, acl, &context, &Bob).into_body() else {
             panic!("a document")
         };
         String::from_utf8(document.to_vec()).expect("text")

@@ -7,17 +7,9 @@
 use super::{ErrorCode, S3Error, grantee};
 use crate::{
     access::AccountIds,
-    buckets::{
-        Bucket,
-        settings::{BucketSettings, OwnershipControls},
-    },
+    buckets::Bucket,
     model::{Acl, CannedAcl, Grantee, ObjectOwnership, Owner, PublicAccess},
 };
-
-/// Whether ACLs are off: they grant nothing, and only one that changes nothing can be set.
-fn are_off(settings: &BucketSettings) -> bool {
-    *settings.get::<OwnershipControls>() == Some(ObjectOwnership::BucketOwnerEnforced)
-}
 
 /// Refuses a request whose headers give an ACL that the bucket does not accept.
 pub(super) fn admit_header(acl: &Acl, bucket: &Bucket, accounts: &dyn AccountIds) -> Result<(), S3Error> {
@@ -27,7 +19,7 @@ pub(super) fn admit_header(acl: &Acl, bucket: &Bucket, accounts: &dyn AccountIds
         Acl::Canned(canned) => *canned == CannedAcl::BucketOwnerFullControl,
         Acl::Granted(_) => acl.is_owners_alone(&bucket.owner().id),
     };
-    if are_off(&settings) && !is_owners {
+    if settings.acls_are_off() && !is_owners {
         return Err(ErrorCode::AccessControlListNotSupported.into());
     }
     admit_public(acl, bucket.public_access())
@@ -36,8 +28,7 @@ pub(super) fn admit_header(acl: &Acl, bucket: &Bucket, accounts: &dyn AccountIds
 /// Refuses the ACL of a document that the bucket does not accept. Where ACLs are off, only the owner may be
 /// in it.
 pub(super) fn admit_document(acl: &Acl, bucket: &Bucket) -> Result<(), S3Error> {
-    let settings = bucket.settings();
-    if are_off(&settings) && !acl.is_owners_alone(&bucket.owner().id) {
+    if bucket.settings().acls_are_off() && !acl.is_owners_alone(&bucket.owner().id) {
         return Err(ErrorCode::AccessControlListNotSupported.into());
     }
     admit_public(acl, bucket.public_access())
@@ -63,7 +54,7 @@ pub(super) fn admit_public(acl: &Acl, access: PublicAccess) -> Result<(), S3Erro
 
 /// The ACL that the bucket shows for one that is stored. Where ACLs are off, the owner has everything.
 pub(super) fn shown(acl: Acl, bucket: &Bucket) -> Acl {
-    if are_off(&bucket.settings()) { Acl::default() } else { acl }
+    if bucket.settings().acls_are_off() { Acl::default() } else { acl }
 }
 
 /// Refuses an ownership that turns off an ACL which grants something to others than the owner.

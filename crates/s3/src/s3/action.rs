@@ -120,8 +120,9 @@ impl Action {
         }
     }
 
-    /// Whether policies may ask for the tags that the object has: `s3:ExistingObjectTag`.
-    pub(super) fn sees_existing_tags(self) -> bool {
+    /// Whether the action is about the object that is there: its owner decides, and its tags may
+    /// (`s3:ExistingObjectTag`).
+    pub(super) fn is_about_found_object(self) -> bool {
         matches!(
             self,
             Self::GetObject

@@ -1,6 +1,6 @@
 //! What the operations on the policy of a bucket share.
 
-use super::{BucketCall, ErrorCode, S3Error, asker::Asker, gate};
+use super::{BucketCall, ErrorCode, S3Error, asker::Asker, rights};
 use crate::buckets::{
     Bucket,
     settings::{BucketPolicy, PolicyDocument},
@@ -19,7 +19,7 @@ pub(super) fn current(bucket: &Bucket) -> Result<Arc<BucketPolicy>, S3Error> {
 /// answered 405.
 pub(super) fn require_owner(call: &BucketCall) -> Result<(), S3Error> {
     let asker = Asker::of(&call.request);
-    if gate::is_of_owner(asker.context, &call.bucket) {
+    if rights::is_of_owner(asker.context, &call.bucket) {
         Ok(())
     } else {
         Err(ErrorCode::MethodNotAllowed.into())

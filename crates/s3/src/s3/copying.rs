@@ -37,8 +37,7 @@ pub(super) async fn source(
         .map_err(|error| S3Error::from(error).detail("BucketName", name.as_str()))?;
     let address = ObjectAddress::new(&key, version.as_ref());
     let reader = Reader::new(Asker::of(request), operation, On::Source, &bucket, address);
-    reader.allow().await?;
-    let (shows_tags, may_miss) = (reader.reads_tags().await?, reader.may_miss());
+    let (shows_tags, may_miss) = (reader.allow_copy().await?, reader.may_miss());
     headers::expected_owner(&request.headers, "x-amz-source-expected-bucket-owner", &bucket)?;
     payment::check(request, &bucket)?;
     let conditions = headers::source_conditions(&request.headers)?;

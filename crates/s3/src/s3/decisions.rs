@@ -30,6 +30,7 @@ const MINUTES: i64 = 15;
 pub(super) enum Why {
     Administrator,
     Owner,
+    ObjectOwner,
     /// A grant of the configuration.
     Grant,
     /// The account asks about itself.
@@ -44,6 +45,7 @@ impl fmt::Display for Why {
         f.write_str(match self {
             Self::Administrator => "allowed: the sender is an administrator",
             Self::Owner => "allowed: the bucket belongs to the account of the sender",
+            Self::ObjectOwner => "allowed: the object belongs to the account of the sender",
             Self::Grant => "allowed by a grant of the configuration",
             Self::Account => "allowed: an account may do this for itself",
             Self::Acl => "allowed by an ACL",

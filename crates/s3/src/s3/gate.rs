@@ -1,73 +1,38 @@
 //! Authorization: whether a principal may do an action to a resource. One function decides, and every
 //! operation asks it.
 //!
-//! Owns how the rules are joined: policies (`verdict`), roles, rights in a bucket, and ACLs. Does not
-//! own which actions an operation needs (`operations`), nor what each action requires of a role (`action`).
+//! Owns how the rules are joined: policies (`verdict`), and roles, rights in a bucket and ACLs (`rights`). Does
+//! not own which actions an operation needs (`operations`), nor what each action requires of a role (`action`).
 //!
 //! Invariants:
 //! - a statement of a policy that denies wins over everything; what no rule allows is denied;
 //! - a user or a session is allowed nothing that its own policies do not allow, whatever its account may;
 //! - a read-only account only reads, whatever a bucket lets it do;
-//! - for an object that was not opened yet, its ACL and its tags allow nothing: see `reader`.
+//! - an object of another account than the bucket's is that account's: the bucket's owner and its policy may
+//!   deny it to anybody, and allow it to nobody;
+//! - for an object that was not opened yet, its owner, its ACL and its tags allow nothing: see `reader`.
 
+pub(super) use super::rights::Decision;
 use super::{
     action::{Action, Needed},
     asker::Asker,
-    context::Context,
     decisions::Why,
     error::{ErrorCode, S3Error},
+    object_owner,
     operation::{Facts, On, Operation},
     recording,
     resource::Resource,
+    rights::{by_acl, by_role, is_ours, lets_ask},
     verdict::{self, Sides, Verdict, verdict},
 };
 use crate::{
     buckets::{
         Bucket,
-        settings::{BucketAcl, BucketPolicy, BucketSettings, OwnershipControls, PolicyDocument},
+        settings::{BucketPolicy, BucketSettings, PolicyDocument},
     },
-    model::{
-        Acl, AclPermission, Identity, ObjectAddress, ObjectKey, ObjectOwnership, PublicGrants, Right, Role,
-        account_id,
-    },
+    model::{Identity, ObjectAddress, ObjectKey, Role},
 };
 use std::sync::Arc;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
-    Allow,
-    Deny,
-    /// The decision depends on the key, on the object that is found there, or on the body: ask again with
-    /// that.
-    Depends,
-}
-
-impl Decision {
-    /// Two needs are allowed if both are.
-    pub(super) fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Deny, _) | (_, Self::Deny) => Self::Deny,
-            (Self::Depends, _) | (_, Self::Depends) => Self::Depends,
-            (Self::Allow, Self::Allow) => Self::Allow,
-        }
-    }
-}
-
-impl From<bool> for Decision {
-    fn from(allowed: bool) -> Self {
-        if allowed { Self::Allow } else { Self::Deny }
-    }
-}
-
-impl From<Verdict> for Decision {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Allowed => Self::Allow,
-            Verdict::Late => Self::Depends,
-            Verdict::Denied | Verdict::Silent => Self::Deny,
-        }
-    }
-}
 
 /// An action to decide about.
 #[derive(Debug, Clone, Copy)]
@@ -111,10 +76,92 @@ fn decide_wanted(
     asker: &Asker<'_>,
     wanted: Wanted,
     resource: Resource<'_>,
-    mut why: Option<&mut Why>,
+    why: Option<&mut Why>,
 ) -> Decision {
     let settings = resource.bucket().map(Bucket::settings);
     let settings = settings.as_deref();
+    let is_about_found = wanted.action.is_about_found_object() && !wanted.is_further;
+    let (true, Some(in_force)) = (is_about_found, settings.filter(|settings| !settings.acls_are_off()))
+    else {
+        return decide_ours(asker, wanted, resource, settings, why);
+    };
+    match resource {
+        Resource::Opened(bucket, _, info) => {
+            match object_owner::other(info.attributes.owner.as_ref(), bucket, in_force) {
+                Some(owner) => decide_foreign(asker, wanted, resource, in_force, owner.as_str(), why),
+                None => decide_ours(asker, wanted, resource, settings, why),
+            }
+        }
+        // Nobody knows yet whose object it is.
+        Resource::Object(..) => match decide_ours(asker, wanted, resource, settings, why) {
+            Decision::Allow if is_administrator(asker) => Decision::Allow,
+            Decision::Allow | Decision::Depends => Decision::Depends,
+            Decision::Deny => match asker.context.principal.identity() {
+                Some(identity)
+                    if decide_foreign(asker, wanted, resource, in_force, &identity.owner.id, None)
+                        != Decision::Deny =>
+                {
+                    Decision::Depends
+                }
+                _ => Decision::Deny,
+            },
+        },
+        _ => decide_ours(asker, wanted, resource, settings, why),
+    }
+}
+
+/// Decides about an object that belongs to another account than its bucket. Policies of the bucket may deny, and
+/// allow nothing (S3 User Guide, "Examples of Amazon S3 bucket policies": they apply to objects of the bucket's
+/// owner only).
+fn decide_foreign(
+    asker: &Asker<'_>,
+    wanted: Wanted,
+    resource: Resource<'_>,
+    settings: &BucketSettings,
+    owner: &str,
+    why: Option<&mut Why>,
+) -> Decision {
+    let identity = asker.context.principal.identity().map(Arc::as_ref);
+    let sides = sides(Some(settings), identity);
+    let read = |sides: Sides<'_>| verdict(asker, wanted.action, resource, sides, wanted.is_further, None);
+    let said_by_all = if sides.are_empty() { Verdict::Silent } else { read(sides) };
+    match said_by_all {
+        Verdict::Denied => return Decision::Deny,
+        Verdict::Late => return Decision::Depends,
+        Verdict::Allowed | Verdict::Silent if is_shut_out(identity, resource, Some(settings)) => {
+            return Decision::Deny;
+        }
+        Verdict::Allowed | Verdict::Silent => {}
+    }
+    let is_owner = identity.is_some_and(|identity| &*identity.owner.id == owner);
+    let granted = if is_administrator(asker) || is_owner {
+        said(why, || if is_owner { Why::ObjectOwner } else { Why::Administrator });
+        Decision::from(lets_ask(identity, wanted.action))
+    } else {
+        by_acl(asker.context, wanted.needed, resource, Some(settings))
+    };
+    // What the account may do, its members may do as far as their own policies let them.
+    match granted {
+        Decision::Deny => Decision::Deny,
+        granted if sides.member.is_some() => granted.and(read(sides.own()).into()),
+        granted => granted,
+    }
+}
+
+/// An administrator acts as the account of every owner. Its users and sessions do not.
+fn is_administrator(asker: &Asker<'_>) -> bool {
+    let identity = asker.context.principal.identity();
+    identity.is_some_and(|identity| identity.member.is_none() && identity.role == Role::Admin)
+}
+
+/// Decides about what belongs to the owner of the bucket.
+fn decide_ours(
+    asker: &Asker<'_>,
+    wanted: Wanted,
+    resource: Resource<'_>,
+    settings: Option<&BucketSettings>,
+    mut why: Option<&mut Why>,
+) -> Decision {
     let identity = asker.context.principal.identity().map(Arc::as_ref);
     let sides = sides(settings, identity);
     if sides.are_empty() {
@@ -171,22 +218,6 @@ fn sides<'s>(settings: Option<&'s BucketSettings>, identity: Option<&'s Identity
     Sides::new(bucket, identity.and_then(|identity| identity.member.as_deref()))
 }
 
-/// Whether the account of the sender lets it ask. Policies of a user or a session were asked already.
-fn lets_ask(identity: Option<&Identity>, action: Action) -> bool {
-    identity.is_none_or(|identity| {
-        identity.member.is_some() || identity.role != Role::ReadOnly || action.only_reads()
-    })
-}
-
-/// Whether the sender acts as the account that owns a bucket, or as a part of that account.
-pub(super) fn is_of_owner(context: &Context, bucket: &Bucket) -> bool {
-    context.principal.identity().is_some_and(|identity| is_ours(identity, bucket))
-}
-
-fn is_ours(identity: &Identity, bucket: &Bucket) -> bool {
-    identity.owner.id == bucket.owner().id || (identity.member.is_none() && identity.role == Role::Admin)
-}
-
 /// `RestrictPublicBuckets`: where a policy is public, only the account of the owner comes in.
 fn is_shut_out(
     identity: Option<&Identity>,
@@ -200,11 +231,15 @@ fn is_shut_out(
 }
 
 /// Whether the tags of an object may decide about one of these actions.
-pub(super) fn reads_tags(asker: &Asker<'_>, facts: &Facts, bucket: &Bucket) -> bool {
+pub(super) fn reads_tags(
+    asker: &Asker<'_>,
+    mut actions: impl Iterator<Item = Action>,
+    bucket: &Bucket,
+) -> bool {
     let settings = bucket.settings();
     let identity = asker.context.principal.identity().map(Arc::as_ref);
     let sides = sides(Some(&settings), identity);
-    !sides.are_empty() && facts.needs.iter().any(|need| verdict::reads_tags(&sides, need.action))
+    !sides.are_empty() && actions.any(|action| verdict::reads_tags(&sides, action))
 }
 
 /// Whether the sender could still change the policy of a bucket, if this were the policy.
@@ -228,90 +263,35 @@ pub(super) fn denied(asker: &Asker<'_>, action: Action, resource: Resource<'_>) 
     ErrorCode::AccessDenied.into()
 }
 
+/// Why an object of another account than the bucket's is denied, if no statement denies it.
+const FOREIGN: &str =
+    "denied: the object belongs to another account than the bucket, and its ACL does not allow it";
+
+fn is_foreign(action: Action, resource: Resource<'_>, settings: Option<&BucketSettings>) -> bool {
+    let (Resource::Opened(bucket, _, info), Some(settings)) = (resource, settings) else { return false };
+    action.is_about_found_object()
+        && object_owner::other(info.attributes.owner.as_ref(), bucket, settings).is_some()
+}
+
 fn reason(asker: &Asker<'_>, action: Action, resource: Resource<'_>) -> String {
     let settings = resource.bucket().map(Bucket::settings);
     let identity = asker.context.principal.identity().map(Arc::as_ref);
     let sides = sides(settings.as_deref(), identity);
     if sides.are_empty() {
-        return "denied: no role, grant or ACL allows it".to_owned();
+        let is_foreign = is_foreign(action, resource, settings.as_deref());
+        return if is_foreign { FOREIGN } else { "denied: no role, grant or ACL allows it" }.to_owned();
     }
     if is_shut_out(identity, resource, settings.as_deref()) {
         return "denied: the bucket's policy is public, and RestrictPublicBuckets is on".to_owned();
     }
     let words = verdict::explained(asker, action, resource, sides);
+    if is_foreign(action, resource, settings.as_deref()) && !words.starts_with("denied by") {
+        return FOREIGN.to_owned();
+    }
     match lets_ask(identity, action) {
         // Policies let it in, and its account does not let it ask.
         false if words.starts_with("allowed") => "denied: the role of the account only reads".to_owned(),
         _ => words,
-    }
-}
-
-/// The role of an account, and its grants. Users and sessions have policies instead.
-fn by_role(context: &Context, needed: Needed, resource: Resource<'_>) -> bool {
-    let identity = context.principal.identity();
-    let Some(identity) = identity.filter(|identity| identity.member.is_none()) else { return false };
-    let Some(bucket) = resource.bucket() else {
-        let is_itself =
-            || matches!(resource, Resource::Account(id) if *id == *account_id(&identity.owner.id));
-        return match needed {
-            Needed::Identity => true,
-            Needed::Writer => identity.role != Role::ReadOnly,
-            Needed::Account => is_itself(),
-            Needed::AccountWriter => identity.role != Role::ReadOnly && is_itself(),
-            Needed::ReadBucket | Needed::ReadObject | Needed::ReadAcl | Needed::Know => false,
-            Needed::Write | Needed::WriteTags | Needed::WriteAcl | Needed::Own => false,
-        };
-    };
-    let right = identity.right(bucket.owner(), bucket.grants());
-    match needed {
-        Needed::Identity | Needed::Writer | Needed::Account | Needed::AccountWriter => false,
-        Needed::ReadBucket | Needed::ReadObject | Needed::ReadAcl | Needed::Know => right >= Right::Read,
-        Needed::Write | Needed::WriteTags => right >= Right::Write,
-        Needed::WriteAcl | Needed::Own => right >= Right::Own,
-    }
-}
-
-/// What ACLs grant to the account of the sender, to every identity, or to everybody.
-fn by_acl(
-    context: &Context,
-    needed: Needed,
-    resource: Resource<'_>,
-    settings: Option<&BucketSettings>,
-) -> Decision {
-    let (Some(settings), Some(permission)) = (settings, permission(needed)) else { return Decision::Deny };
-    if *settings.get::<OwnershipControls>() == Some(ObjectOwnership::BucketOwnerEnforced) {
-        return Decision::Deny;
-    }
-    let identity = context.principal.identity();
-    let is_reader =
-        identity.is_some_and(|identity| identity.member.is_none() && identity.role == Role::ReadOnly);
-    if is_reader && !permission.only_reads() {
-        return Decision::Deny;
-    }
-    let is_ignored = resource.bucket().is_some_and(|bucket| bucket.public_access().ignore_public_acls);
-    let public = if is_ignored { PublicGrants::Ignored } else { PublicGrants::Count };
-    let account = identity.map(|identity| &*identity.owner.id);
-    let allows = |acl: &Acl| Decision::from(acl.allows(permission, account, public));
-    let is_about_bucket = matches!(needed, Needed::ReadBucket | Needed::Write);
-    match resource {
-        Resource::Service | Resource::Account(_) | Resource::NewBucket(_) => Decision::Deny,
-        _ if is_about_bucket => allows(settings.get::<BucketAcl>()),
-        Resource::Bucket(_) | Resource::Lookup(..) if needed == Needed::ReadObject => Decision::Deny,
-        Resource::Bucket(_) | Resource::Lookup(..) => allows(settings.get::<BucketAcl>()),
-        Resource::Opened(_, _, info) => allows(&info.attributes.acl),
-        Resource::Keys(_) | Resource::Object(..) => Decision::Depends,
-    }
-}
-
-/// What an ACL has to grant.
-fn permission(needed: Needed) -> Option<AclPermission> {
-    match needed {
-        Needed::ReadBucket | Needed::ReadObject => Some(AclPermission::Read),
-        Needed::Write => Some(AclPermission::Write),
-        Needed::ReadAcl => Some(AclPermission::ReadAcp),
-        Needed::WriteAcl => Some(AclPermission::WriteAcp),
-        Needed::Identity | Needed::Writer | Needed::Account | Needed::AccountWriter => None,
-        Needed::Know | Needed::WriteTags | Needed::Own => None,
     }
 }
 

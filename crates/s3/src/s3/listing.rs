@@ -9,11 +9,14 @@ use super::{
     xml::{self, Writer},
 };
 use crate::{
-    model::{CacheUse, ChecksumSpec, Notes, Owner, StorageClass},
+    access::AccountIds,
+    buckets::Bucket,
+    model::{CacheUse, CanonicalId, ChecksumSpec, Notes, Owner, StorageClass},
     s3::{
         Action, BucketCall, acl,
         asker::Asker,
         gate::{Decision, decide},
+        object_owner,
         resource::Resource,
     },
     store::{ListEntry, ListedObject},
@@ -152,39 +155,48 @@ pub(super) fn prefixes(entries: &[ListEntry]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The owner as a listing shows it.
+/// The owners of objects, as a listing shows them.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ShownOwner<'b> {
-    owner: &'b Owner,
+pub(super) struct ShownOwners<'b> {
+    bucket: &'b Bucket,
+    accounts: &'b dyn AccountIds,
     by_name: bool,
 }
 
-impl<'b> ShownOwner<'b> {
-    /// Shows the name only to an identity that may read the bucket's ACL, which contains it too.
-    pub(super) fn of(call: &'b BucketCall) -> Self {
+impl<'b> ShownOwners<'b> {
+    /// Shows names only to an identity that may read the bucket's ACL, which contains them too.
+    pub(super) fn of(call: &'b BucketCall, accounts: &'b dyn AccountIds) -> Self {
         let decision =
             decide(&Asker::of(&call.request), Action::GetBucketAcl, Resource::Bucket(&call.bucket));
         let is_identity = call.request.context.principal.identity().is_some();
         let by_name = is_identity && decision == Decision::Allow;
-        Self { owner: call.bucket.owner(), by_name }
+        Self { bucket: &call.bucket, accounts, by_name }
     }
 
-    fn write(self, w: &mut Writer) {
+    /// The owner of an object or of an upload.
+    pub(super) fn write(self, w: &mut Writer, stored: Option<&CanonicalId>) {
+        match stored {
+            None => self.write_as(w, "Owner", self.bucket.owner()),
+            Some(_) => self.write_as(w, "Owner", &object_owner::shown(stored, self.bucket, self.accounts)),
+        }
+    }
+
+    pub(super) fn write_as(self, w: &mut Writer, element: &str, account: &Owner) {
         let identify = if self.by_name { acl::identify } else { acl::identify_to_others };
-        w.element("Owner", |w| identify(w, self.owner));
+        w.element(element, |w| identify(w, account));
     }
 }
 
 /// The elements of `Contents` and `Version` behind the key.
-pub(super) fn properties(w: &mut Writer, object: &ListedObject, owner: Option<ShownOwner<'_>>) {
+pub(super) fn properties(w: &mut Writer, object: &ListedObject, owners: Option<ShownOwners<'_>>) {
     w.text("LastModified", object.last_modified.iso8601());
     w.quoted("ETag", object.etag.as_str());
     if let Some(spec) = object.checksum {
         checksum_spec(w, spec);
     }
     w.number("Size", object.size);
-    if let Some(owner) = owner {
-        owner.write(w);
+    if let Some(owners) = owners {
+        owners.write(w, object.owner.as_ref());
     }
     w.text("StorageClass", StorageClass::shown(object.storage_class));
 }

@@ -57,25 +57,36 @@ impl<'a> Reader<'a> {
         self.bucket
     }
 
-    /// Whether the number of tags may be shown. Where the tags themselves decide about that, it is not.
-    pub(super) fn shows_tags(&self) -> bool {
-        decide(&self.asker, Action::GetObjectTagging, self.unopened()) == Decision::Allow
+    /// Whether the number of tags of an object that was opened may be shown. Where the tags themselves decide
+    /// about that, it is not.
+    pub(super) fn shows_tags(&self, info: &ObjectInfo) -> bool {
+        const TAGS: Action = Action::GetObjectTagging;
+        match decide(&self.asker, TAGS, self.unopened()) {
+            Decision::Depends if gate::reads_tags(&self.asker, [TAGS].into_iter(), self.bucket) => false,
+            Decision::Depends => decide(&self.asker, TAGS, self.opened(info)) == Decision::Allow,
+            decided => decided == Decision::Allow,
+        }
     }
 
-    /// Whether the client may read the tags of the object that is there now.
-    pub(super) async fn reads_tags(&self) -> Result<bool, S3Error> {
-        match decide(&self.asker, Action::GetObjectTagging, self.unopened()) {
-            Decision::Depends => {
-                match self.bucket.store().describe(self.address, &Default::default()).await {
-                    Ok(info) => {
-                        Ok(decide(&self.asker, Action::GetObjectTagging, self.opened(&info))
-                            == Decision::Allow)
-                    }
-                    Err(error) if self.is_absence(&error) => Ok(false),
-                    Err(error) => Err(error.into()),
-                }
+    /// Called before a copy opens its source by itself, like `allow`. Returns whether the client may read the
+    /// tags of the object that is there now.
+    pub(super) async fn allow_copy(&self) -> Result<bool, S3Error> {
+        const TAGS: Action = Action::GetObjectTagging;
+        let tags = decide(&self.asker, TAGS, self.unopened());
+        if ![self.decision, tags].contains(&Decision::Depends) {
+            return self.allow().await.map(|()| tags == Decision::Allow);
+        }
+        self.refuse_early()?;
+        let found = self.bucket.store().describe(self.address, &Default::default()).await;
+        match self.decided(found, |info| info).await? {
+            Ok(info) => Ok(decide(&self.asker, TAGS, self.opened(&info)) == Decision::Allow),
+            // The copy itself says so.
+            Err(error)
+                if matches!(error.kind(), StoreErrorKind::NoSuchKey | StoreErrorKind::NoSuchVersion) =>
+            {
+                Ok(false)
             }
-            decided => Ok(decided == Decision::Allow),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -192,7 +203,7 @@ impl<'a> Reader<'a> {
     /// the object that was opened, so another one that is there by now is an error that passes.
     async fn with_tags<'i>(&self, info: &'i ObjectInfo) -> Result<Cow<'i, ObjectInfo>, S3Error> {
         let is_complete = info.attributes.tags.len() == info.tag_count;
-        if is_complete || !gate::reads_tags(&self.asker, self.operation.facts(), self.bucket) {
+        if is_complete || !gate::reads_tags(&self.asker, self.actions(), self.bucket) {
             return Ok(Cow::Borrowed(info));
         }
         let described = self.bucket.store().describe(self.address, &Default::default()).await?;

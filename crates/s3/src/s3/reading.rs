@@ -29,23 +29,16 @@ pub(super) struct Reading {
     if_range: Option<Validator>,
     overrides: HeaderMap,
     checksum: bool,
-    /// Whether the reply may say how many tags there are.
-    tags: bool,
 }
 
 impl Reading {
-    pub(super) fn of(request: &Request, reader: &Reader<'_>) -> Result<Self, S3Error> {
-        Ok(Self { tags: reader.shows_tags(), ..Self::asked(request)? })
-    }
-
-    fn asked(request: &Request) -> Result<Self, S3Error> {
+    pub(super) fn of(request: &Request) -> Result<Self, S3Error> {
         Ok(Self {
             conditions: headers::read_conditions(&request.headers)?,
             selection: selection(request)?,
             if_range: request.headers.text(header::IF_RANGE)?.map(Validator::parse),
             overrides: overrides(&request.query, &request.context.principal)?,
             checksum: headers::checksum_mode(&request.headers)?,
-            tags: false,
         })
     }
 
@@ -61,9 +54,11 @@ impl Reading {
         self.if_range.is_some()
     }
 
-    /// Status and headers of a reply whose body is, or on HEAD would be, `span`.
+    /// Status and headers of a reply whose body is, or on HEAD would be, `span`. `tags`: it may say how many tags
+    /// there are.
     pub(super) fn reply(
         &self,
+        tags: bool,
         info: &ObjectInfo,
         selection: Selection,
         span: Span,
@@ -73,7 +68,7 @@ impl Reading {
             Selection::Whole | Selection::Range(_) => None,
         };
         let whole = part.is_none() && span == Span::whole(info.size);
-        let view = ReplyView { checksum: self.checksum && whole, parts: part.is_some(), tags: self.tags };
+        let view = ReplyView { checksum: self.checksum && whole, parts: part.is_some(), tags };
         let mut headers = headers::object_headers(info, view);
         if let (true, Some(sum), Some(object)) =
             (self.checksum, part.and_then(|part| part.checksum.as_ref()), &info.checksum)
@@ -223,13 +218,13 @@ mod tests {
         let owner = Owner { id: "id".into(), display_name: "name".into() };
         request.context.principal =
             Principal::Identity(Identity::account(AccessKey("k".into()), Role::Admin, owner).into());
-        Reading::asked(&request).map_err(|error| error.code)
+        Reading::of(&request).map_err(|error| error.code)
     }
 
     fn reply(headers: &[(&'static str, &str)], query: &[(&str, &str)], span: (u64, u64)) -> (u16, HeaderMap) {
         let reading = reading(headers, query).expect("fine");
         let (status, headers) =
-            reading.reply(&multipart(), reading.selection, Span { start: span.0, end: span.1 });
+            reading.reply(true, &multipart(), reading.selection, Span { start: span.0, end: span.1 });
         (status.as_u16(), headers)
     }
 
@@ -272,7 +267,7 @@ mod tests {
         );
         let mut anonymous = request(&[]);
         anonymous.query = Query::new(vec![("response-content-type".into(), "x/y".into())]);
-        assert_eq!(Reading::asked(&anonymous).expect_err("refused").code, ErrorCode::InvalidRequest);
+        assert_eq!(Reading::of(&anonymous).expect_err("refused").code, ErrorCode::InvalidRequest);
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl<'p> Sides<'p> {
 /// Whether tags of the object that is there may decide: if a policy reads them, and the action is one that
 /// has them.
 pub(super) fn reads_tags(sides: &Sides<'_>, action: Action) -> bool {
-    action.sees_existing_tags() && sides.read(Late::ExistingObjectTag)
+    action.is_about_found_object() && sides.read(Late::ExistingObjectTag)
 }
 
 /// What the policies say. `is_further`: a header made the action necessary, so it is not about an object that

@@ -3,7 +3,7 @@
 //! Owns the headers that both read and answer with. Does not own the status of the reply, nor how long a body
 //! may be.
 
-use super::{call::ObjectCall, error::S3Error, headers};
+use super::{call::ObjectCall, error::S3Error, headers, object_owner};
 use crate::{model::ETag, store::PutRequest};
 use http::{HeaderMap, HeaderValue, header};
 
@@ -15,7 +15,8 @@ pub(super) struct WrittenObject {
 }
 
 pub(super) async fn write(call: ObjectCall) -> Result<WrittenObject, S3Error> {
-    let attributes = headers::attributes(&call.request)?;
+    let mut attributes = headers::attributes(&call.request)?;
+    attributes.owner = object_owner::of_new(&call.request.context, &attributes.acl, &call.bucket)?;
     let conditions = headers::write_conditions(&call.request.headers)?;
     let encryption = attributes.encryption.clone();
     let request = PutRequest { attributes, conditions, payload: call.request.payload };

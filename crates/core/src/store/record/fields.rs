@@ -126,6 +126,7 @@ fields! {
     User user: attributes.user;
     Tags tags: attributes.tags;
     Acl acl: attributes.acl;
+    Owner owner: attributes.owner;
     StorageClass storage_class: attributes.storage_class;
     Encryption encryption: attributes.encryption;
     Checksum checksum: checksum;
@@ -162,6 +163,7 @@ const _: fn(ObjectRecord) = |record| {
                 user: _,
                 tags: _,
                 acl: _,
+                owner: _,
                 storage_class: _,
                 encryption: _,
             },

@@ -175,7 +175,9 @@ impl Visitor<'_> for Names {
 mod tests {
     use super::*;
     use crate::{
-        model::{Attributes, ObjectLock, Restore, Retention, RetentionMode, Timestamp, VersionId},
+        model::{
+            Attributes, CanonicalId, ObjectLock, Restore, Retention, RetentionMode, Timestamp, VersionId,
+        },
         records,
     };
     use proptest::prelude::*;
@@ -260,6 +262,23 @@ mod tests {
             text
         });
         records::is_golden("states.json", &lines);
+    }
+
+    #[test]
+    fn an_owner_is_written_only_if_it_is_not_that_of_the_bucket() {
+        let object = |owner| {
+            let attributes = Attributes { owner, ..Attributes::default() };
+            ObjectRecord { attributes, ..records::plain() }
+        };
+        let all = [object(None), object(CanonicalId::parse("42b0"))];
+        let lines = all.map(|object| {
+            let text = serde_json::to_string(&object).expect("a text");
+            assert_eq!(serde_json::from_str::<ObjectRecord>(&text).expect("a record"), object);
+            text
+        });
+        records::is_golden("owner.json", &lines);
+        let impossible = lines[1].replace("42b0", "4-2");
+        assert!(serde_json::from_str::<ObjectRecord>(&impossible).is_err());
     }
 
     proptest! {

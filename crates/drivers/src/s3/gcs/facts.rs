@@ -16,8 +16,8 @@
 
 use crate::{
     model::{
-        Attributes, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, ObjectChecksum,
-        ObjectInfo, ObjectLock, Tag, TagSet, Timestamp, UploadId,
+        Attributes, CanonicalId, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag,
+        ObjectChecksum, ObjectInfo, ObjectLock, Tag, TagSet, Timestamp, UploadId,
     },
     s3::Dialect,
     s3::headers,
@@ -178,6 +178,7 @@ pub(super) struct Listed {
     pub(super) etag: ETag,
     pub(super) modified: Option<Timestamp>,
     pub(super) checksum: ChecksumSpec,
+    pub(super) owner: Option<CanonicalId>,
 }
 
 pub(super) fn listed<'m>(
@@ -194,6 +195,7 @@ pub(super) fn listed<'m>(
             algorithm: checksum.as_ref().map_or(ChecksumAlgorithm::Crc32c, ObjectChecksum::algorithm),
             kind: checksum.map_or(ChecksumKind::FullObject, |sum| sum.kind),
         },
+        owner: named(&headers::owner(Dialect::Gcs)).and_then(CanonicalId::parse),
     }
 }
 

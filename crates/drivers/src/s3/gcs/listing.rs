@@ -155,5 +155,6 @@ fn object(key: ObjectKey, item: &GcsObject) -> Result<ListedObject> {
         last_modified: known.modified.map_or_else(updated, Ok)?,
         checksum: Some(known.checksum),
         storage_class: None,
+        owner: known.owner,
     })
 }

@@ -144,8 +144,9 @@ impl S3Store {
         after: u16,
         limit: usize,
     ) -> Result<PartsPage> {
-        let UploadRecord { key, upload, initiator, initiated, checksum, explicit_checksum, .. } =
-            self.upload(key, id).await?;
+        let UploadRecord {
+            key, upload, initiator, initiated, attributes, checksum, explicit_checksum, ..
+        } = self.upload(key, id).await?;
         let mut parts = self.catalog.parts(self.bucket, id, after, limit.saturating_add(1)).await?;
         let truncated = parts.len() > limit && limit > 0;
         parts.truncate(limit);
@@ -156,7 +157,15 @@ impl S3Store {
             checksum: part.checksum,
             last_modified: part.last_modified,
         });
-        let upload = UploadInfo { key, upload, initiator, initiated, checksum, explicit_checksum };
+        let upload = UploadInfo {
+            key,
+            upload,
+            initiator,
+            owner: attributes.owner,
+            initiated,
+            checksum,
+            explicit_checksum,
+        };
         Ok(PartsPage { upload, parts: listed.collect(), truncated })
     }
 

@@ -1,6 +1,6 @@
 //! The object ownership of a bucket, as its owner set it, or the default of the server when it was made.
 
-use super::DocumentKind;
+use super::{BucketSettings, DocumentKind};
 use crate::model::ObjectOwnership;
 
 #[derive(Debug)]
@@ -16,6 +16,13 @@ impl DocumentKind for OwnershipControls {
 
     fn write(ownership: &Self::Value) -> String {
         ownership.map(ObjectOwnership::as_str).unwrap_or_default().to_owned()
+    }
+}
+
+impl BucketSettings {
+    /// Whether ACLs are off, and with them owners of objects: everything belongs to the owner of the bucket.
+    pub fn acls_are_off(&self) -> bool {
+        *self.get::<OwnershipControls>() == Some(ObjectOwnership::BucketOwnerEnforced)
     }
 }
 

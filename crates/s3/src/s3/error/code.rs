@@ -51,7 +51,6 @@ codes! {
     EntityTooLarge 400 "Your proposed upload exceeds the maximum allowed object size." ["ProposedSize" "MaxSizeAllowed"],
     EntityTooSmall 400 "Your proposed upload is smaller than the minimum allowed object size. Each part except the last must be at least 5 MB in size." ["ProposedSize" "MinSizeAllowed" "PartNumber" "ETag"],
     ExpiredToken 400 "The provided token has expired." [],
-    ExpectationFailed 417 "The expectation of the Expect header cannot be met." [],
     IdMismatch 400 "Document ID does not match the specified configuration ID." [],
     IllegalLocationConstraintException 400 "The specified location constraint is not valid." [],
     IncompleteBody 400 "You did not provide the number of bytes specified by the Content-Length HTTP header." [],

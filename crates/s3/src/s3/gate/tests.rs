@@ -5,5 +5,6 @@ mod grants;
 mod keys;
 mod members;
 mod objects;
+mod owners;
 mod policies;
 mod uploads;

@@ -27,6 +27,8 @@ pub(in crate::s3) fn attributes(request: &Request) -> Result<Attributes, S3Error
         user: user_metadata::read(headers)?,
         tags: tags(headers)?.unwrap_or_default(),
         acl: grants::acl(headers)?.unwrap_or_default(),
+        // No header says it: see `object_owner`.
+        owner: None,
         storage_class: keeping::storage_class(headers)?,
         encryption: keeping::encryption(headers)?,
     })
@@ -129,6 +131,7 @@ mod tests {
             user: BTreeMap::from([("colour".into(), "blué".into()), ("list".into(), "1,2".into())]),
             tags: TagSet::new(vec![tag("a b", "c d"), tag("e", "")]).expect("valid"),
             acl: CannedAcl::PublicRead.into(),
+            owner: None,
             storage_class: StorageClass::parse("GLACIER_IR"),
             encryption: Some(Encryption {
                 algorithm: EncryptionAlgorithm::Aes256,

@@ -4,7 +4,7 @@ use crate::{
     model::{Attributes, ObjectAddress, TagSet},
     s3::{
         About, Action, ErrorCode, HeaderMapExt, ObjectCall, Operation, Request, Response, S3Error, Service,
-        asker::Asker, copying, gate, headers, keep_alive, limits, reply, resource::Resource,
+        asker::Asker, copying, gate, headers, keep_alive, limits, object_owner, reply, resource::Resource,
     },
     store::{
         CopyAttributes, CopyRequest,
@@ -23,6 +23,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
         replaces(&request.headers, "x-amz-metadata-directive", "Unknown metadata directive.")?;
     let replaces_tags = replaces(&request.headers, "x-amz-tagging-directive", "Unknown tagging directive.")?;
     let given = headers::attributes(request)?;
+    let owner = object_owner::of_new(&request.context, &given.acl, &call.bucket)?;
     let checksum = headers::checksum_spec(request)?.map(|spec| spec.algorithm);
     let conditions = headers::write_conditions(&request.headers)?;
     let source = copying::source(service, Operation::CopyObject, request).await?;
@@ -71,6 +72,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result
                 (false, false) => Some(TagSet::default()),
             },
             acl: given.acl,
+            owner,
             storage_class: given.storage_class,
             encryption: encryption.clone(),
         };

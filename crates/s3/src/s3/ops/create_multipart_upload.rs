@@ -2,7 +2,7 @@
 
 use crate::{
     model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec},
-    s3::{ObjectCall, Response, S3Error, Service, headers, multipart, reply},
+    s3::{ObjectCall, Response, S3Error, Service, headers, multipart, object_owner, reply},
     store::BeginUpload,
 };
 use http::{HeaderName, HeaderValue};
@@ -13,8 +13,10 @@ const DEFAULT_CHECKSUM: ChecksumSpec =
 
 pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
     let asked = headers::checksum_spec(&call.request)?;
+    let mut attributes = headers::attributes(&call.request)?;
+    attributes.owner = object_owner::of_new(&call.request.context, &attributes.acl, &call.bucket)?;
     let begin = BeginUpload {
-        attributes: headers::attributes(&call.request)?,
+        attributes,
         checksum: asked.unwrap_or(DEFAULT_CHECKSUM),
         explicit_checksum: asked.is_some(),
         initiator: multipart::initiator(&call.request.context.principal),

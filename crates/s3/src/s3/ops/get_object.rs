@@ -13,12 +13,12 @@ use http::StatusCode;
 
 pub(in crate::s3) async fn handle(call: ReadCall) -> Result<Response, S3Error> {
     let reader = call.reader();
-    let reading = Reading::of(&call.request, &reader)?;
+    let reading = Reading::of(&call.request)?;
     let (reply, selection) = match open(&reader, &reading).await? {
         Ok(opened) => opened,
         Err(error) => return Err(reading::failure(&reader, &reading.conditions, error).await),
     };
-    let (status, headers) = reading.reply(&reply.info, selection, reply.span);
+    let (status, headers) = reading.reply(reader.shows_tags(&reply.info), &reply.info, selection, reply.span);
     let mut response = reply::empty(StatusCode::OK);
     *response.status_mut() = status;
     *response.headers_mut() = headers;

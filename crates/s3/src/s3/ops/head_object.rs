@@ -11,7 +11,7 @@ use crate::{
 
 pub(in crate::s3) async fn handle(call: ReadCall) -> Result<Response, S3Error> {
     let reader = call.reader();
-    let reading = Reading::of(&call.request, &reader)?;
+    let reading = Reading::of(&call.request)?;
     let looked = match reading.selection {
         Selection::Part(_) => reader.describe(&reading.conditions).await?,
         Selection::Whole | Selection::Range(_) => reader.head(&reading.conditions).await?,
@@ -21,7 +21,8 @@ pub(in crate::s3) async fn handle(call: ReadCall) -> Result<Response, S3Error> {
         Err(error) => return Err(reading::failure(&reader, &reading.conditions, error).await),
     };
     let selection = if reading.outdated(&info) { Selection::Whole } else { reading.selection };
-    let (status, headers) = reading.reply(&info, selection, select(&info, selection)?);
+    let (status, headers) =
+        reading.reply(reader.shows_tags(&info), &info, selection, select(&info, selection)?);
     let mut response = reply::empty(status);
     *response.headers_mut() = headers;
     Ok(response)

@@ -2,11 +2,11 @@
 
 use crate::{
     model::UploadId,
-    s3::{BucketCall, Response, S3Error, Service, acl, listing, reply},
+    s3::{BucketCall, Response, S3Error, Service, listing, reply},
     store::{ListUploadsRequest, UploadEntry},
 };
 
-pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Result<Response, S3Error> {
+pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result<Response, S3Error> {
     let query = &call.request.query;
     let page = listing::ListParameters::read(query, "max-uploads")?;
     let key_marker = query.get("key-marker").unwrap_or_default();
@@ -24,6 +24,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
         limit: page.limit,
     };
     let found = call.bucket.store().list_uploads(request).await?;
+    let owners = listing::ShownOwners::of(&call, &**service.accounts());
     let last = found.entries.last().filter(|_| found.truncated);
     let (mut uploads, mut prefixes) = (Vec::new(), Vec::new());
     for entry in &found.entries {
@@ -49,8 +50,8 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
             w.element("Upload", |w| {
                 w.text("Key", page.encoding.name(info.key.as_str()));
                 w.text("UploadId", info.upload.as_str());
-                w.element("Initiator", |w| acl::identify(w, &info.initiator));
-                w.element("Owner", |w| acl::identify(w, call.bucket.owner()));
+                owners.write_as(w, "Initiator", &info.initiator);
+                owners.write(w, info.owner.as_ref());
                 w.text("StorageClass", "STANDARD");
                 w.text("Initiated", info.initiated.iso8601());
                 if info.explicit_checksum {

@@ -5,7 +5,7 @@ use crate::{
     store::{ListEntry, ListRequest},
 };
 
-pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Result<Response, S3Error> {
+pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result<Response, S3Error> {
     let query = &call.request.query;
     let page = listing::ListParameters::read(query, "max-keys")?;
     let key_marker = query.get("key-marker").unwrap_or_default();
@@ -25,7 +25,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
         limit: page.limit,
     };
     let found = call.bucket.store().list(request).await?;
-    let owner = listing::ShownOwner::of(&call);
+    let owners = listing::ShownOwners::of(&call, &**service.accounts());
     let reply = reply::document("ListVersionsResult", |w| {
         w.text("Name", call.bucket.name().as_str());
         w.text("KeyMarker", page.encoding.name(key_marker));
@@ -42,7 +42,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
                 w.text("Key", page.encoding.name(object.key.as_str()));
                 w.text("VersionId", "null");
                 w.boolean("IsLatest", true);
-                listing::properties(w, object, Some(owner));
+                listing::properties(w, object, Some(owners));
             });
         }
         page.common_prefixes(w, listing::prefixes(&found.entries));

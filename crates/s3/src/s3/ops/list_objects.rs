@@ -5,7 +5,7 @@ use crate::{
     store::ListRequest,
 };
 
-pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Result<Response, S3Error> {
+pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result<Response, S3Error> {
     let query = &call.request.query;
     let page = listing::ListParameters::read(query, "max-keys")?;
     let marker = query.get("marker").unwrap_or_default();
@@ -16,7 +16,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
         limit: page.limit,
     };
     let found = call.bucket.store().list(request).await?;
-    let owner = listing::ShownOwner::of(&call);
+    let owners = listing::ShownOwners::of(&call, &**service.accounts());
     let reply = reply::document("ListBucketResult", |w| {
         w.text("Name", call.bucket.name().as_str());
         w.text("Marker", page.encoding.name(marker));
@@ -28,7 +28,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
         for object in listing::objects(&found.entries) {
             w.element("Contents", |w| {
                 w.text("Key", page.encoding.name(object.key.as_str()));
-                listing::properties(w, object, Some(owner));
+                listing::properties(w, object, Some(owners));
             });
         }
         page.common_prefixes(w, listing::prefixes(&found.entries));

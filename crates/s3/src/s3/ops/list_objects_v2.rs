@@ -5,7 +5,7 @@ use crate::{
     store::ListRequest,
 };
 
-pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Result<Response, S3Error> {
+pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result<Response, S3Error> {
     let query = &call.request.query;
     let page = listing::ListParameters::read(query, "max-keys")?;
     let (start_after, token) = (query.get("start-after"), query.get("continuation-token"));
@@ -19,10 +19,10 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
         limit: page.limit,
     };
     let found = call.bucket.store().list(request).await?;
-    let owner = query
+    let owners = query
         .get("fetch-owner")
         .is_some_and(|value| value.eq_ignore_ascii_case("true"))
-        .then(|| listing::ShownOwner::of(&call));
+        .then(|| listing::ShownOwners::of(&call, &**service.accounts()));
     let reply = reply::document("ListBucketResult", |w| {
         w.text("Name", call.bucket.name().as_str());
         page.describe(w, "MaxKeys", found.truncated);
@@ -39,7 +39,7 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
         for object in listing::objects(&found.entries) {
             w.element("Contents", |w| {
                 w.text("Key", page.encoding.name(object.key.as_str()));
-                listing::properties(w, object, owner);
+                listing::properties(w, object, owners);
             });
         }
         page.common_prefixes(w, listing::prefixes(&found.entries));

@@ -2,20 +2,21 @@
 
 use crate::{
     model::MAX_PART_NUMBER,
-    s3::{ObjectCall, Query, Response, S3Error, Service, acl, listing, multipart, reply},
+    s3::{ObjectCall, Query, Response, S3Error, Service, acl, listing, multipart, object_owner, reply},
 };
 
-pub(in crate::s3) async fn handle(_service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
+pub(in crate::s3) async fn handle(service: &Service, call: ObjectCall) -> Result<Response, S3Error> {
     let query = &call.request.query;
     let upload = multipart::upload_id(query)?;
     let (marker, limit) = (marker(query)?, listing::limit(query, "max-parts")?);
     let page = call.bucket.store().list_parts(&call.key, &upload, marker, limit).await?;
+    let owner = object_owner::shown(page.upload.owner.as_ref(), &call.bucket, &**service.accounts());
     Ok(reply::document("ListPartsResult", |w| {
         w.text("Bucket", call.bucket.name().as_str());
         w.text("Key", call.key.as_str());
         w.text("UploadId", upload.as_str());
         w.element("Initiator", |w| acl::identify(w, &page.upload.initiator));
-        w.element("Owner", |w| acl::identify(w, call.bucket.owner()));
+        w.element("Owner", |w| acl::identify(w, &owner));
         w.text("StorageClass", "STANDARD");
         w.number("PartNumberMarker", marker);
         w.number("NextPartNumberMarker", page.parts.last().map_or(0, |part| part.number.get()));

@@ -9,8 +9,8 @@ use crate::{
     },
     catalog::sqlite::SqliteCatalog,
     model::{
-        AccessKey, Acl, Attributes, BucketName, Identity, ObjectKey, ObjectOwnership, Owner, Principal, Role,
-        Tag, TagSet, account_id,
+        AccessKey, Acl, Attributes, BucketName, CanonicalId, Identity, ObjectKey, ObjectOwnership, Owner,
+        Principal, Role, Tag, TagSet, account_id,
     },
     policy::{Member, MemberKind, NamedPolicy, Policy},
     s3::{Body, FormReply, Operation, Query, Request, Service, Settings, Spool, Target, tests},
@@ -136,10 +136,23 @@ impl Fixture {
     }
 
     pub(super) async fn put(&self, bucket: &str, key: &str, tags: &[(&str, &str)], acl: impl Into<Acl>) {
+        self.put_as(None, bucket, key, tags, acl).await;
+    }
+
+    /// Puts an object that belongs to an account. `None`: to the owner of the bucket.
+    pub(super) async fn put_as(
+        &self,
+        owner: Option<&str>,
+        bucket: &str,
+        key: &str,
+        tags: &[(&str, &str)],
+        acl: impl Into<Acl>,
+    ) {
         let tags = tags.iter().map(|(key, value)| Tag { key: (*key).into(), value: (*value).into() });
         let attributes = Attributes {
             tags: TagSet::new(tags.collect()).expect("tags"),
             acl: acl.into(),
+            owner: owner.and_then(CanonicalId::parse),
             ..Attributes::default()
         };
         let key = ObjectKey::new(key).expect("a key");
