@@ -5,10 +5,10 @@
 
 use super::{
     content::Content,
-    cursor::{ByKey, ByUpload, KeyCursor, UploadCursor},
+    cursor::{ByKey, KeyCursor},
 };
 use crate::{
-    backend::uploads,
+    backend::uploads::{self, ByUpload, UploadCursor, upload_at},
     model::{
         ChecksumAlgorithm, ObjectAddress, ObjectChecksum, ObjectInfo, ObjectKey, PartNumber, Timestamp,
         UploadId,
@@ -370,10 +370,6 @@ fn listed(key: &ObjectKey, object: &Object) -> ListedObject {
         checksum: checksum.as_ref().map(ObjectChecksum::spec),
         storage_class: None,
     }
-}
-
-fn upload_at(key: &ObjectKey, upload: &UploadId) -> (Box<[u8]>, String) {
-    (key.as_str().as_bytes().into(), upload.as_str().to_owned())
 }
 
 fn gone() -> StoreError {
