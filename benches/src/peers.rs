@@ -17,8 +17,8 @@ pub struct Peer {
     pub program: &'static str,
     pub arguments: &'static [&'static str],
     pub environment: &'static [(&'static str, &'static str)],
-    /// A file in its home, and what is in it.
-    pub file: Option<(&'static str, &'static str)>,
+    /// Files in its home, and what is in them.
+    pub files: &'static [(&'static str, &'static str)],
     /// What an acknowledged write survives.
     pub durability: &'static str,
     pub role: Role,
@@ -55,7 +55,7 @@ const CAUSEWAY: Peer = Peer {
         "{home}/address",
     ],
     environment: &[("CAUSEWAY_ROOT_USER", "{access}"), ("CAUSEWAY_ROOT_PASSWORD", "{secret}")],
-    file: Some(("causeway.toml", "[server]\ndurability = \"relaxed\"\n")),
+    files: &[("causeway.toml", "[server]\ndurability = \"relaxed\"\n")],
     durability: "survives a killed process",
     role: Role::Whole,
 };
@@ -83,6 +83,17 @@ backend = \"b67108864\"
 [bucket.listed]
 ";
 
+const S3PROXY: &str = "\
+s3proxy.endpoint=http://{address}
+s3proxy.authorization=aws-v2-or-v4
+s3proxy.identity={access}
+s3proxy.credential={secret}
+jclouds.provider=filesystem
+jclouds.identity=unused
+jclouds.credential=unused
+jclouds.filesystem.basedir={data}
+";
+
 pub const PEERS: &[Peer] = &[
     Peer {
         name: "nginx",
@@ -90,7 +101,7 @@ pub const PEERS: &[Peer] = &[
         program: "nginx",
         arguments: &["-c", "{home}/nginx.conf", "-e", "{home}/log"],
         environment: &[],
-        file: Some((
+        files: &[(
             "nginx.conf",
             "daemon off; pid {home}/pid; error_log {home}/log; worker_processes auto; user root;\n\
              events { worker_connections 1024; }\n\
@@ -99,7 +110,7 @@ pub const PEERS: &[Peer] = &[
              fastcgi_temp_path {home}/t3; uwsgi_temp_path {home}/t4; scgi_temp_path {home}/t5;\n\
              default_type application/octet-stream;\n\
              server { listen {address} backlog=1024; root {data}; } }\n",
-        )),
+        )],
         durability: "reads only",
         role: Role::Files,
     },
@@ -107,7 +118,7 @@ pub const PEERS: &[Peer] = &[
     Peer {
         name: "causeway-strict",
         title: "Causeway, strict",
-        file: Some(("causeway.toml", "[server]\ndurability = \"strict\"\n")),
+        files: &[("causeway.toml", "[server]\ndurability = \"strict\"\n")],
         durability: "survives power loss",
         role: Role::Writes,
         ..CAUSEWAY
@@ -115,7 +126,7 @@ pub const PEERS: &[Peer] = &[
     Peer {
         name: "causeway-null",
         title: "Causeway, null",
-        file: Some(("causeway.toml", NOTHING)),
+        files: &[("causeway.toml", NOTHING)],
         durability: "keeps nothing",
         role: Role::Nothing,
         ..CAUSEWAY
@@ -135,8 +146,8 @@ pub const PEERS: &[Peer] = &[
             "{data}",
         ],
         environment: &[],
-        file: None,
-        durability: "no fsync",
+        files: &[],
+        durability: "no sync",
         role: Role::Whole,
     },
     Peer {
@@ -150,8 +161,8 @@ pub const PEERS: &[Peer] = &[
             ("MINIO_BROWSER", "off"),
             ("MINIO_UPDATE", "off"),
         ],
-        file: None,
-        durability: "fdatasync of its own",
+        files: &[],
+        durability: "syncs large objects only",
         role: Role::Whole,
     },
     Peer {
@@ -159,19 +170,18 @@ pub const PEERS: &[Peer] = &[
         title: "s3proxy",
         program: "s3proxy",
         arguments: &["--properties", "{home}/s3proxy.properties"],
-        environment: &[],
-        file: Some((
-            "s3proxy.properties",
-            "s3proxy.endpoint=http://{address}\n\
-             s3proxy.authorization=aws-v2-or-v4\n\
-             s3proxy.identity={access}\n\
-             s3proxy.credential={secret}\n\
-             jclouds.provider=filesystem\n\
-             jclouds.identity=unused\n\
-             jclouds.credential=unused\n\
-             jclouds.filesystem.basedir={data}\n",
-        )),
-        durability: "no fsync",
+        environment: &[("JAVA_TOOL_OPTIONS", "-Dlogback.configurationFile={home}/logback.xml")],
+        files: &[
+            ("s3proxy.properties", S3PROXY),
+            // Without it, every request is logged.
+            (
+                "logback.xml",
+                "<configuration><appender name='out' class='ch.qos.logback.core.ConsoleAppender'><encoder>\
+                 <pattern>%m%n</pattern></encoder></appender>\
+                 <root level='info'><appender-ref ref='out'/></root></configuration>\n",
+            ),
+        ],
+        durability: "no sync",
         role: Role::Whole,
     },
     Peer {
@@ -190,8 +200,8 @@ pub const PEERS: &[Peer] = &[
             "{data}",
         ],
         environment: &[],
-        file: None,
-        durability: "no fsync",
+        files: &[],
+        durability: "no sync",
         role: Role::Whole,
     },
 ];

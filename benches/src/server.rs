@@ -103,7 +103,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Like `start_over`, without waiting for anything. `more` is added to the configuration file.
+    /// Like `start_over`, without waiting for anything. `more` is added to its configuration.
     pub fn launch(
         programs: &Programs,
         peer: &'static Peer,
@@ -126,7 +126,7 @@ impl Server {
                 .replace("{home}", &home.path().display().to_string())
                 .replace("{data}", &data.display().to_string())
         };
-        if let Some((name, text)) = peer.file {
+        for (name, text) in peer.files {
             fs::write(home.path().join(name), filled(text) + more)?;
         }
         let mut command = Command::new(programs.path(peer.program)?);

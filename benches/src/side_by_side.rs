@@ -32,9 +32,11 @@ pub fn run(options: &Options) -> Result<Figures> {
     let work: Vec<&'static Work> = WORK.iter().filter(|work| options.wants_work(work.name)).collect();
     let servers = start(options, &peers)?;
     for server in &servers {
-        let doing = || format!("prepare {}", server.peer.name);
-        prepare(server, &work).with_context(doing)?;
-        verify(server, &work).with_context(doing)?;
+        eprintln!("writing what {} is read from", server.peer.name);
+        prepare(server, &work).with_context(|| format!("prepare {}", server.peer.name))?;
+    }
+    for server in &servers {
+        verify(server, &work).with_context(|| format!("verify {}", server.peer.name))?;
     }
     let mut figures = Figures::new(&servers, &work, skipped);
     for (at, work) in work.iter().enumerate() {

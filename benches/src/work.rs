@@ -111,7 +111,7 @@ pub const WORK: &[Work] = &[
         ring: 1,
         goal: Goal::TimesMd5(2.0 / 1.8),
     },
-    Work { name: "LIST 1,000", verb: Verb::List, size: 0, clients: 4, ring: 1, goal: Goal::Figure(0.5) },
+    Work { name: "LIST 1000", verb: Verb::List, size: 0, clients: 4, ring: 1, goal: Goal::Figure(0.5) },
 ];
 
 /// What a row accumulates over its slices.

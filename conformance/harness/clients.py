@@ -20,6 +20,7 @@ CONFORMANCE = Path(__file__).resolve().parent.parent
 REQUIREMENTS = CONFORMANCE / "requirements"
 
 MAVEN_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:2.8"
+MAVEN_COORDINATES = (("groupId", "group"), ("artifactId", "artifact"), ("version", "version"))
 
 
 class InstallError(Exception):
@@ -134,11 +135,14 @@ def _install_maven(name: str, pinned: dict, home: Path) -> None:
 
 def _install_maven_jars(name: str, pinned: dict, home: Path) -> None:
     home.mkdir(parents=True)
+    coordinates = "".join(f"<{tag}>{pinned[key]}</{tag}>" for tag, key in MAVEN_COORDINATES)
     (home / "pom.xml").write_text(
         "<project><modelVersion>4.0.0</modelVersion><groupId>conformance</groupId>"
-        f"<artifactId>{name}</artifactId><version>1</version><packaging>pom</packaging><dependencies><dependency>"
-        f"<groupId>{pinned['group']}</groupId><artifactId>{pinned['artifact']}</artifactId>"
-        f"<version>{pinned['version']}</version></dependency></dependencies></project>"
+        f"<artifactId>{name}</artifactId><version>1</version><packaging>pom</packaging>"
+        # Its own pom.xml also pins what its dependencies depend on; a dependency's pins do not count by themselves.
+        f"<dependencyManagement><dependencies><dependency>{coordinates}<type>pom</type><scope>import</scope>"
+        "</dependency></dependencies></dependencyManagement>"
+        f"<dependencies><dependency>{coordinates}</dependency></dependencies></project>"
     )
     copy = f"{MAVEN_DEPENDENCIES}:copy-dependencies"
     _run(["mvn", "-q", "-B", copy, "-DincludeScope=runtime", f"-DoutputDirectory={home / 'lib'}"], cwd=home)
