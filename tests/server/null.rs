@@ -35,8 +35,8 @@ fn every_object_is_taken_and_every_key_has_zeros() {
     assert_eq!(raw.get("/bucket/a").header("if-none-match", etag).send().status, 304);
 
     let page = raw.get("/bucket?list-type=2&start-after=0998").send().text();
-    assert!(page.contains("<Key>0999</Key>") && page.contains("<Key>1499</Key>"), "{page}");
-    assert!(page.contains("<KeyCount>501</KeyCount><MaxKeys>1000</MaxKeys>"), "{page}");
+    assert!(page.contains("<Key>0999</Key>") && page.contains("<Key>1499</Key>"));
+    assert!(page.contains("<KeyCount>501</KeyCount>"));
     assert_eq!(raw.request("DELETE", "/bucket/a").send().status, 204);
     assert_eq!(raw.request("DELETE", "/bucket").send().status, 204, "it is always empty");
 }
@@ -63,6 +63,8 @@ fn what_a_store_would_have_to_remember_is_not_implemented() {
         let put = raw.put("/bucket/a", "meow").header(header, value).send();
         assert_eq!(put.status, 501, "{header}: {}", put.text());
     }
+    let put = raw.put("/bucket/a", "meow").header("x-amz-acl", "public-read").send();
+    assert_eq!(put.failure(), (400, "AccessControlListNotSupported".to_owned()));
     let tags = "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>";
     assert_eq!(raw.put("/bucket/a?tagging", tags).send().status, 501);
     assert_eq!(raw.request("DELETE", "/bucket/a").header("if-match", MEOW).send().status, 501);

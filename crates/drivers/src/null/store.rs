@@ -101,6 +101,7 @@ impl Store for NullStore {
 
     async fn put(&self, _: &ObjectKey, request: PutRequest) -> Result<Written> {
         unconditional(&request.conditions)?;
+        plain(&request.attributes)?;
         let verified = receive(request.payload, None).await?;
         Ok(Written {
             etag: verified.etag(),
@@ -116,8 +117,11 @@ impl Store for NullStore {
         Ok(Deleted::default())
     }
 
-    async fn update(&self, _: ObjectAddress<'_>, _: Change) -> Result<()> {
-        Err(StoreError::new(StoreErrorKind::NotImplemented, "a backend of type 'null' keeps no attributes"))
+    async fn update(&self, _: ObjectAddress<'_>, change: Change) -> Result<()> {
+        Err(match change {
+            Change::Tags(_) => no_tags(),
+            Change::Acl(_) => no_acls(),
+        })
     }
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {
@@ -132,6 +136,7 @@ impl Store for NullStore {
     }
 
     async fn begin_upload(&self, key: &ObjectKey, request: BeginUpload) -> Result<UploadId> {
+        plain(&request.attributes)?;
         self.uploads.begin(key, request)
     }
 
@@ -197,6 +202,23 @@ fn unconditional(conditions: &WriteConditions) -> Result<()> {
             "a backend of type 'null' does not know what a condition asks for",
         )),
     }
+}
+
+/// Refuses attributes that decide something later. Others are only given back, and are dropped.
+fn plain(attributes: &Attributes) -> Result<()> {
+    match attributes {
+        _ if !attributes.tags.is_empty() => Err(no_tags()),
+        _ if !attributes.acl.is_private() => Err(no_acls()),
+        _ => Ok(()),
+    }
+}
+
+fn no_tags() -> StoreError {
+    StoreError::new(StoreErrorKind::NotImplemented, "a backend of type 'null' keeps no tags")
+}
+
+fn no_acls() -> StoreError {
+    StoreError::new(StoreErrorKind::AclNotSupported, "a backend of type 'null' keeps no ACLs of objects")
 }
 
 /// Reads a body to its end and verifies it. `needed` is the checksum to compute if none was announced.
