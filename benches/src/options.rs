@@ -215,3 +215,26 @@ fn list<T>(text: &str, item: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
     }
     Ok(items)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_one_kind_limit_that_kind_alone() {
+        let mut options = Options::defaults(Command::Run);
+        assert!(options.wants_work("GET 4 KiB") && options.wants_server("nginx"));
+        options.only = vec!["nginx".to_owned()];
+        assert!(
+            options.wants_work("GET 4 KiB")
+                && options.wants_server("nginx")
+                && !options.wants_server("minio")
+        );
+        options.only = vec!["PUT 1 MiB".to_owned()];
+        assert!(
+            options.wants_server("minio")
+                && options.wants_work("PUT 1 MiB")
+                && !options.wants_work("GET 4 KiB")
+        );
+    }
+}

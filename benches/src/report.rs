@@ -24,7 +24,8 @@ pub fn figure(figure: Option<f64>) -> Cell {
     let decimals = |figure: f64| match figure.abs() {
         100.0.. => 0,
         10.0.. => 1,
-        _ => 2,
+        0.1.. => 2,
+        _ => 3,
     };
     figure
         .filter(|figure| figure.is_finite())
@@ -179,5 +180,27 @@ impl Cell {
             Self::Figure(figure, _) => json!(figure),
             Self::Empty => Value::Null,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_has_three_digits_that_count() {
+        let text = |value: f64| figure(Some(value)).text();
+        assert_eq!([0.0649, 1.234, 12.34, 123.4, 4567.0].map(text), ["0.065", "1.23", "12.3", "123", "4567"]);
+        assert_eq!((figure(None).text(), figure(Some(f64::NAN)).text()), ("-".to_owned(), "-".to_owned()));
+    }
+
+    #[test]
+    fn a_table_is_the_same_in_markdown() {
+        let rows = vec![
+            vec![Cell::Text("GET".into()), figure(Some(1.5))],
+            vec![Cell::Text("PUT".into()), Cell::Empty],
+        ];
+        let table = Table { title: "t".into(), columns: ["work", "µs"].map(String::from).into(), rows };
+        assert_eq!(table.markdown(), "| work | µs |\n| --- | ---: |\n| GET | 1.50 |\n| PUT | - |\n");
     }
 }

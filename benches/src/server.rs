@@ -1,7 +1,7 @@
 //! The servers under test: how each is started on a free port over its own directory, and how it is stopped.
 //!
-//! Owns: child processes and their directories; both are gone when a `Server` is dropped, whatever happened.
-//! Does not own: which servers there are (`peers`), measuring. Invariant: only processes started here are ever signalled.
+//! Owns: child processes and their directories; both are gone when a `Server` is dropped, whatever
+//! happened. Does not own: which servers there are (`peers`), measuring. Invariant: only processes started here are ever signalled.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -1,5 +1,5 @@
-//! How soon a server answers after a start, with many buckets, identities or files: after an orderly stop, and
-//! after SIGKILL.
+//! How soon a server answers after a start, with many buckets, identities or files: after an orderly stop,
+//! and after SIGKILL.
 
 use anyhow::Result;
 
