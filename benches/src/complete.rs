@@ -49,7 +49,7 @@ pub fn run(options: &Options) -> Result<Report> {
         }
         Ok(part as u64)
     };
-    let sent = drive(&server, options.clients()?, Until::Requests(count as u64), 0, &send)?;
+    let sent = drive(&server, options.connections, Until::Requests(count as u64), 0, &send)?;
     let digests = digests.into_inner().unwrap_or_default();
     let etags: Vec<String> = digests.iter().map(|digest| hex(digest)).collect();
 
@@ -74,7 +74,7 @@ pub fn run(options: &Options) -> Result<Report> {
         ("Complete, MiB through write calls", characters),
     ];
     let table = Table {
-        title: format!("{} MiB in {count} parts, {}", options.mebibytes, server.kind.durability()),
+        title: format!("{} MiB in {count} parts, {}", options.mebibytes, server.peer.durability),
         columns: ["what", "figure"].map(String::from).into(),
         rows: figures.map(|(name, figure)| vec![Cell::Text(name.into()), Cell::Figure(figure, 3)]).into(),
     };

@@ -49,12 +49,12 @@ struct Counts {
 }
 
 pub fn run(options: &Options) -> Result<Report> {
-    let kind = options.server()?;
+    let peer = options.server()?;
     let data = Directory::new(&options.programs.work)?;
     let start = || {
         Server::start_over(
             &options.programs,
-            kind,
+            peer,
             Directory::new(&options.programs.work)?,
             data.path().to_owned(),
         )
@@ -65,7 +65,7 @@ pub fn run(options: &Options) -> Result<Report> {
     let mut history = History::default();
     let mut counts = Counts::default();
     for round in 0..options.rounds {
-        history = write_until_killed(&mut server, history, options.clients()?, &mut random, &mut counts)?;
+        history = write_until_killed(&mut server, history, options.connections, &mut random, &mut counts)?;
         counts.temporary_at_kill += temporary_files(data.path());
         let began = Instant::now();
         server = start().with_context(|| format!("restart after round {}", round + 1))?;

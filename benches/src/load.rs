@@ -15,9 +15,10 @@ use crate::server::Server;
 
 /// When a slice ends. Requests under way are finished and counted.
 #[derive(Debug, Clone, Copy)]
-pub enum Until {
+pub enum Until<'a> {
     Elapsed(Duration),
     Requests(u64),
+    Set(&'a AtomicBool),
 }
 
 /// The results that the clients measured.
@@ -74,6 +75,7 @@ pub fn drive(
             let over = match until {
                 Until::Elapsed(limit) => seen.requests > 0 && started.elapsed() >= limit,
                 Until::Requests(limit) => number >= first + limit,
+                Until::Set(over) => seen.requests > 0 && over.load(Ordering::Relaxed),
             };
             if over {
                 break;

@@ -22,7 +22,7 @@ pub fn run(options: &Options) -> Result<Report> {
     let server = Server::start(&options.programs, options.server()?, None)?;
     let idle = mebibytes(server.tree().rss()?);
     server.client().create_bucket("memory")?;
-    let clients = options.clients()?;
+    let clients = options.connections;
     let put = |client: &mut Client, number: u64| put(client, number, size);
     let get = |client: &mut Client, number: u64| get(client, number % clients as u64, size);
     // Readers read what the first load wrote; writers of the mixed load write elsewhere.
@@ -33,11 +33,7 @@ pub fn run(options: &Options) -> Result<Report> {
     let loads: [(&str, Operation); 3] =
         [("all put", &put), ("all get", &get), ("half put, half get", &mixed)];
     let mut table = Table {
-        title: format!(
-            "{clients} clients, objects of {} MiB, {}",
-            options.mebibytes,
-            server.kind.durability()
-        ),
+        title: format!("{clients} clients, objects of {} MiB, {}", options.mebibytes, server.peer.durability),
         columns: ["load", "seconds", "MiB/s", "peak RSS MiB", "RSS after MiB"].map(String::from).into(),
         rows: Vec::new(),
     };

@@ -1,14 +1,15 @@
-//! What a run prints: tables, and the goals of the project with what was measured, as text or as one JSON
-//! document.
+//! What a run prints: tables, and the goals of the project with what was measured, as text, as Markdown or as
+//! one JSON document.
 //!
 //! Owns: layout and the verdict on a goal. Does not own: any figure. Invariant: with `--json` standard output
 //! holds JSON only.
 
 use std::fmt::Write as _;
-use std::fs;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+
+use crate::machine::Machine;
 
 pub enum Cell {
     Text(String),
@@ -16,6 +17,19 @@ pub enum Cell {
     Figure(f64, usize),
     /// An empty cell: this server has no such row, or the figure has no meaning there.
     Empty,
+}
+
+/// A figure with three digits that count, or an empty cell.
+pub fn figure(figure: Option<f64>) -> Cell {
+    let decimals = |figure: f64| match figure.abs() {
+        100.0.. => 0,
+        10.0.. => 1,
+        0.1.. => 2,
+        _ => 3,
+    };
+    figure
+        .filter(|figure| figure.is_finite())
+        .map_or(Cell::Empty, |figure| Cell::Figure(figure, decimals(figure)))
 }
 
 pub struct Table {
@@ -46,16 +60,16 @@ pub struct Report {
 
 impl Report {
     /// Prints everything, and returns whether every goal is met.
-    pub fn finish(&self, as_json: bool) -> Result<bool> {
+    pub fn finish(&self, as_json: bool, machine: &Machine) -> Result<bool> {
         if as_json {
-            println!("{}", serde_json::to_string_pretty(&self.document())?);
+            println!("{}", serde_json::to_string_pretty(&self.document(machine))?);
         } else {
-            println!("{}\n\n{}", machine(), self.text());
+            println!("{}\n\n{}", machine.described(), self.text());
         }
         Ok(self.goals.iter().all(Goal::met))
     }
 
-    fn document(&self) -> Value {
+    fn document(&self, machine: &Machine) -> Value {
         let tables: Vec<Value> = self.tables.iter().map(Table::document).collect();
         let goals: Vec<Value> = self
             .goals
@@ -64,7 +78,7 @@ impl Report {
                 |goal| json!({ "what": goal.what, "at_most": goal.limit, "measured": goal.measured, "unit": goal.unit, "met": goal.met() }),
             )
             .collect();
-        json!({ "machine": machine(), "tables": tables, "goals": goals })
+        json!({ "machine": machine.described(), "tables": tables, "goals": goals })
     }
 
     fn text(&self) -> String {
@@ -75,7 +89,7 @@ impl Report {
         tables.join("\n")
     }
 
-    fn verdicts(&self) -> Table {
+    pub fn verdicts(&self) -> Table {
         let rows = self.goals.iter().map(|goal| {
             let verdict = if goal.met() { "met" } else { "MISSED" };
             vec![
@@ -123,6 +137,17 @@ impl Table {
         format!("{}\n{}{}{}", self.title, line(&self.columns), line(&rule), body)
     }
 
+    pub fn markdown(&self) -> String {
+        let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+        let is_text = |column: usize| self.rows.iter().any(|row| matches!(row[column], Cell::Text(_)));
+        let rule = (0..self.columns.len()).map(|column| if is_text(column) { "---" } else { "---:" });
+        let mut text = line(self.columns.clone()) + &line(rule.map(str::to_owned).collect());
+        for row in &self.rows {
+            text += &line(row.iter().map(Cell::text).collect());
+        }
+        text
+    }
+
     fn document(&self) -> Value {
         let rows: Vec<Value> = self
             .rows
@@ -158,13 +183,24 @@ impl Cell {
     }
 }
 
-/// The machine of the measurement. Figures of two machines cannot be compared, only ratios can.
-fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = processors
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|pair| pair.1));
-    format!("{cores} cores ({}), Linux {}", model.unwrap_or("unknown"), kernel.trim())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_has_three_digits_that_count() {
+        let text = |value: f64| figure(Some(value)).text();
+        assert_eq!([0.0649, 1.234, 12.34, 123.4, 4567.0].map(text), ["0.065", "1.23", "12.3", "123", "4567"]);
+        assert_eq!((figure(None).text(), figure(Some(f64::NAN)).text()), ("-".to_owned(), "-".to_owned()));
+    }
+
+    #[test]
+    fn a_table_is_the_same_in_markdown() {
+        let rows = vec![
+            vec![Cell::Text("GET".into()), figure(Some(1.5))],
+            vec![Cell::Text("PUT".into()), Cell::Empty],
+        ];
+        let table = Table { title: "t".into(), columns: ["work", "µs"].map(String::from).into(), rows };
+        assert_eq!(table.markdown(), "| work | µs |\n| --- | ---: |\n| GET | 1.50 |\n| PUT | - |\n");
+    }
 }

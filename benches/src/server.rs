@@ -1,9 +1,9 @@
-//! The servers under test: how each is started on a free port over its own directory, how durable its writes
-//! are, and how it is stopped.
+//! The servers under test: how each is started on a free port over its own directory, and how it is stopped.
 //!
-//! Owns: child processes and their directories; both are gone when a `Server` is dropped, whatever happened.
-//! Does not own: measuring. Invariant: only processes started here are ever signalled.
+//! Owns: child processes and their directories; both are gone when a `Server` is dropped, whatever
+//! happened. Does not own: which servers there are (`peers`), measuring. Invariant: only processes started here are ever signalled.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
@@ -16,60 +16,37 @@ use anyhow::{Context, Result, bail};
 
 use crate::client::Client;
 use crate::connection::Connection;
+use crate::peers::{Peer, Role};
 use crate::process::Tree;
 use crate::sigv4::Credentials;
 
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_secs(600);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(5);
-
-/// What can be measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    CausewayStrict,
-    CausewayRelaxed,
-    Rclone,
-    S3sFs,
-    Nginx,
-}
-
-impl Kind {
-    pub const ALL: [Self; 5] =
-        [Self::CausewayStrict, Self::CausewayRelaxed, Self::Rclone, Self::S3sFs, Self::Nginx];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CausewayStrict => "causeway-strict",
-            Self::CausewayRelaxed => "causeway-relaxed",
-            Self::Rclone => "rclone",
-            Self::S3sFs => "s3s-fs",
-            Self::Nginx => "nginx",
-        }
-    }
-
-    /// What an acknowledged write survives.
-    pub fn durability(self) -> &'static str {
-        match self {
-            Self::CausewayStrict => "strict: fsync before 200",
-            Self::CausewayRelaxed => "relaxed: survives kill -9",
-            Self::Rclone | Self::S3sFs => "relaxed: no fsync",
-            Self::Nginx => "reads only",
-        }
-    }
-
-    pub fn writes(self) -> bool {
-        self != Self::Nginx
-    }
-}
 
 /// Where the programs are, and where data may be written.
 #[derive(Debug, Clone)]
 pub struct Programs {
-    pub causeway: PathBuf,
-    pub rclone: PathBuf,
-    pub s3s_fs: PathBuf,
-    pub nginx: PathBuf,
+    pub of: BTreeMap<String, Program>,
     pub work: PathBuf,
+}
+
+#[derive(Debug, Clone)]
+pub struct Program {
+    pub path: PathBuf,
+    /// The version that was installed, as its pin says.
+    pub version: String,
+}
+
+impl Programs {
+    pub fn has(&self, peer: &Peer) -> bool {
+        self.of.contains_key(peer.program)
+    }
+
+    pub fn path(&self, name: &str) -> Result<&Path> {
+        let program = self.of.get(name).with_context(|| format!("--program {name}=PATH is missing"))?;
+        Ok(&program.path)
+    }
 }
 
 /// A new directory, removed when this value is dropped.
@@ -97,41 +74,64 @@ impl Drop for Directory {
 
 /// A running server.
 pub struct Server {
-    pub kind: Kind,
+    pub peer: &'static Peer,
     pub address: SocketAddr,
     pub data: PathBuf,
     pub credentials: Credentials,
     child: Child,
-    /// Logs, address files and, unless the data is another server's, the data.
-    _home: Directory,
+    /// Logs, address files and, unless it lies elsewhere, the data.
+    home: Directory,
 }
 
 impl Server {
-    /// Starts a server over a new directory; nginx serves `files`, the data directory of another server.
-    pub fn start(programs: &Programs, kind: Kind, files: Option<&Path>) -> Result<Self> {
+    /// Starts a server over a new directory, or over `files`, the data directory of another server.
+    pub fn start(programs: &Programs, peer: &'static Peer, files: Option<&Path>) -> Result<Self> {
         let home = Directory::new(&programs.work)?;
         let data = files.map_or_else(|| home.path().join("data"), Path::to_path_buf);
-        Self::start_over(programs, kind, home, data)
+        Self::start_over(programs, peer, home, data)
     }
 
     /// Starts a server over data that is there already.
-    pub fn start_over(programs: &Programs, kind: Kind, home: Directory, data: PathBuf) -> Result<Self> {
+    pub fn start_over(
+        programs: &Programs,
+        peer: &'static Peer,
+        home: Directory,
+        data: PathBuf,
+    ) -> Result<Self> {
+        let mut server = Self::launch(programs, peer, home, data, "")?;
+        server.await_ready()?;
+        Ok(server)
+    }
+
+    /// Like `start_over`, without waiting for anything. `more` is added to its configuration.
+    pub fn launch(
+        programs: &Programs,
+        peer: &'static Peer,
+        home: Directory,
+        data: PathBuf,
+        more: &str,
+    ) -> Result<Self> {
         fs::create_dir_all(&data)?;
         let credentials =
             Credentials { access: "benchmark".into(), secret: "a-secret-of-the-benchmark".into() };
         let log = home.path().join("log");
-        let address_file = home.path().join("address");
-        let (mut command, announced) = match kind {
-            Kind::CausewayStrict => {
-                (causeway(programs, &credentials, &data, &address_file, "strict"), &address_file)
-            }
-            Kind::CausewayRelaxed => {
-                (causeway(programs, &credentials, &data, &address_file, "relaxed"), &address_file)
-            }
-            Kind::Rclone => (rclone(programs, &credentials, &data), &log),
-            Kind::S3sFs => (s3s_fs(programs, &credentials, &data), &log),
-            Kind::Nginx => (nginx(programs, &home, &data, &address_file)?, &address_file),
+        // Not every server can choose a port and say which. If another process takes this one before the
+        // server binds it, the start fails with an error.
+        let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let filled = |text: &str| {
+            text.replace("{address}", &free.to_string())
+                .replace("{port}", &free.port().to_string())
+                .replace("{access}", &credentials.access)
+                .replace("{secret}", &credentials.secret)
+                .replace("{home}", &home.path().display().to_string())
+                .replace("{data}", &data.display().to_string())
         };
+        for (name, text) in peer.files {
+            fs::write(home.path().join(name), filled(text) + more)?;
+        }
+        let mut command = Command::new(programs.path(peer.program)?);
+        command.args(peer.arguments.iter().map(|argument| filled(argument)));
+        command.envs(peer.environment.iter().map(|(name, value)| (name, filled(value))));
         let output = File::create(&log)?;
         command.stdout(output.try_clone()?).stderr(output);
         // SAFETY: prctl is async-signal-safe, and the closure touches nothing else. The server dies with the
@@ -143,10 +143,7 @@ impl Server {
             });
         }
         let child = command.spawn().with_context(|| format!("start {}", command.get_program().display()))?;
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self { kind, address: nowhere, data, credentials, child, _home: home };
-        server.await_ready(announced, &log)?;
-        Ok(server)
+        Ok(Self { peer, address: free, data, credentials, child, home })
     }
 
     pub fn client(&self) -> Client {
@@ -175,141 +172,66 @@ impl Server {
         loop {
             match self.child.try_wait()? {
                 Some(status) => return Ok(status),
-                None if Instant::now() > deadline => bail!("{} does not stop on SIGTERM", self.kind.name()),
+                None if Instant::now() > deadline => bail!("{} does not stop on SIGTERM", self.peer.name),
                 None => std::thread::sleep(POLL),
             }
         }
     }
 
-    fn await_ready(&mut self, announced: &Path, log: &Path) -> Result<()> {
+    /// Waits until the server answers a request, and one of ours until its health check says that it is ready.
+    pub fn await_ready(&mut self) -> Result<()> {
+        self.await_until(|server| match server.announced() {
+            _ if !server.peer.is_causeway() => answers(server.address, |_| true),
+            Some([_, admin]) => answers(admin, |status| status == 200),
+            None => false,
+        })
+    }
+
+    /// Waits until a server of ours has announced its addresses.
+    pub fn await_announced(&mut self) -> Result<()> {
+        self.await_until(|server| server.announced().is_some())
+    }
+
+    fn await_until(&mut self, holds: impl Fn(&Self) -> bool) -> Result<()> {
+        let log = self.home.path().join("log");
         let deadline = Instant::now() + START_LIMIT;
-        loop {
+        while !holds(self) {
             if let Some(exit) = self.child.try_wait()? {
-                bail!("{} ended at start with {exit}:\n{}", self.kind.name(), fs::read_to_string(log)?);
-            }
-            let text = fs::read_to_string(announced).unwrap_or_default();
-            if let Some(addresses) = announced_addresses(self.kind, &text) {
-                self.address = addresses[0];
-                if answers(*addresses.last().unwrap_or(&self.address), self.kind) {
-                    return Ok(());
-                }
+                bail!("{} ended at start with {exit}:\n{}", self.peer.name, fs::read_to_string(log)?);
             }
             if Instant::now() > deadline {
-                bail!(
-                    "{} is not ready after {START_LIMIT:?}:\n{}",
-                    self.kind.name(),
-                    fs::read_to_string(log)?
-                );
+                let said = fs::read_to_string(log)?;
+                bail!("{} is not ready after {START_LIMIT:?}:\n{said}", self.peer.name);
             }
             std::thread::sleep(POLL);
         }
+        if let Some([s3, _]) = self.announced() {
+            self.address = s3;
+        }
+        Ok(())
+    }
+
+    /// The addresses of S3 and of health, once the server has announced both.
+    fn announced(&self) -> Option<[SocketAddr; 2]> {
+        let text = fs::read_to_string(self.home.path().join("address")).ok()?;
+        let addresses: Vec<SocketAddr> = text.lines().filter_map(|line| line.trim().parse().ok()).collect();
+        addresses.try_into().ok().filter(|_| text.ends_with('\n'))
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         // SIGKILL of nginx's master process would leave its workers running; SIGTERM ends them, too.
-        if matches!(self.child.try_wait(), Ok(None)) && (self.kind != Kind::Nginx || self.stop().is_err()) {
+        let leaves_children = self.peer.role == Role::Files;
+        if matches!(self.child.try_wait(), Ok(None)) && (!leaves_children || self.stop().is_err()) {
             let _ = self.kill();
         }
     }
 }
 
-fn causeway(
-    programs: &Programs,
-    credentials: &Credentials,
-    data: &Path,
-    address: &Path,
-    durability: &str,
-) -> Command {
-    // A killed server leaves its address file, and an old address must not be taken for the new one.
-    let _ = fs::remove_file(address);
-    let mut command = Command::new(&programs.causeway);
-    command
-        .args([
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--admin-listen",
-            "127.0.0.1:0",
-            "--durability",
-            durability,
-        ])
-        .arg("--data")
-        .arg(data)
-        .arg("--address-file")
-        .arg(address)
-        .env("CAUSEWAY_ROOT_USER", &credentials.access)
-        .env("CAUSEWAY_ROOT_PASSWORD", &credentials.secret);
-    command
-}
-
-fn rclone(programs: &Programs, credentials: &Credentials, data: &Path) -> Command {
-    let mut command = Command::new(&programs.rclone);
-    command
-        .args(["serve", "s3", "--addr", "127.0.0.1:0", "--config", "/dev/null", "--auth-key"])
-        .arg(format!("{},{}", credentials.access, credentials.secret))
-        .arg(data);
-    command
-}
-
-fn s3s_fs(programs: &Programs, credentials: &Credentials, data: &Path) -> Command {
-    let mut command = Command::new(&programs.s3s_fs);
-    command
-        .args(["--host", "127.0.0.1", "--port", "0"])
-        .args(["--access-key", &credentials.access, "--secret-key", &credentials.secret])
-        .arg(data)
-        .env("NO_COLOR", "1")
-        // Its address is logged at this level; the requests are logged below it.
-        .env("RUST_LOG", "s3s_fs=info");
-    command
-}
-
-/// nginx cannot choose a free port itself. If another process takes this port before nginx binds it, the
-/// start fails with an error.
-fn nginx(programs: &Programs, home: &Directory, files: &Path, address: &Path) -> Result<Command> {
-    let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let home = home.path().display();
-    let configuration = format!(
-        "daemon off; pid {home}/pid; error_log {home}/log; worker_processes auto; user root;\n\
-         events {{ worker_connections 1024; }}\n\
-         http {{ access_log off; sendfile on; tcp_nopush on; tcp_nodelay on; keepalive_requests 1000000000; etag on;\n\
-         client_body_temp_path {home}/t1; proxy_temp_path {home}/t2; fastcgi_temp_path {home}/t3; uwsgi_temp_path {home}/t4;\n\
-         scgi_temp_path {home}/t5; default_type application/octet-stream;\n\
-         server {{ listen {free} backlog=1024; root {}; }} }}\n",
-        files.display()
-    );
-    let file = PathBuf::from(format!("{home}/nginx.conf"));
-    fs::write(&file, configuration)?;
-    fs::write(address, free.to_string())?;
-    let mut command = Command::new(&programs.nginx);
-    command.arg("-c").arg(file).arg("-e").arg(format!("{home}/log"));
-    Ok(command)
-}
-
-/// The S3 address, and after it the admin address if there is one, once the server has announced both.
-fn announced_addresses(kind: Kind, text: &str) -> Option<Vec<SocketAddr>> {
-    match kind {
-        Kind::CausewayStrict | Kind::CausewayRelaxed => {
-            let addresses: Vec<SocketAddr> =
-                text.lines().filter_map(|line| line.trim().parse().ok()).collect();
-            (addresses.len() == 2 && text.ends_with('\n')).then_some(addresses)
-        }
-        Kind::Nginx => Some(vec![text.trim().parse().ok()?]),
-        Kind::Rclone | Kind::S3sFs => {
-            let rest = text.split("http://").nth(1)?;
-            let end = rest.find(|letter: char| letter != '.' && letter != ':' && !letter.is_ascii_digit())?;
-            Some(vec![rest[..end].parse().ok()?])
-        }
-    }
-}
-
-/// Whether the server is ready: its health check says so if it has one; otherwise any HTTP answer counts.
-fn answers(address: SocketAddr, kind: Kind) -> bool {
+/// Whether the server answers a request for its health with a status that will do.
+fn answers(address: SocketAddr, will_do: impl Fn(u16) -> bool) -> bool {
     let request = format!("GET /-/health/ready HTTP/1.1\r\nhost: {address}\r\n\r\n");
     let reply = Connection::new(address).exchange(request.as_bytes(), &[], true, &mut |_| {});
-    match kind {
-        Kind::CausewayStrict | Kind::CausewayRelaxed => reply.is_ok_and(|reply| reply.status == 200),
-        _ => reply.is_ok(),
-    }
+    reply.is_ok_and(|reply| will_do(reply.status))
 }

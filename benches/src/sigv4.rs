@@ -98,7 +98,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// `YYYYMMDDTHHMMSSZ`, by the days-to-civil calculation on eras of 400 years.
-fn timestamp(now: SystemTime) -> String {
+pub fn timestamp(now: SystemTime) -> String {
     let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let shifted = days + 719_468;

@@ -19,6 +19,9 @@ from pathlib import Path
 CONFORMANCE = Path(__file__).resolve().parent.parent
 REQUIREMENTS = CONFORMANCE / "requirements"
 
+MAVEN_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:2.8"
+MAVEN_COORDINATES = (("groupId", "group"), ("artifactId", "artifact"), ("version", "version"))
+
 
 class InstallError(Exception):
     """A client could not be installed; the message says which, and why."""
@@ -115,13 +118,10 @@ def _install_go(name: str, pinned: dict, home: Path) -> None:
 def _install_maven(name: str, pinned: dict, home: Path) -> None:
     home.mkdir(parents=True)
     artifact = f"{pinned['group']}:{pinned['artifact']}:{pinned['version']}:zip"
-    copy = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy"
+    copy = f"{MAVEN_DEPENDENCIES}:copy"
     _run(["mvn", "-q", "-B", copy, f"-Dartifact={artifact}", f"-DoutputDirectory={home}"], cwd=home)
     archive = home / f"{pinned['artifact']}-{pinned['version']}.zip"
-    with open(archive, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != pinned["sha256"]:
-        raise InstallError(f"{archive.name}: sha256 {found} is not the pinned one")
+    _check_digest(archive, pinned["sha256"])
     with zipfile.ZipFile(archive) as zipped:
         zipped.extractall(home)
     archive.unlink()
@@ -131,6 +131,33 @@ def _install_maven(name: str, pinned: dict, home: Path) -> None:
     (home / "bin").symlink_to(unpacked.name + "/bin")
     program, *arguments = pinned["prepare"]
     _run([unpacked / program, *arguments], cwd=unpacked)
+
+
+def _install_maven_jars(name: str, pinned: dict, home: Path) -> None:
+    home.mkdir(parents=True)
+    coordinates = "".join(f"<{tag}>{pinned[key]}</{tag}>" for tag, key in MAVEN_COORDINATES)
+    (home / "pom.xml").write_text(
+        "<project><modelVersion>4.0.0</modelVersion><groupId>conformance</groupId>"
+        f"<artifactId>{name}</artifactId><version>1</version><packaging>pom</packaging>"
+        # Its own pom.xml also pins what its dependencies depend on; a dependency's pins do not count by themselves.
+        f"<dependencyManagement><dependencies><dependency>{coordinates}<type>pom</type><scope>import</scope>"
+        "</dependency></dependencies></dependencyManagement>"
+        f"<dependencies><dependency>{coordinates}</dependency></dependencies></project>"
+    )
+    copy = f"{MAVEN_DEPENDENCIES}:copy-dependencies"
+    _run(["mvn", "-q", "-B", copy, "-DincludeScope=runtime", f"-DoutputDirectory={home / 'lib'}"], cwd=home)
+    _check_digest(home / "lib" / f"{pinned['artifact']}-{pinned['version']}.jar", pinned["sha256"])
+    program = home / "bin" / name
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec java -cp "$(dirname "$0")/../lib/*" {pinned["main"]} "$@"\n')
+    program.chmod(0o755)
+
+
+def _check_digest(path: Path, pinned: str) -> None:
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != pinned:
+        raise InstallError(f"{path.name}: sha256 {found} is not the pinned one")
 
 
 def _install_folder(name: str, pinned: dict, home: Path) -> None:
@@ -144,5 +171,6 @@ FROM = {
     "npm": _install_npm,
     "go": _install_go,
     "maven": _install_maven,
+    "maven-jars": _install_maven_jars,
     "folder": _install_folder,
 }

@@ -16,6 +16,7 @@ use crate::{
         fs::{FsBackend, FsSettings},
         ftp::{FtpFiles, FtpSettings, Tls},
         gdrive::{GdriveFiles, GdriveSettings},
+        null::{NullBackend, NullSettings},
         onedrive::{OnedriveFiles, OnedriveSettings},
         s3::{Credentials, Dialect, S3Backend, S3Settings},
         sftp::{HostKeys, SftpFiles, SftpSettings},
@@ -67,6 +68,10 @@ pub(crate) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
             )?)
         }
         config::Backend::Memory(_) => Arc::new(MemoryBackend::new()),
+        config::Backend::Null(null) => {
+            let settings = NullSettings { object_size: null.object_size.0, keys: null.keys };
+            Arc::new(NullBackend::new(settings))
+        }
         config::Backend::S3(s3) => Arc::new(S3Backend::open(self::s3(s3)?, catalog)?),
         config::Backend::Gcs(gcs) => Arc::new(S3Backend::open(self::gcs(gcs)?, catalog)?),
         config::Backend::Azblob(azblob) => Arc::new(AzblobBackend::open(self::azblob(azblob), catalog)?),

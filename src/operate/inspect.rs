@@ -130,7 +130,11 @@ pub async fn create(settings: &Settings, name: &str) -> Result<(), StartError> {
 pub async fn is_there(settings: &Settings, name: &str) -> Result<bool, StartError> {
     let (name, backend) = known_bucket(settings, name)?;
     let below = settings.below(known(settings, backend)?);
-    if below.is_object_store() || matches!(below, config::Backend::Memory(_) | config::Backend::Replicated(_))
+    if below.is_object_store()
+        || matches!(
+            below,
+            config::Backend::Memory(_) | config::Backend::Null(_) | config::Backend::Replicated(_)
+        )
     {
         return Ok(true);
     }

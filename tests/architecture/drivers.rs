@@ -117,6 +117,7 @@ const SHARED: &[(&str, &[&str])] = &[
             "backend/oauth",
         ],
     ),
+    ("drivers/null", &["backend/opened", "backend/uploads"]),
     (
         "drivers/onedrive",
         &[

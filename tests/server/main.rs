@@ -37,6 +37,7 @@ mod location;
 mod log;
 mod members;
 mod minio;
+mod null;
 mod places;
 mod private;
 mod process;

@@ -1,6 +1,6 @@
 //! The types of backends: a table with one row per type, and one value for all of them.
 //!
-//! Owns the sections of directories and of storage in memory. The sections of other types are in a file each.
+//! Owns the sections of directories, of storage in memory and of the one that keeps nothing. The sections of other types are in a file each.
 //! Services that OpenDAL reaches are a table of their driver's; see `services`.
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
     section::{Fallback, Reader, Row, Section, section},
     services::ServiceBackend,
     sftp::SftpBackend,
-    value::{FileMode, Setting},
+    value::{FileMode, Setting, Size},
     webdav::WebdavBackend,
 };
 use crate::store::Durability;
@@ -61,11 +61,24 @@ section! {
     MemoryBackend {}
 }
 
+section! {
+    /// `type = "null"`: keeps nothing. For measuring what the protocol costs without a storage: every body is
+    /// read, verified and dropped, every key has an object of zeros, and every bucket lists the same keys.
+    /// Conditional writes, tags and ACLs are answered 501.
+    NullBackend {
+        /// The size of every object.
+        object_size: Size = Text("4KiB"),
+        /// The number of keys that every bucket lists: numbers with leading zeros.
+        keys: usize = Text("1000"),
+    }
+}
+
 /// `[backend.NAME]`, by its `type`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Backend {
     Fs(FsBackend),
     Memory(MemoryBackend),
+    Null(NullBackend),
     S3(S3Backend),
     Gcs(GcsBackend),
     Azblob(AzblobBackend),
@@ -101,6 +114,12 @@ pub(super) const BACKEND_TYPES: &[BackendType] = &[
         about: MemoryBackend::ABOUT,
         rows: MemoryBackend::ROWS,
         read: |reader| MemoryBackend::read(reader).map(Backend::Memory),
+    },
+    BackendType {
+        name: "null",
+        about: NullBackend::ABOUT,
+        rows: NullBackend::ROWS,
+        read: |reader| NullBackend::read(reader).map(Backend::Null),
     },
     BackendType {
         name: "s3",
@@ -175,6 +194,7 @@ impl Backend {
         match self {
             Self::Fs(_) => "fs",
             Self::Memory(_) => "memory",
+            Self::Null(_) => "null",
             Self::S3(_) => "s3",
             Self::Gcs(_) => "gcs",
             Self::Azblob(_) => "azblob",
@@ -204,6 +224,7 @@ impl Backend {
         match self {
             Self::Fs(fs) => fs.root.display().to_string(),
             Self::Memory(_) => "memory".to_owned(),
+            Self::Null(_) => "null".to_owned(),
             Self::S3(s3) => {
                 s3.endpoint.as_ref().map_or_else(|| format!("AWS {}", s3.region), ToString::to_string)
             }
@@ -242,6 +263,7 @@ impl Backend {
         match self {
             Self::Fs(_)
             | Self::Memory(_)
+            | Self::Null(_)
             | Self::Sftp(_)
             | Self::Ftp(_)
             | Self::Webdav(_)
@@ -266,6 +288,7 @@ impl Backend {
         match self {
             Self::Fs(fs) => fs.show(),
             Self::Memory(memory) => memory.show(),
+            Self::Null(null) => null.show(),
             Self::S3(s3) => s3.show(),
             Self::Gcs(gcs) => gcs.show(),
             Self::Azblob(azblob) => azblob.show(),

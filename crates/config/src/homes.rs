@@ -50,6 +50,7 @@ fn home(name: &str, backend: &Backend) -> Option<Location> {
     Some(match backend {
         Backend::Fs(fs) => Location::new("file", &settled(&fs.root)),
         Backend::Memory(_) => Location::new(format!("memory {name}"), ""),
+        Backend::Null(_) => Location::new(format!("null {name}"), ""),
         Backend::S3(s3) => match &s3.endpoint {
             Some(endpoint) if !endpoint.host().ends_with(".amazonaws.com") => Location::new(at(endpoint), ""),
             // The names of buckets are unique at Amazon, not only in one region.

@@ -70,7 +70,7 @@ use causeway_file_drivers as drivers;
 pub use addition::{Added, Addition, SecretSource, add};
 pub use address::{Address, Addresses};
 pub use amount::{ByteRate, Count};
-pub use backend::{Backend, FsBackend, MemoryBackend};
+pub use backend::{Backend, FsBackend, MemoryBackend, NullBackend};
 pub use bucket::{Bucket, Grant};
 pub use choice::{Addressing, AtBudget, FtpTls, LogFormat, Promise};
 pub use cors::Cors;

@@ -148,6 +148,7 @@ impl Backend {
         match (self, other) {
             (Self::Fs(own), Self::Fs(other)) => own.changed(other),
             (Self::Memory(own), Self::Memory(other)) => own.changed(other),
+            (Self::Null(own), Self::Null(other)) => own.changed(other),
             (Self::S3(own), Self::S3(other)) => own.changed(other),
             (Self::Gcs(own), Self::Gcs(other)) => own.changed(other),
             (Self::Azblob(own), Self::Azblob(other)) => own.changed(other),

@@ -301,6 +301,7 @@ mod tests {
             ("dropbox:photos", "dropbox  \"photos\""),
             ("b2:photos", "b2  \"photos\""),
             ("memory:", "memory  \"\""),
+            ("null:", "null  \"\""),
         ] {
             assert_eq!(shown(url), expected, "{url}");
         }

@@ -77,6 +77,10 @@ pub(super) fn validate(
     let default = check.default();
     let sound = check.backends();
     let order = if sound { check.order() } else { Vec::new() };
+    // Whoever looks through layers needs that no backend consists of itself.
+    if order.len() == check.settings.backends.len() {
+        check.replicas();
+    }
     let placed = check.buckets();
     check.access();
     settings.order = order;
@@ -284,6 +288,20 @@ impl Check<'_> {
             opened.push(next.clone());
         }
         opened
+    }
+
+    /// A replica that keeps nothing would count in a quorum, and the write would be lost.
+    fn replicas(&mut self) {
+        let settings = self.settings;
+        let keeps_nothing =
+            |name: &&String| matches!(settings.backends.get(settings.bottom(name)), Some(Backend::Null(_)));
+        for (name, backend) in &settings.backends {
+            let Backend::Replicated(replicated) = backend else { continue };
+            if let Some(replica) = replicated.backends.0.iter().find(keeps_nothing) {
+                let path = format!("backend.{name}");
+                self.fail(&path, format!("{path} names '{replica}', which keeps nothing that is written"));
+            }
+        }
     }
 
     /// Returns whether every bucket has a backend and a valid location.

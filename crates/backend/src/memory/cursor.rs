@@ -1,7 +1,7 @@
-//! Cursors for `store::grouping` over maps in byte order.
+//! The cursor for `store::grouping` over objects in byte order.
 
 use crate::{
-    model::{ObjectKey, UploadId},
+    model::ObjectKey,
     store::grouping::{Ordered, Seek},
 };
 use std::{
@@ -43,53 +43,5 @@ impl<'m, T> Ordered for KeyCursor<'m, T> {
 
     fn name((key, _): &Self::Item) -> &str {
         key.as_str()
-    }
-}
-
-/// Uploads in the order of key, then id.
-pub(super) type ByUpload<T> = BTreeMap<(Box<[u8]>, String), T>;
-
-pub(super) struct UploadCursor<'m, T> {
-    map: &'m ByUpload<T>,
-    /// The key and upload after which a listing continues that ended between the uploads of one key.
-    resume: Option<(&'m str, &'m UploadId)>,
-    rest: btree_map::Range<'m, (Box<[u8]>, String), T>,
-}
-
-impl<'m, T> UploadCursor<'m, T> {
-    pub(super) fn new(map: &'m ByUpload<T>, resume: Option<(&'m str, &'m UploadId)>) -> Self {
-        Self { map, resume, rest: map.range(..) }
-    }
-}
-
-impl<'m, T: AsRef<ObjectKey>> Ordered for UploadCursor<'m, T> {
-    type Item = &'m T;
-    type Error = Infallible;
-
-    fn seek(&mut self, to: Seek) -> Result<(), Infallible> {
-        let from = match to {
-            Seek::From(bound) => Bound::Included((bound.into(), String::new())),
-            Seek::After(mut bound) => match self.resume {
-                Some((key, id)) if key.as_bytes() == bound => {
-                    Bound::Excluded((bound.into(), id.as_str().to_owned()))
-                }
-                _ => {
-                    // The next name in byte order.
-                    bound.push(0);
-                    Bound::Included((bound.into(), String::new()))
-                }
-            },
-        };
-        self.rest = self.map.range((from, Bound::Unbounded));
-        Ok(())
-    }
-
-    fn next(&mut self) -> Result<Option<Self::Item>, Infallible> {
-        Ok(self.rest.next().map(|(_, item)| item))
-    }
-
-    fn name(item: &Self::Item) -> &str {
-        let item: &T = item;
-        item.as_ref().as_str()
     }
 }

@@ -5,10 +5,10 @@
 
 use super::{
     content::Content,
-    cursor::{ByKey, ByUpload, KeyCursor, UploadCursor},
+    cursor::{ByKey, KeyCursor},
 };
 use crate::{
-    backend::uploads,
+    backend::uploads::{self, ByUpload, UploadCursor, upload_at},
     model::{
         ChecksumAlgorithm, ObjectAddress, ObjectChecksum, ObjectInfo, ObjectKey, PartNumber, Timestamp,
         UploadId,
@@ -372,10 +372,6 @@ fn listed(key: &ObjectKey, object: &Object) -> ListedObject {
         storage_class: None,
         owner: attributes.owner.clone(),
     }
-}
-
-fn upload_at(key: &ObjectKey, upload: &UploadId) -> (Box<[u8]>, String) {
-    (key.as_str().as_bytes().into(), upload.as_str().to_owned())
 }
 
 fn gone() -> StoreError {

@@ -1,12 +1,12 @@
-//! `scale`: what one page of a listing, one GET and one PUT cost the server in a small and in a large bucket.
+//! What one page of a listing, one GET and one PUT cost the server in a small and in a large bucket.
 //!
-//! Owns: filling the buckets, the cases, the ratio of large to small. Does not own: load or CPU accounting.
-//! Invariant: no case changes how many keys a bucket has, so the first row and the last describe the same
-//! bucket.
+//! Owns: the keys, filling a bucket with them, the cases, the ratio of large to small. Does not own: load or
+//! CPU accounting. Invariant: no case changes how many keys a bucket has, so the first row and the last
+//! describe the same bucket.
 //!
 //! Keys are `FFFF/NNNN` in 1000 folders, whatever their number. A page by delimiter then has 1000 prefixes in
-//! the small bucket (one key each) and in the large one (many keys each), so a server that reads all keys of
-//! a folder to list its prefix is detected.
+//! the small bucket and in the large one, so a server that reads all keys of a folder to list its prefix is
+//! detected.
 
 use std::time::{Duration, Instant};
 
@@ -16,18 +16,21 @@ use crate::client::Client;
 use crate::content::{self, Random};
 use crate::load::{Operation, Seen, Until, drive};
 use crate::options::Options;
-use crate::report::{Cell, Goal, Report, Table};
+use crate::report::{Cell, Goal, Report};
+use crate::scale::kept::Kept;
+use crate::scale::table;
 use crate::server::Server;
 
-const BUCKET: &str = "scale";
+pub const BUCKET: &str = "scale";
 const FOLDERS: u64 = 1000;
 const OBJECT: usize = 4096;
 const FILLERS: usize = 32;
+const CLIENTS: usize = 4;
 const LIMIT: f64 = 1.5;
 
-struct Bucket {
-    server: Server,
-    keys: u64,
+pub struct Bucket {
+    pub kept: Kept,
+    pub keys: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -55,30 +58,11 @@ struct Row {
     cpu: Duration,
 }
 
-pub fn run(options: &Options) -> Result<Report> {
-    ensure!(options.keys.iter().all(|keys| *keys >= FOLDERS), "--keys: at least {FOLDERS} each");
-    let mut report = Report::default();
-    let mut filled = table("Filling", &["keys", "seconds", "PUT/s", "CPU us/PUT"]);
-    let mut buckets = Vec::new();
-    for keys in &options.keys {
-        let server = Server::start(&options.programs, options.server()?, None)?;
-        eprintln!("filling a bucket with {keys} keys");
-        let row = fill(&server, *keys)?;
-        let seconds = row.seen.elapsed.as_secs_f64();
-        filled.rows.push(vec![
-            Cell::Figure(*keys as f64, 0),
-            Cell::Figure(seconds, 1),
-            Cell::Figure(*keys as f64 / seconds, 0),
-            Cell::Figure(micros(&row), 1),
-        ]);
-        check_pages(&server, *keys)?;
-        buckets.push(Bucket { server, keys: *keys });
-    }
-    report.tables.push(filled);
+pub fn measure_all(buckets: &[Bucket], options: &Options, report: &mut Report) -> Result<()> {
     let mut costs =
-        table("Cost by number of keys", &["operation", "keys", "requests", "p50 ms", "p99 ms", "CPU us/req"]);
+        table("Cost by number of keys", &["operation", "keys", "requests", "p50 ms", "p99 ms", "CPU µs/req"]);
     for (case, name) in CASES {
-        let rows = measure(&buckets, case, options).context(name)?;
+        let rows = measure(buckets, case, options).context(name)?;
         let small = rows.first().map_or(0.0, micros);
         let large = rows.last().map_or(0.0, micros);
         for (bucket, mut row) in buckets.iter().zip(rows) {
@@ -95,7 +79,30 @@ pub fn run(options: &Options) -> Result<Report> {
         report.goals.push(Goal { what, limit: LIMIT, measured: large / small, unit: "x" });
     }
     report.tables.push(costs);
-    Ok(report)
+    Ok(())
+}
+
+/// Fills one bucket for each number of keys, on a server of its own.
+pub fn filled(counts: &[u64], options: &Options, report: &mut Report) -> Result<Vec<Bucket>> {
+    ensure!(counts.iter().all(|keys| *keys >= FOLDERS), "--keys: at least {FOLDERS} each");
+    let mut table = table("Filling", &["keys", "seconds", "PUT/s", "CPU µs/PUT"]);
+    let mut buckets = Vec::new();
+    for keys in counts {
+        let kept = Kept::start(options, String::new())?;
+        eprintln!("filling a bucket with {keys} keys");
+        let row = fill(&kept.server, *keys)?;
+        let seconds = row.seen.elapsed.as_secs_f64();
+        table.rows.push(vec![
+            Cell::Figure(*keys as f64, 0),
+            Cell::Figure(seconds, 1),
+            Cell::Figure(*keys as f64 / seconds, 0),
+            Cell::Figure(micros(&row), 1),
+        ]);
+        check_pages(&kept.server, *keys)?;
+        buckets.push(Bucket { kept, keys: *keys });
+    }
+    report.tables.push(table);
+    Ok(buckets)
 }
 
 fn fill(server: &Server, keys: u64) -> Result<Row> {
@@ -128,7 +135,7 @@ fn measure(buckets: &[Bucket], case: Case, options: &Options) -> Result<Vec<Row>
             let keys = bucket.keys;
             let operation = |client: &mut Client, number: u64| request(client, case, keys, number);
             let until = Until::Elapsed(options.slice);
-            let slice = cost(&bucket.server, options.clients()?, until, first, &operation)?;
+            let slice = cost(&bucket.kept.server, CLIENTS, until, first, &operation)?;
             row.seen.add(slice.seen);
             row.cpu += slice.cpu;
         }
@@ -137,7 +144,7 @@ fn measure(buckets: &[Bucket], case: Case, options: &Options) -> Result<Vec<Row>
 }
 
 fn request(client: &mut Client, case: Case, keys: u64, number: u64) -> Result<u64> {
-    let any = || path(Random::new(number).below(keys));
+    let any = || any(keys, number);
     let body = content::of_size(OBJECT);
     let list = |client: &mut Client, query: &str| {
         client.list_bytes(&format!("/{BUCKET}"), query).map(|reply| reply.length)
@@ -151,7 +158,7 @@ fn request(client: &mut Client, case: Case, keys: u64, number: u64) -> Result<u6
             list(client, &format!("list-type=2&max-keys=1000&start-after={:04}", FOLDERS / 2))
         }
         Case::ByDelimiter => list(client, "delimiter=%2F&list-type=2&max-keys=1000"),
-        Case::Get => client.get(&any(), &mut |_| {}).map(|reply| reply.length),
+        Case::Get => get(client, keys, number),
         Case::Overwrite => client.put(&any(), body).map(|_| OBJECT as u64),
         Case::NewKey => {
             let key = path(keys + number);
@@ -161,24 +168,26 @@ fn request(client: &mut Client, case: Case, keys: u64, number: u64) -> Result<u6
     }
 }
 
+/// Reads any of the keys.
+pub fn get(client: &mut Client, keys: u64, number: u64) -> Result<u64> {
+    client.get(&any(keys, number), &mut |_| {}).map(|reply| reply.length)
+}
+
+fn any(keys: u64, number: u64) -> String {
+    path(Random::new(number).below(keys))
+}
+
 fn cost(server: &Server, connections: usize, until: Until, first: u64, operation: Operation) -> Result<Row> {
     let before = server.tree().cpu()?;
     let seen = drive(server, connections, until, first, operation)?;
     Ok(Row { seen, cpu: server.tree().cpu()? - before })
 }
 
-fn path(number: u64) -> String {
+/// The path of a key by its number.
+pub fn path(number: u64) -> String {
     format!("/{BUCKET}/{:04}/{:04}", number % FOLDERS, number / FOLDERS)
 }
 
 fn micros(row: &Row) -> f64 {
     row.cpu.as_secs_f64() * 1e6 / row.seen.requests as f64
-}
-
-fn table(title: &str, columns: &[&str]) -> Table {
-    Table {
-        title: title.into(),
-        columns: columns.iter().map(|column| (*column).to_owned()).collect(),
-        rows: Vec::new(),
-    }
 }
