@@ -53,6 +53,7 @@ macro_rules! contract_promises {
                 an_announced_checksum_is_kept_with_the_object
                 the_last_of_many_writers_of_one_key_stands_wholly
                 deleting_what_is_not_there_succeeds
+                objects_deleted_together_have_each_its_own_outcome
                 buckets_of_one_backend_do_not_share_keys
                 the_modification_time_of_a_key_does_not_run_backwards
                 acknowledged_objects_are_there_after_a_restart

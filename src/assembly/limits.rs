@@ -94,7 +94,8 @@ impl OfClients {
 async fn admit(limiters: [Option<&Arc<Limiter>>; 2]) -> Result<Admitted, S3Error> {
     let mut admitted = Admitted::default();
     for limiter in limiters.into_iter().flatten() {
-        admitted.0.push((limiter.clone(), limiter.admit().await?));
+        // Boxed: few requests have a limit.
+        admitted.0.push((limiter.clone(), Box::pin(limiter.admit()).await?));
     }
     Ok(admitted)
 }

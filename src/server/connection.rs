@@ -10,20 +10,20 @@ use super::{
     regions::{Regions, Sending},
     relief, still,
     streams::Streams,
+    talk::{Calls, Protocols, Talk},
     tls::{self, Tls},
 };
 use crate::{assembly::StartError, config::Server, edge::Entrance, telemetry::metrics::Metrics};
-use hyper::{Request, body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::conn::auto,
-};
-use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use futures_util::future::{BoxFuture, Either};
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{future::poll_fn, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     time::Instant,
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// S3 allows 8 KB of headers; clients send a few dozen.
@@ -35,6 +35,10 @@ const STREAM_WINDOW: u32 = 128 << 10;
 const SEND_BUFFER: usize = 64 << 10;
 /// Maximum number of streams that a client may have opened and reset at once: more are an attack.
 const RESET_STREAMS: usize = 32;
+
+/// How long a connection is idle before it gives its buffers back. Clients that ask one thing after the other are
+/// sooner, so that they do not pay for new ones.
+const REST: Duration = Duration::from_secs(2);
 
 /// How long a peer may take to close its connection when it is asked to.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -50,7 +54,7 @@ pub(super) fn last_patience(server: &Server) -> Duration {
 /// Accepts connections.
 #[derive(Debug)]
 pub(super) struct Door {
-    http: auto::Builder<Streams>,
+    protocols: Arc<Protocols>,
     tls: Option<Arc<Tls>>,
     patience: Patience,
     /// The patience while the server stops.
@@ -83,14 +87,14 @@ impl Door {
         stop: CancellationToken,
     ) -> Self {
         let header_size = usize::try_from(server.max_header_size.0).unwrap_or(usize::MAX);
-        let mut http = auto::Builder::new(Streams);
-        http.http1()
+        let (mut http1, mut http2) = (http1::Builder::new(), http2::Builder::new(Streams));
+        http1
             .timer(TokioTimer::new())
             // `Activity` limits the time for heads: one timer per connection is cheaper than one per request.
             .header_read_timeout(None)
             .max_headers(MAX_HEADERS)
             .max_buf_size(header_size);
-        http.http2()
+        http2
             .timer(TokioTimer::new())
             .max_header_list_size(u32::try_from(header_size).unwrap_or(u32::MAX))
             .initial_connection_window_size(CONNECTION_WINDOW)
@@ -101,7 +105,7 @@ impl Door {
         let patience = Patience { idle: server.idle_timeout, head: server.header_timeout };
         let last_patience = last_patience(server);
         Self {
-            http,
+            protocols: Arc::new(Protocols { http1, http2 }),
             tls,
             patience,
             last_patience: Patience {
@@ -184,57 +188,39 @@ impl Door {
         }
     }
 
+    /// The future of a connection lives as long as the connection, and most connections are idle: what is rare is
+    /// boxed.
     fn welcome(
         &self,
         stream: TcpStream,
         line: Line,
         guest: Guest,
-    ) -> impl Future<Output = ()> + Send + 'static {
-        let (mut http, handler, stop) = (self.http.clone(), self.handler.clone(), self.stop.child_token());
-        http.http2().max_concurrent_streams(line.peer.streams_of_a_connection());
-        let (patience, last_patience) = (self.patience, self.last_patience);
-        let tls = self.tls.as_ref().map(|tls| tls.acceptor());
-        async move {
-            // Replies are written in one piece; waiting for more data only delays them.
-            let _ = stream.set_nodelay(true);
-            let address = line.address;
-            let mut conversation = Conversation {
-                http,
-                handler,
-                patience,
-                last_patience,
-                line,
-                leave: guest.leave.clone(),
-                stop,
-            };
-            let Some(tls) = tls else {
+    ) -> Either<impl Future<Output = ()> + Send + 'static, BoxFuture<'static, ()>> {
+        // Replies are written in one piece; waiting for more data only delays them.
+        let _ = stream.set_nodelay(true);
+        let conversation = Conversation {
+            protocols: self.protocols.clone(),
+            handler: self.handler.clone(),
+            patience: self.patience,
+            last_patience: self.last_patience,
+            line,
+            leave: guest.leave.clone(),
+            stop: self.stop.child_token(),
+        };
+        match &self.tls {
+            Some(tls) => Either::Right(Box::pin(conversation.encrypt(tls.acceptor(), stream, guest))),
+            None => {
                 let regions = Arc::<Regions>::default();
                 let line = conversation.line.clone().sending(regions.clone());
-                return Conversation { line, ..conversation }.hold(Sending::new(stream, regions)).await;
-            };
-            let too_late = conversation.too_late_to_begin();
-            let handshake =
-                guest.leave.run_until_cancelled(tokio::time::timeout(patience.head, tls.accept(stream)));
-            tokio::select! {
-                biased;
-                made = handshake => match made {
-                    Some(Ok(Ok(stream))) => {
-                        conversation.line.tls = tls::version(&stream);
-                        conversation.hold(stream).await;
-                    }
-                    Some(Ok(Err(error))) => tracing::debug!(%address, %error, "no TLS connection came about"),
-                    Some(Err(_)) => tracing::debug!(%address, "a TLS handshake took too long"),
-                    None => tracing::debug!(%address, "a TLS handshake gave way to other clients"),
-                },
-                () = too_late => tracing::debug!(%address, "a TLS handshake came too late: the server stops"),
+                let conversation = Conversation { line, ..conversation };
+                Either::Left(conversation.hold(Sending::new(stream, regions), guest))
             }
-            drop(guest);
         }
     }
 }
 
 struct Conversation {
-    http: auto::Builder<Streams>,
+    protocols: Arc<Protocols>,
     handler: Arc<Handler>,
     patience: Patience,
     last_patience: Patience,
@@ -253,16 +239,39 @@ impl Conversation {
         }
     }
 
-    async fn hold<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
-        let Self { http, handler, mut patience, last_patience, line, leave, stop } = self;
+    async fn encrypt(mut self, tls: TlsAcceptor, stream: TcpStream, guest: Guest) {
+        let (address, too_late) = (self.line.address, self.too_late_to_begin());
+        let handshake = tokio::time::timeout(self.patience.head, tls.accept(stream));
+        let handshake = guest.leave.run_until_cancelled(handshake);
+        let made = tokio::select! {
+            biased;
+            made = handshake => made,
+            () = too_late => {
+                tracing::debug!(%address, "a TLS handshake came too late: the server stops");
+                return;
+            }
+        };
+        match made {
+            Some(Ok(Ok(stream))) => {
+                self.line.tls = tls::version(&stream);
+                Box::pin(self.hold(stream, guest)).await;
+            }
+            Some(Ok(Err(error))) => tracing::debug!(%address, %error, "no TLS connection came about"),
+            Some(Err(_)) => tracing::debug!(%address, "a TLS handshake took too long"),
+            None => tracing::debug!(%address, "a TLS handshake gave way to other clients"),
+        }
+    }
+
+    /// Serves a connection until it ends. `_guest` is its place.
+    async fn hold<S>(self, stream: S, _guest: Guest)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { protocols, handler, mut patience, last_patience, line, leave, stop } = self;
         let (address, activity) = (line.address, line.activity.clone());
         let io = Watched::new(Lingering::new(TokioIo::new(stream), activity.clone()), activity.clone());
-        let service = service_fn(move |request: Request<Incoming>| {
-            let (handler, line) = (handler.clone(), line.clone());
-            async move { handler.answer(request, &line).await }
-        });
-        let mut connection = pin!(http.serve_connection(io, service));
-        let mut alarm = pin!(tokio::time::sleep(patience.shortest()));
+        let mut talk = Talk::new(protocols, Calls { handler, line }, io);
+        let mut alarm = pin!(tokio::time::sleep(patience.shortest().min(REST)));
         let mut stop = pin!(stop.cancelled());
         let mut leave = pin!(leave.cancelled());
         let mut pressed = pin!(activity.pressed());
@@ -270,9 +279,17 @@ impl Conversation {
         let ended = loop {
             tokio::select! {
                 biased;
-                ended = connection.as_mut() => break ended,
+                ended = poll_fn(|cx| talk.poll(cx)) => break ended,
                 () = alarm.as_mut() => match activity.check(patience) {
-                    Verdict::CheckAt(time) => alarm.as_mut().reset(time),
+                    Verdict::CheckAt(mut time) => {
+                        if !closing && activity.rests(REST) {
+                            talk.rest();
+                        }
+                        if talk.may_rest() {
+                            time = time.min(Instant::now() + REST);
+                        }
+                        alarm.as_mut().reset(time);
+                    }
                     Verdict::Over(why) if closing => {
                         tracing::debug!(%address, why, "a connection was cut off");
                         return;
@@ -280,13 +297,13 @@ impl Conversation {
                     // HTTP/2 can announce the end: a request that is on its way meets no broken connection.
                     Verdict::Over(_) => {
                         closing = true;
-                        connection.as_mut().graceful_shutdown();
+                        talk.graceful_shutdown();
                         alarm.as_mut().reset(Instant::now() + GOODBYE);
                     }
                 },
                 () = stop.as_mut(), if !stopping => {
                     (stopping, closing, patience) = (true, true, last_patience);
-                    connection.as_mut().graceful_shutdown();
+                    talk.graceful_shutdown();
                     alarm.as_mut().reset(Instant::now() + patience.shortest());
                 }
                 () = pressed.as_mut() => {
@@ -307,7 +324,7 @@ impl Conversation {
                     // A request may have arrived since.
                     if activity.idle_since().is_some() {
                         (closing, patience) = (true, Patience { idle: patience.idle.min(GOODBYE), head: patience.head.min(GOODBYE) });
-                        connection.as_mut().graceful_shutdown();
+                        talk.graceful_shutdown();
                         alarm.as_mut().reset(Instant::now() + GOODBYE);
                     }
                 }

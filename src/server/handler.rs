@@ -15,11 +15,16 @@ use crate::{
     telemetry::metrics::Metrics,
 };
 use bytes::Bytes;
-use futures_util::FutureExt;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Either},
+};
 use http::{HeaderValue, Request, header};
 use http_body::Body;
 use std::{
+    future::ready,
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -81,9 +86,8 @@ impl Handler {
             let rules = reply.page().map(|page| self.service.cors_at_once(page.bucket()));
             (refuse(&About::new(&id, Target::default()), busy(asked.elapsed())), rules)
         } else {
-            // Boxed: the state that remains while a reply is sent is small. A panic costs its own request a
-            // 500, and does not end the connection and the other requests on it.
-            let serving = Box::pin(self.serve(request, arrival, site, &mut record, &permit));
+            // A panic costs its own request a 500, and does not end the connection and the other requests on it.
+            let serving = pin!(async { self.serve(request, arrival, site, &mut record, &permit).await });
             let response = match AssertUnwindSafe(serving).catch_unwind().await {
                 Ok(response) => response,
                 Err(_) => {
@@ -93,7 +97,7 @@ impl Handler {
                 }
             };
             let rules = match reply.page() {
-                Some(page) => Some(self.service.cors(page.bucket()).await),
+                Some(page) => Some(Box::pin(self.service.cors(page.bucket())).await),
                 None => None,
             };
             (response, rules)
@@ -175,50 +179,62 @@ impl Handler {
         }
     }
 
-    async fn serve<B>(
-        &self,
+    /// Begins to serve a request. What is rare is boxed: the future has the size of what most requests need, and
+    /// each request pays for the whole size.
+    fn serve<'s, B>(
+        &'s self,
         request: Request<Counted<B>>,
         arrival: Arrival,
         site: Option<Site>,
-        record: &mut Record,
-        permit: &RequestPermit,
-    ) -> Response
+        record: &'s mut Record,
+        permit: &'s RequestPermit,
+    ) -> Either<impl Future<Output = Response> + Send, BoxFuture<'s, Response>>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         if let Some(site) = site {
-            return self.visit(request, arrival, site, record).await;
+            return Either::Right(Box::pin(self.visit(request, arrival, site, record)));
         }
         if self.edge.is_call(&request) {
-            return self.call(request, arrival, record, permit).await;
+            return Either::Right(Box::pin(self.call(request, arrival, record, permit)));
         }
         let id = arrival.id.clone();
-        let admitted = match self.edge.admit(request, arrival) {
-            Ok(Admitted::Preflight(preflight)) => return self.service.preflight(preflight).await,
-            Ok(Admitted::Request(request)) => Ok(request),
-            Ok(Admitted::Form(form)) => self.edge.open(form).await,
-            Err(refusal) => Err(refusal),
-        };
-        match admitted {
-            Ok(mut request) => {
-                record.admitted(&request);
-                request.payload = request.payload.within(permit.memory().clone());
-                match self.limits.admit(&request).await {
-                    Ok(admitted) => {
-                        let response = self.service.handle(admitted.request(request)).await;
-                        admitted.reply(response)
-                    }
-                    Err(error) => About::of(&request).error(error),
+        match self.edge.admit(request, arrival) {
+            Ok(Admitted::Request(request)) => Either::Left(self.operate(admitted(request, record, permit))),
+            Ok(Admitted::Preflight(preflight)) => Either::Right(Box::pin(self.service.preflight(preflight))),
+            Ok(Admitted::Form(form)) => Either::Right(Box::pin(async move {
+                match self.edge.open(form).await {
+                    Ok(request) => self.operate(admitted(request, record, permit)).await,
+                    Err(refusal) => self.refused(&id, refusal),
                 }
-            }
-            Err(refusal) => {
-                if is_authentication(refusal.error.code) {
-                    self.metrics.unauthenticated(refusal.error.code.as_str());
-                }
-                About::new(&id, refusal.target).error(refusal.error)
-            }
+            })),
+            Err(refusal) => Either::Right(Box::pin(ready(self.refused(&id, refusal)))),
         }
     }
+
+    async fn operate(&self, request: s3::Request) -> Response {
+        match self.limits.admit(&request).await {
+            Ok(admitted) => {
+                let response = self.service.handle(admitted.request(request)).await;
+                admitted.reply(response)
+            }
+            Err(error) => About::of(&request).error(error),
+        }
+    }
+
+    fn refused(&self, id: &RequestId, refusal: Refusal) -> Response {
+        if is_authentication(refusal.error.code) {
+            self.metrics.unauthenticated(refusal.error.code.as_str());
+        }
+        About::new(id, refusal.target).error(refusal.error)
+    }
+}
+
+/// A request whose sender is known: its body takes its memory from that of its client.
+fn admitted(mut request: s3::Request, record: &mut Record, permit: &RequestPermit) -> s3::Request {
+    record.admitted(&request);
+    request.payload = request.payload.within(permit.memory().clone());
+    request
 }
 
 /// How errors are shown: as a page to visitors of a website, as a document to clients of S3.
@@ -296,6 +312,10 @@ mod tests {
         }
     }
 
+    /// The most bytes that the state of a request takes, beside that of its operation. Without optimizations it is
+    /// larger.
+    const MOST: usize = 5 << 10;
+
     /// A connection from this machine.
     fn line(configuration: &Sources, is_secure: bool) -> Line {
         let peers = Peers::new(&Settings::load(configuration).expect("settings").server);
@@ -362,6 +382,9 @@ mod tests {
             .body(Full::new(Bytes::new()))
             .expect("a request");
 
+        let small = Request::get("/bucket/key").body(Full::new(Bytes::new())).expect("a request");
+        let size = size_of_val(&handler.answer(small, &line));
+        assert!(size <= MOST, "{size} bytes");
         let response = handler.answer(request, &line).await.expect("a reply");
         assert_eq!(response.status(), 500);
         let id = response.headers()["x-amz-request-id"].to_str().expect("ASCII").to_owned();

@@ -129,6 +129,17 @@ impl Activity {
         idle.then(|| self.begun + Duration::from_millis(self.silent_since.load(Relaxed)))
     }
 
+    /// Whether a connection that carries one request at a time has carried nothing for so long: no request is in
+    /// work or has begun to arrive, and all that was written was taken.
+    pub(super) fn rests(&self, long: Duration) -> bool {
+        let is_never = |since: &AtomicU64| since.load(Relaxed) == NEVER;
+        !self.multiplexed.load(Relaxed)
+            && !self.has_left_unread()
+            && is_never(&self.head_since)
+            && is_never(&self.stalled_since)
+            && self.idle_since().is_some_and(|since| since + long <= Instant::now())
+    }
+
     /// Whether the connection ever carried a request.
     pub(super) fn has_asked(&self) -> bool {
         self.asked.load(Relaxed)

@@ -28,6 +28,7 @@ mod shares;
 mod sizes;
 mod still;
 mod streams;
+mod talk;
 mod tls;
 
 pub use reload::Load;

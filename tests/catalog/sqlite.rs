@@ -227,3 +227,29 @@ async fn a_damaged_missing_or_newer_index_is_begun_anew() {
         assert_eq!(catalog.index_rows(id, None, 9).await.expect("rows"), [row("b", 1)], "{n}");
     }
 }
+
+/// Counts the transactions in the log of a database (SQLite, "The WAL file format"): a frame that ends one has the
+/// size of the database, and frames of earlier logs have another salt.
+fn transactions(log: &Path) -> usize {
+    let log = fs::read(log).expect("a log");
+    let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().expect("4 bytes"));
+    let (page, salt) = (number(8) as usize, &log[16..24]);
+    let frames = (32..log.len()).step_by(24 + page).take_while(|at| &log[at + 8..at + 16] == salt);
+    frames.filter(|at| number(at + 4) != 0).count()
+}
+
+#[tokio::test]
+async fn changes_that_are_enqueued_together_are_one_transaction() {
+    let dir = TempDir::new().expect("a directory");
+    let catalog = open(dir.path());
+    let id = bucket(&catalog, "photos").await.id;
+    catalog.index(id, put("first", 1)).await.expect("indexed");
+    let log = dir.path().join("index.sqlite-wal");
+    let before = transactions(&log);
+    let all = (0..200).map(|n| put(&format!("{n}"), 1)).collect();
+    catalog.index_all(id, all).await.expect("indexed");
+    let some = (0..100).map(|n| delete(&format!("{n}"))).collect();
+    catalog.index_all(id, some).await.expect("indexed");
+    assert_eq!(transactions(&log) - before, 2);
+    assert_eq!(catalog.index_rows(id, None, 1000).await.expect("rows").len(), 101);
+}

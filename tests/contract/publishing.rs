@@ -3,9 +3,9 @@
 use super::{client::*, storage::Storage};
 use bytes::Bytes;
 use causeway::{
-    model::{Checksum, ChecksumAlgorithm},
+    model::{Checksum, ChecksumAlgorithm, VersionId},
     store::{
-        GetRequest, ObjectBody, PutRequest,
+        DeleteRequest, GetRequest, ObjectBody, PutRequest,
         error::StoreErrorKind,
         payload::{Announced, AnnouncedChecksum, Payload, PayloadError},
     },
@@ -253,6 +253,36 @@ pub async fn deleting_what_is_not_there_succeeds(storage: &Storage) {
     assert_absent(store, "key").await;
     put(store, "key", "y").await;
     assert_eq!(read(store, "key").await, b"y");
+}
+
+pub async fn objects_deleted_together_have_each_its_own_outcome(storage: &Storage) {
+    let store = &*storage.bucket("bucket").await;
+    let names: Vec<_> = (0..40).map(|n| format!("folder {}/{n}", n % 3)).collect();
+    for name in names.iter().map(String::as_str).chain(["kept", "twice"]) {
+        put(store, name, "x").await;
+    }
+    let wanted = |name: &str, version: Option<&str>| DeleteRequest {
+        key: key(name),
+        version: version.map(|id| VersionId::parse(id).expect("an id")),
+        conditions: Default::default(),
+    };
+    let mut requests: Vec<_> = names.iter().map(|name| wanted(name, None)).collect();
+    requests.insert(20, wanted("kept", Some("v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA")));
+    requests.extend([wanted("never", None), wanted("twice", None), wanted("twice", None)]);
+    let outcomes = store.delete_all(requests.clone()).await;
+    assert_eq!(outcomes.len(), requests.len());
+    for (at, (request, outcome)) in requests.iter().zip(outcomes).enumerate() {
+        match (at, outcome) {
+            (20, outcome) => assert_eq!(refused(outcome), StoreErrorKind::NoSuchVersion),
+            (_, Ok(_)) => {}
+            (_, Err(error)) => panic!("deleting {:?}: {error}", request.key),
+        }
+    }
+    assert_eq!(super::client::names(store).await, ["kept"]);
+    for name in ["folder 0/0", "folder 2/38", "twice"] {
+        assert_absent(store, name).await;
+    }
+    assert_eq!(store.delete_all(Vec::new()).await.len(), 0);
 }
 
 pub async fn buckets_of_one_backend_do_not_share_keys(storage: &Storage) {

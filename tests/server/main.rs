@@ -27,6 +27,7 @@ mod h2;
 mod halted;
 mod help;
 mod iam;
+mod idle;
 mod jobs;
 mod key;
 mod ldap;

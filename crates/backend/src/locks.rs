@@ -1,7 +1,8 @@
 //! One lock per key (or any other name), held while the thing with that name changes.
 //!
 //! Order: the holder of a key's lock may take the lock of a shorter key that is its ancestor, never the
-//! reverse, so locks cannot deadlock. Locks that are not held use no memory.
+//! reverse, so locks cannot deadlock. Whoever takes the locks of several keys in another order waits for none of
+//! them (`try_lock`). Locks that are not held use no memory.
 
 use std::{
     collections::HashMap,
@@ -35,6 +36,14 @@ impl<K: Clone + Eq + Hash> Locks<K> {
             .or_default()
             .clone();
         Guard { held: Some(lock.lock_owned().await), key: key.clone(), locks: self.clone() }
+    }
+
+    /// Returns the lock if it is free now.
+    pub fn try_lock(self: &Arc<Self>, key: &K) -> Option<Guard<K>> {
+        let mut shard = self.shard(key).lock().unwrap_or_else(PoisonError::into_inner);
+        // Tried under the shard's lock: a holder that goes meanwhile would take this clone for a waiter.
+        let held = shard.entry(key.clone()).or_default().clone().try_lock_owned().ok()?;
+        Some(Guard { held: Some(held), key: key.clone(), locks: self.clone() })
     }
 
     fn shard(&self, key: &K) -> &Shard<K> {
@@ -83,6 +92,17 @@ mod tests {
         assert!(!waiting.is_finished());
         drop(first);
         waiting.await.expect("gets the lock");
+        assert!(locks.shards.iter().all(|shard| shard.lock().expect("not poisoned").is_empty()));
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_is_held_is_not_waited_for_and_not_kept() {
+        let locks = Arc::new(Locks::default());
+        let key = "k".to_owned();
+        let first = locks.try_lock(&key).expect("is free");
+        assert!(locks.try_lock(&key).is_none());
+        drop(first);
+        drop(locks.try_lock(&key).expect("is free again"));
         assert!(locks.shards.iter().all(|shard| shard.lock().expect("not poisoned").is_empty()));
     }
 }

@@ -179,6 +179,8 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     fn index(&self, bucket: BucketId, change: IndexChange) -> Commit {
         self.index_numbered(bucket, Generation::UNNUMBERED, change)
     }
+    /// Enqueues changes without a number, in their order. They share a commit: all of them are made, or none.
+    fn index_all(&self, bucket: BucketId, changes: Vec<IndexChange>) -> Commit;
     /// Removes the records of a bucket's deletions up to a generation. The caller knows that no older change
     /// of these keys can still arrive.
     fn forget_deletions(&self, bucket: BucketId, up_to: Generation) -> Commit;

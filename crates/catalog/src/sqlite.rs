@@ -243,10 +243,20 @@ impl Catalog for SqliteCatalog {
     }
 
     fn index_numbered(&self, bucket: BucketId, generation: Generation, change: IndexChange) -> Commit {
-        let gone = self.gone.clone();
-        let frees = matches!(change, IndexChange::Delete(_) | IndexChange::DeleteVersion(..));
+        let (gone, frees) = (self.gone.clone(), index::frees(&change));
         let apply = move |db: &_| {
             if gone.contains(bucket) { Ok(()) } else { index::apply(db, bucket, generation, &change) }
+        };
+        if frees { self.index.writer.submit_freeing(apply) } else { self.index.writer.submit(apply) }
+    }
+
+    fn index_all(&self, bucket: BucketId, changes: Vec<IndexChange>) -> Commit {
+        let (gone, frees) = (self.gone.clone(), changes.iter().all(index::frees));
+        let apply = move |db: &_| {
+            if gone.contains(bucket) {
+                return Ok(());
+            }
+            changes.iter().try_for_each(|change| index::apply(db, bucket, Generation::UNNUMBERED, change))
         };
         if frees { self.index.writer.submit_freeing(apply) } else { self.index.writer.submit(apply) }
     }

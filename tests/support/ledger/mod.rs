@@ -322,6 +322,13 @@ impl Catalog for LedgerCatalog {
         })
     }
 
+    fn index_all(&self, bucket: BucketId, changes: Vec<IndexChange>) -> Commit {
+        self.submit(&self.index, move |state| {
+            changes.into_iter().for_each(|change| state.index(bucket, Generation::UNNUMBERED, change));
+            Ok(())
+        })
+    }
+
     fn forget_deletions(&self, bucket: BucketId, up_to: Generation) -> Commit {
         self.submit(&self.index, move |state| {
             state.forget_deletions(bucket, up_to);

@@ -14,6 +14,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 /// The number of rows that one step of a sweep removes: it takes a few milliseconds.
 const SWEEP: i64 = 1000;
 
+/// Returns whether a change frees space.
+pub(super) fn frees(change: &IndexChange) -> bool {
+    matches!(change, IndexChange::Delete(_) | IndexChange::DeleteVersion(..))
+}
+
 pub(super) fn apply(
     db: &Connection,
     bucket: BucketId,

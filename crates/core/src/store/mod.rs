@@ -22,6 +22,7 @@ mod announced;
 mod capabilities;
 pub mod condition;
 pub mod copy;
+pub mod deleting;
 mod digests;
 pub mod error;
 pub mod file_body;
@@ -45,6 +46,7 @@ use bytes::Bytes;
 pub use capabilities::{Capabilities, Durability, Guarantee, Keeping, MultipartSupport};
 use condition::{ReadConditions, WriteConditions};
 pub use copy::NativeSource;
+pub use deleting::DeleteRequest;
 use error::StoreError;
 use file_body::FileBody;
 use futures_core::Stream;
@@ -91,6 +93,12 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Removes the current object, or permanently the version that is named. Removing an object that does not
     /// exist succeeds, unless a condition requires the object.
     async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted>;
+
+    /// Deletes several objects, and returns the outcome of each, in the order of `requests`. A driver overrides
+    /// it where many cost less together.
+    async fn delete_all(&self, requests: Vec<DeleteRequest>) -> Vec<Result<Deleted>> {
+        deleting::one_by_one(self, requests).await
+    }
 
     /// Changes what can change without writing the object again: bytes, ETag and modification time stay the
     /// same.

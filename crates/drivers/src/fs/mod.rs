@@ -8,7 +8,8 @@
 //! | `private` | closing `.causeway/` to other users |
 //! | `staging` | `.causeway/`: bytes that are not yet an object |
 //! | `volume` | finding, publishing, removing the file of a key |
-//! | `write`, `multipart` | the steps of a PUT and of an upload |
+//! | `write`, `removing` | the steps of a PUT and of a DELETE |
+//! | `multipart`, `parts` | the steps of an upload and of its parts |
 //! | `buffers` | reading a file for a GET |
 //! | `adopt`, `scan` | files created outside Causeway |
 //! | `minio` | directories that are in MinIO's own format |
@@ -25,15 +26,19 @@ mod copying;
 mod directories;
 pub mod minio;
 mod multipart;
+mod parts;
 mod private;
 mod record;
 mod recording;
+mod removing;
 mod root;
 mod scan;
 mod staging;
 mod store;
 mod upkeep;
 mod volume;
+#[cfg(test)]
+mod work;
 mod write;
 
 use crate::{

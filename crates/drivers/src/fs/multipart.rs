@@ -1,9 +1,8 @@
-//! Multipart uploads on local disk: parts are written to their offsets in the finished object, which `slots`
-//! computes.
+//! Multipart uploads on local disk: begun, completed and aborted. Parts are written to their offsets in the finished
+//! object, which `slots` computes. Does not own how parts are written (`parts`).
 //!
-//! Invariants: parts are recorded in the catalog after their bytes are as durable as the setting says;
-//! conditions are checked before the staging file is touched, so a refused Complete leaves every part as it
-//! was.
+//! Invariant: conditions are checked before the staging file is touched, so a refused Complete leaves every part as
+//! it was.
 
 use super::{
     Inner, blocking,
@@ -14,24 +13,19 @@ use super::{
 };
 use crate::{
     backend::{
-        slots::{Location, Slots, base, moves},
+        slots::{Slots, base, moves},
         uploads::{left, staged_name},
     },
     catalog::{Catalog, CompletedUpload, PartRecord, UploadRecord},
-    model::{ObjectKey, PartNumber, Timestamp, UploadId},
+    model::{ObjectKey, Timestamp, UploadId},
     store::{
-        BeginUpload, CompleteUpload, PartWritten, Result, Written,
+        BeginUpload, CompleteUpload, Result, Written,
         error::{StoreError, StoreErrorKind},
-        multipart::{Assembled, MAX_OBJECT_SIZE, RecordedPart, assemble, part_algorithm},
-        payload::Payload,
+        multipart::{Assembled, RecordedPart, assemble},
         record::ObjectRecord,
     },
 };
-use rustix::{
-    fd::OwnedFd,
-    fs::{FallocateFlags, SeekFrom},
-    io::Errno,
-};
+use rustix::io::Errno;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -42,91 +36,16 @@ use std::{
 pub(super) struct Uploads(Mutex<HashMap<UploadId, Arc<Upload>>>);
 
 #[derive(Debug)]
-struct Upload {
-    record: UploadRecord,
-    dir: String,
+pub(super) struct Upload {
+    pub(super) record: UploadRecord,
+    pub(super) dir: String,
     slots: Mutex<Slots>,
     completing: tokio::sync::Mutex<()>,
 }
 
-/// A slot or file that is being written to. It is dropped with the last task that writes to it. The slot is
-/// free again then, unless the part was kept.
-struct Reservation {
-    upload: Arc<Upload>,
-    staging: Arc<Staging>,
-    number: PartNumber,
-    location: Location,
-    kept: std::sync::atomic::AtomicBool,
-}
-
-impl Reservation {
-    /// Returns the offset where the longest part that fits the slot ends.
-    fn end(&self) -> u64 {
-        match self.location {
-            Location::Slot(unit) => self.location.offset(self.number) + unit,
-            Location::Own(_) => 0,
-        }
-    }
-
-    /// Must be called when the part was recorded: its slot stays occupied.
-    fn keep(&self) {
-        if let Location::Slot(unit) = self.location {
-            self.upload.slots().filled(self.number, unit);
-        }
-        self.kept.store(true, std::sync::atomic::Ordering::Release);
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        if !self.kept.load(std::sync::atomic::Ordering::Acquire) {
-            // The bytes are removed before the slot is freed: afterwards it may belong to another part.
-            self.upload.empty(&self.staging, self.number, &self.location);
-            self.upload.free(&self.staging, self.number, &self.location);
-        }
-    }
-}
-
 impl Upload {
-    fn slots(&self) -> std::sync::MutexGuard<'_, Slots> {
+    pub(super) fn slots(&self) -> std::sync::MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Frees the disk space of a slot in which nothing was acknowledged. A file system that cannot do that
-    /// frees the space at the end of the upload. No object is made of the file meanwhile, because the slot is
-    /// occupied.
-    fn empty(&self, staging: &Staging, number: PartNumber, location: &Location) {
-        let Location::Slot(unit) = location else { return };
-        let emptied = staging
-            .uploads
-            .sub(&self.dir)
-            .and_then(|dir| dir.open_file_for_writing(&location.file()))
-            .and_then(|file| {
-                rustix::fs::fallocate(
-                    &file,
-                    FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE,
-                    location.offset(number),
-                    *unit,
-                )
-            });
-        match emptied {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(error) => {
-                tracing::debug!(%error, "the space of a part that failed is kept until its upload ends")
-            }
-        }
-    }
-
-    fn free(&self, staging: &Staging, number: PartNumber, location: &Location) {
-        match location {
-            Location::Slot(unit) => {
-                self.slots().free(number, *unit);
-            }
-            // Files that cannot be removed now are removed with the upload's directory.
-            Location::Own(name) => {
-                let _ = staging.uploads.remove_tree(&format!("{}/{name}", self.dir));
-            }
-        }
     }
 }
 
@@ -151,7 +70,7 @@ pub(super) async fn begin(inner: &Inner, key: &ObjectKey, request: BeginUpload) 
 }
 
 /// Returns the upload's state, loaded from the catalog if this process does not know it yet.
-async fn load(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Result<Arc<Upload>> {
+pub(super) async fn load(inner: &Inner, key: &ObjectKey, id: &UploadId) -> Result<Arc<Upload>> {
     let known = inner.uploads.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
     if let Some(upload) = known {
         return if upload.record.key == *key { Ok(upload) } else { Err(StoreErrorKind::NoSuchUpload.into()) };
@@ -182,124 +101,6 @@ fn directory(inner: &Inner, id: &UploadId) -> String {
 
 fn forget(inner: &Inner, id: &UploadId) {
     inner.uploads.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
-}
-
-pub(super) async fn put_part(
-    inner: &Arc<Inner>,
-    key: &ObjectKey,
-    id: &UploadId,
-    number: PartNumber,
-    mut payload: Payload,
-) -> Result<PartWritten> {
-    let upload = load(inner, key, id).await?;
-    let algorithm = part_algorithm(
-        upload.record.checksum,
-        upload.record.explicit_checksum,
-        payload.checksum_algorithm(),
-    )?;
-    let digests = payload.digests(Some(algorithm));
-    let slot = upload.slots().take(number, payload.length(), MAX_OBJECT_SIZE);
-    let staging = inner.volume.staging.clone();
-    let (reservation, file) = blocking(move || reserve(upload, staging, number, slot)).await?;
-    let offset = reservation.location.offset(number);
-    let first = payload.read_some(write::BATCH).await?.unwrap_or_default();
-    let verified = write::stream(
-        Arc::new(file.try_clone().map_err(io)?),
-        offset,
-        first,
-        payload,
-        digests,
-        reservation.clone(),
-    )
-    .await?;
-    if inner.volume.staging.durable {
-        blocking(move || rustix::fs::fdatasync(&file).map_err(io)).await?;
-    }
-    let part = PartRecord {
-        number,
-        size: verified.size(),
-        md5: verified.md5(),
-        checksum: verified.checksum().cloned(),
-        last_modified: Timestamp::now(),
-        location: reservation.location.file(),
-    };
-    let written = PartWritten {
-        etag: verified.etag(),
-        checksum: part.checksum.clone(),
-        last_modified: part.last_modified,
-    };
-    // From here on the task runs to its end, even if the client disconnects: the catalog and the reservation
-    // must agree.
-    let (inner, id) = (inner.clone(), id.clone());
-    let task = tokio::spawn(async move {
-        let replaced = inner.catalog.put_part(inner.bucket, &id, part).await?;
-        reservation.keep();
-        if let Some(old) =
-            replaced.and_then(|old| Location::parse(&old.location)).filter(|old| *old != reservation.location)
-        {
-            blocking(move || {
-                reservation.upload.free(&reservation.staging, number, &old);
-                Ok(())
-            })
-            .await?;
-        }
-        Ok(written)
-    });
-    task.await
-        .map_err(|e| StoreError::new(StoreErrorKind::Internal, "recording a part failed").with_source(e))?
-}
-
-fn reserve(
-    upload: Arc<Upload>,
-    staging: Arc<Staging>,
-    number: PartNumber,
-    slot: Option<Location>,
-) -> Result<(Arc<Reservation>, OwnedFd)> {
-    let hold = |location| Reservation {
-        upload: upload.clone(),
-        staging: staging.clone(),
-        number,
-        location,
-        kept: false.into(),
-    };
-    // The slot is reserved before the file is opened, so that a failure frees it.
-    let slot = slot.map(hold);
-    let open = || {
-        staging.uploads.make_dirs(&upload.dir, staging.durable)?;
-        let dir = staging.uploads.sub(&upload.dir)?;
-        let in_slot = match slot {
-            Some(reservation) => {
-                let file = dir.open_or_create(&reservation.location.file())?;
-                holds(&file, reservation.end()).then_some((reservation, file))
-            }
-            None => None,
-        };
-        let opened = match in_slot {
-            Some(opened) => opened,
-            None => {
-                let mut nth = 0;
-                loop {
-                    let name = format!("p{number}.{nth}", number = number.get());
-                    match dir.create_new(&name) {
-                        Ok(file) => break (hold(Location::Own(name)), file),
-                        Err(Errno::EXIST) => nth += 1,
-                        Err(error) => return Err(error),
-                    }
-                }
-            }
-        };
-        if staging.durable {
-            rustix::fs::fsync(dir.fd())?;
-        }
-        Ok((Arc::new(opened.0), opened.1))
-    };
-    open().map_err(|e| StoreError::io("staging a part", e))
-}
-
-/// Returns whether the file system supports a file of this size: ext4 ends at 16 TiB. It is checked before a
-/// part is received.
-fn holds(file: &OwnedFd, size: u64) -> bool {
-    rustix::fs::seek(file, SeekFrom::Start(size)).is_ok()
 }
 
 /// Completes an upload in a task of its own. Once begun, the task runs to its end, even if the client
@@ -472,23 +273,5 @@ impl Building {
         rustix::fs::ftruncate(target, self.assembled.size).map_err(gone)?;
         let attributes = self.upload.record.attributes.clone();
         Ok(Draft { temp, object: ObjectRecord::of_upload(self.assembled, attributes, self.id) })
-    }
-}
-
-fn io(error: impl Into<std::io::Error>) -> StoreError {
-    StoreError::io("staging a part", error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_holds_what_can_be_written_into_it() {
-        let file = OwnedFd::from(tempfile::tempfile().expect("a file"));
-        for size in [1, 8 << 40, 17 << 40, MAX_OBJECT_SIZE] {
-            let is_written = rustix::io::pwrite(&file, b"x", size - 1).is_ok();
-            assert_eq!(holds(&file, size), is_written, "{size}");
-        }
     }
 }

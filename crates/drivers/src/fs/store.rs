@@ -3,17 +3,16 @@
 use super::{
     Inner, adopt, blocking, capabilities,
     copying::copy_range,
-    multipart, recording, scan,
+    multipart, parts, recording, removing, scan,
     volume::Found,
     write::{self, Draft},
 };
 use crate::{
-    catalog::IndexChange,
     model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Span, Timestamp, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyRequest, Deleted, GetReply, GetRequest,
-        ListPage, ListRequest, ListUploadsRequest, ListedPart, NativeSource, PartWritten, PartsPage,
-        PutRequest, Removal, Result, Store, UploadInfo, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, DeleteRequest,
+        Deleted, GetReply, GetRequest, ListPage, ListRequest, ListUploadsRequest, ListedPart, NativeSource,
+        PartWritten, PartsPage, PutRequest, Result, Store, UploadInfo, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         copy,
         error::{StoreError, StoreErrorKind},
@@ -28,7 +27,7 @@ use std::sync::Arc;
 
 #[derive(Debug)]
 pub struct FsStore {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 fn io(error: Errno) -> StoreError {
@@ -148,29 +147,11 @@ impl Store for FsStore {
     }
 
     async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
-        let (inner, key, conditions) =
-            (self.inner.clone(), address.unversioned()?.clone(), conditions.clone());
-        let task = tokio::spawn(async move {
-            let guard = inner.locks.lock(&key).await;
-            let _changing = inner.changes.begin(&key);
-            let (volume, name) = (inner.volume.clone(), key.clone());
-            let removal = blocking(move || {
-                let found = volume.look_up(&name)?;
-                if !conditions.is_empty() {
-                    write::check(&volume, &name, &conditions)?;
-                }
-                let Some(found) = found else { return Ok(Removal::Absent) };
-                volume.remove(&name, &found).map_err(|e| StoreError::of_entry("removing an object", e))?;
-                volume.staging.records.forget(found.fingerprint);
-                Ok(Removal::Removed)
-            })
-            .await?;
-            let commit = inner.catalog.index(inner.bucket, IndexChange::Delete(key));
-            drop(guard);
-            commit.await?;
-            Ok(removal.into())
-        });
-        task.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "removing failed").with_source(e))?
+        removing::remove(&self.inner, address.unversioned()?, conditions).await
+    }
+
+    async fn delete_all(&self, requests: Vec<DeleteRequest>) -> Vec<Result<Deleted>> {
+        removing::remove_all(&self.inner, requests).await
     }
 
     async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {
@@ -214,7 +195,23 @@ impl Store for FsStore {
         number: PartNumber,
         payload: Payload,
     ) -> Result<PartWritten> {
-        multipart::put_part(&self.inner, key, upload, number, payload).await
+        parts::put(&self.inner, key, upload, number, payload).await
+    }
+
+    async fn copy_part(
+        &self,
+        key: &ObjectKey,
+        upload: &UploadId,
+        number: PartNumber,
+        request: CopyPartRequest,
+    ) -> Result<PartWritten> {
+        if let Some(source) = request.source.native::<FsStore>() {
+            let copied = parts::copy(&self.inner, key, upload, number, (&source.inner, &request)).await?;
+            if let Some(written) = copied {
+                return Ok(written);
+            }
+        }
+        copy::stream_part(self, key, upload, number, request).await
     }
 
     async fn list_parts(

@@ -12,7 +12,7 @@ use super::{
     staging::{Staging, TempFile},
 };
 use crate::{
-    backend::codec::{KeyPath, Names, ancestors, encode},
+    backend::codec::{Names, ancestors, encode},
     model::{ETag, ObjectInfo, ObjectKey},
     store::{error::StoreError, record::ObjectRecord},
 };
@@ -239,12 +239,13 @@ impl Volume {
         ancestors(key).collect()
     }
 
-    /// Removes the files of a key that `find` has found, and the directories that become empty.
-    pub(super) fn remove(&self, key: &ObjectKey, found: &Found) -> Result<(), Errno> {
+    /// Removes the files of a key that `find` has found. Returns the directory that they were in, which has to be
+    /// tidied; `None` if it is gone already.
+    pub(super) fn unlink(&self, key: &ObjectKey, found: &Found) -> Result<Option<(String, OwnedFd)>, Errno> {
         let path = encode(key, Names::Posix);
         let dir = match self.root.open_dir(&path.dir) {
             Ok(dir) => dir,
-            Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(error),
         };
         // The file that is not the object is removed first: a reader finds the object or nothing. The plain
@@ -255,16 +256,16 @@ impl Volume {
                 Err(error) => return Err(error),
             }
         }
-        self.prune(&path, dir)
+        Ok(Some((path.dir, dir)))
     }
 
-    fn prune(&self, path: &KeyPath, dir: OwnedFd) -> Result<(), Errno> {
-        if path.dir.is_empty() {
-            return self.sync(&dir);
-        }
+    /// Makes removals from a directory durable, and removes the directories that became empty.
+    pub(super) fn tidy(&self, path: &str, dir: OwnedFd) -> Result<(), Errno> {
         self.sync(&dir)?;
         drop(dir);
-        self.root.prune(&path.dir);
+        if !path.is_empty() {
+            self.root.prune(path);
+        }
         Ok(())
     }
 

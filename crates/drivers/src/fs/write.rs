@@ -169,7 +169,7 @@ impl Staged {
 }
 
 impl Inner {
-    async fn directory_change(&self) -> Result<OwnedSemaphorePermit> {
+    pub(super) async fn directory_change(&self) -> Result<OwnedSemaphorePermit> {
         self.directories.clone().acquire_owned().await.map_err(|_| StoreErrorKind::Internal.into())
     }
 }

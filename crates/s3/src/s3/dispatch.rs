@@ -27,10 +27,11 @@ use crate::{
     buckets::Bucket,
     model::{BucketName, ObjectAddress, ObjectKey, account_id},
 };
-use std::sync::Arc;
+use futures_util::future::BoxFuture;
+use std::{future::ready, sync::Arc};
 
 /// Calls the handler of an operation by its kind: each kind resolves and decides as much as its handlers
-/// need.
+/// need. Each operation has a future of its own size: a small request does not pay for the state of a large one.
 macro_rules! dispatch {
     ($service:ident $operation:ident $request:ident
         $($name:ident $facts:tt => $kind:ident $($handler:ident)? $($refusal:literal)?;)+) => {
@@ -38,35 +39,53 @@ macro_rules! dispatch {
             $(Operation::$name => dispatch!(@$kind $service Operation::$name, $request $($handler)?),)+
         }
     };
-    (@service $service:ident $operation:expr, $request:ident $handler:ident) => {{
-        let call = $service.on_service($operation, $request)?;
-        $handler::handle($service, call).await
-    }};
-    (@account $service:ident $operation:expr, $request:ident $handler:ident) => {{
-        let call = $service.on_account($operation, $request)?;
-        $handler::handle($service, call).await
-    }};
-    (@tagged $service:ident $operation:expr, $request:ident $handler:ident) => {{
-        let call = $service.on_tagged($operation, $request).await?;
-        $handler::handle($service, call).await
-    }};
-    (@bucket $service:ident $operation:expr, $request:ident $handler:ident) => {{
-        let call = $service.on_bucket($operation, $request).await?;
-        $handler::handle($service, call).await
-    }};
-    (@reads $service:ident $operation:expr, $request:ident $handler:ident) => {{
-        let call = $service.on_read($operation, $request).await?;
-        $handler::handle(call).await
-    }};
-    (@object $service:ident $operation:expr, $request:ident $handler:ident) => {{
-        let call = $service.on_object($operation, $request).await?;
-        $handler::handle($service, call).await
-    }};
-    (@form $service:ident $operation:expr, $request:ident $handler:ident) => {{
-        let call = $service.on_form($operation, $request).await?;
-        $handler::handle($service, call).await
-    }};
-    (@refused $service:ident $operation:expr, $request:ident) => { Err(routing::refused($operation)) };
+    (@service $service:ident $operation:expr, $request:ident $handler:ident) => {
+        Box::pin(async move {
+            let call = $service.on_service($operation, $request)?;
+            $handler::handle($service, call).await
+        })
+    };
+    (@account $service:ident $operation:expr, $request:ident $handler:ident) => {
+        Box::pin(async move {
+            let call = $service.on_account($operation, $request)?;
+            $handler::handle($service, call).await
+        })
+    };
+    (@tagged $service:ident $operation:expr, $request:ident $handler:ident) => {
+        Box::pin(async move {
+            let call = $service.on_tagged($operation, $request).await?;
+            $handler::handle($service, call).await
+        })
+    };
+    (@bucket $service:ident $operation:expr, $request:ident $handler:ident) => {
+        Box::pin(async move {
+            let bucket = $service.bucket_of(&$request.target).await?;
+            let call = $service.on_bucket($operation, $request, bucket)?;
+            $handler::handle($service, call).await
+        })
+    };
+    (@reads $service:ident $operation:expr, $request:ident $handler:ident) => {
+        Box::pin(async move {
+            let bucket = $service.bucket_of(&$request.target).await?;
+            let call = $service.on_read($operation, $request, bucket)?;
+            $handler::handle(call).await
+        })
+    };
+    (@object $service:ident $operation:expr, $request:ident $handler:ident) => {
+        Box::pin(async move {
+            let call = $service.on_object($operation, $request).await?;
+            $handler::handle($service, call).await
+        })
+    };
+    (@form $service:ident $operation:expr, $request:ident $handler:ident) => {
+        Box::pin(async move {
+            let call = $service.on_form($operation, $request).await?;
+            $handler::handle($service, call).await
+        })
+    };
+    (@refused $service:ident $operation:expr, $request:ident) => {
+        Box::pin(ready(Err(routing::refused($operation))))
+    };
 }
 
 impl Service {
@@ -74,8 +93,11 @@ impl Service {
     pub async fn handle(&self, mut request: Request) -> Response {
         request.context.gateway = Some(self.gateway().clone());
         let about = About::of(&request);
-        let answered = match routing::check(&request) {
-            Ok(operation) => self.charge(operation, request).await,
+        let answered = match routing::check(&request).and_then(|operation| Ok((operation, payer(&request)?)))
+        {
+            Ok((operation, payer)) => {
+                self.operate(operation, request).await.map(|response| self.charged(payer, response))
+            }
             Err(error) => Err(error),
         };
         answered.unwrap_or_else(|error| about.error(error))
@@ -88,20 +110,17 @@ impl Service {
     }
 
     /// Says in the reply that a requester pays, where it does.
-    async fn charge(&self, operation: Operation, request: Request) -> Result<Response, S3Error> {
-        let requester = Requester::of(&request)?;
-        let requester = requester.and_then(|requester| Some((requester, request.target.bucket.clone()?)));
-        let mut response = self.operate(operation, request).await?;
-        if let Some((requester, name)) = requester
+    fn charged(&self, payer: Option<(Requester, String)>, mut response: Response) -> Response {
+        if let Some((requester, name)) = payer
             && let Ok(name) = BucketName::parse(&name)
             && let Some(bucket) = self.buckets().opened(&name)
         {
             requester.mark(&bucket, &mut response);
         }
-        Ok(response)
+        response
     }
 
-    async fn operate(&self, operation: Operation, request: Request) -> Result<Response, S3Error> {
+    fn operate(&self, operation: Operation, request: Request) -> BoxFuture<'_, Result<Response, S3Error>> {
         each_operation!(dispatch { self operation request })
     }
 
@@ -140,8 +159,12 @@ impl Service {
         Ok(BucketCall { request, bucket })
     }
 
-    async fn on_bucket(&self, operation: Operation, request: Request) -> Result<BucketCall, S3Error> {
-        let bucket = self.bucket_of(&request.target).await?;
+    fn on_bucket(
+        &self,
+        operation: Operation,
+        request: Request,
+        bucket: Arc<Bucket>,
+    ) -> Result<BucketCall, S3Error> {
         // What depends on the keys in the body is asked again by the handler.
         gate::admit(&Asker::of(&request), operation, Addressed::bucket(&bucket))?;
         headers::admit(operation, &request, &bucket, &**self.accounts())?;
@@ -149,8 +172,12 @@ impl Service {
     }
 
     /// Decides nothing about an object that was not opened: the call's reader does that.
-    pub(super) async fn on_read(&self, operation: Operation, request: Request) -> Result<ReadCall, S3Error> {
-        let bucket = self.bucket_of(&request.target).await?;
+    pub(super) fn on_read(
+        &self,
+        operation: Operation,
+        request: Request,
+        bucket: Arc<Bucket>,
+    ) -> Result<ReadCall, S3Error> {
         let key = key_of(&request.target)?;
         let version = headers::admit(operation, &request, &bucket, &**self.accounts())?;
         Ok(ReadCall::new(operation, request, bucket, key, version, self.accounts().clone()))
@@ -167,7 +194,9 @@ impl Service {
             // Needs on new tags are asked again by the handler, those on the object are decided here.
             let is_on_object = operation.facts().needs.iter().any(|need| need.on == On::Object);
             if is_on_object {
-                Reader::new(asker, operation, On::Object, &bucket, address).allow().await?;
+                let reader = Reader::new(asker, operation, On::Object, &bucket, address);
+                // Boxed: most requests are decided without the object, and need no place for this.
+                Box::pin(reader.allow()).await?;
             }
         }
         headers::admit(operation, &request, &bucket, &**self.accounts())?;
@@ -185,8 +214,19 @@ impl Service {
 
     pub(super) async fn bucket_of(&self, target: &Target) -> Result<Arc<Bucket>, S3Error> {
         let name = BucketName::parse(target.bucket.as_deref().unwrap_or_default());
-        Ok(self.buckets().get(&name.map_err(|_| ErrorCode::NoSuchBucket)?).await?)
+        let name = name.map_err(|_| ErrorCode::NoSuchBucket)?;
+        match self.buckets().opened(&name) {
+            Some(bucket) => Ok(bucket),
+            // Boxed: a bucket is opened once, and requests come often.
+            None => Ok(Box::pin(self.buckets().get(&name)).await?),
+        }
     }
+}
+
+/// The requester who says that it pays, and the bucket that it addresses.
+fn payer(request: &Request) -> Result<Option<(Requester, String)>, S3Error> {
+    let requester = Requester::of(request)?;
+    Ok(requester.and_then(|requester| Some((requester, request.target.bucket.clone()?))))
 }
 
 fn key_of(target: &Target) -> Result<ObjectKey, S3Error> {
@@ -345,6 +385,18 @@ mod tests {
                 };
                 assert!(is_addressed, "{operation:?} {need:?}");
             }
+        }
+    }
+
+    /// Bounds for builds without optimizations, in which futures are larger.
+    #[tokio::test]
+    async fn the_state_of_a_read_is_small() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let service = service(&dir).await;
+        let read = || request_for(Operation::GetObject.facts());
+        assert!(size_of_val(&service.handle(read())) <= 1536);
+        for operation in [Operation::GetObject, Operation::HeadObject] {
+            assert!(size_of_val(&*service.operate(operation, read())) <= 3328, "{operation:?}");
         }
     }
 }

@@ -93,19 +93,22 @@ impl<'a> Reader<'a> {
     pub(super) async fn get(&self, request: GetRequest) -> Read<GetReply> {
         self.refuse_early()?;
         let opened = self.bucket.store().get(self.address, request).await;
-        self.decided(opened, |reply| &reply.info).await
+        self.allow_read(opened.as_ref().map(|reply| &reply.info)).await?;
+        Ok(opened)
     }
 
     pub(super) async fn head(&self, conditions: &ReadConditions) -> Read<ObjectInfo> {
         self.refuse_early()?;
         let found = self.bucket.store().head(self.address, conditions).await;
-        self.decided(found, |info| info).await
+        self.allow_read(found.as_ref()).await?;
+        Ok(found)
     }
 
     pub(super) async fn describe(&self, conditions: &ReadConditions) -> Read<ObjectInfo> {
         self.refuse_early()?;
         let found = self.bucket.store().describe(self.address, conditions).await;
-        self.decided(found, |info| info).await
+        self.allow_read(found.as_ref()).await?;
+        Ok(found)
     }
 
     /// Called before an operation that opens the object by itself: a copy, or a change of its tags. What it
@@ -156,25 +159,28 @@ impl<'a> Reader<'a> {
         decisions.reduce(Decision::and).unwrap_or(Decision::Deny)
     }
 
-    async fn decided<T>(&self, read: store::Result<T>, info: impl Fn(&T) -> &ObjectInfo) -> Read<T> {
-        if let Err(error) = &read
+    /// Decides whether the client may have what the storage answered. What looks again is boxed: most reads are
+    /// decided without it.
+    async fn allow_read(&self, read: std::result::Result<&ObjectInfo, &StoreError>) -> Result<(), S3Error> {
+        if let Err(error) = read
             && self.is_absence(error)
         {
-            return if self.may_miss() { Ok(read) } else { Err(self.denied(self.unopened())) };
+            return if self.may_miss() { Ok(()) } else { Err(self.denied(self.unopened())) };
         }
         if self.decision == Decision::Allow {
-            return Ok(read);
+            return Ok(());
         }
-        match &read {
-            Ok(found) => {
-                let info = self.with_tags(info(found)).await?;
-                self.allowed(self.decide(self.opened(&info)), self.opened(&info))?;
-            }
-            Err(error) if error.kind() == StoreErrorKind::NoSuchVersion => {}
+        match read {
+            Ok(info) => Box::pin(self.allow_opened(info)).await,
+            Err(error) if error.kind() == StoreErrorKind::NoSuchVersion => Ok(()),
             // Which condition the object breaks is information about it, too.
-            Err(_) => self.look().await?,
+            Err(_) => Box::pin(self.look()).await,
         }
-        Ok(read)
+    }
+
+    async fn allow_opened(&self, info: &ObjectInfo) -> Result<(), S3Error> {
+        let info = self.with_tags(info).await?;
+        self.allowed(self.decide(self.opened(&info)), self.opened(&info))
     }
 
     /// Whether an error says that there is no such object. Where no versions are kept, every id but `null` is
@@ -190,10 +196,7 @@ impl<'a> Reader<'a> {
     /// Decides about the object that is there now.
     async fn look(&self) -> Result<(), S3Error> {
         match self.bucket.store().head(self.address, &Default::default()).await {
-            Ok(info) => {
-                let info = self.with_tags(&info).await?;
-                self.allowed(self.decide(self.opened(&info)), self.opened(&info))
-            }
+            Ok(info) => self.allow_opened(&info).await,
             Err(error) if self.is_absence(&error) => self.allowed(self.may_miss().into(), self.unopened()),
             Err(error) => Err(error.into()),
         }

@@ -152,7 +152,8 @@ impl Service {
     ) -> Result<Response, S3Error> {
         let mut request = visit.of_object(operation, key, ask);
         request.context.gateway = Some(self.gateway().clone());
-        let call = self.on_read(operation, request).await?;
+        let bucket = self.bucket_of(&request.target).await?;
+        let call = self.on_read(operation, request, bucket)?;
         let read = match operation {
             Operation::HeadObject => head_object::handle(call).await,
             _ => get_object::handle(call).await,

@@ -1,6 +1,6 @@
 //! DeleteObjects: up to 1,000 keys in one request, each with its own outcome.
 
-use super::delete_object::delete;
+use super::delete_object::outcome;
 use crate::{
     buckets::Bucket,
     model::{ObjectAddress, ObjectKey, Timestamp, VersionId},
@@ -15,7 +15,7 @@ use crate::{
         xml,
     },
     store::{
-        Deleted,
+        DeleteRequest, Deleted,
         condition::{ETagMatch, WriteConditions},
         payload::Payload,
     },
@@ -30,9 +30,6 @@ const MAX_OBJECTS: usize = 1000;
 const MAX_ETAG: usize = 64;
 /// A thousand keys of 1,024 bytes that are all escaped, with their conditions.
 const MAX_DOCUMENT: usize = 8 << 20;
-/// Deletions under way at once: enough to keep a disk or a remote storage busy, too few to crowd other
-/// requests out.
-const CONCURRENCY: usize = 16;
 /// How many bytes of the reply are in memory at once.
 const PIECE: usize = 16 << 10;
 
@@ -49,14 +46,16 @@ pub(in crate::s3) async fn handle(_service: &Service, call: BucketCall) -> Resul
     let (asker, bucket) = (&Asker::new(&context, &query, &headers), &*call.bucket);
     let (entries, quiet) = read(payload).await?;
     let Entries { items, held } = entries;
-    let outcomes: Vec<_> = stream::iter(items)
-        .map(|item| async move {
-            let outcome = delete_item(asker, bucket, &item).await;
-            (item, outcome)
+    let decided: Vec<_> = items.iter().map(|item| decide(asker, bucket, item)).collect();
+    let requests = decided.iter().filter_map(|decided| decided.as_ref().ok().cloned()).collect();
+    let mut deleted = bucket.store().delete_all(requests).await.into_iter();
+    let outcomes = decided.into_iter().map(|decided| {
+        decided.and_then(|_| match deleted.next() {
+            Some(deleted) => Ok(outcome(deleted)?),
+            None => Err(ErrorCode::InternalError.into()),
         })
-        .buffered(CONCURRENCY)
-        .collect()
-        .await;
+    });
+    let outcomes = items.into_iter().zip(outcomes).collect();
     let mut response = reply::empty(StatusCode::OK);
     response.headers_mut().insert(header::CONTENT_TYPE, reply::XML);
     *response.body_mut() = result(outcomes, quiet, held);
@@ -139,11 +138,8 @@ fn item(object: &xml::Element) -> Option<ObjectIdentifier> {
     })
 }
 
-async fn delete_item(
-    asker: &Asker<'_>,
-    bucket: &Bucket,
-    item: &ObjectIdentifier,
-) -> Result<Deleted, S3Error> {
+/// What the store is asked to delete, if the client may.
+fn decide(asker: &Asker<'_>, bucket: &Bucket, item: &ObjectIdentifier) -> Result<DeleteRequest, S3Error> {
     let key = ObjectKey::new(item.key.as_str())?;
     // S3 does not tell, in a list, an id that no version can have from one that no version has.
     let version =
@@ -156,8 +152,7 @@ async fn delete_item(
     {
         return Err(S3Error::not_implemented("A condition on this bucket's storage"));
     }
-    let address = ObjectAddress::new(&key, version.as_ref());
-    Ok(delete(&**bucket.store(), address, &item.conditions).await?)
+    Ok(DeleteRequest { key, version, conditions: item.conditions.clone() })
 }
 
 fn write(w: &mut xml::Writer, item: &ObjectIdentifier, outcome: &Result<Deleted, S3Error>, quiet: bool) {

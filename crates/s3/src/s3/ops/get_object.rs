@@ -16,7 +16,8 @@ pub(in crate::s3) async fn handle(call: ReadCall) -> Result<Response, S3Error> {
     let reading = Reading::of(&call.request)?;
     let (reply, selection) = match open(&reader, &reading).await? {
         Ok(opened) => opened,
-        Err(error) => return Err(reading::failure(&reader, &reading.conditions, error).await),
+        // Boxed: what succeeds needs no place for this.
+        Err(error) => return Err(Box::pin(reading::failure(&reader, &reading.conditions, error)).await),
     };
     let (status, headers) = reading.reply(reader.shows_tags(&reply.info), &reply.info, selection, reply.span);
     let mut response = reply::empty(StatusCode::OK);
@@ -39,7 +40,7 @@ async fn open(reader: &Reader<'_>, reading: &Reading) -> Read<(GetReply, Selecti
     if !uncertain {
         return Ok(first.map(|reply| (reply, reading.selection)));
     }
-    let whole = match get(Selection::Whole).await? {
+    let whole = match Box::pin(get(Selection::Whole)).await? {
         Ok(whole) => whole,
         Err(error) => return Ok(Err(error)),
     };

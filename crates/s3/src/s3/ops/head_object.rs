@@ -18,7 +18,8 @@ pub(in crate::s3) async fn handle(call: ReadCall) -> Result<Response, S3Error> {
     };
     let info = match looked {
         Ok(info) => info,
-        Err(error) => return Err(reading::failure(&reader, &reading.conditions, error).await),
+        // Boxed: what succeeds needs no place for this.
+        Err(error) => return Err(Box::pin(reading::failure(&reader, &reading.conditions, error)).await),
     };
     let selection = if reading.outdated(&info) { Selection::Whole } else { reading.selection };
     let (status, headers) =
