@@ -3,7 +3,7 @@
 use super::{
     Inner, adopt, blocking, capabilities,
     copying::copy_range,
-    multipart, recording, scan,
+    deferred, multipart, publication, recording, scan,
     volume::Found,
     write::{self, Draft},
 };
@@ -142,7 +142,7 @@ impl Store for FsStore {
         if let Some(source) = request.source.native::<FsStore>()
             && let Some(draft) = self.clone_of(source, &request).await?
         {
-            return write::publish(&self.inner, key, request.conditions, move |_| Ok(draft)).await;
+            return publication::publish(&self.inner, key, request.conditions, move |_| Ok(draft)).await;
         }
         copy::stream_object(self, key, request).await
     }
@@ -157,7 +157,7 @@ impl Store for FsStore {
             let removal = blocking(move || {
                 let found = volume.look_up(&name)?;
                 if !conditions.is_empty() {
-                    write::check(&volume, &name, &conditions)?;
+                    publication::check(&volume, &name, &conditions)?;
                 }
                 let Some(found) = found else { return Ok(Removal::Absent) };
                 volume.remove(&name, &found).map_err(|e| StoreError::of_entry("removing an object", e))?;
@@ -199,7 +199,9 @@ impl Store for FsStore {
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {
         scan::ready(&self.inner).await?;
+        self.inner.catalog.hurry();
         self.inner.changes.wait(&request.prefix).await?;
+        deferred::bring(&self.inner).await?;
         Ok(self.inner.catalog.list(self.inner.bucket, request).await?)
     }
 
