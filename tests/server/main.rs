@@ -37,6 +37,7 @@ mod location;
 mod log;
 mod members;
 mod minio;
+mod overwritten;
 mod places;
 mod private;
 mod process;
