@@ -211,6 +211,36 @@ fn a_full_data_directory_is_told_apart_from_a_full_storage() {
 }
 
 #[test]
+fn an_object_whose_row_found_no_room_is_listed_or_the_listing_fails() {
+    let place = Place::new();
+    let Some(disk) = Disk::mount(place.path("disk"), 32 * MIB) else { return };
+    let (_server, raw) = serve(&place, &disk.0, &place.path("objects"));
+    assert_eq!(raw.put("/photos", "").send().status, 200);
+    disk.fill();
+    let mut keys = Vec::new();
+    let refused = within(|| {
+        let key = format!("{}{}", "long".repeat(200), keys.len());
+        let reply = raw.put(format!("/photos/{key}"), "x").send();
+        if reply.status == 200 {
+            keys.push(key);
+            return None;
+        }
+        Some(reply)
+    });
+    assert_eq!(refused.failure(), (507, "StorageFull".to_owned()));
+    let listed = raw.get("/photos?list-type=2").send();
+    let shows_all = keys.iter().all(|key| listed.text().contains(&format!("<Key>{key}</Key>")));
+    assert!(shows_all || listed.status == 507, "{}: {}", listed.status, listed.text());
+
+    disk.empty();
+    assert_eq!(raw.put("/photos/last", "x").send().status, 200);
+    let listed = raw.get("/photos?list-type=2").send().text();
+    for key in keys {
+        assert!(listed.contains(&format!("<Key>{key}</Key>")), "{key}: {listed}");
+    }
+}
+
+#[test]
 fn a_full_replica_says_why_it_lacks_what_it_lacks_in_status_log_and_metrics() {
     let place = Place::new();
     let Some(disk) = Disk::mount(place.path("small"), 8 * MIB) else { return };

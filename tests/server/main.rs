@@ -39,6 +39,7 @@ mod log;
 mod members;
 mod minio;
 mod null;
+mod overwritten;
 mod places;
 mod private;
 mod process;

@@ -8,46 +8,41 @@ use std::{
     collections::HashMap,
     fmt,
     hash::{BuildHasher, Hash, RandomState},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::OwnedMutexGuard;
 
-type Shard<K> = Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>;
+type Entries<K> = HashMap<K, Arc<tokio::sync::Mutex<()>>>;
 
 #[derive(Debug)]
 pub struct Locks<K> {
-    shards: Box<[Shard<K>]>,
+    shards: Box<[Mutex<Entries<K>>]>,
     hasher: RandomState,
 }
 
 impl<K> Default for Locks<K> {
     fn default() -> Self {
-        Self { shards: (0..64).map(|_| Shard::<K>::default()).collect(), hasher: RandomState::new() }
+        Self { shards: (0..64).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
     }
 }
 
 impl<K: Clone + Eq + Hash> Locks<K> {
     pub async fn lock(self: &Arc<Self>, key: &K) -> Guard<K> {
-        let lock = self
-            .shard(key)
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(key.clone())
-            .or_default()
-            .clone();
+        let lock = self.shard(key).entry(key.clone()).or_default().clone();
         Guard { held: Some(lock.lock_owned().await), key: key.clone(), locks: self.clone() }
     }
 
-    /// Returns the lock if it is free now.
+    /// Returns the lock if nobody holds it or waits for it.
     pub fn try_lock(self: &Arc<Self>, key: &K) -> Option<Guard<K>> {
-        let mut shard = self.shard(key).lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shard(key);
         // Tried under the shard's lock: a holder that goes meanwhile would take this clone for a waiter.
         let held = shard.entry(key.clone()).or_default().clone().try_lock_owned().ok()?;
         Some(Guard { held: Some(held), key: key.clone(), locks: self.clone() })
     }
 
-    fn shard(&self, key: &K) -> &Shard<K> {
-        &self.shards[self.hasher.hash_one(key) as usize % self.shards.len()]
+    fn shard(&self, key: &K) -> MutexGuard<'_, Entries<K>> {
+        let shard = &self.shards[self.hasher.hash_one(key) as usize % self.shards.len()];
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -67,7 +62,7 @@ impl<K: Clone + Eq + Hash> fmt::Debug for Guard<K> {
 impl<K: Clone + Eq + Hash> Drop for Guard<K> {
     fn drop(&mut self) {
         self.held = None;
-        let mut shard = self.locks.shard(&self.key).lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.locks.shard(&self.key);
         // Each waiter holds a clone, which it took under this shard's lock.
         if shard.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             shard.remove(&self.key);
@@ -90,19 +85,10 @@ mod tests {
         });
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
+        assert!(locks.try_lock(&key).is_none(), "somebody holds it");
         drop(first);
         waiting.await.expect("gets the lock");
-        assert!(locks.shards.iter().all(|shard| shard.lock().expect("not poisoned").is_empty()));
-    }
-
-    #[tokio::test]
-    async fn a_lock_that_is_held_is_not_waited_for_and_not_kept() {
-        let locks = Arc::new(Locks::default());
-        let key = "k".to_owned();
-        let first = locks.try_lock(&key).expect("is free");
-        assert!(locks.try_lock(&key).is_none());
-        drop(first);
-        drop(locks.try_lock(&key).expect("is free again"));
+        drop(locks.try_lock(&key).expect("nobody holds it"));
         assert!(locks.shards.iter().all(|shard| shard.lock().expect("not poisoned").is_empty()));
     }
 }

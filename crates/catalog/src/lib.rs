@@ -64,6 +64,9 @@ pub const JOB: &str = "job.";
 /// Resolves when the change is committed. Dropping it does not undo the change.
 pub type Commit = BoxFuture<'static, Result<()>>;
 
+/// Is told the result of a commit that its caller does not wait for.
+pub type Ended = Box<dyn FnOnce(Result<()>) + Send>;
+
 #[async_trait]
 pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     // Buckets: truth.
@@ -181,6 +184,19 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     }
     /// Enqueues changes without a number, in their order. They share a commit: all of them are made, or none.
     fn index_all(&self, bucket: BucketId, changes: Vec<IndexChange>) -> Commit;
+    /// Enqueues a change like `index`, in the same order, for a caller that does not wait for its commit: many
+    /// such changes share one. It may block while too many wait. `ended` is told the result; if the catalog
+    /// is closed or fails before, it is dropped.
+    fn index_deferred(&self, bucket: BucketId, change: IndexChange, ended: Ended) {
+        let commit = self.index(bucket, change);
+        tokio::spawn(async move { ended(commit.await) });
+    }
+    /// Commits deferred changes soon, because somebody waits for one of them.
+    fn hurry(&self) {}
+    /// Resolves when every index change that was enqueued before is committed, or has failed.
+    fn settle(&self) -> Commit {
+        Box::pin(std::future::ready(Ok(())))
+    }
     /// Removes the records of a bucket's deletions up to a generation. The caller knows that no older change
     /// of these keys can still arrive.
     fn forget_deletions(&self, bucket: BucketId, up_to: Generation) -> Commit;

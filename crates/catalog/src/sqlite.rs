@@ -19,25 +19,29 @@ mod gone;
 mod iam;
 mod identity;
 mod index;
+mod job;
 mod lease;
 mod listing;
 mod object;
 mod opening;
+mod queue;
 mod reader;
 mod refusal;
 mod replica;
 mod reserve;
 mod schema;
+mod shrink;
 mod sizes;
+mod transaction;
 mod upload;
 mod writer;
 
 use super::{
     BackendLocation, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog,
-    Clock, Commit, CompletedUpload, Document, Documents, Expected, Generation, IamChange, IamDocuments,
-    Identities, IndexChange, IndexRow, KeyUse, Lease, LeftLocation, NewBucket, NewDocument, NewIdentity,
-    NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result, Revision,
-    StoredObject, UploadRecord, VersionRow, WhichObjects,
+    Clock, Commit, CompletedUpload, Document, Documents, Ended, Expected, Generation, IamChange,
+    IamDocuments, Identities, IndexChange, IndexRow, KeyUse, Lease, LeftLocation, NewBucket, NewDocument,
+    NewIdentity, NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result,
+    Revision, StoredObject, UploadRecord, VersionRow, WhichObjects,
 };
 use crate::{
     model::{AccessKey, BucketName, ObjectKey, TenantId, Timestamp, UploadId},
@@ -259,6 +263,26 @@ impl Catalog for SqliteCatalog {
             changes.iter().try_for_each(|change| index::apply(db, bucket, Generation::UNNUMBERED, change))
         };
         if frees { self.index.writer.submit_freeing(apply) } else { self.index.writer.submit(apply) }
+    }
+
+    fn index_deferred(&self, bucket: BucketId, change: IndexChange, ended: Ended) {
+        let gone = self.gone.clone();
+        let apply = move |db: &_| {
+            if gone.contains(bucket) {
+                Ok(())
+            } else {
+                index::apply(db, bucket, Generation::UNNUMBERED, &change)
+            }
+        };
+        self.index.writer.submit_deferred(apply, ended);
+    }
+
+    fn hurry(&self) {
+        self.index.writer.hurry();
+    }
+
+    fn settle(&self) -> Commit {
+        self.index.writer.submit(|_| Ok(()))
     }
 
     fn forget_deletions(&self, bucket: BucketId, up_to: Generation) -> Commit {

@@ -3,9 +3,9 @@
 use super::{
     column::{Column, get},
     document,
+    job::{Applied, Failure},
     refusal::{conflict, no_such_bucket},
     sizes::Size,
-    writer::{Applied, Failure},
 };
 use crate::{
     catalog::{

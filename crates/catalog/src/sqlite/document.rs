@@ -1,8 +1,8 @@
 //! SQL of the documents of buckets. Replicas have none.
 
 use super::{
+    job::Applied,
     refusal::{conflict, no_such_bucket},
-    writer::Applied,
 };
 use crate::catalog::{BucketId, Document, Documents, Expected, NewDocument, Revision};
 use rusqlite::{Connection, OptionalExtension, Row, params};

@@ -5,6 +5,7 @@ use super::{
     checkpoint::Pace,
     error::{is_corrupt, unavailable},
     schema::{Format, INDEX, TRUTH},
+    shrink,
 };
 use crate::{
     catalog::{CatalogError, Result},
@@ -171,6 +172,9 @@ fn open(
     create(path).map_err(|error| Problem::Other(unavailable(format!("{}: {error}", path.display()))))?;
     let mut db = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let fresh = recognise(&db, path, format)?;
+    if format.shrinks {
+        shrink::prepare(&db)?;
+    }
     db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     db.pragma_update(None, "synchronous", synchronous)?;
     db.pragma_update_and_check(None, "wal_autocheckpoint", checkpoint, |_| Ok(()))?;
@@ -259,11 +263,16 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    const FIRST: Format =
-        Format { file: "x", application_id: 7, upgrades: &["CREATE TABLE a (x); INSERT INTO a VALUES (1)"] };
+    const FIRST: Format = Format {
+        file: "x",
+        application_id: 7,
+        shrinks: true,
+        upgrades: &["CREATE TABLE a (x); INSERT INTO a VALUES (1)"],
+    };
     const THIRD: Format = Format {
         file: "x",
         application_id: 7,
+        shrinks: true,
         upgrades: &[
             FIRST.upgrades[0],
             "ALTER TABLE a ADD COLUMN y; UPDATE a SET y = x + 1",

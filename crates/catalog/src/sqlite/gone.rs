@@ -5,11 +5,7 @@
 //! Invariant: a bucket is on the list before its sweep begins, and stays there for as long as the process runs:
 //! ids of buckets are never used again.
 
-use super::{
-    super::BucketId,
-    index,
-    writer::{Step, Writer},
-};
+use super::{super::BucketId, index, job::Step, writer::Writer};
 use std::{
     collections::{HashSet, VecDeque},
     sync::{PoisonError, RwLock},

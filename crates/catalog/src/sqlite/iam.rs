@@ -1,6 +1,6 @@
 //! SQL of users, groups, roles and managed policies.
 
-use super::{column::get, refusal::conflict, writer::Applied};
+use super::{column::get, job::Applied, refusal::conflict};
 use crate::catalog::{Expected, IamChange, IamDocument, IamDocuments, IamKey, Revision};
 use rusqlite::{Connection, Row, params};
 

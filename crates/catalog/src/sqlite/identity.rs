@@ -2,8 +2,8 @@
 
 use super::{
     column::{Column, get},
+    job::Applied,
     refusal::conflict,
-    writer::Applied,
 };
 use crate::{
     catalog::{Expected, Identities, IdentityRecord, KeyUse, NewIdentity, Revision},

@@ -2,8 +2,8 @@
 
 use super::{
     column::{Column, get, get_option},
+    job::{Applied, Step},
     sizes,
-    writer::{Applied, Step},
 };
 use crate::{
     catalog::{BucketId, Generation, IndexChange, IndexRow, JOB, RowVersion, VersionRow},

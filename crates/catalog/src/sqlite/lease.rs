@@ -2,7 +2,7 @@
 
 use super::{
     column::{Column, get},
-    writer::Applied,
+    job::Applied,
 };
 use crate::{catalog::Lease, model::Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};

@@ -3,8 +3,8 @@
 use super::{
     bucket::exists,
     column::{Column, get},
+    job::Applied,
     refusal::{conflict, no_such_bucket},
-    writer::Applied,
 };
 use crate::{
     catalog::{BucketId, Expected, ObjectRow, ObjectVersion, Revision, StoredObject},

@@ -1,6 +1,6 @@
 //! Refusals: a refused change has changed nothing, and does not undo the other changes in its group.
 
-use super::writer::Failure;
+use super::job::Failure;
 use crate::catalog::{CatalogError, CatalogErrorKind};
 
 pub(super) fn no_such_bucket() -> Failure {

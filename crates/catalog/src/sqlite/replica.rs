@@ -1,6 +1,6 @@
 //! SQL of replicas: rows among the buckets, with names that no bucket can have.
 
-use super::{bucket, column::get, refusal::no_such_bucket, writer::Applied};
+use super::{bucket, column::get, job::Applied, refusal::no_such_bucket};
 use crate::catalog::{
     BucketId, CatalogError, CatalogErrorKind, Expected, LeftLocation, NewReplica, ReplicaChange,
     ReplicaRecord, Revision,
@@ -39,7 +39,7 @@ pub(super) fn add(db: &Connection, bucket: BucketId, replica: &NewReplica) -> Ap
                 format!("there is a replica on {} already", replica.backend),
             )
         };
-        return Err(if exists { super::writer::Failure::Refused(taken()) } else { no_such_bucket() });
+        return Err(if exists { super::job::Failure::Refused(taken()) } else { no_such_bucket() });
     }
     let id = db.last_insert_rowid();
     Ok(find(db, BucketId(id))?)

@@ -12,6 +12,8 @@
 pub(super) struct Format {
     pub(super) file: &'static str,
     pub(super) application_id: i32,
+    /// Whether the space of deleted rows is given back (`shrink`).
+    pub(super) shrinks: bool,
     /// Step N turns a file of version N into one of version N + 1; step 0 fills an empty file.
     pub(super) upgrades: &'static [&'static str],
 }
@@ -27,6 +29,7 @@ impl Format {
 pub(super) const TRUTH: Format = Format {
     file: "catalog.sqlite",
     application_id: 0x4357_5459,
+    shrinks: false,
     upgrades: &[TRUTH_1, TRUTH_2, TRUTH_3, TRUTH_4, TRUTH_5, TRUTH_6, TRUTH_7, TRUTH_8, TRUTH_9],
 };
 
@@ -34,6 +37,7 @@ pub(super) const TRUTH: Format = Format {
 pub(super) const INDEX: Format = Format {
     file: "index.sqlite",
     application_id: 0x4357_4958,
+    shrinks: true,
     upgrades: &[INDEX_1, INDEX_2, INDEX_3, INDEX_4],
 };
 

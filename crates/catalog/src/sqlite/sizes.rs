@@ -3,7 +3,7 @@
 //!
 //! Invariant: a row of `sizes` is the count and the sum over the rows of `keys` of its bucket.
 
-use super::writer::Applied;
+use super::job::Applied;
 use crate::catalog::BucketId;
 use rusqlite::{Connection, Row, params};
 

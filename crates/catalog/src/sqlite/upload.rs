@@ -3,8 +3,8 @@
 use super::{
     bucket::exists,
     column::{Column, get, get_option},
+    job::{Applied, Failure, Step},
     refusal::no_such_bucket,
-    writer::{Applied, Failure, Step},
 };
 use crate::{
     catalog::{BucketId, CatalogError, CatalogErrorKind, CompletedUpload, PartRecord, UploadRecord},

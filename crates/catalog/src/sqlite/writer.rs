@@ -1,7 +1,8 @@
 //! The one thread that writes to a database, with group commit.
 //!
 //! Changes are applied in the order of their submission. All changes that wait when the thread is free go
-//! into one transaction: under load many changes share a commit, and a single change waits for nothing.
+//! into one transaction: under load many changes share a commit, and a single change waits for nothing. A
+//! change that is submitted as deferred waits a moment for others (`queue`).
 //!
 //! Invariants:
 //! - success is reported to a caller only after the commit;
@@ -9,23 +10,25 @@
 //!   the whole group is rolled back and every change of it applied once more, alone;
 //! - where there is no space, changes that free space are given some of the reserve, and no others;
 //! - every caller gets a result: a change that panics fails alone, and if the thread itself dies, all changes
-//!   fail.
+//!   fail. Who submitted a deferred change learns that by the drop of what it is to be told by.
 
 use super::{
     checkpoint::Checkpointer,
     error::{closed, internal},
+    job::{Applied, Change, Job, Step},
+    queue::{Queue, Taker},
     reserve::Reserve,
+    shrink,
+    transaction::{Attempt, transact},
 };
-use crate::catalog::{CatalogError, CatalogErrorKind, Result};
+use crate::catalog::{CatalogError, CatalogErrorKind, Ended, Result};
 use futures_util::future::BoxFuture;
 use rusqlite::Connection;
 use std::{
     collections::VecDeque,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{self, Receiver, Sender, TryRecvError},
     },
     thread,
 };
@@ -34,33 +37,12 @@ use tokio::sync::oneshot;
 /// The maximum number of changes in one transaction: enough to share the cost of a commit, few enough to keep
 /// each change's wait short.
 const GROUP: usize = 512;
-
-/// The progress of a change that is made in several steps.
-pub(super) enum Step<T> {
-    Done(T),
-    /// Commits this step, lets other changes go first, and continues later.
-    More,
-}
-
-pub(super) enum Failure {
-    /// The change was refused, and nothing was changed.
-    Refused(CatalogError),
-    /// The transaction is in an unknown state.
-    Broken(CatalogError),
-}
-
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Broken(error.into())
-    }
-}
-
-/// The result of a change: see [`Failure`] for what its errors guarantee.
-pub(super) type Applied<T> = std::result::Result<T, Failure>;
+/// After this many changes that freed space, it is looked how much of the file is free.
+const LOOK_AFTER: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Writer {
-    queue: Sender<Message>,
+    queue: Arc<Queue<Message>>,
     closing: Arc<AtomicBool>,
 }
 
@@ -77,8 +59,14 @@ impl Writer {
         checkpointer: Option<Checkpointer>,
         reserve: Option<Arc<Reserve>>,
     ) -> Result<Self> {
-        let (queue, changes) = mpsc::channel();
-        let run = move || Thread { db, changes, unfinished: VecDeque::new(), checkpointer, reserve }.run();
+        let queue = Queue::new();
+        let changes = queue.taker();
+        let run = move || {
+            let (unfinished, shrinking) = (VecDeque::new(), Arc::default());
+            // What was deleted before may be given back now.
+            let freed = LOOK_AFTER;
+            Thread { db, changes, unfinished, checkpointer, reserve, freed, shrinking }.run();
+        };
         thread::Builder::new()
             .name(name.to_owned())
             .spawn(run)
@@ -117,17 +105,36 @@ impl Writer {
         frees: bool,
     ) -> BoxFuture<'static, Result<T>> {
         let (reply, outcome) = oneshot::channel();
-        let job = Change { change, frees, outcome: None, reply };
+        // A caller that dropped its future does not want the result.
+        let tell = move |result| drop(reply.send(result));
+        let job = Change::new(change, frees, tell);
         // If the thread is gone, the job is dropped here, and the future reports that.
-        let _ = self.queue.send(Message::Change(Box::new(job)));
+        self.queue.send(Message::Change(Box::new(job)));
         self.hear(outcome)
+    }
+
+    /// Enqueues a change whose commit nobody waits for, so that many of them share one. It blocks while too
+    /// many wait. `ended` is told the result; if the thread ends before, it is dropped.
+    pub(super) fn submit_deferred(
+        &self,
+        mut change: impl FnMut(&Connection) -> Applied<()> + Send + 'static,
+        ended: Ended,
+    ) {
+        let change = move |db: &_| change(db).map(Step::Done);
+        let job = Change::new(change, false, ended);
+        self.queue.send_deferred(Message::Change(Box::new(job)));
+    }
+
+    /// Commits deferred changes without waiting for more of them.
+    pub(super) fn hurry(&self) {
+        self.queue.hurry();
     }
 
     /// Commits what was submitted before, checkpoints and closes the file. Later changes fail with `Closed`.
     pub(super) fn close(&self) -> BoxFuture<'static, Result<()>> {
         let (reply, outcome) = oneshot::channel();
         self.closing.store(true, Ordering::Release);
-        let _ = self.queue.send(Message::Close(reply));
+        self.queue.send(Message::Close(reply));
         self.hear(outcome)
     }
 
@@ -147,66 +154,23 @@ impl Writer {
     }
 }
 
-trait Job: Send {
-    fn apply(&mut self, db: &Connection) -> Result<()>;
-    fn is_finished(&self) -> bool;
-    /// Returns whether the change frees space in the end.
-    fn frees(&self) -> bool;
-    /// Reports the result to the caller, after the changes of `apply` were committed or failed.
-    fn resolve(self: Box<Self>, committed: Result<()>);
-}
-
-struct Change<F, T> {
-    change: F,
-    frees: bool,
-    outcome: Option<Result<T>>,
-    reply: oneshot::Sender<Result<T>>,
-}
-
-impl<T, F> Job for Change<F, T>
-where
-    F: FnMut(&Connection) -> Applied<Step<T>> + Send,
-    T: Send,
-{
-    fn apply(&mut self, db: &Connection) -> Result<()> {
-        self.outcome = None;
-        let applied = catch_unwind(AssertUnwindSafe(|| (self.change)(db)))
-            .unwrap_or_else(|_| Err(Failure::Broken(internal("a change of the catalog panicked"))));
-        self.outcome = match applied {
-            Ok(Step::Done(reply)) => Some(Ok(reply)),
-            Ok(Step::More) => None,
-            Err(Failure::Refused(error)) => Some(Err(error)),
-            Err(Failure::Broken(error)) => return Err(error),
-        };
-        Ok(())
-    }
-
-    fn is_finished(&self) -> bool {
-        self.outcome.is_some()
-    }
-
-    fn frees(&self) -> bool {
-        self.frees
-    }
-
-    fn resolve(self: Box<Self>, committed: Result<()>) {
-        let outcome = match (committed, self.outcome) {
-            (Ok(()), Some(outcome)) => outcome,
-            (Ok(()), None) => return,
-            (Err(error), _) => Err(error),
-        };
-        // A caller that dropped its future does not want the result.
-        let _ = self.reply.send(outcome);
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.abandon();
     }
 }
 
 struct Thread {
     db: Connection,
-    changes: Receiver<Message>,
+    changes: Taker<Message>,
     /// Changes that need another step. One of them takes part in each group.
     unfinished: VecDeque<Box<dyn Job>>,
     checkpointer: Option<Checkpointer>,
     reserve: Option<Arc<Reserve>>,
+    /// Changes that freed space since the file was last looked at.
+    freed: usize,
+    /// The change that gives space back has a clone of this.
+    shrinking: Arc<()>,
 }
 
 impl Thread {
@@ -232,42 +196,43 @@ impl Thread {
     /// Returns the waiting changes, and whether the thread has to end. Blocks only if there is nothing to do.
     fn gather(&mut self) -> (Vec<Box<dyn Job>>, Option<End>) {
         let mut group: Vec<_> = self.unfinished.pop_front().into_iter().collect();
-        while group.len() < GROUP {
-            let message = match self.changes.try_recv() {
-                Err(TryRecvError::Empty) if group.is_empty() => {
-                    self.changes.recv().map_err(|_| TryRecvError::Disconnected)
-                }
-                other => other,
-            };
+        let Some(messages) = self.changes.take(GROUP - group.len(), group.is_empty()) else {
+            return (group, Some(End::Dropped));
+        };
+        for message in messages {
             match message {
-                Ok(Message::Change(job)) => group.push(job),
-                Ok(Message::Close(reply)) => return (group, Some(End::Close(reply))),
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return (group, Some(End::Dropped)),
+                Message::Change(job) => group.push(job),
+                Message::Close(reply) => return (group, Some(End::Close(reply))),
             }
         }
         (group, None)
     }
 
     fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
-        let mut attempt = transact(&self.db, &mut group);
+        let apply = |group: &mut Vec<Box<dyn Job>>| {
+            transact(&self.db, |db| group.iter_mut().try_for_each(|job| job.apply(db)))
+        };
+        let mut attempt = apply(&mut group);
         if group.len() == 1 && group.iter().all(|job| job.frees()) {
             let mut moved = false;
             while attempt.as_ref().is_err_and(|attempt| self.is_full(attempt.error()))
                 && self.make_room(&mut moved)
             {
-                attempt = transact(&self.db, &mut group);
+                attempt = apply(&mut group);
             }
         }
         match attempt {
             Ok(()) => {
+                self.freed += group.iter().filter(|job| job.frees()).count();
+                let moved = if self.is_shrinking() { shrink::STEP } else { 0 };
                 if let Some(checkpointer) = &mut self.checkpointer {
-                    checkpointer.committed(group.len());
+                    checkpointer.committed(group.len() + moved);
                 }
                 if let Some(reserve) = &self.reserve {
                     reserve.refill_at_times();
                 }
                 group.into_iter().for_each(|job| self.settle(job));
+                self.shrink_at_times();
             }
             Err(Attempt::NotBegun(error)) if group.len() == 1 || !self.is_full(&error) => {
                 // Nothing can be written now: trying each change alone would only repeat the wait for each.
@@ -310,6 +275,32 @@ impl Thread {
         true
     }
 
+    fn is_shrinking(&self) -> bool {
+        Arc::strong_count(&self.shrinking) > 1
+    }
+
+    /// Begins to give space back, if there is much after many deletions. It goes on between other changes.
+    fn shrink_at_times(&mut self) {
+        if self.freed < LOOK_AFTER || self.is_shrinking() {
+            return;
+        }
+        self.freed = 0;
+        match shrink::is_due(&self.db) {
+            Ok(false) => {}
+            Ok(true) => {
+                let shrinking = self.shrinking.clone();
+                let ended = move |ended: Result<()>| {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "space was not given back");
+                    }
+                    drop(shrinking);
+                };
+                self.unfinished.push_back(Box::new(Change::new(shrink::step, false, ended)));
+            }
+            Err(error) => tracing::warn!(%error, "looking for free pages failed"),
+        }
+    }
+
     fn settle(&mut self, job: Box<dyn Job>) {
         if job.is_finished() { job.resolve(Ok(())) } else { self.unfinished.push_back(job) }
     }
@@ -321,34 +312,6 @@ enum End {
     Dropped,
 }
 
-enum Attempt {
-    NotBegun(CatalogError),
-    RolledBack(CatalogError),
-}
-
-impl Attempt {
-    fn error(&self) -> &CatalogError {
-        match self {
-            Self::NotBegun(error) | Self::RolledBack(error) => error,
-        }
-    }
-}
-
-fn transact(db: &Connection, group: &mut [Box<dyn Job>]) -> std::result::Result<(), Attempt> {
-    let execute = |sql| db.prepare_cached(sql)?.execute([]).map(drop);
-    execute("BEGIN IMMEDIATE").map_err(|error| Attempt::NotBegun(error.into()))?;
-    let done = group.iter_mut().try_for_each(|job| job.apply(db)).and_then(|()| Ok(execute("COMMIT")?));
-    done.map_err(|error| {
-        // After some errors SQLite has rolled back already.
-        if !db.is_autocommit()
-            && let Err(error) = execute("ROLLBACK")
-        {
-            tracing::error!(%error, "rolling back failed");
-        }
-        Attempt::RolledBack(error)
-    })
-}
-
 /// Moves everything into the file itself, so that only the file has to be kept.
 fn shut(db: Connection) -> Result<()> {
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
@@ -358,9 +321,12 @@ fn shut(db: Connection) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::CatalogErrorKind;
+    use crate::catalog::{CatalogErrorKind, sqlite::job::Failure};
     use futures_util::future::join_all;
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::{
+        atomic::AtomicUsize,
+        mpsc::{self, Sender},
+    };
 
     fn writer() -> Writer {
         let db = Connection::open_in_memory().expect("memory");

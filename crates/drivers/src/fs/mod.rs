@@ -4,30 +4,37 @@
 //! |---|---|
 //! | `root` | opening and changing files without leaving a directory |
 //! | `directories` | which directories of buckets are open |
-//! | `record` | metadata in the extended attribute |
+//! | `record`, `compact` | metadata in the extended attribute |
 //! | `private` | closing `.causeway/` to other users |
 //! | `staging` | `.causeway/`: bytes that are not yet an object |
 //! | `volume` | finding, publishing, removing the file of a key |
 //! | `write`, `removing` | the steps of a PUT and of a DELETE |
 //! | `multipart`, `parts` | the steps of an upload and of its parts |
+//! | `publication` | giving a file the name of its key, under the key's lock |
+//! | `disk` | the threads that do so |
+//! | `deferred` | index rows that are committed after the reply |
 //! | `buffers` | reading a file for a GET |
 //! | `adopt`, `scan` | files created outside Causeway |
 //! | `minio` | directories that are in MinIO's own format |
 //! | `store` | the bucket as a [`Store`](crate::store::Store) |
 //! | `upkeep` | the upkeep of a bucket |
 //!
-//! Every call that could wait for the disk runs on the blocking pool. A small PUT takes one call there. A
+//! Every call that could wait for the disk runs on the blocking pool. A small PUT takes one job there. A
 //! small GET takes none if the kernel has the file in memory (`RESOLVE_CACHED`, `RWF_NOWAIT`), and one
 //! otherwise.
 
 mod adopt;
 mod buffers;
+mod compact;
 mod copying;
+mod deferred;
 mod directories;
+mod disk;
 pub mod minio;
 mod multipart;
 mod parts;
 mod private;
+mod publication;
 mod record;
 mod recording;
 mod removing;
@@ -49,7 +56,7 @@ use crate::{
         locks::Locks,
         unreadable::{Total, Unreadable},
     },
-    catalog::{BucketId, BucketRecord, Catalog},
+    catalog::{BucketId, BucketRecord, Catalog, CatalogErrorKind},
     model::{BucketName, ObjectKey},
     store::{
         Capabilities, Durability, Guarantee, Keeping, MultipartSupport, Result,
@@ -58,6 +65,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use directories::{Directories, Directory};
+use disk::Disk;
 pub use private::keep_private;
 use root::{Root, entries};
 use rustix::{
@@ -101,7 +109,7 @@ pub struct FsBackend {
     home: Arc<Homes>,
     settings: FsSettings,
     buffers: Arc<buffers::Buffers>,
-    directories: Arc<Semaphore>,
+    disk: Arc<Disk>,
     open: Arc<Directories>,
     catalog: Arc<dyn Catalog>,
     unreadable: Total,
@@ -166,10 +174,8 @@ struct Inner {
     scan: scan::Scan,
     /// Limits the adoption of large foreign files in the background to one at a time.
     adopting: Arc<Semaphore>,
-    /// Limits the threads that change directories at once. The kernel lets one at a time change a directory,
-    /// and the others spin: more threads than cores cost CPU and gain nothing, except while they wait for a
-    /// sync.
-    directories: Arc<Semaphore>,
+    owed: deferred::Owed,
+    disk: Arc<Disk>,
     catalog: Arc<dyn Catalog>,
     durability: Durability,
 }
@@ -186,7 +192,7 @@ impl FsBackend {
         }
         let home = Arc::new(Homes(RwLock::new(Home::open(&settings)?)));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let directories = match settings.durability {
+        let threads = match settings.durability {
             Durability::Strict => SYNCING.max(cores),
             Durability::Relaxed | Durability::Volatile => cores,
         };
@@ -194,7 +200,7 @@ impl FsBackend {
             home,
             settings,
             buffers: Arc::default(),
-            directories: Arc::new(Semaphore::new(directories)),
+            disk: Arc::new(Disk::new(threads)),
             open: Arc::default(),
             catalog,
             unreadable: Total::default(),
@@ -303,7 +309,8 @@ impl Backend for FsBackend {
                         && scan::is_complete(&*self.catalog, bucket.id).await?),
             ),
             adopting: Arc::new(Semaphore::new(1)),
-            directories: self.directories.clone(),
+            owed: deferred::Owed::default(),
+            disk: self.disk.clone(),
             catalog: self.catalog.clone(),
             durability: self.settings.durability,
         };
@@ -393,6 +400,11 @@ impl Backend for FsBackend {
     }
 
     async fn close(&self) -> Result<()> {
+        match self.catalog.settle().await {
+            // It committed everything before it was closed.
+            Err(error) if error.kind() == CatalogErrorKind::Closed => {}
+            settled => settled?,
+        }
         self.home().staging.mark_clean().map_err(|e| StoreError::io("marking a clean stop", e))
     }
 }

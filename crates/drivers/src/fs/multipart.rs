@@ -7,6 +7,7 @@
 use super::{
     Inner, blocking,
     copying::copy_range,
+    publication,
     staging::Staging,
     volume::Volume,
     write::{self, Draft},
@@ -148,7 +149,7 @@ async fn complete_to_the_end(
     let assembled = assemble(upload.record.checksum, upload.record.explicit_checksum, &request, &known)?;
     let building = Building { upload: upload.clone(), id: id.clone(), recorded, assembled };
     let written =
-        write::publish(inner, key, request.conditions, move |volume| building.build(volume)).await?;
+        publication::publish(inner, key, request.conditions, move |volume| building.build(volume)).await?;
     finish(inner, key, id, written).await
 }
 

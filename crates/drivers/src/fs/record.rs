@@ -2,6 +2,8 @@
 //! `user.causeway` of the file itself and is written before the file gets its name, so that one rename
 //! publishes both. Backups and `mv` keep it.
 //!
+//! Most records have a short form (`compact`), which the file system keeps in the inode. The others are JSON.
+//!
 //! Where the attribute is not possible (no extended attributes, or the record is too large for the file
 //! system), the record is a sidecar file, named after the inode and modification time of its data file. It is
 //! also written before the rename, and a file that replaces another one can never get the record of the
@@ -10,7 +12,10 @@
 //! Invariant: a record counts only while the file has the size and modification time that the record names. A
 //! file that was edited outside the gateway is a foreign file again and is never served under an old ETag.
 
-use super::root::{Root, entries};
+use super::{
+    compact,
+    root::{Root, entries},
+};
 use crate::{
     model::Timestamp,
     store::record::{Field, Form, ObjectRecord, Slot, Stored},
@@ -69,7 +74,13 @@ pub(super) type Record = Stored<Stamp>;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct Stamp {
     v: u8,
-    mtime_ns: i64,
+    pub(super) mtime_ns: i64,
+}
+
+impl Stamp {
+    pub(super) fn new(mtime_ns: i64) -> Self {
+        Self { v: VERSION, mtime_ns }
+    }
 }
 
 impl Form for Stamp {
@@ -88,11 +99,16 @@ impl Form for Stamp {
 /// The record of a file as it is now. Its size is that of the file.
 pub(super) fn of(fingerprint: Fingerprint, object: ObjectRecord) -> Record {
     let Fingerprint { size, mtime_ns, .. } = fingerprint;
-    Record { own: Stamp { v: VERSION, mtime_ns }, object: ObjectRecord { size, ..object } }
+    Record { own: Stamp::new(mtime_ns), object: ObjectRecord { size, ..object } }
 }
 
 fn holds(Record { own, object }: &Record, fingerprint: Fingerprint) -> bool {
     own.v <= VERSION && object.size == fingerprint.size && own.mtime_ns == fingerprint.mtime_ns
+}
+
+/// Reads either form of a record.
+fn parse(stored: &[u8]) -> Option<Record> {
+    compact::read(stored).or_else(|| serde_json::from_slice(stored).ok())
 }
 
 /// Reads and writes records. `sidecars` is the directory of the records that do not fit into an attribute.
@@ -116,21 +132,20 @@ impl Records {
     /// Returns the record of an open file; `None` if it has none, or one of other bytes.
     pub(super) fn read(&self, file: &OwnedFd, fingerprint: Fingerprint) -> Result<Option<Record>, Errno> {
         let mut buffer = [0u8; 1024];
-        let text = match rustix::fs::fgetxattr(file, XATTR, &mut buffer[..]) {
-            Ok(length) => Some(buffer[..length].to_vec()),
+        let record = match rustix::fs::fgetxattr(file, XATTR, &mut buffer[..]) {
+            Ok(length) => parse(&buffer[..length]),
             Err(Errno::RANGE) => {
                 let mut large = vec![0; 64 * 1024];
                 let length = rustix::fs::fgetxattr(file, XATTR, &mut large[..])?;
-                large.truncate(length);
-                Some(large)
+                parse(&large[..length])
             }
-            Err(Errno::NODATA | Errno::NOTSUP) => self.read_sidecar(fingerprint)?,
+            Err(Errno::NODATA | Errno::NOTSUP) => {
+                self.read_sidecar(fingerprint)?.and_then(|text| parse(&text))
+            }
             Err(error) => return Err(error),
         };
         // A record that cannot be read is treated as absent: the bytes are still the object.
-        Ok(text
-            .and_then(|text| serde_json::from_slice::<Record>(&text).ok())
-            .filter(|record| holds(record, fingerprint)))
+        Ok(record.filter(|record| holds(record, fingerprint)))
     }
 
     fn read_sidecar(&self, fingerprint: Fingerprint) -> Result<Option<Vec<u8>>, Errno> {
@@ -154,7 +169,10 @@ impl Records {
         record: &Record,
         durable: bool,
     ) -> Result<(), Errno> {
-        let text = serde_json::to_vec(record).map_err(|_| Errno::INVAL)?;
+        let text = match compact::written(record) {
+            Some(short) => short,
+            None => serde_json::to_vec(record).map_err(|_| Errno::INVAL)?,
+        };
         if text.len() <= MAX_XATTR {
             match rustix::fs::fsetxattr(file, XATTR, &text, XattrFlags::empty()) {
                 Ok(()) => return Ok(()),

@@ -4,7 +4,7 @@
 //! gets the change; the change of the index is enqueued under the key's lock; whoever holds the locks of several
 //! keys waits for none.
 
-use super::{Inner, blocking, record::Fingerprint, volume::Volume, write};
+use super::{Inner, publication, record::Fingerprint, volume::Volume};
 use crate::{
     backend::{changes::Changing, locks::Guard},
     catalog::IndexChange,
@@ -89,11 +89,7 @@ async fn remove_alone(inner: &Arc<Inner>, wanted: Wanted) -> Result<Deleted> {
     let guard = inner.locks.lock(&wanted.key).await;
     let _changing = inner.changes.begin(&wanted.key);
     let (volume, key) = (inner.volume.clone(), wanted.key.clone());
-    let permit = inner.directory_change().await?;
-    let removed = blocking(move || {
-        let _permit = permit;
-        Ok(Unlinked::all(&volume, &[wanted]).tidy(&volume))
-    });
+    let removed = inner.disk.run(move || Ok(Unlinked::all(&volume, &[wanted]).tidy(&volume)));
     let removal = removed.await?.pop().ok_or(StoreErrorKind::Internal)??;
     let commit = inner.catalog.index(inner.bucket, IndexChange::Delete(key));
     drop(guard);
@@ -103,11 +99,6 @@ async fn remove_alone(inner: &Arc<Inner>, wanted: Wanted) -> Result<Deleted> {
 
 async fn remove_batch(inner: &Arc<Inner>, requests: Vec<DeleteRequest>) -> Vec<Result<Deleted>> {
     let many = requests.len();
-    // Nobody waits for it who holds the lock of a key.
-    let permit = match inner.directory_change().await {
-        Ok(permit) => permit,
-        Err(error) => return failed(many, error),
-    };
     let mut outcomes: Vec<Option<Result<Deleted>>> = (0..many).map(|_| None).collect();
     let (mut held, mut together, mut alone) = (Vec::new(), Vec::new(), Vec::new());
     for (at, request) in requests.into_iter().enumerate() {
@@ -127,10 +118,8 @@ async fn remove_batch(inner: &Arc<Inner>, requests: Vec<DeleteRequest>) -> Vec<R
     }
     let (volume, keys) =
         (inner.volume.clone(), together.iter().map(|wanted| wanted.key.clone()).collect::<Vec<_>>());
-    let removed = blocking(move || {
-        let _permit = permit;
-        Ok(Unlinked::all(&volume, &together).tidy(&volume))
-    });
+    // No job of the disk waits for the lock of a key, so this wait ends.
+    let removed = inner.disk.run(move || Ok(Unlinked::all(&volume, &together).tidy(&volume)));
     let removed = removed.await.unwrap_or_else(|error| failed(keys.len(), error));
     let deletions = keys.into_iter().zip(&removed).filter(|(_, removed)| removed.is_ok());
     let deletions: Vec<_> = deletions.map(|(key, _)| IndexChange::Delete(key)).collect();
@@ -174,7 +163,7 @@ impl Unlinked {
     fn add(&mut self, volume: &Volume, at: usize, wanted: &Wanted) -> Result<Removal> {
         let found = volume.look_up(&wanted.key)?;
         if !wanted.conditions.is_empty() {
-            write::check(volume, &wanted.key, &wanted.conditions)?;
+            publication::check(volume, &wanted.key, &wanted.conditions)?;
         }
         let Some(found) = found else { return Ok(Removal::Absent) };
         match volume.unlink(&wanted.key, &found).map_err(failure)? {

@@ -248,25 +248,20 @@ pub(super) fn entries(
     }))
 }
 
-/// Renames within one file system. With `replace`, a file that has the new name is replaced atomically.
-pub(super) fn rename(
-    from_dir: &OwnedFd,
-    from: &str,
-    to_dir: &OwnedFd,
-    to: &str,
-    replace: bool,
-) -> Result<(), Errno> {
-    if replace {
-        return rustix::fs::renameat(from_dir, from, to_dir, to);
-    }
-    match rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::NOREPLACE) {
-        // The file system does not support the flag: a hard link never replaces.
-        Err(Errno::INVAL | Errno::NOSYS) => {
-            rustix::fs::linkat(from_dir, from, to_dir, to, AtFlags::empty())?;
-            rustix::fs::unlinkat(from_dir, from, AtFlags::empty())
-        }
-        done => done,
-    }
+/// Renames within one file system. Fails with `EXIST` if something has the new name, and with `INVAL` or
+/// `NOSYS` if the file system cannot tell.
+pub(super) fn rename_new(from_dir: &OwnedFd, from: &str, to_dir: &OwnedFd, to: &str) -> Result<(), Errno> {
+    rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::NOREPLACE)
+}
+
+/// Lets two files exchange their names, in one step. Fails with `INVAL` or `NOSYS` if the file system cannot.
+pub(super) fn exchange(from_dir: &OwnedFd, from: &str, to_dir: &OwnedFd, to: &str) -> Result<(), Errno> {
+    rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::EXCHANGE)
+}
+
+pub(super) fn is_dir(dir: &OwnedFd, name: &str) -> Result<bool, Errno> {
+    let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@
 
 use super::{
     Inner, blocking,
+    publication::row,
     record::Fingerprint,
     root::entries,
     volume::{Volume, foreign},
-    write::row,
 };
 use crate::{
     backend::{
@@ -213,7 +213,7 @@ async fn refresh_all(inner: &Arc<Inner>, keys: impl IntoIterator<Item = ObjectKe
 }
 
 /// Updates the row of one key from the disk.
-async fn refresh(inner: &Arc<Inner>, key: ObjectKey) -> Result<()> {
+pub(super) async fn refresh(inner: &Arc<Inner>, key: ObjectKey) -> Result<()> {
     let guard = inner.locks.lock(&key).await;
     let (volume, name) = (inner.volume.clone(), key.clone());
     let found = blocking(move || {

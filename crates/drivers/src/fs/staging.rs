@@ -13,7 +13,7 @@ use super::{
     FsSettings,
     private::{self, keep_private},
     record::Records,
-    root::{Root, entries, rename},
+    root::{Root, entries, exchange, is_dir, rename_new},
 };
 use crate::{
     backend::codec::RESERVED_DIR,
@@ -24,7 +24,7 @@ use crate::{
 };
 use rustix::{
     fd::OwnedFd,
-    fs::{AtFlags, FlockOperation, Mode},
+    fs::{Access, AtFlags, FlockOperation, Mode},
     io::Errno,
 };
 use std::{
@@ -32,7 +32,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -51,6 +51,10 @@ pub(super) struct Staging {
     /// Whether the last process stopped in order.
     pub(super) was_clean: bool,
     names: AtomicU64,
+    /// Objects were published whose index rows could not be committed.
+    lacks_rows: AtomicBool,
+    /// The file system cannot exchange two names.
+    no_exchange: AtomicBool,
     /// The exclusive lock, held while the process lives.
     lock: OwnedFd,
 }
@@ -104,6 +108,8 @@ impl Staging {
             durable,
             was_clean,
             names: AtomicU64::new(0),
+            lacks_rows: AtomicBool::new(false),
+            no_exchange: AtomicBool::new(false),
             lock,
         }))
     }
@@ -118,8 +124,16 @@ impl Staging {
         }
     }
 
-    /// Marks an orderly stop. The caller must have committed and closed the index before.
+    /// The next start has to scan, even after an orderly stop.
+    pub(super) fn index_lacks_rows(&self) {
+        self.lacks_rows.store(true, Ordering::Release);
+    }
+
+    /// Marks an orderly stop, if the index has all rows. The caller must have committed the index before.
     pub(super) fn mark_clean(&self) -> std::result::Result<(), Errno> {
+        if self.lacks_rows.load(Ordering::Acquire) {
+            return Ok(());
+        }
         drop(self.reserved.open_or_create("clean")?);
         rustix::fs::fsync(self.reserved.fd())
     }
@@ -127,12 +141,13 @@ impl Staging {
     pub(super) fn temp_file(self: &Arc<Self>) -> std::result::Result<TempFile, Errno> {
         let name = format!("{:x}", self.names.fetch_add(1, Ordering::Relaxed));
         let file = self.tmp.create_new(&name)?;
-        Ok(TempFile { home: Home::Tmp, name, file: Some(file), staging: self.clone() })
+        Ok(TempFile { home: Home::Tmp, name, file: Some(file), replaced: false, staging: self.clone() })
     }
 
     /// Returns a file of an upload as a `TempFile`, to be published as an object.
     pub(super) fn adopt(self: &Arc<Self>, dir: OwnedFd, name: &str, file: OwnedFd) -> TempFile {
-        TempFile { home: Home::Upload(dir), name: name.to_owned(), file: Some(file), staging: self.clone() }
+        let (home, name) = (Home::Upload(dir), name.to_owned());
+        TempFile { home, name, file: Some(file), replaced: false, staging: self.clone() }
     }
 }
 
@@ -142,13 +157,17 @@ enum Home {
     Upload(OwnedFd),
 }
 
-/// A file with bytes that are not yet an object.
+/// A file with bytes that are not yet an object. After it was published in place of another file, it stands
+/// for that one, which has its temporary name then. Dropping it removes what has that name: freeing the bytes
+/// of a file may take longer than everything else, and needs no lock.
 #[derive(Debug)]
 pub(super) struct TempFile {
     home: Home,
     name: String,
     /// `None` once published.
     file: Option<OwnedFd>,
+    /// The temporary name is that of a file that was replaced.
+    replaced: bool,
     staging: Arc<Staging>,
 }
 
@@ -172,9 +191,54 @@ impl TempFile {
                 Err(error) => return Err(error),
             }
         }
-        rename(self.dir(), &self.name, dir, name, replace)?;
+        match rename_new(self.dir(), &self.name, dir, name) {
+            Err(Errno::EXIST) if replace => self.replace(dir, name)?,
+            // The file system cannot refuse to replace: a hard link never replaces.
+            Err(Errno::INVAL | Errno::NOSYS) if replace => {
+                refuse_unreadable(dir, name)?;
+                rustix::fs::renameat(self.dir(), &self.name, dir, name)?;
+            }
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                rustix::fs::linkat(self.dir(), &self.name, dir, name, AtFlags::empty())?;
+                rustix::fs::unlinkat(self.dir(), &self.name, AtFlags::empty())?;
+            }
+            done => done?,
+        }
         self.file = None;
         Ok(())
+    }
+
+    /// Publishes the file in place of another one. The two exchange their names: a file that a rename
+    /// replaces is freed before the rename ends, and ext4 writes the new file to disk first.
+    fn replace(&mut self, dir: &OwnedFd, name: &str) -> std::result::Result<(), Errno> {
+        refuse_unreadable(dir, name)?;
+        if is_dir(dir, name)? {
+            return Err(Errno::ISDIR);
+        }
+        // An upload's directory is read after a crash: nothing else may be in it.
+        if matches!(self.home, Home::Upload(_)) || self.staging.no_exchange.load(Ordering::Relaxed) {
+            return rustix::fs::renameat(self.dir(), &self.name, dir, name);
+        }
+        match exchange(self.dir(), &self.name, dir, name) {
+            Ok(()) => {}
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                self.staging.no_exchange.store(true, Ordering::Relaxed);
+                return rustix::fs::renameat(self.dir(), &self.name, dir, name);
+            }
+            Err(error) => return Err(error),
+        }
+        // Another program may have put a directory there in this moment, with all that is in it.
+        if is_dir(self.dir(), &self.name)? {
+            exchange(self.dir(), &self.name, dir, name)?;
+            return Err(Errno::ISDIR);
+        }
+        self.replaced = true;
+        Ok(())
+    }
+
+    /// Returns whether the file was published in place of another one, as far as is known.
+    pub(super) fn has_replaced(&self) -> bool {
+        self.replaced
     }
 
     fn dir(&self) -> &OwnedFd {
@@ -188,9 +252,17 @@ impl TempFile {
 impl Drop for TempFile {
     fn drop(&mut self) {
         // Files of an upload stay: they contain acknowledged parts until the upload ends.
-        if self.file.is_some() && matches!(self.home, Home::Tmp) {
+        if (self.file.is_some() || self.replaced) && matches!(self.home, Home::Tmp) {
             // If this fails, the next start removes the file.
             let _ = rustix::fs::unlinkat(self.dir(), &self.name, AtFlags::empty());
         }
+    }
+}
+
+/// A file without read permission is not replaced, although the permissions of the directory would allow it.
+fn refuse_unreadable(dir: &OwnedFd, name: &str) -> std::result::Result<(), Errno> {
+    match rustix::fs::accessat(dir, name, Access::READ_OK, AtFlags::empty()) {
+        Err(Errno::ACCESS) => Err(Errno::ACCESS),
+        _ => Ok(()),
     }
 }

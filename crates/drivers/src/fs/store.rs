@@ -3,7 +3,7 @@
 use super::{
     Inner, adopt, blocking, capabilities,
     copying::copy_range,
-    multipart, parts, recording, removing, scan,
+    deferred, multipart, parts, publication, recording, removing, scan,
     volume::Found,
     write::{self, Draft},
 };
@@ -141,7 +141,7 @@ impl Store for FsStore {
         if let Some(source) = request.source.native::<FsStore>()
             && let Some(draft) = self.clone_of(source, &request).await?
         {
-            return write::publish(&self.inner, key, request.conditions, move |_| Ok(draft)).await;
+            return publication::publish(&self.inner, key, request.conditions, move |_| Ok(draft)).await;
         }
         copy::stream_object(self, key, request).await
     }
@@ -180,7 +180,9 @@ impl Store for FsStore {
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {
         scan::ready(&self.inner).await?;
+        self.inner.catalog.hurry();
         self.inner.changes.wait(&request.prefix).await?;
+        deferred::bring(&self.inner).await?;
         Ok(self.inner.catalog.list(self.inner.bucket, request).await?)
     }
 

@@ -8,7 +8,7 @@
 use super::{
     directories::Directory,
     record::{Fingerprint, Record},
-    root::rename,
+    root::is_dir,
     staging::{Staging, TempFile},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 };
 use rustix::{
     fd::OwnedFd,
-    fs::{Access, AtFlags, FileType},
+    fs::{AtFlags, FileType},
     io::Errno,
 };
 use std::sync::Arc;
@@ -160,13 +160,13 @@ impl Volume {
     }
 
     /// Publishes a written file under the name of its key, atomically, and replaces an existing file if
-    /// `replace` is set. The caller has synced the file.
+    /// `replace` is set. The caller has synced the file, and syncs the directory that is returned.
     pub(super) fn publish(
         &self,
         temp: &mut TempFile,
         key: &ObjectKey,
         replace: bool,
-    ) -> Result<(), PublishError> {
+    ) -> Result<OwnedFd, PublishError> {
         let path = encode(key, Names::Posix);
         // A round fails only if another task removed or created a directory in the path at the same time.
         for _ in 0..32 {
@@ -176,32 +176,30 @@ impl Volume {
                 Err(Errno::NOENT) => continue,
                 Err(error) => return Err(error.into()),
             };
-            // A file without read permission is not replaced, although the permissions of the directory would
-            // allow it.
-            if replace
-                && rustix::fs::accessat(&dir, &path.plain, Access::READ_OK, AtFlags::empty())
-                    == Err(Errno::ACCESS)
-            {
-                return Err(Errno::ACCESS.into());
-            }
             match temp.rename_to(&dir, &path.plain, replace) {
+                // What was replaced was the object, so nothing lies beside it that could count.
+                Ok(()) if temp.has_replaced() => return Ok(dir),
                 Ok(()) => {
                     match rustix::fs::unlinkat(&dir, &path.beside, AtFlags::empty()) {
                         Ok(()) | Err(Errno::NOENT) => {}
                         Err(error) => return Err(error.into()),
                     }
-                    return Ok(self.sync(&dir)?);
+                    return Ok(dir);
                 }
                 Err(Errno::NOENT) => {}
                 Err(Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST) => {
-                    if !is_dir(&dir, &path.plain)? {
-                        return Err(PublishError::Exists);
+                    match is_dir(&dir, &path.plain) {
+                        Ok(true) => {}
+                        Ok(false) => return Err(PublishError::Exists),
+                        // It was removed meanwhile.
+                        Err(Errno::NOENT) => continue,
+                        Err(error) => return Err(error.into()),
                     }
                     // An empty directory is removed. One with objects stays, and the file gets the beside
                     // path.
                     if rustix::fs::unlinkat(&dir, &path.plain, AtFlags::REMOVEDIR).is_err() {
                         match temp.rename_to(&dir, &path.beside, replace) {
-                            Ok(()) => return Ok(self.sync(&dir)?),
+                            Ok(()) => return Ok(dir),
                             Err(Errno::EXIST) => return Err(PublishError::Exists),
                             Err(Errno::NOENT) => {}
                             Err(error) => return Err(error.into()),
@@ -225,7 +223,7 @@ impl Volume {
         };
         match rustix::fs::statat(&dir, &path.plain, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
-                rename(&dir, &path.plain, &dir, &path.beside, true)?;
+                rustix::fs::renameat(&dir, &path.plain, &dir, &path.beside)?;
                 self.sync(&dir)
             }
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::Directory => Err(Errno::NOTDIR),
@@ -269,16 +267,7 @@ impl Volume {
         Ok(())
     }
 
-    fn sync(&self, dir: &OwnedFd) -> Result<(), Errno> {
+    pub(super) fn sync(&self, dir: &OwnedFd) -> Result<(), Errno> {
         if self.staging.durable { rustix::fs::fsync(dir) } else { Ok(()) }
-    }
-}
-
-fn is_dir(dir: &OwnedFd, name: &str) -> Result<bool, Errno> {
-    match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory),
-        // It was removed meanwhile. The result "directory" makes the caller try again.
-        Err(Errno::NOENT) => Ok(true),
-        Err(error) => Err(error),
     }
 }

@@ -1,23 +1,14 @@
-//! The steps of one PUT: write the body, attach the record, publish, index.
+//! The body of a PUT on its way into a file. What follows is in `publication`.
 //!
-//! Invariants: bytes get their name only after the payload was verified; publishing runs to its end in a task
-//! of its own, even if the client disconnects, so the index always gets the change; the change of the index
-//! is enqueued under the key's lock, so its order is that of publishing.
+//! Invariant: a file becomes a draft only after its payload was verified.
 
-use super::{
-    Inner, blocking,
-    record::{self, Fingerprint, Record},
-    staging::TempFile,
-    volume::{PublishError, Volume},
-};
+use super::{Inner, publication::publish, staging::TempFile, volume::Volume};
 use crate::{
-    backend::locks::Guard,
-    catalog::{IndexChange, IndexRow},
-    model::{Attributes, ChecksumAlgorithm, ObjectKey, Timestamp},
+    model::{Attributes, ChecksumAlgorithm, ObjectKey},
     store::{
         PutRequest, Result, Written,
-        condition::{Current, WriteConditions},
-        error::{StoreError, StoreErrorKind},
+        condition::WriteConditions,
+        error::StoreError,
         payload::{Digests, Payload, Verified},
         record::ObjectRecord,
     },
@@ -26,7 +17,6 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use rustix::{fd::OwnedFd, io::Errno};
 use std::{future::ready, io::IoSlice, sync::Arc};
-use tokio::sync::OwnedSemaphorePermit;
 
 /// The largest body that is collected in memory first, and then hashed, written and published by one call on
 /// one thread.
@@ -78,17 +68,13 @@ pub(super) async fn stage(inner: &Arc<Inner>, mut payload: Payload) -> Result<St
         return Ok(Staged::Memory { batch, payload, digests });
     }
     let staging = inner.volume.staging.clone();
-    let permit = inner.directory_change().await?;
-    let (temp, file) = blocking(move || {
-        let _permit = permit;
-        let make = || {
-            staging
-                .temp_file()
-                .and_then(|temp| temp.file()?.try_clone().map(|file| (temp, file)).map_err(|_| Errno::MFILE))
-        };
-        make().map_err(|e| StoreError::io("making a temporary file", e))
-    })
-    .await?;
+    let make = move || {
+        let temp = staging.temp_file()?;
+        let file = temp.file()?.try_clone().map_err(|_| Errno::MFILE)?;
+        Ok((temp, file))
+    };
+    let make = move || make().map_err(|e: Errno| StoreError::io("making a temporary file", e));
+    let (temp, file) = inner.disk.run(make).await?;
     let verified = stream(Arc::new(file), 0, batch, payload, digests, ()).await?;
     Ok(Staged::Disk { temp, verified })
 }
@@ -166,150 +152,4 @@ impl Staged {
             }
         }
     }
-}
-
-impl Inner {
-    pub(super) async fn directory_change(&self) -> Result<OwnedSemaphorePermit> {
-        self.directories.clone().acquire_owned().await.map_err(|_| StoreErrorKind::Internal.into())
-    }
-}
-
-/// Publishes under the key's lock. `make` runs on a thread that may block, after the conditions were checked.
-pub(super) async fn publish(
-    inner: &Arc<Inner>,
-    key: &ObjectKey,
-    conditions: WriteConditions,
-    make: impl FnOnce(&Volume) -> Result<Draft> + Send + 'static,
-) -> Result<Written> {
-    let (inner, key) = (inner.clone(), key.clone());
-    // The task is boxed: a task is moved several times before it ends, and this one contains a small body.
-    let task = tokio::spawn(Box::pin(async move {
-        let guard = inner.locks.lock(&key).await;
-        publish_locked(&inner, &key, conditions, make, guard).await
-    }));
-    task.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "publishing failed").with_source(e))?
-}
-
-pub(super) async fn publish_locked(
-    inner: &Arc<Inner>,
-    key: &ObjectKey,
-    conditions: WriteConditions,
-    make: impl FnOnce(&Volume) -> Result<Draft> + Send + 'static,
-    guard: Guard<ObjectKey>,
-) -> Result<Written> {
-    let replace = !conditions.wants_absent();
-    // Held until listings show the change.
-    let _changing = inner.changes.begin(key);
-    let (volume, name) = (inner.volume.clone(), key.clone());
-    let permit = inner.directory_change().await?;
-    let mut ready = blocking(move || {
-        let _permit = permit;
-        if !conditions.is_empty() {
-            check(&volume, &name, &conditions)?;
-        }
-        let mut ready = Ready::new(&volume, make(&volume)?)?;
-        ready.publish(&volume, &name, replace)?;
-        Ok(ready)
-    })
-    .await?;
-    if !ready.published {
-        let mut held = Vec::new();
-        for ancestor in Volume::in_the_way(key) {
-            held.push((inner.locks.lock(&ancestor).await, ancestor));
-        }
-        let (volume, name) = (inner.volume.clone(), key.clone());
-        ready = blocking(move || {
-            for (_guard, ancestor) in &held {
-                volume
-                    .make_way(ancestor)
-                    .map_err(|e| StoreError::of_entry("making way for a directory", e))?;
-            }
-            ready.publish(&volume, &name, replace)?;
-            if ready.published {
-                Ok(ready)
-            } else {
-                Err(StoreError::of_entry("publishing an object", Errno::NOTDIR))
-            }
-        })
-        .await?;
-    }
-    let written = ready.written();
-    let commit = inner.catalog.index(inner.bucket, IndexChange::Put(ready.row(key)));
-    drop(guard);
-    commit.await?;
-    Ok(written)
-}
-
-/// Checks the conditions against the current object of the key, under its lock.
-pub(super) fn check(volume: &Volume, key: &ObjectKey, conditions: &WriteConditions) -> Result<()> {
-    let found = volume.look_up(key)?;
-    // A condition is never compared with a provisional ETag: the MD5 is computed here if it is missing.
-    let info = match found {
-        Some(found) => Some(super::recording::described(volume, found)?),
-        None => None,
-    };
-    let current = info.as_ref().map(|info| Current {
-        etag: &info.etag,
-        size: info.size,
-        last_modified: info.last_modified,
-    });
-    Ok(conditions.check(current)?)
-}
-
-/// A draft whose record is attached and whose bytes are synced as the durability setting demands.
-struct Ready {
-    temp: TempFile,
-    record: Record,
-    fingerprint: Fingerprint,
-    published: bool,
-}
-
-impl Ready {
-    fn new(volume: &Volume, draft: Draft) -> Result<Self> {
-        let failed = |e: Errno| StoreError::io("recording an object", e);
-        let file = draft.temp.file().map_err(failed)?;
-        let fingerprint = Fingerprint::of(&rustix::fs::fstat(file).map_err(failed)?);
-        let record = record::of(fingerprint, ObjectRecord { modified: Timestamp::now(), ..draft.object });
-        volume.staging.records.write(file, fingerprint, &record, volume.staging.durable).map_err(failed)?;
-        if volume.staging.durable {
-            rustix::fs::fsync(file).map_err(failed)?;
-        }
-        Ok(Self { temp: draft.temp, record, fingerprint, published: false })
-    }
-
-    fn publish(&mut self, volume: &Volume, key: &ObjectKey, replace: bool) -> Result<()> {
-        let records = &volume.staging.records;
-        let replaced = if records.in_use() { volume.find(key).ok().flatten() } else { None };
-        match volume.publish(&mut self.temp, key, replace) {
-            Ok(()) => {
-                self.published = true;
-                if let Some(old) = replaced {
-                    records.forget(old.fingerprint);
-                }
-            }
-            Err(PublishError::Obstructed) => {}
-            Err(PublishError::Exists) if !replace => return Err(StoreErrorKind::PreconditionFailed.into()),
-            Err(PublishError::Exists) => return Err(StoreError::io("publishing an object", Errno::EXIST)),
-            // The bucket's own directory is gone: the bucket is being deleted, or another program removed the
-            // directory.
-            Err(PublishError::Failed(Errno::NOENT)) => return Err(volume.root.removed()),
-            Err(PublishError::Failed(error)) => {
-                return Err(StoreError::of_entry("publishing an object", error));
-            }
-        }
-        Ok(())
-    }
-
-    fn written(&self) -> Written {
-        self.record.object.written()
-    }
-
-    fn row(&self, key: &ObjectKey) -> IndexRow {
-        row(key, self.fingerprint, &self.record)
-    }
-}
-
-/// Returns the index row of a file with a record.
-pub(super) fn row(key: &ObjectKey, fingerprint: Fingerprint, record: &Record) -> IndexRow {
-    IndexRow::of(key, &record.object, fingerprint.bytes())
 }
