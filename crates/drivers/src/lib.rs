@@ -9,6 +9,7 @@ pub mod dropbox;
 pub mod fs;
 pub mod ftp;
 pub mod gdrive;
+pub mod local;
 pub mod onedrive;
 pub mod opendal;
 pub mod s3;
