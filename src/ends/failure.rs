@@ -58,6 +58,9 @@ impl Failure {
         };
         let why = match error.kind() {
             StoreErrorKind::NoSuchKey => "there is no such object".to_owned(),
+            StoreErrorKind::PreconditionFailed => {
+                "the object exists already, or is not the one that was expected".to_owned()
+            }
             _ => Chain(error).to_string(),
         };
         let advice = advice(error.kind()).map(|words| format!(". {words}")).unwrap_or_default();

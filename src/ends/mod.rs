@@ -17,10 +17,12 @@
 //! | `place` | an end that is open |
 //! | `opening` | from the argument to the open end |
 //! | `through` | buckets and backends of the configuration, by the server or without one |
+//! | `located` | one location of a backend, as a store |
 //! | `kept` | the catalogs of object stores that outlive a command, so that its uploads can go on |
 
 mod failure;
 mod kept;
+mod located;
 mod name;
 mod opening;
 mod place;

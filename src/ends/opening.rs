@@ -3,17 +3,15 @@
 use super::{
     EndName, Failure, Named, Place, Search, Storage,
     kept::{Directory, state},
+    located::open_at,
     name::LocalPath,
     through::{self, Held},
 };
 pub use crate::drivers::local::Skipped;
 use crate::{
     assembly::{alone::Alone, backends::Lookup},
-    backend::Backend,
-    catalog::{BucketRecord, NewBucket},
     config::{self, AtUrl, Settings},
     drivers::local::{Hear, LocalSettings, LocalStore},
-    model::{BucketName, Owner, Timestamp},
     store::Store,
 };
 use std::{
@@ -39,7 +37,7 @@ impl Opener<'_> {
     pub async fn open(&self, text: &str, named: Named) -> Result<Place, Failure> {
         let home = self.environment.get("HOME").map(PathBuf::from);
         match EndName::parse(text, home)? {
-            EndName::Local(local) => self.local(text, &local, named),
+            EndName::Local(local) => self.local(text, &local),
             EndName::Url(url) => self.url(&url, named).await,
             EndName::Bucket { bucket, path } => {
                 let settings = (self.settings)()?;
@@ -57,25 +55,27 @@ impl Opener<'_> {
         if self.asks_metadata { Lookup::Everywhere } else { Lookup::OnThisMachine }
     }
 
-    fn local(&self, text: &str, local: &LocalPath, named: Named) -> Result<Place, Failure> {
+    fn local(&self, text: &str, local: &LocalPath) -> Result<Place, Failure> {
         // The user named this path: links in it are followed, and only those below it are not.
         let path = std::fs::canonicalize(&local.path).unwrap_or_else(|_| local.path.clone());
         let is_folder = local.is_folder || path.is_dir();
-        let (root, key) = match (named, path.file_name()) {
-            _ if is_folder => (path.clone(), String::new()),
-            (_, Some(name)) => {
+        let (root, key) = match path.file_name().filter(|_| !is_folder) {
+            Some(name) => {
                 let name = name.to_str().ok_or_else(|| {
                     Failure::senseless(format!("'{text}': the name of the file is not UTF-8, which keys are"))
                 })?;
                 let above = path.parent().filter(|above| !above.as_os_str().is_empty());
                 (above.unwrap_or(Path::new(".")).to_owned(), name.to_owned())
             }
-            (_, None) => (path.clone(), String::new()),
+            None => (path.clone(), String::new()),
         };
         let root = std::path::absolute(&root)
             .map_err(|error| Failure::failed(format!("the path '{text}': {error}")))?;
-        let staging = state(&self.environment).unwrap_or_else(|| std::env::temp_dir().join("causeway"));
-        let settings = LocalSettings { root, staging: staging.join("uploads"), hear: self.hear.clone() };
+        let staging = match state(&self.environment) {
+            Some(state) => state.join("uploads"),
+            None => temporary().map_err(|error| Failure::failed(format!("a name for uploads: {error}")))?,
+        };
+        let settings = LocalSettings { root, staging, hear: self.hear.clone() };
         let store: Arc<dyn Store> = Arc::new(LocalStore::new(settings));
         Ok(Place {
             store,
@@ -143,6 +143,13 @@ impl Opener<'_> {
     }
 }
 
+/// Returns a directory that is not there yet, and whose name nobody can foresee.
+fn temporary() -> std::io::Result<PathBuf> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|error| std::io::Error::other(error.to_string()))?;
+    Ok(std::env::temp_dir().join(format!("causeway-uploads-{}", hex::encode(random))))
+}
+
 /// An argument that is a bucket which does not exist may be meant as a path.
 fn hinted(failure: Failure, text: &str) -> Failure {
     if failure.kind() == super::FailureKind::Missing && Path::new(text).exists() {
@@ -169,28 +176,4 @@ fn split(backend: &config::Backend, path: &str, named: Named) -> Result<(String,
         (Named::Object, Some((above, name))) => (above.to_owned(), name.to_owned()),
         (Named::Object, None) => (String::new(), path.to_owned()),
     })
-}
-
-pub(super) async fn open_at(alone: &Alone, backend: &str, location: &str) -> Result<Arc<dyn Store>, Failure> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Failure::failed(format!("opening '{location}' on backend '{backend}': {error}"))
-    };
-    let name = BucketName::parse(config::AT_URL).map_err(|error| failed(&error))?;
-    let known = alone.catalog.bucket(&name).await.map_err(|error| failed(&error))?;
-    let record: BucketRecord = match known {
-        Some(record) => record,
-        None => {
-            let bucket = NewBucket {
-                name,
-                owner: Owner { id: "causeway".into(), display_name: "causeway".into() },
-                created: Timestamp::now(),
-                tenant: Default::default(),
-                backend: backend.to_owned(),
-                location: location.to_owned(),
-            };
-            alone.catalog.create_bucket(bucket).await.map_err(|error| failed(&error))?
-        }
-    };
-    let backend: &dyn Backend = &*alone.backend;
-    Ok(backend.open(&record).await.map_err(|error| failed(&error))?.store)
 }

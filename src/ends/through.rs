@@ -1,7 +1,7 @@
 //! Buckets and backends of the configuration: through the server that holds the data directory, or, where none
 //! does, with what it would open.
 
-use super::{Failure, kept::Directory};
+use super::{Failure, kept::Directory, located::open_at};
 use crate::{
     assembly::{StartError, alone::Alone, data::DataDirectory},
     backend::{Backend, WireSettings},
@@ -191,6 +191,6 @@ async fn lent_store(
         Ok(Arc::new(S3Backend::open(s3, catalog)?) as Arc<dyn Backend>)
     });
     let alone = alone.map_err(|error| Failure::of_start(&error))?;
-    let store = super::opening::open_at(&alone, "server", &lent.bucket).await?;
+    let store = open_at(&alone, "server", &lent.bucket).await?;
     Ok((store, Held::Alone { alone, directory, lock: None }))
 }

@@ -1,7 +1,7 @@
 //! Empty objects: folders, and objects that are touched.
 
 use crate::{
-    ends::{Failure, FailureKind, Place},
+    ends::{Failure, FailureKind, Place, Storage},
     model::{ObjectKey, Timestamp},
     store::{
         CopyAttributes, CopyRequest, CopySource, PutRequest, condition::WriteConditions, payload::Payload,
@@ -13,6 +13,9 @@ const MTIME: &str = "mtime";
 
 /// Makes the folder that was named: an empty object whose key ends with `/`, or a directory.
 pub async fn make_folder(place: &Place) -> Result<ObjectKey, Failure> {
+    if place.path.is_empty() && place.storage == Storage::LocalFiles {
+        return Err(Failure::failed(format!("'{}' is there already", place.label)));
+    }
     if place.path.is_empty() {
         return Err(Failure::senseless(format!(
             "'{}' names no folder in it: write BUCKET/FOLDER. 'causeway bucket add' makes buckets",

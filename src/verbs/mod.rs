@@ -14,12 +14,14 @@
 //! | `usage` | how much there is, in all and for each folder |
 //! | `read` | the bytes of one object, or some of them |
 //! | `digest` | digests of the bytes of one object |
+//! | `body` | a body that is written, and what comes with it |
 //! | `write` | one object from a stream of unknown length |
 //! | `upload` | the same in parts |
 //! | `mark` | empty objects: folders, and objects that are touched |
 //! | `link` | links that work without credentials |
 //! | `remove` | one object, or all below a prefix |
 
+mod body;
 mod digest;
 mod entries;
 mod find;
@@ -32,6 +34,7 @@ mod upload;
 mod usage;
 mod write;
 
+pub use body::{Body, Described};
 pub use digest::{Digest, digests};
 pub use entries::{Depth, Entries, Entry, stat};
 pub use find::{Filter, age, size, span};
@@ -41,4 +44,4 @@ pub use mark::{make_folder, touch};
 pub use read::{Reading, open};
 pub use remove::{Removed, remove_all, remove_one};
 pub use usage::{Total, Usage};
-pub use write::{Body, Described, write};
+pub use write::write;

@@ -1,6 +1,6 @@
 //! One object from a long stream, in parts: some are sent while the next one is read.
 
-use super::write::{Body, Described, gather};
+use super::body::{Body, Described, gather};
 use crate::{
     ends::{Failure, Place},
     model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ObjectKey, Owner, PartNumber, UploadId},
