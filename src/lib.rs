@@ -15,9 +15,11 @@ pub mod admin;
 pub mod assembly;
 pub mod cli;
 pub mod control;
+pub mod ends;
 pub mod operate;
 pub mod server;
 pub mod telemetry;
+pub mod verbs;
 
 pub use causeway_backend as backend;
 pub use causeway_catalog as catalog;

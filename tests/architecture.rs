@@ -104,6 +104,15 @@ const LAYERS: &[(&str, &[&str])] = &[
             "s3", "control", "assembly",
         ],
     ),
+    // Where data is that commands work on, and what they do with it.
+    (
+        "ends",
+        &[
+            "model", "store", "catalog", "backend", "drivers", "buckets", "config", "control", "assembly",
+            "operate",
+        ],
+    ),
+    ("verbs", &["model", "store", "drivers", "ends"]),
     // Sockets, and the life of a request.
     (
         "server",
@@ -127,7 +136,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     // The process.
-    ("cli", &["model", "config", "telemetry", "assembly", "operate", "server"]),
+    ("cli", &["model", "store", "config", "telemetry", "assembly", "operate", "ends", "verbs", "server"]),
 ];
 
 /// Crates that only these modules use, so that replacing one changes only these modules.
@@ -156,6 +165,8 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
             "assembly/data",
             "drivers/fs",
             "drivers/ftp/connect",
+            "drivers/local",
+            "ends/kept",
             "backend/space",
             "catalog/sqlite/reserve",
             "cli/prompt",

@@ -191,6 +191,7 @@ drivers! {
     cached_memory = crate::Driver::Cached(crate::Beneath::Memory);
     cached_fs = crate::Driver::Cached(crate::Beneath::Fs);
     cached_fs_bytes = crate::Driver::Cached(crate::Beneath::FsBytes);
+    local = crate::Driver::Local;
     fs_relaxed = crate::Driver::Fs(causeway::store::Durability::Relaxed);
     replicas_alike = crate::Driver::Replicated(crate::Replicas::Alike);
     replicas_unlike = crate::Driver::Replicated(crate::Replicas::Unlike);

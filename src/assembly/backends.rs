@@ -37,6 +37,15 @@ use std::{
 /// Backends that are open, by name.
 pub(crate) type Opened = HashMap<String, Arc<dyn Backend>>;
 
+/// Where credentials are looked for that the settings do not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    /// Wherever the provider's own tools look.
+    Everywhere,
+    /// The same without the metadata service of a machine in a cloud.
+    OnThisMachine,
+}
+
 /// What drivers receive besides their own settings.
 pub(crate) struct Opening<'s> {
     pub(crate) settings: &'s Settings,
@@ -48,6 +57,7 @@ pub(crate) struct Opening<'s> {
     pub(crate) workers: Workers,
     /// The open backends of which this one may consist.
     pub(crate) opened: &'s Opened,
+    pub(crate) lookup: Lookup,
 }
 
 pub(crate) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Arc<dyn Backend>, StoreError> {
@@ -72,9 +82,11 @@ pub(crate) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
             let settings = NullSettings { object_size: null.object_size.0, keys: null.keys };
             Arc::new(NullBackend::new(settings))
         }
-        config::Backend::S3(s3) => Arc::new(S3Backend::open(self::s3(s3)?, catalog)?),
-        config::Backend::Gcs(gcs) => Arc::new(S3Backend::open(self::gcs(gcs)?, catalog)?),
-        config::Backend::Azblob(azblob) => Arc::new(AzblobBackend::open(self::azblob(azblob), catalog)?),
+        config::Backend::S3(s3) => Arc::new(S3Backend::open(self::s3(s3, opening.lookup)?, catalog)?),
+        config::Backend::Gcs(gcs) => Arc::new(S3Backend::open(self::gcs(gcs, opening.lookup)?, catalog)?),
+        config::Backend::Azblob(azblob) => {
+            Arc::new(AzblobBackend::open(self::azblob(azblob, opening.lookup), catalog)?)
+        }
         config::Backend::Sftp(sftp) => opening.tree(SftpFiles::open(self::sftp(sftp)?)?)?,
         config::Backend::Gdrive(gdrive) => opening.tree(GdriveFiles::new(self::gdrive(gdrive)?)?)?,
         config::Backend::Dropbox(dropbox) => opening.tree(DropboxFiles::new(self::dropbox(dropbox)?)?)?,
@@ -115,7 +127,7 @@ impl Opening<'_> {
     }
 }
 
-fn s3(s3: &config::S3Backend) -> Result<S3Settings, StoreError> {
+fn s3(s3: &config::S3Backend, lookup: Lookup) -> Result<S3Settings, StoreError> {
     let credentials = match (s3.anonymous, keys(&s3.access_key, &s3.secret_key)?) {
         (true, None) => Credentials::Anonymous,
         (true, Some(_)) => return Err(senseless("anonymous = true and an access_key exclude each other")),
@@ -124,7 +136,9 @@ fn s3(s3: &config::S3Backend) -> Result<S3Settings, StoreError> {
             secret_key,
             session_token: s3.session_token.as_ref().map(|token| token.secret.clone()),
         },
-        (false, None) => Credentials::Found { profile: s3.profile.clone() },
+        (false, None) => {
+            Credentials::Found { profile: s3.profile.clone(), metadata: lookup == Lookup::Everywhere }
+        }
     };
     Ok(S3Settings {
         dialect: Dialect::S3,
@@ -146,7 +160,7 @@ fn s3(s3: &config::S3Backend) -> Result<S3Settings, StoreError> {
     })
 }
 
-fn gcs(gcs: &config::GcsBackend) -> Result<S3Settings, StoreError> {
+fn gcs(gcs: &config::GcsBackend, lookup: Lookup) -> Result<S3Settings, StoreError> {
     let secret = |setting: &config::SecretSetting| setting.secret.clone();
     let (dialect, credentials) =
         match (gcs.anonymous, keys(&gcs.access_key, &gcs.secret_key)?, &gcs.credentials, &gcs.access_token) {
@@ -156,7 +170,10 @@ fn gcs(gcs: &config::GcsBackend) -> Result<S3Settings, StoreError> {
             }
             (false, None, Some(json), None) => (Dialect::Gcs, Credentials::Google(secret(json))),
             (false, None, None, Some(token)) => (Dialect::Gcs, Credentials::GoogleToken(secret(token))),
-            (false, None, None, None) => (Dialect::Gcs, Credentials::Found { profile: None }),
+            (false, None, None, None) => {
+                let metadata = lookup == Lookup::Everywhere;
+                (Dialect::Gcs, Credentials::Found { profile: None, metadata })
+            }
             _ => {
                 return Err(senseless(
                     "of anonymous, access_key, access_token and credentials only one can be used",
@@ -178,7 +195,7 @@ fn gcs(gcs: &config::GcsBackend) -> Result<S3Settings, StoreError> {
     })
 }
 
-fn azblob(azblob: &config::AzblobBackend) -> AzblobSettings {
+fn azblob(azblob: &config::AzblobBackend, lookup: Lookup) -> AzblobSettings {
     let secret =
         |setting: &Option<config::SecretSetting>| setting.as_ref().map(|setting| setting.secret.clone());
     AzblobSettings {
@@ -191,6 +208,7 @@ fn azblob(azblob: &config::AzblobBackend) -> AzblobSettings {
         tenant_id: azblob.tenant_id.clone(),
         client_id: azblob.client_id.clone(),
         client_secret: secret(&azblob.client_secret),
+        no_metadata: lookup == Lookup::OnThisMachine,
         wire: wire(&azblob.http),
         ..AzblobSettings::default()
     }

@@ -1,7 +1,7 @@
 //! From settings to components: the one place that knows all parts and how they are connected.
 
 use super::{
-    backends::{self, Opened, Opening},
+    backends::{self, Lookup, Opened, Opening},
     caches::Caches,
     data::{DataDirectory, KnownCredentials},
     error::StartError,
@@ -160,6 +160,7 @@ pub(crate) fn open_backends(
             catalog: catalog.clone(),
             workers: workers.clone(),
             opened: &all,
+            lookup: Lookup::Everywhere,
         };
         let limited = backends::open(backend, opening)
             .map_err(|error| StartError::because(format_args!("opening backend '{name}'"), error))

@@ -8,6 +8,7 @@
 //! | file | owns |
 //! |---|---|
 //! | `backends` | from the settings of a backend to its driver |
+//! | `alone` | one backend without a server |
 //! | `limits`, `caches` | the layers above backends, as configured |
 //! | `data` | the data directory, and the credentials in it |
 //! | `settle` | the buckets of the configuration |
@@ -20,6 +21,7 @@
 //! | `error` | why something could not be built |
 
 mod account;
+pub(crate) mod alone;
 pub(crate) mod backends;
 pub(crate) mod caches;
 pub(crate) mod data;

@@ -1,11 +1,13 @@
 //! The command line: arguments become settings, and outcomes become exit codes.
 //!
-//! Exit codes: 0 success, 1 failure, 2 an invalid request or a wrong configuration.
+//! Exit codes: 0 success, 1 failure, 2 an invalid request or a wrong configuration. The verbs on data have one
+//! more (`data`).
 
 mod backend;
 mod bucket;
 mod catalog;
 mod config;
+mod data;
 mod health;
 mod jobs;
 mod key;
@@ -76,6 +78,48 @@ enum Command {
     /// Show what a running server does in the background: the state of each job, its last run, its next one,
     /// and why it failed.
     Jobs(jobs::Arguments),
+    /// List what is in a folder of a bucket, a directory or any storage.
+    #[command(after_help = data::ENDS)]
+    Ls(data::ls::Arguments),
+    /// Show everything below a folder, indented.
+    #[command(after_help = data::ENDS)]
+    Tree(data::tree::Arguments),
+    /// Print objects.
+    #[command(after_help = data::ENDS)]
+    Cat(data::cat::Arguments),
+    /// Print the beginning of an object. What is known of it is shown by `stat`.
+    #[command(after_help = data::ENDS)]
+    Head(data::head::Arguments),
+    /// Show what is known of an object.
+    #[command(after_help = data::ENDS)]
+    Stat(data::stat::Arguments),
+    /// Write standard input to an object.
+    #[command(after_help = data::ENDS)]
+    Put(data::put::Arguments),
+    /// Remove an object, or everything below a folder.
+    #[command(after_help = data::ENDS)]
+    Rm(data::rm::Arguments),
+    /// Make a folder.
+    #[command(after_help = data::ENDS)]
+    Mkdir(data::mkdir::Arguments),
+    /// Count objects and their bytes.
+    #[command(after_help = data::ENDS)]
+    Size(data::size::Arguments),
+    /// Show how much is in each folder.
+    #[command(after_help = data::ENDS)]
+    Du(data::du::Arguments),
+    /// Find objects by name, size and age.
+    #[command(after_help = data::ENDS)]
+    Find(data::find::Arguments),
+    /// Make an empty object, or give one the current time.
+    #[command(after_help = data::ENDS)]
+    Touch(data::touch::Arguments),
+    /// Print digests of the bytes of objects.
+    #[command(after_help = data::ENDS)]
+    Hash(data::hash::Arguments),
+    /// Print an address at which an object can be read without credentials, for a while.
+    #[command(after_help = data::ENDS)]
+    Link(data::link::Arguments),
     /// Check a configuration without starting anything, or seal a secret for it.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -112,6 +156,20 @@ pub fn run() -> ExitCode {
         Command::Policy(command) => members::policy::run(command),
         Command::Replicate(command) => replicate::run(command),
         Command::Jobs(arguments) => jobs::run(arguments),
+        Command::Ls(arguments) => data::ls::run(&arguments),
+        Command::Tree(arguments) => data::tree::run(&arguments),
+        Command::Cat(arguments) => data::cat::run(&arguments),
+        Command::Head(arguments) => data::head::run(&arguments),
+        Command::Stat(arguments) => data::stat::run(&arguments),
+        Command::Put(arguments) => data::put::run(&arguments),
+        Command::Rm(arguments) => data::rm::run(&arguments),
+        Command::Mkdir(arguments) => data::mkdir::run(&arguments),
+        Command::Size(arguments) => data::size::run(&arguments),
+        Command::Du(arguments) => data::du::run(&arguments),
+        Command::Find(arguments) => data::find::run(&arguments),
+        Command::Touch(arguments) => data::touch::run(&arguments),
+        Command::Hash(arguments) => data::hash::run(&arguments),
+        Command::Link(arguments) => data::link::run(&arguments),
         Command::Config(ConfigCommand::Check { configuration }) => config::check(&configuration),
         Command::Config(ConfigCommand::Seal { key, configuration }) => config::seal(&key, &configuration),
     }

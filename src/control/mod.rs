@@ -12,6 +12,7 @@
 //! | `members` | users, groups, roles and policies of an account |
 //! | `jobs` | background jobs |
 //! | `explain` | why a request was allowed or denied |
+//! | `lend` | what commands need to reach the buckets of a running server |
 //! | `replicate` | replicated buckets: their status and members |
 //! | `rows` | the format of an exported catalog |
 //! | `export`, `import` | writing and reading what only the catalog knows |
@@ -23,6 +24,7 @@ mod export;
 mod import;
 mod jobs;
 mod key;
+mod lend;
 mod members;
 mod replicate;
 mod rows;
@@ -34,6 +36,7 @@ pub use adopt::Adoption;
 pub use import::{Clash, ImportError, ImportOptions, Imported, check, import};
 pub use jobs::JobsQuery;
 pub use key::{Change, Hidden, Key, Keyed, LastUsed, ListedKey};
+pub use lend::{Entrance, Lend, Lent, find};
 pub use members::{AccessChange, Action, Members, Simulate};
 pub use replicate::{Replicate, Replicated};
 pub use rows::{Header, Row, RowError, Rows};
@@ -63,6 +66,7 @@ pub enum Request {
     Members(Members),
     Jobs(JobsQuery),
     Explain { request: String },
+    Lend(Lend),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,6 +115,8 @@ pub enum Done {
         left_out: usize,
     },
     Explained,
+    /// `None`: the server has no such bucket.
+    Lent(Option<Lent>),
 }
 
 /// The time between two progress messages of a scan.
@@ -127,11 +133,13 @@ pub struct Sources {
     pub identities: Arc<AddedIdentities>,
     /// The decisions of a running server.
     pub decisions: Option<Arc<Decisions>>,
+    /// Where a running server serves this machine.
+    pub entrance: Option<Arc<Entrance>>,
 }
 
 /// Answers a request. Dropping the receiver ends the work.
 pub fn answer(
-    Sources { buckets, identities, decisions }: Sources,
+    Sources { buckets, identities, decisions, entrance }: Sources,
     request: Request,
 ) -> mpsc::Receiver<Reply> {
     let (replies, receiver) = mpsc::channel(AHEAD);
@@ -152,6 +160,7 @@ pub fn answer(
                 Request::Explain { request } => {
                     explain::explain(decisions.as_deref(), &request, &replies).await
                 }
+                Request::Lend(wanted) => lend::lend(&buckets, &identities, entrance.as_deref(), wanted).await,
                 Request::Export => {
                     let exported = export::export(&**buckets.catalog(), &replies).await;
                     exported.map(|()| Done::Exported).map_err(|error| Chain(&error).to_string())

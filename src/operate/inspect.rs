@@ -1,28 +1,25 @@
 //! One backend or bucket of a configuration, opened without a server, to probe what it supports.
 //!
-//! Owns the temporary catalog that drivers need, and the choice of the location for the probe. Leaves nothing
+//! Owns the choice of the location for the probe. Leaves nothing
 //! behind: neither on the backend, nor in any data directory.
 
 use super::probe;
 use crate::{
     assembly::{
         StartError,
-        backends::{self, Opening},
+        alone::{Alone, Scratch},
+        backends::Lookup,
         data::DataDirectory,
         signals,
     },
     backend::{Backend, Found},
-    catalog::{BucketId, BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
+    catalog::{BucketId, BucketRecord, Catalog, NewBucket},
     config::{self, Settings},
     model::{BucketName, Owner, Timestamp},
-    store::{
-        Durability,
-        error::{StoreError, StoreErrorKind},
-    },
-    work::Workers,
+    store::error::StoreError,
 };
 pub use probe::{Depth, Report, Step, StepOutcome};
-use std::{collections::HashMap, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 /// What was probed, where, and the result.
 #[derive(Debug)]
@@ -199,32 +196,14 @@ struct Visit<'s> {
 impl<'s> Visit<'s> {
     async fn begin(settings: &'s Settings, name: &'s str) -> Result<Self, StartError> {
         let configured = known(settings, name)?;
-        let scratch =
-            Scratch::make().map_err(|error| StartError::because("making a temporary directory", error))?;
-        let catalog = SqliteCatalog::open(&scratch.0, Durability::Relaxed);
-        let catalog: Arc<dyn Catalog> =
-            Arc::new(catalog.map_err(|error| StartError::because("opening a temporary catalog", error))?);
-        let (workers, mut opened) = (Workers::alone(catalog.clone()), HashMap::new());
-        for (name, part) in settings.parts_of(name) {
-            let (spool, catalog, workers) = (&scratch.0.join("spool"), catalog.clone(), workers.clone());
-            let opening = Opening { settings, name, spool, catalog, workers, opened: &opened };
-            let backend = backends::open(part, opening).map_err(|error| match (part, error.kind()) {
-                (config::Backend::Fs(_), StoreErrorKind::Unavailable) => StartError::new(format!(
-                    "backend '{name}' is in use: {error}; it can be tried out once that process has stopped"
-                )),
-                _ => StartError::because(format_args!("opening backend '{name}'"), error),
-            })?;
-            opened.insert(name.clone(), backend);
-        }
-        let Some(backend) = opened.remove(name) else {
-            return Err(StartError::new(format!("there is no backend '{name}'")));
-        };
+        let scratch = Scratch::make()?;
+        let alone = Alone::open(settings, name, scratch.path(), Lookup::Everywhere)?;
         Ok(Self {
             settings,
             name,
             is_directory: matches!(settings.below(configured), config::Backend::Fs(_)),
-            backend,
-            catalog,
+            backend: alone.backend,
+            catalog: alone.catalog,
             _scratch: scratch,
         })
     }
@@ -327,24 +306,5 @@ fn trial_name() -> BucketName {
     match BucketName::parse("causeway-trial") {
         Ok(name) => name,
         Err(error) => unreachable!("{error}"),
-    }
-}
-
-/// A temporary directory that is removed when this is dropped.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn make() -> std::io::Result<Self> {
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|error| std::io::Error::other(error.to_string()))?;
-        let path = std::env::temp_dir().join(format!("causeway-{}", hex::encode(random)));
-        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -29,4 +29,5 @@ pub use crate::{
     work::{JobState, JobStatus},
 };
 pub use memory::DataMemory;
+pub(crate) use requests::{Asked, Visit, ask_server};
 pub use requests::{ask, import, owner, rebuild};

@@ -35,23 +35,50 @@ pub async fn ask(
     request: Request,
     hear: impl AsyncFnMut(Reply) -> Result<(), StartError>,
 ) -> Result<Done, StartError> {
+    match reach(settings, &request).await? {
+        Reached::Server(replies) => drain(replies, hear).await,
+        Reached::Here(visit) => {
+            let done = visit.ask(request, hear).await;
+            visit.end().await;
+            done
+        }
+    }
+}
+
+/// What a running server answered, or the data directory, which is open here because no server holds it.
+pub(crate) enum Asked {
+    Answered(Done),
+    Here(Visit),
+}
+
+/// Sends a request to the server that holds the data directory, if one does.
+pub(crate) async fn ask_server(settings: &Settings, request: &Request) -> Result<Asked, StartError> {
+    match reach(settings, request).await? {
+        Reached::Server(replies) => drain(replies, async |_| Ok(())).await.map(Asked::Answered),
+        Reached::Here(visit) => Ok(Asked::Here(visit)),
+    }
+}
+
+/// Who answers a request.
+enum Reached {
+    Server(Receiver<Reply>),
+    Here(Visit),
+}
+
+async fn reach(settings: &Settings, request: &Request) -> Result<Reached, StartError> {
     let path = &settings.server.data;
     let own = DataDirectory::own_of(path);
     let begun = Instant::now();
     loop {
-        let asked = socket::ask(&own, &request).await;
+        let asked = socket::ask(&own, request).await;
         let asked = asked.map_err(|error| {
             StartError::because(format_args!("asking the server that uses {}", path.display()), error)
         })?;
         if let Some(replies) = asked {
-            return drain(replies, hear).await;
+            return Ok(Reached::Server(replies));
         }
-        match Visit::begin(settings, &request).await {
-            Ok(visit) => {
-                let done = visit.ask(request, hear).await;
-                visit.end().await;
-                return done;
-            }
+        match Visit::begin(settings, request).await {
+            Ok(visit) => return Ok(Reached::Here(visit)),
             // The directory is held and no server answers yet: a starting server opens its socket a little
             // later.
             Err(error) if error.is_in_use() && begun.elapsed() < PATIENCE => tokio::time::sleep(RETRY).await,
@@ -153,6 +180,7 @@ pub async fn rebuild(
                 | Done::Keyed(_)
                 | Done::Members(_)
                 | Done::Explained
+                | Done::Lent(_)
                 | Done::Jobs { .. } => None,
             }),
         )
@@ -167,11 +195,12 @@ fn forget_index(data: &DataDirectory) -> Result<(), StartError> {
 }
 
 /// A data directory with its catalog, opened temporarily.
-struct Visit {
-    buckets: Arc<Buckets>,
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) buckets: Arc<Buckets>,
     identities: Arc<AddedIdentities>,
     // Released last.
-    _data: DataDirectory,
+    data: DataDirectory,
 }
 
 impl Visit {
@@ -207,7 +236,7 @@ impl Visit {
         in_force.attach(directory.clone());
         buckets.attach(directory);
         let identities = Arc::new(AddedIdentities::new(buckets.catalog().clone(), data.own(), in_force));
-        Ok(Self { buckets, identities, _data: data })
+        Ok(Self { buckets, identities, data })
     }
 
     async fn ask(
@@ -219,11 +248,17 @@ impl Visit {
             buckets: self.buckets.clone(),
             identities: self.identities.clone(),
             decisions: None,
+            entrance: None,
         };
         drain(control::answer(sources, request), hear).await
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
+        drop(self.close().await);
+    }
+
+    /// Closes everything but the data directory, which stays locked.
+    pub(crate) async fn close(self) -> DataDirectory {
         for (name, backend) in self.buckets.backends() {
             if let Err(error) = backend.release().await {
                 tracing::error!(backend = name, %error, "closing a backend failed");
@@ -232,5 +267,6 @@ impl Visit {
         if let Err(error) = self.buckets.catalog().close().await {
             tracing::error!(%error, "closing the catalog failed");
         }
+        self.data
     }
 }

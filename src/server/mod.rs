@@ -9,6 +9,7 @@
 
 mod address_file;
 mod connection;
+mod entrance;
 mod guests;
 mod handler;
 mod holding;
@@ -147,10 +148,26 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     );
     stack.caches.tell(&metrics);
     let handler = Arc::new(Handler::new(edge, service, queries, limits, metrics.clone()));
-    let door =
-        Arc::new(Door::new(server, max_connections, tls.clone(), handler, metrics.clone(), stop.clone()));
+    let door = Arc::new(Door::new(
+        server,
+        max_connections,
+        tls.clone(),
+        handler.clone(),
+        metrics.clone(),
+        stop.clone(),
+    ));
     let opened = door.open(listeners.s3, listeners.websites)?;
-    let sources = control::Sources { buckets: buckets.clone(), identities, decisions: Some(decisions) };
+    let plain = {
+        let (server, metrics, stop) = (server.clone(), metrics.clone(), stop.clone());
+        move || Door::new(&server, max_connections, None, handler.clone(), metrics.clone(), stop.clone())
+    };
+    let entrance = entrance::of(opened.s3[0], tls.is_some(), server.region_name(), plain);
+    let sources = control::Sources {
+        buckets: buckets.clone(),
+        identities,
+        decisions: Some(decisions),
+        entrance: Some(Arc::new(entrance)),
+    };
     let operators = operators(&data, sources, stop.clone());
 
     admin.enter(Phase::Ready);

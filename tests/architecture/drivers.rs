@@ -93,6 +93,7 @@ const SHARED: &[(&str, &[&str])] = &[
             "backend/uploads",
         ],
     ),
+    ("drivers/local", &["backend/locks", "backend/uploads"]),
     (
         "drivers/ftp",
         &[

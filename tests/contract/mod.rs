@@ -9,6 +9,7 @@ pub mod conditions;
 pub mod copying;
 pub mod keys;
 pub mod listing;
+pub mod local;
 pub mod multipart;
 pub mod places;
 pub mod publishing;

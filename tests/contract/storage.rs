@@ -4,6 +4,7 @@
 // Each test target uses another part of this module.
 #![allow(dead_code)]
 
+use super::local::LocalBackend;
 use crate::support::{
     self,
     clouds::{
@@ -55,6 +56,8 @@ use tempfile::TempDir;
 pub enum Driver {
     Memory,
     Fs(Durability),
+    /// A local directory as it is.
+    Local,
     S3(Server),
     /// Google Cloud Storage: a fake that follows its documentation.
     Gcs,
@@ -212,6 +215,7 @@ impl Open {
             Driver::Faulty => {
                 Arc::new(FaultyBackend::new(Arc::new(MemoryBackend::new()), Faults::new(1, Plan::default())))
             }
+            Driver::Local => Arc::new(LocalBackend::new(directory)),
             Driver::Fs(durability) => {
                 let settings = FsSettings::new(directory.join("root"), durability);
                 Arc::new(FsBackend::open(settings, catalog.clone()).expect("the backend opens"))
@@ -366,7 +370,12 @@ impl Storage {
     pub async fn open(driver: Driver) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let upstream = match driver.beneath() {
-            Driver::Memory | Driver::Faulty | Driver::Limited | Driver::Fs(_) | Driver::Cached(_) => None,
+            Driver::Memory
+            | Driver::Faulty
+            | Driver::Limited
+            | Driver::Local
+            | Driver::Fs(_)
+            | Driver::Cached(_) => None,
             Driver::S3(Server::Causeway) => Some(Remote::S3(Upstream::causeway())),
             Driver::S3(Server::Moto) => Some(Remote::S3(Upstream::moto())),
             Driver::Gcs => Some(Remote::Gcs(FakeGcs::start())),
@@ -453,6 +462,11 @@ impl Storage {
         let endless = |piece: &&str| key.len() > 1000 && key.starts_with(&piece.repeat(300));
         let fits = key.split('/').count() <= 254 && !TOO_LONG.iter().any(endless) && key != ".".repeat(1024);
         match self.driver {
+            // A key is a path there, or refused.
+            Driver::Local => {
+                let is_name = |name: &str| !matches!(name, "" | "." | "..") && name.len() <= 255;
+                !key.contains('\0') && key.split('/').all(is_name)
+            }
             Driver::Azblob => fits,
             // pyftpdlib accepts commands of up to 2,048 bytes.
             Driver::Ftp => {

@@ -81,6 +81,12 @@ impl Settings {
         Self::read(tree, &Context { environment, seal, key: "" }, wrong)
     }
 
+    /// Returns the settings of a tree that comes from no file, or all problems with them. Variables are only
+    /// for secrets that name one.
+    pub(super) fn of_tree(tree: Table, environment: &BTreeMap<String, String>) -> Result<Self, ConfigErrors> {
+        Self::read(tree, &Context::of(environment), ConfigErrors::default())
+    }
+
     /// `wrong` has the problems that were found before.
     fn read(mut tree: Table, context: &Context<'_>, mut wrong: ConfigErrors) -> Result<Self, ConfigErrors> {
         note_unknown_sections(&tree, &mut wrong);

@@ -6,6 +6,7 @@
 
 pub mod azblob;
 pub mod fs;
+pub mod local;
 pub mod null;
 pub mod s3;
 

@@ -16,6 +16,7 @@
 //! | `account`, `state` | all of one account, and of all accounts |
 //! | `member` | from a user or a session of a role to what the gate decides with |
 //! | `session` | temporary credentials: what a token holds, and how it is sealed |
+//! | `begun` | sessions of an account that no request began |
 //! | `sessions` | the sessions that were used lately |
 //! | `uses` | when access keys were last used |
 //! | `key_in_force` | what an access key opens |
@@ -35,6 +36,7 @@
 #![warn(unreachable_pub)]
 
 mod account;
+mod begun;
 mod compiled;
 mod data_key;
 mod directory;
@@ -61,6 +63,7 @@ use causeway_core::store;
 use causeway_core::{model, xml};
 use causeway_policy as policy;
 
+pub use begun::BegunSession;
 pub use data_key::DataKey;
 pub use directory::{Accounts, Directory, DirectoryError, Refused};
 pub use entity::sealed_secrets;

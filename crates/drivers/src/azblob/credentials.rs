@@ -66,7 +66,8 @@ pub(super) fn resolve(settings: &AzblobSettings) -> Result<Access> {
             signed(wire::context()?, StaticCredentialProvider::new_shared_key(account, key.expose()))
         }
         (None, None, (tenant, client, None)) => {
-            signed(wire::context()?.with_env(Around::new(tenant, client)), found(tenant, client))
+            let found = found(tenant, client, !settings.no_metadata);
+            signed(wire::context()?.with_env(Around::new(tenant, client)), found)
         }
     };
     Ok(Access { endpoint, signer, sas })
@@ -80,7 +81,7 @@ fn signed(
 }
 
 /// Returns the credentials of the environment, of a workload identity, or of the machine's identity.
-fn found(tenant: Option<&str>, client: Option<&str>) -> DefaultCredentialProvider {
+fn found(tenant: Option<&str>, client: Option<&str>, metadata: bool) -> DefaultCredentialProvider {
     let mut workload = WorkloadIdentityCredentialProvider::new();
     if let Some(tenant) = tenant {
         workload = workload.with_tenant_id(tenant);
@@ -88,10 +89,8 @@ fn found(tenant: Option<&str>, client: Option<&str>) -> DefaultCredentialProvide
     if let Some(client) = client {
         workload = workload.with_client_id(client);
     }
-    DefaultCredentialProvider::builder()
-        .workload_identity(workload)
-        .imds(ImdsCredentialProvider::new())
-        .build()
+    let chain = DefaultCredentialProvider::builder().workload_identity(workload);
+    if metadata { chain.imds(ImdsCredentialProvider::new()).build() } else { chain.no_imds().build() }
 }
 
 /// The environment, overridden by the settings: the metadata service reads from it which identity to use.

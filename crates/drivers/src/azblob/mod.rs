@@ -80,6 +80,8 @@ pub struct AzblobSettings {
     pub tenant_id: Option<String>,
     pub client_id: Option<String>,
     pub client_secret: Option<Secret>,
+    /// Whether the metadata service of the machine is never asked for credentials.
+    pub no_metadata: bool,
     pub wire: WireSettings,
     /// The age at which leftovers of a crash are removed.
     pub sweep_after: Duration,
@@ -97,6 +99,7 @@ impl Default for AzblobSettings {
             tenant_id: None,
             client_id: None,
             client_secret: None,
+            no_metadata: false,
             wire: WireSettings::default(),
             sweep_after: sweep::OLD,
         }

@@ -1,10 +1,15 @@
 //! A request to the storage: addressed, signed, sent.
 
-use super::{Dialect, S3Settings, credentials, features::Features, known_sums::KnownSums};
+use super::{
+    Dialect, S3Settings,
+    credentials::{self, Presign, Signers},
+    features::Features,
+    known_sums::KnownSums,
+};
 use crate::{
     backend::{
         Traffic,
-        wire::{self, Again, Outgoing, Reply, Sign, Wire},
+        wire::{self, Again, Outgoing, Reply, Wire},
     },
     model::Endpoint,
     store::{
@@ -22,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(1800);
 
 pub(super) struct Client {
     wire: Arc<Wire>,
-    signer: Arc<dyn Sign>,
+    signers: Signers,
     endpoint: Endpoint,
     settings: S3Settings,
     tried: OnceCell<Features>,
@@ -41,7 +46,7 @@ impl Client {
         };
         Ok(Self {
             wire,
-            signer: credentials::signer(&settings)?,
+            signers: credentials::signers(&settings)?,
             endpoint,
             settings,
             tried: OnceCell::new(),
@@ -55,6 +60,15 @@ impl Client {
 
     pub(super) fn settings(&self) -> &S3Settings {
         &self.settings
+    }
+
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Signs the addresses of links.
+    pub(super) fn links(&self) -> &dyn Presign {
+        &*self.signers.links
     }
 
     /// The features that the probe found.
@@ -220,9 +234,9 @@ impl Call<'_> {
         let mut head: Parts = http::Request::new(()).into_parts().0;
         (head.method, head.uri, head.headers) = (method, uri, headers);
         if patient {
-            client.wire.send_within(PATIENCE, &*client.signer, head, body, again).await
+            client.wire.send_within(PATIENCE, &*client.signers.requests, head, body, again).await
         } else {
-            client.wire.send(&*client.signer, head, body, again).await
+            client.wire.send(&*client.signers.requests, head, body, again).await
         }
     }
 }

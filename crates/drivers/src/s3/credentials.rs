@@ -2,43 +2,92 @@
 
 use super::{Credentials, Dialect, S3Settings};
 use crate::{
-    backend::wire::{self, Sign, Unsigned},
-    store::Result,
+    backend::wire::{self, Chain, Sign, Unsigned},
+    store::{
+        Result,
+        error::{StoreError, StoreErrorKind},
+    },
 };
-use reqsign_core::Signer;
-use std::sync::Arc;
+use async_trait::async_trait;
+use http::request::Parts;
+use reqsign_core::{Signer, SigningCredential};
+use std::{sync::Arc, time::Duration};
 
-pub(super) fn signer(settings: &S3Settings) -> Result<Arc<dyn Sign>> {
+/// Adds a signature to the address of a request, which ends after `expires`.
+#[async_trait]
+pub(super) trait Presign: Send + Sync {
+    async fn presign(&self, head: &mut Parts, expires: Duration) -> Result<()>;
+}
+
+#[async_trait]
+impl<K: SigningCredential> Presign for Signer<K> {
+    async fn presign(&self, head: &mut Parts, expires: Duration) -> Result<()> {
+        let signed = Signer::sign(self, head, Some(expires)).await;
+        signed.map_err(|error| {
+            StoreError::new(StoreErrorKind::Internal, "there are no credentials for this link")
+                .with_source(Chain::of(&error))
+        })
+    }
+}
+
+/// A public object needs no signature.
+#[async_trait]
+impl Presign for Unsigned {
+    async fn presign(&self, _head: &mut Parts, _expires: Duration) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The same credentials, for requests and for links.
+pub(super) struct Signers {
+    pub(super) requests: Arc<dyn Sign>,
+    pub(super) links: Arc<dyn Presign>,
+}
+
+impl Signers {
+    fn of(signer: impl Sign + Presign + 'static) -> Self {
+        let signer = Arc::new(signer);
+        Self { requests: signer.clone(), links: signer }
+    }
+}
+
+pub(super) fn signers(settings: &S3Settings) -> Result<Signers> {
     let context = || wire::context();
     Ok(match (&settings.credentials, settings.dialect) {
-        (Credentials::Anonymous, _) => Arc::new(Unsigned),
+        (Credentials::Anonymous, _) => Signers::of(Unsigned),
         (Credentials::Keys { access_key, secret_key, session_token }, _) => {
             let keys = reqsign_aws_v4::StaticCredentialProvider::new(access_key, secret_key.expose());
             let keys = match session_token {
                 Some(token) => keys.with_session_token(token.expose()),
                 None => keys,
             };
-            Arc::new(Signer::new(context()?, keys, sigv4(settings)))
+            Signers::of(Signer::new(context()?, keys, sigv4(settings)))
         }
-        (Credentials::Found { profile }, Dialect::S3) => {
+        (Credentials::Found { profile, metadata }, Dialect::S3) => {
             let mut chain = reqsign_aws_v4::DefaultCredentialProvider::builder();
+            if !metadata {
+                chain = chain.no_ecs().no_imds();
+            }
             if let Some(profile) = profile {
                 chain = chain.with_profile(profile);
             }
-            Arc::new(Signer::new(context()?, chain.build(), sigv4(settings)))
+            Signers::of(Signer::new(context()?, chain.build(), sigv4(settings)))
         }
-        (Credentials::Found { .. }, Dialect::Gcs) => {
-            let chain = reqsign_google::DefaultCredentialProvider::builder().build();
-            Arc::new(Signer::new(context()?, chain, google()))
+        (Credentials::Found { metadata, .. }, Dialect::Gcs) => {
+            let mut chain = reqsign_google::DefaultCredentialProvider::builder();
+            if !metadata {
+                chain = chain.no_vm_metadata();
+            }
+            Signers::of(Signer::new(context()?, chain.build(), google()))
         }
-        (Credentials::GoogleToken(token), _) => Arc::new(Signer::new(
+        (Credentials::GoogleToken(token), _) => Signers::of(Signer::new(
             context()?,
             reqsign_google::TokenCredentialProvider::new(token.expose()),
             google(),
         )),
         (Credentials::Google(json), _) => {
             let account = reqsign_google::StaticCredentialProvider::new(json.expose()).with_scope(SCOPE);
-            Arc::new(Signer::new(context()?, account, google()))
+            Signers::of(Signer::new(context()?, account, google()))
         }
     })
 }

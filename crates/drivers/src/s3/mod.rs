@@ -43,6 +43,7 @@ mod listing;
 mod multipart;
 mod names;
 mod object_info;
+mod presign;
 mod probe;
 mod quirk;
 mod reading;
@@ -71,6 +72,7 @@ use bucket::S3Store;
 use client::Client;
 pub use dialect::Dialect;
 use http::Method;
+pub use presign::presign;
 use refusal::RequestSubject;
 use scratch::Sweep;
 use std::sync::Arc;
@@ -105,6 +107,8 @@ pub enum Credentials {
     /// Credentials from where the provider's own tools look for them.
     Found {
         profile: Option<String>,
+        /// Whether the metadata service of the machine is asked, too, if nothing else has them.
+        metadata: bool,
     },
     /// The JSON key of a Google account.
     Google(Secret),

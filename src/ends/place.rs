@@ -1,0 +1,59 @@
+//! An end that is open: a store, what of it is meant, and what is held while it is used.
+
+use super::{Failure, through::Held};
+use crate::{model::ObjectKey, store::Store};
+use std::sync::Arc;
+
+/// What kind of storage an end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// Files of this machine, as they are.
+    LocalFiles,
+    /// Everything else.
+    Objects,
+}
+
+#[derive(Debug)]
+pub struct Place {
+    pub store: Arc<dyn Store>,
+    /// The key or the prefix that was named. Empty: everything.
+    pub path: String,
+    /// The end as it was written. It has no secrets.
+    pub label: String,
+    pub storage: Storage,
+    pub(super) held: Held,
+}
+
+impl Place {
+    /// Returns the key of the object that was named.
+    pub fn key(&self) -> Result<ObjectKey, Failure> {
+        if self.path.is_empty() {
+            return Err(Failure::senseless(format!(
+                "'{}' names no object: write a key behind it",
+                self.label
+            )));
+        }
+        self.key_of(&self.path)
+    }
+
+    pub fn key_of(&self, key: &str) -> Result<ObjectKey, Failure> {
+        let parsed = ObjectKey::new(key);
+        parsed.map_err(|why| Failure::senseless(format!("'{}': {why}", self.label)))
+    }
+
+    /// Returns the prefix of everything in the folder that was named: empty, or with a `/` at its end.
+    pub fn prefix(&self) -> String {
+        match self.path.as_str() {
+            "" => String::new(),
+            path if path.ends_with('/') => path.to_owned(),
+            path => format!("{path}/"),
+        }
+    }
+
+    /// Closes what was opened for this end, and gives its locks back.
+    pub async fn end(self) {
+        let Self { store, held, .. } = self;
+        drop(store);
+        held.end().await;
+    }
+}

@@ -1,0 +1,196 @@
+//! Buckets and backends of the configuration: through the server that holds the data directory, or, where none
+//! does, with what it would open.
+
+use super::{Failure, kept::Directory, located::open_at};
+use crate::{
+    assembly::{StartError, alone::Alone, data::DataDirectory},
+    backend::{Backend, WireSettings},
+    buckets::Buckets,
+    catalog::Catalog,
+    config::{self, Settings},
+    control::{self, Done, Lend, Lent, Request},
+    drivers::s3::{Credentials, Dialect, S3Backend, S3Settings},
+    model::{BucketName, Endpoint, Secret},
+    operate::{self, Visit},
+    store::Store,
+};
+use std::{sync::Arc, time::Duration};
+
+/// What is held while an end is used.
+#[derive(Debug)]
+pub(super) enum Held {
+    Nothing,
+    /// The catalog, the backends and the lock of the data directory.
+    Stack(Visit),
+    /// One backend with a catalog of its own, and the lock of the data directory if the backend may be a
+    /// server's.
+    Alone {
+        alone: Alone,
+        directory: Directory,
+        lock: Option<DataDirectory>,
+    },
+}
+
+impl Held {
+    pub(super) async fn end(self) {
+        match self {
+            Self::Nothing => {}
+            Self::Stack(visit) => visit.end().await,
+            Self::Alone { alone, directory, lock } => {
+                alone.end().await;
+                drop((directory, lock));
+            }
+        }
+    }
+
+    pub(super) fn with(self, taken: Option<DataDirectory>) -> Self {
+        match self {
+            Self::Alone { alone, directory, .. } => Self::Alone { alone, directory, lock: taken },
+            other => other,
+        }
+    }
+}
+
+type Environment = std::collections::BTreeMap<String, String>;
+type OpenStore = (Arc<dyn Store>, Held);
+
+/// Opens a bucket of the configuration, or one that clients created.
+pub(super) async fn bucket(
+    settings: &Settings,
+    name: &BucketName,
+    environment: &Environment,
+) -> Result<OpenStore, Failure> {
+    let is_configured = settings.buckets.contains_key(name);
+    if !is_configured && !DataDirectory::was_taken(&settings.server.data) {
+        return Err(no_bucket(settings, name));
+    }
+    let lend = Lend::Bucket { bucket: name.as_str().to_owned() };
+    match reach(settings, lend).await? {
+        Reached::Server(Some(lent)) => lent_store(settings, &lent, environment).await,
+        Reached::Server(None) | Reached::Here(_, None) => Err(no_bucket(settings, name)),
+        Reached::Here(visit, Some((name, _))) => {
+            let store = opened(&visit.buckets, &name).await?;
+            Ok((store, Held::Stack(visit)))
+        }
+    }
+}
+
+fn no_bucket(settings: &Settings, name: &BucketName) -> Failure {
+    let known: Vec<&str> = settings.buckets.keys().map(BucketName::as_str).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Failure::missing(format!(
+        "there is no bucket '{name}': the configuration has {known}, and clients created none of that name in {}. A \
+         local path begins with './' or '/'",
+        settings.server.data.display()
+    ))
+}
+
+/// A store, the path in it, and what is held; or no bucket is there, and the lock of the data directory.
+pub(super) type OfBackend = (Option<(Arc<dyn Store>, String, Held)>, Option<DataDirectory>);
+
+/// Opens the bucket that has a path of a backend.
+pub(super) async fn backend(
+    settings: &Settings,
+    name: &str,
+    path: &str,
+    environment: &Environment,
+) -> Result<OfBackend, Failure> {
+    if !DataDirectory::was_taken(&settings.server.data) {
+        return Ok((None, None));
+    }
+    let lend = Lend::Backend { backend: name.to_owned(), path: path.to_owned() };
+    match reach(settings, lend).await? {
+        Reached::Server(Some(lent)) => {
+            let rest = lent.path.clone();
+            let (store, held) = lent_store(settings, &lent, environment).await?;
+            Ok((Some((store, rest, held)), None))
+        }
+        Reached::Server(None) => {
+            let below = settings.backends.get(name).map(|backend| settings.below(backend));
+            if matches!(
+                below,
+                Some(config::Backend::Fs(_) | config::Backend::Memory(_) | config::Backend::Replicated(_))
+            ) {
+                return Err(Failure::missing(format!(
+                    "no bucket of the running server has '{path}' on backend '{name}', which only that server can use: \
+                     'causeway bucket adopt' makes a bucket of it"
+                )));
+            }
+            Ok((None, None))
+        }
+        Reached::Here(visit, Some((bucket, rest))) => {
+            let store = opened(&visit.buckets, &bucket).await?;
+            Ok((Some((store, rest, Held::Stack(visit))), None))
+        }
+        Reached::Here(visit, None) => Ok((None, Some(visit.close().await))),
+    }
+}
+
+/// Who answers for the data directory.
+enum Reached {
+    Server(Option<Lent>),
+    /// Nobody else: it is open here, and has this bucket and path.
+    Here(Visit, Option<(BucketName, String)>),
+}
+
+async fn reach(settings: &Settings, lend: Lend) -> Result<Reached, Failure> {
+    let failed = |error: StartError| Failure::of_start(&error);
+    match operate::ask_server(settings, &Request::Lend(lend.clone())).await.map_err(failed)? {
+        operate::Asked::Answered(Done::Lent(lent)) => Ok(Reached::Server(lent)),
+        operate::Asked::Answered(_) => Err(Failure::failed("the server answered something else")),
+        operate::Asked::Here(visit) => {
+            let found = control::find(&visit.buckets, &lend).await;
+            let found = found.map_err(|why| Failure::failed(format!("looking for the bucket: {why}")))?;
+            Ok(Reached::Here(visit, found))
+        }
+    }
+}
+
+async fn opened(buckets: &Buckets, name: &BucketName) -> Result<Arc<dyn Store>, Failure> {
+    let bucket = buckets.get(name).await;
+    let bucket = bucket.map_err(|error| Failure::failed(format!("opening bucket '{name}': {error}")))?;
+    Ok(bucket.store().clone())
+}
+
+/// Opens a bucket of a running server, as an object store that speaks S3.
+async fn lent_store(
+    settings: &Settings,
+    lent: &Lent,
+    environment: &Environment,
+) -> Result<OpenStore, Failure> {
+    let failed = |why: &dyn std::fmt::Display| {
+        Failure::failed(format!("reaching bucket '{}' through the running server: {why}", lent.bucket))
+    };
+    let endpoint = Endpoint::parse(&format!("http://{}", lent.address));
+    let s3 = S3Settings {
+        dialect: Dialect::S3,
+        endpoint: Some(endpoint.ok_or_else(|| failed(&"its address is none"))?),
+        region: lent.region.clone(),
+        virtual_hosts: false,
+        shared: None,
+        credentials: Credentials::Keys {
+            access_key: lent.access_key.clone(),
+            secret_key: Secret::new(lent.secret_key.0.as_str()),
+            session_token: Some(Secret::new(lent.session_token.0.as_str())),
+        },
+        project: None,
+        conditional_writes: Some(true),
+        checksums: Some(true),
+        wire: WireSettings {
+            timeout: Duration::from_secs(300),
+            connect_timeout: Duration::from_secs(3),
+            attempts: 4,
+            max_requests: 256,
+            ca_file: None,
+        },
+    };
+    // The address may change with the next start of the server, and the data directory does not.
+    let description = format!("server\n{}\n{}", settings.server.data.display(), lent.bucket);
+    let directory = Directory::of(environment, &description).map_err(|error| Failure::of_start(&error))?;
+    let alone = Alone::of(directory.path(), |catalog: Arc<dyn Catalog>| {
+        Ok(Arc::new(S3Backend::open(s3, catalog)?) as Arc<dyn Backend>)
+    });
+    let alone = alone.map_err(|error| Failure::of_start(&error))?;
+    let store = open_at(&alone, "server", &lent.bucket).await?;
+    Ok((store, Held::Alone { alone, directory, lock: None }))
+}

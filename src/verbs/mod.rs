@@ -1,0 +1,47 @@
+//! What the verbs of the command line do on one open end, in functions that jobs can call, too.
+//!
+//! Owns listing, reading, writing and removing objects of one store for a person or a job. Owns neither
+//! arguments nor output: the command line has those. Copying between two ends is not here.
+//!
+//! Invariants: memory is bounded, whatever a bucket holds: listings are read page by page, bodies piece by
+//! piece; what was written is acknowledged by the store before a function returns.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `entries` | listing: all entries below a prefix, or those of one folder |
+//! | `glob` | patterns of names |
+//! | `find` | entries that pass name, size and age |
+//! | `usage` | how much there is, in all and for each folder |
+//! | `read` | the bytes of one object, or some of them |
+//! | `digest` | digests of the bytes of one object |
+//! | `body` | a body that is written, and what comes with it |
+//! | `write` | one object from a stream of unknown length |
+//! | `upload` | the same in parts |
+//! | `mark` | empty objects: folders, and objects that are touched |
+//! | `link` | links that work without credentials |
+//! | `remove` | one object, or all below a prefix |
+
+mod body;
+mod digest;
+mod entries;
+mod find;
+mod glob;
+mod link;
+mod mark;
+mod read;
+mod remove;
+mod upload;
+mod usage;
+mod write;
+
+pub use body::{Body, Described};
+pub use digest::{Digest, digests};
+pub use entries::{Depth, Entries, Entry, stat};
+pub use find::{Filter, age, size, span};
+pub use glob::Glob;
+pub use link::{Link, link};
+pub use mark::{make_folder, touch};
+pub use read::{Reading, open};
+pub use remove::{Removed, remove_all, remove_one};
+pub use usage::{Total, Usage};
+pub use write::write;

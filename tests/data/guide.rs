@@ -1,0 +1,58 @@
+//! Every command line of the page on data runs, in the order of the page.
+
+use super::{ENVIRONMENT, aws, process::Place, sshd::Sshd};
+use std::{fs, path::Path, process::Command};
+
+/// The lines of blocks that are marked as commands.
+fn commands(page: &str) -> Vec<&str> {
+    let mut inside = false;
+    let mut lines = Vec::new();
+    for line in page.lines() {
+        match line {
+            "```sh" => inside = true,
+            "```" => inside = false,
+            line if inside && !line.is_empty() => lines.push(line),
+            _ => {}
+        }
+    }
+    lines
+}
+
+#[test]
+fn every_command_of_the_page_runs() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide/data.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let (place, sshd) = (Place::new(), Sshd::start());
+    place.write(
+        "causeway.toml",
+        "[server]\ndata = 'data'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n[bucket.photos]\n",
+    );
+    let server = place.serve(&[], &ENVIRONMENT);
+    fs::create_dir(place.path(".ssh")).expect("a folder");
+    fs::copy(sshd.key_file(), place.path(".ssh/id_ed25519")).expect("a key");
+    let (ip, port) = (sshd.address().ip(), sshd.address().port());
+    place.write(".ssh/known_hosts", &format!("[{ip}]:{port} {}\n", sshd.host_key()));
+    fs::create_dir(sshd.root().join("photos")).expect("a folder");
+    fs::write(sshd.root().join("photos/a.txt"), "hello").expect("a file");
+    let binary = Path::new(env!("CARGO_BIN_EXE_causeway")).parent().expect("a folder");
+    let there = [
+        ("me@nas.example.com/srv", format!("{}@{}{}", Sshd::user(), sshd.address(), sshd.root().display())),
+        ("https://s3.example.com/photos", format!("http://{}/photos", server.s3)),
+    ];
+    let lines = commands(&page);
+    assert!(lines.len() > 20, "the page has commands");
+    for line in lines {
+        let line = there.iter().fold(line.to_owned(), |line, (from, to)| line.replace(from, to));
+        let output = Command::new("sh")
+            .args(["-c", &line])
+            .current_dir(place.path(""))
+            .env_clear()
+            .env("PATH", format!("{}:/usr/bin:/bin", binary.display()))
+            .env("HOME", place.path(""))
+            .envs(aws(server.s3))
+            .output()
+            .expect("a shell");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}\n{said}");
+    }
+}

@@ -1,0 +1,32 @@
+//! The verbs on data as a person uses them: on local paths, on buckets with a server and without one, on other
+//! servers by URL.
+
+#[path = "../server/process.rs"]
+mod process;
+#[path = "../support/sshd.rs"]
+mod sshd;
+
+mod buckets;
+mod failures;
+mod full;
+mod guide;
+mod local;
+mod urls;
+
+/// The root user of servers here.
+const ENVIRONMENT: [(&str, &str); 2] =
+    [("CAUSEWAY_ROOT_USER", "test-root"), ("CAUSEWAY_ROOT_PASSWORD", "test-root-secret")];
+
+/// What a person has who uses AWS's tools with such a server.
+fn aws(address: std::net::SocketAddr) -> Vec<(&'static str, String)> {
+    vec![
+        ("AWS_ENDPOINT_URL", format!("http://{address}")),
+        ("AWS_ACCESS_KEY_ID", "test-root".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "test-root-secret".to_owned()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+    ]
+}
+
+fn borrowed<'a>(variables: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    variables.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}
