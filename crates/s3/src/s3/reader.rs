@@ -76,9 +76,7 @@ impl<'a> Reader<'a> {
         if ![self.decision, tags].contains(&Decision::Depends) {
             return self.allow().await.map(|()| tags == Decision::Allow);
         }
-        self.refuse_early()?;
-        let found = self.bucket.store().describe(self.address, &Default::default()).await;
-        match self.decided(found, |info| info).await? {
+        match self.describe(&Default::default()).await? {
             Ok(info) => Ok(decide(&self.asker, TAGS, self.opened(&info)) == Decision::Allow),
             // The copy itself says so.
             Err(error)
