@@ -86,7 +86,7 @@ fn sources_in(root: PathBuf, before: &str) -> Vec<Source> {
     sources
 }
 
-pub fn before_tests(text: &str) -> &str {
+fn before_tests(text: &str) -> &str {
     text.find("#[cfg(test)]\nmod ").map_or(text, |at| &text[..at])
 }
 
