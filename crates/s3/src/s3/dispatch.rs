@@ -246,7 +246,7 @@ mod tests {
             operation::{Need, Scope},
             tests::request_for,
         },
-        store::Durability,
+        store::{Durability, payload::Payload},
     };
     use std::collections::HashMap;
 
@@ -304,8 +304,13 @@ mod tests {
             request.target.key = Some("key".to_owned());
             request.form = Some(FormReply::default());
         }
-        // Without it the request is malformed, whoever sends it.
+        // Without them requests are malformed, whoever sends them.
         request.headers.insert("x-amz-object-attributes", http::HeaderValue::from_static("ETag"));
+        if operation == Operation::PutObjectTagging {
+            let digest = http::HeaderValue::from_static("1B2M2Y8AsgTpgAmY7PhCfg==");
+            request.headers.insert("content-md5", digest);
+            request.payload = Payload::from_bytes("<Tagging><TagSet></TagSet></Tagging>");
+        }
         service.handle(request).await.status().as_u16()
     }
 
