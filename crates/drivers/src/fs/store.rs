@@ -3,9 +3,11 @@
 use super::{
     Inner, adopt, blocking, capabilities,
     copying::copy_range,
-    deferred, multipart, publication, recording, scan,
+    deferred, multipart,
+    publication::{self, Draft},
+    recording, scan,
     volume::Found,
-    write::{self, Draft},
+    write,
 };
 use crate::{
     catalog::IndexChange,
