@@ -4,7 +4,12 @@
 //! A small file is adopted when it is first seen. A large one has a provisional ETag (it ends in `-0`) while
 //! a single background task reads it, so that HEAD never waits for gigabytes.
 
-use super::{Inner, blocking, publication::row, record::Fingerprint, recording::recorded, volume::Found};
+use super::{
+    Inner, blocking,
+    record::{Fingerprint, row},
+    recording::recorded,
+    volume::Found,
+};
 use crate::{
     catalog::IndexChange,
     model::{ObjectInfo, ObjectKey},

@@ -11,7 +11,7 @@
 //!
 //! Invariant: a record has this form only if it comes back from it complete. What it cannot say is JSON.
 
-use super::record::{Record, Stamp};
+use super::stamp::{Record, Stamp};
 use crate::{
     model::{Checksum, ChecksumAlgorithm, ETag, ObjectChecksum, Timestamp},
     store::record::ObjectRecord,

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `root` | opening and changing files without leaving a directory |
 //! | `directories` | which directories of buckets are open |
-//! | `record`, `compact` | metadata in the extended attribute |
+//! | `record`, `stamp`, `compact` | metadata in the extended attribute |
 //! | `private` | closing `.causeway/` to other users |
 //! | `staging` | `.causeway/`: bytes that are not yet an object |
 //! | `volume` | finding, publishing, removing the file of a key |
@@ -41,6 +41,7 @@ mod removing;
 mod root;
 mod scan;
 mod staging;
+mod stamp;
 mod store;
 mod upkeep;
 mod volume;

@@ -7,10 +7,10 @@
 use super::{
     Inner, blocking,
     copying::copy_range,
-    publication,
+    publication::{self, Draft},
     staging::Staging,
     volume::Volume,
-    write::{self, Draft},
+    write,
 };
 use crate::{
     backend::{

@@ -16,7 +16,6 @@ use super::{
     record::{self, Fingerprint, Record},
     staging::TempFile,
     volume::{PublishError, Volume},
-    write::Draft,
 };
 use crate::{
     backend::locks::Guard,
@@ -31,6 +30,13 @@ use crate::{
 };
 use rustix::{fd::OwnedFd, io::Errno};
 use std::sync::Arc;
+
+/// A file and its record, ready to be published.
+pub(super) struct Draft {
+    pub(super) temp: TempFile,
+    /// Its time becomes that of its record.
+    pub(super) object: ObjectRecord,
+}
 
 /// A write that is to be published.
 struct Publication<M> {
@@ -209,11 +215,6 @@ impl Ready {
     }
 
     fn row(&self, key: &ObjectKey) -> IndexRow {
-        row(key, self.fingerprint, &self.record)
+        record::row(key, self.fingerprint, &self.record)
     }
-}
-
-/// Returns the index row of a file with a record.
-pub(super) fn row(key: &ObjectKey, fingerprint: Fingerprint, record: &Record) -> IndexRow {
-    IndexRow::of(key, &record.object, fingerprint.bytes())
 }

@@ -12,20 +12,22 @@
 //! Invariant: a record counts only while the file has the size and modification time that the record names. A
 //! file that was edited outside the gateway is a foreign file again and is never served under an old ETag.
 
+pub(super) use super::stamp::Record;
 use super::{
     compact,
     root::{Root, entries},
+    stamp::{Stamp, VERSION},
 };
 use crate::{
-    model::Timestamp,
-    store::record::{Field, Form, ObjectRecord, Slot, Stored},
+    catalog::IndexRow,
+    model::{ObjectKey, Timestamp},
+    store::record::ObjectRecord,
 };
 use rustix::{
     fd::OwnedFd,
     fs::{AtFlags, Stat, XattrFlags},
     io::Errno,
 };
-use serde::{Deserialize, ser::SerializeMap};
 use std::{
     fs::File,
     io::Read,
@@ -36,7 +38,6 @@ const XATTR: &str = "user.causeway";
 /// The largest record in an attribute; larger ones become sidecars. ext4 has at most one block for all
 /// attributes of a file.
 const MAX_XATTR: usize = 3800;
-const VERSION: u8 = 1;
 
 /// The properties that distinguish a file from another of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,39 +68,15 @@ impl Fingerprint {
     }
 }
 
-/// The stored form, version 1: the object, and the state of the file that the record is for.
-pub(super) type Record = Stored<Stamp>;
-
-/// Fields are only ever added, each with a default.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(super) struct Stamp {
-    v: u8,
-    pub(super) mtime_ns: i64,
-}
-
-impl Stamp {
-    pub(super) fn new(mtime_ns: i64) -> Self {
-        Self { v: VERSION, mtime_ns }
-    }
-}
-
-impl Form for Stamp {
-    const ORDER: &'static [Slot] =
-        &[Slot::Own("v"), Slot::Of(Field::Size), Slot::Own("mtime_ns"), Slot::Rest];
-
-    fn write<M: SerializeMap>(&self, name: &'static str, map: &mut M) -> Result<(), M::Error> {
-        match name {
-            "v" => map.serialize_entry(name, &self.v),
-            "mtime_ns" => map.serialize_entry(name, &self.mtime_ns),
-            _ => Ok(()),
-        }
-    }
-}
-
 /// The record of a file as it is now. Its size is that of the file.
 pub(super) fn of(fingerprint: Fingerprint, object: ObjectRecord) -> Record {
     let Fingerprint { size, mtime_ns, .. } = fingerprint;
     Record { own: Stamp::new(mtime_ns), object: ObjectRecord { size, ..object } }
+}
+
+/// Returns the index row of a file with a record.
+pub(super) fn row(key: &ObjectKey, fingerprint: Fingerprint, record: &Record) -> IndexRow {
+    IndexRow::of(key, &record.object, fingerprint.bytes())
 }
 
 fn holds(Record { own, object }: &Record, fingerprint: Fingerprint) -> bool {

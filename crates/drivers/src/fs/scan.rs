@@ -7,8 +7,7 @@
 
 use super::{
     Inner, blocking,
-    publication::row,
-    record::Fingerprint,
+    record::{Fingerprint, row},
     root::entries,
     volume::{Volume, foreign},
 };

@@ -3,9 +3,11 @@
 use super::{
     Inner, adopt, blocking, capabilities,
     copying::copy_range,
-    deferred, multipart, parts, publication, recording, removing, scan,
+    deferred, multipart, parts,
+    publication::{self, Draft},
+    recording, removing, scan,
     volume::Found,
-    write::{self, Draft},
+    write,
 };
 use crate::{
     model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Span, Timestamp, UploadId},

@@ -2,7 +2,12 @@
 //!
 //! Invariant: a file becomes a draft only after its payload was verified.
 
-use super::{Inner, publication::publish, staging::TempFile, volume::Volume};
+use super::{
+    Inner,
+    publication::{Draft, publish},
+    staging::TempFile,
+    volume::Volume,
+};
 use crate::{
     model::{Attributes, ChecksumAlgorithm, ObjectKey},
     store::{
@@ -39,19 +44,6 @@ pub(super) enum Staged {
         temp: TempFile,
         verified: Verified,
     },
-}
-
-/// A file and its record, ready to be published.
-pub(super) struct Draft {
-    pub(super) temp: TempFile,
-    /// Its time is that of publishing.
-    pub(super) object: ObjectRecord,
-}
-
-impl Draft {
-    pub(super) fn new(temp: TempFile, verified: &Verified, attributes: Attributes) -> Self {
-        Self { temp, object: ObjectRecord::of_body(verified, attributes) }
-    }
 }
 
 pub(super) async fn put(inner: &Arc<Inner>, key: &ObjectKey, request: PutRequest) -> Result<Written> {
@@ -139,7 +131,9 @@ impl Staged {
     /// may block.
     pub(super) fn draft(self, volume: &Volume, attributes: Attributes) -> Result<Draft> {
         match self {
-            Self::Disk { temp, verified } => Ok(Draft::new(temp, &verified, attributes)),
+            Self::Disk { temp, verified } => {
+                Ok(Draft { temp, object: ObjectRecord::of_body(&verified, attributes) })
+            }
             Self::Memory { batch, payload, mut digests } => {
                 batch.iter().for_each(|frame| digests.update(frame));
                 let verified = payload.verify(digests)?;
@@ -148,7 +142,7 @@ impl Staged {
                 temp.file()
                     .and_then(|file| write_at(file, &batch, 0))
                     .map_err(|e| StoreError::io("writing a body", e))?;
-                Ok(Draft::new(temp, &verified, attributes))
+                Ok(Draft { temp, object: ObjectRecord::of_body(&verified, attributes) })
             }
         }
     }
