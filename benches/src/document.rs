@@ -30,7 +30,7 @@ pub fn write_side_by_side(figures: &Figures, options: &Options, machine: &Machin
     }
     let _ = writeln!(
         text,
-        "{} rounds of {} s for each cell. MD5 alone, in the same run: {:.2} ms/MiB.\n",
+        "Rounds for each cell: {}, of {} s. MD5 alone, in the same run: {:.2} ms/MiB.\n",
         options.rounds,
         options.slice.as_secs_f64(),
         figures.md5_alone()
@@ -42,6 +42,10 @@ pub fn write_side_by_side(figures: &Figures, options: &Options, machine: &Machin
     let verdicts = report.verdicts();
     let _ = write!(text, "**Goals of Causeway, relaxed durability**\n\n{}", verdicts.markdown());
     replace(Path::new(BENCHMARKS), "side by side", &text)?;
+    if options.programs.is_debug_build() {
+        eprintln!("{README} stays as it is: this is a debug build");
+        return Ok(());
+    }
     replace(Path::new(README), "figures", &figures.short().markdown())
 }
 
@@ -60,7 +64,12 @@ fn versions(programs: &Programs) -> String {
         let peer = PEERS.iter().find(|peer| peer.program == name);
         format!("{} {}", peer.map_or(name.as_str(), |peer| peer.title), program.version)
     };
-    format!("Versions: {}.", programs.of.iter().map(named).collect::<Vec<_>>().join(", "))
+    let versions = programs.of.iter().map(named).collect::<Vec<_>>().join(", ");
+    let debug = match programs.is_debug_build() {
+        true => " **This is a debug build of Causeway**, whose figures say nothing about a release.",
+        false => "",
+    };
+    format!("Versions: {versions}.{debug}")
 }
 
 /// Replaces what is between the mark of this name and the end mark after it.

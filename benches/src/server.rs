@@ -43,6 +43,11 @@ impl Programs {
         self.of.contains_key(peer.program)
     }
 
+    /// Whether our server is a debug build, as the script says.
+    pub fn is_debug_build(&self) -> bool {
+        self.of.get("causeway").is_some_and(|program| program.version.contains("debug build"))
+    }
+
     pub fn path(&self, name: &str) -> Result<&Path> {
         let program = self.of.get(name).with_context(|| format!("--program {name}=PATH is missing"))?;
         Ok(&program.path)

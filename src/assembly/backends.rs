@@ -79,7 +79,7 @@ pub(crate) fn open(backend: &config::Backend, opening: Opening<'_>) -> Result<Ar
         }
         config::Backend::Memory(_) => Arc::new(MemoryBackend::new()),
         config::Backend::Null(null) => {
-            let settings = NullSettings { object_size: null.object_size.0, keys: null.keys };
+            let settings = NullSettings { object_size: null.object_size.0, keys: null.keys.unwrap_or(0) };
             Arc::new(NullBackend::new(settings))
         }
         config::Backend::S3(s3) => Arc::new(S3Backend::open(self::s3(s3, opening.lookup)?, catalog)?),

@@ -38,7 +38,7 @@ fn every_object_is_taken_and_every_key_has_zeros() {
     assert!(page.contains("<Key>0999</Key>") && page.contains("<Key>1499</Key>"));
     assert!(page.contains("<KeyCount>501</KeyCount>"));
     assert_eq!(raw.request("DELETE", "/bucket/a").send().status, 204);
-    assert_eq!(raw.request("DELETE", "/bucket").send().status, 204, "it is always empty");
+    assert_eq!(raw.request("DELETE", "/bucket").send().failure(), (409, "BucketNotEmpty".to_owned()));
 }
 
 #[test]
@@ -76,6 +76,7 @@ fn an_upload_is_known_until_it_ends() {
     let server = place.serve(&["--data", "d"], &ROOT);
     let raw = Raw::new(server.s3, WHO);
     raw.put("/bucket", "").send();
+    assert!(!raw.get("/bucket").send().text().contains("<Key>"), "no keys are listed unless they are set");
     let begun = raw.post("/bucket/a?uploads", "").send().text();
     let id = begun.split_once("<UploadId>").and_then(|(_, rest)| rest.split_once('<')).expect("an id").0;
     let at = format!("/bucket/a?uploadId={id}");
@@ -95,6 +96,7 @@ fn an_upload_is_known_until_it_ends() {
     assert!(complete.status == 200 && complete.text().contains("-1"), "{}", complete.text());
     assert_eq!(raw.get(at.as_str()).send().status, 404);
     assert_eq!(raw.request("DELETE", at).send().status, 404);
+    assert_eq!(raw.request("DELETE", "/bucket").send().status, 204);
 }
 
 #[test]

@@ -68,8 +68,9 @@ section! {
     NullBackend {
         /// The size of every object.
         object_size: Size = Text("4KiB"),
-        /// The number of keys that every bucket lists: numbers with leading zeros.
-        keys: usize = Text("1000"),
+        /// The number of keys that every bucket lists: numbers with leading zeros. A bucket that lists keys
+        /// cannot be deleted.
+        keys: Option<usize> = Unset("none"),
     }
 }
 

@@ -61,7 +61,7 @@ impl Backend for NullBackend {
         Ok(OpenedBucket::new(Arc::new(store), Arc::new(NoUpkeep)))
     }
 
-    /// A bucket that keeps nothing is always empty.
+    /// There is nothing to remove. The caller has seen that the bucket lists no keys.
     async fn remove(&self, _: &BucketRecord) -> Result<bool, StoreError> {
         Ok(true)
     }

@@ -6,7 +6,7 @@ use crate::{
 };
 use std::convert::Infallible;
 
-/// A cursor over the keys `0…0` to `keys - 1`. They are made as they are read.
+/// A cursor over the keys from `0…0` on. They are made as they are read.
 pub(super) struct Names {
     keys: usize,
     width: usize,
@@ -89,6 +89,7 @@ mod tests {
         assert_eq!(page(12, "", None, Some("08")), names(&["09", "10", "11"], false));
         assert_eq!(page(12, "", None, Some("11")), names(&[], false));
         assert_eq!(page(1, "", None, None), names(&["0"], false));
+        assert_eq!(page(0, "", None, None), names(&[], false));
     }
 
     #[test]
