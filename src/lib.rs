@@ -3,7 +3,7 @@
 //! Layers, top to bottom. Imports point down only: the compiler checks this between crates, and
 //! `tests/architecture.rs` within them:
 //!
-//! `cli` > `server`, `operate` > `assembly` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `cache`, `replicate`,
+//! `cli` > `server`, `verbs` > `ends` > `operate` > `assembly` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `cache`, `replicate`,
 //! `limits`, `faults` >
 //! `work`, `drivers` > `backend` > `iam` > `catalog` > `store` > `model`;
 //! `xml`, `config` and `telemetry` are beside them and know only `model` and `store`; `config` also knows the

@@ -1,5 +1,5 @@
-//! Buckets and backends of the configuration: through the server that holds the data directory, or, where none
-//! does, with what it would open.
+//! Buckets and backends of the configuration: through the server that holds the data directory, or, where
+//! none does, with what it would open.
 
 use super::{Failure, kept::Directory, located::open_at};
 use crate::{
@@ -67,10 +67,24 @@ pub(super) async fn bucket(
     let lend = Lend::Bucket { bucket: name.as_str().to_owned() };
     match reach(settings, lend).await? {
         Reached::Server(Some(lent)) => lent_store(settings, &lent, environment).await,
-        Reached::Server(None) | Reached::Here(_, None) => Err(no_bucket(settings, name)),
-        Reached::Here(visit, Some((name, _))) => {
-            let store = opened(&visit.buckets, &name).await?;
-            Ok((store, Held::Stack(visit)))
+        Reached::Server(None) => Err(no_bucket(settings, name)),
+        Reached::Here(visit, found) => {
+            let opened = match found {
+                Some((name, _)) => opened(&visit.buckets, &name).await,
+                None => Err(no_bucket(settings, name)),
+            };
+            held(visit, opened).await
+        }
+    }
+}
+
+/// Returns the store with what it needs, or closes that.
+async fn held(visit: Visit, opened: Result<Arc<dyn Store>, Failure>) -> Result<OpenStore, Failure> {
+    match opened {
+        Ok(store) => Ok((store, Held::Stack(visit))),
+        Err(failure) => {
+            visit.end().await;
+            Err(failure)
         }
     }
 }
@@ -119,8 +133,9 @@ pub(super) async fn backend(
             Ok((None, None))
         }
         Reached::Here(visit, Some((bucket, rest))) => {
-            let store = opened(&visit.buckets, &bucket).await?;
-            Ok((Some((store, rest, Held::Stack(visit))), None))
+            let opened = opened(&visit.buckets, &bucket).await;
+            let (store, held) = held(visit, opened).await?;
+            Ok((Some((store, rest, held)), None))
         }
         Reached::Here(visit, None) => Ok((None, Some(visit.close().await))),
     }
@@ -139,9 +154,13 @@ async fn reach(settings: &Settings, lend: Lend) -> Result<Reached, Failure> {
         operate::Asked::Answered(Done::Lent(lent)) => Ok(Reached::Server(lent)),
         operate::Asked::Answered(_) => Err(Failure::failed("the server answered something else")),
         operate::Asked::Here(visit) => {
-            let found = control::find(&visit.buckets, &lend).await;
-            let found = found.map_err(|why| Failure::failed(format!("looking for the bucket: {why}")))?;
-            Ok(Reached::Here(visit, found))
+            match control::find(&visit.buckets, &lend).await {
+                Ok(found) => Ok(Reached::Here(visit, found)),
+                Err(why) => {
+                    visit.end().await;
+                    Err(Failure::failed(format!("looking for the bucket: {why}")))
+                }
+            }
         }
     }
 }

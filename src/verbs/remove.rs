@@ -5,10 +5,10 @@
 
 use super::{Depth, Entries, Entry};
 use crate::{
-    ends::{Failure, Place},
+    ends::{Failure, Place, Storage},
     store::{Removal, condition::WriteConditions},
 };
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
 /// Maximum number of keys that are being removed.
 const AT_ONCE: usize = 16;
@@ -69,5 +69,27 @@ pub async fn remove_all(
         }
         hear(&entry, failure)?;
     }
+    if place.storage == Storage::LocalFiles {
+        remove_folders(place, prefix).await?;
+    }
     Ok(counts)
+}
+
+/// Removes the empty folders below a prefix, which are no objects, the innermost first. The prefix itself
+/// goes, too, unless it is all of the end.
+fn remove_folders(place: &Place, prefix: String) -> BoxFuture<'_, Result<(), Failure>> {
+    Box::pin(async move {
+        let mut entries = Entries::below(place, &prefix, Depth::OneFolder);
+        while let Some(entry) = entries.next().await? {
+            if let Entry::Folder { key } = entry {
+                remove_folders(place, key).await?;
+            }
+        }
+        if !prefix.is_empty() {
+            let key = place.key_of(&prefix)?;
+            let deleted = place.store.delete(key.current(), &WriteConditions::default()).await;
+            deleted.map_err(|error| Failure::of_store(format_args!("removing {key:?}"), &error))?;
+        }
+        Ok(())
+    })
 }

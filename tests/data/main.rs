@@ -1,6 +1,8 @@
 //! The verbs on data as a person uses them: on local paths, on buckets with a server and without one, on other
 //! servers by URL.
 
+// Another test target uses the rest of this module.
+#[allow(dead_code)]
 #[path = "../server/process.rs"]
 mod process;
 #[path = "../support/sshd.rs"]

@@ -34,9 +34,10 @@ use std::{path::Path, process::ExitCode, sync::Arc};
 const MISSING: u8 = 3;
 
 /// What an end is, for the help of all verbs.
-pub(super) const ENDS: &str = "An END is a local path (it begins with ./ or / or ~/ or file:), BUCKET/KEY of the configuration, \
-BACKEND:PATH of the configuration, or a URL: s3://BUCKET/KEY, gs://BUCKET/KEY, az://CONTAINER/KEY, sftp://USER@HOST/PATH, \
-https://HOST/BUCKET/KEY. Exit codes: 0 done, 1 failed, 2 a wrong request or configuration, 3 no such bucket, object or folder.";
+pub(super) const ENDS: &str = "An END is a local path (it begins with ./ or / or ~/ or file:), BUCKET/KEY of the \
+configuration, BACKEND:PATH of the configuration, or a URL: s3://BUCKET/KEY, gs://BUCKET/KEY, \
+az://CONTAINER/KEY, sftp://USER@HOST/PATH, https://HOST/BUCKET/KEY. Exit codes: 0 done, 1 failed, 2 a wrong \
+request or configuration, 3 no such bucket, object or folder.";
 
 /// How ends are reached, and how much is said.
 #[derive(Debug, clap::Args)]

@@ -69,7 +69,7 @@ async fn would_remove(place: &Place, out: &mut Out) -> Result<(), Failure> {
 
 async fn folder(place: &Place, out: &mut Out, force: bool) -> Result<(), Failure> {
     // What does not exist is told before anybody is asked.
-    let mut entries = Entries::below(place, &place.prefix(), Depth::All);
+    let mut entries = Entries::below(place, &place.prefix(), Depth::OneFolder);
     if entries.next().await?.is_none() {
         return Err(Failure::missing(format!("'{}': there is nothing below it", place.label)));
     }
