@@ -6,9 +6,9 @@ use super::sample::{bucket, completed, key, name, new_bucket, number, owner, par
 use super::sqlite::open;
 use causeway::{
     catalog::{
-        BucketId, BucketSize, BucketSizes, BucketsQuery, Catalog, Document, Documents, Expected,
-        IamDocuments, IndexRow, KeyUse, LeftLocation, NewBucket, ObjectRow, PartRecord, ReplicaRecord,
-        Revision, WhichObjects, sqlite::SqliteCatalog,
+        BucketId, BucketSize, BucketSizes, BucketsQuery, Catalog, DirectoryRow, Document, Documents,
+        Expected, IamDocuments, IndexRow, KeyUse, LeftLocation, NewBucket, ObjectRow, PartRecord,
+        ReplicaRecord, Revision, WhichObjects, sqlite::SqliteCatalog,
     },
     model::{ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, Role, Timestamp},
 };
@@ -209,6 +209,22 @@ async fn files_of_format_version_8_are_read_with_users_and_keys_that_were_never_
         let before = catalog.key_uses().await.expect("read");
         assert_eq!(before, if start == 0 { Vec::new() } else { vec![used.clone()] });
         catalog.set_key_uses(vec![used], Vec::new()).await.expect("recorded");
+        catalog.close().await.expect("closed");
+    }
+}
+
+/// The last format of the index before directories were added.
+#[tokio::test]
+async fn an_index_of_format_version_3_is_read_and_knows_no_directory() {
+    let dir = TempDir::new().expect("a directory");
+    write(dir.path(), include_str!("../golden/catalog-v8.sql"), include_str!("../golden/index-v3.sql"));
+    for start in 0..2 {
+        let catalog = open(dir.path());
+        let photos = check_photos(&catalog, "upload 17").await;
+        let root = DirectoryRow { path: String::new(), seen: vec![1] };
+        let before = catalog.directories(photos, None, 9).await.expect("read");
+        assert_eq!(before, if start == 0 { Vec::new() } else { vec![root.clone()] });
+        catalog.set_directories(photos, vec![root], Vec::new()).await.expect("recorded");
         catalog.close().await.expect("closed");
     }
 }

@@ -31,8 +31,11 @@ pub(super) const TRUTH: Format = Format {
 };
 
 /// The derived rows, which can be rebuilt: the ordered key index, and the progress of building it.
-pub(super) const INDEX: Format =
-    Format { file: "index.sqlite", application_id: 0x4357_4958, upgrades: &[INDEX_1, INDEX_2, INDEX_3] };
+pub(super) const INDEX: Format = Format {
+    file: "index.sqlite",
+    application_id: 0x4357_4958,
+    upgrades: &[INDEX_1, INDEX_2, INDEX_3, INDEX_4],
+};
 
 const TRUTH_1: &str = "
 CREATE TABLE buckets (
@@ -291,5 +294,15 @@ CREATE TABLE deletions (
     version_order INTEGER NOT NULL,
     generation INTEGER NOT NULL,
     PRIMARY KEY (bucket, key, version_order)
+) STRICT, WITHOUT ROWID;
+";
+
+/// The directories of buckets, as the last scan that read each of them saw it. `seen` belongs to the driver.
+const INDEX_4: &str = "
+CREATE TABLE directories (
+    bucket INTEGER NOT NULL,
+    path BLOB NOT NULL,
+    seen BLOB NOT NULL,
+    PRIMARY KEY (bucket, path)
 ) STRICT, WITHOUT ROWID;
 ";
