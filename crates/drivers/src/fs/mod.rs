@@ -7,10 +7,15 @@
 //! | `record` | metadata in the extended attribute |
 //! | `private` | closing `.causeway/` to other users |
 //! | `staging` | `.causeway/`: bytes that are not yet an object |
+//! | `mark` | how the last process ended, and which scans count |
+//! | `journal` | which keys a killed process may have changed |
+//! | `change` | a change of one key, announced and noted |
 //! | `volume` | finding, publishing, removing the file of a key |
 //! | `write`, `multipart` | the steps of a PUT and of an upload |
 //! | `buffers` | reading a file for a GET |
-//! | `adopt`, `scan` | files created outside Causeway |
+//! | `adopt` | files created outside Causeway |
+//! | `scan`, `reading`, `reconcile` | the index is made equal to the disk |
+//! | `pace` | how fast that goes |
 //! | `minio` | directories that are in MinIO's own format |
 //! | `store` | the bucket as a [`Store`](crate::store::Store) |
 //! | `upkeep` | the upkeep of a bucket |
@@ -21,11 +26,17 @@
 
 mod adopt;
 mod buffers;
+mod change;
 mod copying;
 mod directories;
+mod journal;
+mod mark;
 pub mod minio;
 mod multipart;
+mod pace;
 mod private;
+mod reading;
+mod reconcile;
 mod record;
 mod recording;
 mod root;
@@ -53,6 +64,8 @@ use crate::{
 };
 use async_trait::async_trait;
 use directories::{Directories, Directory};
+use mark::LastEnd;
+use pace::Scanner;
 pub use private::keep_private;
 use root::{Root, entries};
 use rustix::{
@@ -98,6 +111,7 @@ pub struct FsBackend {
     buffers: Arc<buffers::Buffers>,
     directories: Arc<Semaphore>,
     open: Arc<Directories>,
+    scanner: Arc<Scanner>,
     catalog: Arc<dyn Catalog>,
     unreadable: Total,
 }
@@ -159,6 +173,7 @@ struct Inner {
     uploads: multipart::Uploads,
     unreadable: Unreadable,
     scan: scan::Scan,
+    scanner: Arc<Scanner>,
     /// Limits the adoption of large foreign files in the background to one at a time.
     adopting: Arc<Semaphore>,
     /// Limits the threads that change directories at once. The kernel lets one at a time change a directory,
@@ -167,6 +182,18 @@ struct Inner {
     directories: Arc<Semaphore>,
     catalog: Arc<dyn Catalog>,
     durability: Durability,
+}
+
+impl Inner {
+    /// The epoch in force.
+    fn epoch(&self) -> &str {
+        self.volume.staging.mark.epoch()
+    }
+
+    /// Does a step of a scan: on the thread of scans, unless a listing waits for it.
+    async fn step<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        if self.scan.is_in_the_background() { self.scanner.step(work).await } else { blocking(work).await }
+    }
 }
 
 impl FsBackend {
@@ -191,6 +218,9 @@ impl FsBackend {
             buffers: Arc::default(),
             directories: Arc::new(Semaphore::new(directories)),
             open: Arc::default(),
+            scanner: Arc::new(
+                Scanner::start().map_err(|e| StoreError::io("starting the thread of scans", e))?,
+            ),
             catalog,
             unreadable: Total::default(),
         })
@@ -283,6 +313,12 @@ impl Backend for FsBackend {
             );
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, message));
         }
+        let epoch = home.staging.mark.epoch();
+        let is_empty = is_new && !had_objects;
+        let is_scanned = is_empty || (!is_new && scan::is_complete(&*self.catalog, bucket.id, epoch).await?);
+        if is_empty {
+            scan::mark_complete(&*self.catalog, bucket.id, epoch).await?;
+        }
         let inner = Inner {
             bucket: bucket.id,
             volume: Arc::new(volume::Volume { root, staging: home.staging.clone() }),
@@ -291,20 +327,14 @@ impl Backend for FsBackend {
             buffers: self.buffers.clone(),
             uploads: multipart::Uploads::default(),
             unreadable: Unreadable::of(bucket.id, &self.unreadable),
-            scan: scan::Scan::new(
-                (is_new && !had_objects)
-                    || (!is_new
-                        && home.staging.was_clean
-                        && scan::is_complete(&*self.catalog, bucket.id).await?),
-            ),
+            // Last, because what is taken here must be looked at.
+            scan: scan::Scan::new(is_scanned, home.staging.take_late(bucket.id)),
+            scanner: self.scanner.clone(),
             adopting: Arc::new(Semaphore::new(1)),
             directories: self.directories.clone(),
             catalog: self.catalog.clone(),
             durability: self.settings.durability,
         };
-        if is_new && !had_objects {
-            scan::mark_complete(&*self.catalog, bucket.id).await?;
-        }
         let inner = Arc::new(inner);
         let upkeep = FsUpkeep {
             inner: inner.clone(),
@@ -384,7 +414,8 @@ impl Backend for FsBackend {
     }
 
     async fn release(&self) -> Result<()> {
-        if self.home().staging.was_clean { self.close().await } else { Ok(()) }
+        // After a kill, the marks of this process say what those of the killed one said.
+        if self.home().staging.mark.last == LastEnd::Clean { self.close().await } else { Ok(()) }
     }
 
     async fn close(&self) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use super::{
     Inner, adopt, blocking, capabilities,
+    change::KeyChange,
     copying::copy_range,
     multipart, recording, scan,
     volume::Found,
@@ -92,12 +93,14 @@ impl Store for FsStore {
     }
 
     async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        self.inner.scanner.requests().begin();
         let info = self.info(address.unversioned()?).await?;
         conditions.check(&info.etag, info.last_modified)?;
         Ok(info)
     }
 
     async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
+        self.inner.scanner.requests().begin();
         let key = address.unversioned()?;
         // A file in the kernel's cache is served on this thread: a switch to another thread costs more than
         // the read.
@@ -135,6 +138,7 @@ impl Store for FsStore {
     }
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+        self.inner.scanner.requests().begin();
         write::put(&self.inner, key, request).await
     }
 
@@ -148,18 +152,20 @@ impl Store for FsStore {
     }
 
     async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
+        self.inner.scanner.requests().begin();
         let (inner, key, conditions) =
             (self.inner.clone(), address.unversioned()?.clone(), conditions.clone());
         let task = tokio::spawn(async move {
             let guard = inner.locks.lock(&key).await;
-            let _changing = inner.changes.begin(&key);
-            let (volume, name) = (inner.volume.clone(), key.clone());
+            let change = KeyChange::begin(&inner, &key);
+            let (volume, name, noted) = (inner.volume.clone(), key.clone(), change.clone());
             let removal = blocking(move || {
                 let found = volume.look_up(&name)?;
                 if !conditions.is_empty() {
                     write::check(&volume, &name, &conditions)?;
                 }
                 let Some(found) = found else { return Ok(Removal::Absent) };
+                noted.note()?;
                 volume.remove(&name, &found).map_err(|e| StoreError::of_entry("removing an object", e))?;
                 volume.staging.records.forget(found.fingerprint);
                 Ok(Removal::Removed)
@@ -168,6 +174,7 @@ impl Store for FsStore {
             let commit = inner.catalog.index(inner.bucket, IndexChange::Delete(key));
             drop(guard);
             commit.await?;
+            drop(change);
             Ok(removal.into())
         });
         task.await.map_err(|e| StoreError::new(StoreErrorKind::Internal, "removing failed").with_source(e))?
@@ -198,6 +205,7 @@ impl Store for FsStore {
     }
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {
+        self.inner.scanner.requests().begin();
         scan::ready(&self.inner).await?;
         self.inner.changes.wait(&request.prefix).await?;
         Ok(self.inner.catalog.list(self.inner.bucket, request).await?)

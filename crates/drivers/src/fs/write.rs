@@ -6,6 +6,7 @@
 
 use super::{
     Inner, blocking,
+    change::KeyChange,
     record::{self, Fingerprint, Record},
     staging::TempFile,
     volume::{PublishError, Volume},
@@ -199,8 +200,8 @@ pub(super) async fn publish_locked(
 ) -> Result<Written> {
     let replace = !conditions.wants_absent();
     // Held until listings show the change.
-    let _changing = inner.changes.begin(key);
-    let (volume, name) = (inner.volume.clone(), key.clone());
+    let change = KeyChange::begin(inner, key);
+    let (volume, name, noted) = (inner.volume.clone(), key.clone(), change.clone());
     let permit = inner.directory_change().await?;
     let mut ready = blocking(move || {
         let _permit = permit;
@@ -208,6 +209,7 @@ pub(super) async fn publish_locked(
             check(&volume, &name, &conditions)?;
         }
         let mut ready = Ready::new(&volume, make(&volume)?)?;
+        noted.note()?;
         ready.publish(&volume, &name, replace)?;
         Ok(ready)
     })
@@ -237,6 +239,7 @@ pub(super) async fn publish_locked(
     let commit = inner.catalog.index(inner.bucket, IndexChange::Put(ready.row(key)));
     drop(guard);
     commit.await?;
+    drop(change);
     Ok(written)
 }
 
