@@ -18,7 +18,7 @@ mod support;
 use ::bytes::{Bytes, BytesMut};
 use causeway::{
     backend::{
-        Backend, Counts, OpenedBucket, Progress, Upkeep,
+        Backend, Counts, Depth, OpenedBucket, Progress, Upkeep,
         tree::{TreeBackend, TreeSettings, files::Files},
     },
     catalog::{BucketRecord, Catalog, NewBucket, WhichObjects, sqlite::SqliteCatalog},
@@ -461,7 +461,7 @@ async fn a_walk_that_was_cut_short_goes_on_where_it_was() {
 
     let walk = async || {
         let progress = Progress::default();
-        assert!(bed.upkeep.scan_fully(&progress).await.expect("walks"));
+        assert!(bed.upkeep.scan(Depth::Everything, &progress).await.expect("walks"));
         (progress.counts(), bed.list().await.into_iter().map(|(key, ..)| key).collect::<Vec<_>>())
     };
     assert_eq!(walk().await, (Counts { folders: 3, objects: 2, changed: 2 }, vec!["left/b".to_owned()]));

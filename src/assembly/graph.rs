@@ -6,7 +6,7 @@ use super::{
     data::{DataDirectory, KnownCredentials},
     error::StartError,
     limits::{LimitsInForce, OfBackend},
-    settle::{self, owner},
+    settle::{self, Owners},
 };
 use crate::{
     access::{Credentials, CredentialsInForce},
@@ -179,7 +179,8 @@ pub(crate) fn open_backends(
 
 /// What the settings say about buckets.
 pub(crate) fn setup(settings: &Settings, credentials: &Credentials, backends: Opened) -> Setup {
-    let grants = |bucket| Arc::new(grants(settings, credentials, bucket));
+    let owners = Owners::of(settings, credentials);
+    let grants = |bucket| Arc::new(grants(&owners, bucket));
     Setup {
         backends,
         default_backend: settings.default_backend().map(str::to_owned),
@@ -191,15 +192,10 @@ pub(crate) fn setup(settings: &Settings, credentials: &Credentials, backends: Op
 }
 
 /// The grants that the configuration gives in a bucket.
-fn grants(settings: &Settings, credentials: &Credentials, bucket: &config::Bucket) -> Grants {
+fn grants(owners: &Owners<'_>, bucket: &config::Bucket) -> Grants {
     let right = |grant: &Grant| match grant {
         Grant::ReadOnly => Right::Read,
         Grant::ReadWrite => Right::Write,
     };
-    Grants::new(
-        bucket
-            .grants()
-            .iter()
-            .filter_map(|(name, grant)| Some((owner(settings, credentials, name)?, right(grant)))),
-    )
+    Grants::new(bucket.grants().iter().filter_map(|(name, grant)| Some((owners.find(name)?, right(grant)))))
 }

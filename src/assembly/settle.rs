@@ -15,7 +15,10 @@ use crate::{
     model::{BucketName, Owner, Timestamp},
     store::error::StoreErrorKind,
 };
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// A bucket as the configuration describes it.
 #[derive(Debug)]
@@ -54,11 +57,12 @@ fn placed(settings: &Settings, credentials: &Credentials, setup: &Setup) -> (Vec
         return (Vec::new(), vec![StartError::new("there is no identity")]);
     };
     let (mut all, mut problems) = (Vec::new(), Vec::new());
+    let owners = Owners::of(settings, credentials);
     for (name, configured) in &settings.buckets {
         let backend = settings.backend_of(configured);
         // The backend that could not be opened was already reported.
         let Ok(on) = setup.backend(backend) else { continue };
-        let named = configured.owner.as_deref().and_then(|name| owner(settings, credentials, name));
+        let named = configured.owner.as_deref().and_then(|name| owners.find(name));
         match on.location_at(name, configured.remote.as_deref(), configured.location()) {
             Ok(location) => {
                 let bucket = new_bucket(name, named.as_ref().unwrap_or(steward), backend, location);
@@ -70,10 +74,35 @@ fn placed(settings: &Settings, credentials: &Credentials, setup: &Setup) -> (Vec
     (all, problems)
 }
 
-/// The identity that the configuration names: names were validated.
-pub(crate) fn owner(settings: &Settings, credentials: &Credentials, name: &str) -> Option<Owner> {
-    let (access_key, _) = *settings.identities_named(name).first()?;
-    Some(credentials.find(access_key.as_str())?.0.owner.clone())
+/// The identities that the configuration may name as owners, by access key and by name. It is built once for
+/// all buckets: a search for each bucket would cost buckets times identities.
+#[derive(Debug)]
+pub(crate) struct Owners<'s>(HashMap<&'s str, Owner>);
+
+impl<'s> Owners<'s> {
+    pub(crate) fn of(settings: &'s Settings, credentials: &Credentials) -> Self {
+        let owner = |access_key: &str| Some(credentials.find(access_key)?.0.owner.clone());
+        let mut owners = HashMap::new();
+        for identity in &settings.identities {
+            if let (Some(name), Some(owner)) = (identity.name.as_deref(), owner(identity.access_key.as_str()))
+            {
+                owners.entry(name).or_insert(owner);
+            }
+        }
+        // An access key comes before a name that reads the same.
+        let root = settings.root.iter().map(|root| &root.access_key);
+        for access_key in root.chain(settings.identities.iter().map(|identity| &identity.access_key)) {
+            if let Some(owner) = owner(access_key.as_str()) {
+                owners.insert(access_key.as_str(), owner);
+            }
+        }
+        Self(owners)
+    }
+
+    /// The identity that the configuration names: names were validated.
+    pub(crate) fn find(&self, name: &str) -> Option<Owner> {
+        self.0.get(name).cloned()
+    }
 }
 
 fn new_bucket(name: &BucketName, owner: &Owner, backend: &str, location: String) -> NewBucket {
@@ -152,13 +181,15 @@ pub(crate) async fn adopt(buckets: &Buckets) -> Result<(), StartError> {
     for record in known.iter().filter(|record| setup.backend(&record.bucket.backend).is_err()) {
         tracing::warn!(bucket = %record.bucket.name, backend = record.bucket.backend, "a bucket is on a backend that is not configured");
     }
+    // A set: with a search for each directory, a start would take time with the square of the buckets.
+    let known: HashSet<BucketName> = known.into_iter().map(|record| record.bucket.name).collect();
     let Some(default) = &setup.default_backend else { return Ok(()) };
     let backend =
         setup.backend(default).map_err(|error| StartError::because("the default backend", error))?;
     let found =
         backend.discover().await.map_err(|error| StartError::because("looking for buckets", error))?;
     for name in found {
-        if known.iter().any(|record| record.bucket.name == name) {
+        if known.contains(&name) {
             continue;
         }
         let Some(owner) = &setup.administrator else {

@@ -35,13 +35,16 @@ pub(super) enum Command {
     },
     /// Scan a bucket's storage for what other programs created, changed or removed, so that listings show it.
     ///
-    /// A running server does the scan. After an interruption, the next scan continues about where this one
-    /// stopped.
+    /// The scan looks at what has changed, as the upkeep of a server does from time to time. A running server
+    /// does the scan. After an interruption, the next scan continues about where this one stopped.
     Scan {
         /// Scan the bucket of this name.
         name: String,
         #[command(flatten)]
         place: CatalogArguments,
+        /// Compare every file: on local disk, this finds files that were changed in place, too.
+        #[arg(long)]
+        full: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -184,7 +187,7 @@ pub(super) fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::List { configuration, json } => list(&configuration, json),
         Command::Validate { name, configuration, json } => validate(&name, &configuration, json),
-        Command::Scan { name, place, json } => scan(name, &place, json),
+        Command::Scan { name, place, full, json } => scan(name, &place, full, json),
         Command::Scrub { name, place, bytes, json } => scrub(name, &place, bytes, json),
         Command::Add(arguments) => add(*arguments),
         Command::Adopt { name, place, backend, remote, prefix, owner } => {
@@ -220,7 +223,7 @@ fn validate(name: &str, configuration: &Configuration, as_json: bool) -> Result<
     Ok(report::conclude(&found, as_json))
 }
 
-fn scan(bucket: String, place: &CatalogArguments, as_json: bool) -> Result<ExitCode, ExitCode> {
+fn scan(bucket: String, place: &CatalogArguments, full: bool, as_json: bool) -> Result<ExitCode, ExitCode> {
     let settings = place.settings()?;
     let is_watched = !as_json && std::io::stderr().is_terminal();
     let words = |Scanned { folders, objects, changed }| {
@@ -232,7 +235,7 @@ fn scan(bucket: String, place: &CatalogArguments, as_json: bool) -> Result<ExitC
         }
         Ok(())
     };
-    let done = wait(operate::ask(&settings, Request::Scan { bucket: bucket.clone() }, hear));
+    let done = wait(operate::ask(&settings, Request::Scan { bucket: bucket.clone(), full }, hear));
     if is_watched {
         eprint!("\r\x1b[K");
     }

@@ -24,7 +24,7 @@ pub(super) enum Command {
     },
     /// Compare what the replicas list with what they should have, and repair what differs.
     ///
-    /// Objects that other programs created are counted and left alone: `causeway bucket scan` adopts them.
+    /// Objects that other programs created are counted and left alone: `causeway bucket scan --full` adopts them.
     /// After an interruption, the next scrub begins again; what was repaired stays so.
     Scrub {
         #[command(flatten)]
@@ -153,7 +153,7 @@ fn words(
     ReplicationCounts { objects, adopted, stray, differing, copied, failed, unreachable }: &ReplicationCounts,
 ) -> String {
     let stray = if *stray > 0 {
-        format!(", {stray} that nobody knows: 'causeway bucket scan' takes them in")
+        format!(", {stray} that nobody knows: 'causeway bucket scan --full' takes them in")
     } else {
         String::new()
     };

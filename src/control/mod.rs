@@ -44,7 +44,7 @@ pub use rows::{Header, Row, RowError, Rows};
 pub use crate::buckets::scrub::{Finding, ScrubCounts};
 use crate::{
     access::AddedIdentities,
-    backend::{Lack, ReplicationCounts},
+    backend::{Depth, Lack, ReplicationCounts},
     buckets::Buckets,
     model::Chain,
     s3::{Decisions, Explained},
@@ -57,15 +57,27 @@ use tokio::sync::mpsc;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    Scan { bucket: String },
-    Scrub { bucket: String, bytes: bool },
+    /// Without `full`, as much as upkeep does.
+    Scan {
+        bucket: String,
+        full: bool,
+    },
+    Scrub {
+        bucket: String,
+        bytes: bool,
+    },
     Adopt(Adoption),
     Export,
-    Replicate { bucket: String, what: Replicate },
+    Replicate {
+        bucket: String,
+        what: Replicate,
+    },
     Key(Key),
     Members(Members),
     Jobs(JobsQuery),
-    Explain { request: String },
+    Explain {
+        request: String,
+    },
     Lend(Lend),
 }
 
@@ -146,7 +158,10 @@ pub fn answer(
     tokio::spawn(async move {
         let work = async {
             match request {
-                Request::Scan { bucket } => scan::scan(&buckets, &bucket, &replies).await,
+                Request::Scan { bucket, full } => {
+                    let depth = if full { Depth::Everything } else { Depth::Changed };
+                    scan::scan(&buckets, &bucket, depth, &replies).await
+                }
                 Request::Scrub { bucket, bytes } => {
                     scrub::scrub(&buckets, &bucket, bytes, &replies).await.map(Done::Scrubbed)
                 }

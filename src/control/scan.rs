@@ -2,7 +2,7 @@
 
 use super::{Done, PROGRESS_EVERY, Reply, Scanned, TURN};
 use crate::{
-    backend::{Counts, Progress},
+    backend::{Counts, Depth, Progress},
     buckets::{Bucket, BucketError, Buckets},
     model::{BucketName, Chain},
     store::error::StoreError,
@@ -16,6 +16,7 @@ use tokio::{
 pub(super) async fn scan(
     buckets: &Buckets,
     name: &str,
+    depth: Depth,
     replies: &mpsc::Sender<Reply>,
 ) -> Result<Done, String> {
     let failed = |error: BucketError| format!("bucket '{name}': {}", Chain(&error));
@@ -35,17 +36,22 @@ pub(super) async fn scan(
     let done = tokio::select! {
         biased;
         () = job.lost() => Err(format!("bucket '{name}': another server scans it now")),
-        done = scan_fully(&bucket, job.run(), replies) => done.map_err(|error| failed(error.into())),
+        done = walk(&bucket, depth, job.run(), replies) => done.map_err(|error| failed(error.into())),
     };
     job.end(done.as_ref().err().map(Failure::new));
     done
 }
 
-async fn scan_fully(bucket: &Bucket, run: &Run, replies: &mpsc::Sender<Reply>) -> Result<Done, StoreError> {
+async fn walk(
+    bucket: &Bucket,
+    depth: Depth,
+    run: &Run,
+    replies: &mpsc::Sender<Reply>,
+) -> Result<Done, StoreError> {
     let progress = Progress::default();
     let mut ticks = interval(PROGRESS_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let walking = bucket.upkeep().scan_fully(&progress);
+    let walking = bucket.upkeep().scan(depth, &progress);
     tokio::pin!(walking);
     loop {
         tokio::select! {

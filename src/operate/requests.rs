@@ -167,7 +167,7 @@ pub async fn rebuild(
     let known = known.map_err(|error| StartError::because("listing the buckets", error))?;
     for record in known.buckets {
         let name = record.bucket.name.to_string();
-        let done = visit.ask(Request::Scan { bucket: name.clone() }, async |_| Ok(())).await;
+        let done = visit.ask(Request::Scan { bucket: name.clone(), full: true }, async |_| Ok(())).await;
         hear(
             &name,
             done.map_err(|error| error.to_string()).map(|done| match done {

@@ -5,7 +5,7 @@ use super::{
     watched::{Bed, TTL, record},
 };
 use causeway::{
-    backend::{Backend, OpenedBucket, Progress},
+    backend::{Backend, Depth, OpenedBucket, Progress},
     cache::{CachedBackend, Freshness, MetadataCache},
     catalog::{Catalog, sqlite::SqliteCatalog},
     drivers::fs::{FsBackend, FsSettings},
@@ -202,7 +202,7 @@ async fn a_walk_ends_what_was_known_if_it_found_anything() {
     let record = catalog.create_bucket(bucket).await.expect("a bucket");
     backend.create(&record).await.expect("a place");
     let OpenedBucket { store, upkeep, .. } = backend.open(&record).await.expect("opens");
-    let walk = async || upkeep.scan_fully(&Progress::default()).await.expect("walks");
+    let walk = async || upkeep.scan(Depth::Everything, &Progress::default()).await.expect("walks");
     put(&*store, "a", "1").await;
     assert!(walk().await);
     assert_eq!(listed(&*store).await, (1, MISS));

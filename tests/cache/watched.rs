@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use causeway::{
-    backend::{Backend, OpenedBucket, Progress, Upkeep, memory::MemoryBackend},
+    backend::{Backend, Depth, OpenedBucket, Progress, Upkeep, memory::MemoryBackend},
     cache::{CachedBackend, DataCache, DataSettings, Freshness, MetadataCache},
     catalog::{BucketId, BucketRecord, NewBucket},
     model::{BucketName, ObjectAddress, ObjectInfo, ObjectKey, Owner, PartNumber, Timestamp, UploadId},
@@ -338,7 +338,7 @@ impl Upkeep for Watch {
         self.enter("maintain").await
     }
 
-    async fn scan_fully(&self, _progress: &Progress) -> Result<bool> {
+    async fn scan(&self, _depth: Depth, _progress: &Progress) -> Result<bool> {
         self.enter("walk").await.map(|()| true)
     }
 

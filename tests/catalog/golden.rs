@@ -6,9 +6,9 @@ use super::sample::{bucket, completed, key, name, new_bucket, number, owner, par
 use super::sqlite::open;
 use causeway::{
     catalog::{
-        BucketId, BucketSize, BucketSizes, BucketsQuery, Catalog, Document, Documents, Expected,
-        IamDocuments, IndexChange, IndexRow, KeyUse, LeftLocation, NewBucket, ObjectRow, PartRecord,
-        ReplicaRecord, Revision, RowVersion, VersionRow, WhichObjects, sqlite::SqliteCatalog,
+        BucketId, BucketSize, BucketSizes, BucketsQuery, Catalog, DirectoryRow, Document, Documents,
+        Expected, IamDocuments, IndexChange, IndexRow, KeyUse, LeftLocation, NewBucket, ObjectRow,
+        PartRecord, ReplicaRecord, Revision, RowVersion, VersionRow, WhichObjects, sqlite::SqliteCatalog,
     },
     model::{CanonicalId, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag, Role, Timestamp},
 };
@@ -213,9 +213,9 @@ async fn files_of_format_version_8_are_read_with_users_and_keys_that_were_never_
     }
 }
 
-/// The last format of the index before owners of objects were added.
+/// The last format of the index before owners of objects and directories were added.
 #[tokio::test]
-async fn an_index_of_format_version_3_is_read_with_versions_and_without_owners() {
+async fn an_index_of_format_version_3_is_read_with_versions_and_has_no_owners_and_directories() {
     let dir = TempDir::new().expect("a directory");
     write(dir.path(), include_str!("../golden/catalog-v8.sql"), include_str!("../golden/index-v3.sql"));
     let owner = CanonicalId::parse("42b0");
@@ -232,6 +232,11 @@ async fn an_index_of_format_version_3_is_read_with_versions_and_without_owners()
         assert_eq!(catalog.index_rows(id, None, 9).await.expect("rows"), [before]);
         // The upgraded rows can be changed.
         catalog.index(id, IndexChange::Put(owned)).await.expect("indexed");
+        // It knows no directory.
+        let root = DirectoryRow { path: String::new(), seen: vec![1] };
+        let before = catalog.directories(id, None, 9).await.expect("read");
+        assert_eq!(before, if start == 0 { Vec::new() } else { vec![root.clone()] });
+        catalog.set_directories(id, vec![root], Vec::new()).await.expect("recorded");
         catalog.close().await.expect("closed");
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod bucket;
 pub mod closing;
+pub mod directory;
 pub mod document;
 pub mod golden;
 pub mod iam;
@@ -64,6 +65,9 @@ macro_rules! contract {
             object::a_row_is_swapped_only_for_what_was_read,
             object::versions_behind_a_row_come_newest_first_and_leave_it_alone,
             paging::pages_agree_with_a_model_while_keys_come_and_go,
+            directory::directories_are_found_as_they_were_seen_in_the_order_of_their_paths,
+            directory::directories_go_with_their_bucket,
+            replica::the_replicas_of_all_buckets_are_read_at_once,
             replica::a_replica_is_found_as_it_was_added_until_it_has_everything,
             replica::a_bucket_has_one_replica_on_a_backend_and_a_replica_has_none,
             replica::replicas_come_in_order_of_rank_and_the_newest_ranks_last,

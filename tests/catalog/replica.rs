@@ -70,6 +70,17 @@ async fn held(catalog: &dyn Catalog, bucket: BucketId) -> [usize; 8] {
     ]
 }
 
+pub async fn the_replicas_of_all_buckets_are_read_at_once(catalog: Arc<dyn Catalog>) {
+    let (one, two) = (bucket(&*catalog, "one").await.id, bucket(&*catalog, "two").await.id);
+    bucket(&*catalog, "alone").await;
+    assert_eq!(catalog.all_replicas().await.expect("read"), []);
+    let of_two = [add(&*catalog, two, "b").await, add(&*catalog, two, "a").await];
+    let of_one = add(&*catalog, one, "c").await;
+    let [first, second] = of_two;
+    let expected = [(one, of_one), (two, first), (two, second)];
+    assert_eq!(catalog.all_replicas().await.expect("read"), expected);
+}
+
 pub async fn a_replica_is_found_as_it_was_added_until_it_has_everything(catalog: Arc<dyn Catalog>) {
     let (id, other) = (bucket(&*catalog, "photos").await.id, bucket(&*catalog, "others").await.id);
     let added = add(&*catalog, id, "disk").await;

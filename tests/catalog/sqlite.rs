@@ -201,7 +201,7 @@ async fn a_damaged_missing_or_newer_index_is_begun_anew() {
     };
     let bad_tables = |path: &Path| {
         let db = Connection::open(path).expect("opens");
-        db.execute_batch("DROP TABLE keys; DROP TABLE key_versions; DROP TABLE deletions; DROP TABLE state; DROP TABLE sizes")
+        db.execute_batch("DROP TABLE keys; DROP TABLE key_versions; DROP TABLE deletions; DROP TABLE state; DROP TABLE sizes; DROP TABLE directories")
             .expect("dropped");
     };
     let truncated = |path: &Path| {

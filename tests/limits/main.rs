@@ -5,7 +5,7 @@
 mod client;
 
 use causeway::{
-    backend::{Backend, OpenedBucket, Progress, memory::MemoryBackend},
+    backend::{Backend, Depth, OpenedBucket, Progress, memory::MemoryBackend},
     catalog::{BucketId, BucketRecord, Catalog, NewBucket, sqlite::SqliteCatalog},
     drivers::fs::{FsBackend, FsSettings},
     faults::{FaultKind, Faults, FaultyBackend, Plan},
@@ -194,8 +194,11 @@ async fn upkeep_reaches_the_driver_through_limits_and_faults() {
     let OpenedBucket { store, upkeep, .. } = backend.open(&record).await.expect("opens");
     client::put(&*store, "a", "1").await;
     upkeep.maintain().await.expect("is tended");
-    assert!(upkeep.scan_fully(&Progress::default()).await.expect("is walked"), "there is an index");
+    assert!(
+        upkeep.scan(Depth::Everything, &Progress::default()).await.expect("is walked"),
+        "there is an index"
+    );
     faults.set(Plan::down().on(Operations::UPKEEP));
-    upkeep.scan_fully(&Progress::default()).await.expect_err("is down");
+    upkeep.scan(Depth::Everything, &Progress::default()).await.expect_err("is down");
     backend.close().await.expect("closes");
 }

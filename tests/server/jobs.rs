@@ -104,7 +104,7 @@ fn a_bucket_whose_directory_is_gone_shows_why_its_upkeep_fails_and_keeps_no_othe
     );
     let table = place.run(&["jobs", "scan"], &[]).succeeded();
     assert!(table.contains("photos") && table.contains("failed") && table.contains("is gone"), "{table}");
-    place.run(&["bucket", "scan", "films"], &[]).succeeded();
+    place.run(&["bucket", "scan", "films", "--full"], &[]).succeeded();
     let scans = jobs(&place, &["scan", "--bucket", "films"]);
     assert_eq!(
         (&scans[0]["state"], &scans[0]["progress"]),

@@ -263,6 +263,14 @@ pub fn decode(path: &str, names: Names) -> Option<ObjectKey> {
     (known.plain_path() == path || known.beside_path() == path).then_some(key)
 }
 
+/// Returns what the keys of the files in a directory begin with. `None`: none of its files is an object.
+pub fn prefix(dir: &str) -> Option<String> {
+    const FIRST: char = 'x';
+    let mut key = read(&join(dir, &format!("{MARK}o{FIRST}")))?.as_str().to_owned();
+    key.pop();
+    Some(key)
+}
+
 /// Returns whether a name is one that the codec makes.
 pub fn is_escaped(name: &str) -> bool {
     name.starts_with(MARK)
@@ -348,6 +356,33 @@ mod tests {
         assert_eq!(path(".causeway/x"), ".cw~e.causeway/x");
         assert_eq!(path(".cw~ex"), ".cw~e.cw~ex");
         assert_eq!(encode(&ObjectKey::new("d/a").expect("a key"), Names::Posix).beside_path(), "d/.cw~oa");
+    }
+
+    #[test]
+    fn the_keys_of_a_directory_begin_with_its_prefix() {
+        let long = "l".repeat(600);
+        for key in [
+            "a",
+            "a/b.jpg",
+            "a//b",
+            "x/",
+            "/",
+            "../..",
+            ".causeway/x",
+            &long,
+            &format!("a/{long}"),
+            &format!("{long}/b"),
+        ] {
+            let key = ObjectKey::new(key).expect("a key");
+            let prefix = prefix(&encode(&key, Names::Posix).dir).expect("a directory of objects");
+            assert!(key.as_str().starts_with(&prefix), "{key}: {prefix}");
+            // What follows is in the directory itself.
+            assert!(!key.as_str()[prefix.len()..].contains('/'), "{key}: {prefix}");
+        }
+        assert_eq!(prefix("").as_deref(), Some(""));
+        assert_eq!(prefix("a/b").as_deref(), Some("a/b/"));
+        assert_eq!(prefix(".causeway/tmp"), None);
+        assert_eq!(prefix(".cw~xa"), None);
     }
 
     #[test]

@@ -42,7 +42,7 @@ use causeway_core::{model, store};
 pub use codec::Names;
 pub use found::Found;
 pub use opened::{OpenedBucket, Upkeep};
-pub use progress::{Counts, Progress};
+pub use progress::{Counts, Depth, Progress};
 pub use replication::{
     Lack, Lacking, ReplicaHealth, ReplicaState, Replication, ReplicationCounts, Scrub, Trouble,
 };

@@ -1,7 +1,7 @@
 //! An opened bucket: a store that serves its objects, and a value that does its upkeep. A layer wraps each of
 //! them, or passes it on unchanged.
 
-use super::Progress;
+use super::{Depth, Progress};
 use crate::store::{Store, error::StoreError};
 use async_trait::async_trait;
 use std::{fmt, sync::Arc};
@@ -46,9 +46,9 @@ pub trait Upkeep: Send + Sync + fmt::Debug + 'static {
         Ok(())
     }
 
-    /// Compares every file with the index that serves listings. `Ok(false)`: there is no index, because the
-    /// storage itself serves listings. A scan after an interrupted one continues near its position.
-    async fn scan_fully(&self, _progress: &Progress) -> Result<bool, StoreError> {
+    /// Compares files with the index that serves listings. `Ok(false)`: there is no index, because the storage
+    /// itself serves listings. A scan after an interrupted one continues near its position.
+    async fn scan(&self, _depth: Depth, _progress: &Progress) -> Result<bool, StoreError> {
         Ok(false)
     }
 

@@ -1,6 +1,16 @@
-//! The progress of a full scan of a bucket: counted by the scan, read by the task that asked for it.
+//! A scan of a bucket: how much it looks at, and its progress, which is counted by the scan and read by the
+//! task that asked for it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How much a scan looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// What upkeep looks at: folders that have changed, or a change feed, where the storage shows either.
+    Changed,
+    /// Every file.
+    Everything,
+}
 
 #[derive(Debug, Default)]
 pub struct Progress {

@@ -48,8 +48,8 @@ pub use identity::{Identities, IdentityRecord, KeyUse, NewIdentity};
 pub use lease::{Clock, Lease};
 pub use record::{
     BackendLocation, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage,
-    BucketsQuery, CompletedUpload, Generation, IndexChange, IndexRow, LeftLocation, NewBucket, NewReplica,
-    ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, RowVersion, StoredObject,
+    BucketsQuery, CompletedUpload, DirectoryRow, Generation, IndexChange, IndexRow, LeftLocation, NewBucket,
+    NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, RowVersion, StoredObject,
     UploadRecord, VersionRow, WhichObjects,
 };
 pub use revision::{Expected, Revision};
@@ -154,6 +154,8 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     // does.
     /// Returns the replicas in order of rank.
     async fn replicas(&self, bucket: BucketId) -> Result<Vec<ReplicaRecord>>;
+    /// Returns the replicas of all buckets, those of one bucket in order of rank.
+    async fn all_replicas(&self) -> Result<Vec<(BucketId, ReplicaRecord)>>;
     /// Adds a replica, ranked behind the others. `Exists`: the bucket has a replica on that backend.
     async fn add_replica(&self, bucket: BucketId, replica: NewReplica) -> Result<ReplicaRecord>;
     /// Returns the new revision of the replica.
@@ -218,6 +220,24 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     ) -> Result<Vec<VersionRow>>;
     /// Returns the rows that LIST shows for these keys, in the order of `keys`.
     async fn index_lookup(&self, bucket: BucketId, keys: Vec<ObjectKey>) -> Result<Vec<Option<IndexRow>>>;
+    /// Returns the directories that scans have recorded, with paths above `after`, in the order of the bytes of
+    /// their paths.
+    async fn directories(
+        &self,
+        bucket: BucketId,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<DirectoryRow>>;
+    /// Returns what is recorded of these directories, in the order of `paths`.
+    async fn directory_lookup(&self, bucket: BucketId, paths: Vec<String>) -> Result<Vec<Option<Vec<u8>>>>;
+    /// Records directories, and forgets those in `gone`, in one transaction. Everything that was committed
+    /// before it survives if it survives.
+    async fn set_directories(
+        &self,
+        bucket: BucketId,
+        seen: Vec<DirectoryRow>,
+        gone: Vec<String>,
+    ) -> Result<()>;
     /// Returns the sizes of the `limit` largest buckets that have an index: those with an indexed key or with
     /// a state. Replicas are not counted. The cost depends on the number of buckets, not on the number of
     /// keys.

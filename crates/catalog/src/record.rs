@@ -244,6 +244,15 @@ pub struct ObjectVersion {
     pub stored: StoredObject,
 }
 
+/// A directory of a bucket, as a scan saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectoryRow {
+    /// Relative to the bucket's own directory, whose path is empty.
+    pub path: String,
+    /// What shows whether the directory has changed since, in a format of the driver.
+    pub seen: Vec<u8>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhichObjects {
     All,

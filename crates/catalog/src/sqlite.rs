@@ -12,6 +12,7 @@
 mod bucket;
 mod checkpoint;
 mod column;
+mod directory;
 mod document;
 mod error;
 mod file;
@@ -38,7 +39,7 @@ mod writer;
 
 use super::{
     BackendLocation, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog,
-    Clock, Commit, CompletedUpload, Document, Documents, Ended, Expected, Generation, IamChange,
+    Clock, Commit, CompletedUpload, DirectoryRow, Document, Documents, Ended, Expected, Generation, IamChange,
     IamDocuments, Identities, IndexChange, IndexRow, KeyUse, Lease, LeftLocation, NewBucket, NewDocument,
     NewIdentity, NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result,
     Revision, StoredObject, UploadRecord, VersionRow, WhichObjects,
@@ -209,6 +210,10 @@ impl Catalog for SqliteCatalog {
         self.truth.readers.read(move |db| replica::list(db, bucket)).await
     }
 
+    async fn all_replicas(&self) -> Result<Vec<(BucketId, ReplicaRecord)>> {
+        self.truth.readers.read(replica::all).await
+    }
+
     async fn add_replica(&self, bucket: BucketId, replica: NewReplica) -> Result<ReplicaRecord> {
         self.truth.writer.submit(move |db| replica::add(db, bucket, &replica)).await
     }
@@ -325,6 +330,38 @@ impl Catalog for SqliteCatalog {
             return Ok(vec![None; keys.len()]);
         }
         self.index.readers.read(move |db| index::lookup(db, bucket, &keys)).await
+    }
+
+    async fn directories(
+        &self,
+        bucket: BucketId,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<DirectoryRow>> {
+        if self.gone.contains(bucket) {
+            return Ok(Vec::new());
+        }
+        self.index.readers.read(move |db| directory::rows(db, bucket, after.as_deref(), limit)).await
+    }
+
+    async fn directory_lookup(&self, bucket: BucketId, paths: Vec<String>) -> Result<Vec<Option<Vec<u8>>>> {
+        if self.gone.contains(bucket) {
+            return Ok(vec![None; paths.len()]);
+        }
+        self.index.readers.read(move |db| directory::lookup(db, bucket, &paths)).await
+    }
+
+    async fn set_directories(
+        &self,
+        bucket: BucketId,
+        seen: Vec<DirectoryRow>,
+        gone: Vec<String>,
+    ) -> Result<()> {
+        let deleted = self.gone.clone();
+        let change = move |db: &_| {
+            if deleted.contains(bucket) { Ok(()) } else { directory::set(db, bucket, &seen, &gone) }
+        };
+        self.index.writer.submit(change).await
     }
 
     async fn bucket_sizes(&self, limit: usize) -> Result<BucketSizes> {

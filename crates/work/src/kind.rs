@@ -92,7 +92,7 @@ pub const LEFT_LOCATIONS: JobKind = JobKind {
 };
 pub const SCAN: JobKind = JobKind {
     name: "scan",
-    does: "Compares every file of a bucket with the index.",
+    does: "Compares the files of a bucket with the index: those in folders that have changed, or all.",
     pace: "when `causeway bucket scan` asks for it",
     interruption: Interruption::Resumes,
     counts: &["folders", "objects", "changed"],

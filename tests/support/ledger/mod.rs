@@ -12,10 +12,11 @@ use async_trait::async_trait;
 use causeway::{
     catalog::{
         BackendLocation, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery,
-        Catalog, CatalogError, CatalogErrorKind, Clock, Commit, CompletedUpload, Document, Documents,
-        Expected, Generation, IamChange, IamDocuments, Identities, IndexChange, IndexRow, KeyUse, Lease,
-        LeftLocation, NewBucket, NewDocument, NewIdentity, NewReplica, ObjectRow, ObjectVersion, PartRecord,
-        ReplicaChange, ReplicaRecord, Result, Revision, StoredObject, UploadRecord, VersionRow, WhichObjects,
+        Catalog, CatalogError, CatalogErrorKind, Clock, Commit, CompletedUpload, DirectoryRow, Document,
+        Documents, Expected, Generation, IamChange, IamDocuments, Identities, IndexChange, IndexRow, KeyUse,
+        Lease, LeftLocation, NewBucket, NewDocument, NewIdentity, NewReplica, ObjectRow, ObjectVersion,
+        PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject, UploadRecord, VersionRow,
+        WhichObjects,
     },
     model::{AccessKey, BucketName, ObjectKey, TenantId, Timestamp, UploadId},
     store::{ListPage, ListRequest, ListUploadsRequest, UploadsPage},
@@ -26,7 +27,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -56,6 +57,7 @@ pub struct LedgerCatalog {
     truth: Queue,
     index: Queue,
     clock: Clock,
+    calls: AtomicU64,
 }
 
 impl fmt::Debug for LedgerCatalog {
@@ -87,7 +89,14 @@ impl LedgerCatalog {
             pause,
             killed,
             clock: Clock::default(),
+            calls: AtomicU64::new(0),
         }
+    }
+
+    /// The number of reads and changes so far.
+    #[allow(dead_code)] // Not every binary counts.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
     }
 
     /// The same catalog, with another clock for its leases.
@@ -101,6 +110,7 @@ impl LedgerCatalog {
         queue: &Queue,
         change: impl FnOnce(&mut State) -> Result<T> + Send + 'static,
     ) -> BoxFuture<'static, Result<T>> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
         let (tell, told) = oneshot::channel();
         let is_open = !self.closed.load(Ordering::Relaxed);
         let submitted = is_open
@@ -120,6 +130,7 @@ impl LedgerCatalog {
     }
 
     async fn read<T>(&self, read: impl FnOnce(&State) -> T + Send) -> Result<T> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
         let pause = (self.pause)();
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
@@ -277,6 +288,10 @@ impl Catalog for LedgerCatalog {
         self.submit(&self.truth, move |state| Ok(state.shared.release_lease(&lease))).await
     }
 
+    async fn all_replicas(&self) -> Result<Vec<(BucketId, ReplicaRecord)>> {
+        self.read(|state| state.all_replicas()).await
+    }
+
     async fn replicas(&self, bucket: BucketId) -> Result<Vec<ReplicaRecord>> {
         self.read(|state| state.replicas(bucket)).await
     }
@@ -360,6 +375,32 @@ impl Catalog for LedgerCatalog {
 
     async fn index_lookup(&self, bucket: BucketId, keys: Vec<ObjectKey>) -> Result<Vec<Option<IndexRow>>> {
         self.read(|state| state.index_lookup(bucket, &keys)).await
+    }
+
+    async fn directories(
+        &self,
+        bucket: BucketId,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<DirectoryRow>> {
+        self.read(|state| state.directories(bucket, after, limit)).await
+    }
+
+    async fn directory_lookup(&self, bucket: BucketId, paths: Vec<String>) -> Result<Vec<Option<Vec<u8>>>> {
+        self.read(|state| state.directory_lookup(bucket, &paths)).await
+    }
+
+    async fn set_directories(
+        &self,
+        bucket: BucketId,
+        seen: Vec<DirectoryRow>,
+        gone: Vec<String>,
+    ) -> Result<()> {
+        self.submit(&self.index, move |state| {
+            state.set_directories(bucket, seen, gone);
+            Ok(())
+        })
+        .await
     }
 
     async fn bucket_sizes(&self, limit: usize) -> Result<BucketSizes> {

@@ -4,9 +4,9 @@ use super::shared::Shared;
 use causeway::{
     catalog::{
         BackendLocation, BucketChange, BucketId, BucketRecord, BucketSize, BucketSizes, BucketsPage,
-        BucketsQuery, CatalogError, CatalogErrorKind, CompletedUpload, Document, Documents, Expected,
-        Generation, IndexChange, IndexRow, JOB, LeftLocation, NewBucket, NewDocument, NewReplica, ObjectRow,
-        ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject,
+        BucketsQuery, CatalogError, CatalogErrorKind, CompletedUpload, DirectoryRow, Document, Documents,
+        Expected, Generation, IndexChange, IndexRow, JOB, LeftLocation, NewBucket, NewDocument, NewReplica,
+        ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject,
         UploadRecord, VersionRow, WhichObjects,
     },
     model::{BucketName, ObjectKey, TenantId, Timestamp, UploadId},
@@ -20,6 +20,7 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
+    ops::Bound,
 };
 
 #[derive(Debug, Default)]
@@ -36,6 +37,7 @@ pub(super) struct State {
     /// The version; `None` is the row that LIST shows.
     deletions: BTreeMap<(BucketId, ObjectKey, Option<u64>), Generation>,
     facts: BTreeMap<(BucketId, String), String>,
+    directories: BTreeMap<(BucketId, String), Vec<u8>>,
     objects: BTreeMap<(BucketId, ObjectKey), StoredObject>,
     object_versions: BTreeMap<(BucketId, ObjectKey, Reverse<u64>), StoredObject>,
     uploads: BTreeMap<(BucketId, UploadId), Upload>,
@@ -138,6 +140,7 @@ impl State {
                     .take_while(|((of, _), _)| of == id)
             };
             let has_index = keys().next().is_some()
+                || self.directories.keys().any(|(of, _)| of == id)
                 || self.facts.keys().any(|(of, name)| of == id && !name.starts_with(JOB));
             let bytes = keys().map(|(_, (_, row))| row.size).fold(0u64, u64::saturating_add);
             has_index.then(|| BucketSize {
@@ -223,10 +226,19 @@ impl State {
         self.versions.retain(|(id, ..), _| !gone.contains(id));
         self.deletions.retain(|(id, ..), _| !gone.contains(id));
         self.facts.retain(|(id, _), _| !gone.contains(id));
+        self.directories.retain(|(id, _), _| !gone.contains(id));
         self.objects.retain(|(id, _), _| !gone.contains(id));
         self.object_versions.retain(|(id, ..), _| !gone.contains(id));
         self.uploads.retain(|(id, _), _| !gone.contains(id));
         self.completed.retain(|(id, _), _| !gone.contains(id));
+    }
+
+    pub(super) fn all_replicas(&self) -> Vec<(BucketId, ReplicaRecord)> {
+        let mut buckets: Vec<BucketId> = self.replicas.values().map(|(of, _)| *of).collect();
+        buckets.sort();
+        buckets.dedup();
+        let of_one = |bucket| self.replicas(bucket).into_iter().map(move |replica| (bucket, replica));
+        buckets.into_iter().flat_map(of_one).collect()
     }
 
     pub(super) fn replicas(&self, bucket: BucketId) -> Vec<ReplicaRecord> {
@@ -423,6 +435,36 @@ impl State {
             Some(value) if self.exists(bucket) => drop(self.facts.insert((bucket, name), value)),
             Some(_) => {}
             None => drop(self.facts.remove(&(bucket, name))),
+        }
+    }
+
+    pub(super) fn directories(
+        &self,
+        bucket: BucketId,
+        after: Option<String>,
+        limit: usize,
+    ) -> Vec<DirectoryRow> {
+        let from =
+            after.map_or(Bound::Included((bucket, String::new())), |after| Bound::Excluded((bucket, after)));
+        self.directories
+            .range((from, Bound::Unbounded))
+            .take_while(|((of, _), _)| *of == bucket)
+            .take(limit)
+            .map(|((_, path), seen)| DirectoryRow { path: path.clone(), seen: seen.clone() })
+            .collect()
+    }
+
+    pub(super) fn directory_lookup(&self, bucket: BucketId, paths: &[String]) -> Vec<Option<Vec<u8>>> {
+        paths.iter().map(|path| self.directories.get(&(bucket, path.clone())).cloned()).collect()
+    }
+
+    pub(super) fn set_directories(&mut self, bucket: BucketId, seen: Vec<DirectoryRow>, gone: Vec<String>) {
+        if !self.exists(bucket) {
+            return;
+        }
+        self.directories.extend(seen.into_iter().map(|row| ((bucket, row.path), row.seen)));
+        for path in gone {
+            self.directories.remove(&(bucket, path));
         }
     }
 

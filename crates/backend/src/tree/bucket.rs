@@ -6,8 +6,8 @@
 //! Invariant: rows of the catalog change only under their key's lock.
 
 use super::{
-    drafts::Drafts, files::Files, flow::Flows, folding::Folding, record::Row, scan_state::Scan, spool::Spool,
-    upload_slots::Uploads,
+    drafts::Drafts, files::Files, flow::Flows, folding::Folding, record::Row, scan_state::Scan,
+    slot_names::SlotNames, spool::Spool, upload_slots::Uploads,
 };
 use crate::{
     backend::{
@@ -43,6 +43,8 @@ pub(super) struct Bucket {
     pub(super) changes: Arc<Changes>,
     pub(super) completing: Arc<Locks<UploadId>>,
     pub(super) uploads: Uploads,
+    /// Shared by all buckets of the backend.
+    pub(super) slot_names: Arc<SlotNames>,
     pub(super) flows: Arc<Flows>,
     pub(super) unreadable: Unreadable,
     pub(super) scan: Scan,

@@ -11,6 +11,7 @@
 //! | `write`, `remove`, `multipart` | the steps of a PUT, a DELETE, an upload |
 //! | `sink` | writing a body to its destination, hashed on the way |
 //! | `given`, `upload_slots` | slots of parts that are being written |
+//! | `slot_names` | which slots belong to which bucket |
 //! | `flow`, `flow_start` | parts of an upload that are sent on while later ones arrive |
 //! | `drafts` | names of files that are not visible yet |
 //! | `late` | drafts that could not be removed |
@@ -46,6 +47,7 @@ mod scan;
 mod scan_state;
 mod settling;
 mod sink;
+mod slot_names;
 mod spool;
 mod store;
 mod trail;
@@ -54,7 +56,7 @@ mod write;
 
 use crate::{
     backend::{
-        Backend, Found, OpenedBucket, Progress, Traffic, Upkeep, codec,
+        Backend, Depth, Found, OpenedBucket, Progress, Traffic, Upkeep, codec,
         unreadable::{Total, Unreadable},
     },
     catalog::{BucketRecord, Catalog},
@@ -72,6 +74,7 @@ use files::{EntryKind, FLOWS, Files};
 use flow::Flows;
 use folding::Folding;
 use futures_util::{StreamExt, stream};
+use slot_names::SlotNames;
 use spool::Spool;
 use std::{
     path::PathBuf,
@@ -98,6 +101,7 @@ pub struct TreeBackend {
     catalog: Arc<dyn Catalog>,
     spool: Arc<Spool>,
     drafts: Arc<Drafts>,
+    slot_names: Arc<SlotNames>,
     adopting: Arc<Semaphore>,
     folding: Arc<Folding>,
     /// The permits for flows of uploads.
@@ -121,12 +125,13 @@ impl TreeBackend {
         let (durability, walks) = (settings.durability, settings.dir.join("walks"));
         let (adopting, flowing) =
             (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(files.service().flows.min(FLOWS))));
-        let (folding, flows) = Default::default();
+        let (folding, flows, slot_names) = Default::default();
         Ok(Self {
             files,
             catalog,
             spool,
             drafts,
+            slot_names,
             adopting,
             folding,
             flowing,
@@ -217,6 +222,7 @@ impl Backend for TreeBackend {
             changes: Arc::default(),
             completing: Arc::default(),
             uploads: Default::default(),
+            slot_names: self.slot_names.clone(),
             flows,
             unreadable: Unreadable::of(bucket.id, &self.unreadable),
             scan: scan_state::Scan::new(
@@ -317,11 +323,11 @@ impl Upkeep for TreeUpkeep {
         drafts.tidy(&**files).await?;
         folding.learn_early(&**files).await?;
         multipart::sweep(&self.bucket).await?;
-        scan::catch_up(&self.bucket).await
+        scan::pass(&self.bucket, Depth::Changed, &Progress::default()).await
     }
 
-    async fn scan_fully(&self, progress: &Progress) -> Result<bool> {
-        scan::pass(&self.bucket, progress).await.map(|()| true)
+    async fn scan(&self, depth: Depth, progress: &Progress) -> Result<bool> {
+        scan::pass(&self.bucket, depth, progress).await.map(|()| true)
     }
 
     async fn read_changes(&self) -> Result<()> {

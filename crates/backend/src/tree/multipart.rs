@@ -393,7 +393,7 @@ pub(super) async fn abort(bucket: &Arc<Bucket>, key: &ObjectKey, id: &UploadId) 
 pub(super) async fn sweep(bucket: &Bucket) -> Result<()> {
     let Some(slots) = bucket.files.slots() else { return Ok(()) };
     let ours = names_of(&bucket.drafts, bucket.id);
-    for name in slots.names().await? {
+    for name in bucket.slot_names.of(bucket.id, &bucket.drafts, slots).await? {
         let id = name.strip_prefix(&ours).and_then(|rest| UploadId::parse(rest.rsplit_once('.')?.0));
         if let Some(id) = id
             && bucket.catalog.upload(bucket.id, &id).await?.is_none()

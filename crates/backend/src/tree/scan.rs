@@ -14,7 +14,7 @@ use super::{
     trail::{self, Trail},
 };
 use crate::{
-    backend::{Progress, readiness::Readiness, unreadable::is_of_entry},
+    backend::{Depth, Progress, readiness::Readiness, unreadable::is_of_entry},
     catalog::{BucketId, Catalog, WhichObjects},
     model::{ObjectKey, Timestamp},
     store::{
@@ -55,7 +55,7 @@ pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
         Readiness::begin(&bucket.scan.ready);
         let bucket = bucket.clone();
         tokio::spawn(async move {
-            let passed = pass(&bucket, &Progress::default()).await;
+            let passed = pass(&bucket, Depth::Everything, &Progress::default()).await;
             bucket.scan.begun.store(false, Ordering::Release);
             if let Err(error) = passed {
                 // Waiters get the error; an unreachable storage was logged when it was tried.
@@ -78,18 +78,15 @@ pub(super) async fn ready(bucket: &Arc<Bucket>) -> Result<()> {
     }
 }
 
-/// Runs one full scan: first interrupted changes are settled, then every folder is read.
-pub(super) async fn pass(bucket: &Arc<Bucket>, progress: &Progress) -> Result<()> {
+/// Runs one scan: interrupted changes are settled, then every folder is read. A quick scan reads the change
+/// feed in place of the folders, where the storage has one.
+pub(super) async fn pass(bucket: &Arc<Bucket>, depth: Depth, progress: &Progress) -> Result<()> {
     let _walking = bucket.scan.walking.lock().await;
     settle(bucket).await?;
+    if depth == Depth::Changed && feed::read(bucket).await? {
+        return Ok(());
+    }
     full_scan(bucket, progress).await
-}
-
-/// Updates the index like `pass`, but without a full scan where the storage has a change feed.
-pub(super) async fn catch_up(bucket: &Arc<Bucket>) -> Result<()> {
-    let _walking = bucket.scan.walking.lock().await;
-    settle(bucket).await?;
-    if feed::read(bucket).await? { Ok(()) } else { full_scan(bucket, &Progress::default()).await }
 }
 
 /// Reads the change feed, if there is one and no full scan is running: a scan finds all changes anyway.

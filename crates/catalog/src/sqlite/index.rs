@@ -245,6 +245,7 @@ pub(super) fn buckets(db: &Connection) -> rusqlite::Result<Vec<BucketId>> {
         "SELECT min(bucket) FROM (SELECT * FROM (SELECT bucket FROM keys WHERE bucket > ?1 ORDER BY bucket LIMIT 1)
          UNION ALL SELECT * FROM (SELECT bucket FROM key_versions WHERE bucket > ?1 ORDER BY bucket LIMIT 1)
          UNION ALL SELECT * FROM (SELECT bucket FROM state WHERE bucket > ?1 ORDER BY bucket LIMIT 1)
+         UNION ALL SELECT * FROM (SELECT bucket FROM directories WHERE bucket > ?1 ORDER BY bucket LIMIT 1)
          UNION ALL SELECT * FROM (SELECT bucket FROM sizes WHERE bucket > ?1 ORDER BY bucket LIMIT 1))",
     )?;
     let mut buckets = Vec::new();
@@ -263,6 +264,8 @@ pub(super) fn sweep(db: &Connection, bucket: BucketId) -> Applied<Step<()>> {
          AND key <= coalesce((SELECT key FROM keys WHERE bucket = ?1 ORDER BY key LIMIT 1 OFFSET ?2 - 1), x'ff')",
         "DELETE FROM deletions WHERE bucket = ?1
          AND key <= coalesce((SELECT key FROM deletions WHERE bucket = ?1 ORDER BY key LIMIT 1 OFFSET ?2 - 1), x'ff')",
+        "DELETE FROM directories WHERE bucket = ?1
+         AND path <= coalesce((SELECT path FROM directories WHERE bucket = ?1 ORDER BY path LIMIT 1 OFFSET ?2 - 1), x'ff')",
     ] {
         let swept = db.prepare_cached(bite)?.execute(params![bucket.0, SWEEP])?;
         if swept >= usize::try_from(SWEEP).unwrap_or(usize::MAX) {

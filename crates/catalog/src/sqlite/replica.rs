@@ -21,6 +21,15 @@ pub(super) fn list(db: &Connection, bucket: BucketId) -> rusqlite::Result<Vec<Re
         .collect()
 }
 
+/// Returns the replicas of all buckets, each with the id of its bucket.
+pub(super) fn all(db: &Connection) -> rusqlite::Result<Vec<(BucketId, ReplicaRecord)>> {
+    db.prepare_cached(&format!(
+        "SELECT {COLUMNS}, replica_of FROM buckets WHERE replica_of IS NOT NULL ORDER BY replica_of, rank, id"
+    ))?
+    .query_map([], |row| Ok((BucketId(row.get(6)?), record(row)?)))?
+    .collect()
+}
+
 pub(super) fn add(db: &Connection, bucket: BucketId, replica: &NewReplica) -> Applied<ReplicaRecord> {
     // The name of a bucket has no '@', so no bucket can have this name.
     let inserted = db

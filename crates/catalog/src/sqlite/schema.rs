@@ -301,8 +301,15 @@ CREATE TABLE deletions (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// The owner of an object, if it is not that of the bucket.
+/// The owner of an object, if it is not that of the bucket. The directories of buckets, as the last scan that read
+/// each of them saw it: `seen` belongs to the driver.
 const INDEX_4: &str = "
 ALTER TABLE keys ADD COLUMN owner TEXT;
 ALTER TABLE key_versions ADD COLUMN owner TEXT;
+CREATE TABLE directories (
+    bucket INTEGER NOT NULL,
+    path BLOB NOT NULL,
+    seen BLOB NOT NULL,
+    PRIMARY KEY (bucket, path)
+) STRICT, WITHOUT ROWID;
 ";

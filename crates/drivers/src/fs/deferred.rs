@@ -1,15 +1,14 @@
 //! Index rows that are committed after the reply.
 //!
 //! A PUT does not wait for the commit of its row, so that many rows share one. Whoever lists waits for it:
-//! the change of the key ends only with the commit (`Changing`).
+//! the change of the key ends only with the commit (`KeyChange`).
 //!
 //! Invariants: a listing shows every acknowledged object, or fails; if a row could not be committed, the key
 //! is owed, and the next listing or write of the bucket brings it before anything else, or fails; a stop with
 //! owed rows leaves no mark of an orderly stop, so that the next start scans.
 
-use super::{Inner, scan};
+use super::{Inner, change::KeyChange, reconcile};
 use crate::{
-    backend::changes::Changing,
     catalog::{IndexChange, IndexRow},
     model::ObjectKey,
     store::Result,
@@ -50,9 +49,9 @@ impl Owed {
 
 /// Enqueues the row of a key that was published. The caller holds the key's lock, so that the order of rows
 /// is that of publishing. It may block.
-pub(super) fn index(inner: &Arc<Inner>, changing: Changing, row: IndexRow) {
+pub(super) fn index(inner: &Arc<Inner>, change: Arc<KeyChange>, row: IndexRow) {
     let key = row.key.clone();
-    let mut pending = Pending { inner: inner.clone(), key: Some(key), _changing: changing };
+    let mut pending = Pending { inner: inner.clone(), key: Some(key), _change: change };
     let ended = move |committed: crate::catalog::Result<()>| match committed {
         Ok(()) => pending.key = None,
         // One line is enough for all that follow.
@@ -68,7 +67,7 @@ pub(super) fn index(inner: &Arc<Inner>, changing: Changing, row: IndexRow) {
 struct Pending {
     inner: Arc<Inner>,
     key: Option<ObjectKey>,
-    _changing: Changing,
+    _change: Arc<KeyChange>,
 }
 
 impl Drop for Pending {
@@ -87,7 +86,7 @@ pub(super) async fn bring(inner: &Arc<Inner>) -> Result<()> {
     }
     let _bringing = inner.owed.bringing.lock().await;
     while let Some(key) = inner.owed.first() {
-        scan::refresh(inner, key.clone()).await?;
+        reconcile::refresh(inner, key.clone()).await?;
         inner.owed.remove(&key);
     }
     Ok(())

@@ -7,6 +7,9 @@
 //! | `record`, `stamp`, `compact` | metadata in the extended attribute |
 //! | `private` | closing `.causeway/` to other users |
 //! | `staging` | `.causeway/`: bytes that are not yet an object |
+//! | `mark` | how the last process ended, and which scans count |
+//! | `journal` | which keys a killed process may have changed |
+//! | `change` | a change of one key, announced and noted |
 //! | `volume` | finding, publishing, removing the file of a key |
 //! | `write`, `removing` | the steps of a PUT and of a DELETE |
 //! | `multipart`, `parts` | the steps of an upload and of its parts |
@@ -14,7 +17,9 @@
 //! | `disk` | the threads that do so |
 //! | `deferred` | index rows that are committed after the reply |
 //! | `buffers` | reading a file for a GET |
-//! | `adopt`, `scan` | files created outside Causeway |
+//! | `adopt` | files created outside Causeway |
+//! | `scan`, `reading`, `reconcile` | the index is made equal to the disk |
+//! | `pace` | how fast that goes |
 //! | `minio` | directories that are in MinIO's own format |
 //! | `store` | the bucket as a [`Store`](crate::store::Store) |
 //! | `upkeep` | the upkeep of a bucket |
@@ -25,16 +30,22 @@
 
 mod adopt;
 mod buffers;
+mod change;
 mod compact;
 mod copying;
 mod deferred;
 mod directories;
 mod disk;
+mod journal;
+mod mark;
 pub mod minio;
 mod multipart;
+mod pace;
 mod parts;
 mod private;
 mod publication;
+mod reading;
+mod reconcile;
 mod record;
 mod recording;
 mod removing;
@@ -67,6 +78,8 @@ use crate::{
 use async_trait::async_trait;
 use directories::{Directories, Directory};
 use disk::Disk;
+use mark::LastEnd;
+use pace::Scanner;
 pub use private::keep_private;
 use root::{Root, entries};
 use rustix::{
@@ -112,6 +125,7 @@ pub struct FsBackend {
     buffers: Arc<buffers::Buffers>,
     disk: Arc<Disk>,
     open: Arc<Directories>,
+    scanner: Arc<Scanner>,
     catalog: Arc<dyn Catalog>,
     unreadable: Total,
 }
@@ -173,12 +187,25 @@ struct Inner {
     uploads: multipart::Uploads,
     unreadable: Unreadable,
     scan: scan::Scan,
+    scanner: Arc<Scanner>,
     /// Limits the adoption of large foreign files in the background to one at a time.
     adopting: Arc<Semaphore>,
     owed: deferred::Owed,
     disk: Arc<Disk>,
     catalog: Arc<dyn Catalog>,
     durability: Durability,
+}
+
+impl Inner {
+    /// The epoch in force.
+    fn epoch(&self) -> &str {
+        self.volume.staging.mark.epoch()
+    }
+
+    /// Does a step of a scan: on the thread of scans, unless a listing waits for it.
+    async fn step<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        if self.scan.is_in_the_background() { self.scanner.step(work).await } else { blocking(work).await }
+    }
 }
 
 impl FsBackend {
@@ -203,6 +230,9 @@ impl FsBackend {
             buffers: Arc::default(),
             disk: Arc::new(Disk::new(threads)),
             open: Arc::default(),
+            scanner: Arc::new(
+                Scanner::start().map_err(|e| StoreError::io("starting the thread of scans", e))?,
+            ),
             catalog,
             unreadable: Total::default(),
         })
@@ -295,6 +325,12 @@ impl Backend for FsBackend {
             );
             return Err(StoreError::new(StoreErrorKind::InvalidRequest, message));
         }
+        let epoch = home.staging.mark.epoch();
+        let is_empty = is_new && !had_objects;
+        let is_scanned = is_empty || (!is_new && scan::is_complete(&*self.catalog, bucket.id, epoch).await?);
+        if is_empty {
+            scan::mark_complete(&*self.catalog, bucket.id, epoch).await?;
+        }
         let inner = Inner {
             bucket: bucket.id,
             volume: Arc::new(volume::Volume { root, staging: home.staging.clone() }),
@@ -303,21 +339,15 @@ impl Backend for FsBackend {
             buffers: self.buffers.clone(),
             uploads: multipart::Uploads::default(),
             unreadable: Unreadable::of(bucket.id, &self.unreadable),
-            scan: scan::Scan::new(
-                (is_new && !had_objects)
-                    || (!is_new
-                        && home.staging.was_clean
-                        && scan::is_complete(&*self.catalog, bucket.id).await?),
-            ),
+            // Last, because what is taken here must be looked at.
+            scan: scan::Scan::new(is_scanned, home.staging.take_late(bucket.id)),
+            scanner: self.scanner.clone(),
             adopting: Arc::new(Semaphore::new(1)),
             owed: deferred::Owed::default(),
             disk: self.disk.clone(),
             catalog: self.catalog.clone(),
             durability: self.settings.durability,
         };
-        if is_new && !had_objects {
-            scan::mark_complete(&*self.catalog, bucket.id).await?;
-        }
         let inner = Arc::new(inner);
         let upkeep = FsUpkeep {
             inner: inner.clone(),
@@ -397,7 +427,8 @@ impl Backend for FsBackend {
     }
 
     async fn release(&self) -> Result<()> {
-        if self.home().staging.was_clean { self.close().await } else { Ok(()) }
+        // After a kill, the marks of this process say what those of the killed one said.
+        if self.home().staging.mark.last == LastEnd::Clean { self.close().await } else { Ok(()) }
     }
 
     async fn close(&self) -> Result<()> {

@@ -12,7 +12,9 @@
 //!   each other's bytes nor for each other's syncs.
 
 use super::{
-    Inner, deferred,
+    Inner,
+    change::KeyChange,
+    deferred,
     record::{self, Fingerprint, Record},
     staging::TempFile,
     volume::{PublishError, Volume},
@@ -135,12 +137,13 @@ impl<M: FnOnce(&Volume) -> Result<Draft>> Publication<M> {
             check(volume, &key, &conditions)?;
         }
         let mut ready = content.write(volume)?;
-        let changing = inner.changes.begin(&key);
+        let change = KeyChange::begin(inner, &key);
+        change.note()?;
         let Some(dir) = ready.publish(volume, &key, !conditions.wants_absent())? else {
             let content = Content::Ready(ready);
             return Ok(Step::Obstructed(Self { key, conditions, content }, guard));
         };
-        deferred::index(inner, changing, ready.row(&key));
+        deferred::index(inner, change, ready.row(&key));
         drop(guard);
         volume.sync(&dir).map_err(|e| StoreError::io("syncing a directory", e))?;
         Ok(Step::Published(ready.record.object.written()))

@@ -4,9 +4,9 @@
 //! gets the change; the change of the index is enqueued under the key's lock; whoever holds the locks of several
 //! keys waits for none.
 
-use super::{Inner, publication, record::Fingerprint, volume::Volume};
+use super::{Inner, change::KeyChange, publication, record::Fingerprint, volume::Volume};
 use crate::{
-    backend::{changes::Changing, locks::Guard},
+    backend::locks::Guard,
     catalog::IndexChange,
     model::ObjectKey,
     store::{
@@ -31,12 +31,15 @@ pub(super) struct Wanted {
     pub(super) conditions: WriteConditions,
 }
 
+/// An object whose lock is held, and whose change was announced.
+pub(super) type Announced = (Wanted, Arc<KeyChange>);
+
 /// What is held of an object while it is removed.
 struct Held {
     /// Its place among the requests.
     at: usize,
     _guard: Guard<ObjectKey>,
-    changing: Changing,
+    change: Arc<KeyChange>,
 }
 
 pub(super) async fn remove(
@@ -87,13 +90,14 @@ fn shared(error: &Arc<StoreError>) -> StoreError {
 /// Waits for the lock of the key.
 async fn remove_alone(inner: &Arc<Inner>, wanted: Wanted) -> Result<Deleted> {
     let guard = inner.locks.lock(&wanted.key).await;
-    let _changing = inner.changes.begin(&wanted.key);
-    let (volume, key) = (inner.volume.clone(), wanted.key.clone());
-    let removed = inner.disk.run(move || Ok(Unlinked::all(&volume, &[wanted]).tidy(&volume)));
+    let change = KeyChange::begin(inner, &wanted.key);
+    let (volume, key, announced) = (inner.volume.clone(), wanted.key.clone(), (wanted, change.clone()));
+    let removed = inner.disk.run(move || Ok(Unlinked::all(&volume, &[announced]).tidy(&volume)));
     let removal = removed.await?.pop().ok_or(StoreErrorKind::Internal)??;
     let commit = inner.catalog.index(inner.bucket, IndexChange::Delete(key));
     drop(guard);
     commit.await?;
+    drop(change);
     Ok(removal.into())
 }
 
@@ -109,22 +113,23 @@ async fn remove_batch(inner: &Arc<Inner>, requests: Vec<DeleteRequest>) -> Vec<R
         let wanted = Wanted { key: request.key, conditions: request.conditions };
         match inner.locks.try_lock(&wanted.key) {
             Some(guard) => {
-                held.push(Held { at, _guard: guard, changing: inner.changes.begin(&wanted.key) });
-                together.push(wanted);
+                let change = KeyChange::begin(inner, &wanted.key);
+                held.push(Held { at, _guard: guard, change: change.clone() });
+                together.push((wanted, change));
             }
             // It is being changed, or named twice.
             None => alone.push((at, wanted)),
         }
     }
     let (volume, keys) =
-        (inner.volume.clone(), together.iter().map(|wanted| wanted.key.clone()).collect::<Vec<_>>());
+        (inner.volume.clone(), together.iter().map(|(wanted, _)| wanted.key.clone()).collect::<Vec<_>>());
     // No job of the disk waits for the lock of a key, so this wait ends.
     let removed = inner.disk.run(move || Ok(Unlinked::all(&volume, &together).tidy(&volume)));
     let removed = removed.await.unwrap_or_else(|error| failed(keys.len(), error));
     let deletions = keys.into_iter().zip(&removed).filter(|(_, removed)| removed.is_ok());
     let deletions: Vec<_> = deletions.map(|(key, _)| IndexChange::Delete(key)).collect();
     let commit = inner.catalog.index_all(inner.bucket, deletions);
-    let (places, _changing): (Vec<_>, Vec<_>) = held.into_iter().map(|held| (held.at, held.changing)).unzip();
+    let (places, _changes): (Vec<_>, Vec<_>) = held.into_iter().map(|held| (held.at, held.change)).unzip();
     let committed = commit.await.map_err(|error| Arc::new(StoreError::from(error)));
     for (at, removed) in places.into_iter().zip(removed) {
         outcomes[at] = Some(removed.and_then(|removal| match &committed {
@@ -151,21 +156,22 @@ pub(super) struct Unlinked {
 
 impl Unlinked {
     /// Removes the files of objects whose locks are held, on a thread that may block.
-    pub(super) fn all(volume: &Volume, wanted: &[Wanted]) -> Self {
+    pub(super) fn all(volume: &Volume, announced: &[Announced]) -> Self {
         let mut all = Self::default();
-        for (at, wanted) in wanted.iter().enumerate() {
-            let outcome = all.add(volume, at, wanted);
+        for (at, announced) in announced.iter().enumerate() {
+            let outcome = all.add(volume, at, announced);
             all.outcomes.push(outcome);
         }
         all
     }
 
-    fn add(&mut self, volume: &Volume, at: usize, wanted: &Wanted) -> Result<Removal> {
+    fn add(&mut self, volume: &Volume, at: usize, (wanted, change): &Announced) -> Result<Removal> {
         let found = volume.look_up(&wanted.key)?;
         if !wanted.conditions.is_empty() {
             publication::check(volume, &wanted.key, &wanted.conditions)?;
         }
         let Some(found) = found else { return Ok(Removal::Absent) };
+        change.note()?;
         match volume.unlink(&wanted.key, &found).map_err(failure)? {
             Some((path, dir)) => {
                 let (_, removed) = self.dirs.entry(path).or_insert_with(|| (dir, Vec::new()));

@@ -12,6 +12,7 @@ use rustix::{
     io::Errno,
 };
 use std::{
+    ffi::CString,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -236,16 +237,20 @@ impl Root {
 /// The names in a directory with their types, `.` and `..` left out.
 pub(super) fn entries(
     dir: impl AsFd,
-) -> Result<impl Iterator<Item = Result<(std::ffi::CString, FileType), Errno>>, Errno> {
-    let mut dir = Dir::read_from(dir)?;
-    Ok(std::iter::from_fn(move || {
+) -> Result<impl Iterator<Item = Result<(CString, FileType), Errno>>, Errno> {
+    Ok(names(Dir::read_from(dir)?))
+}
+
+/// Like `entries`, of a directory that is open for this.
+pub(super) fn names(mut dir: Dir) -> impl Iterator<Item = Result<(CString, FileType), Errno>> + Send {
+    std::iter::from_fn(move || {
         loop {
             match dir.read()? {
                 Ok(entry) if matches!(entry.file_name().to_bytes(), b"." | b"..") => {}
                 other => return Some(other.map(|entry| (entry.file_name().to_owned(), entry.file_type()))),
             }
         }
-    }))
+    })
 }
 
 /// Renames within one file system. Fails with `EXIST` if something has the new name, and with `INVAL` or

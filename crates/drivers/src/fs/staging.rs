@@ -5,18 +5,20 @@
 //!
 //! Invariants: no other user may open it, because a user who can open `backend.lock` can hold it; one process
 //! owns a root (by an exclusive lock on that file); files that are in `tmp/` at the start were left by a
-//! killed process and are removed; a `TempFile` that is dropped unpublished is removed. The file `clean`
-//! exists only between an orderly stop and the next start: if it is missing, the index may lack the last
-//! writes.
+//! killed process and are removed; a `TempFile` that is dropped unpublished is removed. How the last process
+//! ended is told by `mark`, and which changes it had under way by `journal`.
 
 use super::{
     FsSettings,
+    journal::{Journal, Late},
+    mark::{LastEnd, Mark},
     private::{self, keep_private},
     record::Records,
     root::{Root, entries, exchange, is_dir, rename_new},
 };
 use crate::{
     backend::codec::RESERVED_DIR,
+    catalog::BucketId,
     store::{
         Durability, Result,
         error::{StoreError, StoreErrorKind},
@@ -31,7 +33,7 @@ use std::{
     os::unix::fs::DirBuilderExt,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -48,8 +50,11 @@ pub(super) struct Staging {
     files: Mode,
     /// Whether data and names are synced, so that they survive a power loss.
     pub(super) durable: bool,
-    /// Whether the last process stopped in order.
-    pub(super) was_clean: bool,
+    /// How the last process ended.
+    pub(super) mark: Mark,
+    pub(super) journal: Arc<Journal>,
+    /// The changes that a killed process had under way, until their buckets are opened.
+    late: Mutex<Vec<Late>>,
     names: AtomicU64,
     /// Objects were published whose index rows could not be committed.
     lacks_rows: AtomicBool,
@@ -87,12 +92,9 @@ impl Staging {
             ),
             error => failed("locking", error),
         })?;
-        let was_clean = match rustix::fs::unlinkat(reserved.fd(), "clean", AtFlags::empty()) {
-            Ok(()) => true,
-            Err(Errno::NOENT) => false,
-            Err(error) => return Err(failed("removing the mark of a clean stop", error)),
-        };
-        rustix::fs::fsync(reserved.fd()).map_err(|e| failed("syncing", e))?;
+        let mark = Mark::open(&reserved).map_err(|e| failed("reading how the last process ended", e))?;
+        let (journal, late) = Journal::open(&reserved, mark.last != LastEnd::Unknown)
+            .map_err(|e| failed("reading the changes under way", e))?;
         let tmp = make(&reserved, "tmp")?;
         for entry in entries(tmp.fd()).map_err(|e| failed("listing tmp", e))? {
             let (name, _) = entry.map_err(|e| failed("listing tmp", e))?;
@@ -106,7 +108,9 @@ impl Staging {
             records: Records::open(records).map_err(|e| failed("listing records", e))?,
             files: Mode::from_raw_mode(settings.file_mode),
             durable,
-            was_clean,
+            mark,
+            journal,
+            late: Mutex::new(late),
             names: AtomicU64::new(0),
             lacks_rows: AtomicBool::new(false),
             no_exchange: AtomicBool::new(false),
@@ -126,16 +130,31 @@ impl Staging {
 
     /// The next start has to scan, even after an orderly stop.
     pub(super) fn index_lacks_rows(&self) {
-        self.lacks_rows.store(true, Ordering::Release);
+        if !self.lacks_rows.swap(true, Ordering::AcqRel)
+            && let Err(error) = self.distrust()
+        {
+            tracing::error!(%error, "the mark of this process could not be removed: after a kill, the next start may list old objects until a scan");
+        }
     }
 
     /// Marks an orderly stop, if the index has all rows. The caller must have committed the index before.
     pub(super) fn mark_clean(&self) -> std::result::Result<(), Errno> {
         if self.lacks_rows.load(Ordering::Acquire) {
-            return Ok(());
+            return self.distrust();
         }
-        drop(self.reserved.open_or_create("clean")?);
-        rustix::fs::fsync(self.reserved.fd())
+        self.mark.stop(&self.reserved)?;
+        self.journal.stop()
+    }
+
+    /// Makes the next start scan everything, if this process is killed.
+    pub(super) fn distrust(&self) -> std::result::Result<(), Errno> {
+        self.mark.distrust(&self.reserved)
+    }
+
+    /// Takes the changes of a bucket that a killed process had under way.
+    pub(super) fn take_late(&self, bucket: BucketId) -> Vec<Late> {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        late.extract_if(.., |late| late.bucket == bucket).collect()
     }
 
     pub(super) fn temp_file(self: &Arc<Self>) -> std::result::Result<TempFile, Errno> {

@@ -93,12 +93,14 @@ impl Store for FsStore {
     }
 
     async fn head(&self, address: ObjectAddress<'_>, conditions: &ReadConditions) -> Result<ObjectInfo> {
+        self.inner.scanner.requests().begin();
         let info = self.info(address.unversioned()?).await?;
         conditions.check(&info.etag, info.last_modified)?;
         Ok(info)
     }
 
     async fn get(&self, address: ObjectAddress<'_>, request: GetRequest) -> Result<GetReply> {
+        self.inner.scanner.requests().begin();
         let key = address.unversioned()?;
         // A file in the kernel's cache is served on this thread: a switch to another thread costs more than
         // the read.
@@ -136,6 +138,7 @@ impl Store for FsStore {
     }
 
     async fn put(&self, key: &ObjectKey, request: PutRequest) -> Result<Written> {
+        self.inner.scanner.requests().begin();
         write::put(&self.inner, key, request).await
     }
 
@@ -149,10 +152,12 @@ impl Store for FsStore {
     }
 
     async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
+        self.inner.scanner.requests().begin();
         removing::remove(&self.inner, address.unversioned()?, conditions).await
     }
 
     async fn delete_all(&self, requests: Vec<DeleteRequest>) -> Vec<Result<Deleted>> {
+        self.inner.scanner.requests().begin();
         removing::remove_all(&self.inner, requests).await
     }
 
@@ -181,6 +186,7 @@ impl Store for FsStore {
     }
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {
+        self.inner.scanner.requests().begin();
         scan::ready(&self.inner).await?;
         self.inner.catalog.hurry();
         self.inner.changes.wait(&request.prefix).await?;

@@ -1,12 +1,9 @@
 //! The upkeep of a bucket on local disk: it checks whether the bucket's directory is still the one that was
 //! opened, and updates the index.
 
-use super::{
-    Homes, Inner, blocking,
-    scan::{self, Depth},
-};
+use super::{Homes, Inner, blocking, scan};
 use crate::{
-    backend::{Progress, Upkeep},
+    backend::{Depth, Progress, Upkeep},
     store::Result,
 };
 use async_trait::async_trait;
@@ -38,7 +35,7 @@ impl Upkeep for FsUpkeep {
         scan::pass(&self.inner, Depth::Changed, &Progress::default()).await
     }
 
-    async fn scan_fully(&self, progress: &Progress) -> Result<bool> {
-        scan::pass(&self.inner, Depth::Everything, progress).await.map(|()| true)
+    async fn scan(&self, depth: Depth, progress: &Progress) -> Result<bool> {
+        scan::pass(&self.inner, depth, progress).await.map(|()| true)
     }
 }

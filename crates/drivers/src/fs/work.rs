@@ -1,6 +1,6 @@
 //! What operations cost on local disk, counted.
 
-use super::{FsBackend, FsSettings, parts, removing, store::FsStore};
+use super::{FsBackend, FsSettings, change::KeyChange, parts, removing, store::FsStore};
 use crate::{
     backend::Backend,
     catalog::{Catalog, NewBucket, sqlite::SqliteCatalog},
@@ -100,12 +100,15 @@ async fn each_directory_is_synced_once_for_all_objects_that_are_removed_from_it(
     for name in &names {
         bed.put(name, "x").await;
     }
-    let wanted: Vec<_> = names
-        .iter()
-        .map(|name| removing::Wanted { key: key(name), conditions: Default::default() })
-        .collect();
-    let volume = &bed.fs().inner.volume;
-    let unlinked = removing::Unlinked::all(volume, &wanted);
+    let inner = &bed.fs().inner;
+    let announced = |name: &String| {
+        let wanted = removing::Wanted { key: key(name), conditions: Default::default() };
+        let change = KeyChange::begin(inner, &wanted.key);
+        (wanted, change)
+    };
+    let announced: Vec<_> = names.iter().map(announced).collect();
+    let volume = &inner.volume;
+    let unlinked = removing::Unlinked::all(volume, &announced);
     assert_eq!(unlinked.directories(), 3);
     let outcomes = unlinked.tidy(volume);
     assert!(outcomes.len() == 30 && outcomes.iter().all(Result::is_ok));

@@ -8,7 +8,7 @@ use super::{
     store::CachedStore,
 };
 use crate::{
-    backend::{Backend, OpenedBucket, Progress, Upkeep},
+    backend::{Backend, Depth, OpenedBucket, Progress, Upkeep},
     catalog::{BucketId, BucketRecord},
     model::BucketName,
     store::{Capabilities, error::StoreError},
@@ -121,10 +121,10 @@ impl Upkeep for CachedUpkeep {
         self.below.maintain().await
     }
 
-    async fn scan_fully(&self, progress: &Progress) -> Result<bool, StoreError> {
+    async fn scan(&self, depth: Depth, progress: &Progress) -> Result<bool, StoreError> {
         let before = progress.counts().changed;
         let _elapsing = Elapsing(&self.space, || progress.counts().changed != before);
-        self.below.scan_fully(progress).await
+        self.below.scan(depth, progress).await
     }
 
     async fn read_changes(&self) -> Result<(), StoreError> {

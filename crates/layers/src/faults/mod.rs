@@ -22,7 +22,7 @@ pub use record::{Counts, Done};
 pub use store::FaultyStore;
 
 use crate::{
-    backend::{Backend, Found, OpenedBucket, Progress, Upkeep},
+    backend::{Backend, Depth, Found, OpenedBucket, Progress, Upkeep},
     catalog::BucketRecord,
     model::BucketName,
     store::{Capabilities, error::StoreError, operation::Operation},
@@ -119,9 +119,9 @@ impl Upkeep for FaultyUpkeep {
         fate.ask(self.below.maintain()).await
     }
 
-    async fn scan_fully(&self, progress: &Progress) -> Result<bool, StoreError> {
+    async fn scan(&self, depth: Depth, progress: &Progress) -> Result<bool, StoreError> {
         let fate = self.faults.meet(Operation::FullScan, &self.location).await?;
-        fate.ask(self.below.scan_fully(progress)).await
+        fate.ask(self.below.scan(depth, progress)).await
     }
 
     async fn read_changes(&self) -> Result<(), StoreError> {

@@ -12,7 +12,7 @@ use super::{
     survey::{self, Depth, Pace, StrayObjects, Surveyed},
 };
 use crate::{
-    backend::Progress,
+    backend::{self, Progress},
     store::{
         Result,
         error::{StoreError, StoreErrorKind},
@@ -69,7 +69,8 @@ pub(super) async fn one(
         return Err(StoreError::new(StoreErrorKind::Unavailable, format!("the replica is out: {why}")));
     }
     if member.is_seeded() {
-        let walked = member.opened().await?.upkeep.scan_fully(&Progress::default()).await;
+        let walked =
+            member.opened().await?.upkeep.scan(backend::Depth::Everything, &Progress::default()).await;
         member.judge(&walked);
         walked?;
     }

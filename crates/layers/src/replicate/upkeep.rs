@@ -4,10 +4,10 @@
 use super::{
     bucket::Bucket,
     member::Member,
-    survey::{self, Depth, Pace, StrayObjects},
+    survey::{self, Pace, StrayObjects},
 };
 use crate::{
-    backend::{Progress, Upkeep},
+    backend::{Depth, Progress, Upkeep},
     store::Result,
 };
 use async_trait::async_trait;
@@ -49,16 +49,27 @@ impl Upkeep for ReplicatedUpkeep {
         round.last
     }
 
-    async fn scan_fully(&self, progress: &Progress) -> Result<bool> {
+    /// A quick scan is that of the members. A full one compares what they list, too.
+    async fn scan(&self, depth: Depth, progress: &Progress) -> Result<bool> {
         let (members, mut round) = self.round();
         for member in members {
-            let walked = async { member.opened().await?.upkeep.scan_fully(progress).await.map(drop) };
+            let walked = async { member.opened().await?.upkeep.scan(depth, progress).await.map(drop) };
             round.went(&member, walked.await);
         }
         round.last?;
+        if depth == Depth::Changed {
+            return Ok(true);
+        }
         for member in self.0.members().iter() {
-            survey::survey(&self.0, member, Depth::Listing, StrayObjects::Adopted, Pace::Full, |_| ())
-                .await?;
+            survey::survey(
+                &self.0,
+                member,
+                survey::Depth::Listing,
+                StrayObjects::Adopted,
+                Pace::Full,
+                |_| (),
+            )
+            .await?;
         }
         Ok(true)
     }

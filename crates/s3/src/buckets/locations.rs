@@ -7,7 +7,7 @@
 
 use crate::{
     backend::Backend,
-    catalog::{BackendLocation, BucketRecord, BucketsQuery, Catalog, CatalogError, NewBucket},
+    catalog::{BackendLocation, BucketId, BucketRecord, BucketsQuery, Catalog, CatalogError, NewBucket},
     model::{BucketName, Location},
     store::error::StoreError,
 };
@@ -93,35 +93,38 @@ pub async fn all_locations(
     catalog: &dyn Catalog,
     backends: &HashMap<String, Arc<dyn Backend>>,
 ) -> Result<Vec<(BucketName, BackendLocation)>, CatalogError> {
+    // Two reads, however many buckets there are: a read for each of them would make a start slow.
+    let records = catalog.buckets(BucketsQuery { limit: usize::MAX, ..Default::default() }).await?.buckets;
+    let mut replicas: HashMap<BucketId, Vec<BackendLocation>> = HashMap::new();
+    for (bucket, replica) in catalog.all_replicas().await? {
+        let location = BackendLocation { backend: replica.backend, location: replica.location };
+        replicas.entry(bucket).or_default().push(location);
+    }
     let mut all = Vec::new();
-    for record in catalog.buckets(BucketsQuery { limit: usize::MAX, ..Default::default() }).await?.buckets {
-        let parts = parts_of(catalog, backends, &record).await?;
+    for record in records {
+        let parts = parts_of(backends, &record, replicas.remove(&record.id).unwrap_or_default());
         all.extend(parts.into_iter().map(|part| (record.bucket.name.clone(), part)));
     }
     Ok(all)
 }
 
 /// All locations of a bucket: its own, or those of its replicas, including those that it is about to have.
-async fn parts_of(
-    catalog: &dyn Catalog,
+fn parts_of(
     backends: &HashMap<String, Arc<dyn Backend>>,
     record: &BucketRecord,
-) -> Result<Vec<BackendLocation>, CatalogError> {
+    replicas: Vec<BackendLocation>,
+) -> Vec<BackendLocation> {
     let planned = match backends.get(&record.bucket.backend) {
         Some(backend) => parts(&**backend, &record.bucket).unwrap_or_default(),
         None => vec![own(&record.bucket)],
     };
-    let replicas = catalog.replicas(record.id).await?;
-    let mut parts: Vec<_> = replicas
-        .into_iter()
-        .map(|replica| BackendLocation { backend: replica.backend, location: replica.location })
-        .collect();
+    let mut parts = replicas;
     for new in planned {
         if !parts.iter().any(|known| known.backend == new.backend) {
             parts.push(new);
         }
     }
-    Ok(parts)
+    parts
 }
 
 /// All locations of a bucket that is to be created.
