@@ -46,6 +46,10 @@ pub(crate) async fn bring(context: &Context, entry: Entry, old: Option<&Entry>) 
                 context.warn(entry.name(), "the source changed while it was read: it is read again").await;
                 entry = refreshed(context, &entry).await?;
             }
+            // The upload expired, or a part was damaged on its way: all parts are sent again.
+            StoreErrorKind::NoSuchUpload | StoreErrorKind::InvalidPart | StoreErrorKind::BadDigest => {
+                context.retry.pause(failed, None).await;
+            }
             _ if error.is_temporary() => context.retry.pause(failed, error.wait()).await,
             _ => {
                 parts::abandon(context, entry.name(), &key).await;

@@ -71,6 +71,17 @@ pub(crate) async fn abandon(context: &Context, name: &str, key: &ObjectKey) {
     }
 }
 
+/// Ends uploads of earlier runs whose objects need them no more: the source has deleted or changed them.
+pub(crate) async fn clear(context: &Context) -> Result<(), crate::TransferError> {
+    for name in context.journal.begun_names() {
+        match context.destination.key(&name) {
+            Ok(key) => give_up(context, &name, &key).await?,
+            Err(_) => context.journal.close(&name)?,
+        }
+    }
+    Ok(())
+}
+
 async fn give_up(context: &Context, name: &str, key: &ObjectKey) -> Result<(), crate::TransferError> {
     let Some(upload) = context.journal.upload(name) else { return Ok(()) };
     if let Err(error) = context.retry.run(|| context.destination.store.abort_upload(key, &upload.id)).await

@@ -26,7 +26,8 @@ pub(crate) enum Step {
     Delete(Entry),
 }
 
-pub(crate) async fn decide(context: &Context, pair: Pair) -> Result<Step, StoreError> {
+/// Decides about a pair. `sends`: what both have is compared; otherwise it is skipped.
+pub(crate) async fn decide(context: &Context, pair: Pair, sends: bool) -> Result<Step, StoreError> {
     let (source, destination) = pair.into_entries();
     let (filter, retry) = (&context.filter, &context.retry);
     let source = filter.takes(&context.source, source, retry).await?;
@@ -36,6 +37,7 @@ pub(crate) async fn decide(context: &Context, pair: Pair) -> Result<Step, StoreE
     };
     let (source, destination) = match (source, destination) {
         (None, None) => return Ok(Step::Skip),
+        (Some(_), _) if !sends => return Ok(Step::Skip),
         (Some(source), None) => return Ok(Step::Copy(source)),
         (None, Some(destination)) => return Ok(Step::Delete(destination)),
         (Some(source), Some(destination)) => (source, destination),

@@ -20,6 +20,7 @@ use crate::{
     options::{DeleteWhen, Options, Tuning, Verb},
     pace::{Pace, WeekClock},
     pairs::Pairs,
+    parts,
     plan::{Step, decide},
     progress::Progress,
     retry::Retry,
@@ -104,6 +105,7 @@ impl Transfer {
         summary.failures =
             std::mem::take(&mut *context.failures.lock().unwrap_or_else(PoisonError::into_inner));
         if summary.is_success() && !context.options.dry_run {
+            parts::clear(&context).await?;
             context.journal.finish()?;
         }
         Ok(summary)
@@ -114,6 +116,11 @@ impl Transfer {
             source, destination, mut options, tuning, journal, reporter, progress, now, clock, ..
         } = self;
         refuse_overlap(&source, &destination)?;
+        if options.dry_run && journal.lasts() {
+            return Err(TransferError::Options(
+                "a dry run has no journal: there is nothing to go on with".into(),
+            ));
+        }
         let mut filter_options = options.filter.clone();
         if let Some(trash) = &mut options.trash {
             if !trash.ends_with('/') {
@@ -207,6 +214,7 @@ impl Runner<'_> {
         let mut tasks: JoinSet<Result<(), TransferError>> = JoinSet::new();
         let (transfers, checkers) = (context.tuning.transfers.max(1), context.tuning.checkers.max(1));
         let mut ticks = every.map(tokio::time::interval);
+        let sends = self.pass.sends;
         let mut ended = false;
         let mut failure = None;
         loop {
@@ -241,7 +249,7 @@ impl Runner<'_> {
                 pair = pairs.next(), if reads => match pair {
                     Ok(Some(pair)) => checks.push(async move {
                         let name = pair.name().to_owned();
-                        (name, decide(context, pair).await)
+                        (name, decide(context, pair, sends).await)
                     }),
                     Ok(None) => ended = true,
                     Err(error) => failure = Some(error),

@@ -126,7 +126,7 @@ async fn a_sync_sends_what_is_missing_or_other_and_deletes_the_rest_and_a_second
         ("other/size", Action::Replace),
         ("time", Action::SetTime),
     ]);
-    let dry = Options { dry_run: true, delete: DeleteWhen::During, ..sync() };
+    let dry = Options { dry_run: true, ..sync() };
     let before = tree(&to).await;
     assert_eq!(done(transfer(&from, &to, dry)).await, expected);
     assert_eq!(tree(&to).await, before);
