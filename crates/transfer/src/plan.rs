@@ -6,10 +6,12 @@ use crate::{
     compare::{Comparison, Subject, Verdict, compare, window},
     context::Context,
     listing::Entry,
-    options::Verb,
     own_time::OwnTime,
     pairs::Pair,
-    store::error::{StoreError, StoreErrorKind},
+    store::{
+        error::{StoreError, StoreErrorKind},
+        multipart::MAX_PART_SIZE,
+    },
 };
 
 /// One step, or none.
@@ -66,16 +68,16 @@ pub(crate) async fn decide(context: &Context, pair: Pair, sends: bool) -> Result
         return Ok(Step::Unchanged(source));
     }
     let verdict = compare(options.compare, &mut from, &mut to, window).await?;
-    if verdict == Verdict::OtherTime {
-        let time = from.time().await?;
-        return Ok(match options.immutable || options.verb == Verb::Move {
-            // The bytes are there: more is not asked for.
-            true => Step::Unchanged(source),
-            false => Step::SetTime(time, source, destination),
-        });
-    }
     match verdict {
-        Verdict::Same | Verdict::OtherTime => Ok(Step::Unchanged(source)),
+        Verdict::Same => Ok(Step::Unchanged(source)),
+        // The bytes are there, and what is there stays as it is.
+        Verdict::OtherTime if options.immutable => Ok(Step::Unchanged(source)),
+        // The time is set by one copy, and S3 copies no larger object at once.
+        Verdict::OtherTime if source.object.size > MAX_PART_SIZE => Ok(Step::Replace(source, destination)),
+        Verdict::OtherTime => {
+            let time = from.time().await?;
+            Ok(Step::SetTime(time, source, destination))
+        }
         Verdict::Different if options.immutable => {
             let why = "the destination has another object, and objects are immutable: it was not changed";
             Err(StoreError::new(StoreErrorKind::PreconditionFailed, why))

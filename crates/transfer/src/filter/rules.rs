@@ -1,6 +1,6 @@
 //! Ordered rules that include or exclude, as rclone has them: the first one that matches decides.
 //!
-//! Invariant: where no rule matches, a name is included, unless an `include` stands among the rules.
+//! Invariant: where no rule matches, a name is included, unless there is an `include`.
 
 use super::glob::{Below, Glob, PatternError};
 

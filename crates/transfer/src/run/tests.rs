@@ -3,8 +3,10 @@
 use super::*;
 use crate::{
     compare::Comparison,
-    model::{Attributes, ObjectAddress, ObjectKey, Tag, TagSet},
-    own_time::MTIME,
+    end::Times,
+    events::Action,
+    model::{Attributes, ETag, ObjectAddress, ObjectInfo, ObjectKey, Tag, TagSet},
+    own_time::{MTIME, OwnTime},
     retry::RetryPolicy,
     store::{
         self, GetReply, GetRequest, Layer, ListEntry, ListRequest, PutRequest, Selection, Store,
@@ -158,6 +160,40 @@ async fn attributes_and_tags_are_kept_and_an_object_without_an_own_time_gets_tha
 }
 
 #[tokio::test]
+async fn a_time_in_the_listing_counts_and_the_metadata_has_it_more_exactly() {
+    let (from, to) = (end(&memory(), ""), end(&memory(), ""));
+    put(&from, "exact", "1", "0").await;
+    put(&from, "other", "2", "5").await;
+    let listed = async |name| {
+        let key = ObjectKey::new(name).expect("a key");
+        let info = from.store.head(key.current(), &Default::default()).await.expect("is there");
+        OwnTime::from(info.last_modified).text()
+    };
+    // The store sets the time when it writes. This test is about one whose time is that of the metadata.
+    let from_listed = from.clone().timed(Times::Listed, Duration::from_millis(1));
+    done(transfer(&from_listed, &to, Options::default())).await;
+    assert_eq!(read(&to, "other").await.1.user[MTIME], listed("other").await);
+    let info = |user: &str, millis| ObjectInfo {
+        size: 0,
+        etag: ETag::opaque("e-1"),
+        last_modified: Timestamp::from_millis(millis),
+        attributes: Attributes {
+            user: BTreeMap::from([(MTIME.to_owned(), user.to_owned())]),
+            ..Default::default()
+        },
+        tag_count: 0,
+        checksum: None,
+        parts: Vec::new(),
+        version: None,
+        notes: Default::default(),
+    };
+    let text = |info: &ObjectInfo| OwnTime::of_info(info, Times::Listed).text();
+    assert_eq!(text(&info("5.123456789", 5_123)), "5.123456789");
+    assert_eq!(text(&info("7", 5_123)), "5.123");
+    assert_eq!(done(transfer(&from_listed, &to, Options::default())).await, actions(&[]));
+}
+
+#[tokio::test]
 async fn options_leave_objects_alone() {
     let (from, to) = (end(&memory(), ""), end(&memory(), ""));
     put(&from, "older", "from", "10").await;
@@ -212,12 +248,15 @@ async fn a_move_deletes_at_the_source_what_has_arrived() {
     put(&from, "a", "1", "10").await;
     put(&from, "b", "2", "10").await;
     put(&to, "b", "2", "10").await;
+    put(&from, "time", "4", "10").await;
+    put(&to, "time", "4", "11").await;
     put(&to, "c", "3", "10").await;
     let moves = Options { verb: Verb::Move, ..Default::default() };
     let planned = done(transfer(&from, &to, Options { dry_run: true, ..moves.clone() })).await;
     assert_eq!(done(transfer(&from, &to, moves)).await, planned);
     assert!(tree(&from).await.is_empty());
-    assert_eq!(tree(&to).await.into_keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert_eq!(tree(&to).await.into_keys().collect::<Vec<_>>(), ["a", "b", "c", "time"]);
+    assert_eq!(read(&to, "time").await.1.user[MTIME], "10");
 }
 
 #[tokio::test]
