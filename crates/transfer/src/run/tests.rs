@@ -335,7 +335,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..Default::default() })]
     #[test]
     fn runs_over_storage_that_fails_end_as_the_model_says(
-        left in trees(), right in trees(), seed in any::<u64>(), verb in 0..3u8, when in 0..3u8, rate in 0..3u8,
+        left in trees(),
+        right in trees(),
+        seed in any::<u64>(),
+        verb in 0..3u8,
+        when in 0..3u8,
+        rate in 0..3u8,
     ) {
         let verb = [Verb::Copy, Verb::Sync, Verb::Move][usize::from(verb)];
         let delete = [DeleteWhen::Before, DeleteWhen::During, DeleteWhen::After][usize::from(when)];
@@ -343,8 +348,13 @@ proptest! {
             let (below_from, below_to) = (memory(), memory());
             let rate = f64::from(rate) * 0.05;
             let plan = Plan::default()
-                .with(FaultKind::Unavailable, rate).with(FaultKind::LostReply, rate).with(FaultKind::TornBody, rate).with(FaultKind::Throttled, rate);
-            let faulty = |store: &Arc<MemoryStore>, seed| Arc::new(FaultyStore::new(store.clone(), Faults::new(seed, plan.clone())));
+                .with(FaultKind::Unavailable, rate)
+                .with(FaultKind::LostReply, rate)
+                .with(FaultKind::TornBody, rate)
+                .with(FaultKind::Throttled, rate);
+            let faulty = |store: &Arc<MemoryStore>, seed| {
+                Arc::new(FaultyStore::new(store.clone(), Faults::new(seed, plan.clone())))
+            };
             let (plain_from, plain_to) = (end(&below_from, "from"), end(&below_to, ""));
             for (end, tree) in [(&plain_from, &left), (&plain_to, &right)] {
                 for (name, (byte, time)) in tree {
@@ -367,7 +377,10 @@ proptest! {
                     _ => { expected.insert(name.clone(), (*byte, *time)); }
                 }
             }
-            let bytes: BTreeMap<_, _> = expected.iter().map(|(name, (byte, _))| (name.clone(), Bytes::from(vec![*byte; 3]))).collect();
+            let bytes: BTreeMap<_, _> = expected
+                .iter()
+                .map(|(name, (byte, _))| (name.clone(), Bytes::from(vec![*byte; 3])))
+                .collect();
             assert_eq!(tree(&plain_to).await, bytes);
             assert_eq!(tree(&plain_from).await.len(), if verb == Verb::Move { 0 } else { left.len() });
         });
