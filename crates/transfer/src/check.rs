@@ -258,7 +258,7 @@ mod tests {
     use causeway_backend::memory::MemoryStore;
     use tokio::sync::mpsc;
 
-    /// A store without checksums, whose ETags tell nothing of the bytes.
+    /// A store without checksums, whose ETags do not depend on the bytes.
     #[derive(Debug, Default)]
     struct Opaque(MemoryStore);
 
@@ -337,7 +337,7 @@ mod tests {
         assert_eq!((lines.as_str(), summary.read), (expected, 0));
         assert!(!summary.is_success());
         let (lines, summary) = combined(&plain, &opaque, both.clone()).await;
-        assert_eq!((lines.as_str(), summary.read), (expected, 3), "what no checksum tells is read");
+        assert_eq!((lines.as_str(), summary.read), (expected, 3), "what has no common checksum is read");
         let (lines, summary) = combined(&plain, &other, CheckOptions { read: true, ..both.clone() }).await;
         assert_eq!((lines.as_str(), summary.read), (expected, 3));
         let (lines, _) = combined(&plain, &other, CheckOptions { one_way: true, ..both.clone() }).await;

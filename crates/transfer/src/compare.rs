@@ -58,12 +58,15 @@ impl<'a> Subject<'a> {
     }
 
     pub(crate) async fn info(&mut self) -> Result<&ObjectInfo, StoreError> {
-        if self.info.is_none() {
-            let address = self.entry.object.key.current();
-            let conditions = Default::default();
-            self.info = Some(self.retry.run(|| self.end.store.head(address, &conditions)).await?);
-        }
-        Ok(self.info.as_ref().expect("it was read"))
+        let info = match self.info.take() {
+            Some(info) => info,
+            None => {
+                let address = self.entry.object.key.current();
+                let conditions = Default::default();
+                self.retry.run(|| self.end.store.head(address, &conditions)).await?
+            }
+        };
+        Ok(self.info.insert(info))
     }
 
     pub(crate) async fn time(&mut self) -> Result<OwnTime, StoreError> {

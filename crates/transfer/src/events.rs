@@ -1,7 +1,7 @@
 //! What a run reports while it works, and at its end.
 //!
-//! Invariant: an event about an object is never lost: a run waits for whoever takes its events. Errors are
-//! told as text, with their sources and without secrets, as errors of stores are.
+//! Invariant: an event about an object is never lost: a run waits until its events are taken. Errors are
+//! reported as text, with their sources and without secrets, as errors of stores are.
 
 use crate::{mark::Mark, progress::Snapshot};
 use serde::Serialize;
@@ -89,10 +89,10 @@ impl Reporter {
         Self(Some(sender))
     }
 
-    /// Waits while nobody takes events. Where nobody listens, it does nothing.
+    /// Waits until the event can be taken. Without a receiver it does nothing.
     pub(crate) async fn send(&self, event: Event) {
         if let Some(sender) = &self.0 {
-            // Whoever has stopped listening wants no events.
+            // A receiver that was dropped wants no events.
             let _ = sender.send(event).await;
         }
     }

@@ -195,6 +195,11 @@ impl Journal {
         self.begun().get(name).cloned()
     }
 
+    /// Returns the names whose uploads are not closed.
+    pub(crate) fn begun_names(&self) -> Vec<String> {
+        self.begun().keys().cloned().collect()
+    }
+
     pub(crate) fn done(&self, name: &str, object: &ListedObject) -> Result<(), TransferError> {
         if self.file.is_none() {
             return Ok(());

@@ -10,6 +10,7 @@
 //! | `filter`, `takes` | which objects take part: by name, and by what is known of each |
 //! | `compare`, `own_time` | whether two objects are the same |
 //! | `plan` | what is to be done about one name |
+//! | `steps` | taking one step, and reporting it |
 //! | `object`, `parts`, `reading` | bringing one object, whole or in parts |
 //! | `run`, `context` | a run as a whole, and what its steps share |
 //! | `check`, `mark` | comparing both ends without changing them |
@@ -41,6 +42,7 @@ pub mod progress;
 mod reading;
 pub mod retry;
 mod run;
+mod steps;
 mod takes;
 
 pub use check::{Check, CheckOptions};

@@ -10,6 +10,7 @@ use crate::{
     end::{End, Walk},
     error::TransferError,
     filter::Scope,
+    model::MAX_KEY_BYTES,
     retry::Retry,
     store::{
         ListEntry, ListPage, ListRequest, ListedObject,
@@ -143,7 +144,8 @@ impl Lister {
             match last {
                 Some(last) if page.truncated => {
                     // No key of the folder is behind this one, but for keys that are left out one by one.
-                    after = Some(skipped.map_or(last, |folder| format!("{prefix}{folder}\u{10ffff}")));
+                    let behind = skipped.map(|folder| format!("{prefix}{folder}\u{10ffff}"));
+                    after = behind.filter(|behind| behind.len() <= MAX_KEY_BYTES).or(Some(last));
                 }
                 _ => return Ok(()),
             }

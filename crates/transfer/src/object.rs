@@ -11,9 +11,9 @@ use crate::{
     model::{Attributes, ChecksumKind, ObjectInfo, ObjectKey, TagSet},
     own_time::{MTIME, OwnTime},
     parts,
-    reading::{Reading, with_time},
+    reading::{Reading, differs, with_time},
     store::{
-        CopyAttributes, CopyRequest, CopySource, ListedObject, Written,
+        CopyAttributes, CopyRequest, CopySource, Guarantee, ListedObject, Store, Written,
         condition::{ETagMatch, WriteConditions},
         error::{StoreError, StoreErrorKind},
     },
@@ -45,6 +45,10 @@ pub(crate) async fn bring(context: &Context, entry: Entry, old: Option<&Entry>) 
             StoreErrorKind::PreconditionFailed => {
                 context.warn(entry.name(), "the source changed while it was read: it is read again").await;
                 entry = refreshed(context, &entry).await?;
+            }
+            // The upload expired, or a part was damaged on its way: all parts are sent again.
+            StoreErrorKind::NoSuchUpload | StoreErrorKind::InvalidPart | StoreErrorKind::BadDigest => {
+                context.retry.pause(failed, None).await;
             }
             _ if error.is_temporary() => context.retry.pause(failed, error.wait()).await,
             _ => {
@@ -85,7 +89,7 @@ async fn send_whole(context: &Context, entry: &Entry, key: &ObjectKey) -> Result
     let mut info = None;
     let mut metadata = None;
     if may_be_native {
-        // The storage copies attributes as they are: the object's own time has to be told.
+        // The storage copies attributes as they are: the request has to name the object's own time.
         let found = source.store.describe(entry.object.key.current(), &conditions).await?;
         let (attributes, was_added) = with_time(&found, source.times);
         metadata = was_added.then_some(Attributes { website_redirect: None, ..attributes });
@@ -148,12 +152,6 @@ async fn verify(
         true => Err(differs(key)),
         false => Ok(()),
     }
-}
-
-/// A temporary error: sending the object again may help.
-pub(crate) fn differs(key: &ObjectKey) -> StoreError {
-    let why = format!("{key} was stored with other bytes, or another size, than were read");
-    StoreError::new(StoreErrorKind::Unavailable, why)
 }
 
 /// Corrects the time of an object of the destination, which has the bytes of the source already.
@@ -219,22 +217,17 @@ async fn keep_in_trash(context: &Context, old: &Entry) -> Result<(), StoreError>
 /// Deletes an object of the destination, if it is still the one that was listed.
 pub(crate) async fn delete_at_destination(context: &Context, old: &Entry) -> Result<(), StoreError> {
     keep_in_trash(context, old).await?;
-    let guards = context.capabilities.conditional_deletes != crate::store::Guarantee::Refused;
+    let guards = context.capabilities.conditional_deletes != Guarantee::Refused;
     delete(context, &*context.destination.store, old, guards).await
 }
 
 /// Deletes an object of the source, if it is still the one that was brought.
 pub(crate) async fn delete_at_source(context: &Context, brought: &Entry) -> Result<(), StoreError> {
-    let guards = context.source_capabilities.conditional_deletes != crate::store::Guarantee::Refused;
+    let guards = context.source_capabilities.conditional_deletes != Guarantee::Refused;
     delete(context, &*context.source.store, brought, guards).await
 }
 
-async fn delete(
-    context: &Context,
-    store: &dyn crate::store::Store,
-    entry: &Entry,
-    guards: bool,
-) -> Result<(), StoreError> {
+async fn delete(context: &Context, store: &dyn Store, entry: &Entry, guards: bool) -> Result<(), StoreError> {
     let if_match = guards.then(|| ETagMatch::OneOf(vec![entry.object.etag.clone()]));
     let conditions = WriteConditions { if_match, ..Default::default() };
     match context.retry.run(|| store.delete(entry.object.key.current(), &conditions)).await {

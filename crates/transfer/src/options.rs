@@ -1,7 +1,7 @@
 //! What a run is to do, as plain data.
 //!
-//! `Options` decide about the result: a run that goes on must have the same ones. `Tuning` decides how fast
-//! it comes about, and may change.
+//! `Options` decide the result: a run that goes on must have the same ones. `Tuning` decides how fast the run
+//! works, and may change.
 
 use crate::{compare::Comparison, filter::FilterOptions, pace::Timetable, retry::RetryPolicy};
 use serde::{Deserialize, Serialize};

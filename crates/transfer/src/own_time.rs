@@ -14,7 +14,7 @@ pub const MTIME: &str = "mtime";
 pub struct OwnTime(i128);
 
 impl OwnTime {
-    /// Parses what stands in the metadata. `None`: it is no time.
+    /// Parses the value in the metadata. `None`: it is no time.
     pub fn parse(text: &str) -> Option<Self> {
         let (is_negative, text) = match text.strip_prefix('-') {
             Some(text) => (true, text),
@@ -41,10 +41,13 @@ impl OwnTime {
         }
     }
 
-    /// Returns the time of an object, when a HEAD has told all about it.
+    /// Returns the time of an object, as a HEAD or GET reports it.
     pub fn of_info(info: &ObjectInfo, times: Times) -> Self {
+        let listed = Self::from(info.last_modified);
         let own = info.attributes.user.get(MTIME).and_then(|text| Self::parse(text));
-        own.filter(|_| times == Times::Metadata).unwrap_or_else(|| info.last_modified.into())
+        // A listing rounds to milliseconds: the metadata may have the same time exactly.
+        let counts = |own: &Self| times == Times::Metadata || own.is_near(listed, Duration::from_millis(1));
+        own.filter(counts).unwrap_or(listed)
     }
 
     /// Returns the time of an object, if the listing says it.

@@ -8,14 +8,14 @@
 
 use crate::{
     context::{Context, Trouble, only},
+    error::TransferError,
     journal::{BegunUpload, StoredPart},
     listing::Entry,
     model::{
         ByteRange, Checksum, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, MAX_PART_NUMBER, ObjectInfo,
         ObjectKey, Owner, PartNumber, TagSet, combine_crc,
     },
-    object::differs,
-    reading::{Reading, with_time},
+    reading::{Reading, differs, with_time},
     store::{
         BeginUpload, CompletePart, CompleteUpload, CopyPartRequest, CopySource, Keeping,
         error::{StoreError, StoreErrorKind},
@@ -71,7 +71,18 @@ pub(crate) async fn abandon(context: &Context, name: &str, key: &ObjectKey) {
     }
 }
 
-async fn give_up(context: &Context, name: &str, key: &ObjectKey) -> Result<(), crate::TransferError> {
+/// Ends uploads of earlier runs whose objects need them no more: the source has deleted or changed them.
+pub(crate) async fn clear(context: &Context) -> Result<(), TransferError> {
+    for name in context.journal.begun_names() {
+        match context.destination.key(&name) {
+            Ok(key) => give_up(context, &name, &key).await?,
+            Err(_) => context.journal.close(&name)?,
+        }
+    }
+    Ok(())
+}
+
+async fn give_up(context: &Context, name: &str, key: &ObjectKey) -> Result<(), TransferError> {
     let Some(upload) = context.journal.upload(name) else { return Ok(()) };
     if let Err(error) = context.retry.run(|| context.destination.store.abort_upload(key, &upload.id)).await
         && error.kind() != StoreErrorKind::NoSuchUpload

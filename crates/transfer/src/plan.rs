@@ -6,10 +6,12 @@ use crate::{
     compare::{Comparison, Subject, Verdict, compare, window},
     context::Context,
     listing::Entry,
-    options::Verb,
     own_time::OwnTime,
     pairs::Pair,
-    store::error::{StoreError, StoreErrorKind},
+    store::{
+        error::{StoreError, StoreErrorKind},
+        multipart::MAX_PART_SIZE,
+    },
 };
 
 /// One step, or none.
@@ -26,7 +28,8 @@ pub(crate) enum Step {
     Delete(Entry),
 }
 
-pub(crate) async fn decide(context: &Context, pair: Pair) -> Result<Step, StoreError> {
+/// Decides about a pair. `sends`: what both have is compared; otherwise it is skipped.
+pub(crate) async fn decide(context: &Context, pair: Pair, sends: bool) -> Result<Step, StoreError> {
     let (source, destination) = pair.into_entries();
     let (filter, retry) = (&context.filter, &context.retry);
     let source = filter.takes(&context.source, source, retry).await?;
@@ -36,6 +39,7 @@ pub(crate) async fn decide(context: &Context, pair: Pair) -> Result<Step, StoreE
     };
     let (source, destination) = match (source, destination) {
         (None, None) => return Ok(Step::Skip),
+        (Some(_), _) if !sends => return Ok(Step::Skip),
         (Some(source), None) => return Ok(Step::Copy(source)),
         (None, Some(destination)) => return Ok(Step::Delete(destination)),
         (Some(source), Some(destination)) => (source, destination),
@@ -64,16 +68,16 @@ pub(crate) async fn decide(context: &Context, pair: Pair) -> Result<Step, StoreE
         return Ok(Step::Unchanged(source));
     }
     let verdict = compare(options.compare, &mut from, &mut to, window).await?;
-    if verdict == Verdict::OtherTime {
-        let time = from.time().await?;
-        return Ok(match options.immutable || options.verb == Verb::Move {
-            // The bytes are there: more is not asked for.
-            true => Step::Unchanged(source),
-            false => Step::SetTime(time, source, destination),
-        });
-    }
     match verdict {
-        Verdict::Same | Verdict::OtherTime => Ok(Step::Unchanged(source)),
+        Verdict::Same => Ok(Step::Unchanged(source)),
+        // The bytes are there, and what is there stays as it is.
+        Verdict::OtherTime if options.immutable => Ok(Step::Unchanged(source)),
+        // The time is set by one copy, and S3 copies no larger object at once.
+        Verdict::OtherTime if source.object.size > MAX_PART_SIZE => Ok(Step::Replace(source, destination)),
+        Verdict::OtherTime => {
+            let time = from.time().await?;
+            Ok(Step::SetTime(time, source, destination))
+        }
         Verdict::Different if options.immutable => {
             let why = "the destination has another object, and objects are immutable: it was not changed";
             Err(StoreError::new(StoreErrorKind::PreconditionFailed, why))

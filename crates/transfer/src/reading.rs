@@ -8,12 +8,16 @@ use crate::{
     end::Times,
     model::{
         Attributes, Checksum, ChecksumAlgorithm, ChecksumHasher, ChecksumKind, MAX_USER_METADATA,
-        ObjectAddress, ObjectInfo,
+        ObjectAddress, ObjectInfo, ObjectKey,
     },
     own_time::{MTIME, OwnTime},
     pace::Pace,
     progress::Progress,
-    store::{self, GetReply, GetRequest, Layer, NativeSource, ObjectBody, Store, condition::ReadConditions},
+    store::{
+        self, GetReply, GetRequest, Layer, NativeSource, ObjectBody, Store,
+        condition::ReadConditions,
+        error::{StoreError, StoreErrorKind},
+    },
 };
 use futures_util::StreamExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,14 +54,20 @@ impl Reading {
 /// Returns the attributes with the object's own time, and whether they were without it.
 pub(crate) fn with_time(info: &ObjectInfo, times: Times) -> (Attributes, bool) {
     let mut attributes = info.attributes.clone();
-    let has_own = times == Times::Metadata && attributes.user.contains_key(MTIME);
-    let size: usize = attributes.user.iter().map(|(name, value)| name.len() + value.len()).sum();
     let text = OwnTime::of_info(info, times).text();
+    let size: usize = attributes.user.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let has_own = attributes.user.get(MTIME) == Some(&text);
     if has_own || size + MTIME.len() + text.len() > MAX_USER_METADATA {
         return (attributes, false);
     }
     attributes.user.insert(MTIME.to_owned(), text);
     (attributes, true)
+}
+
+/// A temporary error: sending the object again may help.
+pub(crate) fn differs(key: &ObjectKey) -> StoreError {
+    let why = format!("{key} was stored with other bytes, or another size, than were read");
+    StoreError::new(StoreErrorKind::Unavailable, why)
 }
 
 impl Layer for Reading {

@@ -8,22 +8,23 @@
 //! a failure nothing is deleted, unless it is deleted before or during the transfers.
 
 use crate::{
-    context::{Context, Trouble},
+    context::Context,
     end::End,
     error::TransferError,
-    events::{Action, Event, Reporter, Summary},
+    events::{Event, Reporter, Summary},
     filter::{Filter, Scope},
     journal::Journal,
     listing::Listing,
     model::Timestamp,
-    object::{bring, delete_at_destination, delete_at_source, set_time},
     options::{DeleteWhen, Options, Tuning, Verb},
     pace::{Pace, WeekClock},
     pairs::Pairs,
+    parts,
     plan::{Step, decide},
     progress::Progress,
     retry::Retry,
-    store::error::{StoreError, StoreErrorKind},
+    steps::{actions, perform},
+    store::error::StoreError,
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{
@@ -71,7 +72,7 @@ impl Transfer {
         }
     }
 
-    /// Runs to the end. What single objects fail with stands in the summary.
+    /// Runs to the end. The summary has the failures of single objects.
     pub async fn run(self) -> Result<Summary, TransferError> {
         let (cancel, every) = (self.cancel.clone(), self.progress_every);
         let context = Arc::new(self.context().await?);
@@ -104,6 +105,7 @@ impl Transfer {
         summary.failures =
             std::mem::take(&mut *context.failures.lock().unwrap_or_else(PoisonError::into_inner));
         if summary.is_success() && !context.options.dry_run {
+            parts::clear(&context).await?;
             context.journal.finish()?;
         }
         Ok(summary)
@@ -114,6 +116,11 @@ impl Transfer {
             source, destination, mut options, tuning, journal, reporter, progress, now, clock, ..
         } = self;
         refuse_overlap(&source, &destination)?;
+        if options.dry_run && journal.lasts() {
+            return Err(TransferError::Options(
+                "a dry run has no journal: there is nothing to go on with".into(),
+            ));
+        }
         let mut filter_options = options.filter.clone();
         if let Some(trash) = &mut options.trash {
             if !trash.ends_with('/') {
@@ -138,7 +145,11 @@ impl Transfer {
             end: end.label().to_owned(),
             source: error.into(),
         };
-        let capabilities = retry.run(|| destination.store.tried_capabilities()).await;
+        let capabilities = match options.dry_run {
+            // To try them out, a driver may write.
+            true => Ok(destination.store.capabilities()),
+            false => retry.run(|| destination.store.tried_capabilities()).await,
+        };
         Ok(Context {
             capabilities: capabilities.map_err(|error| unknown(&destination, error))?,
             source_capabilities: source.store.capabilities(),
@@ -207,6 +218,7 @@ impl Runner<'_> {
         let mut tasks: JoinSet<Result<(), TransferError>> = JoinSet::new();
         let (transfers, checkers) = (context.tuning.transfers.max(1), context.tuning.checkers.max(1));
         let mut ticks = every.map(tokio::time::interval);
+        let sends = self.pass.sends;
         let mut ended = false;
         let mut failure = None;
         loop {
@@ -241,7 +253,7 @@ impl Runner<'_> {
                 pair = pairs.next(), if reads => match pair {
                     Ok(Some(pair)) => checks.push(async move {
                         let name = pair.name().to_owned();
-                        (name, decide(context, pair).await)
+                        (name, decide(context, pair, sends).await)
                     }),
                     Ok(None) => ended = true,
                     Err(error) => failure = Some(error),
@@ -309,96 +321,6 @@ impl Runner<'_> {
         }
         Ok(None)
     }
-}
-
-/// Returns what a step does, in order, with the sizes of the objects.
-fn actions(step: &Step, verb: Verb) -> impl Iterator<Item = (Action, u64)> {
-    let (first, source) = match step {
-        Step::Skip => (None, None),
-        Step::Unchanged(source) => (None, Some(source)),
-        Step::Copy(source) => (Some((Action::Copy, source.object.size)), Some(source)),
-        Step::Replace(source, _) => (Some((Action::Replace, source.object.size)), Some(source)),
-        Step::SetTime(_, source, _) => (Some((Action::SetTime, source.object.size)), Some(source)),
-        Step::Delete(old) => (Some((Action::Delete, old.object.size)), None),
-    };
-    let moved =
-        source.filter(|_| verb == Verb::Move).map(|source| (Action::DeleteSource, source.object.size));
-    first.into_iter().chain(moved)
-}
-
-/// Takes one step. The result is what ends the run; what ends the step alone is reported.
-async fn perform(context: &Context, step: Step) -> Result<(), TransferError> {
-    let (name, result) = match step {
-        Step::Skip => return Ok(()),
-        Step::Unchanged(source) => (source.name().to_owned(), leave(context, &source).await),
-        Step::Copy(source) => (source.name().to_owned(), send(context, Action::Copy, source, None).await),
-        Step::Replace(source, old) => {
-            (source.name().to_owned(), send(context, Action::Replace, source, Some(&old)).await)
-        }
-        Step::SetTime(time, source, old) => {
-            let name = source.name().to_owned();
-            let result = set_time(context, time, &old).await;
-            if result.is_ok() {
-                context.progress.retimed(1);
-                report(context, &name, Action::SetTime, old.object.size).await;
-            }
-            (name, result.map_err(|error| (Action::SetTime, error.into())))
-        }
-        Step::Delete(old) => {
-            let result = delete_at_destination(context, &old).await;
-            if result.is_ok() {
-                context.progress.deleted(1);
-                report(context, old.name(), Action::Delete, old.object.size).await;
-            }
-            (old.name().to_owned(), result.map_err(|error| (Action::Delete, error.into())))
-        }
-    };
-    match result {
-        Ok(()) => Ok(()),
-        Err((_, Trouble::Run(error))) => Err(error),
-        Err((action, Trouble::Object(error))) => {
-            context.fail(&name, Some(action), &error).await;
-            Ok(())
-        }
-    }
-}
-
-async fn report(context: &Context, name: &str, action: Action, size: u64) {
-    context.reporter.send(Event::Done { name: name.to_owned(), action, size }).await;
-}
-
-type Performed = Result<(), (Action, Trouble)>;
-
-async fn send(
-    context: &Context,
-    action: Action,
-    source: crate::listing::Entry,
-    old: Option<&crate::listing::Entry>,
-) -> Performed {
-    let brought = bring(context, source, old).await.map_err(|trouble| (action, trouble))?;
-    context.progress.transferred(1);
-    context.progress.transferred_bytes(brought.object.size);
-    context.journal.done(brought.name(), &brought.object).map_err(|error| (action, error.into()))?;
-    report(context, brought.name(), action, brought.object.size).await;
-    leave(context, &brought).await
-}
-
-/// Deletes the source of a move, which the destination has now.
-async fn leave(context: &Context, source: &crate::listing::Entry) -> Performed {
-    if context.options.verb != Verb::Move {
-        return Ok(());
-    }
-    let deleted = delete_at_source(context, source).await.map_err(|error| match error.kind() {
-        StoreErrorKind::PreconditionFailed => {
-            let why = "the source changed after it was copied: it was not deleted";
-            StoreError::new(StoreErrorKind::PreconditionFailed, why)
-        }
-        _ => error,
-    });
-    deleted.map_err(|error| (Action::DeleteSource, error.into()))?;
-    context.progress.moved(1);
-    report(context, source.name(), Action::DeleteSource, source.object.size).await;
-    Ok(())
 }
 
 #[cfg(test)]

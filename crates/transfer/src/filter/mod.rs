@@ -28,7 +28,7 @@ use std::{collections::BTreeSet, ops::Bound, sync::Arc, time::Duration};
 /// The name of the ignore files that are honoured by default.
 pub const IGNORE_FILE: &str = ".causewayignore";
 
-/// What is written by whoever starts a run.
+/// The filter of a run, as its caller writes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FilterOptions {

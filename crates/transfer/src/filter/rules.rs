@@ -1,6 +1,6 @@
 //! Ordered rules that include or exclude, as rclone has them: the first one that matches decides.
 //!
-//! Invariant: where no rule matches, a name is included, unless an `include` stands among the rules.
+//! Invariant: where no rule matches, a name is included, unless there is an `include`.
 
 use super::glob::{Below, Glob, PatternError};
 
@@ -133,7 +133,8 @@ mod tests {
     #[test]
     fn the_filter_files_of_rclones_documentation_keep_what_it_says() {
         let first = rules(
-            "# a sample filter rule file\n- secret*.jpg\n+ *.jpg\n+ *.png\n+ file2.avi\n- /dir/Trash/**\n+ /dir/**\n- *\n",
+            "# a sample filter rule file\n- secret*.jpg\n+ *.jpg\n+ *.png\n+ file2.avi\n\
+             - /dir/Trash/**\n+ /dir/**\n- *\n",
         );
         for (name, kept) in [
             ("file1.jpg", true),

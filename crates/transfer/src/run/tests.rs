@@ -3,8 +3,10 @@
 use super::*;
 use crate::{
     compare::Comparison,
-    model::{Attributes, ObjectAddress, ObjectKey, Tag, TagSet},
-    own_time::MTIME,
+    end::Times,
+    events::Action,
+    model::{Attributes, ETag, ObjectAddress, ObjectInfo, ObjectKey, Tag, TagSet},
+    own_time::{MTIME, OwnTime},
     retry::RetryPolicy,
     store::{
         self, GetReply, GetRequest, Layer, ListEntry, ListRequest, PutRequest, Selection, Store,
@@ -126,7 +128,7 @@ async fn a_sync_sends_what_is_missing_or_other_and_deletes_the_rest_and_a_second
         ("other/size", Action::Replace),
         ("time", Action::SetTime),
     ]);
-    let dry = Options { dry_run: true, delete: DeleteWhen::During, ..sync() };
+    let dry = Options { dry_run: true, ..sync() };
     let before = tree(&to).await;
     assert_eq!(done(transfer(&from, &to, dry)).await, expected);
     assert_eq!(tree(&to).await, before);
@@ -155,6 +157,40 @@ async fn attributes_and_tags_are_kept_and_an_object_without_an_own_time_gets_tha
     assert!(found.user.remove(MTIME).is_some());
     assert_eq!(found, attributes);
     assert_eq!(done(transfer(&from, &to, Options::default())).await, actions(&[]));
+}
+
+#[tokio::test]
+async fn a_time_in_the_listing_counts_and_the_metadata_has_it_more_exactly() {
+    let (from, to) = (end(&memory(), ""), end(&memory(), ""));
+    put(&from, "exact", "1", "0").await;
+    put(&from, "other", "2", "5").await;
+    let listed = async |name| {
+        let key = ObjectKey::new(name).expect("a key");
+        let info = from.store.head(key.current(), &Default::default()).await.expect("is there");
+        OwnTime::from(info.last_modified).text()
+    };
+    // The store sets the time when it writes. This test is about one whose time is that of the metadata.
+    let from_listed = from.clone().timed(Times::Listed, Duration::from_millis(1));
+    done(transfer(&from_listed, &to, Options::default())).await;
+    assert_eq!(read(&to, "other").await.1.user[MTIME], listed("other").await);
+    let info = |user: &str, millis| ObjectInfo {
+        size: 0,
+        etag: ETag::opaque("e-1"),
+        last_modified: Timestamp::from_millis(millis),
+        attributes: Attributes {
+            user: BTreeMap::from([(MTIME.to_owned(), user.to_owned())]),
+            ..Default::default()
+        },
+        tag_count: 0,
+        checksum: None,
+        parts: Vec::new(),
+        version: None,
+        notes: Default::default(),
+    };
+    let text = |info: &ObjectInfo| OwnTime::of_info(info, Times::Listed).text();
+    assert_eq!(text(&info("5.123456789", 5_123)), "5.123456789");
+    assert_eq!(text(&info("7", 5_123)), "5.123");
+    assert_eq!(done(transfer(&from_listed, &to, Options::default())).await, actions(&[]));
 }
 
 #[tokio::test]
@@ -212,12 +248,15 @@ async fn a_move_deletes_at_the_source_what_has_arrived() {
     put(&from, "a", "1", "10").await;
     put(&from, "b", "2", "10").await;
     put(&to, "b", "2", "10").await;
+    put(&from, "time", "4", "10").await;
+    put(&to, "time", "4", "11").await;
     put(&to, "c", "3", "10").await;
     let moves = Options { verb: Verb::Move, ..Default::default() };
     let planned = done(transfer(&from, &to, Options { dry_run: true, ..moves.clone() })).await;
     assert_eq!(done(transfer(&from, &to, moves)).await, planned);
     assert!(tree(&from).await.is_empty());
-    assert_eq!(tree(&to).await.into_keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert_eq!(tree(&to).await.into_keys().collect::<Vec<_>>(), ["a", "b", "c", "time"]);
+    assert_eq!(read(&to, "time").await.1.user[MTIME], "10");
 }
 
 #[tokio::test]
@@ -296,7 +335,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..Default::default() })]
     #[test]
     fn runs_over_storage_that_fails_end_as_the_model_says(
-        left in trees(), right in trees(), seed in any::<u64>(), verb in 0..3u8, when in 0..3u8, rate in 0..3u8,
+        left in trees(),
+        right in trees(),
+        seed in any::<u64>(),
+        verb in 0..3u8,
+        when in 0..3u8,
+        rate in 0..3u8,
     ) {
         let verb = [Verb::Copy, Verb::Sync, Verb::Move][usize::from(verb)];
         let delete = [DeleteWhen::Before, DeleteWhen::During, DeleteWhen::After][usize::from(when)];
@@ -304,8 +348,13 @@ proptest! {
             let (below_from, below_to) = (memory(), memory());
             let rate = f64::from(rate) * 0.05;
             let plan = Plan::default()
-                .with(FaultKind::Unavailable, rate).with(FaultKind::LostReply, rate).with(FaultKind::TornBody, rate).with(FaultKind::Throttled, rate);
-            let faulty = |store: &Arc<MemoryStore>, seed| Arc::new(FaultyStore::new(store.clone(), Faults::new(seed, plan.clone())));
+                .with(FaultKind::Unavailable, rate)
+                .with(FaultKind::LostReply, rate)
+                .with(FaultKind::TornBody, rate)
+                .with(FaultKind::Throttled, rate);
+            let faulty = |store: &Arc<MemoryStore>, seed| {
+                Arc::new(FaultyStore::new(store.clone(), Faults::new(seed, plan.clone())))
+            };
             let (plain_from, plain_to) = (end(&below_from, "from"), end(&below_to, ""));
             for (end, tree) in [(&plain_from, &left), (&plain_to, &right)] {
                 for (name, (byte, time)) in tree {
@@ -328,7 +377,10 @@ proptest! {
                     _ => { expected.insert(name.clone(), (*byte, *time)); }
                 }
             }
-            let bytes: BTreeMap<_, _> = expected.iter().map(|(name, (byte, _))| (name.clone(), Bytes::from(vec![*byte; 3]))).collect();
+            let bytes: BTreeMap<_, _> = expected
+                .iter()
+                .map(|(name, (byte, _))| (name.clone(), Bytes::from(vec![*byte; 3])))
+                .collect();
             assert_eq!(tree(&plain_to).await, bytes);
             assert_eq!(tree(&plain_from).await.len(), if verb == Verb::Move { 0 } else { left.len() });
         });
