@@ -51,6 +51,7 @@ class Gateway:
         argv = self.argv("scan", BUCKET)
         argv[1] = "bucket"
         argv.remove("--json")
+        argv.append("--full")
         return subprocess.run(argv, **self.options(), timeout=COMMAND_SECONDS).returncode
 
     def until_clean(self, seconds: float) -> tuple[float | None, dict]:
