@@ -1,5 +1,5 @@
-//! Objects that another account than the bucket's writes: whose they are under each object ownership, and who may do
-//! what with them.
+//! Objects that another account than the bucket's writes: whose they are under each object ownership, and who
+//! may do what with them.
 
 use crate::support::{ADMIN, ALICE, BOB, READER, Server, failure, form::Form, get, is, put};
 use aws_sdk_s3::{
@@ -16,8 +16,8 @@ async fn shared(server: &Server, ownership: Option<ObjectOwnership>) -> String {
     let bucket = server.bucket(&alice).await;
     if ownership == Some(ObjectOwnership::BucketOwnerEnforced) {
         let policy = format!(
-            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":"*","Action":["s3:PutObject","s3:ListBucket"],
-            "Resource":["arn:aws:s3:::{bucket}","arn:aws:s3:::{bucket}/*"]}}}}"#
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":"*",
+            "Action":["s3:PutObject","s3:PutObjectAcl","s3:ListBucket"],"Resource":["arn:aws:s3:::{bucket}","arn:aws:s3:::{bucket}/*"]}}}}"#
         );
         alice.put_bucket_policy().bucket(&bucket).policy(policy).send().await.expect("a policy");
     } else {
@@ -232,8 +232,8 @@ async fn copies_uploads_and_forms_make_objects_of_their_senders_which_survive_a_
     }
     assert_eq!(listed(&alice, &bucket, "own").await, alices);
     assert_eq!(failure(bob.get_object().bucket(&bucket).key("own").send().await), is(403, "AccessDenied"));
-    // An object that replaces another one belongs to whoever wrote it, a sender without a signature to the owner of
-    // the bucket.
+    // An object that replaces another one belongs to whoever wrote it. What nobody signed belongs to the owner
+    // of the bucket.
     put(&alice, &bucket, "copied", "new").await;
     assert_eq!(listed(&alice, &bucket, "copied").await, alices);
     assert_eq!(server.raw().put(format!("/{bucket}/nobodys"), "x").anonymous().send().status, 200);
@@ -249,8 +249,8 @@ async fn a_bucket_policy_opens_the_objects_of_the_bucket_owner_alone_and_closes_
     put(&bob, &bucket, "bobs", "x").await;
     let policy = |effect: &str| {
         let text = format!(
-            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"{effect}","Principal":"*","Action":"s3:GetObject",
-            "Resource":"arn:aws:s3:::{bucket}/*"}}}}"#
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"{effect}","Principal":"*",
+            "Action":"s3:GetObject","Resource":"arn:aws:s3:::{bucket}/*"}}}}"#
         );
         alice.put_bucket_policy().bucket(&bucket).policy(text).send()
     };

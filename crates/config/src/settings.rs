@@ -93,9 +93,9 @@ section! {
         signature_v2: SignatureV2 = Text("presigned"),
         /// The object ownership of buckets that are made without `x-amz-object-ownership`. `ObjectWriter`: ACLs
         /// count, which older tools expect, and objects belong to the account that writes them.
-        /// `BucketOwnerPreferred`: the same, but objects with the ACL `bucket-owner-full-control` belong to the
-        /// owner of the bucket. `BucketOwnerEnforced`: ACLs are off, and everything belongs to the owner of the
-        /// bucket, as in new buckets of AWS.
+        /// `BucketOwnerPreferred`: the same, but objects with the ACL `bucket-owner-full-control` belong to
+        /// the owner of the bucket. `BucketOwnerEnforced`: ACLs are off, and everything belongs to the owner
+        /// of the bucket, as in new buckets of AWS.
         default_object_ownership: ObjectOwnership = Text("ObjectWriter"),
         /// What an acknowledged write survives. `strict`: a killed process and power loss; `relaxed`: a
         /// killed process only.

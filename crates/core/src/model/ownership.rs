@@ -4,7 +4,8 @@
 pub enum ObjectOwnership {
     /// The account that writes an object owns it.
     ObjectWriter,
-    /// The same, unless the object is given the ACL `bucket-owner-full-control`: then the owner of the bucket.
+    /// The same, unless it gives the object the ACL `bucket-owner-full-control`: then the owner of the
+    /// bucket does.
     BucketOwnerPreferred,
     /// ACLs are off: they grant nothing and cannot be set. The owner of the bucket owns everything.
     BucketOwnerEnforced,

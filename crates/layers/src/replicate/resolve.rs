@@ -178,7 +178,8 @@ fn keeps_bytes(committed: Option<&Record>, object: &ObjectRecord) -> bool {
         .is_some_and(|before| before.etag == object.etag && before.size == object.size)
 }
 
-/// Returns whether a replica has the tags, the ACL and the owner of an object, as far as its storage keeps them.
+/// Returns whether a replica has the tags, the ACL and the owner of an object, as far as its storage keeps
+/// them.
 async fn has_notes(member: &Member, key: &ObjectKey, object: &ObjectRecord, etag: &ETag) -> Verdict {
     let kept = member.keeps(&object.attributes);
     match member.describe(key).await {

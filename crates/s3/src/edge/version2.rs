@@ -287,14 +287,23 @@ fn date(head: Head<'_>) -> Result<(&str, Timestamp), S3Error> {
         None => head.headers.text(header::DATE)?,
     };
     let parsed = text.and_then(|text| {
-        // Version 2 takes any form of RFC 822; clients write `+0000` or `GMT`.
-        let gmt = text.strip_suffix("+0000").map(|rest| format!("{rest}GMT"));
         let at = SigningTime::parse(text).map(|time| time.at);
-        Some((text, at.or_else(|| Timestamp::parse_http_date(gmt.as_deref().unwrap_or(text)))?))
+        Some((text, at.or_else(|| parse_date(text))?))
     });
     parsed.ok_or_else(|| {
         S3Error::new(ErrorCode::AccessDenied, "AWS authentication requires a valid Date or x-amz-date header")
     })
+}
+
+/// A date in any form of RFC 822: clients write `+0000` or `GMT`. The day of the week may be a wrong one, or
+/// be missing.
+fn parse_date(text: &str) -> Option<Timestamp> {
+    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let gmt = text.strip_suffix("+0000").map(|rest| format!("{rest}GMT"));
+    let gmt = gmt.as_deref().unwrap_or(text);
+    let without_day = gmt.split_once(", ").map_or(gmt, |(_, rest)| rest);
+    let on = |day| Timestamp::parse_http_date(&format!("{day}, {without_day}"));
+    Timestamp::parse_http_date(gmt).or_else(|| DAYS.iter().find_map(on))
 }
 
 fn parameter<'a>(query: &'a Pairs, wanted: &str) -> Result<&'a str, S3Error> {

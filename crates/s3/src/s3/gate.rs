@@ -1,8 +1,9 @@
 //! Authorization: whether a principal may do an action to a resource. One function decides, and every
 //! operation asks it.
 //!
-//! Owns how the rules are joined: policies (`verdict`), and roles, rights in a bucket and ACLs (`rights`). Does
-//! not own which actions an operation needs (`operations`), nor what each action requires of a role (`action`).
+//! Owns how the rules are joined: policies (`verdict`), and roles, rights in a bucket and ACLs (`rights`).
+//! Does not own which actions an operation needs (`operations`), nor what each action requires of a role
+//! (`action`).
 //!
 //! Invariants:
 //! - a statement of a policy that denies wins over everything; what no rule allows is denied;
@@ -110,9 +111,9 @@ fn decide_wanted(
     }
 }
 
-/// Decides about an object that belongs to another account than its bucket. Policies of the bucket may deny, and
-/// allow nothing (S3 User Guide, "Examples of Amazon S3 bucket policies": they apply to objects of the bucket's
-/// owner only).
+/// Decides about an object that belongs to another account than its bucket. Policies of the bucket may deny,
+/// and allow nothing (S3 User Guide, "Bucket policies for Amazon S3": the permissions attached to a bucket
+/// apply to the objects that its owner owns).
 fn decide_foreign(
     asker: &Asker<'_>,
     wanted: Wanted,

@@ -1,7 +1,7 @@
 //! Who owns an object: the account that wrote it, or the owner of its bucket.
 //!
-//! Owns the rule for new objects, and whose an object is that is there. Does not own what an owner may do: `gate`
-//! does. Stored is only an owner that is not the bucket's.
+//! Owns the rule for new objects, and whose an object is that is there. Does not own what an owner may do:
+//! `gate` does. An owner is stored only if it is not the bucket's.
 //!
 //! Invariant: where ACLs are off, everything belongs to the owner of the bucket, whoever wrote it and when.
 

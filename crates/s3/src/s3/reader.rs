@@ -61,6 +61,9 @@ impl<'a> Reader<'a> {
     /// about that, it is not.
     pub(super) fn shows_tags(&self, info: &ObjectInfo) -> bool {
         const TAGS: Action = Action::GetObjectTagging;
+        if info.tag_count == 0 {
+            return false;
+        }
         match decide(&self.asker, TAGS, self.unopened()) {
             Decision::Depends if gate::reads_tags(&self.asker, [TAGS].into_iter(), self.bucket) => false,
             Decision::Depends => decide(&self.asker, TAGS, self.opened(info)) == Decision::Allow,

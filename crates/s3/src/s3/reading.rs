@@ -54,8 +54,8 @@ impl Reading {
         self.if_range.is_some()
     }
 
-    /// Status and headers of a reply whose body is, or on HEAD would be, `span`. `tags`: it may say how many tags
-    /// there are.
+    /// Status and headers of a reply whose body is, or on HEAD would be, `span`. `tags`: it may say how many
+    /// tags there are.
     pub(super) fn reply(
         &self,
         tags: bool,

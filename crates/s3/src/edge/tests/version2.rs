@@ -261,6 +261,10 @@ fn clocks_may_be_fifteen_minutes_apart() {
     assert_eq!(dated("Fri, 02 Jan 2026 03:19:06 GMT"), Some(ErrorCode::RequestTimeTooSkewed));
     assert_eq!(dated("Fri, 02 Jan 2026 02:49:04 GMT"), Some(ErrorCode::RequestTimeTooSkewed));
     assert_eq!(dated("yesterday"), Some(ErrorCode::AccessDenied));
+    // The day of the week says nothing.
+    assert_eq!(dated("Mon, 02 Jan 2026 03:04:05 GMT"), None);
+    assert_eq!(dated("02 Jan 2026 03:04:05 +0000"), None);
+    assert_eq!(dated("Tue, 07 Jul 2010 21:53:04 GMT"), Some(ErrorCode::RequestTimeTooSkewed));
     // The other header stands for the date, and is signed as one of its kind.
     let signature = sign(SECRET, &format!("GET\n\n\n\nx-amz-date:{DATE}\n/bucket/key"));
     let draft = Draft::new("GET", "/bucket/key").header("x-amz-date", DATE).header("date", "yesterday");

@@ -7,7 +7,7 @@ use crate::{
     s3::Operation,
 };
 
-/// The operations on an object that is there. Whom the object belongs to, and nobody else, may do all of them.
+/// The operations on an object that is there.
 const ON_OBJECT: [Operation; 8] = [
     Operation::GetObject,
     Operation::HeadObject,
