@@ -6,7 +6,6 @@ use super::{
     support::{Who, raw::Raw},
 };
 use std::{
-    path::Path,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
@@ -17,7 +16,13 @@ const WHO: Who = Who { access_key: "root-user", secret_key: "root-password" };
 const CLIENTS: usize = 8;
 
 fn serve(place: &Place, durability: &str) -> (Running, Raw) {
-    let server = place.serve(&["--data", "d", "--durability", durability], &ROOT);
+    place.write(
+        "causeway.toml",
+        &format!(
+            "[server]\ndata = 'd'\n[backend.disk]\ntype = 'fs'\nroot = 'o'\ndurability = '{durability}'\n"
+        ),
+    );
+    let server = place.serve(&[], &ROOT);
     let raw = Raw::new(server.s3, WHO);
     (server, raw)
 }
@@ -27,7 +32,7 @@ fn body(client: usize, n: usize) -> String {
 }
 
 fn left(place: &Place) -> usize {
-    std::fs::read_dir(Path::new(&place.path("d/.causeway/tmp"))).expect("the directory").count()
+    std::fs::read_dir(place.path("o/.causeway/tmp")).expect("the directory").count()
 }
 
 #[test]
@@ -88,7 +93,7 @@ fn every_acknowledged_object_is_listed_at_once_and_after_a_kill() {
     });
     // Dropping the server kills it: the newest rows may not be committed.
     drop(server);
-    std::fs::write(place.path("d/.causeway/tmp/7"), "replaced, and not removed yet").expect("a file");
+    std::fs::write(place.path("o/.causeway/tmp/7"), "replaced, and not removed yet").expect("a file");
     let (_server, raw) = serve(&place, "relaxed");
     let listed = raw.get("/photos?list-type=2").send().text();
     assert_eq!(listed.matches("<Key>").count(), 3 + CLIENTS * EACH, "{listed}");

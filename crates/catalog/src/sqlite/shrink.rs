@@ -60,3 +60,55 @@ fn spare(db: &Connection) -> rusqlite::Result<i64> {
 fn pragma(db: &Connection, name: &str) -> rusqlite::Result<i64> {
     db.pragma_query_value(None, name, |row| row.get(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(path: &std::path::Path) -> Connection {
+        let db = Connection::open(path).expect("opens");
+        prepare(&db).expect("prepared");
+        db.execute_batch(
+            "CREATE TABLE IF NOT EXISTS rows (n INTEGER PRIMARY KEY, filling BLOB);
+             WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 3000)
+             INSERT INTO rows SELECT n, zeroblob(3500) FROM numbers",
+        )
+        .expect("filled");
+        db
+    }
+
+    fn shrink(db: &Connection) -> usize {
+        let mut steps = 1;
+        while matches!(step(db), Ok(Step::More)) {
+            steps += 1;
+        }
+        steps
+    }
+
+    #[test]
+    fn the_pages_of_deleted_rows_are_given_back_in_steps_but_for_some() {
+        let dir = tempfile::TempDir::new().expect("a directory");
+        let db = filled(&dir.path().join("rows.sqlite"));
+        assert_eq!(is_due(&db), Ok(false));
+        let before = pragma(&db, "page_count").expect("a number");
+        db.execute_batch("DELETE FROM rows WHERE n > 100").expect("deleted");
+        assert_eq!(is_due(&db), Ok(true));
+        assert!(shrink(&db) > 5, "no step is long");
+        assert_eq!(is_due(&db), Ok(false));
+        let after = pragma(&db, "page_count").expect("a number");
+        assert!(after < before - 1500 && after > KEPT, "{before} pages became {after}");
+        assert_eq!(db.query_row("SELECT count(*) FROM rows", [], |row| row.get(0)), Ok(100));
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_release_is_prepared() {
+        let dir = tempfile::TempDir::new().expect("a directory");
+        let path = dir.path().join("rows.sqlite");
+        let old = Connection::open(&path).expect("opens");
+        old.execute_batch("CREATE TABLE others (n); INSERT INTO others VALUES (7)").expect("filled");
+        drop(old);
+        let db = filled(&path);
+        assert_eq!(pragma(&db, "auto_vacuum"), Ok(2));
+        assert_eq!(db.query_row("SELECT n FROM others", [], |row| row.get(0)), Ok(7));
+    }
+}
