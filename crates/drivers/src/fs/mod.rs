@@ -37,8 +37,6 @@ mod staging;
 mod store;
 mod upkeep;
 mod volume;
-#[cfg(test)]
-mod work;
 mod write;
 
 use crate::{
@@ -425,3 +423,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
         }
     }
 }
+
+#[cfg(test)]
+mod work;
