@@ -1,7 +1,7 @@
 //! The embedded driver: the contract, and how it handles the files that it finds.
 
 use super::{
-    sample::{bucket, name, put, row},
+    sample::{bucket, delete, name, put, row},
     shared::{HeldClock, Two},
 };
 use causeway::{

@@ -56,8 +56,6 @@ mod stamp;
 mod store;
 mod upkeep;
 mod volume;
-#[cfg(test)]
-mod work;
 mod write;
 
 use crate::{
@@ -469,3 +467,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
         }
     }
 }
+
+#[cfg(test)]
+mod work;
