@@ -153,15 +153,13 @@ async fn reach(settings: &Settings, lend: Lend) -> Result<Reached, Failure> {
     match operate::ask_server(settings, &Request::Lend(lend.clone())).await.map_err(failed)? {
         operate::Asked::Answered(Done::Lent(lent)) => Ok(Reached::Server(lent)),
         operate::Asked::Answered(_) => Err(Failure::failed("the server answered something else")),
-        operate::Asked::Here(visit) => {
-            match control::find(&visit.buckets, &lend).await {
-                Ok(found) => Ok(Reached::Here(visit, found)),
-                Err(why) => {
-                    visit.end().await;
-                    Err(Failure::failed(format!("looking for the bucket: {why}")))
-                }
+        operate::Asked::Here(visit) => match control::find(&visit.buckets, &lend).await {
+            Ok(found) => Ok(Reached::Here(visit, found)),
+            Err(why) => {
+                visit.end().await;
+                Err(Failure::failed(format!("looking for the bucket: {why}")))
             }
-        }
+        },
     }
 }
 
