@@ -1,6 +1,6 @@
 //! SQL of the directories that scans have read.
 
-use super::{sizes, writer::Applied};
+use super::{job::Applied, sizes};
 use crate::catalog::{BucketId, DirectoryRow};
 use rusqlite::{Connection, OptionalExtension, params};
 
