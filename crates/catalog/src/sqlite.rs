@@ -39,10 +39,10 @@ mod writer;
 
 use super::{
     BackendLocation, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery, Catalog,
-    Clock, Commit, CompletedUpload, DirectoryRow, Document, Documents, Ended, Expected, Generation, IamChange,
-    IamDocuments, Identities, IndexChange, IndexRow, KeyUse, Lease, LeftLocation, NewBucket, NewDocument,
-    NewIdentity, NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result,
-    Revision, StoredObject, UploadRecord, VersionRow, WhichObjects,
+    Clock, Commit, CompletedUpload, DirectoryRow, Document, Documents, Ended, Expected, Generation,
+    IamChange, IamDocuments, Identities, IndexChange, IndexRow, KeyUse, Lease, LeftLocation, NewBucket,
+    NewDocument, NewIdentity, NewReplica, ObjectRow, ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord,
+    Result, Revision, StoredObject, UploadRecord, VersionRow, WhichObjects,
 };
 use crate::{
     model::{AccessKey, BucketName, ObjectKey, TenantId, Timestamp, UploadId},

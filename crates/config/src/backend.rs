@@ -15,7 +15,8 @@ use super::{
     section::{Fallback, Reader, Row, Section, section},
     services::ServiceBackend,
     sftp::SftpBackend,
-    value::{FileMode, Setting, Size},
+    unit::Size,
+    value::{FileMode, Setting},
     webdav::WebdavBackend,
 };
 use crate::store::Durability;

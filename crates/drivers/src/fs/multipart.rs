@@ -10,7 +10,6 @@ use super::{
     publication::{self, Draft},
     staging::Staging,
     volume::Volume,
-    write,
 };
 use crate::{
     backend::{

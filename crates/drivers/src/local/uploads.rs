@@ -279,6 +279,7 @@ fn info(key: ObjectKey, upload: UploadId, about: &About) -> UploadInfo {
         key,
         upload,
         initiator: about.initiator.clone(),
+        owner: None,
         initiated: about.initiated,
         checksum: about.checksum,
         explicit_checksum: about.explicit_checksum,

@@ -204,6 +204,7 @@ impl Walk {
             etag: facts.etag,
             checksum: None,
             storage_class: None,
+            owner: None,
         }))
     }
 

@@ -77,7 +77,7 @@ impl NullStore {
     fn listed(&self, key: ObjectKey) -> ListedObject {
         let ObjectInfo { size, last_modified, .. } = self.info;
         let etag = self.info.etag.clone();
-        ListedObject { key, size, etag, last_modified, checksum: None, storage_class: None }
+        ListedObject { key, size, etag, last_modified, checksum: None, storage_class: None, owner: None }
     }
 }
 

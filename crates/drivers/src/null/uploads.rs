@@ -91,6 +91,7 @@ impl Uploads {
             key: key.clone(),
             upload: upload.clone(),
             initiator: request.initiator,
+            owner: None,
             initiated,
             checksum: request.checksum,
             explicit_checksum: request.explicit_checksum,
