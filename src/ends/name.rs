@@ -61,7 +61,8 @@ fn local(text: &str, home: Option<PathBuf>) -> Result<Option<PathBuf>, Failure> 
     }
     if text == "~" || text.starts_with("~/") {
         let home = home.ok_or_else(|| Failure::senseless("there is no home directory that ~ could mean"))?;
-        return Ok(Some(home.join(text.trim_start_matches(['~', '/']))));
+        let below = text.trim_start_matches(['~', '/']);
+        return Ok(Some(if below.is_empty() { home } else { home.join(below) }));
     }
     let is_local =
         text.starts_with('/') || matches!(text.split('/').next(), Some("." | "..")) || text.starts_with('~');
