@@ -43,8 +43,7 @@ pub async fn touch(place: &Place, at: Timestamp, only_existing: bool) -> Result<
                 version: None,
                 conditions: Default::default(),
             };
-            let attributes =
-                CopyAttributes { metadata: Some(attributes), tags: None, ..CopyAttributes::default() };
+            let attributes = CopyAttributes::of_itself(attributes);
             let request =
                 CopyRequest { source, attributes, conditions: WriteConditions::default(), checksum: None };
             let copied = place.store.copy(&key, request).await;

@@ -320,6 +320,7 @@ mod tests {
             last_modified: Timestamp::from_millis(0),
             checksum: None,
             storage_class: None,
+            owner: None,
         }
     }
 

@@ -77,6 +77,7 @@ async fn refreshed(context: &Context, entry: &Entry) -> Result<Entry, StoreError
         last_modified: info.last_modified,
         checksum: info.checksum.map(|sum| sum.spec()),
         storage_class: info.attributes.storage_class,
+        owner: info.attributes.owner,
     };
     Entry::new(&context.source, object).ok_or_else(|| StoreErrorKind::Internal.into())
 }
@@ -163,11 +164,7 @@ pub(crate) async fn set_time(context: &Context, time: OwnTime, old: &Entry) -> R
     attributes.user.insert(MTIME.to_owned(), time.text());
     let source = CopySource { store: store.clone(), key: key.clone(), version: None, conditions };
     let copy = || {
-        let attributes = CopyAttributes {
-            storage_class: attributes.storage_class,
-            metadata: Some(attributes.clone()),
-            ..Default::default()
-        };
+        let attributes = CopyAttributes::of_itself(attributes.clone());
         store.copy(
             key,
             CopyRequest {

@@ -296,6 +296,18 @@ pub struct CopyAttributes {
 }
 
 impl CopyAttributes {
+    /// For a copy of an object onto itself: it has exactly `attributes` afterwards, and keeps its tags.
+    pub fn of_itself(attributes: Attributes) -> Self {
+        Self {
+            acl: attributes.acl.clone(),
+            owner: attributes.owner.clone(),
+            storage_class: attributes.storage_class,
+            encryption: attributes.encryption.clone(),
+            metadata: Some(attributes),
+            tags: None,
+        }
+    }
+
     /// Returns the attributes of a copy whose source has the attributes `source`.
     pub fn apply(&self, source: &Attributes) -> Attributes {
         let kept = || Attributes { website_redirect: None, ..source.clone() };

@@ -154,6 +154,7 @@ impl Layer for Endless {
             last_modified: Timestamp::from_millis(0),
             checksum: None,
             storage_class: None,
+            owner: None,
         };
         let entries = (first..last).map(|n| ListEntry::Object(object(n))).collect();
         Ok(ListPage { entries, truncated: last < self.keys, cache: None })
