@@ -3,6 +3,8 @@
 //! `PROPTEST_CASES=1000 cargo test --test model` runs more cases than CI does. A failure prints the shrunken
 //! operations, which become a named test in `model/regressions.rs`.
 
+#[path = "contract/local.rs"]
+mod local;
 #[path = "model/naive.rs"]
 mod naive;
 #[path = "model/operation.rs"]

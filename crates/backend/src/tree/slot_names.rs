@@ -98,8 +98,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let drafts = Drafts::open(dir.path()).expect("opens");
         let name = |bucket: i64| format!("{}-{bucket}-upload.0", drafts.gateway());
-        let names: Vec<String> =
-            (0..300).map(|bucket| name(bucket)).chain(["another-7-upload.0".into()]).collect();
+        let names: Vec<String> = (0..300).map(&name).chain(["another-7-upload.0".into()]).collect();
         let (all, slots) = (SlotNames::default(), Listed { names, ..Listed::default() });
         for round in 1..=3 {
             for bucket in 0..1000 {
