@@ -75,6 +75,12 @@ pub fn forget_index(dir: &Path) -> Result<()> {
 }
 
 impl SqliteCatalog {
+    fn submit_changes(&self, bucket: BucketId, generation: Generation, changes: Vec<IndexChange>) -> Commit {
+        let frees = changes.iter().all(index::frees);
+        let apply = self.gone.applying(bucket, generation, changes);
+        if frees { self.index.writer.submit_freeing(apply) } else { self.index.writer.submit(apply) }
+    }
+
     /// Returns the beginning and the end of a lease that is requested now.
     fn term(&self, ttl: Duration) -> (Timestamp, Timestamp) {
         let now = self.clock.now();
@@ -252,33 +258,15 @@ impl Catalog for SqliteCatalog {
     }
 
     fn index_numbered(&self, bucket: BucketId, generation: Generation, change: IndexChange) -> Commit {
-        let (gone, frees) = (self.gone.clone(), index::frees(&change));
-        let apply = move |db: &_| {
-            if gone.contains(bucket) { Ok(()) } else { index::apply(db, bucket, generation, &change) }
-        };
-        if frees { self.index.writer.submit_freeing(apply) } else { self.index.writer.submit(apply) }
+        self.submit_changes(bucket, generation, vec![change])
     }
 
     fn index_all(&self, bucket: BucketId, changes: Vec<IndexChange>) -> Commit {
-        let (gone, frees) = (self.gone.clone(), changes.iter().all(index::frees));
-        let apply = move |db: &_| {
-            if gone.contains(bucket) {
-                return Ok(());
-            }
-            changes.iter().try_for_each(|change| index::apply(db, bucket, Generation::UNNUMBERED, change))
-        };
-        if frees { self.index.writer.submit_freeing(apply) } else { self.index.writer.submit(apply) }
+        self.submit_changes(bucket, Generation::UNNUMBERED, changes)
     }
 
     fn index_deferred(&self, bucket: BucketId, change: IndexChange, ended: Ended) {
-        let gone = self.gone.clone();
-        let apply = move |db: &_| {
-            if gone.contains(bucket) {
-                Ok(())
-            } else {
-                index::apply(db, bucket, Generation::UNNUMBERED, &change)
-            }
-        };
+        let apply = self.gone.applying(bucket, Generation::UNNUMBERED, vec![change]);
         self.index.writer.submit_deferred(apply, ended);
     }
 

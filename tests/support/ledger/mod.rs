@@ -13,10 +13,10 @@ use causeway::{
     catalog::{
         BackendLocation, BucketChange, BucketId, BucketRecord, BucketSizes, BucketsPage, BucketsQuery,
         Catalog, CatalogError, CatalogErrorKind, Clock, Commit, CompletedUpload, DirectoryRow, Document,
-        Documents, Expected, Generation, IamChange, IamDocuments, Identities, IndexChange, IndexRow, KeyUse,
-        Lease, LeftLocation, NewBucket, NewDocument, NewIdentity, NewReplica, ObjectRow, ObjectVersion,
-        PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject, UploadRecord, VersionRow,
-        WhichObjects,
+        Documents, Ended, Expected, Generation, IamChange, IamDocuments, Identities, IndexChange, IndexRow,
+        KeyUse, Lease, LeftLocation, NewBucket, NewDocument, NewIdentity, NewReplica, ObjectRow,
+        ObjectVersion, PartRecord, ReplicaChange, ReplicaRecord, Result, Revision, StoredObject,
+        UploadRecord, VersionRow, WhichObjects,
     },
     model::{AccessKey, BucketName, ObjectKey, TenantId, Timestamp, UploadId},
     store::{ListPage, ListRequest, ListUploadsRequest, UploadsPage},
@@ -342,6 +342,18 @@ impl Catalog for LedgerCatalog {
             changes.into_iter().for_each(|change| state.index(bucket, Generation::UNNUMBERED, change));
             Ok(())
         })
+    }
+
+    fn index_deferred(&self, bucket: BucketId, change: IndexChange, ended: Ended) {
+        let (commit, killed) = (self.index(bucket, change), self.killed.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                committed = commit => ended(committed),
+                // A killed process runs nothing, not even what is dropped.
+                () = killed.cancelled() => std::mem::forget(ended),
+            }
+        });
     }
 
     fn forget_deletions(&self, bucket: BucketId, up_to: Generation) -> Commit {

@@ -1,14 +1,20 @@
 //! The buckets that were deleted, and whose rows the index may still hold.
 //!
-//! Owns the list of them and the sweep that removes their rows. The truth decides which buckets these are.
+//! Owns the list of them, which no change of the index passes by, and the sweep that removes their rows. The truth decides which buckets these are.
 //!
 //! Invariant: a bucket is on the list before its sweep begins, and stays there for as long as the process runs:
 //! ids of buckets are never used again.
 
-use super::{super::BucketId, index, job::Step, writer::Writer};
+use super::{
+    super::{BucketId, Generation, IndexChange},
+    index,
+    job::{Applied, Step},
+    writer::Writer,
+};
+use rusqlite::Connection;
 use std::{
     collections::{HashSet, VecDeque},
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 #[derive(Debug, Default)]
@@ -17,6 +23,22 @@ pub(super) struct Gone(RwLock<HashSet<BucketId>>);
 impl Gone {
     pub(super) fn contains(&self, bucket: BucketId) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&bucket)
+    }
+
+    /// Makes changes of the index, all or none, unless their bucket is on the list.
+    pub(super) fn applying(
+        self: &Arc<Self>,
+        bucket: BucketId,
+        generation: Generation,
+        changes: Vec<IndexChange>,
+    ) -> impl FnOnce(&Connection) -> Applied<()> + Send + 'static {
+        let gone = self.clone();
+        move |db| {
+            if gone.contains(bucket) {
+                return Ok(());
+            }
+            changes.iter().try_for_each(|change| index::apply(db, bucket, generation, change))
+        }
     }
 
     /// Hides what the index holds of `buckets` at once, and removes it in the background.
