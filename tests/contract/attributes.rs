@@ -87,7 +87,9 @@ pub async fn the_largest_attributes_s3_allows_are_kept(storage: &Storage) {
         let tags = (0..10)
             .map(|n| Tag { key: format!("{n}{}", "ж".repeat(127)), value: "\u{10348}".repeat(256) })
             .collect();
-        let attributes = Attributes { user, tags: TagSet::new(tags).expect("at the limits"), ..every(store) };
+        // S3 upstreams keep the owner in the user metadata, whose limit leaves no room for it here.
+        let tags = TagSet::new(tags).expect("at the limits");
+        let attributes = Attributes { user, tags, owner: None, ..every(store) };
         assert_eq!(
             attributes.user.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>(),
             MAX_USER_METADATA

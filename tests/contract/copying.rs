@@ -14,7 +14,9 @@ use causeway::{
     },
 };
 
-pub async fn a_copy_has_the_bytes_metadata_and_tags_of_its_source_but_not_its_acl(storage: &Storage) {
+pub async fn a_copy_has_the_bytes_metadata_and_tags_of_its_source_but_neither_acl_nor_owner(
+    storage: &Storage,
+) {
     let store = storage.bucket("bucket").await;
     for (name, body) in [("small", bytes(1, 3000)), ("empty", bytes(1, 0)), ("large", bytes(2, 6 << 20))] {
         put_with(&*store, name, body.clone(), every(&*store)).await;
@@ -26,7 +28,12 @@ pub async fn a_copy_has_the_bytes_metadata_and_tags_of_its_source_but_not_its_ac
         assert_same_time(info.last_modified, written.last_modified);
         assert_eq!(
             info.attributes,
-            Attributes { acl: CannedAcl::Private.into(), website_redirect: None, ..every(&*store) }
+            Attributes {
+                acl: CannedAcl::Private.into(),
+                owner: None,
+                website_redirect: None,
+                ..every(&*store)
+            }
         );
         assert_eq!(read(&*store, &to).await, body);
         assert_eq!(head(&*store, name).await.attributes, every(&*store), "the source stays as it is");
@@ -123,7 +130,12 @@ pub async fn a_copy_goes_from_backend_to_backend(storage: &Storage) {
         (info.etag, info.attributes),
         (
             etag_of(&body),
-            Attributes { acl: CannedAcl::Private.into(), website_redirect: None, ..every(&*here) }
+            Attributes {
+                acl: CannedAcl::Private.into(),
+                owner: None,
+                website_redirect: None,
+                ..every(&*here)
+            }
         )
     );
 }

@@ -32,7 +32,9 @@ const EXCUSED: &[Excused] = &[
             "attributes::an_update_of_a_multipart_object_keeps_its_parts",
             "attributes::changes_of_tags_and_acl_at_once_both_stand",
             "attributes::every_attribute_is_kept",
+            "attributes::an_upload_makes_an_object_of_its_owner_and_says_so",
             "attributes::tags_and_acl_change_without_a_new_object",
+            "attributes::the_owner_of_an_object_is_kept_by_changes_and_shown_by_most_listings",
             "attributes::the_largest_attributes_s3_allows_are_kept",
             "attributes::the_longest_acl_is_kept_or_refused",
             "cancelling::an_update_given_up_leaves_the_old_tags_or_the_new",
@@ -40,7 +42,7 @@ const EXCUSED: &[Excused] = &[
             "copying::a_copy_goes_from_backend_to_backend",
             "copying::a_copy_goes_from_bucket_to_bucket",
             "copying::a_copy_onto_itself_changes_its_metadata_alone",
-            "copying::a_copy_has_the_bytes_metadata_and_tags_of_its_source_but_not_its_acl",
+            "copying::a_copy_has_the_bytes_metadata_and_tags_of_its_source_but_neither_acl_nor_owner",
             "copying::a_copy_keeps_or_changes_the_checksum_algorithm",
             "copying::directives_replace_metadata_and_tags_each_by_itself",
             "multipart::a_part_number_the_object_does_not_have_is_refused",
@@ -125,7 +127,7 @@ const EXCUSED: &[Excused] = &[
     Excused {
         driver: Driver::S3(Server::Moto),
         promises: &[
-            "copying::a_copy_has_the_bytes_metadata_and_tags_of_its_source_but_not_its_acl",
+            "copying::a_copy_has_the_bytes_metadata_and_tags_of_its_source_but_neither_acl_nor_owner",
             "copying::directives_replace_metadata_and_tags_each_by_itself",
         ],
         reason: "moto copies website redirects",

@@ -122,7 +122,7 @@ fn types_of_backends_are_those_there_are() {
     );
     let message = refused("[backend.lake]\nroot = '/srv'\n", &[]);
     assert!(
-        message.contains("causeway.toml:1: backend.lake.type is missing; it must be fs, memory, s3, "),
+        message.contains("causeway.toml:1: backend.lake.type is missing; it must be fs, memory, null, s3, "),
         "{message}"
     );
     let message = refused("[backend.lake]\ntype = 'fs'\n", &[]);
