@@ -112,7 +112,7 @@ macro_rules! contract_promises {
                 changes_of_tags_and_acl_at_once_both_stand
             }
             copying {
-                a_copy_has_the_bytes_metadata_and_tags_of_its_source_but_not_its_acl
+                a_copy_has_the_bytes_metadata_and_tags_of_its_source_but_neither_acl_nor_owner
                 directives_replace_metadata_and_tags_each_by_itself
                 a_copy_onto_itself_changes_its_metadata_alone
                 a_copy_goes_from_bucket_to_bucket
