@@ -3,8 +3,8 @@
 //! Owns the way between names and keys. A name is what follows the prefix; two objects belong together if
 //! their names are equal. How an end is written, opened and authenticated is the caller's.
 //!
-//! Invariant: the prefix of a folder is empty or ends with `/`, so that `photos` never takes in `photos-old/x`.
-//! The prefix of an end that is one object is its key, and the name of the object is empty.
+//! Invariant: the prefix of a folder is empty or ends with `/`, so that `photos` never takes in
+//! `photos-old/x`. The prefix of an end that is one object is its key, and the name of the object is empty.
 
 use crate::{
     model::{ObjectKey, ObjectKeyError},
