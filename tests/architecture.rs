@@ -112,7 +112,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "operate",
         ],
     ),
-    ("verbs", &["model", "store", "drivers", "ends"]),
+    ("verbs", &["model", "store", "drivers", "transfer", "ends"]),
     // Sockets, and the life of a request.
     (
         "server",
@@ -136,7 +136,21 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     // The process.
-    ("cli", &["model", "store", "config", "telemetry", "assembly", "operate", "ends", "verbs", "server"]),
+    (
+        "cli",
+        &[
+            "model",
+            "store",
+            "config",
+            "telemetry",
+            "assembly",
+            "operate",
+            "transfer",
+            "ends",
+            "verbs",
+            "server",
+        ],
+    ),
 ];
 
 /// Crates that only these modules use, so that replacing one changes only these modules.

@@ -21,6 +21,7 @@ mod serve;
 use crate::{
     assembly::StartError,
     config::{Flag, Settings, Sources},
+    transfer::options::Verb,
 };
 use clap::{Parser, Subcommand};
 use std::{
@@ -120,6 +121,24 @@ enum Command {
     /// Print an address at which an object can be read without credentials, for a while.
     #[command(after_help = data::ENDS)]
     Link(data::link::Arguments),
+    /// Copy one object, or everything below a folder.
+    #[command(after_help = data::ENDS)]
+    Cp(data::cp::Arguments),
+    /// Copy one object or everything below a folder, and remove it at the source.
+    #[command(after_help = data::ENDS)]
+    Mv(data::cp::Arguments),
+    /// Copy what is below a folder, and leave out what is there already.
+    #[command(after_help = data::ENDS)]
+    Copy(data::copy::Arguments),
+    /// Make a folder the same as another one: copy, and delete what only the destination has.
+    #[command(after_help = data::ENDS)]
+    Sync(data::copy::SyncArguments),
+    /// Copy what is below a folder, and remove at the source what has arrived.
+    #[command(after_help = data::ENDS)]
+    Move(data::copy::Arguments),
+    /// Compare two folders, and change nothing.
+    #[command(after_help = data::ENDS)]
+    Check(data::check::Arguments),
     /// Check a configuration without starting anything, or seal a secret for it.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -170,6 +189,12 @@ pub fn run() -> ExitCode {
         Command::Touch(arguments) => data::touch::run(&arguments),
         Command::Hash(arguments) => data::hash::run(&arguments),
         Command::Link(arguments) => data::link::run(&arguments),
+        Command::Cp(arguments) => data::cp::run(Verb::Copy, &arguments),
+        Command::Mv(arguments) => data::cp::run(Verb::Move, &arguments),
+        Command::Copy(arguments) => data::copy::run(Verb::Copy, &arguments),
+        Command::Sync(arguments) => data::copy::sync(&arguments),
+        Command::Move(arguments) => data::copy::run(Verb::Move, &arguments),
+        Command::Check(arguments) => data::check::run(&arguments),
         Command::Config(ConfigCommand::Check { configuration }) => config::check(&configuration),
         Command::Config(ConfigCommand::Seal { key, configuration }) => config::seal(&key, &configuration),
     }

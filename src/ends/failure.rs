@@ -16,6 +16,10 @@ pub enum FailureKind {
     Senseless,
     /// There is no such bucket, object, file or folder.
     Missing,
+    /// What was compared differs.
+    Different,
+    /// It was stopped before its end, by a signal.
+    Stopped,
     /// Nobody reads what the command prints: it is no failure.
     Unread,
 }

@@ -8,6 +8,7 @@
 //! - an argument has one meaning, which does not depend on what exists where: a local path begins with `.`,
 //!   `/`, `~` or `file:`;
 //! - what a running server holds is reached through that server, with credentials that end by themselves;
+//! - two ends that are one bucket have one store, as far as their addresses tell;
 //! - without a server, the locks that a server takes are held until the end is closed.
 //!
 //! | file | owns |
@@ -18,9 +19,11 @@
 //! | `opening` | from the argument to the open end |
 //! | `through` | buckets and backends of the configuration, by the server or without one |
 //! | `located` | one location of a backend, as a store |
+//! | `journal` | where the journals of runs between two ends are |
 //! | `kept` | the catalogs of object stores that outlive a command, so that its uploads can go on |
 
 mod failure;
+mod journal;
 mod kept;
 mod located;
 mod name;
@@ -30,6 +33,7 @@ mod through;
 
 pub use crate::config::{Named, Search};
 pub use failure::{Failure, FailureKind};
+pub use journal::journal;
 pub use name::EndName;
 pub use opening::{Opener, Skipped};
 pub use place::{Place, Storage};

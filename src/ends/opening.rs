@@ -35,19 +35,42 @@ pub struct Opener<'a> {
 impl Opener<'_> {
     /// Opens the end that is written like this.
     pub async fn open(&self, text: &str, named: Named) -> Result<Place, Failure> {
+        self.open_with(text, named, None).await
+    }
+
+    /// Opens two ends, works on both, and closes them. If both are one storage, they have one store.
+    pub async fn open_both<T>(
+        &self,
+        (source, source_named): (&str, Named),
+        (destination, destination_named): (&str, Named),
+        work: impl AsyncFnOnce(&Place, &Place) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let first = self.open(source, source_named).await?;
+        let done = async {
+            let mut second = self.open_with(destination, destination_named, Some(&first.held)).await?;
+            if second.address == first.address {
+                second.store = first.store.clone();
+            }
+            let done = work(&first, &second).await;
+            second.end().await;
+            done
+        };
+        let done = done.await;
+        first.end().await;
+        done
+    }
+
+    async fn open_with(&self, text: &str, named: Named, beside: Option<&Held>) -> Result<Place, Failure> {
         let home = self.environment.get("HOME").map(PathBuf::from);
         match EndName::parse(text, home)? {
             EndName::Local(local) => self.local(text, &local),
             EndName::Url(url) => self.url(&url, named).await,
             EndName::Bucket { bucket, path } => {
                 let settings = (self.settings)()?;
-                let known = through::bucket(&settings, &bucket, &self.environment).await;
-                known.map_err(|failure| hinted(failure, text)).map(|(store, held)| {
-                    let storage = Storage::Objects;
-                    Place { store, path, label: text.to_owned(), storage, held }
-                })
+                let known = through::bucket(&settings, &bucket, &self.environment, beside).await;
+                known.map_err(|failure| hinted(failure, text)).map(|found| in_bucket(text, found, path))
             }
-            EndName::Backend { backend, path } => self.backend(text, &backend, &path, named).await,
+            EndName::Backend { backend, path } => self.backend(text, &backend, &path, named, beside).await,
         }
     }
 
@@ -75,6 +98,7 @@ impl Opener<'_> {
             Some(state) => state.join("uploads"),
             None => temporary().map_err(|error| Failure::failed(format!("a name for uploads: {error}")))?,
         };
+        let address = format!("file:{}", root.display());
         let settings = LocalSettings { root, staging, hear: self.hear.clone() };
         let store: Arc<dyn Store> = Arc::new(LocalStore::new(settings));
         Ok(Place {
@@ -82,6 +106,7 @@ impl Opener<'_> {
             path: key,
             label: text.to_owned(),
             storage: Storage::LocalFiles,
+            address,
             held: Held::Nothing,
         })
     }
@@ -90,11 +115,18 @@ impl Opener<'_> {
         let at = config::at_url(url, named, &self.search, &self.environment);
         let AtUrl { settings, bucket, path } = at.map_err(|error| Failure::senseless(error.to_string()))?;
         let location = settings.place_of(&bucket, &settings.buckets[&bucket]);
-        let (store, held) = self.alone(&settings, config::AT_URL, &location).await?;
-        Ok(Place { store, path, label: url.to_owned(), storage: Storage::Objects, held })
+        let (store, held, address) = self.alone(&settings, config::AT_URL, &location).await?;
+        Ok(Place { store, path, label: url.to_owned(), storage: Storage::Objects, address, held })
     }
 
-    async fn backend(&self, text: &str, backend: &str, path: &str, named: Named) -> Result<Place, Failure> {
+    async fn backend(
+        &self,
+        text: &str,
+        backend: &str,
+        path: &str,
+        named: Named,
+        beside: Option<&Held>,
+    ) -> Result<Place, Failure> {
         let settings = (self.settings)()?;
         let Some(configured) = settings.backends.get(backend) else {
             let known: Vec<&str> = settings.backends.keys().map(String::as_str).collect();
@@ -103,21 +135,15 @@ impl Opener<'_> {
                 known.join(", ")
             )));
         };
-        let place = |store, path, held| Place {
-            store,
-            path,
-            label: text.to_owned(),
-            storage: Storage::Objects,
-            held,
-        };
-        let (found, lock) = through::backend(&settings, backend, path, &self.environment).await?;
-        if let Some((store, path, held)) = found {
-            return Ok(place(store, path, held));
+        let (found, lock) = through::backend(&settings, backend, path, &self.environment, beside).await?;
+        if let Some((found, path)) = found {
+            return Ok(in_bucket(text, found, path));
         }
         // No bucket of the server is there: the storage is opened by itself.
         let (location, rest) = split(settings.below(configured), path, named)?;
-        let (store, held) = self.alone(&settings, backend, &location).await?;
-        Ok(place(store, rest, held.with(lock)))
+        let (store, held, address) = self.alone(&settings, backend, &location).await?;
+        let (label, held) = (text.to_owned(), held.with(lock));
+        Ok(Place { store, path: rest, label, storage: Storage::Objects, address, held })
     }
 
     /// Opens a location of a backend with a catalog of its own.
@@ -126,11 +152,11 @@ impl Opener<'_> {
         settings: &Settings,
         name: &str,
         location: &str,
-    ) -> Result<(Arc<dyn Store>, Held), Failure> {
+    ) -> Result<(Arc<dyn Store>, Held, String), Failure> {
         let configured = settings.backends.get(name).map(|backend| settings.below(backend));
         let lists_itself = configured.is_some_and(config::Backend::is_object_store);
+        let address = configured.map(config::Backend::location).unwrap_or_default();
         let directory = if lists_itself {
-            let address = configured.map(config::Backend::location).unwrap_or_default();
             Directory::of(&self.environment, &format!("{address}\n{location}"))
         } else {
             Directory::temporary()
@@ -139,8 +165,13 @@ impl Opener<'_> {
         let opened = Alone::open(settings, name, directory.path(), self.lookup());
         let alone = opened.map_err(|error| Failure::of_start(&error))?;
         let store = open_at(&alone, name, location).await?;
-        Ok((store, Held::Alone { alone, directory, lock: None }))
+        Ok((store, Held::Alone { alone, directory, lock: None }, format!("{address}/{location}")))
     }
+}
+
+fn in_bucket(text: &str, found: through::Opened, path: String) -> Place {
+    let through::Opened { store, address, held } = found;
+    Place { store, path, label: text.to_owned(), storage: Storage::Objects, address, held }
 }
 
 /// Returns a directory that is not there yet, and whose name nobody can foresee.

@@ -21,6 +21,8 @@ pub struct Place {
     /// The end as it was written. It has no secrets.
     pub label: String,
     pub storage: Storage,
+    /// Which storage it is, the same for each way of writing it that leads there. It has no secrets.
+    pub address: String,
     pub(super) held: Held,
 }
 
@@ -48,6 +50,18 @@ impl Place {
             path if path.ends_with('/') => path.to_owned(),
             path => format!("{path}/"),
         }
+    }
+
+    /// Returns the address of what was named, by which a run on it is found again.
+    pub fn whole(&self) -> String {
+        format!("{}/{}", self.address.trim_end_matches('/'), self.path)
+    }
+
+    /// Returns whether one of the places lies in the other one, as far as their addresses tell.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let folder = |place: &Self| format!("{}/", place.whole().trim_end_matches('/'));
+        let (own, other) = (folder(self), folder(other));
+        own.starts_with(&other) || other.starts_with(&own)
     }
 
     /// Closes what was opened for this end, and gives its locks back.

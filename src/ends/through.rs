@@ -52,36 +52,50 @@ impl Held {
 }
 
 type Environment = std::collections::BTreeMap<String, String>;
-type OpenStore = (Arc<dyn Store>, Held);
+
+/// A bucket that is open.
+pub(super) struct Opened {
+    pub(super) store: Arc<dyn Store>,
+    /// The same for each way that leads to the bucket.
+    pub(super) address: String,
+    pub(super) held: Held,
+}
+
+fn address(settings: &Settings, bucket: &str) -> String {
+    format!("{}#{bucket}", settings.server.data.display())
+}
 
 /// Opens a bucket of the configuration, or one that clients created.
 pub(super) async fn bucket(
     settings: &Settings,
     name: &BucketName,
     environment: &Environment,
-) -> Result<OpenStore, Failure> {
+    beside: Option<&Held>,
+) -> Result<Opened, Failure> {
     let is_configured = settings.buckets.contains_key(name);
     if !is_configured && !DataDirectory::was_taken(&settings.server.data) {
         return Err(no_bucket(settings, name));
     }
     let lend = Lend::Bucket { bucket: name.as_str().to_owned() };
-    match reach(settings, lend).await? {
+    match reach(settings, lend, beside).await? {
         Reached::Server(Some(lent)) => lent_store(settings, &lent, environment).await,
         Reached::Server(None) => Err(no_bucket(settings, name)),
         Reached::Here(visit, found) => {
             let opened = match found {
-                Some((name, _)) => opened(&visit.buckets, &name).await,
+                Some((name, _)) => opened(settings, &visit.buckets, &name).await,
                 None => Err(no_bucket(settings, name)),
             };
             held(visit, opened).await
         }
+        Reached::Beside(visit, Some((name, _))) => opened(settings, &visit.buckets, &name).await,
+        Reached::Beside(_, None) => Err(no_bucket(settings, name)),
     }
 }
 
 /// Returns the store with what it needs, or closes that.
-async fn held(visit: Visit, opened: Result<Arc<dyn Store>, Failure>) -> Result<OpenStore, Failure> {
+async fn held(visit: Visit, opened: Result<Opened, Failure>) -> Result<Opened, Failure> {
     match opened {
-        Ok(store) => Ok((store, Held::Stack(visit))),
+        Ok(opened) => Ok(Opened { held: Held::Stack(visit), ..opened }),
         Err(failure) => {
             visit.end().await;
             Err(failure)
@@ -99,8 +113,8 @@ fn no_bucket(settings: &Settings, name: &BucketName) -> Failure {
     ))
 }
 
-/// A store, the path in it, and what is held; or no bucket is there, and the lock of the data directory.
-pub(super) type OfBackend = (Option<(Arc<dyn Store>, String, Held)>, Option<DataDirectory>);
+/// A bucket and the path in it; or no bucket is there, and the lock of the data directory.
+pub(super) type OfBackend = (Option<(Opened, String)>, Option<DataDirectory>);
 
 /// Opens the bucket that has a path of a backend.
 pub(super) async fn backend(
@@ -108,48 +122,63 @@ pub(super) async fn backend(
     name: &str,
     path: &str,
     environment: &Environment,
+    beside: Option<&Held>,
 ) -> Result<OfBackend, Failure> {
     if !DataDirectory::was_taken(&settings.server.data) {
         return Ok((None, None));
     }
     let lend = Lend::Backend { backend: name.to_owned(), path: path.to_owned() };
-    match reach(settings, lend).await? {
+    match reach(settings, lend, beside).await? {
         Reached::Server(Some(lent)) => {
             let rest = lent.path.clone();
-            let (store, held) = lent_store(settings, &lent, environment).await?;
-            Ok((Some((store, rest, held)), None))
+            Ok((Some((lent_store(settings, &lent, environment).await?, rest)), None))
         }
-        Reached::Server(None) => {
+        Reached::Beside(visit, Some((bucket, rest))) => {
+            Ok((Some((opened(settings, &visit.buckets, &bucket).await?, rest)), None))
+        }
+        found @ (Reached::Server(None) | Reached::Beside(_, None)) => {
+            let whose =
+                if matches!(found, Reached::Server(_)) { "the running server" } else { "the configuration" };
             let below = settings.backends.get(name).map(|backend| settings.below(backend));
             if matches!(
                 below,
                 Some(config::Backend::Fs(_) | config::Backend::Memory(_) | config::Backend::Replicated(_))
             ) {
                 return Err(Failure::missing(format!(
-                    "no bucket of the running server has '{path}' on backend '{name}', which only that server can use: \
-                     'causeway bucket adopt' makes a bucket of it"
+                    "no bucket of {whose} has '{path}' on backend '{name}', which is in use: 'causeway bucket adopt' makes a \
+                     bucket of it"
                 )));
             }
             Ok((None, None))
         }
         Reached::Here(visit, Some((bucket, rest))) => {
-            let opened = opened(&visit.buckets, &bucket).await;
-            let (store, held) = held(visit, opened).await?;
-            Ok((Some((store, rest, held)), None))
+            let opened = opened(settings, &visit.buckets, &bucket).await;
+            Ok((Some((held(visit, opened).await?, rest)), None))
         }
         Reached::Here(visit, None) => Ok((None, Some(visit.close().await))),
     }
 }
 
 /// Who answers for the data directory.
-enum Reached {
+enum Reached<'h> {
     Server(Option<Lent>),
     /// Nobody else: it is open here, and has this bucket and path.
     Here(Visit, Option<(BucketName, String)>),
+    /// The first of two ends has it open.
+    Beside(&'h Visit, Option<(BucketName, String)>),
 }
 
-async fn reach(settings: &Settings, lend: Lend) -> Result<Reached, Failure> {
+async fn reach<'h>(
+    settings: &Settings,
+    lend: Lend,
+    beside: Option<&'h Held>,
+) -> Result<Reached<'h>, Failure> {
     let failed = |error: StartError| Failure::of_start(&error);
+    let not_found = |why: String| Failure::failed(format!("looking for the bucket: {why}"));
+    if let Some(Held::Stack(visit)) = beside {
+        let found = control::find(&visit.buckets, &lend).await.map_err(not_found)?;
+        return Ok(Reached::Beside(visit, found));
+    }
     match operate::ask_server(settings, &Request::Lend(lend.clone())).await.map_err(failed)? {
         operate::Asked::Answered(Done::Lent(lent)) => Ok(Reached::Server(lent)),
         operate::Asked::Answered(_) => Err(Failure::failed("the server answered something else")),
@@ -157,24 +186,21 @@ async fn reach(settings: &Settings, lend: Lend) -> Result<Reached, Failure> {
             Ok(found) => Ok(Reached::Here(visit, found)),
             Err(why) => {
                 visit.end().await;
-                Err(Failure::failed(format!("looking for the bucket: {why}")))
+                Err(not_found(why))
             }
         },
     }
 }
 
-async fn opened(buckets: &Buckets, name: &BucketName) -> Result<Arc<dyn Store>, Failure> {
+async fn opened(settings: &Settings, buckets: &Buckets, name: &BucketName) -> Result<Opened, Failure> {
     let bucket = buckets.get(name).await;
     let bucket = bucket.map_err(|error| Failure::failed(format!("opening bucket '{name}': {error}")))?;
-    Ok(bucket.store().clone())
+    let (store, address) = (bucket.store().clone(), address(settings, name.as_str()));
+    Ok(Opened { store, address, held: Held::Nothing })
 }
 
 /// Opens a bucket of a running server, as an object store that speaks S3.
-async fn lent_store(
-    settings: &Settings,
-    lent: &Lent,
-    environment: &Environment,
-) -> Result<OpenStore, Failure> {
+async fn lent_store(settings: &Settings, lent: &Lent, environment: &Environment) -> Result<Opened, Failure> {
     let failed = |why: &dyn std::fmt::Display| {
         Failure::failed(format!("reaching bucket '{}' through the running server: {why}", lent.bucket))
     };
@@ -209,5 +235,6 @@ async fn lent_store(
     });
     let alone = alone.map_err(|error| Failure::of_start(&error))?;
     let store = open_at(&alone, "server", &lent.bucket).await?;
-    Ok((store, Held::Alone { alone, directory, lock: None }))
+    let address = address(settings, &lent.bucket);
+    Ok(Opened { store, address, held: Held::Alone { alone, directory, lock: None } })
 }

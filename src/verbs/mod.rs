@@ -1,7 +1,7 @@
-//! What the verbs of the command line do on one open end, in functions that jobs can call, too.
+//! What the verbs of the command line do on open ends, in functions that jobs can call, too.
 //!
 //! Owns listing, reading, writing and removing objects of one store for a person or a job. Owns neither
-//! arguments nor output: the command line has those. Copying between two ends is not here.
+//! arguments nor output: the command line has those. Copying between two ends is the engine's (`transfer`).
 //!
 //! Invariants: memory is bounded, whatever a bucket holds: listings are read page by page, bodies piece by
 //! piece; what was written is acknowledged by the store before a function returns.
@@ -19,9 +19,11 @@
 //! | `upload` | the same in parts |
 //! | `mark` | empty objects: folders, and objects that are touched |
 //! | `link` | links that work without credentials |
+//! | `side`, `carry` | the ends of a transfer, and running it |
 //! | `remove` | one object, or all below a prefix |
 
 mod body;
+mod carry;
 mod digest;
 mod entries;
 mod find;
@@ -30,11 +32,13 @@ mod link;
 mod mark;
 mod read;
 mod remove;
+mod side;
 mod upload;
 mod usage;
 mod write;
 
 pub use body::{Body, Described};
+pub use carry::{carry, check};
 pub use digest::{Digest, digests};
 pub use entries::{Depth, Entries, Entry, stat};
 pub use find::{Filter, age, size, span};
@@ -43,5 +47,6 @@ pub use link::{Link, link};
 pub use mark::{make_folder, touch};
 pub use read::{Reading, open};
 pub use remove::{Removed, remove_all, remove_one};
+pub use side::{folder, object, something_below};
 pub use usage::{Total, Usage};
 pub use write::write;

@@ -13,6 +13,7 @@ mod failures;
 mod full;
 mod guide;
 mod local;
+mod transfers;
 mod urls;
 
 /// The root user of servers here.

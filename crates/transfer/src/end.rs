@@ -3,7 +3,8 @@
 //! Owns the way between names and keys. A name is what follows the prefix; two objects belong together if
 //! their names are equal. How an end is written, opened and authenticated is the caller's.
 //!
-//! Invariant: a prefix is empty or ends with `/`, so that `photos` never takes in `photos-old/x`.
+//! Invariant: the prefix of a folder is empty or ends with `/`, so that `photos` never takes in
+//! `photos-old/x`. The prefix of an end that is one object is its key, and the name of the object is empty.
 
 use crate::{
     model::{ObjectKey, ObjectKeyError},
@@ -34,6 +35,8 @@ pub enum Walk {
     /// Folder by folder: an excluded folder is never listed, not even its first page. For storage that has
     /// folders, where that costs no more.
     Folders,
+    /// The end is one object: it is asked for, and nothing is listed.
+    Object,
 }
 
 /// Where an object's own time is: the time of the file that it was made from.
@@ -67,6 +70,11 @@ impl End {
         }
     }
 
+    /// An end that is one object. What takes part under the empty name goes from one key to another.
+    pub fn object(store: Arc<dyn Store>, key: &ObjectKey, label: &str) -> Self {
+        Self { prefix: key.as_str().into(), walk: Walk::Object, ..Self::new(store, "", label) }
+    }
+
     pub fn walked(self, walk: Walk) -> Self {
         Self { walk, ..self }
     }
@@ -75,7 +83,7 @@ impl End {
         Self { times, precision, ..self }
     }
 
-    /// Returns the prefix: empty, or with a `/` at its end.
+    /// Returns the prefix: empty, or with a `/` at its end, or the key of the one object.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -90,7 +98,16 @@ impl End {
 
     /// Returns the name of a key below the prefix.
     pub fn name<'k>(&self, key: &'k str) -> Option<&'k str> {
-        key.strip_prefix(&*self.prefix)
+        key.strip_prefix(&*self.prefix).filter(|name| self.walk != Walk::Object || name.is_empty())
+    }
+
+    /// Returns whether one of the ends lies in the other one.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        let holds = |outer: &Self, inner: &Self| match outer.walk {
+            Walk::Object => inner.prefix == outer.prefix,
+            Walk::Flat | Walk::Folders => inner.prefix.starts_with(&*outer.prefix),
+        };
+        Arc::ptr_eq(&self.store, &other.store) && (holds(self, other) || holds(other, self))
     }
 }
 
@@ -111,5 +128,15 @@ mod tests {
         }
         assert_eq!(end("").name("a"), Some("a"));
         assert_eq!(end("").key(""), Err(ObjectKeyError::Empty));
+    }
+
+    #[test]
+    fn an_end_that_is_one_object_overlaps_its_folder_and_no_object_beside_it() {
+        let store: Arc<MemoryStore> = Arc::default();
+        let object = |key: &str| End::object(store.clone(), &ObjectKey::new(key).expect("a key"), "memory:");
+        let folder = End::new(store.clone(), "a", "memory:");
+        assert!(object("a/b").overlaps(&folder) && object("a/b").overlaps(&object("a/b")));
+        assert!(!object("a/b").overlaps(&object("a/bc")) && !object("ab").overlaps(&folder));
+        assert_eq!((object("a/b").name("a/b"), object("a/b").name("a/bc")), (Some(""), None));
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     end::{End, Walk},
     error::TransferError,
     filter::Scope,
-    model::MAX_KEY_BYTES,
+    model::{MAX_KEY_BYTES, ObjectInfo, ObjectKey},
     retry::Retry,
     store::{
         ListEntry, ListPage, ListRequest, ListedObject,
@@ -40,6 +40,20 @@ impl Entry {
         Some(Self { object, at })
     }
 
+    /// Returns the entry of an object that was asked for.
+    pub(crate) fn of_info(end: &End, key: ObjectKey, info: ObjectInfo) -> Option<Self> {
+        let object = ListedObject {
+            key,
+            size: info.size,
+            etag: info.etag,
+            last_modified: info.last_modified,
+            checksum: info.checksum.map(|sum| sum.spec()),
+            storage_class: info.attributes.storage_class,
+            owner: info.attributes.owner,
+        };
+        Self::new(end, object)
+    }
+
     pub fn name(&self) -> &str {
         &self.object.key.as_str()[self.at..]
     }
@@ -64,6 +78,7 @@ impl Listing {
             let listed = match lister.end.walk {
                 Walk::Flat => lister.flat().await,
                 Walk::Folders => lister.folders().await,
+                Walk::Object => lister.object().await,
             };
             if let Err(Stop::Failed(error)) = listed {
                 let _ = lister.sender.send(Err(error)).await;
@@ -116,6 +131,18 @@ struct Level {
 }
 
 impl Lister {
+    /// Asks for the one object. One that does not exist is listed as nothing.
+    async fn object(&mut self) -> Result<(), Stop> {
+        let key = self.end.key("").map_err(|error| self.broken(&error.to_string()))?;
+        let conditions = Default::default();
+        match self.retry.run(|| self.end.store.head(key.current(), &conditions)).await {
+            Ok(info) => self.batch.extend(Entry::of_info(&self.end, key, info)),
+            Err(error) if error.kind() == StoreErrorKind::NoSuchKey => {}
+            Err(error) => return Err(self.failed(error).into()),
+        }
+        self.flush().await
+    }
+
     async fn flat(&mut self) -> Result<(), Stop> {
         let prefix = self.end.prefix().to_owned();
         let mut after = None;

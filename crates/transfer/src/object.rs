@@ -13,7 +13,7 @@ use crate::{
     parts,
     reading::{Reading, differs, with_time},
     store::{
-        CopyAttributes, CopyRequest, CopySource, Guarantee, ListedObject, Store, Written,
+        CopyAttributes, CopyRequest, CopySource, Guarantee, Store, Written,
         condition::{ETagMatch, WriteConditions},
         error::{StoreError, StoreErrorKind},
     },
@@ -70,16 +70,7 @@ pub(crate) fn destination_key(context: &Context, name: &str) -> Result<ObjectKey
 async fn refreshed(context: &Context, entry: &Entry) -> Result<Entry, StoreError> {
     let (key, conditions) = (&entry.object.key, Default::default());
     let info = context.retry.run(|| context.source.store.head(key.current(), &conditions)).await?;
-    let object = ListedObject {
-        key: key.clone(),
-        size: info.size,
-        etag: info.etag,
-        last_modified: info.last_modified,
-        checksum: info.checksum.map(|sum| sum.spec()),
-        storage_class: info.attributes.storage_class,
-        owner: info.attributes.owner,
-    };
-    Entry::new(&context.source, object).ok_or_else(|| StoreErrorKind::Internal.into())
+    Entry::of_info(&context.source, key.clone(), info).ok_or_else(|| StoreErrorKind::Internal.into())
 }
 
 async fn send_whole(context: &Context, entry: &Entry, key: &ObjectKey) -> Result<(), Trouble> {

@@ -170,9 +170,7 @@ impl Transfer {
 
 /// A run that reads what it has just written would not end.
 fn refuse_overlap(source: &End, destination: &End) -> Result<(), TransferError> {
-    let (from, to) = (source.prefix(), destination.prefix());
-    let is_one_store = Arc::ptr_eq(&source.store, &destination.store);
-    if is_one_store && (from.starts_with(to) || to.starts_with(from)) {
+    if source.overlaps(destination) {
         let why = format!("{} and {} overlap: one lies in the other", source.label(), destination.label());
         return Err(TransferError::Options(why));
     }

@@ -1,12 +1,18 @@
-//! The verbs on data: `causeway ls | tree | cat | head | stat | put | rm | mkdir | size | du | find | touch | hash |
-//! link`.
+//! The verbs on data: `causeway ls | tree | cat | head | stat | put | rm | mkdir | size | du | find | touch |
+//! hash | link`, and between two ends `cp | mv | copy | sync | move | check`.
 //!
 //! Owns the arguments that they share, and their exit codes: 0 done; 1 it was tried and failed; 2 the request
-//! makes no sense, or the configuration is wrong; 3 there is no such bucket, object or folder. Who reads the
-//! output may stop reading: the command then ends with 0. What the verbs do is in `verbs`.
+//! makes no sense, or the configuration is wrong; 3 there is no such bucket, object or folder; 4 what was
+//! compared differs; 5 it was stopped by a signal. Who reads the output may stop reading: the command then ends
+//! with 0. What the verbs do is in `verbs`.
 
 pub(super) mod cat;
+pub(super) mod check;
+pub(super) mod copy;
+pub(super) mod cp;
 pub(super) mod du;
+mod events;
+mod filters;
 pub(super) mod find;
 pub(super) mod hash;
 pub(super) mod head;
@@ -14,8 +20,11 @@ pub(super) mod link;
 pub(super) mod ls;
 pub(super) mod mkdir;
 mod out;
+mod pace;
 pub(super) mod put;
 pub(super) mod rm;
+mod rules;
+mod run;
 pub(super) mod size;
 pub(super) mod stat;
 pub(super) mod touch;
@@ -32,12 +41,14 @@ use out::Out;
 use std::{path::Path, process::ExitCode, sync::Arc};
 
 const MISSING: u8 = 3;
+const DIFFERENT: u8 = 4;
+const STOPPED: u8 = 5;
 
 /// What an end is, for the help of all verbs.
 pub(super) const ENDS: &str = "An END is a local path (it begins with ./ or / or ~/ or file:), BUCKET/KEY of the \
 configuration, BACKEND:PATH of the configuration, or a URL: s3://BUCKET/KEY, gs://BUCKET/KEY, \
 az://CONTAINER/KEY, sftp://USER@HOST/PATH, https://HOST/BUCKET/KEY. Exit codes: 0 done, 1 failed, 2 a wrong \
-request or configuration, 3 no such bucket, object or folder.";
+request or configuration, 3 no such bucket, object or folder, 4 a check found differences, 5 stopped by a signal.";
 
 /// How ends are reached, and how much is said.
 #[derive(Debug, clap::Args)]
@@ -103,6 +114,8 @@ impl Access {
                 FailureKind::Failed => fail(FAILED, failure),
                 FailureKind::Senseless => fail(SENSELESS, failure),
                 FailureKind::Missing => fail(MISSING, failure),
+                FailureKind::Different => fail(DIFFERENT, failure),
+                FailureKind::Stopped => fail(STOPPED, failure),
             },
         }
     }

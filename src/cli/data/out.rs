@@ -18,6 +18,14 @@ impl Out {
         Self { writer: BufWriter::with_capacity(64 << 10, io::stdout()), is_json, is_quiet }
     }
 
+    pub(super) fn is_json(&self) -> bool {
+        self.is_json
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.is_quiet
+    }
+
     /// Prints a result in one of its two forms.
     pub(super) fn entry(
         &mut self,
