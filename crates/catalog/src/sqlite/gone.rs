@@ -31,7 +31,7 @@ impl Gone {
         bucket: BucketId,
         generation: Generation,
         changes: Vec<IndexChange>,
-    ) -> impl FnOnce(&Connection) -> Applied<()> + Send + 'static {
+    ) -> impl FnMut(&Connection) -> Applied<()> + Send + 'static {
         let gone = self.clone();
         move |db| {
             if gone.contains(bucket) {
