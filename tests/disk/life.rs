@@ -62,7 +62,9 @@ impl Disk {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let life = Life::begin(self).await;
-            live(&life).await
+            let result = live(&life).await;
+            life.catalog.kill().await;
+            result
         })
     }
 }

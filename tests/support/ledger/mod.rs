@@ -32,7 +32,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Maximum number of changes that are committed together.
 const BATCH: usize = 64;
@@ -58,6 +58,8 @@ pub struct LedgerCatalog {
     index: Queue,
     clock: Clock,
     calls: AtomicU64,
+    deferred: TaskTracker,
+    over: CancellationToken,
 }
 
 impl fmt::Debug for LedgerCatalog {
@@ -90,7 +92,19 @@ impl LedgerCatalog {
             killed,
             clock: Clock::default(),
             calls: AtomicU64::new(0),
+            deferred: TaskTracker::new(),
+            over: CancellationToken::new(),
         }
+    }
+
+    /// Ends the life of a killed process. Nobody is told before that a deferred change was lost, and then not that
+    /// it was: a killed process does nothing any more, and gives nothing back.
+    #[allow(dead_code)] // Not every binary kills.
+    pub async fn kill(&self) {
+        self.killed.cancel();
+        self.over.cancel();
+        self.deferred.close();
+        self.deferred.wait().await;
     }
 
     /// The number of reads and changes so far.
@@ -345,13 +359,13 @@ impl Catalog for LedgerCatalog {
     }
 
     fn index_deferred(&self, bucket: BucketId, change: IndexChange, ended: Ended) {
-        let (commit, killed) = (self.index(bucket, change), self.killed.clone());
-        tokio::spawn(async move {
+        let (commit, over) = (self.index(bucket, change), self.over.clone());
+        self.deferred.spawn(async move {
             tokio::select! {
                 biased;
                 committed = commit => ended(committed),
-                // A killed process runs nothing, not even what is dropped.
-                () = killed.cancelled() => std::mem::forget(ended),
+                // See `kill`.
+                () = over.cancelled() => ended(Ok(())),
             }
         });
     }
