@@ -101,7 +101,7 @@ pub async fn find(buckets: &Buckets, wanted: &Lend) -> Result<Option<(BucketName
     }
 }
 
-/// Of several buckets, one below another, the innermost holds the path.
+/// Where buckets lie one below another, the innermost one holds the path.
 async fn of_backend(
     buckets: &Buckets,
     backend: &str,

@@ -1,9 +1,10 @@
 //! The buckets that were deleted, and whose rows the index may still hold.
 //!
-//! Owns the list of them, which no change of the index passes by, and the sweep that removes their rows. The truth decides which buckets these are.
+//! Owns the list of them, which no change of the index passes by, and the sweep that removes their rows.
+//! The truth decides which buckets these are.
 //!
-//! Invariant: a bucket is on the list before its sweep begins, and stays there for as long as the process runs:
-//! ids of buckets are never used again.
+//! Invariant: a bucket is on the list before its sweep begins, and stays there for as long as the process
+//! runs: ids of buckets are never used again.
 
 use super::{
     super::{BucketId, Generation, IndexChange},
