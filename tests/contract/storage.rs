@@ -43,6 +43,7 @@ use causeway::{
 };
 use std::{
     collections::BTreeMap,
+    fs::File,
     path::Path,
     sync::{
         Arc, Mutex, Weak,
@@ -331,6 +332,17 @@ fn tree(files: Arc<dyn Files>, catalog: Arc<dyn Catalog>, directory: &Path) -> A
     Arc::new(TreeBackend::open(files, settings, catalog).expect("the backend opens"))
 }
 
+/// Waits until no job of an earlier life works on a disk. A killed process has none, but here a write to a
+/// replica that nobody waits for, for example, outlives the backend and holds the lock of the root.
+async fn unlocked(directory: &Path) {
+    for root in ["root", "a", "b", "c"] {
+        let Ok(lock) = File::open(directory.join(root).join(".causeway/backend.lock")) else { continue };
+        while lock.try_lock().is_err() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
 fn fs(root: &Path, catalog: Arc<dyn Catalog>) -> Arc<dyn Backend> {
     let settings = FsSettings::new(root, Durability::Relaxed);
     Arc::new(FsBackend::open(settings, catalog).expect("the backend opens"))
@@ -445,6 +457,7 @@ impl Storage {
             while parts.iter().any(|part| part.strong_count() > 0) {
                 tokio::task::yield_now().await;
             }
+            unlocked(self.directory.path()).await;
         }
         self.open = Some(Open::new(self.driver, self.directory.path(), self.upstream.as_ref()));
     }
