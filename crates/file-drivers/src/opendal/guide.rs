@@ -34,7 +34,8 @@ Providers limit requests in ways of their own, mostly by account and plan: `rate
 How to read the table:
 
 - **tried**: what the suites of tests ran against. *a fake* is a server of ours, made from the public documents of the service; what
-  the real one does besides is not known. *never run* is configurable and nothing more: the server warns at start.
+  the real one does besides is not known. *never run* is configurable and nothing more: the server warns at start, and the
+  default binary is built without it (`cargo build --release --features service-NAME`, or `--features never-run` for all of these).
 - **a file is known by**: how a change by others is noticed, and a file that changes while it is read. By *time*, changes within the
   precision are not; by *size*, changes that keep it.
 - **names**: other keys are escaped. *no blanks at an end*: nor control characters and `\\`. *as on Windows*: none of `\" * : < > ? \\ |`

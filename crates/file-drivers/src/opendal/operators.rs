@@ -13,7 +13,10 @@ macro_rules! operators {
                 $(#[cfg(feature = $feature)] $name => Operator::from_iter::<::opendal::services::$type>(options),)+
                 _ => {
                     drop(options);
-                    Err(Error::new(ErrorKind::ConfigInvalid, "this service is not part of this build"))
+                    let why = format!(
+                        "this binary was built without '{service}': build it with --features service-{service}"
+                    );
+                    Err(Error::new(ErrorKind::ConfigInvalid, why))
                 }
             }
         }
