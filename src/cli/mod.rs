@@ -27,6 +27,7 @@ use clap::{Parser, Subcommand};
 use std::{
     future::Future,
     path::{Path, PathBuf},
+    pin::Pin,
     process::ExitCode,
 };
 
@@ -236,6 +237,8 @@ impl Configuration {
 
 /// Runs a future that waits for storage.
 fn wait<T>(work: impl Future<Output = Result<T, StartError>>) -> Result<T, StartError> {
+    // Boxed: the runtime's loop is compiled for each type of future, and there is one for each command.
+    let work: Pin<Box<dyn Future<Output = Result<T, StartError>> + '_>> = Box::pin(work);
     match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => Err(StartError::because("starting threads", error)),
