@@ -132,7 +132,10 @@ enum Command {
     Copy(data::copy::Arguments),
     /// Make a folder the same as another one: copy, and delete what only the destination has.
     #[command(after_help = data::ENDS)]
-    Sync(data::copy::SyncArguments),
+    Sync(data::sync::Arguments),
+    /// Keep two folders the same, whichever of them changes.
+    #[command(after_help = data::ENDS)]
+    Bisync(data::bisync::Arguments),
     /// Copy what is below a folder, and remove at the source what has arrived.
     #[command(after_help = data::ENDS)]
     Move(data::copy::Arguments),
@@ -192,7 +195,8 @@ pub fn run() -> ExitCode {
         Command::Cp(arguments) => data::cp::run(Verb::Copy, &arguments),
         Command::Mv(arguments) => data::cp::run(Verb::Move, &arguments),
         Command::Copy(arguments) => data::copy::run(Verb::Copy, &arguments),
-        Command::Sync(arguments) => data::copy::sync(&arguments),
+        Command::Sync(arguments) => data::sync::run(&arguments),
+        Command::Bisync(arguments) => data::bisync::run(&arguments),
         Command::Move(arguments) => data::copy::run(Verb::Move, &arguments),
         Command::Check(arguments) => data::check::run(&arguments),
         Command::Config(ConfigCommand::Check { configuration }) => config::check(&configuration),
@@ -201,7 +205,7 @@ pub fn run() -> ExitCode {
 }
 
 /// The configuration that a command is about.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 struct Configuration {
     /// Read this configuration file [default: causeway.toml, if there is one].
     #[arg(long, value_name = "FILE", env = "CAUSEWAY_CONFIG", hide_env_values = true)]

@@ -38,7 +38,7 @@ mod usage;
 mod write;
 
 pub use body::{Body, Described};
-pub use carry::{carry, check};
+pub use carry::{carry, check, two_way};
 pub use digest::{Digest, digests};
 pub use entries::{Depth, Entries, Entry, stat};
 pub use find::{Filter, age, size, span};

@@ -7,9 +7,9 @@ use super::out::{Out, printable, size};
 use crate::{
     ends::{Failure, FailureKind},
     transfer::{
-        Mark,
+        Mark, Side,
         check::CheckSummary,
-        events::{self, Action, Event, Summary},
+        events::{self, Action, Deed, Event, Summary},
         progress::Snapshot,
     },
 };
@@ -50,13 +50,15 @@ impl<'o> Events<'o> {
     fn tell(&mut self, event: &Event) -> Result<(), Failure> {
         let value = || json!(event);
         match event {
-            Event::Planned { name, action, .. } => {
+            Event::Planned(deed) => {
                 self.planned += 1;
-                let line = || format!("would {} {}", verb(*action).0, printable(name));
+                let line = || format!("would {}", of_deed(verb(deed.action).0, deed));
                 self.out.entry(line, value)
             }
-            Event::Done { name, action, .. } => {
-                self.out.done(|| format!("{} {}", verb(*action).1, printable(name)), value)
+            Event::Done(deed) => self.out.done(|| of_deed(verb(deed.action).1, deed), value),
+            Event::Conflict { name, resolution } => {
+                let line = || format!("conflict {}: {}", printable(name), printable(resolution));
+                self.out.entry(line, value)
             }
             Event::Checked { name, mark, reason } => {
                 if let Some(reason) = reason {
@@ -159,10 +161,8 @@ impl<'o> Events<'o> {
 /// The name in an event, if it is that of an end that is one object.
 fn name_of(event: &mut Event) -> Option<&mut String> {
     let name = match event {
-        Event::Planned { name, .. }
-        | Event::Done { name, .. }
-        | Event::Warning { name, .. }
-        | Event::Checked { name, .. } => name,
+        Event::Planned(deed) | Event::Done(deed) => &mut deed.name,
+        Event::Warning { name, .. } | Event::Conflict { name, .. } | Event::Checked { name, .. } => name,
         Event::Failed(failure) => &mut failure.name,
         Event::Progress(_) => return None,
     };
@@ -176,7 +176,26 @@ fn verb(action: Action) -> (&'static str, &'static str) {
         Action::SetTime => ("set the time of", "set the time of"),
         Action::Delete => ("delete", "deleted"),
         Action::DeleteSource => ("delete at the source", "deleted at the source"),
+        Action::Rename => ("rename", "renamed"),
+        Action::Keep => ("keep", "kept"),
     }
+}
+
+/// Says what is done, to which object, and at which end.
+fn of_deed(verb: &str, deed: &Deed) -> String {
+    let Deed { name, action, end, from, .. } = deed;
+    let new = printable(name);
+    let object = match (action, from) {
+        (Action::Rename, Some(from)) => format!("{} to {new}", printable(from)),
+        (_, Some(from)) => format!("{} as {new}", printable(from)),
+        (_, None) => new,
+    };
+    let end = match end {
+        Some(Side::Source) => " at the source",
+        Some(Side::Destination) => " at the destination",
+        None => "",
+    };
+    format!("{verb} {object}{end}")
 }
 
 fn told(failure: &events::Failure) -> String {
@@ -196,6 +215,9 @@ fn counted(counts: &Snapshot) -> String {
         (counts.skipped, "left as they are"),
         (counts.retimed, "given their time"),
         (counts.deleted, "deleted"),
+        (counts.renamed, "renamed"),
+        (counts.conflicts, "changed at both ends"),
+        (counts.left, "left for the next run"),
         (counts.trashed, "kept in the trash"),
         (counts.moved, "deleted at the source"),
         (counts.resumed, "from the run before"),

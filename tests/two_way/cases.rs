@@ -1,0 +1,1 @@
+//! What single runs do, told one by one.
