@@ -2,7 +2,7 @@
 
 use super::{Failure, through::Held};
 use crate::{model::ObjectKey, store::Store};
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 /// What kind of storage an end is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,13 @@ impl Place {
             path if path.ends_with('/') => path.to_owned(),
             path => format!("{path}/"),
         }
+    }
+
+    /// Returns whether it is a local directory that does not exist.
+    pub fn is_missing_directory(&self) -> bool {
+        let directory = self.address.strip_prefix("file:").map(Path::new);
+        self.storage == Storage::LocalFiles
+            && directory.is_some_and(|directory| !directory.join(&self.path).is_dir())
     }
 
     /// Returns the address of what was named, by which a run on it is found again.

@@ -20,6 +20,8 @@ pub(super) struct Events<'o> {
     out: &'o mut Out,
     /// What an object is called that was named alone.
     alone: Option<String>,
+    /// What stands before a name that was compared.
+    sign: fn(Mark) -> char,
     /// Also says what is the same.
     says_all: bool,
     is_watched: bool,
@@ -31,7 +33,12 @@ const TOLD_AGAIN: usize = 20;
 
 impl<'o> Events<'o> {
     pub(super) fn new(out: &'o mut Out, alone: Option<String>, says_all: bool) -> Self {
-        Self { out, alone, says_all, is_watched: stdout().is_terminal(), planned: 0 }
+        let is_watched = stdout().is_terminal();
+        Self { out, alone, sign: Mark::sign, says_all, is_watched, planned: 0 }
+    }
+
+    pub(super) fn of_check(out: &'o mut Out, sign: fn(Mark) -> char, says_all: bool) -> Self {
+        Self { sign, ..Self::new(out, None, says_all) }
     }
 
     pub(super) fn hear(&mut self, mut event: Event) -> Result<(), Failure> {
@@ -67,7 +74,8 @@ impl<'o> Events<'o> {
                 if *mark == Mark::Same && !self.says_all {
                     return Ok(());
                 }
-                self.out.entry(|| format!("{} {}", mark.sign(), printable(name)), value)
+                let sign = (self.sign)(*mark);
+                self.out.entry(|| format!("{sign} {}", printable(name)), value)
             }
             Event::Failed(failure) => {
                 eprintln!("causeway: {}", told(failure));

@@ -12,6 +12,8 @@ pub(super) mod cat;
 pub(super) mod check;
 pub(super) mod copy;
 pub(super) mod cp;
+pub(super) mod dedupe;
+pub(super) mod diff;
 pub(super) mod du;
 mod events;
 mod filters;
@@ -33,6 +35,8 @@ pub(super) mod sync;
 pub(super) mod touch;
 pub(super) mod tree;
 mod two_way;
+pub(super) mod verify;
+pub(super) mod watch;
 
 use super::{Configuration, FAILED, SENSELESS, environment, fail};
 use crate::{
