@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, Notify};
 
 #[derive(Default)]
 pub struct Moments {
-    calls: AtomicU64,
+    pub calls: AtomicU64,
     /// The run is killed at this call. 0: it is not killed.
     pub kill: u64,
     /// Somebody changes an end at this call.

@@ -106,7 +106,7 @@ impl Schedule {
     async fn all(&mut self) {
         let rounds = 2 + self.world.lock().await.random.below(4);
         for _ in 0..rounds {
-            let edits = self.world.lock().await.random.below(7);
+            let edits = self.world.lock().await.random.below(12);
             for _ in 0..edits {
                 self.world.lock().await.edit().await;
             }
@@ -122,9 +122,19 @@ impl Schedule {
 
     async fn run(&mut self, moments: Arc<Moments>, dry_run: bool) -> Ended {
         self.runs += 1;
-        let ends = self.ends.clone().map(|end| {
-            let store = Arc::new(Meddled { below: end.store.clone(), moments: moments.clone() });
-            End { store, ..end }
+        loop {
+            match self.try_run(moments.clone(), dry_run).await {
+                // A process that another test starts has a copy of the lock until it executes its program.
+                Ended::Came(Err(TransferError::PairInUse { .. }), _) => tokio::task::yield_now().await,
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn try_run(&mut self, moments: Arc<Moments>, dry_run: bool) -> Ended {
+        let ends = self.ends.clone().map(|mut end| {
+            end.store = Arc::new(Meddled { below: end.store.clone(), moments: moments.clone() });
+            end
         });
         let [source, destination] = ends;
         let options = TwoWayOptions { dry_run, ..self.options.clone() };
@@ -155,7 +165,7 @@ impl Schedule {
 
     /// The run is killed, or somebody changes something during it.
     async fn disturbed(&mut self, kills: bool) {
-        let call = 1 + self.world.lock().await.random.below(60);
+        let call = 1 + self.world.lock().await.random.below(40);
         let (kill, edit) = if kills { (call, 0) } else { (0, call) };
         let world = Some(self.world.clone());
         let moments = Arc::new(Moments { kill, edit, world, ..Moments::default() });
@@ -186,11 +196,8 @@ impl Schedule {
     async fn undisturbed(&mut self) {
         let before = self.trees().await;
         self.world.lock().await.log.push("run".to_owned());
-        let planned = match self.world.lock().await.random.below(3) {
-            0 => true,
-            _ => false,
-        };
-        let planned = if planned { Some(self.run(Arc::default(), true).await) } else { None };
+        let plans = self.world.lock().await.random.below(3) == 0;
+        let planned = if plans { Some(self.run(Arc::default(), true).await) } else { None };
         let ended = self.run(Arc::default(), false).await;
         let Ended::Came(result, heard) = ended else { panic!("nobody kills it") };
         self.nothing_is_lost().await;
