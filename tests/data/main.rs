@@ -9,11 +9,13 @@ mod process;
 mod sshd;
 
 mod buckets;
+mod compared;
 mod failures;
 mod full;
 mod guide;
 mod local;
 mod transfers;
+mod two_way;
 mod urls;
 
 /// The root user of servers here.
