@@ -20,9 +20,10 @@ pub struct Remembered {
     pub destination: RememberedEnd,
     /// The rules of that time, in the form of who made them.
     pub options: serde_json::Value,
-    /// The configuration, if there was one, as an absolute path.
+    /// The working directory of that time, in which the configuration and its paths are looked for.
+    pub directory: PathBuf,
+    /// The configuration, if one was named, and the value of `--data`, as absolute paths.
     pub config: Option<PathBuf>,
-    /// The value of `--data`.
     pub data: Option<String>,
 }
 
@@ -98,7 +99,7 @@ pub fn recall_pair(
 
 /// Returns the address that a local directory has as an end.
 fn local_address(directory: &Path) -> String {
-    format!("file:{}/", directory.display())
+    format!("file:{}", directory.display()).trim_end_matches('/').to_owned()
 }
 
 #[cfg(test)]
@@ -111,9 +112,10 @@ mod tests {
         let environment = BTreeMap::from([("HOME".to_owned(), home.path().display().to_string())]);
         let end = |text: &str, address: &str| RememberedEnd { text: text.into(), address: address.into() };
         let pair = Remembered {
-            source: end("/srv/photos", "file:/srv/photos/"),
-            destination: end("s3://photos", "https://s3.example.com/photos/"),
+            source: end("/srv/photos", "file:/srv/photos"),
+            destination: end("s3://photos", "https://s3.example.com/photos"),
             options: serde_json::json!({ "suffix": "mine" }),
+            directory: "/srv".into(),
             config: None,
             data: None,
         };

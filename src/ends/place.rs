@@ -59,9 +59,11 @@ impl Place {
             && directory.is_some_and(|directory| !directory.join(&self.path).is_dir())
     }
 
-    /// Returns the address of what was named, by which a run on it is found again.
+    /// Returns the address of what was named, by which a run on it is found again. A directory has the same
+    /// one before it is made, and a folder with or without a `/` at its end.
     pub fn whole(&self) -> String {
-        format!("{}/{}", self.address.trim_end_matches('/'), self.path)
+        let whole = format!("{}/{}", self.address.trim_end_matches('/'), self.path);
+        whole.trim_end_matches('/').to_owned()
     }
 
     /// Returns whether one of the places lies in the other one, as far as their addresses tell.

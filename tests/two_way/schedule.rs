@@ -205,8 +205,9 @@ impl Schedule {
         if let Some(Ended::Came(Ok(_), planned)) = planned {
             assert_eq!(said(planned), said(heard), "a dry run says what is done");
         }
-        if let Some(base) = self.base.take() {
-            self.as_the_model_says(&base, &before, &after, &result).await;
+        let base = self.base.take();
+        if let Some(base) = &base {
+            self.as_the_model_says(base, &before, &after, &result).await;
         }
         let summary = match result {
             Ok(summary) => summary,
@@ -216,7 +217,12 @@ impl Schedule {
             }
             Err(error) => panic!("{error:?}"),
         };
-        assert_eq!((summary.counts.failed, summary.counts.left), (0, 0), "{summary:?}");
+        assert_eq!(summary.counts.failed, 0, "{summary:?}");
+        // What a killed run has kept of a conflict, and somebody has renamed since, may be in the way of a step.
+        if base.is_none() && summary.counts.left > 0 {
+            return Box::pin(self.undisturbed()).await;
+        }
+        assert_eq!(summary.counts.left, 0, "{summary:?}");
         let skips = matches!(self.options.policy, Policy::Skip | Policy::Ask);
         if skips && summary.counts.conflicts > 0 {
             return;

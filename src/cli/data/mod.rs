@@ -96,9 +96,9 @@ impl Access {
         Settings::load(&sources).map_err(|error| Failure::senseless(error.to_string()))
     }
 
-    /// Returns the configuration that is read, as an absolute path.
+    /// Returns the configuration that was named, as an absolute path.
     fn configuration_file(&self) -> Option<PathBuf> {
-        self.configuration.sources(None).file.and_then(|file| std::path::absolute(file).ok())
+        std::path::absolute(self.configuration.config.as_ref()?).ok()
     }
 
     /// Returns the data directory that was named, as an absolute path.

@@ -4,7 +4,7 @@ use super::{
     copy::Whole,
     rules::{Deletions, Rules},
     run::Going,
-    two_way::{Asked, Conflicts},
+    two_way::{Asked, Conflicts, working_directory},
 };
 use crate::{
     ends::{self, Failure, Named},
@@ -99,10 +99,14 @@ fn two_ways(asked: &Asked<'_>, source: &str, destination: &str) -> ExitCode {
 
 /// Runs the pair of the current directory.
 fn again(asked: &Asked<'_>) -> ExitCode {
-    let recalled = std::env::current_dir()
-        .and_then(std::fs::canonicalize)
-        .map_err(|error| Failure::failed(format!("the current directory: {error}")))
-        .and_then(|directory| ends::recall_pair(&crate::cli::environment(), &directory));
+    let recalled = working_directory().and_then(|directory| {
+        let (folder, pair) = ends::recall_pair(&crate::cli::environment(), &directory)?;
+        // Paths in the configuration are those of that time.
+        std::env::set_current_dir(&pair.directory).map_err(|error| {
+            Failure::failed(format!("the directory {}: {error}", pair.directory.display()))
+        })?;
+        Ok((folder, pair))
+    });
     let (folder, pair) = match recalled {
         Ok(found) => found,
         Err(failure) => return asked.access.run(async |_, _| Err(failure)),

@@ -151,6 +151,7 @@ impl Asked<'_> {
                 destination: remembered(destination),
                 options: serde_json::to_value(&options)
                     .map_err(|error| Failure::failed(error.to_string()))?,
+                directory: working_directory()?,
                 config: self.access.configuration_file(),
                 data: self.access.data_directory(),
             };
@@ -208,6 +209,11 @@ impl Asked<'_> {
         let summary = until_stopped(verbs::two_way(run, |event| events.hear(event)), &cancel).await?;
         events.end(&summary, true)
     }
+}
+
+pub(super) fn working_directory() -> Result<PathBuf, Failure> {
+    let directory = std::env::current_dir().and_then(std::fs::canonicalize);
+    directory.map_err(|error| Failure::failed(format!("the current directory: {error}")))
 }
 
 fn remembered(place: &Place) -> RememberedEnd {
