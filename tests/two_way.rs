@@ -1,5 +1,5 @@
-//! Two-way runs, compared with a naive model under random schedules of edits, deletions, renames, conflicts and
-//! kills.
+//! Two-way runs, compared with a naive model under random schedules of edits, deletions, renames, conflicts
+//! and kills.
 //!
 //! `TWO_WAY_SCHEDULES=10000 cargo test --workspace --test two_way` runs more schedules than CI does, and
 //! `TWO_WAY_SEED` begins with another one. A failure names the seed of its schedule.
@@ -52,14 +52,14 @@ fn local_end(store: Arc<dyn Store>, label: &str) -> End {
 
 #[test]
 fn memory_and_memory() {
-    schedule::check("memory", 150, async |_| {
+    schedule::check("memory", 300, async |_| {
         ([end(memory(), "", "source"), end(memory(), "", "destination")], None)
     });
 }
 
 #[test]
 fn disk_and_memory() {
-    schedule::check("disk and memory", 60, async |_| {
+    schedule::check("disk and memory", 150, async |_| {
         let folder = tempfile::tempdir().expect("a folder");
         let local = local_end(disk(folder.path()), "source");
         ([local, end(memory(), "x", "destination")], Some(folder))
@@ -68,7 +68,7 @@ fn disk_and_memory() {
 
 #[test]
 fn disk_and_disk() {
-    schedule::check("disk", 60, async |_| {
+    schedule::check("disk", 150, async |_| {
         let folder = tempfile::tempdir().expect("a folder");
         let local = |name: &str| local_end(disk(&folder.path().join(name)), name);
         ([local("source"), local("destination")], Some(folder))
@@ -77,7 +77,7 @@ fn disk_and_disk() {
 
 #[test]
 fn an_object_store_and_disk() {
-    schedule::check_few("an object store", 6, async |number, shared: &mut Option<Storage>| {
+    schedule::check_few("an object store", 15, async |number, shared: &mut Option<Storage>| {
         if shared.is_none() {
             *shared = Some(Storage::open(Driver::S3(Server::Causeway)).await);
         }
@@ -90,7 +90,7 @@ fn an_object_store_and_disk() {
 
 #[test]
 fn sftp_and_memory() {
-    schedule::check_few("sftp", 6, async |number, shared: &mut Option<Storage>| {
+    schedule::check_few("sftp", 15, async |number, shared: &mut Option<Storage>| {
         if shared.is_none() {
             *shared = Some(Storage::open(Driver::Sftp).await);
         }

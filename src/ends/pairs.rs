@@ -1,5 +1,5 @@
-//! Where the states of two-way runs are: in the user's state directory, a folder for each pair of ends. Beside
-//! the state it has how the ends were written, so that a run in a local directory finds its pair.
+//! Where the states of two-way runs are: in the user's state directory, a folder for each pair of ends.
+//! Beside the state it has how the ends were written, so that a run in a local directory finds its pair.
 //!
 //! Invariant: a pair has one folder, in whichever order and form its ends are written. Nothing is kept in the
 //! ends themselves: a local path has no files but those of its owner.

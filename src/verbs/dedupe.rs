@@ -3,9 +3,9 @@
 //! Only objects that share their size can be the same. Their MD5 is the ETag, or is computed by reading them;
 //! or all of them are read, and their SHA-256 counts.
 //!
-//! Invariants: empty objects are never the same. A copy is removed or renamed only if it is still the one that
-//! was compared, and the object that is kept is still there. At most `MOST` objects that share their sizes are
-//! held.
+//! Invariants: empty objects are never the same. A copy is removed or renamed only if it is still the one
+//! that was compared, and the object that is kept is still there. At most `MOST` objects that share their
+//! sizes are held.
 
 use super::{Depth, Digest, Entries, Entry, digests, open};
 use crate::{

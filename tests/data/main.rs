@@ -22,6 +22,16 @@ mod urls;
 const ENVIRONMENT: [(&str, &str); 2] =
     [("CAUSEWAY_ROOT_USER", "test-root"), ("CAUSEWAY_ROOT_PASSWORD", "test-root-secret")];
 
+/// Gives a person the key of an SSH server, and knows the server's key. Returns the URL of its root.
+fn ssh(place: &process::Place, sshd: &sshd::Sshd) -> String {
+    std::fs::create_dir(place.path(".ssh")).expect("a folder");
+    std::fs::copy(sshd.key_file(), place.path(".ssh/id_ed25519")).expect("a key");
+    let (ip, port) = (sshd.address().ip(), sshd.address().port());
+    place.write(".ssh/known_hosts", &format!("[{ip}]:{port} {}\n", sshd.host_key()));
+    let root = sshd.root().to_str().expect("UTF-8");
+    format!("sftp://{}@{}{root}", sshd::Sshd::user(), sshd.address())
+}
+
 /// What a person has who uses AWS's tools with such a server.
 fn aws(address: std::net::SocketAddr) -> Vec<(&'static str, String)> {
     vec![

@@ -3,6 +3,8 @@
 use super::{
     ENVIRONMENT, aws, borrowed,
     process::{Place, within},
+    ssh,
+    sshd::Sshd,
     transfers::tree,
 };
 use std::fs;
@@ -151,4 +153,24 @@ fn a_run_that_was_killed_is_gone_on_with() {
     assert!(!said.contains(" 01 at"), "what has arrived is not sent again: {said}");
     assert_eq!(here.run(&["check", "./d", "s3://photos/x", "-q"], &environment).succeeded(), "");
     assert_eq!(here.run(&arguments, &environment).succeeded(), "0 objects sent (0), 20 unchanged\n");
+}
+
+#[test]
+fn files_of_an_sftp_server_are_known_again_by_a_later_process() {
+    let (place, sshd) = (Place::new(), Sshd::start());
+    let there = format!("{}/photos", ssh(&place, &sshd));
+    fs::create_dir(sshd.root().join("photos")).expect("a folder");
+    let large = "x".repeat(3 << 20);
+    tree(&place, &[("d/a", "1"), ("d/b", "2"), ("d/large", &large)]);
+    let home = place.path("").to_str().expect("UTF-8").to_owned();
+    let run = || place.run(&["bisync", "./d", &there, "--max-delete", "1"], &[("HOME", &home)]);
+    run().succeeded();
+    assert_eq!(run().succeeded(), "0 objects sent (0), 3 unchanged\n");
+    fs::write(sshd.root().join("photos/a"), "changed there").expect("is written");
+    fs::remove_file(place.path("d/b")).expect("removed");
+    let said = run().succeeded();
+    assert!(said.contains("replaced a at the source\n"), "{said}");
+    assert!(said.contains("deleted b at the destination\n"), "{said}");
+    assert!(!sshd.root().join("photos/b").exists() && place.read("d/a") == "changed there");
+    assert_eq!(run().succeeded(), "0 objects sent (0), 2 unchanged\n");
 }

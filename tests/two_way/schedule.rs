@@ -2,7 +2,8 @@
 //!
 //! - No version is lost that somebody wrote and nobody superseded, whenever the run was killed, and whoever
 //!   changed something meanwhile: unless versions that lose a conflict are to be overwritten.
-//! - A run that came to its end undisturbed leaves both ends alike, and another one right after it does nothing.
+//! - A run that came to its end undisturbed leaves both ends alike, and another one right after it does
+//!   nothing.
 //! - Where the run before it came to its end undisturbed, too, the result is that of the naive model.
 
 use super::{
@@ -218,7 +219,8 @@ impl Schedule {
             Err(error) => panic!("{error:?}"),
         };
         assert_eq!(summary.counts.failed, 0, "{summary:?}");
-        // What a killed run has kept of a conflict, and somebody has renamed since, may be in the way of a step.
+        // What a killed run has kept of a conflict, and somebody has renamed since, may be in the way of a
+        // step.
         if base.is_none() && summary.counts.left > 0 {
             return Box::pin(self.undisturbed()).await;
         }

@@ -18,8 +18,8 @@ pub(in crate::cli) struct Arguments {
     /// Say what would be done, and change nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Bring at most so many deletions of one end to the other one: 100, or 10% of what was there [default: 50%,
-    /// and at least 10].
+    /// Bring at most so many deletions of one end to the other one: 100, or 10% of what was there [default:
+    /// 50%, and at least 10].
     #[arg(long, value_name = "LIMIT", value_parser = limit)]
     max_delete: Option<DeleteLimit>,
     /// In the first run, compare bytes even where sizes and times are equal.

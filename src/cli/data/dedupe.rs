@@ -1,4 +1,5 @@
-//! `causeway dedupe`: objects with the same bytes are listed, and all but one are removed or renamed on request.
+//! `causeway dedupe`: objects with the same bytes are listed, and all but one are removed or renamed on
+//! request.
 
 use super::{
     Access,
@@ -27,7 +28,8 @@ pub(in crate::cli) struct Arguments {
     /// Renamed objects are named NAME.SUFFIX1, NAME.SUFFIX2, …
     #[arg(long, value_name = "SUFFIX", default_value = "duplicate", value_parser = suffix)]
     suffix: String,
-    /// Read all objects of equal sizes, and compare their SHA-256: MD5s that the storage shows are not believed.
+    /// Read all objects of equal sizes, and compare their SHA-256: MD5s that the storage shows are not
+    /// believed.
     #[arg(long)]
     download: bool,
     /// Print what would be done, and change nothing.

@@ -1,11 +1,11 @@
 //! The verbs on data: `causeway ls | tree | cat | head | stat | put | rm | mkdir | size | du | find | touch |
-//! hash | link | dedupe | watch | verify`, and between two ends `cp | mv | copy | sync | bisync | move | check |
-//! diff`.
+//! hash | link | dedupe | watch | verify`, and between two ends `cp | mv | copy | sync | bisync | move |
+//! check | diff`.
 //!
 //! Owns the arguments that they share, and their exit codes: 0 done; 1 it was tried and failed; 2 the request
 //! makes no sense, or the configuration is wrong; 3 there is no such bucket, object or folder; 4 what was
-//! compared differs; 5 it was stopped by a signal. Who reads the output may stop reading: the command then ends
-//! with 0. What the verbs do is in `verbs`.
+//! compared differs; 5 it was stopped by a signal. Who reads the output may stop reading: the command then
+//! ends with 0. What the verbs do is in `verbs`.
 
 pub(super) mod bisync;
 pub(super) mod cat;

@@ -20,8 +20,8 @@ pub(in crate::cli) struct Arguments {
     /// Make this folder the same.
     #[arg(required_unless_present = "two_way")]
     destination: Option<String>,
-    /// Bring changes of either folder to the other one, as bisync does. Without folders: those of the pair that
-    /// the current directory is part of, by the rules of the last time that they were named.
+    /// Bring changes of either folder to the other one, as bisync does. Without folders: those of the pair
+    /// that the current directory is part of, by the rules of the last time that they were named.
     #[arg(long)]
     two_way: bool,
     /// Also sync a source that has nothing at all below it: everything at the destination is deleted.

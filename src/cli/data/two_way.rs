@@ -43,7 +43,8 @@ pub(super) struct Conflicts {
     /// Forget what both ends had after the last run: nothing is deleted in this one.
     #[arg(long)]
     resync: bool,
-    /// Keep the state of the pair in this folder [default: a folder in $XDG_STATE_HOME/causeway/pairs, by ends].
+    /// Keep the state of the pair in this folder [default: a folder in $XDG_STATE_HOME/causeway/pairs, by
+    /// ends].
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
 }

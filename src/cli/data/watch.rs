@@ -22,8 +22,8 @@ pub(in crate::cli) struct Arguments {
     /// End after so many listings.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     rounds: Option<u64>,
-    /// Keep what was seen in this file, and begin with what it says. Without it, nothing is printed about what is
-    /// there at first.
+    /// Keep what was seen in this file, and begin with what it says. Without it, nothing is printed about
+    /// what is there at first.
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     #[command(flatten)]

@@ -1,9 +1,9 @@
 //! One guarded change of one end.
 //!
 //! Invariants: right before a change the end is asked whether it still has the version that was planned with,
-//! and the change has that as its condition where the end has conditions. `None` means that it has not: nothing
-//! was changed. A condition that fails because a reply was lost is no such case: the end then has what the
-//! change was to bring.
+//! and the change has that as its condition where the end has conditions. `None` means that it has not:
+//! nothing was changed. A condition that fails because a reply was lost is no such case: the end then has
+//! what the change was to bring.
 
 use super::{both::Working, same::same_content, version::Version};
 use crate::{

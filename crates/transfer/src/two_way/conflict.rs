@@ -1,9 +1,10 @@
-//! What is to be done where both ends have changed an object, or one has changed and the other one deleted it.
+//! What is to be done where both ends have changed an object, or one has changed and the other one deleted
+//! it.
 //!
 //! Owns the decision alone: nothing is changed here.
 //!
-//! Invariant: a version gets the name of no other object. A name that has the very bytes of the version is its
-//! own: an earlier run was killed after it had made it.
+//! Invariant: a version gets the name of no other object. A name that has the very bytes of the version is
+//! its own: an earlier run was killed after it had made it.
 
 use super::{
     both::Both,

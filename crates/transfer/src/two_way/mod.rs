@@ -1,8 +1,9 @@
 //! Keeping two ends the same, whichever of them changes.
 //!
-//! What both ends had after the last run is kept in a folder (`state`), sorted by name. A run reads it in step
-//! with both listings, so that it knows what each end has changed since. It plans first and changes nothing:
-//! limits, conflicts and renames are decided on the whole plan, which is a file too. Then it takes the steps.
+//! What both ends had after the last run is kept in a folder (`state`), sorted by name. A run reads it in
+//! step with both listings, so that it knows what each end has changed since. It plans first and changes
+//! nothing: limits, conflicts and renames are decided on the whole plan, which is a file too. Then it takes
+//! the steps.
 //!
 //! Invariants:
 //! - a version that somebody wrote is replaced or deleted only if the other end replaced or deleted the very

@@ -100,7 +100,8 @@ pub(crate) async fn plan(both: &Both) -> Result<Found, TransferError> {
     Ok(Found { plan: writer.end()?, known: seen.known, failures })
 }
 
-/// A disk that is not mounted, or a prefix that was mistyped, looks like an end whose objects were all deleted.
+/// A disk that is not mounted, or a prefix that was mistyped, looks like an end whose objects were all
+/// deleted.
 fn refuse_empty(both: &Both, seen: &Seen) -> Result<(), TransferError> {
     let Seen { known, source, destination } = *seen;
     let empty = match (source, destination) {

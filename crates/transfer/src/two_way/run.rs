@@ -1,7 +1,7 @@
 //! A two-way run, from both listings to the summary.
 //!
-//! Invariants: dropping the run's future stops it at once: it has no tasks but those that list. A run that was
-//! cancelled or killed is gone on with by the next one of the same pair.
+//! Invariants: dropping the run's future stops it at once: it has no tasks but those that list. A run that
+//! was cancelled or killed is gone on with by the next one of the same pair.
 
 use super::{
     both::{Both, Working},

@@ -8,8 +8,9 @@
 //! | `plan` | the steps of the present run |
 //! | `to-source`, `to-destination` | the journals of large objects that are under way |
 //!
-//! Invariants: `state` is replaced by a rename, after it was synced. `changes` is removed only after that, and
-//! to fold it into `state` again gives the same. A line of `changes` is with the kernel before the next step.
+//! Invariants: `state` is replaced by a rename, after it was synced. `changes` is removed only after that,
+//! and to fold it into `state` again gives the same. A line of `changes` is with the kernel before the next
+//! step.
 
 use super::{
     known::{End, Known},
