@@ -28,8 +28,7 @@ fn ssh(place: &process::Place, sshd: &sshd::Sshd) -> String {
     std::fs::copy(sshd.key_file(), place.path(".ssh/id_ed25519")).expect("a key");
     let (ip, port) = (sshd.address().ip(), sshd.address().port());
     place.write(".ssh/known_hosts", &format!("[{ip}]:{port} {}\n", sshd.host_key()));
-    let root = sshd.root().to_str().expect("UTF-8");
-    format!("sftp://{}@{}{root}", sshd::Sshd::user(), sshd.address())
+    format!("sftp://{}@{}{}", sshd::Sshd::user(), sshd.address(), sshd.root().display())
 }
 
 /// What a person has who uses AWS's tools with such a server.

@@ -228,10 +228,11 @@ fn remembered(place: &Place) -> RememberedEnd {
 
 /// Names this run to others that want the same pair.
 fn owner(now: Timestamp) -> String {
-    let host = rustix::system::uname();
-    let user = std::env::var("USER").unwrap_or_else(|_| rustix::process::getuid().as_raw().to_string());
-    let host = host.nodename().to_string_lossy();
-    format!("process {} of {user} on {host}, since {}", std::process::id(), now.iso8601())
+    let variable = |name| std::env::var(name).ok().map(|user| format!(" of {user}"));
+    let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_default();
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.is_empty() { String::new() } else { format!(" on {}", host.trim()) };
+    format!("process {}{user}{host}, since {}", std::process::id(), now.iso8601())
 }
 
 /// Asks at the terminal, on a thread of its own: nobody has to answer before the run can be stopped.

@@ -1,6 +1,6 @@
 //! Both ends of a two-way run, and what its steps share.
 
-use super::{conflict::Ask, options::TwoWayOptions, state::State};
+use super::{options::TwoWayOptions, question::Ask, state::State};
 use crate::{compare::Subject, events::Reporter};
 use crate::{
     context::Context,

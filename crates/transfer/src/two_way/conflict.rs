@@ -9,38 +9,16 @@
 use super::{
     both::Both,
     options::{Loser, Policy},
+    question::{Answer, Question},
     same::same_content,
     step::Outcome,
 };
 use crate::{
     end::Side,
     listing::Entry,
-    own_time::OwnTime,
     store::error::{StoreError, StoreErrorKind},
 };
-use futures_util::future::BoxFuture;
-use std::{cmp::Ordering, sync::Arc};
-
-/// What somebody is asked.
-#[derive(Debug, Clone)]
-pub struct Question {
-    pub name: String,
-    /// Size and own time of the source's version. `None`: the source has deleted it.
-    pub source: Option<(u64, OwnTime)>,
-    pub destination: Option<(u64, OwnTime)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// The source's version wins, or its deletion.
-    Source,
-    Destination,
-    Both,
-    Skip,
-}
-
-/// Asks somebody.
-pub type Ask = Arc<dyn Fn(Question) -> BoxFuture<'static, Answer> + Send + Sync>;
+use std::cmp::Ordering;
 
 /// Names that are tried for a version before it fails.
 const MOST_NAMES: u32 = 1000;

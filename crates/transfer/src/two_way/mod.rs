@@ -25,6 +25,7 @@
 //! | `same` | whether both ends have the same bytes |
 //! | `judge` | what is to be done about one name |
 //! | `conflict` | what is to be done where both ends have changed |
+//! | `question` | what somebody is asked about a conflict |
 //! | `step`, `plan` | one step, and all of them in a file |
 //! | `renames` | a deletion and a new name that are one rename |
 //! | `both` | the contexts of both directions |
@@ -42,6 +43,7 @@ mod options;
 mod perform;
 mod plan;
 mod planning;
+mod question;
 mod renames;
 mod run;
 mod same;
@@ -51,6 +53,6 @@ mod step;
 mod triples;
 mod version;
 
-pub use conflict::{Answer, Ask, Question};
 pub use options::{DeleteLimit, Loser, Policy, TwoWayOptions};
+pub use question::{Answer, Ask, Question};
 pub use run::TwoWay;

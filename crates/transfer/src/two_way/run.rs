@@ -5,10 +5,10 @@
 
 use super::{
     both::{Both, Working},
-    conflict::Ask,
     options::{Policy, TwoWayOptions},
     plan::{Plan, Which},
     planning::{Found, plan},
+    question::Ask,
     state::State,
     step::deeds,
 };
