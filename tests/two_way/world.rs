@@ -77,7 +77,8 @@ pub async fn tree(end: &End) -> Tree {
     for entry in end.store.list(request).await.expect("is listed").entries {
         let ListEntry::Object(object) = entry else { continue };
         let name = end.name(object.key.as_str()).expect("a name").to_owned();
-        tree.insert(name, read(end, &object.key).await.expect("is there").0);
+        // A deletion that a killed run had begun may come to its end meanwhile.
+        tree.extend(read(end, &object.key).await.map(|(version, _)| (name, version)));
     }
     tree
 }

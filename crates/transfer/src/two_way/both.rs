@@ -1,11 +1,12 @@
 //! Both ends of a two-way run, and what its steps share.
 
 use super::{options::TwoWayOptions, question::Ask, state::State};
-use crate::{compare::Subject, events::Reporter};
 use crate::{
+    compare::Subject,
     context::Context,
     end::{End, Side},
     error::TransferError,
+    events::Reporter,
     filter::Filter,
     journal::Journal,
     listing::Entry,
