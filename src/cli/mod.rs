@@ -125,6 +125,12 @@ enum Command {
     /// Copy one object, or everything below a folder.
     #[command(after_help = data::ENDS)]
     Cp(data::cp::Arguments),
+    /// Copy everything below a folder of this machine: another name for `cp --recursive`.
+    #[command(after_help = data::ENDS)]
+    UploadFolder(data::cp::FolderArguments),
+    /// Copy everything below a folder to this machine: another name for `cp --recursive`.
+    #[command(after_help = data::ENDS)]
+    DownloadFolder(data::cp::FolderArguments),
     /// Copy one object or everything below a folder, and remove it at the source.
     #[command(after_help = data::ENDS)]
     Mv(data::cp::Arguments),
@@ -133,13 +139,28 @@ enum Command {
     Copy(data::copy::Arguments),
     /// Make a folder the same as another one: copy, and delete what only the destination has.
     #[command(after_help = data::ENDS)]
-    Sync(data::copy::SyncArguments),
+    Sync(data::sync::Arguments),
+    /// Keep two folders the same, whichever of them changes.
+    #[command(after_help = data::ENDS)]
+    Bisync(data::bisync::Arguments),
     /// Copy what is below a folder, and remove at the source what has arrived.
     #[command(after_help = data::ENDS)]
     Move(data::copy::Arguments),
     /// Compare two folders, and change nothing.
     #[command(after_help = data::ENDS)]
     Check(data::check::Arguments),
+    /// Show what differs between two folders.
+    #[command(after_help = data::ENDS)]
+    Diff(data::diff::Arguments),
+    /// Read objects, and compare them with their recorded checksums.
+    #[command(after_help = data::ENDS)]
+    Verify(data::verify::Arguments),
+    /// Find objects with the same bytes, and remove or rename all but one.
+    #[command(after_help = data::ENDS)]
+    Dedupe(data::dedupe::Arguments),
+    /// Print what changes below a folder, as it happens.
+    #[command(after_help = data::ENDS)]
+    Watch(data::watch::Arguments),
     /// Check a configuration without starting anything, or seal a secret for it.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -191,18 +212,24 @@ pub fn run() -> ExitCode {
         Command::Hash(arguments) => data::hash::run(&arguments),
         Command::Link(arguments) => data::link::run(&arguments),
         Command::Cp(arguments) => data::cp::run(Verb::Copy, &arguments),
+        Command::UploadFolder(arguments) | Command::DownloadFolder(arguments) => data::cp::folder(&arguments),
         Command::Mv(arguments) => data::cp::run(Verb::Move, &arguments),
         Command::Copy(arguments) => data::copy::run(Verb::Copy, &arguments),
-        Command::Sync(arguments) => data::copy::sync(&arguments),
+        Command::Sync(arguments) => data::sync::run(&arguments),
+        Command::Bisync(arguments) => data::bisync::run(&arguments),
         Command::Move(arguments) => data::copy::run(Verb::Move, &arguments),
         Command::Check(arguments) => data::check::run(&arguments),
+        Command::Diff(arguments) => data::diff::run(&arguments),
+        Command::Verify(arguments) => data::verify::run(&arguments),
+        Command::Dedupe(arguments) => data::dedupe::run(&arguments),
+        Command::Watch(arguments) => data::watch::run(&arguments),
         Command::Config(ConfigCommand::Check { configuration }) => config::check(&configuration),
         Command::Config(ConfigCommand::Seal { key, configuration }) => config::seal(&key, &configuration),
     }
 }
 
 /// The configuration that a command is about.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 struct Configuration {
     /// Read this configuration file [default: causeway.toml, if there is one].
     #[arg(long, value_name = "FILE", env = "CAUSEWAY_CONFIG", hide_env_values = true)]

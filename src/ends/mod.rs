@@ -20,6 +20,7 @@
 //! | `through` | buckets and backends of the configuration, by the server or without one |
 //! | `located` | one location of a backend, as a store |
 //! | `journal` | where the journals of runs between two ends are |
+//! | `pairs` | where the states of two-way runs are, and which pair a local directory is part of |
 //! | `kept` | the catalogs of object stores that outlive a command, so that its uploads can go on |
 
 mod failure;
@@ -28,6 +29,7 @@ mod kept;
 mod located;
 mod name;
 mod opening;
+mod pairs;
 mod place;
 mod through;
 
@@ -36,4 +38,5 @@ pub use failure::{Failure, FailureKind};
 pub use journal::journal;
 pub use name::EndName;
 pub use opening::{Opener, Skipped};
+pub use pairs::{Remembered, RememberedEnd, pair_folder, recall_pair, remember_pair};
 pub use place::{Place, Storage};

@@ -2,7 +2,7 @@
 
 use super::{Failure, through::Held};
 use crate::{model::ObjectKey, store::Store};
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 /// What kind of storage an end is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,9 +52,18 @@ impl Place {
         }
     }
 
-    /// Returns the address of what was named, by which a run on it is found again.
+    /// Returns whether it is a local directory that does not exist.
+    pub fn is_missing_directory(&self) -> bool {
+        let directory = self.address.strip_prefix("file:").map(Path::new);
+        self.storage == Storage::LocalFiles
+            && directory.is_some_and(|directory| !directory.join(&self.path).is_dir())
+    }
+
+    /// Returns the address of what was named, by which a run on it is found again. A directory has the same
+    /// one before it is made, and a folder with or without a `/` at its end.
     pub fn whole(&self) -> String {
-        format!("{}/{}", self.address.trim_end_matches('/'), self.path)
+        let whole = format!("{}/{}", self.address.trim_end_matches('/'), self.path);
+        whole.trim_end_matches('/').to_owned()
     }
 
     /// Returns whether one of the places lies in the other one, as far as their addresses tell.

@@ -107,8 +107,8 @@ fn no_bucket(settings: &Settings, name: &BucketName) -> Failure {
     let known: Vec<&str> = settings.buckets.keys().map(BucketName::as_str).collect();
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     Failure::missing(format!(
-        "there is no bucket '{name}': the configuration has {known}, and clients created none of that name in {}. A \
-         local path begins with './' or '/'",
+        "there is no bucket '{name}': the configuration has {known}, and clients created none of that name in {}. \
+         'causeway bucket add' makes one. A local path begins with './' or '/'",
         settings.server.data.display()
     ))
 }

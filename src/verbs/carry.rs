@@ -7,7 +7,7 @@ use crate::{
     ends::{Failure, FailureKind},
     model::Chain,
     transfer::{
-        Check, Transfer, TransferError,
+        Check, Transfer, TransferError, TwoWay,
         check::CheckSummary,
         events::{Event, Reporter, Summary},
     },
@@ -27,6 +27,17 @@ pub async fn carry(
     transfer.reporter = Reporter::new(sender);
     let cancel = transfer.cancel.clone();
     both(transfer.run(), events, hear, &cancel).await
+}
+
+/// Runs a two-way run to its end.
+pub async fn two_way(
+    mut run: TwoWay,
+    hear: impl FnMut(Event) -> Result<(), Failure>,
+) -> Result<Summary, Failure> {
+    let (sender, events) = mpsc::channel(AHEAD);
+    run.reporter = Reporter::new(sender);
+    let cancel = run.cancel.clone();
+    both(run.run(), events, hear, &cancel).await
 }
 
 /// Compares both ends.
@@ -69,5 +80,12 @@ fn failure(error: &TransferError) -> Failure {
         TransferError::Cancelled => FailureKind::Stopped,
         _ => FailureKind::Failed,
     };
-    Failure::new(kind, Chain(error).to_string())
+    let advice = match error {
+        TransferError::DeletesTooMuch { .. } => ". --force does it, and --max-delete sets another limit",
+        TransferError::EmptyEnd { .. } => ". Is it mounted, and written right? --force does it",
+        TransferError::Conflicts { .. } => ". --conflict says what to do about them",
+        TransferError::Pair { source: None, .. } => " (--resync)",
+        _ => "",
+    };
+    Failure::new(kind, format!("{}{advice}", Chain(error)))
 }

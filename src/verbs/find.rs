@@ -1,7 +1,7 @@
 //! Entries that pass name, size and age.
 
-use super::{Entry, Glob};
-use crate::model::Timestamp;
+use super::Entry;
+use crate::{model::Timestamp, transfer::filter::Glob};
 use std::time::Duration;
 
 /// What an entry must be. What is not said does not matter.
@@ -109,7 +109,7 @@ mod tests {
             Entry::Object { key: "a/b.jpg".into(), size: 10, modified: at(5), etag: ETag::opaque("x") };
         let passes = |filter: Filter| filter.passes(&entry);
         assert!(passes(Filter::default()));
-        let name = |pattern: &str| Glob::parse(pattern).ok();
+        let name = |pattern: &str| Glob::rclone(pattern, false).ok();
         assert!(passes(Filter {
             name: name("*.jpg"),
             at_least: Some(10),

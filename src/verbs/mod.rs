@@ -9,10 +9,12 @@
 //! | file | owns |
 //! |---|---|
 //! | `entries` | listing: all entries below a prefix, or those of one folder |
-//! | `glob` | patterns of names |
 //! | `find` | entries that pass name, size and age |
 //! | `usage` | how much there is, in all and for each folder |
 //! | `read` | the bytes of one object, or some of them |
+//! | `verify` | objects against their recorded checksums |
+//! | `dedupe` | objects with the same bytes |
+//! | `watch` | what changes between two listings |
 //! | `digest` | digests of the bytes of one object |
 //! | `body` | a body that is written, and what comes with it |
 //! | `write` | one object from a stream of unknown length |
@@ -24,10 +26,10 @@
 
 mod body;
 mod carry;
+mod dedupe;
 mod digest;
 mod entries;
 mod find;
-mod glob;
 mod link;
 mod mark;
 mod read;
@@ -35,18 +37,22 @@ mod remove;
 mod side;
 mod upload;
 mod usage;
+mod verify;
+mod watch;
 mod write;
 
 pub use body::{Body, Described};
-pub use carry::{carry, check};
+pub use carry::{carry, check, two_way};
+pub use dedupe::{Alike, Copy, Keep, duplicates, remove_copy, rename_copy};
 pub use digest::{Digest, digests};
 pub use entries::{Depth, Entries, Entry, stat};
 pub use find::{Filter, age, size, span};
-pub use glob::Glob;
 pub use link::{Link, link};
 pub use mark::{make_folder, touch};
 pub use read::{Reading, open};
 pub use remove::{Removed, remove_all, remove_one};
 pub use side::{folder, object, something_below};
 pub use usage::{Total, Usage};
+pub use verify::{Verified, VerifySummary, verify};
+pub use watch::{Seen, What};
 pub use write::write;

@@ -36,6 +36,9 @@ pub fn object(place: &Place, key: &ObjectKey) -> End {
 pub async fn something_below(place: &Place) -> Result<(), Failure> {
     match Entries::below(place, &place.prefix(), Depth::All).next().await? {
         Some(_) => Ok(()),
+        None if place.is_missing_directory() => {
+            Err(Failure::missing(format!("'{}': there is no such directory", place.label)))
+        }
         None => Err(Failure::missing(format!("'{}': there is nothing below it", place.label))),
     }
 }

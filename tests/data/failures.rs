@@ -25,7 +25,8 @@ fn what_is_not_there_is_told_with_what_to_write_instead() {
         (&["rm", "./"], 2, "--recursive"),
         (&["find", ".", "--larger", "10X"], 2, "no unit of sizes"),
         (&["find", ".", "--newer", "soon"], 2, "is no age"),
-        (&["find", ".", "--name", "[a"], 2, "has no ']'"),
+        (&["find", ".", "--name", "[a"], 2, "the pattern \"[a\""),
+        (&["mkdir", "films-2024/a"], 3, "'causeway bucket add' makes one"),
     ] {
         let said = place.run(arguments, &ENVIRONMENT).failed(code);
         assert!(said.contains(words) && !said.contains("hunter2"), "{arguments:?}: {said}");

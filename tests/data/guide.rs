@@ -1,6 +1,6 @@
 //! Every command line of the page on data runs, in the order of the page.
 
-use super::{ENVIRONMENT, aws, process::Place, sshd::Sshd};
+use super::{ENVIRONMENT, aws, process::Place, ssh, sshd::Sshd};
 use std::{fs, path::Path, process::Command};
 
 /// The lines of blocks that are marked as commands.
@@ -28,10 +28,7 @@ fn every_command_of_the_page_runs() {
         "[server]\ndata = 'data'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n[bucket.photos]\n",
     );
     let server = place.serve(&[], &ENVIRONMENT);
-    fs::create_dir(place.path(".ssh")).expect("a folder");
-    fs::copy(sshd.key_file(), place.path(".ssh/id_ed25519")).expect("a key");
-    let (ip, port) = (sshd.address().ip(), sshd.address().port());
-    place.write(".ssh/known_hosts", &format!("[{ip}]:{port} {}\n", sshd.host_key()));
+    ssh(&place, &sshd);
     fs::create_dir(sshd.root().join("photos")).expect("a folder");
     fs::write(sshd.root().join("photos/a.txt"), "hello").expect("a file");
     let binary = Path::new(env!("CARGO_BIN_EXE_causeway")).parent().expect("a folder");

@@ -9,16 +9,27 @@ mod process;
 mod sshd;
 
 mod buckets;
+mod compared;
 mod failures;
 mod full;
 mod guide;
 mod local;
 mod transfers;
+mod two_way;
 mod urls;
 
 /// The root user of servers here.
 const ENVIRONMENT: [(&str, &str); 2] =
     [("CAUSEWAY_ROOT_USER", "test-root"), ("CAUSEWAY_ROOT_PASSWORD", "test-root-secret")];
+
+/// Gives a person the key of an SSH server, and knows the server's key. Returns the URL of its root.
+fn ssh(place: &process::Place, sshd: &sshd::Sshd) -> String {
+    std::fs::create_dir(place.path(".ssh")).expect("a folder");
+    std::fs::copy(sshd.key_file(), place.path(".ssh/id_ed25519")).expect("a key");
+    let (ip, port) = (sshd.address().ip(), sshd.address().port());
+    place.write(".ssh/known_hosts", &format!("[{ip}]:{port} {}\n", sshd.host_key()));
+    format!("sftp://{}@{}{}", sshd::Sshd::user(), sshd.address(), sshd.root().display())
+}
 
 /// What a person has who uses AWS's tools with such a server.
 fn aws(address: std::net::SocketAddr) -> Vec<(&'static str, String)> {

@@ -5,7 +5,8 @@ use std::fs;
 
 const CONFIGURATION: &str = "[server]\ndata = 'data'\n[bucket.photos]\n[bucket.notes]\n";
 
-fn tree(place: &Place, files: &[(&str, &str)]) {
+/// Writes files.
+pub(super) fn tree(place: &Place, files: &[(&str, &str)]) {
     for (name, text) in files {
         let path = place.path(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
@@ -26,6 +27,9 @@ fn a_tree_goes_to_a_bucket_of_a_server_and_back_and_a_second_copy_sends_nothing(
     assert_eq!(said, "0 objects sent (0), 2 unchanged\n");
     run(&["sync", "photos/x", "./back", "-q", "--no-resume"]);
     assert_eq!((place.read("back/a.txt"), place.read("back/b/c.txt")), ("hello".into(), "world".into()));
+    run(&["upload-folder", "./d", "photos/y", "-q", "--no-resume"]);
+    run(&["download-folder", "photos/y", "./down", "-q", "--no-resume"]);
+    assert_eq!(place.read("down/b/d.bak"), "no");
     run(&["copy", "photos/x", "notes", "-q", "--no-resume"]);
     assert_eq!(run(&["ls", "-r", "notes"]), "a.txt\nb/c.txt\n");
     run(&["cp", "photos/x/a.txt", "notes/new.txt", "-q", "--no-resume"]);
@@ -70,8 +74,11 @@ fn a_source_with_nothing_below_it_is_refused() {
     tree(&place, &[("to/a", "1")]);
     for verb in ["sync", "copy", "move", "check"] {
         let said = place.run(&[verb, "./none", "./to"], &[]).failed(3);
-        assert!(said.contains("there is nothing below it"), "{said}");
+        assert!(said.contains("there is no such directory"), "{said}");
     }
+    fs::create_dir(place.path("empty")).expect("a folder");
+    let said = place.run(&["copy", "./empty", "./to"], &[]).failed(3);
+    assert!(said.contains("there is nothing below it"), "{said}");
     assert_eq!(place.read("to/a"), "1");
     place.run(&["sync", "./none", "./to", "--allow-empty-source", "--no-resume"], &[]).succeeded();
     assert!(!place.path("to/a").exists());

@@ -1,6 +1,6 @@
 //! Ends that are URLs: a second server that speaks S3, and one that speaks SFTP.
 
-use super::{ENVIRONMENT, aws, borrowed, process::Place, sshd::Sshd};
+use super::{ENVIRONMENT, aws, borrowed, process::Place, ssh, sshd::Sshd};
 use std::fs;
 
 #[test]
@@ -38,15 +38,10 @@ fn an_s3_url_is_reached_with_what_the_tools_of_aws_use() {
 fn an_sftp_url_is_reached_with_the_keys_and_hosts_of_ssh() {
     let sshd = Sshd::start();
     let place = Place::new();
-    fs::create_dir(place.path(".ssh")).expect("a folder");
-    fs::copy(sshd.key_file(), place.path(".ssh/id_ed25519")).expect("a key");
-    let (ip, port) = (sshd.address().ip(), sshd.address().port());
-    place.write(".ssh/known_hosts", &format!("[{ip}]:{port} {}\n", sshd.host_key()));
+    let root = ssh(&place, &sshd);
     let home = place.path("").to_str().expect("UTF-8").to_owned();
     let environment = [("HOME", home.as_str())];
-    let url = |path: &str| {
-        format!("sftp://{}@{}{}/{path}", Sshd::user(), sshd.address(), sshd.root().to_str().expect("UTF-8"))
-    };
+    let url = |path: &str| format!("{root}/{path}");
     fs::create_dir(sshd.root().join("photos")).expect("a folder");
     fs::write(sshd.root().join("photos/a.txt"), "hello").expect("a file");
     assert_eq!(place.run(&["ls", "-r", &url("")], &environment).succeeded(), "photos/a.txt\n");

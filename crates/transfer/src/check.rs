@@ -6,8 +6,8 @@
 //! Invariants: results come in byte order of names. What could not be compared is an error, never "same".
 
 use crate::{
+    bytes::same_bytes,
     compare::{Subject, checksums},
-    context::only,
     end::End,
     error::TransferError,
     events::{Event, Reporter},
@@ -19,9 +19,8 @@ use crate::{
     pace::{Pace, WeekClock},
     pairs::{Pair, Pairs},
     retry::Retry,
-    store::{ByteStream, GetRequest, error::StoreError},
+    store::error::StoreError,
 };
-use bytes::{Buf, Bytes};
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -196,54 +195,8 @@ impl Judge<'_> {
                 return Ok((of(is_same), How::Known));
             }
         }
-        let read = || self.same_bytes(source, destination);
+        let read = || same_bytes(self.pace, (&check.source, source), (&check.destination, destination));
         Ok((of(self.retry.run(read).await?), How::Read))
-    }
-
-    /// Reads both objects, up to the first difference.
-    async fn same_bytes(&self, source: &Entry, destination: &Entry) -> Result<bool, StoreError> {
-        let open = async |end: &End, entry: &Entry| {
-            let request = GetRequest { conditions: only(&entry.object.etag), ..Default::default() };
-            let reply = end.store.get(entry.object.key.current(), request).await?;
-            Ok::<_, StoreError>(Pieces { stream: reply.body.into_stream(), first: Bytes::new() })
-        };
-        let (left, right) = futures_util::try_join!(
-            open(&self.check.source, source),
-            open(&self.check.destination, destination)
-        )?;
-        let (mut left, mut right) = (left, right);
-        loop {
-            futures_util::try_join!(left.fill(), right.fill())?;
-            let length = left.first.len().min(right.first.len());
-            if length == 0 {
-                return Ok(left.first.is_empty() && right.first.is_empty());
-            }
-            if left.first[..length] != right.first[..length] {
-                return Ok(false);
-            }
-            left.first.advance(length);
-            right.first.advance(length);
-            self.pace.pass(2 * length).await;
-        }
-    }
-}
-
-/// A body, with the bytes that were read and not compared yet.
-struct Pieces {
-    stream: ByteStream,
-    first: Bytes,
-}
-
-impl Pieces {
-    /// Reads until there are bytes, or the body has ended.
-    async fn fill(&mut self) -> Result<(), StoreError> {
-        while self.first.is_empty() {
-            match self.stream.next().await {
-                Some(piece) => self.first = piece?,
-                None => return Ok(()),
-            }
-        }
-        Ok(())
     }
 }
 
@@ -253,7 +206,9 @@ mod tests {
     use crate::model::{ETag, ObjectAddress};
     use crate::{
         model::ObjectInfo,
-        store::{self, GetReply, Layer, PutRequest, Store, condition::ReadConditions, payload::Payload},
+        store::{
+            self, GetReply, GetRequest, Layer, PutRequest, Store, condition::ReadConditions, payload::Payload,
+        },
     };
     use causeway_backend::memory::MemoryStore;
     use tokio::sync::mpsc;

@@ -10,6 +10,7 @@ use crate::{
     model::{ObjectKey, ObjectKeyError},
     store::Store,
 };
+use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
 /// One side of a transfer. Cloning it is cheap.
@@ -23,6 +24,23 @@ pub struct End {
     /// The unit of the times that this end keeps. Times that differ by less than the coarser unit of both
     /// ends are the same time.
     pub precision: Duration,
+}
+
+/// One of the two ends of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    Source,
+    Destination,
+}
+
+impl Side {
+    pub fn other(self) -> Self {
+        match self {
+            Self::Source => Self::Destination,
+            Self::Destination => Self::Source,
+        }
+    }
 }
 
 /// How an end is listed. The order of names is the same.

@@ -3,7 +3,7 @@
 //! Invariant: an event about an object is never lost: a run waits until its events are taken. Errors are
 //! reported as text, with their sources and without secrets, as errors of stores are.
 
-use crate::{mark::Mark, progress::Snapshot};
+use crate::{end::Side, mark::Mark, progress::Snapshot};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -12,20 +12,17 @@ use tokio::sync::mpsc;
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// A dry run would do this.
-    Planned {
-        name: String,
-        action: Action,
-        size: u64,
-    },
-    Done {
-        name: String,
-        action: Action,
-        size: u64,
-    },
+    Planned(Deed),
+    Done(Deed),
     Failed(Failure),
     Warning {
         name: String,
         message: String,
+    },
+    /// Both ends have changed the object since the last two-way run. `resolution` says what is done about it.
+    Conflict {
+        name: String,
+        resolution: String,
     },
     /// A check has compared this name.
     Checked {
@@ -35,6 +32,35 @@ pub enum Event {
         reason: Option<String>,
     },
     Progress(Snapshot),
+}
+
+/// What is done to one object, and to which one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deed {
+    pub name: String,
+    pub action: Action,
+    pub size: u64,
+    /// The end that is changed, where a run may change either.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end: Option<Side>,
+    /// The name before a rename, or that of the object of which this one is a copy at the same end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+}
+
+impl Deed {
+    /// Creates a deed of a run whose verb says which end is changed.
+    pub fn new(name: impl Into<String>, action: Action, size: u64) -> Self {
+        Self { name: name.into(), action, size, end: None, from: None }
+    }
+
+    pub fn at(self, end: Side) -> Self {
+        Self { end: Some(end), ..self }
+    }
+
+    pub fn from(self, name: impl Into<String>) -> Self {
+        Self { from: Some(name.into()), ..self }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -50,6 +76,10 @@ pub enum Action {
     Delete,
     /// The source's object is deleted, after it has arrived.
     DeleteSource,
+    /// The end's object gets another name, as it has at the other end.
+    Rename,
+    /// The end keeps its object under another name, because of a conflict.
+    Keep,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -105,8 +135,11 @@ mod tests {
     #[test]
     fn an_event_is_one_line_of_json() {
         let line = |event: &Event| serde_json::to_string(event).expect("is JSON");
-        let done = Event::Done { name: "a \n".into(), action: Action::SetTime, size: 3 };
+        let done = Event::Done(Deed::new("a \n", Action::SetTime, 3));
         assert_eq!(line(&done), r#"{"event":"done","name":"a \n","action":"set-time","size":3}"#);
+        let renamed = Event::Done(Deed::new("b", Action::Rename, 3).at(Side::Source).from("a"));
+        let expected = r#"{"event":"done","name":"b","action":"rename","size":3,"end":"source","from":"a"}"#;
+        assert_eq!(line(&renamed), expected);
         let checked = Event::Checked { name: "a".into(), mark: Mark::OnlySource, reason: None };
         assert_eq!(line(&checked), r#"{"event":"checked","name":"a","mark":"+"}"#);
         let failed = Failure { name: "a".into(), action: None, reason: "why".into() };

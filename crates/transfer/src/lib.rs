@@ -8,12 +8,13 @@
 //! | `end` | one side of a transfer: a store, and a prefix in it |
 //! | `listing`, `pairs` | one end in order, and both in step |
 //! | `filter`, `takes` | which objects take part: by name, and by what is known of each |
-//! | `compare`, `own_time` | whether two objects are the same |
+//! | `compare`, `own_time`, `bytes` | whether two objects are the same |
 //! | `plan` | what is to be done about one name |
 //! | `steps` | taking one step, and reporting it |
 //! | `object`, `parts`, `reading` | bringing one object, whole or in parts |
 //! | `run`, `context` | a run as a whole, and what its steps share |
 //! | `check`, `mark` | comparing both ends without changing them |
+//! | `two_way` | keeping two ends the same, whichever of them changes |
 //! | `options`, `pace` | what a run is to do, and how fast |
 //! | `journal` | how a run goes on that was killed |
 //! | `events`, `progress` | what a run reports |
@@ -21,6 +22,7 @@
 
 #![warn(unreachable_pub)]
 
+mod bytes;
 pub mod check;
 pub mod compare;
 mod context;
@@ -44,13 +46,15 @@ pub mod retry;
 mod run;
 mod steps;
 mod takes;
+pub mod two_way;
 
 pub use check::{Check, CheckOptions};
-pub use end::{End, Times, Walk};
+pub use end::{End, Side, Times, Walk};
 pub use error::TransferError;
 pub use journal::Journal;
 pub use mark::Mark;
 pub use options::{Options, Tuning};
 pub use run::Transfer;
+pub use two_way::{TwoWay, TwoWayOptions};
 
 use causeway_core::{model, store};

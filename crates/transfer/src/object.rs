@@ -30,11 +30,11 @@ pub(crate) async fn bring(context: &Context, entry: Entry, old: Option<&Entry>) 
     let mut failed = 0;
     loop {
         let sent = match context.sends_in_parts(entry.object.size) {
-            true => parts::send(context, &entry, &key).await,
-            false => send_whole(context, &entry, &key).await,
+            true => parts::send(context, &entry, &key, &Default::default()).await,
+            false => send_whole(context, &entry, &key, &Default::default()).await,
         };
         let error = match sent {
-            Ok(()) => return Ok(entry),
+            Ok(_) => return Ok(entry),
             Err(Trouble::Object(error)) if failed + 1 < context.retry.attempts() => error,
             Err(trouble) => {
                 parts::abandon(context, entry.name(), &key).await;
@@ -73,7 +73,13 @@ async fn refreshed(context: &Context, entry: &Entry) -> Result<Entry, StoreError
     Entry::of_info(&context.source, key.clone(), info).ok_or_else(|| StoreErrorKind::Internal.into())
 }
 
-async fn send_whole(context: &Context, entry: &Entry, key: &ObjectKey) -> Result<(), Trouble> {
+/// Sends an object at once, if the destination has what `guard` says.
+pub(crate) async fn send_whole(
+    context: &Context,
+    entry: &Entry,
+    key: &ObjectKey,
+    guard: &WriteConditions,
+) -> Result<Written, Trouble> {
     let source = &context.source;
     let conditions = only(&entry.object.etag);
     let may_be_native =
@@ -106,11 +112,12 @@ async fn send_whole(context: &Context, entry: &Entry, key: &ObjectKey) -> Result
             tags: (!context.keeps_tags()).then(TagSet::default),
             ..Default::default()
         },
-        conditions: Default::default(),
+        conditions: guard.clone(),
         checksum: None,
     };
     let written = context.destination.store.copy(key, request).await?;
-    Ok(verify(context, entry, info.as_ref(), &reading, &written, key).await?)
+    verify(context, entry, info.as_ref(), &reading, &written, key).await?;
+    Ok(written)
 }
 
 /// Compares what was stored with what was read.

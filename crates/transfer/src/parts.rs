@@ -17,7 +17,8 @@ use crate::{
     },
     reading::{Reading, differs, with_time},
     store::{
-        BeginUpload, CompletePart, CompleteUpload, CopyPartRequest, CopySource, Keeping,
+        BeginUpload, CompletePart, CompleteUpload, CopyPartRequest, CopySource, Keeping, Written,
+        condition::WriteConditions,
         error::{StoreError, StoreErrorKind},
         multipart::{MAX_PART_SIZE, MIN_PART_SIZE},
     },
@@ -28,12 +29,18 @@ use std::{collections::BTreeMap, sync::Arc};
 /// Number of parts that are listed at once.
 const PAGE: usize = 1000;
 
-pub(crate) async fn send(context: &Context, entry: &Entry, key: &ObjectKey) -> Result<(), Trouble> {
+/// Sends an object in parts, if the destination has what `guard` says when they become the object.
+pub(crate) async fn send(
+    context: &Context,
+    entry: &Entry,
+    key: &ObjectKey,
+    guard: &WriteConditions,
+) -> Result<Written, Trouble> {
     let (name, conditions) = (entry.name(), only(&entry.object.etag));
     let address = entry.object.key.current();
     let info = context.retry.run(|| context.source.store.describe(address, &conditions)).await?;
     let upload = match resumed(context, entry, key).await? {
-        Some(Resumed::Complete) => return Ok(()),
+        Some(Resumed::Complete(written)) => return Ok(written),
         Some(Resumed::Upload(upload)) => upload,
         None => begin(context, entry, key, &info).await?,
     };
@@ -47,12 +54,12 @@ pub(crate) async fn send(context: &Context, entry: &Entry, key: &ObjectKey) -> R
         Ok(sent) => {
             let mut parts = upload.parts.clone();
             parts.extend(sent);
-            complete(context, key, &upload, &info, parts).await.map_err(Trouble::Object)
+            complete(context, key, (&upload, &info, parts), guard).await.map_err(Trouble::Object)
         }
         Err(trouble) => Err(trouble),
     };
     match &done {
-        Ok(()) => context.journal.close(name)?,
+        Ok(_) => context.journal.close(name)?,
         // The parts that are there may still be used, but not if they are of another object, or damaged.
         Err(Trouble::Object(error)) if !error.is_temporary() || error.kind() == StoreErrorKind::BadDigest => {
             give_up(context, name, key).await?;
@@ -95,7 +102,7 @@ async fn give_up(context: &Context, name: &str, key: &ObjectKey) -> Result<(), T
 enum Resumed {
     Upload(BegunUpload),
     /// The upload was completed by the run before.
-    Complete,
+    Complete(Written),
 }
 
 /// Returns the upload that an earlier attempt has begun, with the parts that are really there.
@@ -120,9 +127,12 @@ async fn resumed(context: &Context, entry: &Entry, key: &ObjectKey) -> Result<Op
                     checksum: None,
                     size: Some(upload.size),
                 };
-                let is_complete = all && store.complete_upload(key, &upload.id, again).await.is_ok();
+                let completed = match all {
+                    true => store.complete_upload(key, &upload.id, again).await.ok(),
+                    false => None,
+                };
                 context.journal.close(name)?;
-                return Ok(is_complete.then_some(Resumed::Complete));
+                return Ok(completed.map(Resumed::Complete));
             }
             page => page?,
         };
@@ -224,10 +234,9 @@ async fn send_part(
 async fn complete(
     context: &Context,
     key: &ObjectKey,
-    upload: &BegunUpload,
-    info: &ObjectInfo,
-    parts: BTreeMap<PartNumber, StoredPart>,
-) -> Result<(), StoreError> {
+    (upload, info, parts): (&BegunUpload, &ObjectInfo, BTreeMap<PartNumber, StoredPart>),
+    guard: &WriteConditions,
+) -> Result<Written, StoreError> {
     let whole = whole(upload, &parts);
     let own = info.checksum.as_ref().filter(|sum| sum.kind == ChecksumKind::FullObject);
     if let (Some(whole), Some(own)) = (&whole, own)
@@ -240,12 +249,12 @@ async fn complete(
     let keeps = context.capabilities.checksums == Keeping::Kept;
     let request = CompleteUpload {
         parts: complete_parts(&parts),
-        conditions: Default::default(),
+        conditions: guard.clone(),
         checksum: whole.filter(|_| keeps).map(|sum| (sum.algorithm(), sum.to_base64())),
         size: Some(upload.size),
     };
     let store = &context.destination.store;
-    context.retry.run(|| store.complete_upload(key, &upload.id, request.clone())).await.map(drop)
+    context.retry.run(|| store.complete_upload(key, &upload.id, request.clone())).await
 }
 
 fn complete_parts(parts: &BTreeMap<PartNumber, StoredPart>) -> Vec<CompletePart> {

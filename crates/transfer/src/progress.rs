@@ -40,6 +40,12 @@ counters! {
     /// Objects whose time alone was corrected.
     retimed,
     deleted,
+    /// Objects that got another name at the end where they were.
+    renamed,
+    /// Names that both ends had changed.
+    conflicts,
+    /// Names that changed during a two-way run, and are left for the next one.
+    left,
     trashed,
     /// Objects that were deleted at the source of a move.
     moved,

@@ -11,7 +11,7 @@ use crate::{
     context::Context,
     end::End,
     error::TransferError,
-    events::{Event, Reporter, Summary},
+    events::{Deed, Event, Reporter, Summary},
     filter::{Filter, Scope},
     journal::Journal,
     listing::Listing,
@@ -169,7 +169,7 @@ impl Transfer {
 }
 
 /// A run that reads what it has just written would not end.
-fn refuse_overlap(source: &End, destination: &End) -> Result<(), TransferError> {
+pub(crate) fn refuse_overlap(source: &End, destination: &End) -> Result<(), TransferError> {
     if source.overlaps(destination) {
         let why = format!("{} and {} overlap: one lies in the other", source.label(), destination.label());
         return Err(TransferError::Options(why));
@@ -315,7 +315,7 @@ impl Runner<'_> {
             return Ok(Some(step));
         }
         for (action, size) in actions(&step, context.options.verb) {
-            context.reporter.send(Event::Planned { name: name.clone(), action, size }).await;
+            context.reporter.send(Event::Planned(Deed::new(&name, action, size))).await;
         }
         Ok(None)
     }

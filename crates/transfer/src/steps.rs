@@ -6,7 +6,7 @@
 use crate::{
     context::{Context, Trouble},
     error::TransferError,
-    events::{Action, Event},
+    events::{Action, Deed, Event},
     listing::Entry,
     object::{bring, delete_at_destination, delete_at_source, set_time},
     options::Verb,
@@ -62,7 +62,7 @@ pub(crate) async fn perform(context: &Context, step: Step) -> Result<(), Transfe
 }
 
 async fn report(context: &Context, name: &str, action: Action, size: u64) {
-    context.reporter.send(Event::Done { name: name.to_owned(), action, size }).await;
+    context.reporter.send(Event::Done(Deed::new(name, action, size))).await;
 }
 
 type Performed = Result<(), (Action, Trouble)>;

@@ -1,4 +1,4 @@
-//! `causeway copy | sync | move`: what is below one folder is brought to another one.
+//! `causeway copy | move`: what is below one folder is brought to another one. A sync works in the same way.
 
 use super::{
     out::Out,
@@ -19,17 +19,6 @@ pub(in crate::cli) struct Arguments {
 }
 
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct SyncArguments {
-    #[command(flatten)]
-    tree: Tree,
-    #[command(flatten)]
-    deletions: Deletions,
-    /// Also sync a source that has nothing at all below it: everything at the destination is deleted.
-    #[arg(long)]
-    allow_empty_source: bool,
-}
-
-#[derive(Debug, clap::Args)]
 struct Tree {
     /// Take what is below this folder.
     source: String,
@@ -44,14 +33,6 @@ struct Tree {
 pub(in crate::cli) fn run(verb: Verb, arguments: &Arguments) -> ExitCode {
     let Tree { source, destination, rules, going } = &arguments.tree;
     let whole = Whole { verb, deletions: None, allow_empty: false, rules, going };
-    going.access.run(async |opener, out| whole.run(opener, out, source, destination).await)
-}
-
-pub(in crate::cli) fn sync(arguments: &SyncArguments) -> ExitCode {
-    let SyncArguments { tree, deletions, allow_empty_source } = arguments;
-    let Tree { source, destination, rules, going } = tree;
-    let (deletions, allow_empty) = (Some(*deletions), *allow_empty_source);
-    let whole = Whole { verb: Verb::Sync, deletions, allow_empty, rules, going };
     going.access.run(async |opener, out| whole.run(opener, out, source, destination).await)
 }
 

@@ -1,4 +1,5 @@
-//! `causeway cp | mv`: one object, or with `--recursive` what is below a folder.
+//! `causeway cp | mv`: one object, or with `--recursive` what is below a folder. `upload-folder` and
+//! `download-folder` are names for `cp --recursive`.
 //!
 //! A destination that ends with `/`, that is a directory, or that is all of a bucket is a folder: the object
 //! keeps its name in it. Any other destination is the new name of the object.
@@ -30,6 +31,24 @@ pub(in crate::cli) struct Arguments {
     rules: Rules,
     #[command(flatten)]
     going: Going,
+}
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct FolderArguments {
+    /// Take what is below this folder.
+    source: String,
+    /// Bring it to this folder.
+    destination: String,
+    #[command(flatten)]
+    rules: Rules,
+    #[command(flatten)]
+    going: Going,
+}
+
+pub(in crate::cli) fn folder(arguments: &FolderArguments) -> ExitCode {
+    let FolderArguments { source, destination, rules, going } = arguments;
+    let whole = Whole { verb: Verb::Copy, deletions: None, allow_empty: false, rules, going };
+    going.access.run(async |opener, out| whole.run(opener, out, source, destination).await)
 }
 
 pub(in crate::cli) fn run(verb: Verb, arguments: &Arguments) -> ExitCode {

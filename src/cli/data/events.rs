@@ -7,9 +7,9 @@ use super::out::{Out, printable, size};
 use crate::{
     ends::{Failure, FailureKind},
     transfer::{
-        Mark,
+        Mark, Side,
         check::CheckSummary,
-        events::{self, Action, Event, Summary},
+        events::{self, Action, Deed, Event, Summary},
         progress::Snapshot,
     },
 };
@@ -20,6 +20,8 @@ pub(super) struct Events<'o> {
     out: &'o mut Out,
     /// What an object is called that was named alone.
     alone: Option<String>,
+    /// What stands before a name that was compared.
+    sign: fn(Mark) -> char,
     /// Also says what is the same.
     says_all: bool,
     is_watched: bool,
@@ -31,7 +33,12 @@ const TOLD_AGAIN: usize = 20;
 
 impl<'o> Events<'o> {
     pub(super) fn new(out: &'o mut Out, alone: Option<String>, says_all: bool) -> Self {
-        Self { out, alone, says_all, is_watched: stdout().is_terminal(), planned: 0 }
+        let is_watched = stdout().is_terminal();
+        Self { out, alone, sign: Mark::sign, says_all, is_watched, planned: 0 }
+    }
+
+    pub(super) fn of_check(out: &'o mut Out, sign: fn(Mark) -> char, says_all: bool) -> Self {
+        Self { sign, ..Self::new(out, None, says_all) }
     }
 
     pub(super) fn hear(&mut self, mut event: Event) -> Result<(), Failure> {
@@ -50,13 +57,15 @@ impl<'o> Events<'o> {
     fn tell(&mut self, event: &Event) -> Result<(), Failure> {
         let value = || json!(event);
         match event {
-            Event::Planned { name, action, .. } => {
+            Event::Planned(deed) => {
                 self.planned += 1;
-                let line = || format!("would {} {}", verb(*action).0, printable(name));
+                let line = || format!("would {}", of_deed(verb(deed.action).0, deed));
                 self.out.entry(line, value)
             }
-            Event::Done { name, action, .. } => {
-                self.out.done(|| format!("{} {}", verb(*action).1, printable(name)), value)
+            Event::Done(deed) => self.out.done(|| of_deed(verb(deed.action).1, deed), value),
+            Event::Conflict { name, resolution } => {
+                let line = || format!("conflict {}: {}", printable(name), printable(resolution));
+                self.out.entry(line, value)
             }
             Event::Checked { name, mark, reason } => {
                 if let Some(reason) = reason {
@@ -65,7 +74,8 @@ impl<'o> Events<'o> {
                 if *mark == Mark::Same && !self.says_all {
                     return Ok(());
                 }
-                self.out.entry(|| format!("{} {}", mark.sign(), printable(name)), value)
+                let sign = (self.sign)(*mark);
+                self.out.entry(|| format!("{sign} {}", printable(name)), value)
             }
             Event::Failed(failure) => {
                 eprintln!("causeway: {}", told(failure));
@@ -159,10 +169,8 @@ impl<'o> Events<'o> {
 /// The name in an event, if it is that of an end that is one object.
 fn name_of(event: &mut Event) -> Option<&mut String> {
     let name = match event {
-        Event::Planned { name, .. }
-        | Event::Done { name, .. }
-        | Event::Warning { name, .. }
-        | Event::Checked { name, .. } => name,
+        Event::Planned(deed) | Event::Done(deed) => &mut deed.name,
+        Event::Warning { name, .. } | Event::Conflict { name, .. } | Event::Checked { name, .. } => name,
         Event::Failed(failure) => &mut failure.name,
         Event::Progress(_) => return None,
     };
@@ -176,7 +184,26 @@ fn verb(action: Action) -> (&'static str, &'static str) {
         Action::SetTime => ("set the time of", "set the time of"),
         Action::Delete => ("delete", "deleted"),
         Action::DeleteSource => ("delete at the source", "deleted at the source"),
+        Action::Rename => ("rename", "renamed"),
+        Action::Keep => ("keep", "kept"),
     }
+}
+
+/// Says what is done, to which object, and at which end.
+fn of_deed(verb: &str, deed: &Deed) -> String {
+    let Deed { name, action, end, from, .. } = deed;
+    let new = printable(name);
+    let object = match (action, from) {
+        (Action::Rename, Some(from)) => format!("{} to {new}", printable(from)),
+        (_, Some(from)) => format!("{} as {new}", printable(from)),
+        (_, None) => new,
+    };
+    let end = match end {
+        Some(Side::Source) => " at the source",
+        Some(Side::Destination) => " at the destination",
+        None => "",
+    };
+    format!("{verb} {object}{end}")
 }
 
 fn told(failure: &events::Failure) -> String {
@@ -196,6 +223,9 @@ fn counted(counts: &Snapshot) -> String {
         (counts.skipped, "left as they are"),
         (counts.retimed, "given their time"),
         (counts.deleted, "deleted"),
+        (counts.renamed, "renamed"),
+        (counts.conflicts, "changed at both ends"),
+        (counts.left, "left for the next run"),
         (counts.trashed, "kept in the trash"),
         (counts.moved, "deleted at the source"),
         (counts.resumed, "from the run before"),

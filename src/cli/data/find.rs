@@ -4,7 +4,8 @@ use super::{Access, ls::described, out::printable};
 use crate::{
     ends::Named,
     model::Timestamp,
-    verbs::{self, Depth, Entries, Filter, Glob},
+    transfer::filter::{Glob, PatternError},
+    verbs::{self, Depth, Entries, Filter},
 };
 use std::process::ExitCode;
 
@@ -12,8 +13,9 @@ use std::process::ExitCode;
 pub(in crate::cli) struct Arguments {
     /// Look below this folder.
     end: String,
-    /// Find names like this: * is any text, ? one character, [a-z] one of these. Quote it for the shell.
-    #[arg(long, value_name = "PATTERN", value_parser = Glob::parse)]
+    /// Find names like this: * is any text, ? one character, [a-z] one of these, {a,b} one of both. Quote it for
+    /// the shell.
+    #[arg(long, value_name = "PATTERN", value_parser = pattern)]
     name: Option<Glob>,
     /// Find objects of at least this size: 512, 10K, 1.5M, 2G.
     #[arg(long, value_name = "SIZE", value_parser = verbs::size)]
@@ -29,6 +31,10 @@ pub(in crate::cli) struct Arguments {
     older: Option<Timestamp>,
     #[command(flatten)]
     access: Access,
+}
+
+fn pattern(text: &str) -> Result<Glob, PatternError> {
+    Glob::rclone(text, false)
 }
 
 fn age(text: &str) -> Result<Timestamp, String> {

@@ -1,15 +1,19 @@
 //! The verbs on data: `causeway ls | tree | cat | head | stat | put | rm | mkdir | size | du | find | touch |
-//! hash | link`, and between two ends `cp | mv | copy | sync | move | check`.
+//! hash | link | dedupe | watch | verify`, and between two ends `cp | mv | copy | sync | bisync | move |
+//! check | diff`.
 //!
 //! Owns the arguments that they share, and their exit codes: 0 done; 1 it was tried and failed; 2 the request
 //! makes no sense, or the configuration is wrong; 3 there is no such bucket, object or folder; 4 what was
-//! compared differs; 5 it was stopped by a signal. Who reads the output may stop reading: the command then ends
-//! with 0. What the verbs do is in `verbs`.
+//! compared differs; 5 it was stopped by a signal. Who reads the output may stop reading: the command then
+//! ends with 0. What the verbs do is in `verbs`.
 
+pub(super) mod bisync;
 pub(super) mod cat;
 pub(super) mod check;
 pub(super) mod copy;
 pub(super) mod cp;
+pub(super) mod dedupe;
+pub(super) mod diff;
 pub(super) mod du;
 mod events;
 mod filters;
@@ -27,8 +31,12 @@ mod rules;
 mod run;
 pub(super) mod size;
 pub(super) mod stat;
+pub(super) mod sync;
 pub(super) mod touch;
 pub(super) mod tree;
+mod two_way;
+pub(super) mod verify;
+pub(super) mod watch;
 
 use super::{Configuration, FAILED, SENSELESS, environment, fail};
 use crate::{
@@ -38,7 +46,11 @@ use crate::{
     telemetry::log,
 };
 use out::Out;
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 const MISSING: u8 = 3;
 const DIFFERENT: u8 = 4;
@@ -51,7 +63,7 @@ az://CONTAINER/KEY, sftp://USER@HOST/PATH, https://HOST/BUCKET/KEY. Exit codes: 
 request or configuration, 3 no such bucket, object or folder, 4 a check found differences, 5 stopped by a signal.";
 
 /// How ends are reached, and how much is said.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct Access {
     #[command(flatten)]
     configuration: Configuration,
@@ -82,6 +94,24 @@ impl Access {
     fn settings(&self) -> Result<Settings, Failure> {
         let sources = self.configuration.sources(self.data.as_deref());
         Settings::load(&sources).map_err(|error| Failure::senseless(error.to_string()))
+    }
+
+    /// Returns the configuration that was named, as an absolute path.
+    fn configuration_file(&self) -> Option<PathBuf> {
+        std::path::absolute(self.configuration.config.as_ref()?).ok()
+    }
+
+    /// Returns the data directory that was named, as an absolute path.
+    fn data_directory(&self) -> Option<String> {
+        let data = std::path::absolute(self.data.as_ref()?).ok()?;
+        Some(data.to_string_lossy().into_owned())
+    }
+
+    /// Returns the same with another configuration and data directory, unless they were named.
+    fn with(&self, config: Option<PathBuf>, data: Option<String>) -> Self {
+        let config = self.configuration.config.clone().or(config);
+        let data = self.data.clone().or(data);
+        Self { configuration: Configuration { config }, data, ..self.clone() }
     }
 
     /// Runs a verb to its exit code.

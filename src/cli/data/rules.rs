@@ -1,12 +1,13 @@
 //! The arguments that decide what a run does about each object.
 
-use super::filters::Filters;
+use super::{filters::Filters, two_way::limit};
 use crate::{
     ends::Failure,
     transfer::{
         Options,
         compare::Comparison,
         options::{DeleteWhen, Verb},
+        two_way::DeleteLimit,
     },
 };
 
@@ -14,10 +15,10 @@ use crate::{
 pub(super) struct Rules {
     /// Say what would be done, and change nothing.
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Compare sizes and checksums instead of sizes and times.
     #[arg(long, conflicts_with = "size_only")]
-    checksum: bool,
+    pub(super) checksum: bool,
     /// Compare sizes alone.
     #[arg(long)]
     size_only: bool,
@@ -43,9 +44,9 @@ pub(super) struct Deletions {
     /// When to delete what only the destination has.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::After)]
     delete: When,
-    /// Delete at most so many objects.
-    #[arg(long, value_name = "N")]
-    max_delete: Option<u64>,
+    /// Delete at most so many objects. With --two-way also a part: 10%.
+    #[arg(long, value_name = "LIMIT", value_parser = limit)]
+    pub(super) max_delete: Option<DeleteLimit>,
     /// Also delete what the filters exclude at the destination.
     #[arg(long)]
     delete_excluded: bool,
@@ -67,7 +68,19 @@ fn trash(text: &str) -> Result<String, String> {
     Ok(format!("{folder}/"))
 }
 
+impl Deletions {
+    /// Returns whether there is something that only a run in one direction has.
+    pub(super) fn are_one_way(&self) -> bool {
+        self.delete != When::After || self.delete_excluded
+    }
+}
+
 impl Rules {
+    /// Returns whether there is something that only a run in one direction has.
+    pub(super) fn are_one_way(&self) -> bool {
+        self.size_only || self.update || self.ignore_existing || self.immutable || self.trash.is_some()
+    }
+
     /// Returns the options of a run. `prefix` is that of the destination.
     pub(super) fn options(
         &self,
@@ -97,7 +110,14 @@ impl Rules {
                 When::During => DeleteWhen::During,
                 When::After => DeleteWhen::After,
             };
-            options.max_delete = deletions.max_delete;
+            options.max_delete = match deletions.max_delete {
+                None => None,
+                Some(DeleteLimit::Count(count)) => Some(count),
+                Some(limit) => {
+                    let words = format!("--max-delete {limit} is for --two-way: write a number");
+                    return Err(Failure::senseless(words));
+                }
+            };
             options.delete_excluded = deletions.delete_excluded;
         }
         Ok(options)

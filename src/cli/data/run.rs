@@ -21,13 +21,13 @@ pub(super) struct Going {
     #[arg(long)]
     no_resume: bool,
     #[command(flatten)]
-    pace: pace::Pace,
+    pub(super) pace: pace::Pace,
     #[command(flatten)]
     pub(super) access: Access,
 }
 
 /// Between two reports of the progress.
-const EVERY: Duration = Duration::from_secs(2);
+pub(super) const EVERY: Duration = Duration::from_secs(2);
 
 /// The two places of a run.
 pub(super) struct Pair<'p> {
@@ -48,6 +48,11 @@ impl Pair<'_> {
 }
 
 impl Going {
+    /// Returns whether something was said about the journal.
+    pub(super) fn names_a_journal(&self) -> bool {
+        self.no_resume || self.resume.is_some()
+    }
+
     /// Runs to the end. `alone` is what the object is called, if both ends are one object.
     pub(super) async fn run(
         &self,

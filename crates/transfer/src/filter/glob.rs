@@ -11,7 +11,7 @@ use super::class::{self, Class};
 const MOST_ALTERNATIVES: usize = 1000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Glob {
+pub struct Glob {
     /// Matches from the beginning of a name only. Otherwise from behind any `/`, too.
     rooted: bool,
     alternatives: Vec<Vec<Token>>,
@@ -48,7 +48,7 @@ pub struct PatternError {
 
 impl Glob {
     /// Parses rclone's syntax. `fold`: case does not matter.
-    pub(super) fn rclone(pattern: &str, fold: bool) -> Result<Self, PatternError> {
+    pub fn rclone(pattern: &str, fold: bool) -> Result<Self, PatternError> {
         let error = |why| PatternError { pattern: pattern.to_owned(), why };
         let (rooted, rest) = match pattern.strip_prefix('/') {
             Some(rest) => (true, rest),
@@ -132,7 +132,7 @@ impl Glob {
         Ok(Self { rooted, alternatives, fold: false })
     }
 
-    pub(super) fn matches(&self, name: &str) -> bool {
+    pub fn matches(&self, name: &str) -> bool {
         self.alternatives.iter().any(|tokens| self.run(tokens, name).contains(&tokens.len()))
     }
 

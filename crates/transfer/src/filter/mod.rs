@@ -18,7 +18,7 @@ use crate::{
     model::{Attributes, Timestamp},
     retry::Retry,
 };
-pub use glob::PatternError;
+pub use glob::{Glob, PatternError};
 use ignore::Ignores;
 use rules::Rules;
 pub use rules::{RuleTexts, lines};

@@ -79,8 +79,8 @@ async fn run(mut transfer: Transfer) -> (Result<Summary, TransferError>, Vec<(St
     let collect = async {
         let mut actions = Vec::new();
         while let Some(event) = events.recv().await {
-            if let Event::Planned { name, action, .. } | Event::Done { name, action, .. } = event {
-                actions.push((name, action));
+            if let Event::Planned(deed) | Event::Done(deed) = event {
+                actions.push((deed.name, deed.action));
             }
         }
         actions.sort();
