@@ -90,7 +90,7 @@ pub use load::{Flag, Sources};
 pub use moment::Moment;
 pub use networks::Networks;
 pub use object_stores::{AzblobBackend, GcsBackend, S3Backend};
-pub use oidc::{Audiences, Issuer, Oidc};
+pub use oidc::{Audiences, Oidc, OidcAllowed};
 pub use onedrive::OnedriveBackend;
 pub use reference::reference;
 pub use removal::{Removed, remove};
