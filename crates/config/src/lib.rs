@@ -68,7 +68,7 @@ mod website;
 use causeway_core::{model, store};
 use causeway_file_drivers as drivers;
 
-pub use addition::{Added, Addition, SecretSource, add};
+pub use addition::{Added, Addition, Need, Needs, SecretSource, add, begin, needs};
 pub use address::{Address, Addresses};
 pub use amount::{ByteRate, Count};
 pub use at_url::{AT_URL, AtUrl, Named, Search, UrlError, at_url};
