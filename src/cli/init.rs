@@ -3,8 +3,8 @@
 //! Owns the questions, and what a person is told at the end. `config` makes the configuration, and `storage`
 //! tries it out, as for `bucket add`.
 //!
-//! Invariants: each question has an option, and only what no option answers is asked, at a terminal; nothing is
-//! written before the storage was tried out; a file that exists is replaced only where `--force` says so.
+//! Invariants: each question has an option, and only what no option answers is asked, at a terminal; nothing
+//! is written before the storage was tried out; a file that exists is replaced only where `--force` says so.
 
 use super::{
     Configuration, FAILED, SENSELESS, fail, prompt, say,

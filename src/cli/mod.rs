@@ -50,8 +50,8 @@ enum Command {
     /// CAUSEWAY_ROOT_PASSWORD set them instead. SIGHUP makes it read its configuration again: identities,
     /// buckets, new backends and certificates change without a restart.
     Serve(serve::Arguments),
-    /// Write a first configuration: ask for a bucket and its backend, try them out, and say what to paste into
-    /// aws-cli, rclone and mc.
+    /// Write a first configuration: ask for a bucket and its backend, try them out, and say what to paste
+    /// into aws-cli, rclone and mc.
     ///
     /// Each question has an option. Without a terminal all that is needed has to be given by options. Secrets
     /// are stored sealed, and nothing is written if a check fails.

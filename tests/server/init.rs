@@ -6,8 +6,8 @@ use super::{
 };
 use std::process::Stdio;
 
-/// Runs a command at a terminal: each pair of arguments is what it shows, and what is typed then. Prints all that
-/// the terminal showed, and ends as the command does.
+/// Runs a command at a terminal: each pair of arguments is what it shows, and what is typed then. Prints all
+/// that the terminal showed, and ends as the command does.
 const TERMINAL: &str = r#"
 import os, pty, sys
 command, talk = sys.argv[1].split('\n'), sys.argv[2:]

@@ -32,16 +32,16 @@ section! {
 section! {
     /// Issuers of which accounts may make OpenID Connect providers of their own, by IAM's API
     /// (`CreateOpenIDConnectProvider`); the section repeats, and the first one that matches an issuer counts.
-    /// Without it nobody makes a provider by API. Such a provider vouches for people and workloads to the roles
-    /// of its account only: see [users](guide/users.md#providers-by-api).
+    /// Without it nobody makes a provider by API. Such a provider vouches for people and workloads to the
+    /// roles of its account only: see [users](guide/users.md#providers-by-api).
     OidcAllowed {
-        /// An issuer, or a pattern of issuers. One `*` in the host stands for any text without a slash, one in
-        /// the path for any text. `/*` at the end stands for any path, or none.
+        /// An issuer, or a pattern of issuers. One `*` in the host stands for any text without a slash, one
+        /// in the path for any text. `/*` at the end stands for any path, or none.
         issuer: IssuerPattern = Required,
         /// A PEM file with certificates to trust for these issuers, beside the public ones.
         ca_file: Option<PathBuf> = Unset("the public ones"),
-        /// Whether these issuers may be at addresses of a private network, or of this machine. Whoever makes a
-        /// provider then chooses what the gateway asks there: name the issuers one by one.
+        /// Whether these issuers may be at addresses of a private network, or of this machine. Whoever makes
+        /// a provider then chooses what the gateway asks there: name the issuers one by one.
         private: bool = Text("false"),
     }
 }

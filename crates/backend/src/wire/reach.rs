@@ -102,8 +102,8 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
         Ipv4Addr::new(a[0], a[1], b[0], b[1])
     };
     match ip.segments() {
-        // Addresses of IPv4 inside: translated (RFC 6052), 6to4, and the form without a prefix. `::` and `::1`
-        // are among the last ones.
+        // Addresses of IPv4 inside: translated (RFC 6052), 6to4, and the form without a prefix. `::` and
+        // `::1` are among the last ones.
         [0x64, 0xff9b, 0, 0, 0, 0, a, b] | [0x2002, a, b, ..] | [0, 0, 0, 0, 0, 0, a, b] => {
             is_public_v4(at(a, b))
         }

@@ -137,7 +137,8 @@ actions! {
         => providers::remove_client;
     TagOpenIDConnectProvider Write Provider ["OpenIDConnectProviderArn" "Tags."] => tags::tag;
     UntagOpenIDConnectProvider Write Provider ["OpenIDConnectProviderArn" "TagKeys."] => tags::untag;
-    ListOpenIDConnectProviderTags Read Provider ["OpenIDConnectProviderArn" "Marker" "MaxItems"] => tags::list;
+    ListOpenIDConnectProviderTags Read Provider ["OpenIDConnectProviderArn" "Marker" "MaxItems"]
+        => tags::list;
     }
     Sts "sts:" {
     GetCallerIdentity Signed All [] => caller::identity;
