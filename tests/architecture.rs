@@ -166,6 +166,8 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["server", "drivers/ftp"]),
     ("rustls", &["server", "backend/wire", "drivers/ftp", "assembly/ldap"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("toml", &["config"]),
     ("toml_edit", &["config"]),
     ("tracing_subscriber", &["telemetry"]),

@@ -125,6 +125,15 @@ class Keycloak:
         form |= {"username": USER, "password": self.password}
         return self._post(f"{self.issuer}/protocol/openid-connect/token", form)["id_token"]
 
+    @property
+    def own_issuer(self) -> str:
+        """The issuer of Keycloak's own realm, of which there is nothing in the settings of the gateway."""
+        return f"{self.address}/realms/master"
+
+    def own_token(self) -> str:
+        """An ID token of the administrator, of Keycloak's own realm, for the client `admin-cli`."""
+        return self._of_administrator("openid")["id_token"]
+
     def rotate(self) -> None:
         """From now on, tokens are signed with a new key. The older ones are withdrawn."""
         kind, path = "org.keycloak.keys.KeyProvider", f"/admin/realms/{REALM}/components"
@@ -138,11 +147,14 @@ class Keycloak:
                 self._administrate("DELETE", f"{path}/{key['id']}")
 
     def _administrate(self, method: str, path: str, content: dict | None = None):
-        form = {"grant_type": "password", "client_id": "admin-cli", "username": "admin", "password": self.admin}
-        token = self._post(f"{self.address}/realms/master/protocol/openid-connect/token", form)["access_token"]
+        token = self._of_administrator("profile")["access_token"]
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         body = None if content is None else json.dumps(content).encode()
         return self._ask(urllib.request.Request(self.address + path, body, headers, method=method))
+
+    def _of_administrator(self, scope: str) -> dict[str, str]:
+        form = {"grant_type": "password", "client_id": "admin-cli", "username": "admin", "password": self.admin}
+        return self._post(f"{self.own_issuer}/protocol/openid-connect/token", form | {"scope": scope})
 
     def _post(self, url: str, form: dict[str, str]):
         return self._ask(urllib.request.Request(url, urllib.parse.urlencode(form).encode()))

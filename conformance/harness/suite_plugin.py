@@ -87,9 +87,6 @@ def pytest_collection_finish(session):
             module, "nuke_prefixed_buckets"
         ):
             module.nuke_prefixed_buckets = lambda *_, **__: None
-        # A server need not have providers that are made by API. None of the tests that pass without makes one.
-        if hasattr(module, "nuke_oidc_providers"):
-            module.nuke_oidc_providers = lambda *_, **__: None
 
 
 class Cleaner:

@@ -52,12 +52,17 @@ def root(service: str, server: Server):
 
 def prepare(server: Server, keycloak: Keycloak) -> str:
     """Makes a bucket, and a role that trusts the user of the provider. Returns the ARN of the role."""
-    s3, iam = root("s3", server), root("iam", server)
-    account = root("sts", server).get_caller_identity()["Account"]
+    s3 = root("s3", server)
     s3.create_bucket(Bucket=BUCKET)
     s3.put_object(Bucket=BUCKET, Key="a", Body=b"open")
-    provider = keycloak.issuer.split("://", 1)[1]
-    condition = {f"{provider}:sub": payload(keycloak.token(AUDIENCE))["sub"], f"{provider}:aud": AUDIENCE}
+    return make_role(server, ROLE, keycloak.issuer, keycloak.token(AUDIENCE), AUDIENCE)
+
+
+def make_role(server: Server, name: str, issuer: str, token: str, audience: str) -> str:
+    """Makes a role that trusts the subject of a token. Returns its ARN."""
+    iam, account = root("iam", server), root("sts", server).get_caller_identity()["Account"]
+    provider = issuer.split("://", 1)[1]
+    condition = {f"{provider}:sub": payload(token)["sub"], f"{provider}:aud": audience}
     trust = {
         "Version": "2012-10-17",
         "Statement": [
@@ -69,8 +74,8 @@ def prepare(server: Server, keycloak: Keycloak) -> str:
             }
         ],
     }
-    role = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
-    iam.attach_role_policy(RoleName=ROLE, PolicyArn="arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    iam.attach_role_policy(RoleName=name, PolicyArn="arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")
     return role
 
 
@@ -129,7 +134,27 @@ def main(server: Server, keycloak: Keycloak) -> None:
         call = {"RoleArn": role, "RoleSessionName": "work", "WebIdentityToken": keycloak.token(OTHER)}
         refused((400, "InvalidIdentityToken"), anonymous.assume_role_with_web_identity, **call)
 
+    with scenario.check("a provider that was made by API vouches until it is deleted"):
+        iam, client = root("iam", server), "admin-cli"
+        made_role = make_role(server, "made", keycloak.own_issuer, keycloak.own_token(), client)
+
+        def wanted() -> dict:
+            return {"RoleArn": made_role, "RoleSessionName": "work", "WebIdentityToken": keycloak.own_token()}
+
+        refused((400, "InvalidIdentityToken"), anonymous.assume_role_with_web_identity, **wanted())
+        made = iam.create_open_id_connect_provider(Url=keycloak.own_issuer, ClientIDList=[client])
+        provider = made["OpenIDConnectProviderArn"]
+        got = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=provider)
+        same((got["Url"], got["ClientIDList"]), (keycloak.own_issuer, [client]))
+        said = anonymous.assume_role_with_web_identity(**wanted())
+        same((said["Provider"], said["Audience"]), (provider, client))
+        iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=provider)
+        refused((400, "InvalidIdentityToken"), anonymous.assume_role_with_web_identity, **wanted())
+        foreign = {"Url": "http://elsewhere.example", "ClientIDList": [client]}
+        refused((403, "AccessDenied"), iam.create_open_id_connect_provider, **foreign)
+
     with scenario.check("a token that was changed is refused"):
+        call = {"RoleArn": role, "RoleSessionName": "work"}
         head, body, signature = keycloak.token(AUDIENCE).split(".")
         forged = base64.urlsafe_b64encode(json.dumps(payload(f".{body}.") | {"sub": "eve"}).encode()).decode()
         call |= {"WebIdentityToken": f"{head}.{forged.rstrip('=')}.{signature}"}
@@ -244,6 +269,7 @@ provider = Keycloak(Path(os.environ["CONFORMANCE_HOME_KEYCLOAK"]), scenario.work
 try:
     sections = (
         f'[[oidc]]\nissuer = "{provider.issuer}"\naudience = "{AUDIENCE}"\nprivate = true\n'
+        f'[[oidc_allowed]]\nissuer = "{provider.own_issuer}"\nprivate = true\n'
         f'[sign_in]\nissuer = "{provider.issuer}"\nclient_id = "{AUDIENCE}"\nclient_secret = "{provider.secret}"\n'
         f'redirect = "{REDIRECT}"\nrole = "{ROLE}"\n'
     )

@@ -459,6 +459,7 @@ pub(crate) fn wire(http: &config::Http) -> WireSettings {
         attempts: u32::try_from(http.attempts).unwrap_or(u32::MAX),
         max_requests: http.max_requests,
         ca_file: http.ca_file.clone(),
+        ..WireSettings::default()
     }
 }
 

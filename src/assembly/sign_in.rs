@@ -23,7 +23,7 @@ pub(crate) fn build(
     let account = super::account::of_members(credentials, sign_in.account.as_ref(), "sign_in")?;
     let roles = settings.sign_in_roles.iter().map(|row| (row.value.clone(), row.role.clone()));
     let settings = SignInSettings {
-        issuer: sign_in.issuer.0.clone(),
+        issuer: sign_in.issuer.as_str().to_owned(),
         client_id: sign_in.client_id.clone(),
         client_secret: sign_in.client_secret.as_ref().map(|given| given.secret.clone()),
         redirect: sign_in.redirect.as_str().to_owned(),

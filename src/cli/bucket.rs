@@ -1,16 +1,18 @@
 //! `causeway bucket list | validate | scan | scrub | add | adopt | remove | forget`.
 
-use super::{Configuration, FAILED, SENSELESS, catalog::CatalogArguments, fail, prompt, report, say, wait};
+use super::{
+    Configuration, FAILED, SENSELESS,
+    catalog::CatalogArguments,
+    fail, report, say,
+    storage::{self, StorageArguments, Trial, refused},
+    wait,
+};
 use crate::{
-    config::{self, Addition, EditError, SecretSource},
+    config,
     operate::{self, Adoption, DataMemory, Done, Finding, Reply, Request, Scanned, ScrubCounts, inspect},
 };
 use serde_json::json;
-use std::{
-    io::IsTerminal,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{io::IsTerminal, path::Path, process::ExitCode};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -132,55 +134,8 @@ pub(super) struct AddArguments {
     /// Use this data directory of the server, instead of that of the configuration.
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
-    /// Use this backend of the configuration, or give the new one this name.
-    #[arg(long, value_name = "NAME")]
-    backend: Option<String>,
-    /// Sign for this region [default: what the URL or AWS_REGION says, or us-east-1].
-    #[arg(long)]
-    region: Option<String>,
-    /// Use this access key id; on Azure it is the account. Without it, credentials are looked for where the
-    /// provider's own tools do.
-    #[arg(long, value_name = "KEY")]
-    access_key: Option<String>,
-    /// Read the secret key from this variable. Without a variable and without a file, the terminal asks for
-    /// it.
-    #[arg(long, value_name = "VARIABLE")]
-    secret_key_env: Option<String>,
-    /// Read the secret key from this file.
-    #[arg(long, value_name = "FILE", conflicts_with = "secret_key_env")]
-    secret_key_file: Option<PathBuf>,
-    /// Read the connection string of Azure from this variable.
-    #[arg(long, value_name = "VARIABLE")]
-    connection_string_env: Option<String>,
-    /// Read the JSON of a Google account from this file.
-    #[arg(long, value_name = "FILE")]
-    credentials_file: Option<PathBuf>,
-    /// Create a new bucket in this project of Google Cloud.
-    #[arg(long)]
-    project: Option<String>,
-    /// Set a further key of the new backend, as [backend.NAME] has it. The option may be repeated.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
-    set: Vec<(String, String)>,
-    /// Read a secret key of the new backend from this variable. The option may be repeated.
-    #[arg(long, value_name = "KEY=VARIABLE", value_parser = pair)]
-    secret_env: Vec<(String, String)>,
-    /// Read a secret key of the new backend from this file. The option may be repeated.
-    #[arg(long, value_name = "KEY=FILE", value_parser = pair)]
-    secret_file: Vec<(String, String)>,
-    /// Create the bucket, container, directory or folder if it is missing.
-    #[arg(long)]
-    create: bool,
-    /// Write the configuration without trying anything out.
-    #[arg(long)]
-    no_check: bool,
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        // The argument is not repeated, because it may be the secret itself.
-        _ => Err("it must be KEY=VALUE".to_owned()),
-    }
+    #[command(flatten)]
+    storage: StorageArguments,
 }
 
 pub(super) fn run(command: Command) -> ExitCode {
@@ -347,70 +302,15 @@ fn scrubbed(counts: &ScrubCounts, bytes: bool) -> String {
     words
 }
 
-/// A refused change makes no sense; a failed write may succeed later.
-fn refused(error: EditError) -> ExitCode {
-    let code = if matches!(error, EditError::Write { .. }) { FAILED } else { SENSELESS };
-    fail(code, error)
-}
-
 fn add(arguments: AddArguments) -> Result<ExitCode, ExitCode> {
-    let (path, create, check) =
-        (arguments.configuration.path().to_owned(), arguments.create, !arguments.no_check);
-    let sources = arguments.configuration.sources(arguments.data.as_deref());
-    let addition = addition(arguments)?;
+    let AddArguments { name, url, configuration, data, storage } = arguments;
+    let (path, sources) = (configuration.path().to_owned(), configuration.sources(data.as_deref()));
+    let trial = Trial { create: storage.create, check: !storage.no_check };
+    let addition = storage.addition(name, url, Vec::new())?;
     let added = config::add(&path, sources, &addition).map_err(refused)?;
-    let settings = added.edit.settings();
-    let (name, failed) = (addition.bucket.as_str(), |error| fail(FAILED, error));
+    storage::try_out(&added, &addition, trial, &path)?;
 
-    match wait(DataMemory::check(settings, name)) {
-        Ok(Some(note)) => say(&format!("{note}\n")),
-        Ok(None) => {}
-        Err(error) => return Err(fail(FAILED, error)),
-    }
-    match (&added.directory, create) {
-        (Some(directory), true) => std::fs::create_dir_all(directory).map_err(|error| {
-            let directory = directory.display();
-            fail(FAILED, format_args!("making {directory}: {error}"))
-        })?,
-        (Some(directory), false) if !directory.is_dir() => {
-            return Err(fail(
-                FAILED,
-                format_args!("there is no directory {}: --create makes it", directory.display()),
-            ));
-        }
-        (None, true) => {
-            wait(inspect::create(settings, name)).map_err(failed)?;
-            say("the storage has the bucket\n");
-        }
-        (None, false) if check && added.awaits_authorization => {
-            let backend = &added.backend;
-            return Err(fail(
-                SENSELESS,
-                format_args!(
-                    "nobody has let backend '{backend}' into the drive yet, so nothing can be tried out: add the bucket with --no-check, \
-                     and then let it in with 'causeway backend authorize {backend}'"
-                ),
-            ));
-        }
-        (None, false) if check && !wait(inspect::is_there(settings, name)).map_err(failed)? => {
-            return Err(fail(
-                FAILED,
-                format_args!("there is no folder at {}: --create makes it", addition.url),
-            ));
-        }
-        _ => {}
-    }
-    if check {
-        let found = wait(inspect::bucket(settings, name)).map_err(failed)?;
-        report::inspected(&found);
-        if !found.report.is_sound() {
-            return Err(fail(
-                FAILED,
-                format_args!("bucket '{name}' was not added: nothing was written to {}", path.display()),
-            ));
-        }
-    }
-
+    let name = &addition.bucket;
     let mut words = added.notes.clone();
     words.extend(added.backend_is_new.then(|| format!("added backend '{}'", added.backend)));
     words.push(format!("added bucket '{name}' on backend '{}'", added.backend));
@@ -425,36 +325,6 @@ fn written(path: &Path, mut words: Vec<String>) {
         "{path} is written; a running server takes it up on SIGHUP, any other at its next start: causeway serve --config {path}"
     ));
     say(&(words.join("\n") + "\n"));
-}
-
-fn addition(arguments: AddArguments) -> Result<Addition, ExitCode> {
-    let secret_key = match (arguments.secret_key_env, arguments.secret_key_file) {
-        (Some(variable), _) => Some(SecretSource::Environment(variable)),
-        (None, Some(file)) => Some(SecretSource::File(file)),
-        // On Azure, an account alone is enough; elsewhere both or neither must be given.
-        (None, None) if arguments.access_key.is_some() => {
-            let typed = prompt::secret("secret key")
-                .map_err(|error| fail(FAILED, format_args!("asking for the secret key: {error}")))?;
-            typed.map(SecretSource::Typed)
-        }
-        (None, None) => None,
-    };
-    let variables =
-        arguments.secret_env.into_iter().map(|(key, variable)| (key, SecretSource::Environment(variable)));
-    let files = arguments.secret_file.into_iter().map(|(key, file)| (key, SecretSource::File(file.into())));
-    Ok(Addition {
-        bucket: arguments.name,
-        url: arguments.url,
-        backend: arguments.backend,
-        region: arguments.region,
-        access_key: arguments.access_key,
-        secret_key,
-        connection_string: arguments.connection_string_env,
-        credentials: arguments.credentials_file,
-        project: arguments.project,
-        settings: arguments.set,
-        secrets: variables.chain(files).collect(),
-    })
 }
 
 fn remove(

@@ -9,6 +9,7 @@ mod catalog;
 mod config;
 mod data;
 mod health;
+mod init;
 mod jobs;
 mod key;
 mod members;
@@ -17,6 +18,8 @@ mod prompt;
 mod replicate;
 mod report;
 mod serve;
+mod shells;
+mod storage;
 
 use crate::{
     assembly::StartError,
@@ -48,6 +51,12 @@ enum Command {
     /// CAUSEWAY_ROOT_PASSWORD set them instead. SIGHUP makes it read its configuration again: identities,
     /// buckets, new backends and certificates change without a restart.
     Serve(serve::Arguments),
+    /// Write a first configuration: ask for a bucket and its backend, try them out, and say what to paste
+    /// into aws-cli, rclone and mc.
+    ///
+    /// Each question has an option. Without a terminal all that is needed has to be given by options. Secrets
+    /// are stored sealed, and nothing is written if a check fails.
+    Init(Box<init::Arguments>),
     /// Ask a running server whether it is ready. The exit code is 0 if so, 1 if not.
     Health(health::Arguments),
     /// List backends, and try out what they keep of S3's promises.
@@ -161,6 +170,10 @@ enum Command {
     /// Print what changes below a folder, as it happens.
     #[command(after_help = data::ENDS)]
     Watch(data::watch::Arguments),
+    /// Print a script that lets a shell complete the commands.
+    Completions(shells::Completions),
+    /// Write manual pages: one of causeway, and one of each command.
+    Man(shells::Man),
     /// Check a configuration without starting anything, or seal a secret for it.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -186,6 +199,7 @@ enum ConfigCommand {
 pub fn run() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Init(arguments) => init::run(*arguments),
         Command::Health(arguments) => health::run(&arguments),
         Command::Backend(command) => backend::run(command),
         Command::Bucket(command) => bucket::run(command),
@@ -223,6 +237,8 @@ pub fn run() -> ExitCode {
         Command::Verify(arguments) => data::verify::run(&arguments),
         Command::Dedupe(arguments) => data::dedupe::run(&arguments),
         Command::Watch(arguments) => data::watch::run(&arguments),
+        Command::Completions(arguments) => shells::completions(&arguments),
+        Command::Man(arguments) => shells::man(&arguments),
         Command::Config(ConfigCommand::Check { configuration }) => config::check(&configuration),
         Command::Config(ConfigCommand::Seal { key, configuration }) => config::seal(&key, &configuration),
     }

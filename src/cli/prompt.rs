@@ -1,7 +1,22 @@
-//! Asks a person for a secret, without showing it.
+//! Asks a person at a terminal: for a line, or for a secret, which is not shown.
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{self, BufRead, IsTerminal, Write};
+
+pub(super) fn is_at_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// A line without blanks around it. The end of the input is an error: nobody answers any more.
+pub(super) fn line(question: &str) -> io::Result<String> {
+    eprint!("{question}");
+    io::stderr().flush()?;
+    let mut line = String::new();
+    if io::stdin().lock().read_line(&mut line)? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(line.trim().to_owned())
+}
 
 /// `None` means that there is no terminal to ask at.
 pub(super) fn secret(what: &str) -> io::Result<Option<String>> {

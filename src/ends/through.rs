@@ -219,13 +219,7 @@ async fn lent_store(settings: &Settings, lent: &Lent, environment: &Environment)
         project: None,
         conditional_writes: Some(true),
         checksums: Some(true),
-        wire: WireSettings {
-            timeout: Duration::from_secs(300),
-            connect_timeout: Duration::from_secs(3),
-            attempts: 4,
-            max_requests: 256,
-            ca_file: None,
-        },
+        wire: WireSettings { timeout: Duration::from_secs(300), ..WireSettings::default() },
     };
     // The address may change with the next start of the server, and the data directory does not.
     let description = format!("server\n{}\n{}", settings.server.data.display(), lent.bucket);

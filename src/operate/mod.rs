@@ -9,9 +9,11 @@
 //! | `inspect` | opening one backend or bucket without a server |
 //! | `probe` | trying out what a storage keeps of S3's promises |
 //! | `authorize` | how a person grants access to a drive |
+//! | `first` | the credentials with which a server begins |
 //! | `memory` | what the data directory remembers of buckets |
 
 pub mod authorize;
+mod first;
 pub mod inspect;
 mod memory;
 mod probe;
@@ -28,6 +30,7 @@ pub use crate::{
     s3::Explained,
     work::{JobState, JobStatus},
 };
+pub use first::first_credentials;
 pub use memory::DataMemory;
 pub(crate) use requests::{Asked, Visit, ask_server};
 pub use requests::{ask, import, owner, rebuild};

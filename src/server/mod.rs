@@ -128,7 +128,7 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
     buckets.attach(directory.clone());
     let service = service.with_principals(directory.clone());
     let decisions = service.decisions().clone();
-    let providers = Arc::new(oidc::providers(&settings.oidc)?);
+    let providers = Arc::new(oidc::providers(&settings)?);
     let people = sign_in::build(&settings, &providers, &directory, &credentials)?;
     if let (Some(people), Some(of)) = (people, &settings.sign_in) {
         admin.attach(SignInPages::new(people, of.landing.0.clone(), of.redirect.origin()));

@@ -28,6 +28,7 @@ mod halted;
 mod help;
 mod iam;
 mod idle;
+mod init;
 mod jobs;
 mod key;
 mod ldap;

@@ -14,15 +14,26 @@ const ENVIRONMENT: [(&str, &str); 2] =
 const FORM: &str = "application/x-www-form-urlencoded";
 
 fn serve(place: &Place, provider: &Provider, private: bool) -> Running {
+    let issuer = &provider.issuer;
+    serve_with(place, &format!("[[oidc]]\nissuer = '{issuer}'\naudience = 'causeway'\nprivate = {private}\n"))
+}
+
+fn serve_with(place: &Place, sections: &str) -> Running {
     place.write(
         "causeway.toml",
         &format!(
-            "[server]\ndata = 'data'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n[default]\nbackend = 'disk'\n\
-             [[oidc]]\nissuer = '{}'\naudience = 'causeway'\nprivate = {private}\n",
-            provider.issuer
+            "[server]\ndata = 'data'\n[backend.disk]\ntype = 'fs'\nroot = 'objects'\n[default]\nbackend = 'disk'\n{sections}"
         ),
     );
     place.serve(&[], &ENVIRONMENT)
+}
+
+fn create_provider(server: &Running, provider: &Provider) -> RawReply {
+    let url = encoded(&provider.issuer);
+    let form = format!(
+        "Action=CreateOpenIDConnectProvider&Version=2010-05-08&Url={url}&ClientIDList.member.1=causeway"
+    );
+    Raw::new(server.s3, ROOT).post("/", form).service("iam").header("content-type", FORM).send()
 }
 
 /// Creates a role that trusts the provider for bob, and returns its ARN.
@@ -88,6 +99,31 @@ fn a_provider_at_a_private_address_is_asked_only_where_the_settings_say_so() {
     let (place, provider) = (Place::new(), Provider::start());
     let server = serve(&place, &provider, false);
     let role = role(&server, &provider);
+    let reply = assume(&server, &role, &provider.token("bob"));
+    assert_eq!(reply.failure(), is(400, "IDPCommunicationError"));
+    drop(server);
+    assert!(place.read("stderr").contains("is an address of a private network"));
+}
+
+#[test]
+fn a_provider_that_an_account_makes_vouches_where_the_settings_allow_its_issuer() {
+    let (place, provider) = (Place::new(), Provider::start());
+    let server = serve_with(&place, "");
+    let role = role(&server, &provider);
+    assert_eq!(create_provider(&server, &provider).failure(), is(403, "AccessDenied"));
+    drop(server);
+    let allowed = "[[oidc_allowed]]\nissuer = 'http://127.0.0.1:*/realm'\nprivate = true\n";
+    let server = serve_with(&place, allowed);
+    assert_eq!(assume(&server, &role, &provider.token("bob")).failure(), is(400, "InvalidIdentityToken"));
+    assert_eq!(create_provider(&server, &provider).status, 200);
+    let reply = assume(&server, &role, &provider.token("bob"));
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(assume(&server, &role, &provider.token("eve")).failure(), is(403, "AccessDenied"));
+    let forged = provider.forged();
+    assert_eq!(assume(&server, &role, &forged.token("bob")).failure(), is(400, "InvalidIdentityToken"));
+    drop(server);
+    // The next start knows the provider, and does not ask it: its address is not allowed any more.
+    let server = serve_with(&place, &allowed.replace("true", "false"));
     let reply = assume(&server, &role, &provider.token("bob"));
     assert_eq!(reply.failure(), is(400, "IDPCommunicationError"));
     drop(server);

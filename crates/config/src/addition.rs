@@ -1,6 +1,10 @@
-//! Adds a bucket to a configuration: the sections that it needs are appended to the file's own text.
+//! Adds a bucket to a configuration, or to one that begins: the sections that it needs are appended to the
+//! text.
 
 mod folder;
+mod needs;
+
+pub use needs::{Need, Needs, needs};
 
 use super::{
     backend::Backend,
@@ -110,7 +114,22 @@ enum Said {
 }
 
 pub fn add(path: &Path, sources: Sources, addition: &Addition) -> Result<Added, EditError> {
-    let draft = Draft::open(path, sources)?;
+    added(Draft::open(path, sources)?, addition)
+}
+
+/// Begins a configuration with keys of `[server]` and a bucket. It takes the place of a file that is there.
+pub fn begin(
+    path: &Path,
+    sources: Sources,
+    server: &[(&'static str, String)],
+    addition: &Addition,
+) -> Result<Added, EditError> {
+    let mut sections = Sections::default();
+    sections.put("server", None, server.iter().map(|(key, value)| (*key, value.as_str().into())));
+    added(Draft::begin(path, sources, sections.after(""))?, addition)
+}
+
+fn added(draft: Draft, addition: &Addition) -> Result<Added, EditError> {
     let name = BucketName::parse(&addition.bucket)
         .map_err(|why| EditError::Refused(format!("bucket '{}': {why}", addition.bucket)))?;
     if draft.settings.buckets.contains_key(&name) {
@@ -118,7 +137,14 @@ pub fn add(path: &Path, sources: Sources, addition: &Addition) -> Result<Added, 
     }
     let target = schemes::target(&addition.url).map_err(EditError::Refused)?;
     let mut sections = Sections::default();
-    let mut notes = make_explicit(&draft, &mut sections)?;
+    // A directory that is one bucket takes no others: new ones go to the data directory, as without a file. A
+    // storage that has others is the default of a configuration that begins with it.
+    let has_implied = !draft.is_new() || matches!(target, Target::Directory(_));
+    let mut notes = if has_implied { make_explicit(&draft, &mut sections)? } else { Vec::new() };
+    if draft.is_new() {
+        // Nobody has seen what is written down now.
+        notes.clear();
+    }
     let (site, directory) = match target {
         Target::Directory(path) => {
             let path = settled(&path)?;

@@ -23,6 +23,21 @@ pub enum Address {
 }
 
 impl Address {
+    /// Returns host and port by which a client on this machine reaches the address.
+    pub fn for_clients(&self) -> String {
+        match self {
+            Self::Socket(SocketAddr::V4(address)) if address.ip().is_unspecified() => {
+                format!("127.0.0.1:{}", address.port())
+            }
+            Self::Socket(SocketAddr::V6(address)) if address.ip().is_unspecified() => {
+                format!("[::1]:{}", address.port())
+            }
+            Self::Socket(address) => address.to_string(),
+            Self::Any(port) => format!("127.0.0.1:{port}"),
+            Self::Named(name, port) => format!("{name}:{port}"),
+        }
+    }
+
     /// Parses `127.0.0.1:9000`, `[::1]:9000`, `localhost:9000`, `:9000` or `9000`.
     pub fn parse(text: &str) -> Option<Self> {
         if let Ok(address) = text.parse() {

@@ -65,23 +65,40 @@ pub(super) struct Draft {
     sources: Sources,
     /// `None`: the file does not exist yet.
     before: Option<String>,
+    /// The text with which a new configuration begins, whatever the file has.
+    beginning: Option<String>,
     pub(super) settings: Settings,
 }
 
 impl Draft {
     pub(super) fn open(path: &Path, sources: Sources) -> Result<Self, EditError> {
+        Self::of(path, sources, None)
+    }
+
+    /// A new configuration, which takes the place of what the file has.
+    pub(super) fn begin(path: &Path, sources: Sources, text: String) -> Result<Self, EditError> {
+        Self::of(path, sources, Some(text))
+    }
+
+    fn of(path: &Path, sources: Sources, beginning: Option<String>) -> Result<Self, EditError> {
         let sources = Sources { file: Some(path.to_owned()), ..sources };
         let before = match fs::read_to_string(path) {
             Ok(text) => Some(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(EditError::Config(ConfigError::unreadable(path, &error).into())),
         };
-        let settings = Settings::of(&sources, Some(before.as_deref().unwrap_or_default()), None)?;
-        Ok(Self { path: path.to_owned(), sources, before, settings })
+        let text = beginning.as_deref().or(before.as_deref()).unwrap_or_default();
+        let settings = Settings::of(&sources, Some(text), None)?;
+        Ok(Self { path: path.to_owned(), sources, before, beginning, settings })
     }
 
     pub(super) fn text(&self) -> &str {
-        self.before.as_deref().unwrap_or_default()
+        self.beginning.as_deref().or(self.before.as_deref()).unwrap_or_default()
+    }
+
+    /// Returns whether the configuration begins here.
+    pub(super) fn is_new(&self) -> bool {
+        self.beginning.is_some()
     }
 
     pub(super) fn document(&self) -> Result<DocumentMut, EditError> {

@@ -68,7 +68,7 @@ mod website;
 use causeway_core::{model, store};
 use causeway_file_drivers as drivers;
 
-pub use addition::{Added, Addition, SecretSource, add};
+pub use addition::{Added, Addition, Need, Needs, SecretSource, add, begin, needs};
 pub use address::{Address, Addresses};
 pub use amount::{ByteRate, Count};
 pub use at_url::{AT_URL, AtUrl, Named, Search, UrlError, at_url};
@@ -90,7 +90,7 @@ pub use load::{Flag, Sources};
 pub use moment::Moment;
 pub use networks::Networks;
 pub use object_stores::{AzblobBackend, GcsBackend, S3Backend};
-pub use oidc::{Audiences, Issuer, Oidc};
+pub use oidc::{Audiences, Oidc, OidcAllowed};
 pub use onedrive::OnedriveBackend;
 pub use reference::reference;
 pub use removal::{Removed, remove};

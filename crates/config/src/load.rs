@@ -110,6 +110,7 @@ impl Settings {
             }
         }
         let oidc = repeated("oidc", &mut tree, context, &mut wrong);
+        let oidc_allowed = repeated("oidc_allowed", &mut tree, context, &mut wrong);
         let ldap: Option<Ldap> = optional("ldap", &mut tree, context, &mut wrong);
         let ldap_groups: Vec<LdapGroup> = repeated("ldap_group", &mut tree, context, &mut wrong);
         let sign_in: Option<SignIn> = optional("sign_in", &mut tree, context, &mut wrong);
@@ -152,6 +153,7 @@ impl Settings {
             root,
             identities,
             oidc,
+            oidc_allowed,
             ldap,
             ldap_groups,
             sign_in,

@@ -1,4 +1,5 @@
-//! Settings of OpenID Connect providers, whose tokens are exchanged for temporary credentials.
+//! Settings of OpenID Connect providers, whose tokens are exchanged for temporary credentials, and of the
+//! issuers that accounts may make providers of.
 
 use super::{
     error::ConfigErrors,
@@ -6,6 +7,7 @@ use super::{
     tree::Node,
     value::{Context, Setting, quote, quote_all, refuse, text, texts},
 };
+use crate::model::{Issuer, IssuerPattern};
 use Fallback::{Required, Text, Unset};
 use std::path::PathBuf;
 
@@ -27,26 +29,44 @@ section! {
     }
 }
 
-/// The address of an issuer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issuer(pub String);
+section! {
+    /// Issuers of which accounts may make OpenID Connect providers of their own, by IAM's API
+    /// (`CreateOpenIDConnectProvider`); the section repeats, and the first one that matches an issuer counts.
+    /// Without it nobody makes a provider by API. Such a provider vouches for people and workloads to the
+    /// roles of its account only: see [users](guide/users.md#providers-by-api).
+    OidcAllowed {
+        /// An issuer, or a pattern of issuers. One `*` in the host stands for any text without a slash, one
+        /// in the path for any text. `/*` at the end stands for any path, or none.
+        issuer: IssuerPattern = Required,
+        /// A PEM file with certificates to trust for these issuers, beside the public ones.
+        ca_file: Option<PathBuf> = Unset("the public ones"),
+        /// Whether these issuers may be at addresses of a private network, or of this machine. Whoever makes
+        /// a provider then chooses what the gateway asks there: name the issuers one by one.
+        private: bool = Text("false"),
+    }
+}
 
 impl Setting for Issuer {
     const KIND: &'static str = "a URL such as https://id.example.com/realm, without a query";
 
     fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
-        let issuer = text::<Self>(node)?;
-        let rest = ["https://", "http://"].iter().find_map(|scheme| issuer.strip_prefix(scheme));
-        let is_sound = |rest: &str| {
-            !rest.is_empty()
-                && !rest.starts_with('/')
-                && rest.bytes().all(|b| b.is_ascii_graphic() && !b"?#@".contains(&b))
-        };
-        if rest.is_some_and(is_sound) { Ok(Self(issuer.to_owned())) } else { refuse::<Self, _>(node) }
+        Self::parse(text::<Self>(node)?).map_or_else(|| refuse::<Self, _>(node), Ok)
     }
 
     fn show(&self) -> Option<String> {
-        Some(quote(&self.0))
+        Some(quote(self.as_str()))
+    }
+}
+
+impl Setting for IssuerPattern {
+    const KIND: &'static str = "a URL such as https://id.example.com/realm or https://*.example.com/*";
+
+    fn parse(node: &Node, _: &Context<'_>) -> Result<Self, String> {
+        Self::parse(text::<Self>(node)?).map_or_else(|| refuse::<Self, _>(node), Ok)
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(quote(self.as_str()))
     }
 }
 

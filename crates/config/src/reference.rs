@@ -7,7 +7,7 @@ use super::{
     cors::Cors,
     layers::Layers,
     ldap::{Ldap, LdapGroup},
-    oidc::Oidc,
+    oidc::{Oidc, OidcAllowed},
     section::{Fallback, Row, Section},
     services,
     settings::{Defaults, Identity, Server, Settings},
@@ -68,7 +68,7 @@ that would move or share a location), every problem is in the log, nothing is ch
 | new backends, with their limits and caches, and `[default]` | at once |
 | the certificate: another file, or another content | at the next connection |
 | `[[cors]]` | at the next request |
-| `[[oidc]]`, `[ldap]`, `[[ldap_group]]`, `[sign_in]`, `[[sign_in_role]]` | at the next start |
+| `[[oidc]]`, `[[oidc_allowed]]`, `[ldap]`, `[[ldap_group]]`, `[sign_in]`, `[[sign_in_role]]` | at the next start |
 | `server.log_level` | at once |
 | secrets in files (`{ file = "path" }`) of identities | at the next request |
 | everything else of `[server]`: addresses, the data directory, sizes, times, regions | at the next start |
@@ -142,6 +142,7 @@ pub fn reference() -> String {
     section("[website]", Website::ABOUT, Website::ROWS);
     section("[[identity]]", Identity::ABOUT, Identity::ROWS);
     section("[[oidc]]", Oidc::ABOUT, Oidc::ROWS);
+    section("[[oidc_allowed]]", OidcAllowed::ABOUT, OidcAllowed::ROWS);
     section("[ldap]", Ldap::ABOUT, Ldap::ROWS);
     section("[[ldap_group]]", LdapGroup::ABOUT, LdapGroup::ROWS);
     section("[sign_in]", SignIn::ABOUT, SignIn::ROWS);
@@ -176,6 +177,9 @@ impl Settings {
         }
         for provider in &self.oidc {
             section("[[oidc]]".to_owned(), provider.show());
+        }
+        for allowed in &self.oidc_allowed {
+            section("[[oidc_allowed]]".to_owned(), allowed.show());
         }
         if let Some(ldap) = &self.ldap {
             section("[ldap]".to_owned(), ldap.show());

@@ -58,6 +58,7 @@ pub(super) const SECTIONS: &[TopLevel] = &[
     TopLevel { name: "identity", shape: Shape::List, waits: None },
     // Keys of providers that were fetched are kept with the providers.
     TopLevel { name: "oidc", shape: Shape::List, waits: waits!(oidc, "oidc") },
+    TopLevel { name: "oidc_allowed", shape: Shape::List, waits: waits!(oidc_allowed, "oidc_allowed") },
     // Sessions that were given out are judged by the groups in force.
     TopLevel { name: "ldap", shape: Shape::One, waits: waits!(ldap, "ldap") },
     TopLevel { name: "ldap_group", shape: Shape::List, waits: waits!(ldap_groups, "ldap_group") },

@@ -13,7 +13,7 @@ use super::{
     ldap::{Ldap, LdapGroup},
     moment::Moment,
     networks::Networks,
-    oidc::Oidc,
+    oidc::{Oidc, OidcAllowed},
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     services,
@@ -39,6 +39,8 @@ pub struct Settings {
     pub identities: Vec<Identity>,
     /// The OpenID Connect providers.
     pub oidc: Vec<Oidc>,
+    /// The issuers that accounts may make providers of.
+    pub oidc_allowed: Vec<OidcAllowed>,
     /// The LDAP directory.
     pub ldap: Option<Ldap>,
     /// What groups of the LDAP directory are here.

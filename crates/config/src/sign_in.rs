@@ -2,13 +2,12 @@
 
 use super::{
     error::ConfigErrors,
-    oidc::Issuer,
     secret::SecretSetting,
     section::{Fallback, Reader, Row, Section, section},
     tree::Node,
     value::{Context, Setting, quote, refuse, text},
 };
-use crate::model::AccessKey;
+use crate::model::{AccessKey, Issuer};
 use Fallback::{Required, Text, Unset};
 use std::time::Duration;
 

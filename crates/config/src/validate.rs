@@ -4,11 +4,10 @@ use super::{
     backend::Backend,
     bucket::Grant,
     error::{ConfigError, ConfigErrors, Origin, nearest},
-    oidc::Issuer,
     settings::Settings,
     tree::{Node, Raw, Table},
 };
-use crate::model::{AccessKey, Role};
+use crate::model::{AccessKey, Issuer, Role};
 use std::collections::{BTreeSet, HashMap};
 
 /// The source of each key in the tree, by the path of the key: `bucket.photos.prefix`,

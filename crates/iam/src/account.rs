@@ -4,7 +4,7 @@
 
 use crate::{
     compiled::{Compiled, CompiledGroup, CompiledPolicy, CompiledRole, CompiledRoot, CompiledUser},
-    entity::{AccountSettings, Kind, Policies},
+    entity::{AccountSettings, Kind, OpenIdProvider, Policies},
     names,
     policy::NamedPolicy,
     provided,
@@ -18,6 +18,7 @@ pub(crate) struct Account {
     pub(crate) groups: BTreeMap<String, Arc<CompiledGroup>>,
     pub(crate) roles: BTreeMap<String, Arc<CompiledRole>>,
     pub(crate) policies: BTreeMap<String, Arc<CompiledPolicy>>,
+    pub(crate) providers: BTreeMap<String, Arc<OpenIdProvider>>,
     pub(crate) root: Option<Arc<CompiledRoot>>,
     pub(crate) settings: AccountSettings,
 }
@@ -36,6 +37,7 @@ impl Account {
             Compiled::Group(group) => drop(self.groups.insert(name, group)),
             Compiled::Role(role) => drop(self.roles.insert(name, role)),
             Compiled::Policy(policy) => drop(self.policies.insert(name, policy)),
+            Compiled::Provider(provider) => drop(self.providers.insert(name, provider)),
             Compiled::Root(root) => self.root = Some(root),
             Compiled::Settings(settings) => self.settings = settings,
         }
@@ -47,6 +49,7 @@ impl Account {
             Kind::Group => drop(self.groups.remove(name)),
             Kind::Role => drop(self.roles.remove(name)),
             Kind::Policy => drop(self.policies.remove(name)),
+            Kind::Provider => drop(self.providers.remove(name)),
             Kind::Root => self.root = None,
             Kind::Settings => self.settings = AccountSettings::default(),
         }
@@ -65,6 +68,12 @@ impl Account {
             Some(NamedPolicy { name: policy.arn.clone(), policy: policy.policy.clone() })
         };
         if provided::is_provided(arn) { provided::compiled(arn) } else { own() }
+    }
+
+    /// The OpenID Connect provider with an issuer, letter for letter.
+    pub(crate) fn provider_of(&self, issuer: &str) -> Option<&Arc<OpenIdProvider>> {
+        let provider = self.providers.get(&names::fold(names::provider_name(issuer)))?;
+        (provider.url == issuer).then_some(provider)
     }
 
     pub(crate) fn uses(&self, arn: &str) -> Uses {

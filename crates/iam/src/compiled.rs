@@ -5,7 +5,9 @@
 
 use crate::{
     data_key::DataKey,
-    entity::{AccountSettings, Entity, Group, Key, ManagedPolicy, Policies, Role, Root, User},
+    entity::{
+        AccountSettings, Entity, Group, Key, ManagedPolicy, OpenIdProvider, Policies, Role, Root, User,
+    },
     model::{ReplacedSecret, Secrets},
     policy::{MalformedPolicy, NamedPolicy, Policy},
 };
@@ -53,6 +55,7 @@ pub(crate) enum Compiled {
     Group(Arc<CompiledGroup>),
     Role(Arc<CompiledRole>),
     Policy(Arc<CompiledPolicy>),
+    Provider(Arc<OpenIdProvider>),
     Root(Arc<CompiledRoot>),
     Settings(AccountSettings),
 }
@@ -81,6 +84,7 @@ impl Compiled {
                 let arn = crate::names::arn(account, "policy", &data.path, &data.name).into();
                 Self::Policy(Arc::new(CompiledPolicy { arn, policy, data }))
             }
+            Entity::Provider(data) => Self::Provider(Arc::new(data)),
             Entity::Root(data) => {
                 let secrets = unseal(&data.keys, key);
                 Self::Root(Arc::new(CompiledRoot { secrets, data }))

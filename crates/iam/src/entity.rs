@@ -1,11 +1,12 @@
-//! Users, groups, roles and managed policies, as the catalog stores them: one JSON document each.
+//! Users, groups, roles, managed policies and OpenID Connect providers, as the catalog stores them: one JSON
+//! document each.
 //!
 //! Invariants: stored formats only gain fields, and a field that is not known is an error, because an older
 //! release that ignored a permission boundary would give more than was meant; secrets are sealed.
 
 use crate::{
     model::{PublicAccess, SignatureV2, Timestamp},
-    names::{Tag, fold},
+    names::{Tag, fold, provider_name},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -144,6 +145,23 @@ pub(crate) struct Version {
     pub(crate) created: Timestamp,
 }
 
+/// An OpenID Connect provider that an account has made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OpenIdProvider {
+    /// The issuer, letter for letter as tokens name it.
+    pub(crate) url: String,
+    pub(crate) created: Timestamp,
+    /// Whom tokens must be for, in the order in which they were added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) client_ids: Vec<String>,
+    /// Kept and shown: certificates are verified by authorities.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) thumbprints: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tags: Vec<Tag>,
+}
+
 /// What an account has beside the one access key by which the configuration knows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -167,12 +185,14 @@ pub(crate) enum Kind {
     Group,
     Role,
     Policy,
+    Provider,
     Root,
     Settings,
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [Self::User, Self::Group, Self::Role, Self::Policy, Self::Root, Self::Settings];
+    const ALL: [Self; 7] =
+        [Self::User, Self::Group, Self::Role, Self::Policy, Self::Provider, Self::Root, Self::Settings];
 
     /// Also how ARNs name it.
     pub(crate) fn as_str(self) -> &'static str {
@@ -181,6 +201,7 @@ impl Kind {
             Self::Group => "group",
             Self::Role => "role",
             Self::Policy => "policy",
+            Self::Provider => "oidc-provider",
             Self::Root => "root",
             Self::Settings => "settings",
         }
@@ -197,6 +218,7 @@ pub(crate) enum Entity {
     Group(Group),
     Role(Role),
     Policy(ManagedPolicy),
+    Provider(OpenIdProvider),
     Root(Root),
     Settings(AccountSettings),
 }
@@ -208,6 +230,7 @@ impl Entity {
             Self::Group(_) => Kind::Group,
             Self::Role(_) => Kind::Role,
             Self::Policy(_) => Kind::Policy,
+            Self::Provider(_) => Kind::Provider,
             Self::Root(_) => Kind::Root,
             Self::Settings(_) => Kind::Settings,
         }
@@ -221,6 +244,7 @@ impl Entity {
             Self::Group(group) => fold(&group.name),
             Self::Role(role) => fold(&role.name),
             Self::Policy(policy) => fold(&policy.name),
+            Self::Provider(provider) => fold(provider_name(&provider.url)),
             Self::Root(_) | Self::Settings(_) => String::new(),
         }
     }
@@ -231,6 +255,7 @@ impl Entity {
             Self::Group(group) => serde_json::to_string(group),
             Self::Role(role) => serde_json::to_string(role),
             Self::Policy(policy) => serde_json::to_string(policy),
+            Self::Provider(provider) => serde_json::to_string(provider),
             Self::Root(root) => serde_json::to_string(root),
             Self::Settings(settings) => serde_json::to_string(settings),
         }
@@ -242,6 +267,7 @@ impl Entity {
             Kind::Group => Self::Group(serde_json::from_str(body)?),
             Kind::Role => Self::Role(serde_json::from_str(body)?),
             Kind::Policy => Self::Policy(serde_json::from_str(body)?),
+            Kind::Provider => Self::Provider(serde_json::from_str(body)?),
             Kind::Root => Self::Root(serde_json::from_str(body)?),
             Kind::Settings => Self::Settings(serde_json::from_str(body)?),
         })
@@ -255,7 +281,11 @@ pub fn sealed_secrets(kind: &str, body: &str) -> Result<Vec<(String, String)>, S
     let keys = match Entity::parse(kind, body).map_err(|error| error.to_string())? {
         Entity::User(user) => user.keys,
         Entity::Root(root) => root.keys,
-        Entity::Group(_) | Entity::Role(_) | Entity::Policy(_) | Entity::Settings(_) => BTreeMap::new(),
+        Entity::Group(_)
+        | Entity::Role(_)
+        | Entity::Policy(_)
+        | Entity::Provider(_)
+        | Entity::Settings(_) => BTreeMap::new(),
     };
     Ok(keys.into_iter().map(|(access_key, key)| (access_key, key.secret)).collect())
 }
@@ -293,6 +323,11 @@ mod tests {
             (
                 Kind::Policy,
                 r#"{"name":"P","id":"ANPAX","path":"/","created":5,"updated":6,"versions":{"1":{"text":"{}","created":5}},"default":1,"next":2}"#,
+            ),
+            (Kind::Provider, r#"{"url":"https://id.example/realm","created":5}"#),
+            (
+                Kind::Provider,
+                r#"{"url":"http://id.example","created":5,"client_ids":["a","b"],"thumbprints":["0f"],"tags":[{"key":"a","value":"b"}]}"#,
             ),
             (Kind::Root, r#"{"keys":{"AKIAX":{"secret":"v1:x","active":false,"created":6}}}"#),
             (Kind::Settings, r#"{"public_access":"BlockPublicAcls RestrictPublicBuckets"}"#),

@@ -86,6 +86,11 @@ pub(crate) fn arn(account: &str, kind: &str, path: &str, name: &str) -> String {
     format!("arn:aws:iam::{account}:{kind}{path}{name}")
 }
 
+/// An issuer without its scheme, and without a slash at its end: how ARNs and condition keys name a provider.
+pub(crate) fn provider_name(issuer: &str) -> &str {
+    issuer.split_once("://").map_or(issuer, |(_, name)| name).trim_end_matches('/')
+}
+
 /// The account and the name in an ARN of a kind: `user`, `role`, `policy`.
 pub(crate) fn parse_arn<'a>(text: &'a str, kind: &str) -> Option<(&'a str, &'a str)> {
     let (account, rest) = text.strip_prefix("arn:aws:iam::")?.split_once(':')?;

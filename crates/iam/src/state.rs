@@ -102,6 +102,11 @@ impl State {
         self.ids.get(account_id)
     }
 
+    /// Whether an account has an OpenID Connect provider with this issuer.
+    pub(crate) fn has_issuer(&self, issuer: &str) -> bool {
+        self.accounts.values().any(|account| account.provider_of(issuer).is_some())
+    }
+
     /// The id of the user or role with an ARN.
     pub(crate) fn id_of(&self, arn: &str) -> Option<String> {
         let found = |kind: &str| {

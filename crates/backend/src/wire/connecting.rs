@@ -3,7 +3,11 @@
 //! Invariant: a server that accepts the connection and does not begin TLS fails as early, and with as clear
 //! an error, as one that does not accept it.
 
-use super::{WireSettings, tls};
+use super::{
+    WireSettings,
+    reach::{Reach, Resolver},
+    tls,
+};
 use crate::store::Result;
 use futures_util::future::BoxFuture;
 use http::Uri;
@@ -21,13 +25,14 @@ type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
-    below: HttpsConnector<HttpConnector>,
+    below: HttpsConnector<HttpConnector<Resolver>>,
     within: Duration,
+    reach: Reach,
 }
 
 impl Connector {
     pub(super) fn new(settings: &WireSettings) -> Result<Self> {
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new(settings.reach));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         // The connector divides this time among the addresses of a host name.
@@ -38,7 +43,7 @@ impl Connector {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        Ok(Self { below, within: settings.connect_timeout })
+        Ok(Self { below, within: settings.connect_timeout, reach: settings.reach })
     }
 }
 
@@ -52,6 +57,9 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
+        if let Err(refused) = self.reach.check(&uri) {
+            return Box::pin(std::future::ready(Err(refused.into())));
+        }
         let within = self.within;
         let connected = tokio::time::timeout(within, self.below.call(uri));
         Box::pin(async move {

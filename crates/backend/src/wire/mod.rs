@@ -19,6 +19,7 @@ mod address;
 mod connecting;
 mod credentials;
 mod outgoing;
+mod reach;
 mod repeat;
 mod reply;
 mod resume;
@@ -30,6 +31,7 @@ mod verdict;
 pub use address::{encode_path, encode_query};
 pub use credentials::{Sign, Unsigned, context};
 pub use outgoing::{BodyOutcome, Framing, Outgoing, Sent, gather_or_stream};
+pub use reach::Reach;
 pub use repeat::{Again, pause};
 pub use reply::{Came, Reply};
 pub use resume::{Reopen, resuming};
@@ -73,6 +75,7 @@ pub struct WireSettings {
     pub max_requests: usize,
     /// PEM certificates to trust in addition to the public ones.
     pub ca_file: Option<PathBuf>,
+    pub reach: Reach,
 }
 
 impl Default for WireSettings {
@@ -83,6 +86,7 @@ impl Default for WireSettings {
             attempts: 4,
             max_requests: 256,
             ca_file: None,
+            reach: Reach::Anywhere,
         }
     }
 }

@@ -164,7 +164,7 @@ pub(super) fn complete(draft: &Draft, addition: &Addition, said: &mut Keys) -> R
     }
 }
 
-fn is_secret(row: &Row) -> bool {
+pub(super) fn is_secret(row: &Row) -> bool {
     row.kind == SecretSetting::KIND
 }
 

@@ -1,39 +1,66 @@
 //! Who an OpenID Connect token speaks of.
 //!
-//! Only providers of the configuration count: a token of any other issuer is refused before anything is
-//! fetched. The keys of a provider are those that its discovery document names.
+//! Only providers of the configuration count, and those that the account of a role has made and the
+//! configuration allows: a token of any other issuer is refused before anything is fetched. The keys of a
+//! provider are those that its discovery document names.
 //!
 //! | file | owns |
 //! |---|---|
 //! | `token` | the parts of a token, and its claims |
 //! | `keys` | the keys of a provider, and whether one has signed a token |
 //! | `provider` | fetching and keeping the keys of one provider |
+//! | `by_accounts` | which issuers accounts may make providers of, and the keys of those |
 //!
 //! Invariants:
-//! - a token counts only if a key of its own issuer has signed it, it is for one of the configured audiences,
-//!   and it has not expired;
+//! - a token counts only if a key of its own issuer has signed it, it is for one of the audiences of its
+//!   provider, and it has not expired;
+//! - a provider that an account has made vouches to the roles of that account only, and only while the
+//!   configuration allows its issuer;
 //! - how often a provider is asked does not depend on how many tokens are sent.
 
+mod by_accounts;
 mod keys;
 mod provider;
 mod token;
 
+pub use by_accounts::AllowedIssuers;
+pub use provider::Fetch;
 pub(crate) use provider::Provider;
-pub use provider::{Fetch, ProviderSettings};
 
 use crate::{
-    model::Timestamp,
+    account::Account,
+    model::{Issuer, Timestamp},
+    names,
     query::{Code, QueryError},
+    state::State,
 };
+use by_accounts::ByAccounts;
 use std::sync::Arc;
 use token::Token;
 
 /// The longest token that STS takes.
 const LONGEST: usize = 20_000;
 
-/// The providers of the configuration.
+/// A provider of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderSettings {
+    pub issuer: Issuer,
+    /// Whom tokens must be for.
+    pub audiences: Vec<String>,
+}
+
+/// The providers of the configuration, and the issuers that it allows to providers of accounts.
 #[derive(Debug, Default)]
-pub struct Providers(Vec<Provider>);
+pub struct Providers {
+    configured: Vec<Configured>,
+    by_accounts: ByAccounts,
+}
+
+#[derive(Debug)]
+struct Configured {
+    provider: Provider,
+    audiences: Vec<String>,
+}
 
 /// Who a verified token speaks of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,26 +87,75 @@ impl Vouched {
 impl Providers {
     /// Each provider with the way to its documents.
     pub fn new(providers: impl IntoIterator<Item = (ProviderSettings, Arc<dyn Fetch>)>) -> Self {
-        Self(providers.into_iter().map(|(settings, fetch)| Provider::new(settings, fetch)).collect())
+        let configured = |(settings, fetch): (ProviderSettings, Arc<dyn Fetch>)| Configured {
+            provider: Provider::new(settings.issuer, fetch),
+            audiences: settings.audiences,
+        };
+        let configured = providers.into_iter().map(configured).collect();
+        Self { configured, by_accounts: ByAccounts::default() }
     }
 
-    pub(crate) async fn verify(&self, text: &str, now: Timestamp) -> Result<Vouched, QueryError> {
+    /// Accounts may make providers of these issuers.
+    #[must_use]
+    pub fn allowing(self, issuers: Vec<AllowedIssuers>) -> Self {
+        Self { by_accounts: ByAccounts::new(issuers), ..self }
+    }
+
+    /// Whether accounts may make a provider of an issuer.
+    pub(crate) fn allows(&self, issuer: &Issuer) -> bool {
+        self.by_accounts.allows(issuer)
+    }
+
+    /// Who a token speaks of to the roles of an account. A provider of the configuration counts before one of
+    /// the account.
+    pub(crate) async fn verify(
+        &self,
+        text: &str,
+        account: &Account,
+        state: &State,
+        now: Timestamp,
+    ) -> Result<Vouched, QueryError> {
         let invalid = |why: &str| QueryError::new(Code::InvalidIdentityToken, why);
         if text.len() > LONGEST {
             return Err(invalid("The web identity token is too long"));
         }
         let token = Token::parse(text).map_err(invalid)?;
         let issuer = token.claims.iss.as_str();
-        let provider = self.of(issuer).ok_or_else(|| {
-            invalid(&format!("No OpenIDConnect provider found in the configuration for {issuer}"))
-        })?;
-        provider.vouch(&token, |audience| provider.is_for(audience), now).await
+        if let Some(Configured { provider, audiences }) = self.configured(issuer) {
+            return provider.vouch(&token, |audience| is_among(audiences, audience), now).await;
+        }
+        let unknown = || invalid(&format!("No OpenIDConnect provider found in your account for {issuer}"));
+        let made = account.provider_of(issuer).filter(|_| !self.is_configured(names::provider_name(issuer)));
+        let made = made.ok_or_else(unknown)?;
+        let Some(provider) = self.by_accounts.of(issuer, state) else {
+            tracing::debug!(
+                issuer,
+                "an account has a provider that no [[oidc_allowed]] allows: it counts not"
+            );
+            return Err(unknown());
+        };
+        provider.vouch(&token, |audience| is_among(&made.client_ids, audience), now).await
     }
 
-    /// The provider with an issuer.
-    pub(crate) fn of(&self, issuer: &str) -> Option<&Provider> {
-        self.0.iter().find(|provider| provider.issuer() == issuer)
+    fn configured(&self, issuer: &str) -> Option<&Configured> {
+        self.configured.iter().find(|configured| configured.provider.issuer() == issuer)
     }
+
+    /// The provider of the configuration with an issuer.
+    pub(crate) fn of(&self, issuer: &str) -> Option<&Provider> {
+        self.configured(issuer).map(|configured| &configured.provider)
+    }
+
+    /// Whether a provider of the configuration has this name in ARNs.
+    pub(crate) fn is_configured(&self, name: &str) -> bool {
+        let name_of =
+            |configured: &Configured| names::fold(names::provider_name(configured.provider.issuer()));
+        self.configured.iter().any(|configured| name_of(configured) == names::fold(name))
+    }
+}
+
+fn is_among(audiences: &[String], audience: &str) -> bool {
+    audiences.iter().any(|known| known == audience)
 }
 
 impl Provider {
@@ -100,9 +176,7 @@ impl Provider {
         if claims.sub.is_empty() {
             return Err(invalid("The token names no subject"));
         }
-        let issuer = self.issuer();
-        let provider = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
-        let provider = provider.trim_end_matches('/').to_owned();
+        let provider = names::provider_name(self.issuer()).to_owned();
         Ok(Vouched { subject: claims.sub.clone(), audience: audience.to_owned(), provider })
     }
 

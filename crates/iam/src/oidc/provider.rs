@@ -11,7 +11,10 @@ use super::{
     keys::{self, Key},
     token::Token,
 };
-use crate::query::{Code, QueryError};
+use crate::{
+    model::Issuer,
+    query::{Code, QueryError},
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
@@ -48,18 +51,9 @@ pub trait Fetch: Send + Sync + fmt::Debug {
     ) -> Result<(StatusCode, Bytes), String>;
 }
 
-/// A provider of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProviderSettings {
-    /// As tokens name it, letter for letter.
-    pub issuer: String,
-    /// Whom tokens must be for.
-    pub audiences: Vec<String>,
-}
-
 #[derive(Debug)]
 pub(crate) struct Provider {
-    settings: ProviderSettings,
+    issuer: Issuer,
     fetch: Arc<dyn Fetch>,
     kept: RwLock<Option<Arc<Kept>>>,
     /// When the provider was asked last. Whoever holds it is the one who asks.
@@ -91,16 +85,12 @@ pub(crate) struct Endpoints {
 }
 
 impl Provider {
-    pub(super) fn new(settings: ProviderSettings, fetch: Arc<dyn Fetch>) -> Self {
-        Self { settings, fetch, kept: RwLock::default(), asked: Mutex::default() }
+    pub(super) fn new(issuer: Issuer, fetch: Arc<dyn Fetch>) -> Self {
+        Self { issuer, fetch, kept: RwLock::default(), asked: Mutex::default() }
     }
 
     pub(super) fn issuer(&self) -> &str {
-        &self.settings.issuer
-    }
-
-    pub(super) fn is_for(&self, audience: &str) -> bool {
-        self.settings.audiences.iter().any(|known| known == audience)
+        self.issuer.as_str()
     }
 
     /// Whether a key of this provider has signed a token.
@@ -133,7 +123,7 @@ impl Provider {
         if !self.kept().as_ref().is_some_and(is_enough) {
             self.ask(is_enough).await;
         }
-        let issuer = &self.settings.issuer;
+        let issuer = self.issuer();
         let kept = self.kept().filter(|kept| kept.at.elapsed() < LONGEST);
         let kept =
             kept.ok_or_else(|| format!("the document of discovery of {issuer} could not be fetched"))?;
@@ -171,7 +161,7 @@ impl Provider {
             }
             Err(error) => {
                 tracing::warn!(
-                    issuer = self.settings.issuer,
+                    issuer = self.issuer(),
                     error,
                     "the keys of an OpenID Connect provider could not be fetched"
                 );
@@ -180,7 +170,7 @@ impl Provider {
     }
 
     async fn fetched(&self) -> Result<(Vec<Key>, Option<Endpoints>), String> {
-        let issuer = self.settings.issuer.as_str();
+        let issuer = self.issuer();
         let address = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
         let document = self.fetch.get(&address, MAX_DOCUMENT).await?;
         let discovery: Discovery =

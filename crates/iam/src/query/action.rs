@@ -61,6 +61,10 @@ pub(crate) enum On {
     Policy,
     /// By `PolicyName`, to be made.
     NewPolicy,
+    /// By `OpenIDConnectProviderArn`.
+    Provider,
+    /// By `Url`, to be made.
+    NewProvider,
 }
 
 #[derive(Debug, Clone, Copy)]

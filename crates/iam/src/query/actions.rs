@@ -8,8 +8,8 @@ use super::{
     action::{Access, Action, On, Service},
     error::QueryError,
     iam::{
-        attached, boundaries, groups, inline, keys, last_used, managed, members, roles, summary, tags, users,
-        versions,
+        attached, boundaries, groups, inline, keys, last_used, managed, members, providers, roles, summary,
+        tags, users, versions,
     },
     sts::{caller, ldap, role, token, web},
     work::Work,
@@ -124,6 +124,21 @@ actions! {
     SetDefaultPolicyVersion Write Policy ["PolicyArn" "VersionId"] => versions::set_default;
     DeletePolicyVersion Write Policy ["PolicyArn" "VersionId"] => versions::delete;
 
+    CreateOpenIDConnectProvider Write NewProvider ["Url" "ClientIDList." "ThumbprintList." "Tags."]
+        => providers::create;
+    GetOpenIDConnectProvider Read Provider ["OpenIDConnectProviderArn"] => providers::get;
+    ListOpenIDConnectProviders Read All [] => providers::list;
+    DeleteOpenIDConnectProvider Write Provider ["OpenIDConnectProviderArn"] => providers::delete;
+    UpdateOpenIDConnectProviderThumbprint Write Provider ["OpenIDConnectProviderArn" "ThumbprintList."]
+        => providers::update_thumbprints;
+    AddClientIDToOpenIDConnectProvider Write Provider ["OpenIDConnectProviderArn" "ClientID"]
+        => providers::add_client;
+    RemoveClientIDFromOpenIDConnectProvider Write Provider ["OpenIDConnectProviderArn" "ClientID"]
+        => providers::remove_client;
+    TagOpenIDConnectProvider Write Provider ["OpenIDConnectProviderArn" "Tags."] => tags::tag;
+    UntagOpenIDConnectProvider Write Provider ["OpenIDConnectProviderArn" "TagKeys."] => tags::untag;
+    ListOpenIDConnectProviderTags Read Provider ["OpenIDConnectProviderArn" "Marker" "MaxItems"]
+        => tags::list;
     }
     Sts "sts:" {
     GetCallerIdentity Signed All [] => caller::identity;
@@ -170,6 +185,8 @@ mod tests {
                 On::Role => "RoleName",
                 On::Policy => "PolicyArn",
                 On::NewPolicy => "PolicyName",
+                On::Provider => "OpenIDConnectProviderArn",
+                On::NewProvider => "Url",
             };
             assert!(action.knows(needed), "{}", action.name);
         }

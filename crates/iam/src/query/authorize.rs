@@ -124,6 +124,8 @@ pub(crate) fn resource(work: &Work<'_>) -> Result<String, QueryError> {
         }
         On::Policy => work.needed("PolicyArn")?.to_owned(),
         On::NewPolicy => work.arn(Kind::Policy, work.path()?, work.needed("PolicyName")?),
+        On::Provider => work.needed("OpenIDConnectProviderArn")?.to_owned(),
+        On::NewProvider => work.provider_arn(work.needed("Url")?),
     })
 }
 
@@ -167,12 +169,13 @@ pub(crate) fn context<'a>(work: &Work<'a>) -> Context<'a> {
 
 fn tags_of_resource<'a>(work: &Work<'a>) -> &'a [names::Tag] {
     match work.action.on {
-        On::All | On::AccessKey | On::Group | On::NewPolicy => &[],
+        On::All | On::AccessKey | On::Group | On::NewPolicy | On::NewProvider => &[],
         On::User => work.user().map_or(&[], |user| &user.data.tags),
         On::Role => work.role().map_or(&[], |role| &role.data.tags),
         On::Policy => {
             let policy = work.parameter("PolicyArn").and_then(|arn| work.account().own_policy(arn));
             policy.map_or(&[], |policy| &policy.data.tags)
         }
+        On::Provider => work.provider().map_or(&[], |provider| &provider.tags),
     }
 }

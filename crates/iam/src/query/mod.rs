@@ -35,6 +35,7 @@ pub use form::Form;
 use crate::{
     directory::Directory,
     ldap::{self, Login, Person},
+    names,
     oidc::{Providers, Vouched},
     xml::Writer,
 };
@@ -43,7 +44,7 @@ use actions::Row;
 use bytes::Bytes;
 use http::StatusCode;
 use std::sync::Arc;
-use work::{Known, Work};
+use work::{Around, Known, Work};
 
 /// The largest body of a call: a policy of 10,240 characters, each of them encoded.
 pub const MAX_BODY: usize = 512 * 1024;
@@ -101,8 +102,9 @@ impl Queries {
             Known { vouched: self.vouched(call, action).await?, person: self.person(call, action).await? };
         // Changes are those of the caller's account. Somebody without one changes nothing.
         let canonical_id = call.caller.as_ref().map_or("", |identity| &identity.owner.id);
+        let around = Around { directory: &self.directory, providers: &self.providers, region: &self.region };
         let work = |state: &crate::state::State| {
-            let mut work = Work::new(call, action, state, &self.directory, &known, &self.region);
+            let mut work = Work::new(call, action, state, &known, around);
             authorize::check(&work)?;
             (row.handler)(&mut work)?;
             Ok::<_, QueryError>((work.changes, work.out))
@@ -121,7 +123,12 @@ impl Queries {
             ));
         }
         let token = call.form.needed("WebIdentityToken")?;
-        self.providers.verify(token, call.at).await.map(Some)
+        // The account of the role may have made the provider.
+        let state = self.directory.snapshot().state.clone();
+        let role = call.form.get("RoleArn").and_then(|arn| names::parse_arn(arn, "role"));
+        let canonical_id = role.and_then(|(account, _)| state.canonical_id(account));
+        let account = state.account(canonical_id.map_or("", |id| id));
+        self.providers.verify(token, account, &state, call.at).await.map(Some)
     }
 
     /// The user whose password the LDAP directory verifies, where an action takes one.

@@ -61,7 +61,7 @@ fn boundary(w: &mut Writer, arn: Option<&str>) {
     }
 }
 
-fn tags(w: &mut Writer, tags: &[Tag]) {
+pub(crate) fn tags(w: &mut Writer, tags: &[Tag]) {
     if !tags.is_empty() {
         w.element("Tags", |w| {
             for one in tags {

@@ -4,6 +4,7 @@ mod allowed;
 mod groups;
 mod ldap;
 mod policies;
+mod providers;
 mod roles;
 mod service_accounts;
 mod sessions;

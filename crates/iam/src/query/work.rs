@@ -13,16 +13,26 @@ use crate::{
     account::Account,
     compiled::{CompiledGroup, CompiledPolicy, CompiledRole, CompiledUser},
     directory::Directory,
-    entity::{Change, Entity, Kind},
+    entity::{Change, Entity, Kind, OpenIdProvider},
     ldap::Person,
     model::{AccessKey, Identity, Timestamp, account_id, canonical_id},
     names::{self, Tag},
-    oidc::Vouched,
+    oidc::{Providers, Vouched},
     policy::MemberKind,
     state::State,
     xml::Writer,
 };
 use std::sync::Arc;
+
+/// What a call needs to know that is not in the catalog.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Around<'a> {
+    pub(crate) directory: &'a Directory,
+    /// What the configuration says of OpenID Connect providers.
+    pub(crate) providers: &'a Providers,
+    /// The region of the gateway.
+    pub(crate) region: &'a str,
+}
 
 /// What others say of the sender of a call that is not signed.
 #[derive(Debug, Default)]
@@ -36,6 +46,7 @@ pub(crate) struct Work<'a> {
     pub(crate) action: &'static Action,
     pub(crate) state: &'a State,
     pub(crate) directory: &'a Directory,
+    pub(crate) providers: &'a Providers,
     /// Who a web identity token speaks of.
     pub(crate) vouched: Option<&'a Vouched>,
     /// The user whose password the LDAP directory has verified.
@@ -54,15 +65,15 @@ impl<'a> Work<'a> {
         call: &'a Call,
         action: &'static Action,
         state: &'a State,
-        directory: &'a Directory,
         known: &'a Known,
-        region: &'a str,
+        around: Around<'a>,
     ) -> Self {
+        let Around { directory, providers, region } = around;
         let account_id =
             call.caller.as_ref().map_or_else(|| "".into(), |identity| account_id(&identity.owner.id));
         let (out, changes) = (Writer::fragment(), Vec::new());
         let (vouched, person) = (known.vouched.as_ref(), known.person.as_ref());
-        Self { call, action, state, directory, vouched, person, region, account_id, out, changes }
+        Self { call, action, state, directory, providers, vouched, person, region, account_id, out, changes }
     }
 
     pub(crate) fn caller(&self) -> Result<&'a Arc<Identity>, QueryError> {
@@ -140,6 +151,22 @@ impl<'a> Work<'a> {
         self.account().own_policy(arn).ok_or_else(|| no_such_policy(arn))
     }
 
+    /// An OpenID Connect provider that the account has made.
+    pub(crate) fn provider(&self) -> Result<&'a Arc<OpenIdProvider>, QueryError> {
+        let arn = self.needed("OpenIDConnectProviderArn")?;
+        let found =
+            self.account().providers.values().find(|provider| self.provider_arn(&provider.url) == arn);
+        found.ok_or_else(|| {
+            let message = format!("OpenIDConnect Provider not found for arn {arn}");
+            QueryError::new(Code::NoSuchEntity, message)
+        })
+    }
+
+    /// The ARN of a provider of the account, by its issuer.
+    pub(crate) fn provider_arn(&self, issuer: &str) -> String {
+        self.arn(Kind::Provider, "/", names::provider_name(issuer))
+    }
+
     /// The ARN of something of the caller's account.
     pub(crate) fn arn(&self, kind: Kind, path: &str, name: &str) -> String {
         names::arn(&self.account_id, kind.as_str(), path, name)
@@ -194,6 +221,7 @@ impl<'a> Work<'a> {
             On::Group => Kind::Group,
             On::Role => Kind::Role,
             On::Policy | On::NewPolicy => Kind::Policy,
+            On::Provider | On::NewProvider => Kind::Provider,
         }
     }
 }

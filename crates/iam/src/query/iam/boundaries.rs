@@ -30,7 +30,7 @@ pub(in crate::query) fn delete(work: &mut Work<'_>) -> Result<(), QueryError> {
 fn set(work: &mut Work<'_>, boundary: Option<String>) -> Result<(), QueryError> {
     let entity = match work.kind() {
         Kind::Role => Entity::Role(crate::entity::Role { boundary, ..work.role()?.data.clone() }),
-        Kind::User | Kind::Group | Kind::Policy | Kind::Root | Kind::Settings => {
+        Kind::User | Kind::Group | Kind::Policy | Kind::Provider | Kind::Root | Kind::Settings => {
             work.needed("UserName")?;
             Entity::User(crate::entity::User { boundary, ..work.user()?.data.clone() })
         }

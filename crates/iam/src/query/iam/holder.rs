@@ -17,7 +17,13 @@ impl Holder {
         Ok(match work.action.on {
             On::Group => Self::Group(work.group()?.data.clone()),
             On::Role => Self::Role(work.role()?.data.clone()),
-            On::All | On::User | On::AccessKey | On::Policy | On::NewPolicy => {
+            On::All
+            | On::User
+            | On::AccessKey
+            | On::Policy
+            | On::NewPolicy
+            | On::Provider
+            | On::NewProvider => {
                 work.needed("UserName")?;
                 Self::User(work.user()?.data.clone())
             }

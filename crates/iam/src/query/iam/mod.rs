@@ -9,6 +9,7 @@ pub(in crate::query) mod keys;
 pub(in crate::query) mod last_used;
 pub(in crate::query) mod managed;
 pub(in crate::query) mod members;
+pub(in crate::query) mod providers;
 pub(in crate::query) mod roles;
 mod service_account;
 pub(in crate::query) mod summary;

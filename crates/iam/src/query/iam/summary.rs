@@ -14,6 +14,7 @@ pub(in crate::query) fn get(work: &mut Work<'_>) -> Result<(), QueryError> {
         ("RolesQuota", roles::MOST),
         ("Policies", account.policies.len()),
         ("PoliciesQuota", managed::MOST),
+        ("Providers", account.providers.len()),
         ("VersionsPerPolicyQuota", versions::MOST),
         ("AccessKeysPerUserQuota", keys::MOST),
         ("GroupsPerUserQuota", members::MOST),

@@ -1,7 +1,7 @@
-//! Tag, Untag and List of the tags of users, roles and managed policies.
+//! Tag, Untag and List of the tags of users, roles, managed policies and OpenID Connect providers.
 
 use crate::{
-    entity::{Entity, ManagedPolicy, Role, User},
+    entity::{Entity, ManagedPolicy, OpenIdProvider, Role, User},
     names::{self, Tag},
     query::{
         action::On,
@@ -15,6 +15,7 @@ enum Tagged {
     User(User),
     Role(Role),
     Policy(ManagedPolicy),
+    Provider(OpenIdProvider),
 }
 
 impl Tagged {
@@ -22,6 +23,7 @@ impl Tagged {
         Ok(match work.action.on {
             On::Role => Self::Role(work.role()?.data.clone()),
             On::Policy | On::NewPolicy => Self::Policy(work.own_policy()?.data.clone()),
+            On::Provider | On::NewProvider => Self::Provider((**work.provider()?).clone()),
             On::All | On::User | On::AccessKey | On::Group => {
                 work.needed("UserName")?;
                 Self::User(work.user()?.data.clone())
@@ -34,6 +36,7 @@ impl Tagged {
             Self::User(user) => &mut user.tags,
             Self::Role(role) => &mut role.tags,
             Self::Policy(policy) => &mut policy.tags,
+            Self::Provider(provider) => &mut provider.tags,
         }
     }
 
@@ -42,6 +45,7 @@ impl Tagged {
             Self::User(user) => Entity::User(user),
             Self::Role(role) => Entity::Role(role),
             Self::Policy(policy) => Entity::Policy(policy),
+            Self::Provider(provider) => Entity::Provider(provider),
         }
     }
 }

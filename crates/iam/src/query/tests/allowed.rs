@@ -13,7 +13,7 @@ async fn no_action_of_iam_is_anybodys_and_each_is_allowed_by_its_own_permission_
     let served = actions::ALL.iter().map(|row| row.action);
     for action in served.filter(|action| matches!(action.access, Access::Read | Access::Write)) {
         let mut call = vec![(action.name, "")];
-        let policy = arn("policy", "none");
+        let (policy, provider) = (arn("policy", "none"), arn("oidc-provider", "none"));
         match action.on {
             On::All => {}
             On::User => call.push(("UserName", "none")),
@@ -22,6 +22,8 @@ async fn no_action_of_iam_is_anybodys_and_each_is_allowed_by_its_own_permission_
             On::Role => call.push(("RoleName", "none")),
             On::Policy => call.push(("PolicyArn", &policy)),
             On::NewPolicy => call.push(("PolicyName", "none")),
+            On::Provider => call.push(("OpenIDConnectProviderArn", &provider)),
+            On::NewProvider => call.push(("Url", "none")),
         }
         let anonymous = gateway.call_as(None, None, &call).await;
         assert_eq!(anonymous.code(), is(403, "MissingAuthenticationToken"), "{}", action.name);

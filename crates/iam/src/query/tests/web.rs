@@ -1,7 +1,10 @@
 //! AssumeRoleWithWebIdentity, with a provider that the test plays.
 
 use super::*;
-use crate::oidc::{Fetch, ProviderSettings};
+use crate::{
+    model::Issuer,
+    oidc::{Fetch, ProviderSettings},
+};
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{
@@ -16,17 +19,23 @@ use std::{
     time::Duration,
 };
 
-const ISSUER: &str = "https://id.example/realm";
+pub(super) const ISSUER: &str = "https://id.example/realm";
 /// A key and a token that another implementation has made.
 const RSA_KEY: &str = r#"{"kty":"RSA","kid":"rsa-1","use":"sig","alg":"RS256","n":"7dxBnHoecx77SkT6E9R-mxFx1lfuubLSWWG0UWlgMfYxmhK8RTTvim21beGQChiu4q1Xnb3znluemNJNxoTVpg8UxuVfbJiS2t4f-VMUcBOw9IQBzACjneV91is6CmRyXz3DMxzuxYnupBYwMyEBK0NY2tCs5SvaPNReO__HBK-cT4SHYzRkToLNktS9Vh4ArzFUKckAaO3mIxVUne68X5U8vetbyEKjvH6kO4aleCtdRMUQwg7cRx4TaWBCy3IkaNPoUL3Nax0p3N_4tWLHXEea4a_1AwQoTfb_vV3pfl1PQPfobx2U8EXkawv9Pc3RamDNltISqVF6ugZOlApjYQ","e":"AQAB"}"#;
 const RSA_TOKEN: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6InJzYS0xIiwidHlwIjoiSldUIn0.eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUvcmVhbG0iLCJzdWIiOiJib2IiLCJhdWQiOlsib3RoZXIiLCJjYXVzZXdheSJdLCJleHAiOjQxMDI0NDQ4MDAsImlhdCI6MTc2NzMyMzAwMH0.1Vl8V-XAocua6SfsqVcZHq0BRJJFAaX-CbOPSEh2QMa3UbgBGIWNYIYdQOM_Eyci-e7mdcWJ4Sadp4f2-KeUHHJ9ozWJkema6n0PFHVw2rliysxuDfe-MwE9FOZ4gnDbmpWbjui3hHlEKHtUiMQBLMLZyGr4upDOXr0hMA-t-nknG-5rlzwFuk1jhTcL7xWMOpec-laV1DOHmwOyR53p16f7S5Sg6_WHYbg4HPh5af6kTsFKkNpSwryMYyIcboDxqRgJkCkxPXFSu0i6iu50gPImtHacfdGVxiSJ7qzAP6ONRzy1OzwUDO0c8p9xWuYS7WsGNLRt3gMAziPT_WaYXA";
 
 /// A provider of tokens.
 #[derive(Debug)]
-struct Realm {
+pub(super) struct Realm {
     issuer: String,
     keys: Mutex<Vec<String>>,
-    asked: AtomicUsize,
+    pub(super) asked: AtomicUsize,
+}
+
+impl Realm {
+    pub(super) fn new(keys: Vec<String>) -> Arc<Self> {
+        Arc::new(Self { issuer: ISSUER.to_owned(), keys: Mutex::new(keys), asked: AtomicUsize::new(0) })
+    }
 }
 
 #[async_trait]
@@ -59,13 +68,13 @@ impl Fetch for Realm {
     }
 }
 
-struct Key {
+pub(super) struct Key {
     id: &'static str,
     pair: EcdsaKeyPair,
 }
 
 impl Key {
-    fn new(id: &'static str) -> Self {
+    pub(super) fn new(id: &'static str) -> Self {
         let random = SystemRandom::new();
         let document =
             EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).expect("a key");
@@ -73,7 +82,7 @@ impl Key {
         Self { id, pair: pair.expect("a key") }
     }
 
-    fn public(&self) -> String {
+    pub(super) fn public(&self) -> String {
         let point = self.pair.public_key().as_ref();
         let part = |range: std::ops::Range<usize>| URL_SAFE_NO_PAD.encode(&point[range]);
         format!(
@@ -90,13 +99,13 @@ impl Key {
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    fn token(&self, claims: &str) -> String {
+    pub(super) fn token(&self, claims: &str) -> String {
         self.sign(&format!(r#"{{"alg":"ES256","kid":"{}"}}"#, self.id), claims)
     }
 }
 
 /// Claims that hold.
-fn claims() -> String {
+pub(super) fn claims() -> String {
     let now = NOW / 1000;
     format!(r#"{{"iss":"{ISSUER}","sub":"bob","aud":"causeway","exp":{},"iat":{now}}}"#, now + 300)
 }
@@ -111,9 +120,9 @@ impl Scene {
     async fn new() -> Self {
         let key = Key::new("one");
         let keys = vec![key.public(), RSA_KEY.to_owned(), r#"{"kty":"oct","k":"AAAA"}"#.to_owned()];
-        let realm =
-            Arc::new(Realm { issuer: ISSUER.to_owned(), keys: Mutex::new(keys), asked: AtomicUsize::new(0) });
-        let settings = ProviderSettings { issuer: ISSUER.to_owned(), audiences: vec!["causeway".to_owned()] };
+        let realm = Realm::new(keys);
+        let issuer = Issuer::parse(ISSUER).expect("an issuer");
+        let settings = ProviderSettings { issuer, audiences: vec!["causeway".to_owned()] };
         let fetch: Arc<dyn Fetch> = realm.clone();
         let gateway = Gateway::with(Providers::new([(settings, fetch)])).await;
         let provider = format!("arn:aws:iam::{}:oidc-provider/id.example/realm", account("root"));
