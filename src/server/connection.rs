@@ -28,8 +28,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// S3 allows 8 KB of headers; clients send a few dozen.
 const MAX_HEADERS: usize = 200;
-/// The most that one call reads of a connection of HTTP/1.1, and so the longest piece of a body: as much as storage
-/// takes at once. A buffer grows to that only while it is filled.
+/// The most that one call reads of a connection of HTTP/1.1, and so the longest piece of a body: as much as
+/// storage takes at once. A buffer grows to that only while it is filled.
 const READ_BUFFER: usize = 128 << 10;
 /// A client of HTTP/2 may send `CONNECTION_WINDOW` unread bytes, over all its streams: a connection costs as
 /// much as one of HTTP/1.1, and one stream cannot take all of it.
@@ -39,9 +39,9 @@ const SEND_BUFFER: usize = 64 << 10;
 /// Maximum number of streams that a client may have opened and reset at once: more are an attack.
 const RESET_STREAMS: usize = 32;
 
-/// How long a connection is idle before it gives its buffers back. Clients that ask one thing after the other are
-/// sooner, so that they do not pay for new ones. It is short, so that connections that are opened one after the other
-/// use the same buffers.
+/// How long a connection is idle before it gives its buffers back. Clients that ask one thing after the other
+/// are sooner, so that they do not pay for new ones. It is short, so that connections that are opened one
+/// after the other use the same buffers.
 const REST: Duration = Duration::from_millis(500);
 
 /// How long a peer may take to close its connection when it is asked to.

@@ -1,7 +1,8 @@
 //! Objects that the disk has to bring: a thread that serves requests does not wait for them.
 //!
-//! Pages are evicted from the kernel's memory, and the pool of threads that may wait for a disk is held still. What
-//! needs the disk then stands still, and everything else on the one thread of the runtime is answered.
+//! Pages are evicted from the kernel's memory, and the pool of threads that may wait for a disk is held
+//! still. What needs the disk then stands still, and everything else on the one thread of the runtime is
+//! answered.
 
 use super::{client, life::Disk};
 use bytes::Bytes;
@@ -28,8 +29,8 @@ fn hold_pool() -> Held {
     Held(release)
 }
 
-/// Drops all pages of a file from the kernel's memory, but for those before `kept`. Returns false where that is
-/// impossible: not every file system has pages on a disk.
+/// Drops all pages of a file from the kernel's memory, but for those before `kept`. Returns false where that
+/// is impossible: not every file system has pages on a disk.
 fn evict(disk: &Disk, name: &str, kept: usize) -> bool {
     let file = File::open(disk.path(name)).expect("opens");
     file.sync_all().expect("is on disk");

@@ -29,8 +29,8 @@ impl DeleteRequest {
     }
 }
 
-/// Puts the outcomes of two groups of requests back in the order in which the requests were: each outcome has the
-/// position of its request.
+/// Puts the outcomes of two groups of requests back in the order in which the requests were: each outcome has
+/// the position of its request.
 pub fn in_order(positioned: impl IntoIterator<Item = (usize, Result<Deleted>)>) -> Vec<Result<Deleted>> {
     let mut positioned: Vec<_> = positioned.into_iter().collect();
     positioned.sort_by_key(|(at, _)| *at);

@@ -75,8 +75,8 @@ pub trait Layer: Sized + Send + Sync + fmt::Debug + 'static {
         async move { self.below().delete(address, conditions).await }
     }
 
-    /// The default deletes them one by one through `delete` of this layer, so that no layer is passed by. A layer
-    /// overrides it to do for each key what its `delete` does, and to pass them on together.
+    /// The default deletes them one by one through `delete` of this layer, so that no layer is passed by. A
+    /// layer overrides it to do for each key what its `delete` does, and to pass them on together.
     fn delete_all(&self, requests: Vec<DeleteRequest>) -> impl Future<Output = Vec<Result<Deleted>>> + Send {
         deleting::one_by_one(self, requests)
     }

@@ -1,11 +1,11 @@
 //! Several objects that are deleted by one request (DeleteObjects of S3).
 //!
-//! This file owns which deletions go together, the document, and what its reply says of each key. A deletion of a key
-//! that XML cannot carry, under a condition that the storage does not check here, or on a storage without
-//! DeleteObjects is a request of its own (`store`).
+//! This file owns which deletions go together, the document, and what its reply says of each key. A deletion
+//! of a key that XML cannot carry, under a condition that the storage does not check here, or on a storage
+//! without DeleteObjects is a request of its own (`store`).
 //!
-//! Invariants: each key has its own outcome; a key that the reply does not mention is not said to be deleted; a
-//! request whose answer was lost is not sent again.
+//! Invariants: each key has its own outcome; a key that the reply does not mention is not said to be deleted;
+//! a request whose answer was lost is not sent again.
 
 use super::{
     bucket::S3Store,
@@ -122,15 +122,15 @@ impl S3Store {
         deleting::in_order(together.into_iter().chain(positions.into_iter().zip(alone)))
     }
 
-    /// Returns the features of a storage that has DeleteObjects. If they cannot be found out now, objects are deleted
-    /// one by one.
+    /// Returns the features of a storage that has DeleteObjects. If they cannot be found out now, objects are
+    /// deleted one by one.
     async fn features_of_deletes(&self) -> Option<Features> {
         let features = if self.dialect() == Dialect::S3 { self.features().await.ok() } else { None };
         features.filter(|features| features.deletes_together)
     }
 
-    /// Returns what a document says of an object. `None`: its deletion is a request of its own, which also says what
-    /// is wrong with it.
+    /// Returns what a document says of an object. `None`: its deletion is a request of its own, which also
+    /// says what is wrong with it.
     async fn entry(&self, request: &DeleteRequest, features: Features) -> Option<Entry> {
         let key = request.address().unversioned().ok()?;
         let etag = match &request.conditions {
@@ -172,9 +172,9 @@ pub(super) struct Found {
     pub(super) conditional_deletes_together: bool,
 }
 
-/// Tries out whether the storage deletes a scratch object together with one that does not exist, and says so of both,
-/// and whether it keeps the scratch object under a condition that does not hold. The name of the other one has markup
-/// in it.
+/// Tries out whether the storage deletes a scratch object together with one that does not exist, and says so
+/// of both, and whether it keeps the scratch object under a condition that does not hold. The name of the
+/// other one has markup in it.
 pub(super) async fn try_out(client: &Client, remote: &str, name: &str) -> Result<Found> {
     let delete = async |etag: Option<ETag>| {
         let mut batch = Batch::new();
@@ -197,8 +197,9 @@ pub(super) async fn try_out(client: &Client, remote: &str, name: &str) -> Result
     Ok(Found { deletes_together, conditional_deletes_together })
 }
 
-/// Whether every storage reads the name as it was written. XML 1.0 does not have all characters (section 2.2), and line
-/// ends are read as others (2.11). A storage that drops spaces around a name would delete another object.
+/// Whether every storage reads the name as it was written. XML 1.0 does not have all characters (section
+/// 2.2), and line ends are read as others (2.11). A storage that drops spaces around a name would delete
+/// another object.
 fn is_carried(name: &str) -> bool {
     let is_plain = |c: char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
     name.chars().all(is_plain) && name.trim() == name

@@ -52,8 +52,8 @@ pub(super) fn of_document(status: StatusCode, document: &[u8], asked: RequestSub
     of_element(status, &xml::parse(document, "Error").unwrap_or_default(), asked)
 }
 
-/// Parses what a reply of success says of one of several entries. The status is the one that the error would have by
-/// itself, where the code alone does not determine the kind.
+/// Parses what a reply of success says of one of several entries. The status is the one that the error would
+/// have by itself, where the code alone does not determine the kind.
 pub(super) fn of_entry(error: &xml::Element, asked: RequestSubject) -> Refusal {
     let status = match error.value("Code").unwrap_or_default().trim() {
         "AccessDenied" | "AllAccessDisabled" => StatusCode::FORBIDDEN,

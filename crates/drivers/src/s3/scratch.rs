@@ -1,7 +1,8 @@
 //! Scratch objects: objects of the driver, on which it tries out how a storage behaves.
 //!
-//! This module owns their names, their removal, the sweep of what a crash left, and which replies show nothing. It
-//! does not own what is tried on them (`probe`, `deleting`, `keeping`, `names`), nor that listings hide them (`listing`).
+//! This module owns their names, their removal, the sweep of what a crash left, and which replies show
+//! nothing. It does not own what is tried on them (`probe`, `deleting`, `keeping`, `names`), nor that
+//! listings hide them (`listing`).
 //!
 //! Invariants:
 //! - a trial that ends removes what it created, even if its caller was dropped;

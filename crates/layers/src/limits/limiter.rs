@@ -80,8 +80,8 @@ impl Limiter {
         self.admit_several(1).await
     }
 
-    /// Waits for the turn of several operations that are made by one request, or returns SlowDown for all of them.
-    /// Each of them counts for the rate; together they take one slot.
+    /// Waits for the turn of several operations that are made by one request, or returns SlowDown for all of
+    /// them. Each of them counts for the rate; together they take one slot.
     pub(super) async fn admit_several(&self, count: usize) -> Result<Slot> {
         let begun = Instant::now();
         if let Some(rate) = &self.requests {
@@ -107,8 +107,8 @@ impl Limiter {
         Ok(Slot(slot))
     }
 
-    /// Returns how many operations may be admitted together: what the rate allows in a sixteenth of a second, so
-    /// that others are not kept waiting behind them. `None`: any number.
+    /// Returns how many operations may be admitted together: what the rate allows in a sixteenth of a second,
+    /// so that others are not kept waiting behind them. `None`: any number.
     pub(super) fn together(&self) -> Option<usize> {
         self.requests.as_ref().map(Rate::share)
     }

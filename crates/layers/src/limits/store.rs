@@ -117,7 +117,8 @@ impl Layer for LimitedStore {
         self.below.delete(address, conditions).await
     }
 
-    /// Each key is an operation. Those that the rate allows within a sixteenth of a second are passed on together.
+    /// Each key is an operation. Those that the rate allows within a sixteenth of a second are passed on
+    /// together.
     async fn delete_all(&self, mut requests: Vec<DeleteRequest>) -> Vec<Result<Deleted>> {
         let most = self.gate.limiter.together().unwrap_or(requests.len()).max(1);
         let mut outcomes = Vec::with_capacity(requests.len());

@@ -72,7 +72,8 @@ impl Store for ReplicatedStore {
         write::delete(&self.0, address.unversioned()?, conditions, None).await
     }
 
-    /// Each object is a change of its own. What is due on one replica at the same time is deleted there together.
+    /// Each object is a change of its own. What is due on one replica at the same time is deleted there
+    /// together.
     async fn delete_all(&self, requests: Vec<DeleteRequest>) -> Vec<Result<Deleted>> {
         let mut outcomes = Vec::with_capacity(requests.len());
         for group in requests.chunks(AT_ONCE) {

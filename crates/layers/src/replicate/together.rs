@@ -1,7 +1,8 @@
 //! Deletions that are due on one replica at the same time, and reach its storage by one call.
 //!
-//! Does not own the changes that they belong to: each has its record, its quorum and its turn on each replica.
-//! Invariants: the outcome of each object is its own; only the objects of one call of a client wait for each other.
+//! Does not own the changes that they belong to: each has its record, its quorum and its turn on each
+//! replica. Invariants: the outcome of each object is its own; only the objects of one call of a client wait
+//! for each other.
 
 use super::member::{Member, in_time};
 use crate::{
@@ -16,7 +17,8 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-/// What is due on each replica, by its number. A replica with an entry has a task that sends what is due there.
+/// What is due on each replica, by its number. A replica with an entry has a task that sends what is due
+/// there.
 #[derive(Debug, Default)]
 pub(super) struct Together(Mutex<HashMap<usize, Vec<Waiting>>>);
 
