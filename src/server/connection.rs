@@ -28,6 +28,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// S3 allows 8 KB of headers; clients send a few dozen.
 const MAX_HEADERS: usize = 200;
+/// The most that one call reads of a connection of HTTP/1.1, and so the longest piece of a body: as much as
+/// storage takes at once. A buffer grows to that only while it is filled.
+const READ_BUFFER: usize = 128 << 10;
 /// A client of HTTP/2 may send `CONNECTION_WINDOW` unread bytes, over all its streams: a connection costs as
 /// much as one of HTTP/1.1, and one stream cannot take all of it.
 const CONNECTION_WINDOW: u32 = 256 << 10;
@@ -36,9 +39,10 @@ const SEND_BUFFER: usize = 64 << 10;
 /// Maximum number of streams that a client may have opened and reset at once: more are an attack.
 const RESET_STREAMS: usize = 32;
 
-/// How long a connection is idle before it gives its buffers back. Clients that ask one thing after the other are
-/// sooner, so that they do not pay for new ones.
-const REST: Duration = Duration::from_secs(2);
+/// How long a connection is idle before it gives its buffers back. Clients that ask one thing after the other
+/// are sooner, so that they do not pay for new ones. It is short, so that connections that are opened one
+/// after the other use the same buffers.
+const REST: Duration = Duration::from_millis(500);
 
 /// How long a peer may take to close its connection when it is asked to.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -93,7 +97,8 @@ impl Door {
             // `Activity` limits the time for heads: one timer per connection is cheaper than one per request.
             .header_read_timeout(None)
             .max_headers(MAX_HEADERS)
-            .max_buf_size(header_size);
+            .max_header_size(header_size)
+            .max_buf_size(header_size.max(READ_BUFFER));
         http2
             .timer(TokioTimer::new())
             .max_header_list_size(u32::try_from(header_size).unwrap_or(u32::MAX))

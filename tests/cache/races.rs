@@ -1,7 +1,7 @@
 //! Answers and writes that overtake each other, step by step.
 
 use super::{
-    client::{Uploading, copy, delete, etag_of, key, list, put, read, refused, request},
+    client::{Uploading, copy, delete, deletion, etag_of, key, list, put, read, refused, request},
     watched::{Bed, Side},
 };
 use causeway::{
@@ -217,4 +217,34 @@ async fn a_bucket_opened_twice_knows_of_all_its_writes() {
     assert_eq!(etag(&*other, "a").await, etag_of(b"new"));
     delete(&*other, "a").await;
     assert!(listed(&*bed.store).await.is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_objects_that_are_being_deleted_together_nor_of_their_lists() {
+    for side in [Side::Before, Side::After] {
+        let bed = Bed::new().await;
+        for name in ["a", "b", "kept"] {
+            put(&*bed.store, name, "old").await;
+            etag(&*bed.store, name).await;
+        }
+        assert_eq!(listed(&*bed.store).await, ["a", "b", "kept"]);
+        let mut held = bed.watch.hold("delete_all", side);
+        let mut deletions = bed.store.delete_all(["a", "b"].map(deletion).to_vec());
+        assert!(poll!(&mut deletions).is_pending());
+        held.reached().await;
+        let is_there = side == Side::Before;
+        for name in ["a", "b"] {
+            let seen = bed.store.head(key(name).current(), &Default::default()).await;
+            assert_eq!(seen.is_ok(), is_there, "the storage knows");
+        }
+        assert_eq!(listed(&*bed.store).await.len(), if is_there { 3 } else { 1 });
+        held.go_on();
+        assert!(deletions.await.iter().all(Result::is_ok));
+        for name in ["a", "b"] {
+            let gone = bed.store.head(key(name).current(), &Default::default()).await;
+            assert_eq!(refused(gone), StoreErrorKind::NoSuchKey);
+        }
+        assert_eq!(listed(&*bed.store).await, ["kept"]);
+        assert_eq!(bed.watch.asked("delete_all"), 1, "they reach the storage by one call");
+    }
 }

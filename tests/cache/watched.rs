@@ -8,11 +8,11 @@ use causeway::{
     catalog::{BucketId, BucketRecord, NewBucket},
     model::{BucketName, ObjectAddress, ObjectInfo, ObjectKey, Owner, PartNumber, Timestamp, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply,
-        GetRequest, Layer, ListPage, ListRequest, ListUploadsRequest, NativeSource, ObjectBody, PartWritten,
-        PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, DeleteRequest,
+        Deleted, GetReply, GetRequest, Layer, ListPage, ListRequest, ListUploadsRequest, NativeSource,
+        ObjectBody, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
-        error::StoreErrorKind,
+        error::{StoreError, StoreErrorKind},
         payload::Payload,
     },
 };
@@ -231,6 +231,13 @@ impl Layer for WatchedStore {
 
     async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
         watched!(self.delete(address, conditions))
+    }
+
+    async fn delete_all(&self, requests: Vec<DeleteRequest>) -> Vec<Result<Deleted>> {
+        let count = requests.len();
+        let answer = async { Ok(watched!(self.delete_all(requests))) };
+        let failed = |error: StoreError| (0..count).map(|_| Err(error.again())).collect();
+        answer.await.unwrap_or_else(failed)
     }
 
     async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {

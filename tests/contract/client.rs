@@ -7,9 +7,9 @@ use causeway::{
         Owner, PartNumber, Timestamp, UploadId,
     },
     store::{
-        BeginUpload, CompletePart, CompleteUpload, CopyRequest, CopySource, Deleted, GetReply, GetRequest,
-        ListEntry, ListPage, ListRequest, ObjectBody, PartWritten, PutRequest, Result, Selection, Store,
-        Written,
+        BeginUpload, CompletePart, CompleteUpload, CopyRequest, CopySource, DeleteRequest, Deleted, GetReply,
+        GetRequest, ListEntry, ListPage, ListRequest, ObjectBody, PartWritten, PutRequest, Result, Selection,
+        Store, Written,
         condition::{ETagMatch, WriteConditions},
         error::{StoreError, StoreErrorKind},
         payload::{Announced, Payload, PayloadError},
@@ -192,6 +192,11 @@ pub async fn assert_absent(store: &dyn Store, name: &str) {
 pub async fn delete(store: &dyn Store, name: &str) -> Deleted {
     let deleted = store.delete(key(name).current(), &Default::default()).await;
     deleted.unwrap_or_else(|error| panic!("deleting {name:?}: {error}"))
+}
+
+/// One of several deletions, of the current object and without a condition.
+pub fn deletion(name: &str) -> DeleteRequest {
+    DeleteRequest { key: key(name), version: None, conditions: Default::default() }
 }
 
 pub async fn list(store: &dyn Store, request: ListRequest) -> ListPage {

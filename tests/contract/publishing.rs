@@ -262,9 +262,8 @@ pub async fn objects_deleted_together_have_each_its_own_outcome(storage: &Storag
         put(store, name, "x").await;
     }
     let wanted = |name: &str, version: Option<&str>| DeleteRequest {
-        key: key(name),
         version: version.map(|id| VersionId::parse(id).expect("an id")),
-        conditions: Default::default(),
+        ..deletion(name)
     };
     let mut requests: Vec<_> = names.iter().map(|name| wanted(name, None)).collect();
     requests.insert(20, wanted("kept", Some("v5n1PPUjOCMHLyyfq0ayjoZ5RZLfVQKA")));

@@ -59,7 +59,13 @@ impl Disk {
 
     /// The life of a process. It ends like that of a killed one, unless `live` has stopped it.
     pub fn live<T>(&self, live: impl AsyncFnOnce(&Life) -> T) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        self.live_with_pool(16, live)
+    }
+
+    /// The same with so many threads that may wait for the disk.
+    pub fn live_with_pool<T>(&self, threads: usize, live: impl AsyncFnOnce(&Life) -> T) -> T {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().max_blocking_threads(threads).build().expect("a runtime");
         runtime.block_on(async {
             let life = Life::begin(self).await;
             let result = live(&life).await;

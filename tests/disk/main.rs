@@ -8,6 +8,7 @@ mod client;
 #[allow(dead_code)]
 mod ledger;
 
+mod cold;
 mod killed;
 mod life;
 mod random;

@@ -68,6 +68,31 @@ async fn what_has_a_lost_reply_happened() {
     assert_eq!(bed.faults.counts().done_to(Operation::Delete, FaultKind::LostReply), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn of_objects_deleted_together_each_has_a_fate_of_its_own() {
+    for fault in [FaultKind::Unavailable, FaultKind::LostReply, FaultKind::Late] {
+        let bed = Bed::new(Plan::default()).await;
+        let names: Vec<_> = (0..64).map(|n| format!("key {n:02}")).collect();
+        for name in &names {
+            bed.put(name, "old").await.expect("is put");
+        }
+        bed.faults.set(Plan::default().with(fault, 0.5).on(Operations::of(&[Operation::Delete])));
+        let requests = names.iter().map(|name| client::deletion(name)).collect();
+        let outcomes = bed.faulty.delete_all(requests).await;
+        let (mut failed, counts) = (0, bed.faults.counts());
+        for (name, outcome) in names.iter().zip(outcomes) {
+            failed += u64::from(outcome.is_err());
+            let is_there = bed.content(name).await.is_some();
+            assert_eq!(is_there, outcome.is_err() && fault != FaultKind::LostReply, "{name}, {fault:?}");
+        }
+        assert!((1..64).contains(&failed) && counts.of(fault) == failed, "{failed} of 64 met {fault:?}");
+        assert_eq!(counts.calls_of(Operation::Delete), 64);
+        bed.faults.settled().await;
+        let left = client::names(&*bed.real).await.len();
+        assert_eq!(left, if fault == FaultKind::Unavailable { failed as usize } else { 0 });
+    }
+}
+
 #[tokio::test]
 async fn an_upload_whose_completion_was_answered_by_nobody_is_complete() {
     let bed = Bed::new(Plan::default()).await;

@@ -180,6 +180,50 @@ async fn a_budget_of_downloads_counts_bytes_that_were_read() {
     assert!(kept.contains("\"download\": 400") && kept.contains("\"requests\": 5"), "{kept}");
 }
 
+fn deletions(count: usize) -> Vec<causeway::store::DeleteRequest> {
+    (0..count).map(|n| client::deletion(&format!("{n}"))).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_objects_deleted_together_each_counts_for_the_rate_and_all_take_one_slot() {
+    let bed = Bed::new(Limits { requests: Some(100), ..ONE }).await;
+    let begun = Instant::now();
+    let outcomes = bed.store.delete_all(deletions(300)).await;
+    assert!(outcomes.len() == 300 && outcomes.iter().all(Result::is_ok));
+    // The first hundred are those of the second that was saved.
+    assert_eq!(begun.elapsed(), Duration::from_secs(2));
+    assert_eq!(bed.faults.counts().calls_of(Operation::Delete), 300);
+    assert_eq!(bed.list().await, Ok(()), "others have their turn at once, or within a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_deleted_together_that_find_no_slot_are_refused_and_reach_nothing() {
+    let bed = Bed::new(ONE).await;
+    bed.faults.set(Plan::hanging().on(Operations::LISTS));
+    let mut list = Box::pin(bed.list());
+    assert!(list.as_mut().now_or_never().is_none());
+    let refused: Vec<_> = bed
+        .store
+        .delete_all(deletions(3))
+        .await
+        .into_iter()
+        .map(|outcome| client::refused(outcome))
+        .collect();
+    assert_eq!(refused, [StoreErrorKind::Busy; 3]);
+    assert_eq!(bed.faults.counts().calls_of(Operation::Delete), 0);
+}
+
+#[tokio::test]
+async fn of_objects_deleted_together_those_beyond_the_budget_stay() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let budget = Budget { requests: Some(5), download: None, at_budget: AtBudget::Stop };
+    let bed = Bed::with_budget(Limits::default(), Some(account(&dir, budget))).await;
+    let outcomes = bed.store.delete_all(deletions(8)).await;
+    let deleted: Vec<_> = outcomes.iter().map(Result::is_ok).collect();
+    assert_eq!(deleted, [true, true, true, true, true, false, false, false]);
+    assert_eq!((bed.faults.counts().calls(), bed.limiter.throttled().refused), (5, 3));
+}
+
 #[tokio::test]
 async fn upkeep_reaches_the_driver_through_limits_and_faults() {
     let dir = tempfile::tempdir().expect("a directory");

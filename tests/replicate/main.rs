@@ -5,6 +5,7 @@
 #[allow(dead_code)]
 #[path = "../contract/client.rs"]
 mod client;
+mod deleting;
 mod doubles;
 mod gateway;
 mod lacking;

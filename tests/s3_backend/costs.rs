@@ -73,3 +73,43 @@ async fn every_byte_of_an_upload_crosses_once_and_completing_it_moves_none() {
     assert!(bytes < 64 << 10, "{bytes} bytes for a copy");
     assert_eq!(head(&*store, "copy").await.etag, copied.etag);
 }
+
+#[tokio::test]
+async fn a_thousand_objects_are_removed_by_one_request_once_it_is_known_that_the_storage_can() {
+    let (mut meter, _gateway, store) = metered().await;
+    for name in ["a", "b & <c>", "d"] {
+        put(&*store, name, "x").await;
+    }
+    for outcome in store.delete_all(["a", "b & <c>"].map(deletion).to_vec()).await {
+        outcome.expect("is removed");
+    }
+    meter.spent();
+    let many = (0..999).map(|n| deletion(&format!("never/{n}"))).chain([deletion("d")]);
+    let outcomes = store.delete_all(many.collect()).await;
+    assert!(outcomes.len() == 1000 && outcomes.iter().all(Result::is_ok));
+    assert_eq!(meter.spent().0, 1);
+    assert_eq!(names(&*store).await, [""; 0]);
+    meter.spent();
+    let long = (0..1000).map(|n| deletion(&format!("{n}{}", "&".repeat(1000))));
+    assert!(store.delete_all(long.collect()).await.iter().all(Result::is_ok));
+    let (requests, bytes) = meter.spent();
+    assert!((10..=12).contains(&requests), "{requests} documents of half a megabyte: {bytes} bytes");
+}
+
+#[tokio::test]
+async fn what_no_document_can_carry_is_removed_by_a_request_of_its_own() {
+    let (mut meter, _gateway, store) = metered().await;
+    let names_there = ["line\nend", "control\u{1}", "return\r", "plain", "other"];
+    for name in names_there {
+        put(&*store, name, "x").await;
+    }
+    for outcome in store.delete_all(vec![deletion("never"), deletion("neither")]).await {
+        outcome.expect("is removed");
+    }
+    meter.spent();
+    for outcome in store.delete_all(names_there.map(deletion).to_vec()).await {
+        outcome.expect("is removed");
+    }
+    assert_eq!(meter.spent().0, 4, "one for two keys, and three");
+    assert_eq!(names(&*store).await, [""; 0]);
+}

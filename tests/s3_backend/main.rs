@@ -6,6 +6,7 @@
 #[allow(dead_code)]
 mod client;
 mod costs;
+mod deleting;
 mod faults;
 mod features;
 mod gateway;

@@ -37,8 +37,16 @@ pub struct Quirks {
     /// The first request with a range is refused without the size of the object, as if the object had been
     /// shorter at that moment.
     pub short_at_first: bool,
-    /// PUT and DELETE are executed, and their answers are lost.
+    /// PUT, DELETE and DeleteObjects are executed, and their answers are lost.
     pub loses_answers: bool,
+    /// DeleteObjects is not known, as in Google Cloud Storage until 2024.
+    pub no_deletes_together: bool,
+    /// DeleteObjects refuses the ETags of objects.
+    pub no_conditional_deletes_together: bool,
+    /// DeleteObjects refuses keys with this text in them, each by itself.
+    pub refuses_deletes_of: Option<&'static str>,
+    /// DeleteObjects removes everything, and says nothing of keys with this text in them.
+    pub silent_about: Option<&'static str>,
     /// The `n`th request and all later ones are answered with 503.
     pub away_from: Option<usize>,
     /// A copy lasts until `let_copies_end`. A copy that arrives while one in the other direction lasts is
@@ -155,7 +163,7 @@ impl Seen {
     /// `None` if the connection ends without an answer.
     async fn answer(&self, request: Request<Incoming>) -> Option<Reply> {
         let loses = self.quirks.lock().expect("no panic").loses_answers
-            && matches!(*request.method(), Method::PUT | Method::DELETE);
+            && (matches!(*request.method(), Method::PUT | Method::DELETE) || deletes_several(&request));
         Some(self.say(request).await).filter(|_| !loses)
     }
 
@@ -195,6 +203,11 @@ impl Seen {
                 refusal(StatusCode::BAD_REQUEST, "InvalidRequest")
             };
         }
+        let deletes = head.method == Method::POST && query == "delete";
+        let has_etags = String::from_utf8_lossy(&body).contains("<ETag>");
+        if deletes && (quirks.no_deletes_together || quirks.no_conditional_deletes_together && has_etags) {
+            return refusal(StatusCode::NOT_IMPLEMENTED, "NotImplemented");
+        }
         let copies = head.method == Method::PUT && head.headers.contains_key("x-amz-copy-source");
         // Copies of the gateway's probe are not delayed.
         let is_trial = head.uri.path().contains("/.causeway-");
@@ -231,6 +244,9 @@ impl Seen {
                 self.uploads.lock().expect("no panic").insert(id.to_owned(), algorithm);
             }
         }
+        if deletes {
+            return with_refusals(&reply, quirks);
+        }
         if hides_checksums { without_checksums(&reply) } else { reply.map(|body| Full::new(body.0)) }
     }
 
@@ -263,6 +279,32 @@ impl Seen {
         let body = body.collect().await.expect("a whole reply").to_bytes();
         Response::from_parts(head, Whole(body))
     }
+}
+
+fn deletes_several(request: &Request<Incoming>) -> bool {
+    *request.method() == Method::POST && request.uri().query() == Some("delete")
+}
+
+/// The outcomes of DeleteObjects, as a storage tells them that refuses some keys or says nothing of them.
+fn with_refusals(reply: &Response<Whole>, quirks: Quirks) -> Reply {
+    let text = String::from_utf8_lossy(reply_body(reply)).into_owned();
+    let mut told = String::new();
+    for piece in text.split_inclusive("</Deleted>") {
+        let has = |text: Option<&str>| text.is_some_and(|text| piece.contains(text));
+        let Some((before, key)) = piece.split_once("<Deleted>").filter(|_| piece.ends_with("</Deleted>"))
+        else {
+            told += piece;
+            continue;
+        };
+        told += before;
+        if has(quirks.refuses_deletes_of) {
+            let key = key.trim_end_matches("</Deleted>");
+            told += &format!("<Error>{key}<Code>AccessDenied</Code><Message>m</Message></Error>");
+        } else if !has(quirks.silent_about) {
+            told += piece.strip_prefix(before).expect("it begins so");
+        }
+    }
+    Response::builder().status(reply.status()).body(Full::new(told.into())).expect("a reply")
 }
 
 /// A list of parts, as shown by a storage that keeps none of their checksums.

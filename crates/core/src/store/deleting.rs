@@ -2,7 +2,11 @@
 //!
 //! Invariant: each has its own outcome. One that fails keeps none of the others.
 
-use super::{Deleted, Result, Store, condition::WriteConditions};
+use super::{
+    Deleted, Result, Store,
+    condition::WriteConditions,
+    error::{StoreError, StoreErrorKind},
+};
 use crate::model::{ObjectAddress, ObjectKey, VersionId};
 use futures_util::{StreamExt, stream};
 
@@ -23,6 +27,19 @@ impl DeleteRequest {
     pub fn address(&self) -> ObjectAddress<'_> {
         ObjectAddress::new(&self.key, self.version.as_ref())
     }
+}
+
+/// Puts the outcomes of two groups of requests back in the order in which the requests were: each outcome has
+/// the position of its request.
+pub fn in_order(positioned: impl IntoIterator<Item = (usize, Result<Deleted>)>) -> Vec<Result<Deleted>> {
+    let mut positioned: Vec<_> = positioned.into_iter().collect();
+    positioned.sort_by_key(|(at, _)| *at);
+    positioned.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+/// Returns the outcome of a request that a store below has left without one.
+pub fn unanswered() -> Result<Deleted> {
+    Err(StoreError::new(StoreErrorKind::Internal, "it is not known what became of one of several objects"))
 }
 
 /// Deletes each by a call of its own.

@@ -173,6 +173,17 @@ impl StoreError {
         matches!(self.kind, StoreErrorKind::Busy | StoreErrorKind::Unavailable)
     }
 
+    /// Returns the same error for one more caller that waits for the same answer.
+    pub fn again(&self) -> Self {
+        Self {
+            kind: self.kind,
+            message: self.message.clone(),
+            wait: self.wait,
+            details: self.details.clone(),
+            source: self.source.as_ref().map(|source| source.to_string().into()),
+        }
+    }
+
     /// Returns the payload error behind a `Payload` kind.
     pub fn payload(&self) -> Option<&PayloadError> {
         self.source.as_ref()?.downcast_ref()

@@ -10,11 +10,11 @@
 //! explicitly; one that encrypts or keeps versions must not.
 
 use super::{
-    BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply,
-    GetRequest, ListPage, ListRequest, ListUploadsRequest, NativeSource, PartWritten, PartsPage, PutRequest,
-    Result, Store, UploadsPage, Written,
+    BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, DeleteRequest, Deleted,
+    GetReply, GetRequest, ListPage, ListRequest, ListUploadsRequest, NativeSource, PartWritten, PartsPage,
+    PutRequest, Result, Store, UploadsPage, Written,
     condition::{ReadConditions, WriteConditions},
-    copy,
+    copy, deleting,
     payload::Payload,
 };
 use crate::model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId};
@@ -73,6 +73,12 @@ pub trait Layer: Sized + Send + Sync + fmt::Debug + 'static {
         conditions: &WriteConditions,
     ) -> impl Future<Output = Result<Deleted>> + Send {
         async move { self.below().delete(address, conditions).await }
+    }
+
+    /// The default deletes them one by one through `delete` of this layer, so that no layer is passed by. A
+    /// layer overrides it to do for each key what its `delete` does, and to pass them on together.
+    fn delete_all(&self, requests: Vec<DeleteRequest>) -> impl Future<Output = Vec<Result<Deleted>>> + Send {
+        deleting::one_by_one(self, requests)
     }
 
     fn update(&self, address: ObjectAddress<'_>, change: Change) -> impl Future<Output = Result<()>> + Send {
@@ -178,6 +184,10 @@ impl<L: Layer> Store for L {
 
     async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
         Layer::delete(self, address, conditions).await
+    }
+
+    async fn delete_all(&self, requests: Vec<DeleteRequest>) -> Vec<Result<Deleted>> {
+        Layer::delete_all(self, requests).await
     }
 
     async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {

@@ -13,6 +13,10 @@ pub(super) struct Features {
     pub complete: bool,
     /// DELETE checks `If-Match`.
     pub conditional_deletes: bool,
+    /// DeleteObjects removes what it is given, and says so of each object.
+    pub deletes_together: bool,
+    /// DeleteObjects checks the ETag that is named with an object.
+    pub conditional_deletes_together: bool,
     /// `x-amz-checksum-` headers and trailers are compared with the body, and stored.
     pub checksums: bool,
     pub tags: bool,

@@ -25,12 +25,14 @@
 //! | `guard` | conditions of writes as the storage's conditions |
 //! | `reading` | HEAD and GET |
 //! | `store` | the bucket as a [`Store`]: deleting, changing |
+//! | `deleting` | several objects deleted by one request |
 //! | `writing`, `copying`, `multipart`, `listing` | the other operations |
 
 mod bucket;
 mod client;
 mod copying;
 mod credentials;
+mod deleting;
 mod describing;
 mod dialect;
 mod features;

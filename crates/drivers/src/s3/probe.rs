@@ -7,11 +7,12 @@
 
 use super::{
     client::{Call, Client},
+    deleting,
     dialect::Dialect,
     features::Features,
     headers,
     refusal::{self, RequestSubject},
-    scratch::{self, LONGEST_TRIAL, Scratch},
+    scratch::{self, LONGEST_TRIAL, NO_TAG, Scratch, ask},
 };
 use crate::{
     backend::{
@@ -28,14 +29,14 @@ use http::{Method, StatusCode};
 use std::sync::Arc;
 use tracing::Instrument;
 
-/// An ETag that no scratch object has.
-const NO_TAG: &str = "\"00000000000000000000000000000000\"";
-
 const ALL: Features = Features {
     create: true,
     swap: true,
     complete: true,
     conditional_deletes: true,
+    deletes_together: true,
+    // It was never tried on AWS.
+    conditional_deletes_together: false,
     checksums: true,
     tags: true,
     copies: true,
@@ -51,6 +52,8 @@ const NONE: Features = Features {
     swap: false,
     complete: false,
     conditional_deletes: false,
+    deletes_together: false,
+    conditional_deletes_together: false,
     checksums: false,
     tags: false,
     copies: false,
@@ -132,6 +135,7 @@ async fn try_out(client: &Arc<Client>, location: &RemoteLocation) -> Result<Feat
         (features.create, features.swap) = (told, told);
         features.complete &= told;
         features.conditional_deletes &= told;
+        features.conditional_deletes_together &= told;
     }
     features.checksums = client.settings().checksums.unwrap_or(features.checksums);
     tracing::info!(remote = location.remote, features = ?features, "tried out what a storage keeps");
@@ -210,10 +214,15 @@ impl Trial<'_> {
             && String::from_utf8_lossy(&tagged.bytes(64 << 10).await?).contains("<Key>a</Key>");
         let deletes = ask(self.call(Method::DELETE).text("if-match", NO_TAG), Again::OnlyIfRefused).await?;
         let conditional_deletes = refuses(&deletes);
+        // A storage that did not check the condition has deleted the object.
+        ask(self.put(), Again::Harmless).await?;
+        let together = deleting::try_out(self.client, &self.location.remote, &self.name).await?;
         Ok(Features {
             create,
             swap,
             conditional_deletes,
+            deletes_together: together.deletes_together,
+            conditional_deletes_together: together.conditional_deletes_together,
             checksums,
             tags,
             copies,
@@ -347,16 +356,6 @@ impl Trial<'_> {
         let upload_etags = said.is_some() && said == seen.header("etag").map(ETag::parse);
         self.abort(&id).await;
         Ok(Features { complete: refused, part_copies, upload_etags, ..NONE })
-    }
-}
-
-/// Returns a reply that shows how the storage behaves. A storage that cannot be reached or is busy is an
-/// error: if that counted as a missing feature, clients would be refused until the process ends.
-pub(super) async fn ask(call: Call<'_>, again: Again) -> Result<Reply> {
-    let reply = call.send(again).await?;
-    match reply.status.as_u16() {
-        429 | 502..=504 => Err(refusal::read(reply, RequestSubject::Object).await.into()),
-        _ => Ok(reply),
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) enum RequestSubject {
     Upload,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Refusal {
     asked: RequestSubject,
     pub(super) status: StatusCode,
@@ -49,7 +49,21 @@ pub(super) async fn read(reply: Reply, asked: RequestSubject) -> Refusal {
 
 /// Parses an error document. It may follow a 200, which S3 sends at the beginning of long operations.
 pub(super) fn of_document(status: StatusCode, document: &[u8], asked: RequestSubject) -> Refusal {
-    let error = xml::parse(document, "Error").unwrap_or_default();
+    of_element(status, &xml::parse(document, "Error").unwrap_or_default(), asked)
+}
+
+/// Parses what a reply of success says of one of several entries. The status is the one that the error would
+/// have by itself, where the code alone does not determine the kind.
+pub(super) fn of_entry(error: &xml::Element, asked: RequestSubject) -> Refusal {
+    let status = match error.value("Code").unwrap_or_default().trim() {
+        "AccessDenied" | "AllAccessDisabled" => StatusCode::FORBIDDEN,
+        "InternalError" => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::OK,
+    };
+    of_element(status, error, asked)
+}
+
+fn of_element(status: StatusCode, error: &xml::Element, asked: RequestSubject) -> Refusal {
     let value = |name| error.value(name).unwrap_or_default().trim().to_owned();
     Refusal {
         asked,

@@ -1,7 +1,8 @@
 //! Scratch objects: objects of the driver, on which it tries out how a storage behaves.
 //!
-//! This module owns their names, their removal, and the sweep of what a crash left. It does not own what is
-//! tried on them (`probe`, `keeping`, `names`), nor that listings hide them (`listing`).
+//! This module owns their names, their removal, the sweep of what a crash left, and which replies show
+//! nothing. It does not own what is tried on them (`probe`, `deleting`, `keeping`, `names`), nor that
+//! listings hide them (`listing`).
 //!
 //! Invariants:
 //! - a trial that ends removes what it created, even if its caller was dropped;
@@ -9,7 +10,7 @@
 //!   removed.
 
 use super::{
-    client::Client,
+    client::{Call, Client},
     headers::answered,
     refusal::{self, RequestSubject},
 };
@@ -39,6 +40,9 @@ pub(super) const LONGEST_TRIAL: Duration = Duration::from_secs(120);
 /// seconds.
 const ABANDONED: Duration = Duration::from_secs(LONGEST_TRIAL.as_secs() + 60);
 
+/// An ETag that no scratch object has.
+pub(super) const NO_TAG: &str = "\"00000000000000000000000000000000\"";
+
 /// The longest page of a sweep, in bytes.
 const LONGEST_PAGE: usize = 4 << 20;
 
@@ -53,6 +57,16 @@ pub(super) fn name() -> String {
 /// them are tried out too.
 pub(super) fn is_scratch(name: &str) -> bool {
     name.trim_start_matches('/').starts_with(PREFIX)
+}
+
+/// Returns a reply that shows how the storage behaves. A storage that cannot be reached or is busy is an
+/// error: if that counted as a missing feature, clients would be refused until the process ends.
+pub(super) async fn ask(call: Call<'_>, again: Again) -> Result<Reply> {
+    let reply = call.send(again).await?;
+    match reply.status.as_u16() {
+        429 | 502..=504 => Err(refusal::read(reply, RequestSubject::Object).await.into()),
+        _ => Ok(reply),
+    }
 }
 
 /// The objects and uploads of one trial. `remove` removes them; if the trial is dropped, they are removed in

@@ -15,9 +15,9 @@ use crate::{
     backend::wire::Again,
     model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply,
-        GetRequest, ListPage, ListRequest, ListUploadsRequest, NativeSource, ObjectBody, PartWritten,
-        PartsPage, PutRequest, Removal, Result, Selection, Store, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, DeleteRequest,
+        Deleted, GetReply, GetRequest, ListPage, ListRequest, ListUploadsRequest, NativeSource, ObjectBody,
+        PartWritten, PartsPage, PutRequest, Removal, Result, Selection, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         error::{StoreError, StoreErrorKind},
         payload::Payload,
@@ -144,6 +144,10 @@ impl Store for S3Store {
         } else {
             Err(error)
         }
+    }
+
+    async fn delete_all(&self, requests: Vec<DeleteRequest>) -> Vec<Result<Deleted>> {
+        self.delete_several(requests).await
     }
 
     async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {

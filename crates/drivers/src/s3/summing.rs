@@ -9,8 +9,7 @@ use super::{
     bucket::S3Store,
     dialect::Dialect,
     headers,
-    probe::ask,
-    scratch::{self, Scratch},
+    scratch::{self, Scratch, ask},
 };
 use crate::{
     backend::wire::{Again, Outgoing},

@@ -8,7 +8,6 @@ use crate::store::{Result, error::StoreError};
 use futures_util::future::{BoxFuture, FutureExt, Shared, WeakShared};
 use std::{
     collections::HashMap,
-    error::Error,
     fmt,
     hash::Hash,
     sync::{
@@ -47,7 +46,7 @@ impl<Q: Clone + Eq + Hash + Send + 'static, A: Clone + Send + Sync + 'static> Fl
         ask: impl FnOnce() -> BoxFuture<'static, Result<A>>,
     ) -> Result<A> {
         let flight = self.board(question, ask);
-        flight.await.map_err(|error| again(&error))
+        flight.await.map_err(|error| error.again())
     }
 
     fn board(&self, question: Q, ask: impl FnOnce() -> BoxFuture<'static, Result<A>>) -> Shared<Flight<A>> {
@@ -87,15 +86,6 @@ impl<Q: Eq + Hash, A: Clone> Drop for Landing<Q, A> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Copies the error for one more waiter.
-pub(super) fn again(error: &StoreError) -> StoreError {
-    let same = StoreError::new(error.kind(), error.message());
-    match error.source() {
-        Some(source) => same.with_source(source.to_string()),
-        None => same,
-    }
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use super::{
 use crate::{
     model::{CacheUse, Notes, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
-        Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply, GetRequest, Layer, ListPage,
-        ListRequest, NativeSource, PartWritten, PutRequest, Result, Store, Written,
+        Change, CompleteUpload, CopyPartRequest, CopyRequest, DeleteRequest, Deleted, GetReply, GetRequest,
+        Layer, ListPage, ListRequest, NativeSource, PartWritten, PutRequest, Result, Store, Written,
         condition::{ReadConditions, WriteConditions},
         error::StoreErrorKind,
     },
@@ -190,6 +190,13 @@ impl Layer for CachedStore {
     async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
         let writing = self.space.write(address.key, Touched::ObjectAndListing);
         writing.settle(self.below.delete(address, conditions).await)
+    }
+
+    async fn delete_all(&self, requests: Vec<DeleteRequest>) -> Vec<Result<Deleted>> {
+        let begin = |request: &DeleteRequest| self.space.write(&request.key, Touched::ObjectAndListing);
+        let writings: Vec<_> = requests.iter().map(begin).collect();
+        let outcomes = self.below.delete_all(requests).await;
+        writings.into_iter().zip(outcomes).map(|(writing, outcome)| writing.settle(outcome)).collect()
     }
 
     async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {

@@ -234,6 +234,11 @@ impl Fate {
         self.kind == Some(kind)
     }
 
+    /// Returns whether nothing happens to the call.
+    pub(super) fn spares(&self) -> bool {
+        self.kind.is_none()
+    }
+
     /// Returns where a body of `len` bytes is torn, if it is.
     pub(super) fn tear(&self, len: u64) -> Option<u64> {
         self.is(FaultKind::TornBody).then(|| self.draws.cut(len))

@@ -1,17 +1,24 @@
 //! A store that fails by its plan, on top of one that does not.
 
-use super::{body, handle::Faults, pages::Pages, plan::FaultKind};
+use super::{
+    body,
+    handle::{Fate, Faults},
+    pages::Pages,
+    plan::FaultKind,
+};
 use crate::{
     model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, CopySource, Deleted,
-        GetReply, GetRequest, Layer, ListPage, ListRequest, ListUploadsRequest, NativeSource, PartWritten,
-        PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, CopyPartRequest, CopyRequest, CopySource,
+        DeleteRequest, Deleted, GetReply, GetRequest, Layer, ListPage, ListRequest, ListUploadsRequest,
+        NativeSource, PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
+        deleting,
         operation::Operation,
         payload::Payload,
     },
 };
+use futures_util::future::{join, join_all};
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -35,6 +42,19 @@ impl FaultyStore {
             }
             _ => source,
         }
+    }
+}
+
+impl FaultyStore {
+    async fn fate_of_delete(&self, key: &ObjectKey, conditions: &WriteConditions) -> Result<Fate> {
+        let fate = self.faults.meet(Operation::Delete, key.as_str()).await?;
+        self.faults.refuse_condition(Operation::Delete, conditions)?;
+        Ok(fate)
+    }
+
+    async fn delete_as_fated(&self, fate: &Fate, request: DeleteRequest) -> Result<Deleted> {
+        let below = self.below.clone();
+        fate.act(async move { below.delete(request.address(), &request.conditions).await }).await
     }
 }
 
@@ -80,12 +100,26 @@ impl Layer for FaultyStore {
     }
 
     async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
-        let fate = self.faults.meet(Operation::Delete, address.key.as_str()).await?;
-        self.faults.refuse_condition(Operation::Delete, conditions)?;
-        let (below, conditions) = (self.below.clone(), conditions.clone());
+        let fate = self.fate_of_delete(address.key, conditions).await?;
         let (key, version) = (address.key.clone(), address.version.cloned());
-        fate.act(async move { below.delete(ObjectAddress::new(&key, version.as_ref()), &conditions).await })
-            .await
+        self.delete_as_fated(&fate, DeleteRequest { key, version, conditions: conditions.clone() }).await
+    }
+
+    /// Each key has a fate of its own. Keys to which nothing happens reach the store below together.
+    async fn delete_all(&self, requests: Vec<DeleteRequest>) -> Vec<Result<Deleted>> {
+        let fates =
+            join_all(requests.iter().map(|request| self.fate_of_delete(&request.key, &request.conditions)));
+        let (mut spared, mut ended, mut fated) = (Vec::new(), Vec::new(), Vec::new());
+        for ((at, request), fate) in requests.clone().into_iter().enumerate().zip(fates.await) {
+            match fate {
+                Err(error) => ended.push((at, Err(error))),
+                Ok(fate) if fate.spares() => spared.push((at, request)),
+                Ok(fate) => fated.push(async move { (at, self.delete_as_fated(&fate, request).await) }),
+            }
+        }
+        let (positions, together): (Vec<_>, Vec<_>) = spared.into_iter().unzip();
+        let (together, fated) = join(self.below.delete_all(together), join_all(fated)).await;
+        deleting::in_order(positions.into_iter().zip(together).chain(fated).chain(ended))
     }
 
     async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {

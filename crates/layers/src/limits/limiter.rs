@@ -77,9 +77,15 @@ impl Limiter {
 
     /// Waits for the request's turn, or returns SlowDown.
     pub async fn admit(&self) -> Result<Slot> {
+        self.admit_several(1).await
+    }
+
+    /// Waits for the turn of several operations that are made by one request, or returns SlowDown for all of
+    /// them. Each of them counts for the rate; together they take one slot.
+    pub(super) async fn admit_several(&self, count: usize) -> Result<Slot> {
         let begun = Instant::now();
         if let Some(rate) = &self.requests {
-            match rate.take_within(1, PATIENCE) {
+            match rate.take_within(count, PATIENCE) {
                 Ok(wait) if wait.is_zero() => {}
                 Ok(wait) => tokio::time::sleep(wait).await,
                 Err(wait) => {
@@ -99,6 +105,12 @@ impl Limiter {
         };
         self.meter.waited(begun.elapsed());
         Ok(Slot(slot))
+    }
+
+    /// Returns how many operations may be admitted together: what the rate allows in a sixteenth of a second,
+    /// so that others are not kept waiting behind them. `None`: any number.
+    pub(super) fn together(&self) -> Option<usize> {
+        self.requests.as_ref().map(Rate::share)
     }
 
     pub fn throttled(&self) -> Throttled {

@@ -26,7 +26,12 @@ impl Rate {
     /// Returns the maximum number of bytes of a body that are taken at once: those of a sixteenth of a
     /// second, so that bodies take turns.
     pub(super) fn slice(&self) -> usize {
-        (self.per_second / 16).clamp(512, 64 << 10) as usize
+        self.share().clamp(512, 64 << 10)
+    }
+
+    /// Returns the tokens of a sixteenth of a second, and at least one.
+    pub(super) fn share(&self) -> usize {
+        usize::try_from(self.per_second / 16).unwrap_or(usize::MAX).max(1)
     }
 
     /// Takes `count` tokens and returns how long to wait for them.

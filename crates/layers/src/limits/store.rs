@@ -8,10 +8,11 @@ use crate::{
     backend::Backend,
     model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Timestamp, UploadId},
     store::{
-        BeginUpload, Change, CompleteUpload, CopyPartRequest, CopyRequest, Deleted, GetReply, GetRequest,
-        Layer, ListPage, ListRequest, ListUploadsRequest, NativeSource, PartWritten, PartsPage, PutRequest,
-        Result, Store, UploadsPage, Written,
+        BeginUpload, Change, CompleteUpload, CopyPartRequest, CopyRequest, DeleteRequest, Deleted, GetReply,
+        GetRequest, Layer, ListPage, ListRequest, ListUploadsRequest, NativeSource, PartWritten, PartsPage,
+        PutRequest, Result, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
+        deleting::unanswered,
         payload::Payload,
     },
 };
@@ -32,12 +33,16 @@ tokio::task_local! {
 }
 
 impl Gate {
+    /// Counts an operation for the budget, or refuses it.
+    fn count(&self, downloads: bool) -> Result<()> {
+        let Some(account) = &self.account else { return Ok(()) };
+        let traffic = self.below.traffic().map(|traffic| traffic.requests);
+        let entered = account.enter(traffic, downloads, Timestamp::now());
+        entered.inspect_err(|_| self.limiter.meter.count_refusal())
+    }
+
     async fn enter(self: &Arc<Self>, downloads: bool) -> Result<Slot> {
-        if let Some(account) = &self.account {
-            let traffic = self.below.traffic().map(|traffic| traffic.requests);
-            let entered = account.enter(traffic, downloads, Timestamp::now());
-            entered.inspect_err(|_| self.limiter.meter.count_refusal())?;
-        }
+        self.count(downloads)?;
         if WITHIN.try_with(|within| *within == self.id()) == Ok(true) {
             return Ok(Slot::default());
         }
@@ -53,6 +58,25 @@ impl Gate {
 pub(super) struct LimitedStore {
     pub(super) below: Arc<dyn Store>,
     pub(super) gate: Arc<Gate>,
+}
+
+impl LimitedStore {
+    async fn delete_together(&self, requests: Vec<DeleteRequest>) -> Vec<Result<Deleted>> {
+        let counted: Vec<_> = requests.iter().map(|_| self.gate.count(false)).collect();
+        let within = |(request, counted): (DeleteRequest, &Result<()>)| counted.is_ok().then_some(request);
+        let requests: Vec<_> = requests.into_iter().zip(&counted).filter_map(within).collect();
+        let admitted = match requests.len() {
+            0 => Ok(Slot::default()),
+            count => self.gate.limiter.admit_several(count).await,
+        };
+        let outcomes = match admitted {
+            Ok(_slot) => self.below.delete_all(requests).await,
+            Err(error) => requests.iter().map(|_| Err(error.again())).collect(),
+        };
+        let mut outcomes = outcomes.into_iter();
+        let outcome = |counted: Result<()>| counted.and_then(|()| outcomes.next().unwrap_or_else(unanswered));
+        counted.into_iter().map(outcome).collect()
+    }
 }
 
 impl Layer for LimitedStore {
@@ -91,6 +115,19 @@ impl Layer for LimitedStore {
     async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
         let _slot = self.gate.enter(false).await?;
         self.below.delete(address, conditions).await
+    }
+
+    /// Each key is an operation. Those that the rate allows within a sixteenth of a second are passed on
+    /// together.
+    async fn delete_all(&self, mut requests: Vec<DeleteRequest>) -> Vec<Result<Deleted>> {
+        let most = self.gate.limiter.together().unwrap_or(requests.len()).max(1);
+        let mut outcomes = Vec::with_capacity(requests.len());
+        while !requests.is_empty() {
+            let later = requests.split_off(most.min(requests.len()));
+            outcomes.extend(self.delete_together(requests).await);
+            requests = later;
+        }
+        outcomes
     }
 
     async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {

@@ -46,6 +46,7 @@ mod scrub;
 mod store;
 mod survey;
 mod tally;
+mod together;
 mod trouble;
 mod untaken;
 mod upkeep;

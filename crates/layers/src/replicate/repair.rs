@@ -124,7 +124,7 @@ async fn one(bucket: &Arc<Bucket>, key: &ObjectKey, member: &Arc<Member>) -> Res
             None => return Ok(Done::Overtaken),
             Some(mut turn) => {
                 turn.come().await;
-                write::remove(member, key, Known::Unknown).await.map(|copy| (copy, Done::Removed))
+                write::remove(member, key, Known::Unknown, None).await.map(|copy| (copy, Done::Removed))
             }
         },
         Some(object) => match look(member, key, &record, object).await {

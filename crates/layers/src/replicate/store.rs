@@ -1,18 +1,22 @@
 //! A replicated bucket as a [`Store`].
 
-use super::{bucket::Bucket, multipart, read, write};
+use super::{bucket::Bucket, multipart, read, together::Together, write};
 use crate::{
     model::{ObjectAddress, ObjectInfo, ObjectKey, PartNumber, UploadId},
     store::{
-        BeginUpload, Capabilities, Change, CompleteUpload, Deleted, Durability, GetReply, GetRequest,
-        Guarantee, Keeping, ListPage, ListRequest, ListUploadsRequest, MultipartSupport, PartWritten,
-        PartsPage, PutRequest, Result, Store, UploadsPage, Written,
+        BeginUpload, Capabilities, Change, CompleteUpload, DeleteRequest, Deleted, Durability, GetReply,
+        GetRequest, Guarantee, Keeping, ListPage, ListRequest, ListUploadsRequest, MultipartSupport,
+        PartWritten, PartsPage, PutRequest, Result, Store, UploadsPage, Written,
         condition::{ReadConditions, WriteConditions},
         payload::Payload,
     },
 };
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use std::sync::Arc;
+
+/// How many objects are deleted at once. Each takes a place among the changes in progress on every replica.
+const AT_ONCE: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct ReplicatedStore(pub(super) Arc<Bucket>);
@@ -65,7 +69,26 @@ impl Store for ReplicatedStore {
     }
 
     async fn delete(&self, address: ObjectAddress<'_>, conditions: &WriteConditions) -> Result<Deleted> {
-        write::delete(&self.0, address.unversioned()?, conditions).await
+        write::delete(&self.0, address.unversioned()?, conditions, None).await
+    }
+
+    /// Each object is a change of its own. What is due on one replica at the same time is deleted there
+    /// together.
+    async fn delete_all(&self, requests: Vec<DeleteRequest>) -> Vec<Result<Deleted>> {
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for group in requests.chunks(AT_ONCE) {
+            // A replica that hangs delays the objects of one group only.
+            let together = &Arc::<Together>::default();
+            let delete = |request: &DeleteRequest| {
+                let DeleteRequest { key, version, conditions } = request.clone();
+                async move {
+                    let key = ObjectAddress::new(&key, version.as_ref()).unversioned()?;
+                    write::delete(&self.0, key, &conditions, Some(together)).await
+                }
+            };
+            outcomes.extend(join_all(group.iter().map(delete)).await);
+        }
+        outcomes
     }
 
     async fn update(&self, address: ObjectAddress<'_>, change: Change) -> Result<()> {

@@ -8,6 +8,7 @@ use super::{
     member::{Guarded, Member, in_time, nothing},
     publish::{self, Body, Bound, ChangeOutcome, Go, Plan, Step, given_up},
     record::{Copy, Known, Row},
+    together::Together,
     untaken::{self, is_surprise},
 };
 use crate::{
@@ -199,9 +200,13 @@ pub(super) async fn delete(
     bucket: &Arc<Bucket>,
     key: &ObjectKey,
     conditions: &WriteConditions,
+    together: Option<&Arc<Together>>,
 ) -> Result<Deleted> {
     let step = |writer| {
-        Step::act(writer, key.clone(), |member, key, known| async move { remove(&member, &key, known).await })
+        let together = together.cloned();
+        Step::act(writer, key.clone(), |member, key, known| async move {
+            remove(&member, &key, known, together.as_ref()).await
+        })
     };
     let steps = bucket.writers()?.into_iter().map(step).collect();
     let removal = Arc::new(OnceLock::new());
@@ -226,13 +231,22 @@ pub(super) async fn delete(
 }
 
 /// Removes what a replica holds.
-pub(super) async fn remove(member: &Arc<Member>, key: &ObjectKey, known: Known) -> Result<Copy> {
+pub(super) async fn remove(
+    member: &Arc<Member>,
+    key: &ObjectKey,
+    known: Known,
+    together: Option<&Arc<Together>>,
+) -> Result<Copy> {
     over(member, key, Guarded::Delete, known, |known, conditions| {
-        let (member, key) = (member.clone(), key.clone());
+        let (member, key, together) = (member.clone(), key.clone(), together.cloned());
         Box::pin(async move {
-            if known != Known::Absent {
-                in_time(None, async { member.store().await?.delete(key.current(), &conditions).await })
-                    .await?;
+            match together {
+                _ if known == Known::Absent => {}
+                Some(together) => drop(together.delete(&member, key, conditions).await?),
+                None => {
+                    let delete = async { member.store().await?.delete(key.current(), &conditions).await };
+                    in_time(None, delete).await?;
+                }
             }
             Ok(Copy::default())
         })

@@ -14,7 +14,7 @@ use super::{
     spare::{Spare, Spared},
 };
 use crate::{
-    cache::{entries::lock, flights::again},
+    cache::entries::lock,
     model::{ByteRange, Span},
     store::{
         GetRequest, Result, Selection, Store,
@@ -210,7 +210,7 @@ impl Fetch {
             .wait(|state| match &state.ended {
                 _ if state.opened => Some(Ok(true)),
                 Some(Ended::Changed) => Some(Ok(false)),
-                Some(Ended::Failed(error)) => Some(Err(again(error))),
+                Some(Ended::Failed(error)) => Some(Err(error.again())),
                 Some(Ended::Whole) => Some(Ok(true)),
                 None => None,
             })
@@ -233,7 +233,7 @@ impl Fetch {
                 }
                 match &state.ended {
                     Some(Ended::Changed) => Some(Ok(Piece::Changed)),
-                    Some(Ended::Failed(error)) => Some(Err(again(error))),
+                    Some(Ended::Failed(error)) => Some(Err(error.again())),
                     Some(Ended::Whole) => Some(Ok(Piece::Gone)),
                     None => None,
                 }

@@ -11,8 +11,8 @@ use crate::{
     catalog::BucketRecord,
     model::{CacheUse, ObjectAddress, ObjectInfo, ObjectKey, PartNumber, Span, UploadId},
     store::{
-        CopyPartRequest, CopyRequest, GetReply, GetRequest, Layer, NativeSource, ObjectBody, PartWritten,
-        Result, Selection, Store, Written, selection,
+        CopyPartRequest, CopyRequest, DeleteRequest, Deleted, GetReply, GetRequest, Layer, NativeSource,
+        ObjectBody, PartWritten, Result, Selection, Store, Written, selection,
     },
 };
 use futures_util::StreamExt;
@@ -111,6 +111,11 @@ impl Layer for DataStore {
             }
         }
         self.below.get(address, request).await
+    }
+
+    /// A cached block belongs to one version of an object: a deletion makes none wrong.
+    async fn delete_all(&self, requests: Vec<DeleteRequest>) -> Vec<Result<Deleted>> {
+        self.below.delete_all(requests).await
     }
 
     async fn copy(&self, key: &ObjectKey, request: CopyRequest) -> Result<Written> {
