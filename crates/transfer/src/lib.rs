@@ -51,6 +51,7 @@ pub use error::TransferError;
 pub use journal::Journal;
 pub use mark::Mark;
 pub use options::{Options, Tuning};
+pub use reading::with_time;
 pub use run::Transfer;
 
 use causeway_core::{model, store};
