@@ -139,6 +139,9 @@ enum Command {
     /// Compare two folders, and change nothing.
     #[command(after_help = data::ENDS)]
     Check(data::check::Arguments),
+    /// Keep snapshots of a folder: incremental, deduplicated, encrypted.
+    #[command(subcommand, after_help = data::ENDS)]
+    Snapshot(data::snapshot::Command),
     /// Check a configuration without starting anything, or seal a secret for it.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -195,6 +198,7 @@ pub fn run() -> ExitCode {
         Command::Sync(arguments) => data::copy::sync(&arguments),
         Command::Move(arguments) => data::copy::run(Verb::Move, &arguments),
         Command::Check(arguments) => data::check::run(&arguments),
+        Command::Snapshot(command) => data::snapshot::run(&command),
         Command::Config(ConfigCommand::Check { configuration }) => config::check(&configuration),
         Command::Config(ConfigCommand::Seal { key, configuration }) => config::seal(&key, &configuration),
     }

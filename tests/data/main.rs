@@ -13,6 +13,7 @@ mod failures;
 mod full;
 mod guide;
 mod local;
+mod snapshots;
 mod transfers;
 mod urls;
 

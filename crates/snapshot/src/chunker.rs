@@ -28,7 +28,12 @@ impl Sizes {
     pub(crate) fn are_sound(self) -> bool {
         let Self { min, average, max } = self;
         let is_even = [min, average, max].iter().all(|size| size % 2 == 0);
-        is_even && min >= 64 && min < average && average < max && average >= 256 && (1024..=16 << 20).contains(&max)
+        is_even
+            && min >= 64
+            && min < average
+            && average < max
+            && average >= 256
+            && (1024..=16 << 20).contains(&max)
     }
 }
 

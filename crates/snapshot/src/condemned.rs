@@ -39,7 +39,8 @@ pub(crate) async fn write(repository: &Repository, now: Timestamp, packs: Vec<Na
 }
 
 fn parse(name: Name, contents: &[u8]) -> Result<Condemned> {
-    let broken = || SnapshotError::Damaged { file: Kind::Condemned.path(&name), why: "it is no list of packs" };
+    let broken =
+        || SnapshotError::Damaged { file: Kind::Condemned.path(&name), why: "it is no list of packs" };
     let (since, packs) = contents.split_first_chunk::<8>().ok_or_else(broken)?;
     let packs = packs.chunks_exact(NAME);
     if !packs.remainder().is_empty() {

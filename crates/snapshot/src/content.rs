@@ -168,6 +168,10 @@ impl Chunks {
                 return Ok(Some(bytes.slice(from as usize..to as usize)));
             }
         }
-        if self.left > 0 { Err(SnapshotError::Format("an object without its last bytes".into())) } else { Ok(None) }
+        if self.left > 0 {
+            Err(SnapshotError::Format("an object without its last bytes".into()))
+        } else {
+            Ok(None)
+        }
     }
 }

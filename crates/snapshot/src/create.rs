@@ -57,7 +57,6 @@ pub struct Create {
 /// What a run says while it works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
-    Stored { name: String, size: u64 },
     Failed { name: String, reason: String },
     Warning { name: String, message: String },
 }
@@ -199,10 +198,7 @@ impl Run<'_> {
         }
         let read = Read { source, repository, writer: self.writer };
         match read.object(entry).await {
-            Ok(object) => {
-                hear(Said::Stored { name, size: object.size });
-                Ok(Outcome::Read(object))
-            }
+            Ok(object) => Ok(Outcome::Read(object)),
             Err(Trouble::Repository(error)) => Err(error),
             Err(Trouble::Object(error)) if error.kind() == StoreErrorKind::NoSuchKey => {
                 let message = "it is gone since it was listed, and is not in the snapshot".to_owned();

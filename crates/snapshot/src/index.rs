@@ -64,8 +64,10 @@ impl Index {
         // A file that is gone was replaced by another one since it was listed.
         for _ in 0..5 {
             let condemned = condemned::load(repository).await?;
-            let packs: BTreeSet<Name> = condemned.iter().flat_map(|list| list.packs.iter().copied()).collect();
-            let mut index = Self { condemned: condemned.iter().map(|list| list.name).collect(), ..Self::default() };
+            let packs: BTreeSet<Name> =
+                condemned.iter().flat_map(|list| list.packs.iter().copied()).collect();
+            let mut index =
+                Self { condemned: condemned.iter().map(|list| list.name).collect(), ..Self::default() };
             let files = repository.list(Kind::Index).await?;
             index.files = files.iter().map(|file| file.name).collect();
             let mut is_whole = true;

@@ -49,7 +49,12 @@ pub(crate) struct ListWriter {
 }
 
 impl ListWriter {
-    pub(crate) async fn push(&mut self, repository: &Repository, writer: &Writer, object: &Object) -> Result<()> {
+    pub(crate) async fn push(
+        &mut self,
+        repository: &Repository,
+        writer: &Writer,
+        object: &Object,
+    ) -> Result<()> {
         let item = self.line(repository, writer, 0, &object.name, object).await?;
         self.climb(repository, writer, 1, item).await
     }
@@ -83,11 +88,12 @@ impl ListWriter {
         }
         let open = &mut self.levels[level];
         open.first.get_or_insert_with(|| name.to_owned());
-        serde_json::to_writer(&mut open.lines, line).map_err(|error| SnapshotError::Format(error.to_string()))?;
+        serde_json::to_writer(&mut open.lines, line)
+            .map_err(|error| SnapshotError::Format(error.to_string()))?;
         open.lines.push(b'\n');
         let length = open.lines.len();
-        let ends = length >= MAX_PAGE
-            || length >= MIN_PAGE && ends_run(&repository.keys.id(name.as_bytes()), BITS);
+        let ends =
+            length >= MAX_PAGE || length >= MIN_PAGE && ends_run(&repository.keys.id(name.as_bytes()), BITS);
         if ends { self.page(writer, level).await.map(Some) } else { Ok(None) }
     }
 
@@ -128,7 +134,9 @@ pub(crate) struct Lists {
 
 fn lines<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<Vec<T>> {
     let lines = serde_json::Deserializer::from_slice(bytes).into_iter();
-    lines.collect::<std::result::Result<_, _>>().map_err(|error| SnapshotError::Format(format!("a list: {error}")))
+    lines
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|error| SnapshotError::Format(format!("a list: {error}")))
 }
 
 impl Lists {

@@ -132,11 +132,5 @@ impl Read<'_> {
 
 /// Returns what a copy takes over: as in S3, neither ACL, owner, storage class nor encryption.
 fn kept(attributes: Attributes) -> Attributes {
-    Attributes {
-        acl: Default::default(),
-        owner: None,
-        storage_class: None,
-        encryption: None,
-        ..attributes
-    }
+    Attributes { acl: Default::default(), owner: None, storage_class: None, encryption: None, ..attributes }
 }

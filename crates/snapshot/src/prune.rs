@@ -170,7 +170,8 @@ impl<'p> Sweep<'p> {
         for (name, found) in &self.found {
             let live = self.live.get(name).copied().unwrap_or_default();
             let is_young = now.millis() - found.written.millis() < millis(*grace);
-            let stays = condemned.contains(name) || listed.contains(name) || is_young && *grace > Duration::ZERO;
+            let stays =
+                condemned.contains(name) || listed.contains(name) || is_young && *grace > Duration::ZERO;
             if stays || live * 2 > found.size {
                 pruned.kept_bytes += found.size;
                 continue;
@@ -224,9 +225,8 @@ impl<'p> Sweep<'p> {
         let repository = &self.prune.repository;
         // A list with packs that this run repacked is due only without a grace.
         let condemned = due.iter().flat_map(|list| list.packs.iter().copied());
-        let gone: BTreeSet<Name> = condemned
-            .filter(|name| !self.live.contains_key(name) || self.repacked.contains(name))
-            .collect();
+        let gone: BTreeSet<Name> =
+            condemned.filter(|name| !self.live.contains_key(name) || self.repacked.contains(name)).collect();
         let unlisted: BTreeSet<Name> = gone.union(&self.absent).copied().collect();
         if !unlisted.is_empty() {
             leave(repository, &unlisted).await?;

@@ -6,6 +6,7 @@
 //! Invariants: a file is written once, whole, and never changed; where the store can, it is written under the
 //! condition that nothing has its name. Temporary errors are repeated.
 
+use crate::model::{Attributes, ByteRange, ObjectKey, Timestamp};
 use crate::{
     Result, SnapshotError,
     chunker::Sizes,
@@ -20,7 +21,6 @@ use crate::{
     },
     transfer::{End, retry::Retry},
 };
-use crate::model::{Attributes, ByteRange, ObjectKey, Timestamp};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
@@ -92,13 +92,16 @@ impl Repository {
             Err(error) => return Err(SnapshotError::store(repository.reading(HEADER))(error)),
             Ok(_) => return Err(SnapshotError::Exists(repository.label())),
         }
-        let text = serde_json::to_vec_pretty(&header).map_err(|error| SnapshotError::Format(error.to_string()))?;
+        let text =
+            serde_json::to_vec_pretty(&header).map_err(|error| SnapshotError::Format(error.to_string()))?;
         match repository.put(HEADER, text.into()).await {
             Ok(()) => Ok(repository),
             Err(error) if error.kind() == StoreErrorKind::PreconditionFailed => {
                 Err(SnapshotError::Exists(repository.label()))
             }
-            Err(error) => Err(SnapshotError::store(format!("writing {HEADER} to '{}'", repository.label()))(error)),
+            Err(error) => {
+                Err(SnapshotError::store(format!("writing {HEADER} to '{}'", repository.label()))(error))
+            }
         }
     }
 
@@ -114,7 +117,8 @@ impl Repository {
             Err(error) => return Err(SnapshotError::store(unopened.reading(HEADER))(error)),
         };
         let broken = |why| SnapshotError::Damaged { file: HEADER.into(), why };
-        let header: Header = serde_json::from_slice(&text).map_err(|_| broken("it is not the JSON of a header"))?;
+        let header: Header =
+            serde_json::from_slice(&text).map_err(|_| broken("it is not the JSON of a header"))?;
         if header.format != FORMAT || header.version != VERSION {
             return Err(SnapshotError::Format(format!("{} {}", header.format, header.version)));
         }
@@ -151,7 +155,8 @@ impl Repository {
 
     fn key(&self, path: &str) -> std::result::Result<ObjectKey, StoreError> {
         self.end.key(path).map_err(|error| {
-            StoreError::new(StoreErrorKind::KeyTooLong, "the prefix of the repository is too long").with_source(error)
+            StoreError::new(StoreErrorKind::KeyTooLong, "the prefix of the repository is too long")
+                .with_source(error)
         })
     }
 
@@ -160,12 +165,19 @@ impl Repository {
         self.retry.run(|| self.get_some(&key, Selection::Whole)).await
     }
 
-    async fn get_some(&self, key: &ObjectKey, selection: Selection) -> std::result::Result<Vec<u8>, StoreError> {
+    async fn get_some(
+        &self,
+        key: &ObjectKey,
+        selection: Selection,
+    ) -> std::result::Result<Vec<u8>, StoreError> {
         let request = GetRequest { selection, ..GetRequest::default() };
         let reply = self.end.store.get(key.current(), request).await?;
         let length = reply.span.len();
         if length > MOST {
-            return Err(StoreError::new(StoreErrorKind::Broken, "the file is larger than any of a repository"));
+            return Err(StoreError::new(
+                StoreErrorKind::Broken,
+                "the file is larger than any of a repository",
+            ));
         }
         let mut bytes = Vec::with_capacity(length as usize);
         let mut stream = reply.body.into_stream();

@@ -71,8 +71,11 @@ async fn put(end: &End, name: &str, bytes: Bytes, tag: &str) {
     let user = BTreeMap::from([("of".to_owned(), tag.to_owned())]);
     let attributes =
         Attributes { content_type: Some("text/plain".into()), tags, user, ..Attributes::default() };
-    let request =
-        PutRequest { attributes, conditions: WriteConditions::default(), payload: Payload::from_bytes(bytes) };
+    let request = PutRequest {
+        attributes,
+        conditions: WriteConditions::default(),
+        payload: Payload::from_bytes(bytes),
+    };
     end.store.put(&end.key(name).expect("a key"), request).await.expect("is written");
 }
 
@@ -85,8 +88,7 @@ async fn delete(end: &End, name: &str) {
 async fn tree(end: &End) -> Tree {
     let (mut tree, mut after) = (Tree::new(), None);
     loop {
-        let request =
-            ListRequest { prefix: end.prefix().to_owned(), after, delimiter: None, limit: 100 };
+        let request = ListRequest { prefix: end.prefix().to_owned(), after, delimiter: None, limit: 100 };
         let page = end.store.list(request).await.expect("is listed");
         for entry in &page.entries {
             let ListEntry::Object(object) = entry else { continue };

@@ -164,7 +164,9 @@ impl Writer {
         let state = self.state.lock().await;
         let names = |kind| async move {
             let found = self.repository.list(kind).await?;
-            Ok::<_, SnapshotError>(found.into_iter().map(|file| file.name).collect::<std::collections::BTreeSet<_>>())
+            Ok::<_, SnapshotError>(
+                found.into_iter().map(|file| file.name).collect::<std::collections::BTreeSet<_>>(),
+            )
         };
         // In this order: see `Index::load`.
         let condemned = names(Kind::Condemned).await?;

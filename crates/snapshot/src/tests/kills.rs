@@ -3,9 +3,7 @@
 use super::*;
 use crate::{
     model::ObjectAddress,
-    store::{
-        self, Deleted, GetReply, Layer, ListPage, Written,
-    },
+    store::{self, Deleted, GetReply, Layer, ListPage, Written},
 };
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tokio::sync::Notify;
@@ -96,7 +94,9 @@ async fn runs_that_are_killed_at_every_step_leave_every_snapshot_whole_and_only_
             let all = Snapshot::all(&calm).await.expect("are read");
             let now = tree(&source).await;
             let known: Vec<_> = made.iter().map(|(snapshot, _)| snapshot.name).collect();
-            made.extend(all.into_iter().filter(|one| !known.contains(&one.name)).map(|one| (one, now.clone())));
+            made.extend(
+                all.into_iter().filter(|one| !known.contains(&one.name)).map(|one| (one, now.clone())),
+            );
             assert_eq!(problems(&calm, true).await, Vec::<String>::new());
             match ended {
                 Some(ended) => {

@@ -53,8 +53,11 @@ async fn is_what_the_model_needs(store: &Arc<MemoryStore>, repository: &Arc<Repo
     assert!(needed.iter().all(|id| index.find_lasting(id).is_some()), "all that is needed stays");
     let mut packs = BTreeMap::new();
     for file in repository.list(Kind::Index).await.expect("is listed") {
-        let contents = repository.read_sealed(Kind::Index, file.name).await.expect("is read").expect("is there");
-        packs.extend(parse(file.name, &contents).expect("is an index").into_iter().map(|pack| (pack.name, pack)));
+        let contents =
+            repository.read_sealed(Kind::Index, file.name).await.expect("is read").expect("is there");
+        packs.extend(
+            parse(file.name, &contents).expect("is an index").into_iter().map(|pack| (pack.name, pack)),
+        );
     }
     for pack in packs.values() {
         let rows = |all: bool| -> u64 {

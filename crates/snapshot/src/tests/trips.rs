@@ -16,8 +16,8 @@ fn name(at: usize) -> String {
 
 fn steps() -> impl Strategy<Value = Vec<Vec<Step>>> {
     let length = prop_oneof![6 => 0usize..3000, 1 => 20_000usize..60_000, 1 => Just(0)];
-    let put = (0usize..150, 0u64..20, length)
-        .prop_map(|(name, seed, length)| Step::Put { name, seed, length });
+    let put =
+        (0usize..150, 0u64..20, length).prop_map(|(name, seed, length)| Step::Put { name, seed, length });
     let step = prop_oneof![5 => put, 1 => (0usize..150).prop_map(|name| Step::Delete { name })];
     proptest::collection::vec(proptest::collection::vec(step, 0..120), 1..4)
 }
@@ -130,14 +130,17 @@ async fn ranges_and_conditions_hold_in_a_snapshot() {
         let selection = Selection::Range(ByteRange::FromTo(first, last));
         let request = GetRequest { selection, ..GetRequest::default() };
         let reply = view.store.get(key.current(), request).await.expect("is there");
-        let pieces: Vec<Bytes> = reply.body.into_stream().map(|piece| piece.expect("is read")).collect().await;
+        let pieces: Vec<Bytes> =
+            reply.body.into_stream().map(|piece| piece.expect("is read")).collect().await;
         let last = (last as usize).min(all.len() - 1);
         assert_eq!(pieces.concat(), all[first as usize..=last], "{first}-{last}");
     }
     let mut request = GetRequest::default();
     request.conditions.if_match = Some(ETagMatch::parse("\"other\""));
     assert!(view.store.get(key.current(), request).await.is_err());
-    assert!(view.store.head(ObjectKey::new("b").expect("a key").current(), &Default::default()).await.is_err());
+    assert!(
+        view.store.head(ObjectKey::new("b").expect("a key").current(), &Default::default()).await.is_err()
+    );
 }
 
 #[tokio::test]
