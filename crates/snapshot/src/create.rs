@@ -135,9 +135,11 @@ impl Run<'_> {
             let pair = pairs.next().await.transpose()?;
             Some((pair, pairs))
         });
-        let outcomes = pairs.map(async |pair| match pair {
-            Ok((entry, before)) => self.object(entry, before).await,
-            Err(error) => Err(error.into()),
+        let outcomes = pairs.map(|pair| async move {
+            match pair {
+                Ok((entry, before)) => self.object(entry, before).await,
+                Err(error) => Err(error.into()),
+            }
         });
         let mut outcomes = std::pin::pin!(outcomes.buffered(self.create.at_once.max(1)));
         let mut list = ListWriter::default();

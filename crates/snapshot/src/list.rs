@@ -133,7 +133,7 @@ pub(crate) struct Lists {
 }
 
 fn lines<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<Vec<T>> {
-    let lines = serde_json::Deserializer::from_slice(bytes).into_iter();
+    let lines = serde_json::Deserializer::from_slice(bytes).into_iter::<T>();
     lines
         .collect::<std::result::Result<_, _>>()
         .map_err(|error| SnapshotError::Format(format!("a list: {error}")))

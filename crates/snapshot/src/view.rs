@@ -138,7 +138,7 @@ impl Store for View {
         let span = select(&info, request.selection)?;
         let reader = self.lists.reader.clone();
         let chunks = Chunks::of(reader, &object.content, span.start, span.len()).map_err(of_read)?;
-        let body = stream::try_unfold(chunks, async |mut chunks| {
+        let body = stream::try_unfold(chunks, |mut chunks| async move {
             let bytes = chunks.next().await.map_err(of_read)?;
             Ok::<_, StoreError>(bytes.map(|bytes| (bytes, chunks)))
         });
