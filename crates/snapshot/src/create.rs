@@ -35,7 +35,7 @@ use std::{
     fmt,
     sync::{Arc, RwLock},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 /// A run that is not begun yet.
 pub struct Create {
@@ -95,9 +95,9 @@ impl Create {
         let before = before.into_iter().rfind(|snapshot| snapshot.source == self.identity);
         let (index, _) = Index::load_stored(&self.repository).await?;
         let index = Arc::new(RwLock::new(index));
-        let writer = Writer::new(self.repository.clone(), index.clone());
+        let writer = Arc::new(Writer::new(self.repository.clone(), index.clone()));
         let reader = Arc::new(Reader::new(self.repository.clone(), index));
-        let run = Run { create: &self, writer: &writer, reader: &reader };
+        let run = Arc::new(Run { create: self, writer: writer.clone(), reader });
         let made = tokio::select! {
             biased;
             () = cancel.cancelled() => {
@@ -108,44 +108,49 @@ impl Create {
         };
         let stored_bytes = writer.finish().await?;
         writer.confirm().await?;
-        let snapshot = made.snapshot.write(&self.repository).await?;
+        let repository = &run.create.repository;
+        let snapshot = made.snapshot.write(repository).await?;
         // The record may have taken its time to arrive.
         if let Err(error) = writer.confirm().await {
-            snapshot.forget(&self.repository).await?;
+            snapshot.forget(repository).await?;
             return Err(error);
         }
         Ok(Created { snapshot, stored_bytes, ..made })
     }
 }
 
-struct Run<'r> {
-    create: &'r Create,
-    writer: &'r Writer,
-    reader: &'r Arc<Reader>,
+struct Run {
+    create: Create,
+    writer: Arc<Writer>,
+    reader: Arc<Reader>,
 }
 
-impl Run<'_> {
+impl Run {
     /// Stores all objects and their list.
-    async fn objects(&self, before: Option<&Snapshot>) -> Result<Created> {
-        let Create { source, repository, filter, now, identity, .. } = self.create;
+    async fn objects(self: &Arc<Self>, before: Option<&Snapshot>) -> Result<Created> {
+        let Create { source, repository, filter, now, identity, at_once, hear, .. } = &self.create;
         let scope = Scope::new(filter.clone(), source, repository.retry());
         let listing = Listing::begin(source.clone(), scope, repository.retry().clone());
-        let pairs = Pairs { listing, before: self.open(before).await, hear: &self.create.hear };
+        let pairs = Pairs { listing, before: self.open(before).await, hear };
         let pairs = futures_util::stream::unfold(pairs, |mut pairs| async move {
             let pair = pairs.next().await.transpose()?;
             Some((pair, pairs))
         });
-        let outcomes = pairs.map(|pair| async move {
-            match pair {
-                Ok((entry, before)) => self.object(entry, before).await,
-                Err(error) => Err(error.into()),
-            }
+        // Each object has a task of its own. A future that nobody polls while the list is written could hold
+        // the lock of the writer, for which the list waits.
+        let outcomes = pairs.map(|pair| {
+            let run = self.clone();
+            let task = tokio::spawn(async move {
+                let (entry, before) = pair?;
+                run.object(entry, before).await
+            });
+            AbortOnDropHandle::new(task)
         });
-        let mut outcomes = std::pin::pin!(outcomes.buffered(self.create.at_once.max(1)));
+        let mut outcomes = std::pin::pin!(outcomes.buffered((*at_once).max(1)));
         let mut list = ListWriter::default();
         let (mut objects, mut bytes, mut failed, mut read, mut read_bytes) = (0, 0, 0, 0, 0);
         while let Some(outcome) = outcomes.next().await {
-            let object = match outcome? {
+            let object = match outcome.map_err(SnapshotError::Task)?? {
                 Outcome::Unchanged(object) => object,
                 Outcome::Read(object) => {
                     read += 1;
@@ -160,9 +165,9 @@ impl Run<'_> {
             };
             objects += 1;
             bytes += object.size;
-            list.push(repository, self.writer, &object).await?;
+            list.push(repository, &self.writer, &object).await?;
         }
-        let root = list.end(repository, self.writer).await?;
+        let root = list.end(repository, &self.writer).await?;
         let snapshot = Snapshot::new(*now, identity.clone(), root).of(objects, bytes, failed);
         Ok(Created { snapshot, read, read_bytes, stored_bytes: 0 })
     }
@@ -181,7 +186,7 @@ impl Run<'_> {
     }
 
     async fn object(&self, entry: Entry, before: Option<Object>) -> Result<Outcome> {
-        let Create { source, filter, repository, hear, .. } = self.create;
+        let Create { source, filter, repository, hear, .. } = &self.create;
         let name = entry.name().to_owned();
         let failed = |error: &crate::store::error::StoreError| {
             let reason = crate::model::Chain(error).to_string();
@@ -198,7 +203,7 @@ impl Run<'_> {
         {
             return Ok(Outcome::Unchanged(before));
         }
-        let read = Read { source, repository, writer: self.writer };
+        let read = Read { source, repository, writer: &self.writer };
         match read.object(entry).await {
             Ok(object) => Ok(Outcome::Read(object)),
             Err(Trouble::Repository(error)) => Err(error),
@@ -221,7 +226,7 @@ impl Run<'_> {
             }
             if depth > 0 {
                 for part in &parts {
-                    let Ok(below) = read_run(self.reader, &part.id).await else { return false };
+                    let Ok(below) = read_run(&self.reader, &part.id).await else { return false };
                     runs.push((depth - 1, below));
                 }
             }

@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(kept(Keep { hourly: 2, ..none }), [0, 2]);
         assert_eq!(kept(Keep { daily: 3, ..none }), [0, 3, 4]);
         assert_eq!(kept(Keep { weekly: 2, ..none }), [0, 4]);
-        assert_eq!(kept(Keep { monthly: 3, ..none }), [0, 4, 6]);
+        assert_eq!(kept(Keep { monthly: 3, ..none }), [0, 3, 6]);
         assert_eq!(kept(Keep { yearly: 9, ..none }), [0, 7]);
         assert_eq!(kept(Keep { last: 2, yearly: 2, ..none }), [0, 1, 7]);
     }

@@ -22,10 +22,10 @@ use std::{
 };
 
 /// A page has at least so many bytes, and ends at the latest behind the line that exceeds the other number.
-const MIN_PAGE: usize = 16 << 10;
-const MAX_PAGE: usize = 256 << 10;
+const MIN_PAGE: usize = 8 << 10;
+const MAX_PAGE: usize = 128 << 10;
 /// One of 2 to the power of this many names ends a page.
-const BITS: u32 = 7;
+const BITS: u32 = 6;
 const PAGES: usize = 32;
 
 /// A line of a page above others.

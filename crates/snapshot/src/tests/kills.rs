@@ -82,7 +82,7 @@ async fn runs_that_are_killed_at_every_step_leave_every_snapshot_whole_and_only_
     let calm = open(&store.below).await;
     let mut made: Vec<(Snapshot, Tree)> = Vec::new();
     let (mut killed, mut days) = (0, 0);
-    for round in 0..6u64 {
+    for round in 0..3u64 {
         for at in 0..6 {
             put(&source, &format!("{at}"), bytes(at * round, 4000), &format!("{round}")).await;
         }
@@ -127,7 +127,7 @@ async fn runs_that_are_killed_at_every_step_leave_every_snapshot_whole_and_only_
             }
         }
     }
-    assert!(killed > 100, "only {killed} kills");
+    assert!(killed > 50, "only {killed} kills");
     for _ in 0..4 {
         days += 2;
         prune(&calm, None, days).await.expect("prunes");

@@ -9,7 +9,7 @@ use super::{key::Key, show::SHOWN};
 use crate::{
     ends::{Failure, Named, Opener, Place},
     snapshot::{Snapshot, View},
-    store::{ListRequest, Store},
+    store::ListRequest,
     transfer::{End, options::Verb},
     verbs,
 };
