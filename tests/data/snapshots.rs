@@ -90,7 +90,7 @@ fn a_bucket_comes_back_from_a_repository_in_a_bucket_with_its_metadata() {
     run(&["snapshot", "restore", "backups/photos", "latest", "photos/back", "-q"]).succeeded();
     assert_eq!(place.run(&["cat", "photos/back/2024/a.txt"], &[]).succeeded(), "hello");
     let shown = place.run(&["stat", "photos/back/2024/a.txt", "--json"], &[]).succeeded();
-    assert!(shown.contains("text/plain") && shown.contains("\"by\":\"me\""), "{shown}");
+    assert!(shown.contains("text/plain") && shown.contains("\"metadata_by\":\"me\""), "{shown}");
 
     // The same repository by its URL, from elsewhere.
     let here = Place::new();
