@@ -28,6 +28,7 @@ pub use causeway_core::{model, store, xml};
 pub use causeway_iam as iam;
 pub use causeway_layers::{cache, faults, limits, replicate};
 pub use causeway_s3::{access, buckets, edge, jobs, s3};
+pub use causeway_snapshot as snapshot;
 pub use causeway_transfer as transfer;
 pub use causeway_work as work;
 

@@ -43,6 +43,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("backend", &["model", "store", "catalog"]),
     // Copy, sync, move and check between two stores.
     ("transfer", &["model", "store"]),
+    // Snapshots of one store in another one.
+    ("snapshot", &["model", "store", "transfer"]),
     // The contract of background jobs, and what operators see of them.
     ("work", &["model", "catalog", "backend"]),
     // Drivers, each for one kind of storage.
@@ -112,7 +114,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "operate",
         ],
     ),
-    ("verbs", &["model", "store", "drivers", "transfer", "ends"]),
+    ("verbs", &["model", "store", "drivers", "transfer", "snapshot", "ends"]),
     // Sockets, and the life of a request.
     (
         "server",
@@ -146,6 +148,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "assembly",
             "operate",
             "transfer",
+            "snapshot",
             "ends",
             "verbs",
             "server",
@@ -174,6 +177,7 @@ const KNOWN_ONLY_TO: &[(&str, &[&str])] = &[
     ("prometheus_client", &["telemetry"]),
     ("crc_fast", &["model"]),
     ("xxhash_rust", &["model"]),
+    ("fastcdc", &["snapshot/chunker"]),
     (
         "rustix",
         &[

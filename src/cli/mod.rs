@@ -174,6 +174,9 @@ enum Command {
     Completions(shells::Completions),
     /// Write manual pages: one of causeway, and one of each command.
     Man(shells::Man),
+    /// Keep snapshots of a folder: incremental, deduplicated, encrypted.
+    #[command(subcommand, after_help = data::ENDS)]
+    Snapshot(data::snapshot::Command),
     /// Check a configuration without starting anything, or seal a secret for it.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -239,6 +242,7 @@ pub fn run() -> ExitCode {
         Command::Watch(arguments) => data::watch::run(&arguments),
         Command::Completions(arguments) => shells::completions(&arguments),
         Command::Man(arguments) => shells::man(&arguments),
+        Command::Snapshot(command) => data::snapshot::run(&command),
         Command::Config(ConfigCommand::Check { configuration }) => config::check(&configuration),
         Command::Config(ConfigCommand::Seal { key, configuration }) => config::seal(&key, &configuration),
     }

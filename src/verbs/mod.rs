@@ -22,6 +22,7 @@
 //! | `mark` | empty objects: folders, and objects that are touched |
 //! | `link` | links that work without credentials |
 //! | `side`, `carry` | the ends of a transfer, and running it |
+//! | `snapshot` | the repository of snapshots at an end |
 //! | `remove` | one object, or all below a prefix |
 
 mod body;
@@ -35,6 +36,7 @@ mod mark;
 mod read;
 mod remove;
 mod side;
+mod snapshot;
 mod upload;
 mod usage;
 mod verify;
@@ -52,6 +54,7 @@ pub use mark::{make_folder, touch};
 pub use read::{Reading, open};
 pub use remove::{Removed, remove_all, remove_one};
 pub use side::{folder, object, something_below};
+pub use snapshot::{init_repository, repository, snapshot_failure};
 pub use usage::{Total, Usage};
 pub use verify::{Verified, VerifySummary, verify};
 pub use watch::{Seen, What};

@@ -1,4 +1,4 @@
-//! Every command line of the page on data runs, in the order of the page.
+//! Every command line of the pages on data and on snapshots runs, in the order of the page.
 
 use super::{ENVIRONMENT, aws, process::Place, ssh, sshd::Sshd};
 use std::{fs, path::Path, process::Command};
@@ -20,7 +20,16 @@ fn commands(page: &str) -> Vec<&str> {
 
 #[test]
 fn every_command_of_the_page_runs() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide/data.md");
+    run("docs/guide/data.md", 20);
+}
+
+#[test]
+fn every_command_of_the_page_on_snapshots_runs() {
+    run("docs/guide/snapshots.md", 10);
+}
+
+fn run(page: &str, least: usize) {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     let page = fs::read_to_string(page).expect("the page");
     let (place, sshd) = (Place::new(), Sshd::start());
     place.write(
@@ -37,7 +46,7 @@ fn every_command_of_the_page_runs() {
         ("https://s3.example.com/photos", format!("http://{}/photos", server.s3)),
     ];
     let lines = commands(&page);
-    assert!(lines.len() > 20, "the page has commands");
+    assert!(lines.len() > least, "the page has commands");
     for line in lines {
         let line = there.iter().fold(line.to_owned(), |line, (from, to)| line.replace(from, to));
         let output = Command::new("sh")

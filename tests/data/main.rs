@@ -14,6 +14,7 @@ mod failures;
 mod full;
 mod guide;
 mod local;
+mod snapshots;
 mod transfers;
 mod two_way;
 mod urls;

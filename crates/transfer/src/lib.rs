@@ -54,6 +54,7 @@ pub use error::TransferError;
 pub use journal::Journal;
 pub use mark::Mark;
 pub use options::{Options, Tuning};
+pub use reading::with_time;
 pub use run::Transfer;
 pub use two_way::{TwoWay, TwoWayOptions};
 

@@ -52,7 +52,7 @@ impl Reading {
 }
 
 /// Returns the attributes with the object's own time, and whether they were without it.
-pub(crate) fn with_time(info: &ObjectInfo, times: Times) -> (Attributes, bool) {
+pub fn with_time(info: &ObjectInfo, times: Times) -> (Attributes, bool) {
     let mut attributes = info.attributes.clone();
     let text = OwnTime::of_info(info, times).text();
     let size: usize = attributes.user.iter().map(|(name, value)| name.len() + value.len()).sum();

@@ -14,7 +14,7 @@ use crate::{
 
 impl Filter {
     /// Returns the entry, if it takes part.
-    pub(crate) async fn takes(
+    pub async fn takes(
         &self,
         end: &End,
         entry: Option<Entry>,

@@ -67,7 +67,7 @@ impl Whole<'_> {
         source: &Place,
         destination: &Place,
     ) -> Result<(), Failure> {
-        let pair = Pair { source, destination };
+        let pair = Pair { source, destination, part: "" };
         pair.refuse_overlap()?;
         if !self.allow_empty {
             verbs::something_below(source).await.map_err(|failure| self.explained(failure))?;

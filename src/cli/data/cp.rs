@@ -92,7 +92,7 @@ async fn one(
         return Err(Failure::senseless("filters and the trash are for trees: they need --recursive"));
     }
     let ends = (verbs::object(source, &from), verbs::object(destination, &to));
-    let pair = Pair { source, destination };
+    let pair = Pair { source, destination, part: "" };
     going.run(opener, out, &pair, ends, options, Some(source.label.clone())).await
 }
 

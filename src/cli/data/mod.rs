@@ -1,6 +1,6 @@
 //! The verbs on data: `causeway ls | tree | cat | head | stat | put | rm | mkdir | size | du | find | touch |
-//! hash | link | dedupe | watch | verify`, and between two ends `cp | mv | copy | sync | bisync | move |
-//! check | diff`.
+//! hash | link | dedupe | watch | verify`, between two ends `cp | mv | copy | sync | bisync | move | check |
+//! diff`, and `snapshot`.
 //!
 //! Owns the arguments that they share, and their exit codes: 0 done; 1 it was tried and failed; 2 the request
 //! makes no sense, or the configuration is wrong; 3 there is no such bucket, object or folder; 4 what was
@@ -30,6 +30,7 @@ pub(super) mod rm;
 mod rules;
 mod run;
 pub(super) mod size;
+pub(super) mod snapshot;
 pub(super) mod stat;
 pub(super) mod sync;
 pub(super) mod touch;

@@ -33,6 +33,8 @@ pub(super) const EVERY: Duration = Duration::from_secs(2);
 pub(super) struct Pair<'p> {
     pub(super) source: &'p Place,
     pub(super) destination: &'p Place,
+    /// Which of several things that are at the source is meant: the name of a snapshot.
+    pub(super) part: &'p str,
 }
 
 impl Pair<'_> {
@@ -98,6 +100,7 @@ impl Going {
         }
         let (from, to) =
             (pair.source.whole(), format!("{}/{}", pair.destination.address, destination.prefix()));
+        let from = format!("{from}{}", pair.part);
         let options = serde_json::to_string(options).map_err(|error| Failure::failed(error.to_string()))?;
         ends::journal(&opener.environment, &format!("{from}\n{to}\n{options}"))
     }
