@@ -18,10 +18,13 @@ mod probe;
 mod requests;
 
 pub use crate::{
-    backend::{Lack, ReplicaState, ReplicationCounts, Trouble},
+    backend::{
+        Lack, ReplicaState, ReplicationCounts, Trouble,
+        migration::{MigrationCounts, MigrationState, MigrationStep, Stage},
+    },
     control::{
         AccessChange, Action, Adoption, Change, Clash, Done, Finding, Header, Hidden, ImportOptions,
-        Imported, JobsQuery, Key, Keyed, ListedKey, Members, Replicate, Replicated, Reply, Request, Row,
+        Imported, JobsQuery, Key, Keyed, ListedKey, Members, Migrate, Replicate, Replicated, Reply, Request, Row,
         Scanned, ScrubCounts, Simulate,
     },
     model::{PublicAccess, Role, SignatureV2, Timestamp},

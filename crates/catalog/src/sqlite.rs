@@ -244,6 +244,16 @@ impl Catalog for SqliteCatalog {
         task.await.unwrap_or_else(|_| Err(error::internal("renewing a replica was interrupted")))
     }
 
+    async fn replace_bucket(&self, bucket: BucketId, replica: BucketId) -> Result<()> {
+        let replaced = self.truth.writer.submit_freeing(move |db| replica::replace(db, bucket, replica));
+        let (index, gone) = (self.index.clone(), self.gone.clone());
+        let task = tokio::spawn(async move {
+            gone.sweep(replaced.await?, &index.writer);
+            Ok(())
+        });
+        task.await.unwrap_or_else(|_| Err(error::internal("replacing a bucket was interrupted")))
+    }
+
     async fn left_locations(&self) -> Result<Vec<LeftLocation>> {
         self.truth.readers.read(replica::left).await
     }
