@@ -95,7 +95,9 @@ pub(super) fn run(Arguments { command, start }: Arguments) -> ExitCode {
         (None, Some(Start { of, to, remote, prefix, overwrite, rate })) => {
             (of, Migrate::Start { backend: to, remote, prefix, overwrite, rate })
         }
-        (None, None) => return fail(SENSELESS, "which bucket? 'causeway help migrate' shows how it is named"),
+        (None, None) => {
+            return fail(SENSELESS, "which bucket? 'causeway help migrate' shows how it is named");
+        }
     };
     ask(&of, what).unwrap_or_else(|code| code)
 }

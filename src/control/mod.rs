@@ -178,9 +178,9 @@ pub fn answer(
                 Request::Replicate { bucket, what } => {
                     replicate::replicate(&buckets, &bucket, what, &replies).await.map(Done::Replicated)
                 }
-                Request::Migrate { bucket, what } => {
-                    migrate::migrate(&buckets, &bucket, what).await.map(|state| Done::Migrated(state.map(Box::new)))
-                }
+                Request::Migrate { bucket, what } => migrate::migrate(&buckets, &bucket, what)
+                    .await
+                    .map(|state| Done::Migrated(state.map(Box::new))),
                 Request::Key(key) => key::answer(&identities, key).await.map(Done::Keyed),
                 Request::Members(asked) => members::answer(&identities, asked).await.map(Done::Members),
                 Request::Jobs(query) => jobs::jobs(&buckets, query, &replies).await,

@@ -24,8 +24,8 @@ pub use crate::{
     },
     control::{
         AccessChange, Action, Adoption, Change, Clash, Done, Finding, Header, Hidden, ImportOptions,
-        Imported, JobsQuery, Key, Keyed, ListedKey, Members, Migrate, Replicate, Replicated, Reply, Request, Row,
-        Scanned, ScrubCounts, Simulate,
+        Imported, JobsQuery, Key, Keyed, ListedKey, Members, Migrate, Replicate, Replicated, Reply, Request,
+        Row, Scanned, ScrubCounts, Simulate,
     },
     model::{PublicAccess, Role, SignatureV2, Timestamp},
     s3::Explained,

@@ -118,7 +118,8 @@ pub(super) fn replace(db: &Connection, bucket: BucketId, replica: BucketId) -> A
     if !is_its_own {
         return Err(no_such_bucket());
     }
-    db.prepare_cached("UPDATE documents SET bucket = ?2 WHERE bucket = ?1")?.execute([bucket.0, replica.0])?;
+    db.prepare_cached("UPDATE documents SET bucket = ?2 WHERE bucket = ?1")?
+        .execute([bucket.0, replica.0])?;
     // Not a replica any more, so that it outlives the bucket. The name of a bucket is unique: it becomes free
     // first.
     db.prepare_cached("UPDATE buckets SET replica_of = NULL WHERE id = ?1")?.execute([replica.0])?;

@@ -132,8 +132,12 @@ pub(super) async fn copy(
 ) -> Result<Written> {
     let capabilities = to.store().capabilities();
     let attributes = carried(&info.attributes, capabilities)?;
-    let source =
-        CopySource { store: from.uncached().clone(), key: key.clone(), version: None, conditions: only(info) };
+    let source = CopySource {
+        store: from.uncached().clone(),
+        key: key.clone(),
+        version: None,
+        conditions: only(info),
+    };
     if parts::is_of_parts(info) && capabilities.parts == Keeping::Kept {
         return parts::copy(to, key, info, attributes, source, conditions).await;
     }

@@ -53,11 +53,7 @@ pub(super) struct Gated<T> {
 }
 
 impl<T> Gated<T> {
-    pub(super) fn new(
-        below: Pin<Box<dyn BodySource>>,
-        turn: BoxFuture<'static, T>,
-        slot: Slot<T>,
-    ) -> Self {
+    pub(super) fn new(below: Pin<Box<dyn BodySource>>, turn: BoxFuture<'static, T>, slot: Slot<T>) -> Self {
         Self { below, held: None, has_ended: false, turn: Some(turn), slot }
     }
 }

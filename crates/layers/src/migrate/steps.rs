@@ -45,9 +45,10 @@ pub(super) async fn step(moving: &Arc<Moving>, shared: &Shared, step: MigrationS
             Stage::Copying | Stage::Verified => enter(moving, stage, Stage::RollingBack).await,
             Stage::CutOver => turn_over(moving, Stage::CutOver, Stage::RollingBack, force).await,
             Stage::RollingBack => Ok(()),
-            Stage::Finishing | Stage::Done => {
-                Err(refused("is rolled back until it is finished: the old place gets no changes any more", stage))
-            }
+            Stage::Finishing | Stage::Done => Err(refused(
+                "is rolled back until it is finished: the old place gets no changes any more",
+                stage,
+            )),
         },
         MigrationStep::Finish => match stage {
             Stage::CutOver => enter(moving, stage, Stage::Finishing).await,

@@ -44,10 +44,7 @@ pub(super) async fn complete(
     let other = root.side.other();
     match complete_at(moving, root, key, upload, request.clone()).await {
         // It may have been completed before, at the other place.
-        Err(error)
-            if error.kind() == StoreErrorKind::NoSuchUpload
-                && moving.stage().has_cut_over() =>
-        {
+        Err(error) if error.kind() == StoreErrorKind::NoSuchUpload && moving.stage().has_cut_over() => {
             complete_at(moving, moving.root(other), key, upload, request).await
         }
         done => done,
@@ -118,9 +115,7 @@ pub(super) async fn list(moving: &Moving, request: ListUploadsRequest) -> Result
     let truncated = truncated || entries.len() > limit;
     entries.truncate(limit);
     // Those of the migration itself are no client's.
-    entries.retain(
-        |entry| !matches!(entry, UploadEntry::Upload(info) if &*info.initiator.id == INITIATOR),
-    );
+    entries.retain(|entry| !matches!(entry, UploadEntry::Upload(info) if &*info.initiator.id == INITIATOR));
     Ok(UploadsPage { entries, truncated })
 }
 

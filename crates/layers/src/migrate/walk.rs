@@ -3,11 +3,7 @@
 //! Invariant: memory is two pages of listings. Keys are compared in order, so a pass goes on behind the last key
 //! of a page.
 
-use super::{
-    bring::Brought,
-    moving::Moving,
-    place::Place,
-};
+use super::{bring::Brought, moving::Moving, place::Place};
 use crate::{
     backend::migration::MigrationCounts,
     model::{ETag, ObjectKey},
@@ -46,8 +42,11 @@ pub(super) async fn page(moving: &Moving, after: Option<String>, deep: bool) -> 
             }
         }
     }
-    let mut walked =
-        Walked { counts: MigrationCounts { objects: keys.len() as u64, ..Default::default() }, after: end, trouble: None };
+    let mut walked = Walked {
+        counts: MigrationCounts { objects: keys.len() as u64, ..Default::default() },
+        after: end,
+        trouble: None,
+    };
     let differ = keys.into_iter().filter(|(_, [truth, other])| deep || truth != other);
     let mut done = stream::iter(differ.map(|(key, listed)| async move {
         let brought = moving.reconcile_in_turn(&key).await;

@@ -181,9 +181,12 @@ impl MigrationWorker {
         sum.removed += counts.removed;
         sum.differing += counts.differing;
         sum.failed += counts.failed;
-        for (what, count) in
-            [("objects", counts.objects), ("copied", counts.copied), ("bytes", counts.bytes), ("failed", counts.failed)]
-        {
+        for (what, count) in [
+            ("objects", counts.objects),
+            ("copied", counts.copied),
+            ("bytes", counts.bytes),
+            ("failed", counts.failed),
+        ] {
             run.add(what, count);
         }
         if let Some(rate) = moving.migration().rate.filter(|rate| *rate > 0) {

@@ -10,14 +10,14 @@
 //!   bucket that is at its destination counts as one that has arrived.
 
 use super::{
-    Bucket, BucketError, Buckets, locations, settings::{MigrationDocument, document}, unwritten,
+    Bucket, BucketError, Buckets, locations,
+    settings::{MigrationDocument, document},
+    unwritten,
 };
 use crate::{
     backend::{
         Backend, Found, OpenedBucket,
-        migration::{
-            self, Ending, LEDGER, Migration, Migrations, Opening, Site, Stage, record_at,
-        },
+        migration::{self, Ending, LEDGER, Migration, Migrations, Opening, Site, Stage, record_at},
     },
     catalog::{BackendLocation, BucketRecord, Expected, NewBucket, NewReplica, ReplicaRecord},
     model::{BucketName, Timestamp},
@@ -115,7 +115,9 @@ impl Buckets {
         let bucket = self.opened(name).ok_or(BucketError::NoSuchBucket)?;
         let record = self.catalog.bucket(name).await?.ok_or(BucketError::NoSuchBucket)?;
         if Migration::under_way(&record)?.is_some_and(|migration| !is_at(&record, &migration.to)) {
-            return Err(refused("the bucket migrates already: 'causeway migrate status' shows how far it is"));
+            return Err(refused(
+                "the bucket migrates already: 'causeway migrate status' shows how far it is",
+            ));
         }
         let (from, on) = (self.backend(&record.bucket.backend)?, self.backend(&to.backend)?);
         if to.backend == record.bucket.backend {
