@@ -9,7 +9,10 @@ use super::{
     walk::{self, Walked},
 };
 use crate::{
-    backend::migration::{Ending, MigrationCounts, Side, Stage},
+    backend::{
+        Depth, Progress,
+        migration::{Ending, MigrationCounts, Side, Stage},
+    },
     catalog::BucketId,
     model::BucketName,
     store::{Result, error::StoreError},
@@ -171,6 +174,11 @@ impl MigrationWorker {
         let began = Instant::now();
         if position.after.is_none() {
             position.alone = moving.is_alone();
+            // Listings of files come from an index, which may not know yet what is there.
+            for place in [moving.truth(), moving.other()] {
+                let scan = place.opened.upkeep.scan(Depth::Changed, &Progress::default());
+                scan.await.map_err(of)?;
+            }
         }
         let Walked { counts, after, trouble } =
             walk::page(moving, position.after.take(), pass == Pass::Verify).await.map_err(of)?;
