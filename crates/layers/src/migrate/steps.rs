@@ -89,12 +89,12 @@ async fn enter(moving: &Moving, from: Stage, to: Stage) -> Result<()> {
 async fn turn_over(moving: &Moving, from: Stage, to: Stage, force: bool) -> Result<()> {
     let until = Instant::now() + PATIENCE;
     loop {
-        if let Some(closed) = moving.closed(CLOSED).await {
-            if force || !moving.marks.lacks_any().await? {
-                let entered = enter(moving, from, to).await;
-                drop(closed);
-                return entered;
-            }
+        if let Some(closed) = moving.closed(CLOSED).await
+            && (force || !moving.marks.lacks_any().await?)
+        {
+            let entered = enter(moving, from, to).await;
+            drop(closed);
+            return entered;
         }
         if Instant::now() >= until {
             let why = moving.trouble().map(|why| format!(" ({why})")).unwrap_or_default();

@@ -15,7 +15,7 @@ use crate::{
     },
     catalog::BucketId,
     model::BucketName,
-    store::{Result, error::StoreError},
+    store::error::StoreError,
     work::{Ended, Failure, JobKind, Run, Stepped, Subject, TurnOutcome, Worker, kind},
 };
 use async_trait::async_trait;
@@ -176,8 +176,8 @@ impl MigrationWorker {
             position.alone = moving.is_alone();
             // Listings of files come from an index, which may not know yet what is there.
             for place in [moving.truth(), moving.other()] {
-                let scan = place.opened.upkeep.scan(Depth::Changed, &Progress::default());
-                scan.await.map_err(of)?;
+                let progress = Progress::default();
+                place.opened.upkeep.scan(Depth::Changed, &progress).await.map_err(of)?;
             }
         }
         let Walked { counts, after, trouble } =
@@ -226,7 +226,7 @@ impl MigrationWorker {
         Ok(if is_left { Stepped::Left } else { Stepped::Done })
     }
 
-    async fn verified(&self, moving: &Moving) -> Result<()> {
+    async fn verified(&self, moving: &Moving) -> Result<(), StoreError> {
         if moving.stage() != Stage::Copying {
             return Ok(());
         }
@@ -242,7 +242,7 @@ impl MigrationWorker {
     }
 
     /// Brings what is marked and nobody works on. Returns how many keys are left.
-    async fn bring_marked(&self, moving: &Arc<Moving>) -> Result<u64> {
+    async fn bring_marked(&self, moving: &Arc<Moving>) -> Result<u64, StoreError> {
         if !moving.truth().store().capabilities().late_conditions && self.opened.elapsed() < LATE {
             return Ok(0);
         }

@@ -83,11 +83,11 @@ impl Buckets {
         else {
             return Ok(base.clone());
         };
-        let (Some(migrations), rows) = (self.migrations(), self.rows(record, &migration).await?) else {
+        let Some(migrations) = self.migrations() else {
             let words = "the bucket migrates, and nothing here can serve it meanwhile";
             return Err(StoreError::new(StoreErrorKind::Unavailable, words).into());
         };
-        let (new, ledger) = rows;
+        let (new, ledger) = self.rows(record, &migration).await?;
         let at_new = record_at(record, &new);
         let new = self.backend(&migration.to.backend)?.open(&at_new).await?;
         let opening = Opening { migration, old: base.clone(), new, ledger: ledger.id, earlier };
