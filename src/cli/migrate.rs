@@ -9,21 +9,21 @@ use crate::{
 use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    #[command(flatten)]
-    start: Option<Start>,
-}
-
-#[derive(Debug, clap::Args)]
-struct Start {
-    #[command(flatten)]
-    of: Of,
+    /// Migrate the bucket of this name.
+    #[arg(value_name = "BUCKET", required = true)]
+    name: Option<String>,
     /// Migrate to this backend.
-    #[arg(long, value_name = "BACKEND")]
-    to: String,
+    #[arg(long, value_name = "BACKEND", required = true)]
+    to: Option<String>,
+    #[command(flatten)]
+    place: CatalogArguments,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     /// Use this bucket or container of the storage [default: as for a bucket that is created there].
     #[arg(long, value_name = "NAME")]
     remote: Option<String>,
@@ -78,9 +78,10 @@ struct Of {
     json: bool,
 }
 
-pub(super) fn run(Arguments { command, start }: Arguments) -> ExitCode {
-    let (of, what) = match (command, start) {
-        (Some(command), _) => {
+pub(super) fn run(arguments: Arguments) -> ExitCode {
+    let Arguments { command, name, to, place, json, remote, prefix, overwrite, rate } = arguments;
+    let (of, what) = match (command, name, to) {
+        (Some(command), ..) => {
             let (of, step) = match command {
                 Command::Status(of) => (of, MigrationStep::Status),
                 Command::Pause(of) => (of, MigrationStep::Pause),
@@ -92,10 +93,11 @@ pub(super) fn run(Arguments { command, start }: Arguments) -> ExitCode {
             };
             (of, Migrate::Step(step))
         }
-        (None, Some(Start { of, to, remote, prefix, overwrite, rate })) => {
-            (of, Migrate::Start { backend: to, remote, prefix, overwrite, rate })
+        (None, Some(name), Some(backend)) => {
+            (Of { name, place, json }, Migrate::Start { backend, remote, prefix, overwrite, rate })
         }
-        (None, None) => {
+        // Both are required without a verb.
+        (None, ..) => {
             return fail(SENSELESS, "which bucket? 'causeway help migrate' shows how it is named");
         }
     };

@@ -16,7 +16,7 @@ use crate::{
     faults::{Faults, FaultyBackend, Plan},
     model::{
         Acl, Attributes, BucketName, CannedAcl, ChecksumAlgorithm, ChecksumKind, ChecksumSpec, ETag,
-        ObjectInfo, ObjectKey, Owner, PartNumber, TagSet, Timestamp, UploadId,
+        ObjectInfo, ObjectKey, Owner, PartNumber, Tag, TagSet, Timestamp, UploadId,
     },
     store::{
         BeginUpload, CompletePart, CompleteUpload, Durability, GetRequest, PutRequest, Store, Written,
@@ -138,6 +138,10 @@ impl Place {
     }
 }
 
+fn tag(key: &str, value: &str) -> Tag {
+    Tag { key: key.to_owned(), value: value.to_owned() }
+}
+
 fn key(text: &str) -> ObjectKey {
     ObjectKey::new(text).expect("a key")
 }
@@ -218,7 +222,7 @@ async fn everything_arrives_with_its_attributes_and_multipart_objects_keep_their
         cache_control: Some("no-store".into()),
         website_redirect: Some("/elsewhere".into()),
         user: [("camera".to_owned(), "old".to_owned())].into(),
-        tags: TagSet::new(vec![("colour".to_owned(), "red".to_owned())]).expect("tags"),
+        tags: TagSet::new(vec![tag("colour", "red")]).expect("tags"),
         acl: Acl::from(CannedAcl::PublicRead),
         ..Default::default()
     };
@@ -247,7 +251,7 @@ async fn a_change_is_at_both_places_before_its_client_is_told() {
     let store = place.begin().await;
     put(&store, "a", FOUR).await;
     assert_eq!(read(&place.new.store, "a").await.as_deref(), Some(FOUR));
-    let tags = TagSet::new(vec![("k".to_owned(), "v".to_owned())]).expect("tags");
+    let tags = TagSet::new(vec![tag("k", "v")]).expect("tags");
     store.update(key("a").current(), crate::store::Change::Tags(tags.clone())).await.expect("changed");
     assert_eq!(describe(&place.new.store, "a").await.attributes.tags, tags);
     let made = multipart(&store, "parts").await;
