@@ -3,7 +3,7 @@
 //! Layers, top to bottom. Imports point down only: the compiler checks this between crates, and
 //! `tests/architecture.rs` within them:
 //!
-//! `cli` > `server`, `verbs` > `ends` > `operate` > `assembly` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `cache`, `replicate`,
+//! `cli` > `server`, `verbs` > `ends` > `operate` > `assembly` > `admin`, `control`, `edge` > `s3` > `access`, `jobs`, `buckets` > `cache`, `replicate`, `migrate`,
 //! `limits`, `faults` >
 //! `work`, `drivers` > `backend` > `iam` > `catalog` > `store` > `model`;
 //! `xml`, `config` and `telemetry` are beside them and know only `model` and `store`; `config` also knows the
@@ -26,7 +26,7 @@ pub use causeway_catalog as catalog;
 pub use causeway_config as config;
 pub use causeway_core::{model, store, xml};
 pub use causeway_iam as iam;
-pub use causeway_layers::{cache, faults, limits, replicate};
+pub use causeway_layers::{cache, faults, limits, migrate, replicate};
 pub use causeway_s3::{access, buckets, edge, jobs, s3};
 pub use causeway_snapshot as snapshot;
 pub use causeway_transfer as transfer;

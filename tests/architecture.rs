@@ -51,6 +51,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("drivers", &["model", "store", "catalog", "xml", "backend"]),
     // One bucket on several backends: replication.
     ("replicate", &["model", "store", "catalog", "backend", "work"]),
+    // A bucket that moves from one backend to another.
+    ("migrate", &["model", "store", "catalog", "backend", "work"]),
     // A backend that fails on purpose.
     ("faults", &["model", "store", "catalog", "backend"]),
     // Limits: how much, how fast and how many at once.
@@ -85,6 +87,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "work",
             "drivers",
             "replicate",
+            "migrate",
             "faults",
             "limits",
             "cache",

@@ -15,6 +15,7 @@ use crate::{
     config::{self, Grant, Settings},
     edge::{Edge, EdgeSettings, Paces},
     jobs::{self, JobSettings},
+    migrate::BucketMigrations,
     model::{Grants, Right},
     s3::{self, Service},
     work::Workers,
@@ -109,7 +110,9 @@ pub(crate) async fn stack(
     let setup = setup(settings, &known.credentials, caches.above_all(settings, opened.clone()));
     let wanted =
         settle::check(settings, &known.credentials, &setup, &*catalog).await.map_err(StartError::all)?;
+    let migrations = BucketMigrations::new(catalog.clone(), workers.clone());
     let buckets = Arc::new(Buckets::with_workers(catalog, setup, workers));
+    buckets.migrate_by(Arc::new(migrations));
     let settled = settle::settle(&buckets, &wanted).await.map_err(|(_, error)| error)?;
     settle::open(&buckets, &wanted, &settled).await?;
     settle::adopt(&buckets).await?;

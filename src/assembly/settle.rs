@@ -9,7 +9,7 @@
 use super::error::StartError;
 use crate::{
     access::Credentials,
-    buckets::{Bucket, BucketError, Buckets, SHARED, Setup, Unfit, refuse_move},
+    buckets::{Bucket, BucketError, Buckets, SHARED, Setup, Unfit, has_come_from, refuse_move},
     catalog::{BucketsQuery, Catalog, NewBucket},
     config::Settings,
     model::{BucketName, Owner, Timestamp},
@@ -140,7 +140,10 @@ async fn settle_one(
         return Ok(());
     };
     // A client may have created it since the check.
-    refuse_move(&known.bucket, bucket).map_err(|error| StartError::caused(&error))?;
+    refuse_move(&known, bucket).map_err(|error| StartError::caused(&error))?;
+    if has_come_from(&known, bucket) {
+        tracing::warn!(bucket = %name, from = bucket.backend, to = known.bucket.backend, location = known.bucket.location, "the bucket has migrated, and the configuration still says where it was: it should say where it is");
+    }
     let Some(owner) = named else { return Ok(()) };
     if let Some(before) = buckets.give(name, owner).await.map_err(|error| failed(name, error))? {
         settled.given.push((name.clone(), before));

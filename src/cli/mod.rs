@@ -13,6 +13,7 @@ mod init;
 mod jobs;
 mod key;
 mod members;
+mod migrate;
 mod moment;
 mod prompt;
 mod replicate;
@@ -86,6 +87,8 @@ enum Command {
     /// Show and repair buckets that are on several backends.
     #[command(subcommand)]
     Replicate(replicate::Command),
+    /// Move a bucket to another backend while it is in use.
+    Migrate(migrate::Arguments),
     /// Show what a running server does in the background: the state of each job, its last run, its next one,
     /// and why it failed.
     Jobs(jobs::Arguments),
@@ -213,6 +216,7 @@ pub fn run() -> ExitCode {
         Command::Role(command) => members::role::run(command),
         Command::Policy(command) => members::policy::run(command),
         Command::Replicate(command) => replicate::run(command),
+        Command::Migrate(arguments) => migrate::run(arguments),
         Command::Jobs(arguments) => jobs::run(arguments),
         Command::Ls(arguments) => data::ls::run(&arguments),
         Command::Tree(arguments) => data::tree::run(&arguments),

@@ -10,6 +10,7 @@ use super::{
     rows::{BucketRow, End, IdentityRow, MemberRow, ObjectLine, Row},
 };
 use crate::{
+    backend::migration::DOCUMENT,
     catalog::{BucketsQuery, Catalog, Result, WhichObjects},
     model::BucketName,
 };
@@ -33,7 +34,9 @@ pub(super) async fn export(catalog: &dyn Catalog, replies: &mpsc::Sender<Reply>)
         for record in page.buckets {
             let name = record.bucket.name.clone();
             counted.buckets += 1;
-            let documents = catalog.documents(record.id).await?.unwrap_or_default();
+            let mut documents = catalog.documents(record.id).await?.unwrap_or_default();
+            // It is about rows that are not exported. The bucket is where the catalog says that it is.
+            documents.all.retain(|document| document.kind != DOCUMENT);
             if !take(Row::Bucket(BucketRow::new(record.bucket, documents))).await {
                 return Ok(());
             }

@@ -13,6 +13,7 @@
 //! | `jobs` | background jobs |
 //! | `explain` | why a request was allowed or denied |
 //! | `lend` | what commands need to reach the buckets of a running server |
+//! | `migrate` | buckets that migrate to another backend |
 //! | `replicate` | replicated buckets: their status and members |
 //! | `rows` | the format of an exported catalog |
 //! | `export`, `import` | writing and reading what only the catalog knows |
@@ -26,6 +27,7 @@ mod jobs;
 mod key;
 mod lend;
 mod members;
+mod migrate;
 mod replicate;
 mod rows;
 mod scan;
@@ -38,13 +40,14 @@ pub use jobs::JobsQuery;
 pub use key::{Change, Hidden, Key, Keyed, LastUsed, ListedKey};
 pub use lend::{Entrance, Lend, Lent, find};
 pub use members::{AccessChange, Action, Members, Simulate};
+pub use migrate::Migrate;
 pub use replicate::{Replicate, Replicated};
 pub use rows::{Header, Row, RowError, Rows};
 
 pub use crate::buckets::scrub::{Finding, ScrubCounts};
 use crate::{
     access::AddedIdentities,
-    backend::{Depth, Lack, ReplicationCounts},
+    backend::{Depth, Lack, ReplicationCounts, migration::MigrationState},
     buckets::Buckets,
     model::Chain,
     s3::{Decisions, Explained},
@@ -71,6 +74,10 @@ pub enum Request {
     Replicate {
         bucket: String,
         what: Replicate,
+    },
+    Migrate {
+        bucket: String,
+        what: Migrate,
     },
     Key(Key),
     Members(Members),
@@ -119,6 +126,8 @@ pub enum Done {
         owner: String,
     },
     Replicated(Replicated),
+    /// `None`: the bucket does not migrate.
+    Migrated(Option<Box<MigrationState>>),
     Keyed(Keyed),
     /// JSON.
     Members(Hidden),
@@ -169,6 +178,9 @@ pub fn answer(
                 Request::Replicate { bucket, what } => {
                     replicate::replicate(&buckets, &bucket, what, &replies).await.map(Done::Replicated)
                 }
+                Request::Migrate { bucket, what } => migrate::migrate(&buckets, &bucket, what)
+                    .await
+                    .map(|state| Done::Migrated(state.map(Box::new))),
                 Request::Key(key) => key::answer(&identities, key).await.map(Done::Keyed),
                 Request::Members(asked) => members::answer(&identities, asked).await.map(Done::Members),
                 Request::Jobs(query) => jobs::jobs(&buckets, query, &replies).await,

@@ -20,11 +20,14 @@ mod probe;
 mod requests;
 
 pub use crate::{
-    backend::{Lack, ReplicaState, ReplicationCounts, Trouble},
+    backend::{
+        Lack, ReplicaState, ReplicationCounts, Trouble,
+        migration::{MigrationCounts, MigrationState, MigrationStep, Stage},
+    },
     control::{
         AccessChange, Action, Adoption, Change, Clash, Done, Finding, Header, Hidden, ImportOptions,
-        Imported, JobsQuery, Key, Keyed, ListedKey, Members, Replicate, Replicated, Reply, Request, Row,
-        Scanned, ScrubCounts, Simulate,
+        Imported, JobsQuery, Key, Keyed, ListedKey, Members, Migrate, Replicate, Replicated, Reply, Request,
+        Row, Scanned, ScrubCounts, Simulate,
     },
     model::{PublicAccess, Role, SignatureV2, Timestamp},
     s3::Explained,

@@ -177,6 +177,7 @@ pub async fn rebuild(
                 | Done::Adopted { .. }
                 | Done::Replicated(_)
                 | Done::Scrubbed(_)
+                | Done::Migrated(_)
                 | Done::Keyed(_)
                 | Done::Members(_)
                 | Done::Explained

@@ -200,6 +200,9 @@ pub async fn run(settings: Settings, Prepared { tls }: Prepared, load: Load) -> 
         () = stopping.wait() => return Err(StartError::new("stopped at once by a second signal")),
         done = tokio::time::timeout(server.drain_timeout, drained) => done.is_ok(),
     };
+    if let Some(migrations) = buckets.migrations() {
+        migrations.stop();
+    }
     if in_time {
         // Backends that consist of others may have tasks to end in them.
         let (above, below): (Vec<_>, Vec<_>) =

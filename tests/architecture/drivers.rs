@@ -22,6 +22,7 @@ const SHARED: &[(&str, &[&str])] = &[
     ("backend/opened", &["backend/progress"]),
     ("backend/readiness", &[]),
     ("backend/replication", &[]),
+    ("backend/migration", &["backend/opened"]),
     ("backend/slots", &[]),
     ("backend/space", &[]),
     ("backend/spread", &[]),

@@ -73,6 +73,7 @@ macro_rules! contract {
             replica::replicas_come_in_order_of_rank_and_the_newest_ranks_last,
             replica::a_replica_is_no_bucket_to_whoever_lists_or_makes_buckets,
             replica::a_renewed_replica_knows_nothing_of_what_was_before_and_keeps_its_rank,
+            replica::a_bucket_goes_on_as_one_of_its_replicas_with_its_settings,
             replica::a_left_place_is_known_until_it_is_forgotten,
             replica::only_replicas_are_changed_as_replicas,
             replica::an_id_of_a_replica_is_its_own_and_never_used_again,

@@ -3,8 +3,8 @@
 use super::sample::{self, bucket, key, new_bucket, put};
 use causeway::{
     catalog::{
-        BucketChange, BucketId, BucketsQuery, Catalog, CatalogErrorKind, Expected, LeftLocation, NewReplica,
-        ObjectRow, ReplicaChange, ReplicaRecord, WhichObjects,
+        BucketChange, BucketId, BucketsQuery, Catalog, CatalogErrorKind, Expected, LeftLocation, NewDocument,
+        NewReplica, ObjectRow, ReplicaChange, ReplicaRecord, WhichObjects,
     },
     model::Timestamp,
     store::{ListRequest, ListUploadsRequest},
@@ -207,6 +207,32 @@ pub async fn a_renewed_replica_knows_nothing_of_what_was_before_and_keeps_its_ra
         let error = catalog.renew_replica(no_replica, Expected::Any).await.expect_err("no replica");
         assert_eq!(error.kind(), CatalogErrorKind::NoSuchBucket);
     }
+}
+
+pub async fn a_bucket_goes_on_as_one_of_its_replicas_with_its_settings(catalog: Arc<dyn Catalog>) {
+    let before = bucket(&*catalog, "photos").await;
+    let document = NewDocument { kind: "cors".into(), body: "rules".into() };
+    catalog.set_document(before.id, Expected::Any, document).await.expect("set");
+    let (lake, nas) = (add(&*catalog, before.id, "lake").await, add(&*catalog, before.id, "nas").await);
+    for id in [before.id, lake.id, nas.id] {
+        fill(&*catalog, id).await;
+    }
+    let other = bucket(&*catalog, "films").await.id;
+    let error = catalog.replace_bucket(other, lake.id).await.expect_err("a replica of another bucket");
+    assert_eq!(error.kind(), CatalogErrorKind::NoSuchBucket);
+    catalog.replace_bucket(before.id, lake.id).await.expect("replaced");
+
+    let after = catalog.bucket(&before.bucket.name).await.expect("read").expect("there");
+    assert_eq!((after.id, after.bucket.backend.as_str()), (lake.id, "lake"));
+    assert_eq!(after.bucket.location, lake.location);
+    assert_eq!((after.bucket.owner, after.bucket.created), (before.bucket.owner, before.bucket.created));
+    assert_ne!(after.revision, before.revision, "who read the bucket before has to read it again");
+    let kinds: Vec<_> = after.documents.all.iter().map(|document| document.kind.as_str()).collect();
+    assert_eq!(kinds, ["cors"]);
+    assert_eq!(catalog.replicas(after.id).await.expect("read"), []);
+    let rows = (held(&*catalog, before.id).await, held(&*catalog, lake.id).await);
+    assert_eq!((rows, held(&*catalog, nas.id).await), (([0; 8], [1; 8]), [0; 8]));
+    catalog.delete_bucket(after.id).await.expect("it is an ordinary bucket");
 }
 
 pub async fn a_left_place_is_known_until_it_is_forgotten(catalog: Arc<dyn Catalog>) {

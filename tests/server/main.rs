@@ -38,6 +38,7 @@ mod listeners;
 mod location;
 mod log;
 mod members;
+mod migrate;
 mod minio;
 mod null;
 mod overwritten;

@@ -15,6 +15,7 @@ pub mod found;
 pub mod location;
 pub mod locks;
 pub mod memory;
+pub mod migration;
 pub mod names;
 pub mod oauth;
 pub mod opened;

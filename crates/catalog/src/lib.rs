@@ -168,6 +168,10 @@ pub trait Catalog: Send + Sync + fmt::Debug + 'static {
     /// Gives the replica a new id, so that it is filled again. What its driver recorded under the old id is
     /// removed, and late changes of the old id have no effect.
     async fn renew_replica(&self, replica: BucketId, expected: Expected) -> Result<ReplicaRecord>;
+    /// Makes a replica the bucket itself: the replica gets the name, the owner and the documents of its bucket.
+    /// The earlier row of the bucket is removed, and so are its other replicas, with all that drivers recorded
+    /// under their ids. `NoSuchBucket`: `replica` is none of the bucket.
+    async fn replace_bucket(&self, bucket: BucketId, replica: BucketId) -> Result<()>;
 
     // Locations of deleted buckets that could not be removed yet: truth.
     async fn left_locations(&self) -> Result<Vec<LeftLocation>>;

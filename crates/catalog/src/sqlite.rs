@@ -120,13 +120,7 @@ impl Catalog for SqliteCatalog {
 
     async fn delete_bucket(&self, bucket: BucketId) -> Result<()> {
         let deleted = self.truth.writer.submit_freeing(move |db| bucket::delete(db, bucket));
-        let (index, gone) = (self.index.clone(), self.gone.clone());
-        // A task of its own: once begun, it completes even if the caller is dropped.
-        let task = tokio::spawn(async move {
-            gone.sweep(deleted.await?, &index.writer);
-            Ok(())
-        });
-        task.await.unwrap_or_else(|_| Err(error::internal("deleting a bucket was interrupted")))
+        self.gone.after(&self.index, async move { Ok(((), deleted.await?)) }).await
     }
 
     async fn documents_revision(&self, bucket: BucketId) -> Result<Option<Revision>> {
@@ -235,13 +229,12 @@ impl Catalog for SqliteCatalog {
 
     async fn renew_replica(&self, replica: BucketId, expected: Expected) -> Result<ReplicaRecord> {
         let renewed = self.truth.writer.submit(move |db| replica::renew(db, replica, expected));
-        let (index, gone) = (self.index.clone(), self.gone.clone());
-        let task = tokio::spawn(async move {
-            let (fresh, earlier) = renewed.await?;
-            gone.sweep(earlier, &index.writer);
-            Ok(fresh)
-        });
-        task.await.unwrap_or_else(|_| Err(error::internal("renewing a replica was interrupted")))
+        self.gone.after(&self.index, renewed).await
+    }
+
+    async fn replace_bucket(&self, bucket: BucketId, replica: BucketId) -> Result<()> {
+        let replaced = self.truth.writer.submit_freeing(move |db| replica::replace(db, bucket, replica));
+        self.gone.after(&self.index, async move { Ok(((), replaced.await?)) }).await
     }
 
     async fn left_locations(&self) -> Result<Vec<LeftLocation>> {

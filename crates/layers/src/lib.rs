@@ -1,11 +1,12 @@
-//! The layers between a bucket and its drivers: layers over one backend (`cache`, `limits`, `faults`) and
-//! backends made of several (`replicate`). No layer uses another.
+//! The layers between a bucket and its drivers: layers over one backend (`cache`, `limits`, `faults`),
+//! backends made of several (`replicate`), and buckets that move (`migrate`). No layer uses another.
 
 #![warn(unreachable_pub)]
 
 pub mod cache;
 pub mod faults;
 pub mod limits;
+pub mod migrate;
 pub mod replicate;
 
 use causeway_backend as backend;

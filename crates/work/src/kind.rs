@@ -104,9 +104,17 @@ pub const SCRUB: JobKind = JobKind {
     interruption: Interruption::Harmless,
     counts: &["objects", "bytes", "differing", "failed"],
 };
+pub const MIGRATION: JobKind = JobKind {
+    name: "migration",
+    does: "Copies a bucket to the backend to which it migrates, compares both places, and brings changes that one of them \
+           missed.",
+    pace: "from `causeway migrate start` until the migration is finished or rolled back; it rests while it is paused",
+    interruption: Interruption::Resumes,
+    counts: &["objects", "copied", "bytes", "failed"],
+};
 
 /// All kinds, in the order of the documents.
-pub const KINDS: [&JobKind; 11] = [
+pub const KINDS: [&JobKind; 12] = [
     &UPKEEP,
     &CHANGE_FEED,
     &CONTACT,
@@ -118,6 +126,7 @@ pub const KINDS: [&JobKind; 11] = [
     &LEFT_LOCATIONS,
     &SCAN,
     &SCRUB,
+    &MIGRATION,
 ];
 
 #[cfg(test)]

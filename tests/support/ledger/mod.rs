@@ -327,6 +327,10 @@ impl Catalog for LedgerCatalog {
         self.submit(&self.truth, move |state| state.renew_replica(replica, expected)).await
     }
 
+    async fn replace_bucket(&self, bucket: BucketId, replica: BucketId) -> Result<()> {
+        self.submit(&self.truth, move |state| state.replace_bucket(bucket, replica)).await
+    }
+
     async fn left_locations(&self) -> Result<Vec<LeftLocation>> {
         self.read(State::left_locations).await
     }

@@ -313,6 +313,24 @@ impl State {
         Ok(fresh)
     }
 
+    pub(super) fn replace_bucket(&mut self, bucket: BucketId, replica: BucketId) -> Result<()> {
+        let (Some((of, row)), Some(mut record)) =
+            (self.replicas.get(&replica).cloned(), self.buckets.get(&bucket).cloned())
+        else {
+            return refused(CatalogErrorKind::NoSuchBucket);
+        };
+        if of != bucket {
+            return refused(CatalogErrorKind::NoSuchBucket);
+        }
+        // Not a replica any more: it outlives its bucket.
+        self.replicas.remove(&replica);
+        self.delete_bucket(bucket);
+        (record.id, record.bucket.backend, record.bucket.location) = (replica, row.backend, row.location);
+        record.revision.0 += 1;
+        self.buckets.insert(replica, record);
+        Ok(())
+    }
+
     pub(super) fn left_locations(&self) -> Vec<LeftLocation> {
         self.left.values().cloned().collect()
     }

@@ -7,8 +7,8 @@
 //! runs: ids of buckets are never used again.
 
 use super::{
-    super::{BucketId, Generation, IndexChange},
-    index,
+    super::{BucketId, Generation, IndexChange, Result},
+    Database, error, index,
     job::{Applied, Step},
     writer::Writer,
 };
@@ -40,6 +40,22 @@ impl Gone {
             }
             changes.iter().try_for_each(|change| index::apply(db, bucket, generation, change))
         }
+    }
+
+    /// Makes a change that removes buckets, and removes their rows of the index.
+    pub(super) async fn after<T: Send + 'static>(
+        self: &Arc<Self>,
+        index: &Arc<Database>,
+        change: impl Future<Output = Result<(T, VecDeque<BucketId>)>> + Send + 'static,
+    ) -> Result<T> {
+        let (gone, index) = (self.clone(), index.clone());
+        // A task of its own: once begun, it completes even if the caller is dropped.
+        let task = tokio::spawn(async move {
+            let (done, removed) = change.await?;
+            gone.sweep(removed, &index.writer);
+            Ok(done)
+        });
+        task.await.unwrap_or_else(|_| Err(error::internal("the removal of a bucket was interrupted")))
     }
 
     /// Hides what the index holds of `buckets` at once, and removes it in the background.

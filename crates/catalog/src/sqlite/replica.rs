@@ -110,6 +110,37 @@ pub(super) fn renew(
     Ok((find(db, fresh.id)?, gone))
 }
 
+/// Returns the ids that are no longer used.
+pub(super) fn replace(db: &Connection, bucket: BucketId, replica: BucketId) -> Applied<VecDeque<BucketId>> {
+    let is_its_own = db
+        .prepare_cached("SELECT 1 FROM buckets WHERE id = ?1 AND replica_of = ?2")?
+        .exists([replica.0, bucket.0])?;
+    if !is_its_own {
+        return Err(no_such_bucket());
+    }
+    db.prepare_cached("UPDATE documents SET bucket = ?2 WHERE bucket = ?1")?
+        .execute([bucket.0, replica.0])?;
+    // Not a replica any more, so that it outlives the bucket. The name of a bucket is unique: it becomes free
+    // first.
+    db.prepare_cached("UPDATE buckets SET replica_of = NULL WHERE id = ?1")?.execute([replica.0])?;
+    let row: (String, String, String, String, i64, i64, i64) = db
+        .prepare_cached(
+            "SELECT tenant, name, owner_id, owner_name, created, settings, revision FROM buckets WHERE id = ?1",
+        )?
+        .query_row([bucket.0], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+        })?;
+    let gone = bucket::delete(db, bucket)?;
+    let (tenant, name, owner, owner_name, created, settings, revision) = row;
+    db.prepare_cached(
+        "UPDATE buckets SET tenant = ?2, name = ?3, owner_id = ?4, owner_name = ?5, created = ?6, settings = ?7,
+                revision = ?8 + 1, rank = 0, seeded = 0
+         WHERE id = ?1",
+    )?
+    .execute(params![replica.0, tenant, name, owner, owner_name, created, settings, revision])?;
+    Ok(gone)
+}
+
 pub(super) fn left(db: &Connection) -> rusqlite::Result<Vec<LeftLocation>> {
     db.prepare_cached("SELECT backend, place, bucket FROM left_places ORDER BY backend, place")?
         .query_map([], |row| {

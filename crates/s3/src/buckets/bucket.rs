@@ -31,7 +31,13 @@ pub struct Bucket {
     pub(super) account: OnceLock<Arc<str>>,
     /// What the account of the owner has set for all of its buckets.
     pub(super) accounts: AccountsInForce,
+    /// The bucket as its backend opened it.
+    pub(super) base: OpenedBucket,
+    /// The same, or while the bucket migrates the layer over both places.
     pub(super) opened: OpenedBucket,
+    /// Shared by all that have the bucket as it was opened: when a layer is put over it, those before it are
+    /// known to have ended once nobody holds this.
+    pub(super) held: Arc<()>,
 }
 
 impl Bucket {
@@ -104,7 +110,7 @@ impl Bucket {
 
     /// A copy of the open bucket, to be changed where it differs.
     pub(super) fn again(&self) -> Self {
-        let Self { record, settings, grants, account: _, accounts, opened } = self;
+        let Self { record, settings, grants, account: _, accounts, base, opened, held } = self;
         Self {
             record: record.clone(),
             settings: settings.clone(),
@@ -112,7 +118,9 @@ impl Bucket {
             // It follows from the owner, which may be what changes.
             account: OnceLock::new(),
             accounts: accounts.clone(),
+            base: base.clone(),
             opened: opened.clone(),
+            held: held.clone(),
         }
     }
 }

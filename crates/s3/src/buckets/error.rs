@@ -24,6 +24,8 @@ pub enum BucketError {
     Foreign(&'static str),
     #[error("the bucket is not empty")]
     NotEmpty,
+    #[error("the bucket migrates to another backend")]
+    Migrating,
     #[error("the configuration has no backend '{0}'")]
     NoSuchBackend(String),
     #[error("the configuration names no backend for buckets that are created through S3 ([default])")]

@@ -10,13 +10,18 @@ mod bucket;
 mod documents;
 mod error;
 mod locations;
+mod migrating;
 pub mod scrub;
 pub mod settings;
 mod setup;
 mod sweeping;
 
 use crate::{
-    backend::{Backend, Found, locks::Locks},
+    backend::{
+        Backend, Found,
+        locks::Locks,
+        migration::{Migration, Migrations},
+    },
     catalog::{
         BackendLocation, BucketChange, BucketId, BucketRecord, BucketsPage, BucketsQuery, Catalog,
         CatalogErrorKind, Expected, LeftLocation, NewBucket, NewDocument,
@@ -33,11 +38,12 @@ use accounts::AccountsInForce;
 pub use bucket::Bucket;
 pub use error::{BucketError, Taken};
 pub use locations::{Clash, Homes, all_locations};
+pub use migrating::{Destination, has_come_from};
 use settings::{BucketAcl, Location, OwnershipControls, SettingsInForce};
 pub use setup::{SHARED, Setup, Unfit, refuse_move};
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock, Weak},
 };
 use sweeping::Sweeping;
 
@@ -64,6 +70,8 @@ pub struct Buckets {
     workers: Workers,
     sweeping: Arc<Sweeping>,
     accounts: AccountsInForce,
+    /// What serves buckets that migrate.
+    migrations: OnceLock<Arc<dyn Migrations>>,
 }
 
 impl Buckets {
@@ -83,9 +91,10 @@ impl Buckets {
 
     /// `workers` also show the jobs of the backends.
     pub fn with_workers(catalog: Arc<dyn Catalog>, setup: Setup, workers: Workers) -> Self {
-        let (open, changing, accounts) = Default::default();
+        let (open, changing, accounts, migrations) = Default::default();
         let sweeping = Sweeping::new(workers.clone());
-        Self { catalog, setup: RwLock::new(Arc::new(setup)), open, changing, workers, sweeping, accounts }
+        let setup = RwLock::new(Arc::new(setup));
+        Self { catalog, setup, open, changing, workers, sweeping, accounts, migrations }
     }
 
     pub async fn get(&self, name: &BucketName) -> Result<Arc<Bucket>, BucketError> {
@@ -278,6 +287,9 @@ impl Buckets {
             // Another request deleted it meanwhile.
             return Err(BucketError::NoSuchBucket);
         }
+        if Migration::under_way(&bucket.record)?.is_some() {
+            return Err(BucketError::Migrating);
+        }
         let page = bucket.store().list(ListRequest { limit: 1, ..Default::default() }).await?;
         if !page.entries.is_empty()
             || !self.backend(&bucket.record.bucket.backend)?.remove(&bucket.record).await?
@@ -379,14 +391,16 @@ impl Buckets {
     }
 
     async fn open(&self, record: BucketRecord) -> Result<Arc<Bucket>, BucketError> {
-        let opened = self.backend(&record.bucket.backend)?.open(&record).await?;
+        let base = self.backend(&record.bucket.backend)?.open(&record).await?;
+        let opened = self.layered(&record, &base, Weak::new()).await?;
         let settings = Arc::new(SettingsInForce::of(&record.documents)?);
         let mut open = self.write();
         // Under the lock: a setup that is put in force now finds the bucket open, or is the one that gives it
         // its grants.
         let grants = self.setup().grants_in(&record.bucket.name);
-        let (account, accounts) = (Default::default(), self.accounts.clone());
-        let bucket = Arc::new(Bucket { record, settings, grants, account, accounts, opened });
+        let (account, held, accounts) = (Default::default(), Default::default(), self.accounts.clone());
+        let bucket = Bucket { record, settings, grants, account, accounts, base, opened, held };
+        let bucket = Arc::new(bucket);
         open.insert(bucket.name().clone(), bucket.clone());
         Ok(bucket)
     }

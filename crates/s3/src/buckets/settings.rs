@@ -15,6 +15,7 @@ mod configurations;
 mod cors;
 mod json;
 mod location;
+mod migration;
 mod ownership;
 mod policy;
 mod public_access;
@@ -27,6 +28,7 @@ pub use acl::BucketAcl;
 pub use configurations::{Analytics, Configurations, IntelligentTiering, Metrics, TooMany};
 pub use cors::Cors;
 pub use location::Location;
+pub use migration::MigrationDocument;
 pub use ownership::OwnershipControls;
 pub use policy::{BucketPolicy, PolicyDocument, PolicyRefused};
 pub use public_access::PublicAccessBlock;
@@ -105,6 +107,7 @@ kinds! {
     IntelligentTiering in intelligent_tiering,
     Location in location,
     Metrics in metrics,
+    MigrationDocument in migration,
     OwnershipControls in ownership,
     PolicyDocument in policy,
     PublicAccessBlock in public_access,

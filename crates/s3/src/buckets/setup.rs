@@ -8,13 +8,13 @@
 //! - checking a setup changes nothing, neither here nor on storage.
 
 use super::{
-    Bucket, BucketError, Buckets, Homes,
+    Bucket, BucketError, Buckets, Homes, has_come_from,
     locations::{self, Clash, all_locations},
     unwritten,
 };
 use crate::{
     backend::Backend,
-    catalog::{BackendLocation, Catalog, NewBucket},
+    catalog::{BackendLocation, BucketRecord, Catalog, NewBucket},
     model::{BucketName, CorsRules, Grants, Owner},
     store::error::StoreErrorKind,
 };
@@ -93,7 +93,7 @@ impl Setup {
     ) -> Result<Vec<(BucketName, BackendLocation)>, Unfit> {
         let failed = |error: BucketError| Unfit::Bucket(bucket.name.clone(), error);
         if let Some(known) = catalog.bucket(&bucket.name).await.map_err(|error| failed(error.into()))? {
-            return refuse_move(&known.bucket, bucket).map(|()| Vec::new());
+            return refuse_move(&known, bucket).map(|()| Vec::new());
         }
         let backend = self.backend(&bucket.backend).map_err(failed)?;
         match backend.foreign_format(&unwritten(bucket)).await {
@@ -108,12 +108,16 @@ impl Setup {
     }
 }
 
-/// Refuses a bucket that the catalog has at another location.
-pub fn refuse_move(known: &NewBucket, wanted: &NewBucket) -> Result<(), Unfit> {
-    if (&known.backend, &known.location) == (&wanted.backend, &wanted.location) {
+/// Refuses a bucket that the catalog has at another location, unless the bucket has migrated from the one that
+/// the configuration says.
+pub fn refuse_move(known: &BucketRecord, wanted: &NewBucket) -> Result<(), Unfit> {
+    let BucketRecord { bucket, .. } = known;
+    if (&bucket.backend, &bucket.location) == (&wanted.backend, &wanted.location)
+        || has_come_from(known, wanted)
+    {
         return Ok(());
     }
-    Err(Unfit::Moves { known: Box::new(known.clone()), wanted: Box::new(wanted.clone()) })
+    Err(Unfit::Moves { known: Box::new(bucket.clone()), wanted: Box::new(wanted.clone()) })
 }
 
 impl Buckets {

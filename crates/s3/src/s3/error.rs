@@ -242,6 +242,7 @@ impl From<BucketError> for S3Error {
             BucketError::NoSuchBucket => ErrorCode::NoSuchBucket,
             BucketError::Exists(_) | BucketError::LocationTaken(_) => ErrorCode::BucketAlreadyExists,
             BucketError::NotEmpty => ErrorCode::BucketNotEmpty,
+            BucketError::Migrating => ErrorCode::OperationAborted,
             BucketError::NothingThere | BucketError::Foreign(_) | BucketError::NoSuchBackend(_) => {
                 ErrorCode::InternalError
             }

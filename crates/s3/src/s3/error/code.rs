@@ -101,6 +101,7 @@ codes! {
     NoSuchWebsiteConfiguration 404 "The specified bucket does not have a website configuration" [],
     NotImplemented 501 "A header or operation that you provided implies functionality that is not implemented." ["Header"],
     NotModified 304 "Not Modified" [],
+    OperationAborted 409 "A conflicting conditional operation is currently in progress against this resource. Please try again." [],
     OwnershipControlsNotFoundError 404 "The bucket ownership controls were not found" [],
     PreconditionFailed 412 "At least one of the preconditions that you specified did not hold." ["Condition"],
     RequestTimeTooSkewed 403 "The difference between the request time and the server's time is too large." ["RequestTime" "ServerTime" "MaxAllowedSkewMilliseconds"],
