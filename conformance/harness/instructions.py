@@ -1,7 +1,8 @@
-"""Counts the instructions that the server needs for a request, and compares them with committed figures.
+"""Counts the instructions and the system calls that the server needs for a request, and compares them with committed figures.
 
-Owns the command, the requests that are counted, and the file of figures.  valgrind's callgrind counts; a figure does not depend on how
-busy the machine is, so it may fail a run.  A build of another profile has other figures: those of each are a table of the file.
+Owns the command, the requests that are counted, and the file of figures.  valgrind's callgrind counts instructions, strace counts calls;
+a figure does not depend on how busy the machine is, so it may fail a run.  A build of another profile has other figures: those of each
+are a table of the file.
 """
 
 import argparse
@@ -9,9 +10,11 @@ import http.client
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from pathlib import Path
 
@@ -26,9 +29,18 @@ KEYS = 200
 LISTED = 1000
 # More than a start takes under callgrind on a busy machine.
 START_SECONDS = 300
+ATTACH_SECONDS = 30
+# Calls whose number depends on time: waits, wake-ups, what allocators do, and commits of the index, which several requests share.  fcntl
+# is also what the standard library of a debug build checks descriptors with.
+CHANCE = {
+    *("futex", "epoll_wait", "epoll_pwait", "sched_yield", "restart_syscall", "read", "write", "fcntl"),
+    *("mmap", "munmap", "madvise", "mprotect", "clone3", "set_robust_list", "rseq", "sigaltstack", "rt_sigprocmask", "prctl"),
+    *("pread64", "pwrite64", "fdatasync", "gettid", "exit"),
+}
 
 HEAD = """# Instructions of the whole server for one request, one after the other on one connection, by callgrind. `conformance/run instructions`
-# compares a build with the figures of its profile, with 5 % slack; `--update` writes them anew.
+# compares a build with the figures of its profile, with 5 % slack; `--update` writes them anew. `_calls` are system calls, by strace,
+# without waits and what requests share.
 """
 
 
@@ -108,16 +120,67 @@ def measure(binary: Path, work: Path) -> dict[str, int]:
         server.kill()
 
 
+class Tracer:
+    """strace's counter of a running process."""
+
+    def __init__(self, pid: int, directory: Path):
+        self.pid, self.table = pid, directory / "calls"
+
+    def count(self, work) -> int:
+        strace = subprocess.Popen(["strace", "-f", "-qq", "-c", "-o", self.table, "-p", str(self.pid)])
+        try:
+            self._wait_until_attached(strace)
+            work()
+        finally:
+            strace.send_signal(signal.SIGINT)
+            strace.wait()
+        rows = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+)(?: +\d+)? +(\w+)$", self.table.read_text(), re.MULTILINE)
+        return sum(int(calls) for calls, name in rows if name not in CHANCE | {"total"})
+
+    def _wait_until_attached(self, strace: subprocess.Popen) -> None:
+        threads = Path(f"/proc/{self.pid}/task")
+        deadline = time.monotonic() + ATTACH_SECONDS
+        while any("TracerPid:\t0\n" in (thread / "status").read_text() for thread in threads.iterdir()):
+            if strace.poll() is not None or time.monotonic() > deadline:
+                raise ServerError("strace could not attach to the server")
+            time.sleep(0.02)
+
+
+def count_calls(binary: Path, work: Path) -> dict[str, float]:
+    server = Server(binary, work / "traced")
+    try:
+        client = Client(server)
+        for bucket in ("read", "written"):
+            client.send("PUT", f"/{bucket}")
+        for number in range(KEYS):
+            client.send("PUT", f"/read/{number:04}", os.urandom(SMALL))
+        tracer, figures, next_number = Tracer(server.process.pid, work), {}, 0
+        for name, (count, send) in requests(client).items():
+            if not name.startswith("list"):
+
+                def some(send=send, count=count) -> None:
+                    nonlocal next_number
+                    for number in range(next_number, next_number + count):
+                        send(number)
+                    next_number += count
+
+                some()
+                figures[f"{name}_calls"] = round(min(tracer.count(some) for _ in range(3)) / count, 1)
+        return figures
+    finally:
+        server.stop()
+
+
 def main(arguments: argparse.Namespace) -> int:
-    missing = [program for program in ("valgrind", "callgrind_control") if shutil.which(program) is None]
+    missing = [program for program in ("valgrind", "callgrind_control", "strace") if shutil.which(program) is None]
     if missing:
-        print(f"skipped: instructions ({missing[0]} is not installed: apt-get install valgrind)")
+        print(f"skipped: instructions ({missing[0]} is not installed: apt-get install valgrind strace)")
         return 0
     binary = find_binary(arguments.binary)
     profile = binary.parent.name
     known = tomllib.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     with tempfile.TemporaryDirectory(prefix="instructions-") as work:
-        figures = measure(binary, Path(work))
+        figures = measure(binary, Path(work)) | count_calls(binary, Path(work))
     if arguments.update:
         known[profile] = figures
         tables = (
@@ -128,7 +191,7 @@ def main(arguments: argparse.Namespace) -> int:
     return report(profile, figures, known.get(profile))
 
 
-def report(profile: str, figures: dict[str, int], known: dict[str, int] | None) -> int:
+def report(profile: str, figures: dict[str, float], known: dict[str, float] | None) -> int:
     """Prints the figures beside the committed ones, and says whether all are within the slack."""
     if known is None:
         print(f"no figures are committed for the profile '{profile}': --update writes them", file=sys.stderr)

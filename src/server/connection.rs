@@ -275,7 +275,7 @@ impl Conversation {
         let Self { protocols, handler, mut patience, last_patience, line, leave, stop } = self;
         let (address, activity) = (line.address, line.activity.clone());
         let io = Watched::new(Lingering::new(TokioIo::new(stream), activity.clone()), activity.clone());
-        let mut talk = Talk::new(protocols, Calls { handler, line }, io);
+        let mut talk = Talk::new(protocols, Calls { handler, line: Arc::new(line) }, io);
         let mut alarm = pin!(tokio::time::sleep(patience.shortest().min(REST)));
         let mut stop = pin!(stop.cancelled());
         let mut leave = pin!(leave.cancelled());

@@ -42,7 +42,8 @@ pub(super) struct Protocols {
 #[derive(Debug, Clone)]
 pub(super) struct Calls {
     pub(super) handler: Arc<Handler>,
-    pub(super) line: Line,
+    /// Each request shares it: to copy what it holds costs as much as a system call.
+    pub(super) line: Arc<Line>,
 }
 
 impl Service<Request<Incoming>> for Calls {

@@ -1,8 +1,9 @@
-//! Pages of keys and of uploads: cursors over ordered tables for `store::grouping`.
+//! Pages of keys and of uploads, read from ordered tables.
 //!
-//! Rows are fetched in small batches. A batch never extends above the requested prefix or beyond a page, and
-//! batches begin small where a delimiter may make the cursor jump: a page costs about its own number of rows,
-//! however large the bucket is.
+//! A statement runs until the page is full, or until a common prefix is found: then it runs again from beyond
+//! that prefix. SQLite finds a row when it is asked for it, so a page costs about its own number of rows, however
+//! large the bucket is. A row becomes an entry only if it is one: what lies below a common prefix is read where it
+//! lies.
 
 use super::column::{get, get_option};
 use crate::{
@@ -11,11 +12,13 @@ use crate::{
     store::{
         ListEntry, ListPage, ListRequest, ListUploadsRequest, ListedObject, UploadEntry, UploadInfo,
         UploadsPage,
-        grouping::{self, Grouped, Ordered, Query, Seek},
+        grouping::{Grouped, GroupedPage, Place, Query, Seek},
     },
 };
-use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::VecDeque;
+use rusqlite::{Connection, Error, OptionalExtension, Row, Statement, params, types::Type};
+
+const KEYS: &str = "SELECT key, size, modified, checksum, etag, owner FROM keys
+    WHERE bucket = ?1 AND key >= ?2 AND key < ?3 ORDER BY key";
 
 pub(super) fn objects(
     db: &Connection,
@@ -28,14 +31,35 @@ pub(super) fn objects(
         after: request.after.as_deref(),
         limit: request.limit,
     };
-    let mut cursor = Cursor::new(Keys { db, bucket, end: end_of(query.prefix) }, &query);
-    let (entries, truncated) = grouping::page(&mut cursor, query)?;
+    let mut keys = db.prepare_cached(KEYS)?;
+    keys.raw_bind_parameter(1, bucket.0)?;
+    keys.raw_bind_parameter(3, end_of(query.prefix))?;
+    let seek = |keys: &mut Statement<'_>, to| keys.raw_bind_parameter(2, first(to));
+    let (entries, truncated) = page(&mut keys, query, seek, object)?;
     let entry = |entry| match entry {
         Grouped::Item(object) => ListEntry::Object(object),
         Grouped::CommonPrefix(prefix) => ListEntry::CommonPrefix(prefix),
     };
     Ok(ListPage { entries: entries.into_iter().map(entry).collect(), truncated, cache: None })
 }
+
+fn object(row: &Row<'_>) -> rusqlite::Result<ListedObject> {
+    Ok(ListedObject {
+        key: get(row, 0)?,
+        size: get(row, 1)?,
+        last_modified: get(row, 2)?,
+        checksum: get_option(row, 3)?,
+        etag: get(row, 4)?,
+        storage_class: None,
+        owner: get_option(row, 5)?,
+    })
+}
+
+const UPLOADS: &str =
+    "SELECT key, upload, initiator_id, initiator_name, initiated, checksum, explicit_checksum, attributes ->> '$.owner'
+    FROM uploads
+    WHERE bucket = ?1 AND (key, initiated, upload) > (?2, ?3, ?4) AND key < ?5
+    ORDER BY key, initiated, upload";
 
 /// Lists uploads in the order of key, then of initiation, then of id.
 pub(super) fn uploads(
@@ -53,8 +77,16 @@ pub(super) fn uploads(
         (Some(key), Some(upload)) => Some(Marker::find(db, bucket, key, upload)?),
         _ => None,
     };
-    let mut cursor = Cursor::new(Uploads { db, bucket, end: end_of(query.prefix), marker }, &query);
-    let (entries, truncated) = grouping::page(&mut cursor, query)?;
+    let mut uploads = db.prepare_cached(UPLOADS)?;
+    uploads.raw_bind_parameter(1, bucket.0)?;
+    uploads.raw_bind_parameter(5, end_of(query.prefix))?;
+    let seek = |uploads: &mut Statement<'_>, to| {
+        let from = UploadPosition::of(to, marker.as_ref());
+        uploads.raw_bind_parameter(2, from.key)?;
+        uploads.raw_bind_parameter(3, from.initiated)?;
+        uploads.raw_bind_parameter(4, from.upload)
+    };
+    let (entries, truncated) = page(&mut uploads, query, seek, upload)?;
     let entry = |entry| match entry {
         Grouped::Item(upload) => UploadEntry::Upload(upload),
         Grouped::CommonPrefix(prefix) => UploadEntry::CommonPrefix(prefix),
@@ -62,136 +94,19 @@ pub(super) fn uploads(
     Ok(UploadsPage { entries: entries.into_iter().map(entry).collect(), truncated })
 }
 
-/// Returns a bound above everything that begins with `prefix`: UTF-8 has no byte 0xFF.
-fn end_of(prefix: &str) -> Vec<u8> {
-    let mut end = prefix.as_bytes().to_vec();
-    end.push(0xff);
-    end
-}
-
-/// An ordered table that is read from a position on.
-trait Table {
-    type Item;
-    type Position;
-    fn position(&self, seek: Seek) -> Self::Position;
-    fn behind(item: &Self::Item) -> Self::Position;
-    fn name(item: &Self::Item) -> &str;
-    fn fetch(&self, from: &Self::Position, limit: usize) -> rusqlite::Result<VecDeque<Self::Item>>;
-}
-
-struct Cursor<T: Table> {
-    table: T,
-    bite: VecDeque<T::Item>,
-    /// The position where the next batch begins; `None` at the end, and before the first seek.
-    position: Option<T::Position>,
-    size: usize,
-    first: usize,
-    largest: usize,
-}
-
-impl<T: Table> Cursor<T> {
-    fn new(table: T, query: &Query<'_>) -> Self {
-        // One row more than the page shows whether more follow.
-        let largest = query.limit.saturating_add(1);
-        let jumps = query.delimiter.is_some_and(|delimiter| !delimiter.is_empty());
-        let first = if jumps { 1 } else { largest };
-        Self { table, bite: VecDeque::new(), position: None, size: first, first, largest }
-    }
-}
-
-impl<T: Table> Ordered for Cursor<T> {
-    type Item = T::Item;
-    type Error = rusqlite::Error;
-
-    fn seek(&mut self, to: Seek) -> rusqlite::Result<()> {
-        self.bite.clear();
-        self.position = Some(self.table.position(to));
-        self.size = self.first;
-        Ok(())
-    }
-
-    fn next(&mut self) -> rusqlite::Result<Option<T::Item>> {
-        if self.bite.is_empty()
-            && let Some(from) = self.position.take()
-        {
-            self.bite = self.table.fetch(&from, self.size)?;
-            if self.bite.len() == self.size {
-                self.position = self.bite.back().map(T::behind);
-            }
-            self.size = self.size.saturating_mul(2).min(self.largest);
-        }
-        Ok(self.bite.pop_front())
-    }
-
-    fn name(item: &T::Item) -> &str {
-        T::name(item)
-    }
-}
-
-const KEYS: &str = "SELECT key, size, modified, checksum, etag, owner FROM keys
-    WHERE bucket = ?1 AND key >= ?2 AND key < ?3 ORDER BY key LIMIT ?4";
-
-struct Keys<'a> {
-    db: &'a Connection,
-    bucket: BucketId,
-    end: Vec<u8>,
-}
-
-impl Table for Keys<'_> {
-    type Item = ListedObject;
-    /// The smallest key that the next batch may have.
-    type Position = Vec<u8>;
-
-    fn position(&self, seek: Seek) -> Vec<u8> {
-        match seek {
-            Seek::From(bound) => bound,
-            Seek::After(bound) => successor(bound),
-        }
-    }
-
-    fn behind(item: &ListedObject) -> Vec<u8> {
-        successor(item.key.as_str().as_bytes().to_vec())
-    }
-
-    fn name(item: &ListedObject) -> &str {
-        item.key.as_str()
-    }
-
-    fn fetch(&self, from: &Vec<u8>, limit: usize) -> rusqlite::Result<VecDeque<ListedObject>> {
-        self.db
-            .prepare_cached(KEYS)?
-            .query_map(params![self.bucket.0, from, self.end, sql_limit(limit)], |row| {
-                Ok(ListedObject {
-                    key: get(row, 0)?,
-                    size: get(row, 1)?,
-                    last_modified: get(row, 2)?,
-                    checksum: get_option(row, 3)?,
-                    etag: get(row, 4)?,
-                    storage_class: None,
-                    owner: get_option(row, 5)?,
-                })
-            })?
-            .collect()
-    }
-}
-
-/// Returns the first byte string above `bound`.
-fn successor(mut bound: Vec<u8>) -> Vec<u8> {
-    bound.push(0);
-    bound
-}
-
-const UPLOADS: &str =
-    "SELECT key, upload, initiator_id, initiator_name, initiated, checksum, explicit_checksum, attributes ->> '$.owner'
-    FROM uploads
-    WHERE bucket = ?1 AND (key, initiated, upload) > (?2, ?3, ?4) AND key < ?5
-    ORDER BY key, initiated, upload LIMIT ?6";
-
-struct Uploads<'a> {
-    db: &'a Connection,
-    bucket: BucketId,
-    end: Vec<u8>,
-    marker: Option<Marker>,
+fn upload(row: &Row<'_>) -> rusqlite::Result<UploadInfo> {
+    Ok(UploadInfo {
+        key: get(row, 0)?,
+        upload: get(row, 1)?,
+        initiator: Owner {
+            id: row.get::<_, String>(2)?.into(),
+            display_name: row.get::<_, String>(3)?.into(),
+        },
+        initiated: get(row, 4)?,
+        checksum: get(row, 5)?,
+        explicit_checksum: row.get(6)?,
+        owner: get_option(row, 7)?,
+    })
 }
 
 /// The last upload of the previous page.
@@ -225,63 +140,74 @@ struct UploadPosition {
 }
 
 impl UploadPosition {
+    fn of(to: Seek, marker: Option<&Marker>) -> Self {
+        match (to, marker) {
+            (Seek::After(key), Some(Marker { key: marked, position: Some((initiated, upload)) }))
+                if key == *marked =>
+            {
+                Self { key, initiated: initiated.millis(), upload: upload.clone() }
+            }
+            (Seek::After(key), Some(marker)) if key == marker.key => Self::first_of(key),
+            (to, _) => Self::first_of(first(to)),
+        }
+    }
+
     fn first_of(key: Vec<u8>) -> Self {
         Self { key, initiated: i64::MIN, upload: String::new() }
     }
 }
 
-impl Table for Uploads<'_> {
-    type Item = UploadInfo;
-    type Position = UploadPosition;
-
-    fn position(&self, seek: Seek) -> UploadPosition {
-        match (seek, &self.marker) {
-            (Seek::After(key), Some(marker)) if key == marker.key => match &marker.position {
-                Some((initiated, upload)) => {
-                    UploadPosition { key, initiated: initiated.millis(), upload: upload.clone() }
+/// Makes a page of the rows of a statement, whose first column is a name. `seek` binds where it begins.
+fn page<T>(
+    statement: &mut Statement<'_>,
+    query: Query<'_>,
+    seek: impl Fn(&mut Statement<'_>, Seek) -> rusqlite::Result<()>,
+    item: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<GroupedPage<T>> {
+    let mut entries = Vec::new();
+    let mut next = (query.limit > 0).then(|| query.start());
+    while let Some(from) = next.take() {
+        seek(statement, from)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            match query.place(name(row)?, entries.len()) {
+                Place::Entry => entries.push(Grouped::Item(item(row)?)),
+                Place::Below(group) => {
+                    next = Some(Seek::beyond(group));
+                    entries.push(Grouped::CommonPrefix(group.to_owned()));
+                    break;
                 }
-                None => UploadPosition::first_of(key),
-            },
-            (Seek::From(bound), _) => UploadPosition::first_of(bound),
-            (Seek::After(bound), _) => UploadPosition::first_of(successor(bound)),
+                Place::Full => return Ok((entries, true)),
+                Place::Outside => break,
+            }
         }
     }
-
-    fn behind(item: &UploadInfo) -> UploadPosition {
-        let (key, upload) = (item.key.as_str().as_bytes().to_vec(), item.upload.as_str().to_owned());
-        UploadPosition { key, initiated: item.initiated.millis(), upload }
-    }
-
-    fn name(item: &UploadInfo) -> &str {
-        item.key.as_str()
-    }
-
-    fn fetch(&self, from: &UploadPosition, limit: usize) -> rusqlite::Result<VecDeque<UploadInfo>> {
-        self.db
-            .prepare_cached(UPLOADS)?
-            .query_map(
-                params![self.bucket.0, from.key, from.initiated, from.upload, self.end, sql_limit(limit)],
-                |row| {
-                    Ok(UploadInfo {
-                        key: get(row, 0)?,
-                        upload: get(row, 1)?,
-                        initiator: Owner {
-                            id: row.get::<_, String>(2)?.into(),
-                            display_name: row.get::<_, String>(3)?.into(),
-                        },
-                        initiated: get(row, 4)?,
-                        checksum: get(row, 5)?,
-                        explicit_checksum: row.get(6)?,
-                        owner: get_option(row, 7)?,
-                    })
-                },
-            )?
-            .collect()
-    }
+    Ok((entries, false))
 }
 
-fn sql_limit(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
+/// The name of a row, where it lies.
+fn name<'r>(row: &'r Row<'_>) -> rusqlite::Result<&'r str> {
+    let bytes = row.get_ref(0)?.as_blob()?;
+    std::str::from_utf8(bytes)
+        .map_err(|error| Error::FromSqlConversionFailure(0, Type::Blob, Box::new(error)))
+}
+
+/// Returns a bound above everything that begins with `prefix`: UTF-8 has no byte 0xFF.
+fn end_of(prefix: &str) -> Vec<u8> {
+    let mut end = prefix.as_bytes().to_vec();
+    end.push(0xff);
+    end
+}
+
+/// Returns the smallest name that the next row may have.
+fn first(of: Seek) -> Vec<u8> {
+    match of {
+        Seek::From(bound) => bound,
+        Seek::After(mut bound) => {
+            bound.push(0);
+            bound
+        }
+    }
 }
 
 #[cfg(test)]
@@ -298,7 +224,7 @@ mod tests {
         let sql = "INSERT INTO keys (bucket, key, size, modified, checksum, etag, fingerprint)
             WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n LIMIT ?1)
             SELECT 1, CAST(printf('%07d/%d', n / 10, n % 10) AS BLOB), 1, 1, NULL, zeroblob(16), x'' FROM n";
-        db.execute(sql, [sql_limit(keys)]).expect("rows");
+        db.execute(sql, [i64::try_from(keys).expect("few")]).expect("rows");
         db
     }
 
@@ -360,13 +286,13 @@ mod tests {
         let db = Connection::open_in_memory().expect("memory");
         db.execute_batch(schema::TRUTH.upgrades[0]).expect("tables");
         let plan =
-            db.query_row(&format!("EXPLAIN QUERY PLAN {UPLOADS}"), params![1, b"", 1, "", b"", 1], |row| {
+            db.query_row(&format!("EXPLAIN QUERY PLAN {UPLOADS}"), params![1, b"", 1, "", b""], |row| {
                 row.get::<_, String>(3)
             });
         let plan = plan.expect("one step");
         assert!(plan.contains("uploads_as_listed (bucket=? AND (key,initiated,upload)>(?,?,?)"), "{plan}");
         let mut statement = db.prepare(UPLOADS).expect("prepares");
-        statement.query(params![1, b"", 1, "", b"", 1]).expect("runs").next().expect("no row");
+        statement.query(params![1, b"", 1, "", b""]).expect("runs").next().expect("no row");
         assert_eq!(statement.get_status(StatementStatus::Sort), 0);
     }
 }

@@ -1,6 +1,7 @@
 //! Additional checksums (S3 User Guide, "Checking object integrity"): algorithms, values, and the running
 //! computation.
 
+use super::crc::Polynomial;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use crc_fast::CrcAlgorithm;
 use md5::{Digest, Md5};
@@ -110,11 +111,11 @@ impl ChecksumAlgorithm {
         self.facts().length
     }
 
-    fn crc(self) -> Option<CrcAlgorithm> {
+    fn crc(self) -> Option<Polynomial> {
         match self {
-            Self::Crc32 => Some(CrcAlgorithm::Crc32IsoHdlc),
-            Self::Crc32c => Some(CrcAlgorithm::Crc32Iscsi),
-            Self::Crc64Nvme => Some(CrcAlgorithm::Crc64Nvme),
+            Self::Crc32 => Some(Polynomial::CRC32),
+            Self::Crc32c => Some(Polynomial::CRC32C),
+            Self::Crc64Nvme => Some(Polynomial::CRC64_NVME),
             Self::Sha1
             | Self::Sha256
             | Self::Sha512
@@ -207,11 +208,11 @@ impl fmt::Debug for Checksum {
 /// Returns the CRC of `a` followed by `b`, computed from their CRCs and the length of `b`. `None`: the
 /// algorithm cannot combine checksums.
 pub fn combine_crc(a: &Checksum, b: &Checksum, b_length: u64) -> Option<Checksum> {
-    let crc = a.algorithm.crc()?;
+    let polynomial = a.algorithm.crc()?;
     if a.algorithm != b.algorithm {
         return None;
     }
-    let value = crc_fast::checksum_combine(crc, a.as_u64(), b.as_u64(), b_length).to_be_bytes();
+    let value = polynomial.combine(a.as_u64(), b.as_u64(), b_length).to_be_bytes();
     Checksum::new(a.algorithm, &value[8 - a.algorithm.length()..])
 }
 

@@ -16,6 +16,7 @@ mod canonical_id;
 mod chain;
 mod checksum;
 mod cors;
+mod crc;
 pub mod encoded_words;
 mod encryption;
 mod endpoint;

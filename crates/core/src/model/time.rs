@@ -28,13 +28,22 @@ impl Timestamp {
 
     /// Formats the time as S3's XML does: `2009-10-12T17:50:30.000Z`.
     pub fn iso8601(self) -> String {
+        let mut text = String::with_capacity(24);
+        self.write_iso8601(&mut text);
+        text
+    }
+
+    /// Like [`Self::iso8601`], at the end of a text. A listing has a time for each key, and this takes a fraction of
+    /// the time that the formatter takes.
+    pub fn write_iso8601(self, out: &mut String) {
         let (seconds, millis) = (self.0.div_euclid(1000), self.0.rem_euclid(1000));
         let Ok(time) = OffsetDateTime::from_unix_timestamp(seconds) else {
-            return self.iso8601_by_formatter();
+            return out.push_str(&self.iso8601_by_formatter());
         };
         let (year, month, day) = time.to_calendar_date();
-        let Ok(year @ 0..=9999) = u32::try_from(year) else { return self.iso8601_by_formatter() };
-        // A listing has a time for each key. This takes a fraction of the time that the formatter takes.
+        let Ok(year @ 0..=9999) = u32::try_from(year) else {
+            return out.push_str(&self.iso8601_by_formatter());
+        };
         let mut text = *b"0000-00-00T00:00:00.000Z";
         let fields = [
             (0, 4, year),
@@ -51,7 +60,7 @@ impl Timestamp {
                 value /= 10;
             }
         }
-        std::str::from_utf8(&text).unwrap_or_default().to_owned()
+        out.push_str(std::str::from_utf8(&text).unwrap_or_default());
     }
 
     /// Also for years that do not have four digits.

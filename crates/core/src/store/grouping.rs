@@ -16,7 +16,9 @@ pub enum Seek {
 impl Seek {
     /// Returns a position above every name that begins with `prefix`: UTF-8 has no byte 0xFF.
     pub fn beyond(prefix: &str) -> Self {
-        let mut bound = prefix.as_bytes().to_vec();
+        // With a place for the byte that a cursor may add.
+        let mut bound = Vec::with_capacity(prefix.len() + 2);
+        bound.extend_from_slice(prefix.as_bytes());
         bound.push(0xff);
         Self::After(bound)
     }
@@ -48,16 +50,44 @@ pub struct Query<'a> {
     pub limit: usize,
 }
 
+/// What becomes of the next name of a cursor.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Place<'n> {
+    Entry,
+    /// The name is below this common prefix, which is an entry. The page continues beyond it.
+    Below(&'n str),
+    /// The page has all its entries, and more follow.
+    Full,
+    /// The name does not have the prefix, and no later one has.
+    Outside,
+}
+
 impl Query<'_> {
+    /// Returns what becomes of the next name, on a page that has so many entries.
+    pub fn place<'n>(&self, name: &'n str, entries: usize) -> Place<'n> {
+        if !name.starts_with(self.prefix) {
+            return Place::Outside;
+        }
+        if entries == self.limit {
+            return Place::Full;
+        }
+        self.group(name).map_or(Place::Entry, Place::Below)
+    }
+
     /// Returns the common prefix that `name` belongs to, if it belongs to one.
     pub fn group<'n>(&self, name: &'n str) -> Option<&'n str> {
         let delimiter = self.delimiter.filter(|d| !d.is_empty())?;
         let rest = name.strip_prefix(self.prefix)?;
-        let at = rest.find(delimiter)?;
+        let at = match delimiter.as_bytes() {
+            // To prepare the search for a longer one takes more time than to look through a key.
+            [delimiter] => rest.bytes().position(|byte| byte == *delimiter)?,
+            _ => rest.find(delimiter)?,
+        };
         Some(&name[..self.prefix.len() + at + delimiter.len()])
     }
 
-    fn start(&self) -> Seek {
+    /// Returns where the page begins.
+    pub fn start(&self) -> Seek {
         match self.after {
             Some(after) if after >= self.prefix => match self.group(after) {
                 Some(group) => Seek::beyond(group),
@@ -78,20 +108,14 @@ pub fn page<C: Ordered>(cursor: &mut C, query: Query<'_>) -> Result<GroupedPage<
     }
     cursor.seek(query.start())?;
     while let Some(item) = cursor.next()? {
-        let name = C::name(&item);
-        if !name.starts_with(query.prefix) {
-            break;
-        }
-        if entries.len() == query.limit {
-            return Ok((entries, true));
-        }
-        match query.group(name) {
-            Some(group) => {
-                let group = group.to_owned();
-                cursor.seek(Seek::beyond(&group))?;
-                entries.push(Grouped::CommonPrefix(group));
+        match query.place(C::name(&item), entries.len()) {
+            Place::Entry => entries.push(Grouped::Item(item)),
+            Place::Below(group) => {
+                cursor.seek(Seek::beyond(group))?;
+                entries.push(Grouped::CommonPrefix(group.to_owned()));
             }
-            None => entries.push(Grouped::Item(item)),
+            Place::Full => return Ok((entries, true)),
+            Place::Outside => break,
         }
     }
     Ok((entries, false))

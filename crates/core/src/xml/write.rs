@@ -28,6 +28,11 @@ impl Writer {
         Self(String::new())
     }
 
+    /// Makes room for so many bytes at once: a text that grows piece by piece is copied each time.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.0.reserve(bytes);
+    }
+
     /// Returns the number of bytes written so far.
     pub fn size(&self) -> usize {
         self.0.len()
@@ -44,7 +49,7 @@ impl Writer {
     }
 
     /// Inserts what was written elsewhere as a [`Writer::fragment`].
-    pub fn insert(&mut self, fragment: Self) {
+    pub fn insert(&mut self, fragment: &Self) {
         self.0.push_str(&fragment.0);
     }
 
@@ -98,7 +103,17 @@ impl Writer {
     }
 
     pub fn number(&mut self, name: &str, value: impl Into<u64>) {
-        self.element(name, |w| decimal(value.into(), &mut w.0));
+        self.element(name, |w| w.decimal(value));
+    }
+
+    /// Writes a number inside the open element.
+    pub fn decimal(&mut self, value: impl Into<u64>) {
+        decimal(value.into(), &mut self.0);
+    }
+
+    /// Lets `write` add text that has no character to be escaped.
+    pub fn plain(&mut self, write: impl FnOnce(&mut String)) {
+        write(&mut self.0);
     }
 
     pub fn boolean(&mut self, name: &str, value: bool) {
@@ -118,9 +133,13 @@ impl Writer {
 /// Control characters become references, as S3 sends them. XML 1.0 does not allow them in any form: clients
 /// that need them use `encoding-type=url`.
 fn escape(text: &str, out: &mut String) {
+    // Nearly all text has nothing to escape, and is copied in one piece. The loop has no exit, so that it becomes
+    // instructions that look at many bytes at once.
+    if !text.bytes().fold(false, |found, byte| found | begins_escaped(byte)) {
+        return out.push_str(text);
+    }
     let mut rest = text;
-    // Nearly all text has nothing to escape, and is copied in one piece.
-    while let Some(at) = rest.bytes().position(|byte| BEGINS_ESCAPED[usize::from(byte)]) {
+    while let Some(at) = rest.bytes().position(begins_escaped) {
         let Some(c) = rest[at..].chars().next() else { break };
         out.push_str(&rest[..at]);
         match c {
@@ -138,16 +157,10 @@ fn escape(text: &str, out: &mut String) {
     out.push_str(rest);
 }
 
-/// The bytes with which a character that is escaped may begin: U+FFFE and U+FFFF begin with EF in UTF-8.
-static BEGINS_ESCAPED: [bool; 256] = {
-    let mut begins = [false; 256];
-    let mut byte = 0;
-    while byte < begins.len() {
-        begins[byte] = matches!(byte as u8, 0..=0x1f | b'&' | b'<' | b'>' | b'"' | 0xef);
-        byte += 1;
-    }
-    begins
-};
+/// Whether a character that is escaped may begin with this byte: U+FFFE and U+FFFF begin with EF in UTF-8.
+fn begins_escaped(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'&') | (byte == b'<') | (byte == b'>') | (byte == b'"') | (byte == 0xef)
+}
 
 /// Writes a number: a listing has one for each key, and the formatter takes several times as long.
 fn decimal(mut value: u64, out: &mut String) {
@@ -161,7 +174,7 @@ fn decimal(mut value: u64, out: &mut String) {
             break;
         }
     }
-    out.extend(digits[first..].iter().map(|digit| char::from(*digit)));
+    out.push_str(std::str::from_utf8(&digits[first..]).unwrap_or_default());
 }
 
 #[cfg(test)]

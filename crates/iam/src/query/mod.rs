@@ -175,7 +175,7 @@ fn reply(action: &Action, request_id: &str, content: Writer) -> Bytes {
     let mut document = Writer::document();
     document.root_of(&format!("{}Response", action.name), &action.service.namespace(), |w| {
         // Clients look for it even where it is empty.
-        w.element(&format!("{}Result", action.name), |w| w.insert(content));
+        w.element(&format!("{}Result", action.name), |w| w.insert(&content));
         w.element("ResponseMetadata", |w| w.text("RequestId", request_id));
     });
     document.finish()

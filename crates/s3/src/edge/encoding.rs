@@ -74,15 +74,19 @@ pub(super) fn encode_parameter(text: &str, out: &mut Vec<u8>) {
     encode(text, |_| false, out);
 }
 
+/// Most text is left as it is, and is copied run by run.
 fn encode(text: &str, keep: impl Fn(u8) -> bool, out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        if UNRESERVED[usize::from(byte)] || keep(byte) {
-            out.push(byte);
-        } else {
-            out.extend_from_slice(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-        }
+    let mut rest = text.as_bytes();
+    let is_escaped = |byte: &u8| !UNRESERVED[usize::from(*byte)] && !keep(*byte);
+    while let Some(at) = rest.iter().position(is_escaped) {
+        let (plain, escaped) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let Some((byte, behind)) = escaped.split_first() else { break };
+        out.extend_from_slice(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        rest = behind;
     }
+    out.extend_from_slice(rest);
 }
 
 #[cfg(test)]

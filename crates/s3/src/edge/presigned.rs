@@ -176,16 +176,22 @@ pub(super) fn unfold(
 ) -> Result<Pairs, S3Error> {
     let mut rest = Vec::with_capacity(query.len());
     for (name, value) in query {
-        let lower = name.to_ascii_lowercase();
-        let (is_authentication, stands_for_header) = match version {
-            Version::Two => {
-                (version2_parameters::is_parameter(&name), version2_parameters::stands_for_header(&lower))
-            }
-            Version::Four => (is_parameter(&name), lower.starts_with("x-amz-")),
+        let is_authentication = match version {
+            Version::Two => version2_parameters::is_parameter(&name),
+            Version::Four => is_parameter(&name),
         };
-        if is_authentication || (!foreign_checksum && announced::is_checksum(&lower)) {
+        // Nearly all parameters of such a request are those of its authentication.
+        if is_authentication {
             continue;
         }
+        let lower = name.to_ascii_lowercase();
+        if !foreign_checksum && announced::is_checksum(&lower) {
+            continue;
+        }
+        let stands_for_header = match version {
+            Version::Two => version2_parameters::stands_for_header(&lower),
+            Version::Four => lower.starts_with("x-amz-"),
+        };
         if !stands_for_header {
             rest.push((name, value));
         } else {

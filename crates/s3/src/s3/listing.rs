@@ -98,7 +98,9 @@ impl<'q> ListParameters<'q> {
 
     pub(super) fn common_prefixes<'e>(&self, w: &mut Writer, prefixes: impl Iterator<Item = &'e str>) {
         for prefix in prefixes {
-            w.element("CommonPrefixes", |w| w.text("Prefix", self.encoding.name(prefix)));
+            w.verbatim("<CommonPrefixes><Prefix>");
+            w.content(self.encoding.name(prefix));
+            w.verbatim("</Prefix></CommonPrefixes>");
         }
     }
 }
@@ -156,11 +158,13 @@ pub(super) fn prefixes(entries: &[ListEntry]) -> impl Iterator<Item = &str> {
 }
 
 /// The owners of objects, as a listing shows them.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct ShownOwners<'b> {
     bucket: &'b Bucket,
     accounts: &'b dyn AccountIds,
     by_name: bool,
+    /// The owner of the bucket, who owns nearly all objects in it.
+    usual: Writer,
 }
 
 impl<'b> ShownOwners<'b> {
@@ -170,35 +174,76 @@ impl<'b> ShownOwners<'b> {
             decide(&Asker::of(&call.request), Action::GetBucketAcl, Resource::Bucket(&call.bucket));
         let is_identity = call.request.context.principal.identity().is_some();
         let by_name = is_identity && decision == Decision::Allow;
-        Self { bucket: &call.bucket, accounts, by_name }
+        let mut owners = Self { bucket: &call.bucket, accounts, by_name, usual: Writer::fragment() };
+        let mut usual = Writer::fragment();
+        owners.write_as(&mut usual, "Owner", call.bucket.owner());
+        owners.usual = usual;
+        owners
     }
 
     /// The owner of an object or of an upload.
-    pub(super) fn write(self, w: &mut Writer, stored: Option<&CanonicalId>) {
+    pub(super) fn write(&self, w: &mut Writer, stored: Option<&CanonicalId>) {
         match stored {
-            None => self.write_as(w, "Owner", self.bucket.owner()),
+            None => w.insert(&self.usual),
             Some(_) => self.write_as(w, "Owner", &object_owner::shown(stored, self.bucket, self.accounts)),
         }
     }
 
-    pub(super) fn write_as(self, w: &mut Writer, element: &str, account: &Owner) {
+    pub(super) fn write_as(&self, w: &mut Writer, element: &str, account: &Owner) {
         let identify = if self.by_name { acl::identify } else { acl::identify_to_others };
         w.element(element, |w| identify(w, account));
     }
 }
 
-/// The elements of `Contents` and `Version` behind the key.
-pub(super) fn properties(w: &mut Writer, object: &ListedObject, owners: Option<ShownOwners<'_>>) {
-    w.text("LastModified", object.last_modified.iso8601());
-    w.quoted("ETag", object.etag.as_str());
+/// About as many bytes as the elements of these entries take.
+pub(super) fn size(entries: &[ListEntry], owners: Option<&ShownOwners<'_>>) -> usize {
+    /// An object without key and owner, with a checksum.
+    const OBJECT: usize = 300;
+    const PREFIX: usize = 64;
+    let owner = owners.map_or(0, |owners| owners.usual.size());
+    let size = |entry: &ListEntry| match entry {
+        ListEntry::Object(object) => OBJECT + object.key.as_str().len() + owner,
+        ListEntry::CommonPrefix(prefix) => PREFIX + prefix.len(),
+    };
+    entries.iter().map(size).sum()
+}
+
+/// Writes objects as `Contents`.
+pub(super) fn contents(
+    w: &mut Writer,
+    entries: &[ListEntry],
+    encoding: Encoding,
+    owners: Option<&ShownOwners<'_>>,
+) {
+    for object in objects(entries) {
+        w.verbatim("<Contents><Key>");
+        w.content(encoding.name(object.key.as_str()));
+        w.verbatim("</Key>");
+        properties(w, object, owners);
+        w.verbatim("</Contents>");
+    }
+}
+
+/// The elements of `Contents` and `Version` behind the key. A page has a thousand of them, so tags that follow
+/// each other are one text, and what has nothing to be escaped is not looked through.
+pub(super) fn properties(w: &mut Writer, object: &ListedObject, owners: Option<&ShownOwners<'_>>) {
+    w.verbatim("<LastModified>");
+    w.plain(|text| object.last_modified.write_iso8601(text));
+    w.verbatim("</LastModified><ETag>&quot;");
+    w.content(object.etag.as_str());
+    w.verbatim("&quot;</ETag>");
     if let Some(spec) = object.checksum {
         checksum_spec(w, spec);
     }
-    w.number("Size", object.size);
+    w.verbatim("<Size>");
+    w.decimal(object.size);
+    w.verbatim("</Size>");
     if let Some(owners) = owners {
         owners.write(w, object.owner.as_ref());
     }
-    w.text("StorageClass", StorageClass::shown(object.storage_class));
+    w.verbatim("<StorageClass>");
+    w.verbatim(StorageClass::shown(object.storage_class));
+    w.verbatim("</StorageClass>");
 }
 
 pub(super) fn checksum_spec(w: &mut xml::Writer, spec: ChecksumSpec) {

@@ -30,8 +30,9 @@ pub(in crate::s3) fn object_headers(info: &ObjectInfo, view: ReplyView) -> Heade
     };
     insert(header::ETAG, &info.etag.quoted());
     insert(header::LAST_MODIFIED, &info.last_modified.http_date());
-    insert(header::ACCEPT_RANGES, "bytes");
-    insert(header::CONTENT_TYPE, attributes.content_type.as_deref().unwrap_or(DEFAULT_CONTENT_TYPE));
+    if let Some(content_type) = &attributes.content_type {
+        insert(header::CONTENT_TYPE, content_type);
+    }
     let optional = [
         (header::CACHE_CONTROL, &attributes.cache_control),
         (header::CONTENT_DISPOSITION, &attributes.content_disposition),
@@ -45,6 +46,8 @@ pub(in crate::s3) fn object_headers(info: &ObjectInfo, view: ReplyView) -> Heade
             insert(name, text);
         }
     }
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static(DEFAULT_CONTENT_TYPE));
     let (user, missing) = user_metadata::write(&attributes.user);
     headers.extend(user);
     if view.tags && info.tag_count > 0 {

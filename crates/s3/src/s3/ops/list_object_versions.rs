@@ -27,6 +27,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result
     let found = call.bucket.store().list(request).await?;
     let owners = listing::ShownOwners::of(&call, &**service.accounts());
     let reply = reply::document("ListVersionsResult", |w| {
+        w.reserve(listing::size(&found.entries, Some(&owners)));
         w.text("Name", call.bucket.name().as_str());
         w.text("KeyMarker", page.encoding.name(key_marker));
         w.text("VersionIdMarker", version_marker);
@@ -42,7 +43,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result
                 w.text("Key", page.encoding.name(object.key.as_str()));
                 w.text("VersionId", "null");
                 w.boolean("IsLatest", true);
-                listing::properties(w, object, Some(owners));
+                listing::properties(w, object, Some(&owners));
             });
         }
         page.common_prefixes(w, listing::prefixes(&found.entries));

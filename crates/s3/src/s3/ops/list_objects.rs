@@ -18,6 +18,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result
     let found = call.bucket.store().list(request).await?;
     let owners = listing::ShownOwners::of(&call, &**service.accounts());
     let reply = reply::document("ListBucketResult", |w| {
+        w.reserve(listing::size(&found.entries, Some(&owners)));
         w.text("Name", call.bucket.name().as_str());
         w.text("Marker", page.encoding.name(marker));
         page.describe(w, "MaxKeys", found.truncated);
@@ -25,12 +26,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result
         if let Some(last) = found.entries.last().filter(|_| found.truncated && page.delimiter.is_some()) {
             w.text("NextMarker", page.encoding.name(last.name()));
         }
-        for object in listing::objects(&found.entries) {
-            w.element("Contents", |w| {
-                w.text("Key", page.encoding.name(object.key.as_str()));
-                listing::properties(w, object, Some(owners));
-            });
-        }
+        listing::contents(w, &found.entries, page.encoding, Some(&owners));
         page.common_prefixes(w, listing::prefixes(&found.entries));
     });
     Ok(listing::noted(reply, found.cache))

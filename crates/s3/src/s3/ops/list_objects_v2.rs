@@ -24,6 +24,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result
         .is_some_and(|value| value.eq_ignore_ascii_case("true"))
         .then(|| listing::ShownOwners::of(&call, &**service.accounts()));
     let reply = reply::document("ListBucketResult", |w| {
+        w.reserve(listing::size(&found.entries, owners.as_ref()));
         w.text("Name", call.bucket.name().as_str());
         page.describe(w, "MaxKeys", found.truncated);
         w.number("KeyCount", found.entries.len() as u64);
@@ -36,12 +37,7 @@ pub(in crate::s3) async fn handle(service: &Service, call: BucketCall) -> Result
         if let Some(last) = found.entries.last().filter(|_| found.truncated) {
             w.text("NextContinuationToken", listing::token(last.name()));
         }
-        for object in listing::objects(&found.entries) {
-            w.element("Contents", |w| {
-                w.text("Key", page.encoding.name(object.key.as_str()));
-                listing::properties(w, object, owners);
-            });
-        }
+        listing::contents(w, &found.entries, page.encoding, owners.as_ref());
         page.common_prefixes(w, listing::prefixes(&found.entries));
     });
     Ok(listing::noted(reply, found.cache))
