@@ -187,7 +187,7 @@ impl Asked<'_> {
         options: TwoWayOptions,
         folder: PathBuf,
     ) -> Result<(), Failure> {
-        let places = Pair { source, destination };
+        let places = Pair { source, destination, part: "" };
         places.refuse_overlap()?;
         let Conflicts { force, resync, .. } = *self.conflicts;
         let asks = options.policy == Policy::Ask;

@@ -161,7 +161,7 @@ impl S3Store {
 /// Makes the request that deletes objects of a remote bucket.
 fn request<'c>(client: &'c Client, remote: &str, elements: xml::Writer) -> Call<'c> {
     let mut document = xml::Writer::document();
-    document.root("Delete", |w| w.insert(elements));
+    document.root("Delete", |w| w.insert(&elements));
     client.call(Method::POST, remote, None).query(&[("delete", None)]).document(document.finish())
 }
 
