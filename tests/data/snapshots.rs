@@ -145,7 +145,7 @@ fn what_is_wrong_with_a_repository_is_said() {
         (&["list", "./repo", "--key-file", "d/a"], 2, "it is no key file"),
         (&["list", "./repo"], 2, "--key-file"),
         (&["list", "./other", "--key-file", "key"], 3, "there is no repository"),
-        (&["create", "./none", "./repo", "--key-file", "key"], 3, "there is nothing below it"),
+        (&["create", "./none", "./repo", "--key-file", "key"], 3, "there is no such directory"),
         (&["create", ".", "./repo", "--key-file", "key"], 2, "overlap"),
         (&["restore", "./repo", "77", "./x", "--key-file", "key"], 3, "no snapshot '77'"),
         (&["restore", "./repo", "latest", "./x", "--path", "z", "--key-file", "key"], 3, "nothing below"),
