@@ -24,9 +24,10 @@ pub(super) fn secret(what: &str) -> io::Result<Option<String>> {
     if !stdin.is_terminal() {
         return Ok(None);
     }
+    // Before the question: what is typed in between would be shown, and then thrown away.
+    let silence = Silence::begin()?;
     eprint!("{what}: ");
     io::stderr().flush()?;
-    let silence = Silence::begin()?;
     let mut line = String::new();
     let read = stdin.lock().read_line(&mut line);
     drop(silence);
